@@ -1,0 +1,71 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+PROGRAM := $(BIN)/onesignal-pipeline
+UV_VERSION := 0.13.9
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/installed: pyproject.toml requirements/dev.txt .ci/setup
+	@PYTHON="$(PYTHON)" .ci/setup
+
+.PHONY: setup
+setup: .venv/installed ## Make .venv with the locked packages; every other target does it by itself
+
+.PHONY: demo
+demo: .venv/installed ## Run the whole pipeline on this machine; ARGS="--events 50000 --faults" for its options
+	@$(PROGRAM) demo $(ARGS)
+
+.PHONY: test
+test: .venv/installed ## Everything that CI runs: lint, types, import rules, tests on both brokers, coverage floors
+	@$(BIN)/python -m tests.suite
+
+.PHONY: unit
+unit: .venv/installed ## Unit and property tests alone
+	@$(BIN)/python -m pytest tests/unit tests/properties $(ARGS)
+
+.PHONY: lint
+lint: .venv/installed ## Style, format and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: .venv/installed ## Put every file into the project's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: .venv/installed ## Check types
+	@$(BIN)/mypy
+
+.PHONY: bench
+bench: .venv/installed ## Measure processor and sink on a real Kafka; writes build/bench.json
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: kafka
+kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
+	@$(BIN)/python -m tests.kafka_server $(ARGS)
+
+.PHONY: docs
+docs: .venv/installed ## Write the settings table into README.md
+	@$(BIN)/python -m tests.readme
+
+.PHONY: lock
+lock: .venv/installed ## Resolve the dependencies anew into requirements/
+	@test -x build/lock/bin/uv || { $(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet uv==$(UV_VERSION); }
+	@compile() { build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade pyproject.toml "$$@"; }; \
+	compile --output-file requirements/runtime.txt; \
+	compile --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi
+
+.PHONY: clean
+clean: ## Remove everything that was made here, .venv included
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,10 @@
+"""The composition root: builds workers and policies out of settings. Nothing else makes clients, stores or workers."""
+
+from __future__ import annotations
+
+from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.segment import segment_options
+from pipeline.bootstrap.supervisor import run_all
+from pipeline.bootstrap.worker import check_all_topics, run_worker
+
+__all__ = ["build_policy", "check_all_topics", "run_all", "run_worker", "segment_options"]

@@ -1,0 +1,54 @@
+"""Read the files that decide what becomes of an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.core.mistakes import RulesError
+from pipeline.core.names_file import parse_names
+from pipeline.core.policy import Policy
+from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.rules_file import parse_rules
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipeline.settings.sections import Settings
+
+_Parsed = TypeVar("_Parsed")
+
+
+def build_policy(settings: Settings) -> Policy:
+    """Build the policy of a processor.
+
+    Raises:
+        SettingsError: a rules or names file cannot be read or used; every mistake of both is listed.
+    """
+    mistakes: list[Mistake] = []
+    rules = _read(settings.rules_file, "rules_file", parse_rules, mistakes)
+    names = _read(settings.names_file, "names_file", parse_names, mistakes)
+    if mistakes:
+        raise SettingsError(tuple(mistakes))
+    return Policy(
+        rules=rules if rules is not None else preset_rules(settings.rules_preset or Preset.KEEP_ALL),
+        unknown_kinds=settings.unknown_kinds,
+        anonymous_delivery=settings.anonymous_delivery,
+        anonymous_engagement=settings.anonymous_engagement,
+        name_profile=settings.name_profile,
+        custom_names=names or {},
+    )
+
+
+def _read(path: Path | None, field: str, parse: Callable[..., _Parsed], mistakes: list[Mistake]) -> _Parsed | None:
+    """Parse a file that a setting names; note what is wrong with it."""
+    if path is None:
+        return None
+    try:
+        return parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(Mistake(fields=(field,), text=f"{variable(field)} is `{path}`, which cannot be read: {error}."))
+    except RulesError as error:
+        mistakes.extend(Mistake(fields=(field,), text=str(mistake)) for mistake in error.mistakes)
+    return None

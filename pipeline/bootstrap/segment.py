@@ -1,0 +1,50 @@
+"""Build what the Segment sink needs out of settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.sinks.segment.client import SegmentClient
+from pipeline.sinks.segment.options import ENDPOINTS, SegmentOptions
+from pipeline.sinks.segment.write_key import WriteKeyFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.settings.sections import Settings
+
+
+def segment_options(settings: Settings) -> SegmentOptions:
+    """Turn the settings of the sink into its options.
+
+    Raises:
+        SegmentOptionsError: an option cannot be used.
+    """
+    if settings.segment_write_key is None:
+        raise ValueError("a write key is required, and the settings are loaded with that requirement")
+    return SegmentOptions(
+        endpoint=settings.segment_endpoint or ENDPOINTS[settings.segment_region],
+        write_key=settings.segment_write_key,
+        max_batch_bytes=settings.segment_max_batch_bytes,
+        max_batch_records=settings.segment_max_batch_records,
+        flush_interval_seconds=settings.segment_flush_interval_seconds,
+        lanes=settings.segment_lanes,
+        request_timeout_seconds=settings.segment_request_timeout_seconds,
+        gzip=settings.segment_gzip,
+        retry_base_seconds=settings.segment_retry_base_seconds,
+        retry_max_seconds=settings.segment_retry_max_seconds,
+        retry_after_cap_seconds=settings.segment_retry_after_cap_seconds,
+        max_requests_per_second=settings.segment_max_requests_per_second,
+        max_records_per_second=settings.segment_max_records_per_second,
+        dead_letter_max_share=settings.dead_letter_max_share,
+        dead_letter_window=settings.dead_letter_window,
+    )
+
+
+def segment_connector(settings: Settings) -> Callable[[SegmentOptions], SegmentClient]:
+    """Make connections that share one write key, which is read again when it came from a file that changes."""
+    path = settings.secret_file("segment_write_key")
+    if path is None or settings.segment_write_key is None:
+        return SegmentClient
+    key = WriteKeyFile(path, settings.segment_write_key)
+    return lambda options: SegmentClient(options, write_key=key.current)

@@ -1,0 +1,231 @@
+"""Build a worker out of settings, and run it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    disable_created_metrics,
+)
+
+from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.segment import segment_connector, segment_options
+from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.kafka.connection import connection_options
+from pipeline.kafka.dead_letters import DeadLetterWriter
+from pipeline.kafka.producer import BatchProducer
+from pipeline.kafka.records import Repartition, SamePartition
+from pipeline.kafka.topics import check_topics
+from pipeline.metrics.processor import ProcessorMetrics
+from pipeline.metrics.segment import SegmentMetrics
+from pipeline.metrics.stream import StreamMetrics
+from pipeline.settings.choices import Partitioning, RecordsCompression, Role
+from pipeline.sinks.segment.sink import SegmentSink
+from pipeline.stream.app import AppOptions
+from pipeline.stream.processor import Processor
+from pipeline.stream.worker import Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from pipeline.core.policy import Policy
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.settings.sections import Settings
+    from pipeline.sinks.segment.options import SegmentOptions
+    from pipeline.stream.work import Work
+
+UNKNOWN_RULES = "none"
+"""Rules version in the dead letters of a sink, which has no rules."""
+COLLECTOR_THRESHOLD = 10_000
+"""New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
+
+
+def run_worker(role: Role, settings: Settings) -> int:
+    """Run one role until a signal or a fault; return the exit code.
+
+    Raises:
+        SettingsError: the settings, or files that they name, cannot be used; every mistake is listed.
+        TopicsError: the topics cannot be used as they are; every fault is listed.
+        KafkaUnreachableError: no broker can be spoken to.
+    """
+    connection = connection_options(settings)
+    disable_created_metrics()  # type: ignore[no-untyped-call] # the library gives it no types
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    metrics = StreamMetrics(registry)
+    with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
+        role_parts = _role_parts(role, settings, connection, registry, metrics)
+        worker_options = WorkerOptions(
+            app=AppOptions(
+                name=role.value,
+                group=role_parts.group,
+                topic=role_parts.topic,
+                connection=connection,
+                data_directory=settings.data_directory or Path(scratch),
+                session_timeout_seconds=settings.session_timeout_seconds,
+                rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
+                revoke_timeout_seconds=settings.revoke_timeout_seconds,
+                max_poll_interval_seconds=settings.max_poll_interval_seconds,
+                commit_interval_seconds=settings.commit_interval_seconds,
+                max_poll_records=settings.max_poll_records,
+                max_messages_in_hand=settings.max_messages_in_hand,
+                fetch_max_bytes=settings.fetch_max_bytes,
+            ),
+            http_host=settings.http_host,
+            http_port=settings.http_port,
+            shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
+            stall_timeout_seconds=settings.stall_timeout_seconds,
+        )
+        worker = Worker(worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work)
+        _spare_the_collector()
+        return asyncio.run(worker.run())
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector leave alone what stays for good, and look at the rest less often.
+
+    Messages and records hold no cycles; following them over and over was an eighth of a processor's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTOR_THRESHOLD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RoleParts:
+    """What differs from role to role."""
+
+    group: str
+    topic: str
+    open_work: Callable[[], AbstractAsyncContextManager[Work]]
+
+
+def _role_parts(
+    role: Role,
+    settings: Settings,
+    connection: ConnectionOptions,
+    registry: CollectorRegistry,
+    stream_metrics: StreamMetrics,
+) -> _RoleParts:
+    match role:
+        case Role.PROCESSOR:
+            policy, metrics = build_policy(settings), ProcessorMetrics(registry)
+            return _RoleParts(
+                group=settings.processor_group,
+                topic=settings.raw_topic,
+                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics),
+            )
+        case Role.SEGMENT_SINK:
+            options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
+            return _RoleParts(
+                group=settings.segment_sink_group,
+                topic=settings.records_topic,
+                open_work=lambda: _segment_sink(settings, connection, options, sink_metrics, stream_metrics),
+            )
+
+
+def check_all_topics(settings: Settings) -> None:
+    """Check the topics of every role at once.
+
+    Raises:
+        TopicsError: the topics cannot be used as they are; every fault of every role is listed.
+        KafkaUnreachableError: no broker can be spoken to.
+    """
+    asyncio.run(check_topics(connection_options(settings), settings, list(Role)))
+
+
+@asynccontextmanager
+async def _processor(
+    settings: Settings,
+    connection: ConnectionOptions,
+    policy: Policy,
+    metrics: ProcessorMetrics,
+    stream_metrics: StreamMetrics,
+) -> AsyncIterator[Processor]:
+    topics = await check_topics(connection, settings, [Role.PROCESSOR])
+    async with _producer(settings, connection, stream_metrics) as producer:
+        records: SamePartition | Repartition
+        match settings.partitioning:
+            case Partitioning.SAME:
+                records = SamePartition(producer, topic=settings.records_topic)
+            case Partitioning.REPARTITION:
+                records = Repartition(
+                    producer, topic=settings.records_topic, partitions=topics[settings.records_topic].partitions
+                )
+        yield Processor(
+            policy=policy,
+            records=records,
+            dead_letters=DeadLetterWriter(
+                producer,
+                topic=settings.dead_letter_topic,
+                partitions=topics[settings.dead_letter_topic].partitions,
+                rules_version=policy.version,
+                now_ms=_now_ms,
+            ),
+            metrics=metrics,
+            breaker=Breaker(
+                BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
+            ),
+            retrying=lambda: producer.retrying,
+            hold_reason=lambda: producer.hold_reason,
+        )
+
+
+@asynccontextmanager
+async def _segment_sink(
+    settings: Settings,
+    connection: ConnectionOptions,
+    options: SegmentOptions,
+    metrics: SegmentMetrics,
+    stream_metrics: StreamMetrics,
+) -> AsyncIterator[SegmentSink]:
+    topics = await check_topics(connection, settings, [Role.SEGMENT_SINK])
+    async with _producer(settings, connection, stream_metrics) as producer:
+        yield SegmentSink(
+            options=options,
+            dead_letters=DeadLetterWriter(
+                producer,
+                topic=settings.dead_letter_topic,
+                partitions=topics[settings.dead_letter_topic].partitions,
+                rules_version=UNKNOWN_RULES,
+                now_ms=_now_ms,
+            ),
+            metrics=metrics,
+            connect=segment_connector(settings),
+            store_retrying=lambda: producer.retrying,
+            store_hold_reason=lambda: producer.hold_reason,
+        )
+
+
+@asynccontextmanager
+async def _producer(
+    settings: Settings, connection: ConnectionOptions, metrics: StreamMetrics
+) -> AsyncIterator[BatchProducer]:
+    compression = settings.records_compression
+    producer = BatchProducer(
+        connection,
+        compression=None if compression is RecordsCompression.NONE else compression.value,
+        on_retry=metrics.write_retried,
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

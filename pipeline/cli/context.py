@@ -1,0 +1,39 @@
+"""What every command is given: the environment, and the settings read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.settings.choices import LogFormat
+from pipeline.settings.loading import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.settings.choices import Requirement
+    from pipeline.settings.sections import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One run of the program. Nothing else reads the environment."""
+
+    environment: Mapping[str, str]
+
+    def settings(self, requirements: Collection[Requirement] = ()) -> Settings:
+        """Read the settings, and write logs as they say from here on.
+
+        Raises:
+            SettingsError: with every mistake at once.
+        """
+        from pipeline.logs import configure_logs
+
+        settings = load_settings(self.environment, requirements=requirements)
+        configure_logs(settings.log_level, as_json=settings.log_format is LogFormat.JSON)
+        return settings
+
+
+pass_invocation = click.make_pass_decorator(Invocation)

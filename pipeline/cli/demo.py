@@ -1,0 +1,37 @@
+"""`demo`: the whole pipeline on this machine, with a broker and a Segment of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.core.presets import Preset
+
+_EVENTS: Final = 200_000
+
+
+@click.command()
+@click.option("--events", type=click.IntRange(min=1), default=_EVENTS, show_default=True, help="Events to generate.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same events.")
+@click.option("--faults", is_flag=True, help="Let Segment be busy, slow and broken at times.")
+@click.option(
+    "--preset",
+    type=click.Choice([preset.value for preset in Preset]),
+    default=Preset.CURB_SENT_AND_DISPLAYED.value,
+    show_default=True,
+    help="The filter rules.",
+)
+@click.option("--keep", is_flag=True, help="Stay up at the end, and print where everything is.")
+@pass_invocation
+def demo(invocation: Invocation, *, events: int, seed: int, faults: bool, preset: str, keep: bool) -> int:
+    """Run the whole pipeline on this machine.
+
+    Starts a broker, the workers and a stand-in for Segment, and sends events through them. The table at the end adds
+    up, or the exit code is 1.
+    """
+    from pipeline.local.demo import DemoOptions, run_demo
+
+    options = DemoOptions(events=events, seed=seed, faults=faults, preset=Preset(preset), keep=keep)
+    return run_demo(options, environment=invocation.environment)

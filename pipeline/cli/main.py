@@ -1,0 +1,106 @@
+"""The program `onesignal-pipeline`: its commands, its exit codes, and how it says what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+from click.shell_completion import get_completion_class
+
+from pipeline.cli.context import Invocation
+from pipeline.cli.demo import demo
+from pipeline.cli.rules import rules
+from pipeline.cli.segment import segment
+from pipeline.cli.settings import settings
+from pipeline.cli.topics import topics
+from pipeline.cli.worker import worker
+from pipeline.core.mistakes import RulesError
+from pipeline.kafka.errors import ClusterFaultError
+from pipeline.settings.mistakes import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROGRAM: Final = "onesignal-pipeline"
+_COMPLETION_VARIABLE: Final = "_ONESIGNAL_PIPELINE_COMPLETE"
+
+
+class ExitCode(IntEnum):
+    """What the program tells its caller."""
+
+    DONE = 0
+    FAILED = 1
+    MISTAKE = 2
+    INTERRUPTED = 130
+
+
+_EPILOG: Final = """
+\b
+Exit codes:
+  0    done
+  1    failed: a check found faults, or the work could not go on
+  2    a mistake in arguments, settings or files; every one is listed
+  130  interrupted
+
+Settings are environment variables; `onesignal-pipeline settings` lists them.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
+def cli() -> None:
+    """Bring OneSignal's messaging events through Kafka into Segment."""
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a SHELL complete commands.
+
+    \b
+    bash:  eval "$(onesignal-pipeline completion bash)"      in ~/.bashrc
+    zsh:   eval "$(onesignal-pipeline completion zsh)"       in ~/.zshrc
+    fish:  onesignal-pipeline completion fish | source       in config.fish
+    """
+    completed = get_completion_class(shell)
+    if completed is None:
+        raise click.ClickException(f"completion for {shell} is not known")
+    click.echo(completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source())
+
+
+for command in (worker, topics, segment, rules, settings, demo):
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one command and return its exit code; what went wrong is said on standard error."""
+    invocation = Invocation(environment=environment)
+    try:
+        code = cli.main(list(arguments), prog_name=PROGRAM, obj=invocation, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (SettingsError, RulesError) as error:
+        click.echo(str(error), err=True)
+        return ExitCode.MISTAKE
+    except ClusterFaultError as error:
+        click.echo(str(error), err=True)
+        return ExitCode.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name, in the environment of this process."""
+    try:
+        code = run(sys.argv[1:], dict(os.environ))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone, which is no fault; Python would complain when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.FAILED
+    sys.exit(code)

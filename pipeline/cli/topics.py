@@ -1,0 +1,61 @@
+"""`topics`: make the pipeline's topics, and check those that are there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.settings.choices import Requirement, Role
+
+
+@click.group()
+def topics() -> None:
+    """Create and check the topics in Kafka."""
+
+
+@topics.command()
+@pass_invocation
+def create(invocation: Invocation) -> None:
+    """Create the topics that are missing, as the settings say; those that are there stay as they are."""
+    from pipeline.kafka.connection import connection_options
+    from pipeline.kafka.errors import TopicsError
+    from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults, plan_topics
+
+    settings = invocation.settings([Requirement.KAFKA])
+    plans = plan_topics(settings)
+    connection = connection_options(settings)
+    outcomes = asyncio.run(create_topics(connection, plans))
+    found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
+    if faults := find_faults(found, settings, tuple(Role)):
+        raise TopicsError(faults)
+    for plan in plans:
+        there = found[plan.name].partitions
+        click.echo(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
+        if outcomes[plan.name] is Creation.CREATED:
+            click.echo("".join(f"  {name}={value}\n" for name, value in plan.configuration.items()), nl=False)
+
+
+def _wanted(there: int, wanted: int) -> str:
+    return "" if there == wanted else f" (the settings say {wanted}; partitions of a topic in use are not changed)"
+
+
+@topics.command()
+@click.argument("role", type=click.Choice([role.value for role in Role]), required=False)
+@pass_invocation
+def check(invocation: Invocation, role: str | None) -> None:
+    """Check the topics that a ROLE uses, or all of them, and list every fault."""
+    from pipeline.kafka.connection import connection_options
+    from pipeline.kafka.topics import check_topics
+
+    settings = invocation.settings([Requirement.KAFKA])
+    roles = tuple(Role) if role is None else (Role(role),)
+    found = asyncio.run(check_topics(connection_options(settings), settings, roles))
+    for name in (settings.raw_topic, settings.records_topic, settings.dead_letter_topic):
+        if name in found:
+            click.echo(f"{name}: {_counted(found[name].partitions)}")
+
+
+def _counted(partitions: int) -> str:
+    return "1 partition" if partitions == 1 else f"{partitions} partitions"

@@ -1,0 +1,66 @@
+"""`worker`: run a part of the pipeline until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.settings.choices import Role
+from pipeline.settings.loading import ROLE_REQUIREMENTS
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
+
+if TYPE_CHECKING:
+    from pipeline.core.policy import Policy
+    from pipeline.settings.sections import Settings
+
+_ALL: Final = "all"
+_LAST_PORT: Final = 65_535
+
+
+@click.command()
+@click.argument("role", type=click.Choice([*(role.value for role in Role), _ALL]))
+@pass_invocation
+def worker(invocation: Invocation, role: str) -> int:
+    """Run the processor, the Segment sink, or both.
+
+    With `all`, each is a process of its own, and they end together.
+
+    SIGTERM or Ctrl-C: fetch no more, settle what is in hand, commit, leave the group, exit 0. A second signal ends at
+    once.
+    """
+    from pipeline.bootstrap import build_policy, check_all_topics, run_all, run_worker
+
+    roles = tuple(Role) if role == _ALL else (Role(role),)
+    settings = invocation.settings(frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles)))
+    if role == _ALL:
+        _check_ports(settings)
+        # So that mistakes and faults of every role are told once and together, before anything starts.
+        build_policy(settings)
+        check_all_topics(settings)
+        return run_all(invocation.environment, http_port=settings.http_port)
+    if role == Role.PROCESSOR:
+        _tell_rules(build_policy(settings), settings)
+    return run_worker(Role(role), settings)
+
+
+def _check_ports(settings: Settings) -> None:
+    last = settings.http_port + len(Role) - 1
+    if last > _LAST_PORT:
+        text = f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(Role)} ports from there on."
+        raise SettingsError((Mistake(fields=("http_port",), text=text),))
+
+
+def _tell_rules(policy: Policy, settings: Settings) -> None:
+    import structlog
+
+    logger = structlog.get_logger(__name__)
+    rules = policy.rules
+    if settings.rules_file is None and settings.rules_preset is None:
+        names = f"neither {variable('rules_file')} nor {variable('rules_preset')} is set: every event is kept"
+        logger.info(names, rules_version=rules.version)
+    else:
+        logger.info("rules in force", source=rules.filename, rules=len(rules.rules), rules_version=rules.version)
+    for warning in rules.warnings:
+        logger.warning(str(warning))

@@ -1,0 +1,73 @@
+"""Ask before dead letters are written: a few of them are bad records, many of them are a broken deployment."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+ALWAYS_ALLOWED: Final = 10
+"""Dead letters of one window that are no alarm whatever their share: one bad record in a quiet hour holds nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """How many dead letters are too many: more than ``max_share`` of the last ``window`` records. A share of 1 is any.
+
+    Raises:
+        ValueError: a limit is out of its range.
+    """
+
+    max_share: float = 0.05
+    window: int = 2_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_share <= 1 or self.window < 1:
+            raise ValueError("the share is from 0 to 1, and the window has at least one record")
+
+
+class Breaker:
+    """Remember how the last records came out, and say whether more of them may become dead letters.
+
+    The window slides by whole reports, so it may be longer than asked for by a part of the oldest. Records that are
+    asked about count as the newest of the window; when they are more than a window, they are looked at alone.
+    """
+
+    def __init__(self, limits: BreakerLimits) -> None:
+        self.limits = limits
+        self._reports: deque[tuple[int, int]] = deque()
+        self._records = 0
+        self._bad = 0
+
+    def note(self, *, records: int, bad: int) -> None:
+        """Remember records that are settled, or sure to be; ``bad`` of them as dead letters."""
+        self._reports.append((records, bad))
+        self._records += records
+        self._bad += bad
+        while self._records - self._reports[0][0] >= self.limits.window:
+            oldest_records, oldest_bad = self._reports.popleft()
+            self._records -= oldest_records
+            self._bad -= oldest_bad
+
+    def allows(self, *, records: int, bad: int) -> bool:
+        """Say whether ``bad`` of these records may become dead letters, the others being taken for good."""
+        older_records, older_bad = self._before(records)
+        allowed = self.limits.max_share * (older_records + records)
+        return bad == 0 or older_bad + bad <= max(allowed, ALWAYS_ALLOWED)
+
+    def admit(self, *, records: int, bad: int) -> bool:
+        """Remember these records if they are allowed; say whether they are."""
+        allowed = self.allows(records=records, bad=bad)
+        if allowed:
+            self.note(records=records, bad=bad)
+        return allowed
+
+    def _before(self, newest: int) -> tuple[int, int]:
+        """Count what stays in the window, and its dead letters, when so many records come on top."""
+        records, bad = self._records, self._bad
+        for old_records, old_bad in self._reports:
+            if records + newest - old_records < self.limits.window:
+                break
+            records -= old_records
+            bad -= old_bad
+        return records, bad

@@ -1,0 +1,107 @@
+"""Decide by rules whether an event is kept: the first rule that matches decides, else the default.
+
+Rules are compiled once. What the kind and being anonymous settle is settled then, so an event meets only the rules of
+its own kind, and of those only the ones that an index names for its own values (`pipeline.core.indexes`). A rule that
+cannot match costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pipeline.core.indexes import Index, Ruling, build_indexes
+from pipeline.core.reachability import covers_kind, find_unreachable
+from pipeline.core.rules import SETTLED_BY_KIND, Clause, Decision, Rule, SampleBy, rules_version
+
+if TYPE_CHECKING:
+    from pipeline.core.events import Event
+    from pipeline.core.kinds import Kind
+    from pipeline.core.mistakes import Mistake
+
+_HASHES: Final = 2**64
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """The rules that events of one kind can meet, identified ones or anonymous ones."""
+
+    indexes: tuple[Index, ...]
+    otherwise: Ruling
+
+    def ruling(self, event: Event) -> Ruling:
+        """Find the first rule that matches, else the default."""
+        first = self.otherwise
+        for index in self.indexes:
+            for candidate in index(event):
+                if candidate.ruling.order > first.order:
+                    break
+                if candidate.matches(event):
+                    first = candidate.ruling
+                    break
+        return first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """A filter: its rules in order, and what is done where none matches.
+
+    ``version`` is a hash of the meaning; ``warnings`` name the rules that can never match.
+    """
+
+    rules: tuple[Rule, ...]
+    default: Decision
+    filename: str
+    version: str = field(init=False)
+    warnings: tuple[Mistake, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out the version and the warnings."""
+        object.__setattr__(self, "version", rules_version(self.rules, self.default))
+        object.__setattr__(self, "warnings", find_unreachable(self.rules, self.filename))
+
+
+class FilterBook:
+    """The filters of all kinds, compiled as they are asked for; kinds that meet the same rules share one."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Number the rules; the default comes after the last."""
+        self._rules = [(Ruling(order, order, rule.then), rule) for order, rule in enumerate(rules.rules)]
+        self._default = Ruling(len(self._rules), None, rules.default)
+        self._compile = cache(self._compile_anew)
+
+    def filter_for(self, kind: Kind, *, anonymous: bool) -> Filter:
+        """Return the filter for the identified or the anonymous events of a kind."""
+        met = tuple(ruling.order for ruling, rule in self._rules if covers_kind(rule, kind, anonymous=anonymous))
+        return self._compile(met)
+
+    def _compile_anew(self, met: tuple[int, ...]) -> Filter:
+        asking: list[tuple[Ruling, list[Clause]]] = []
+        for order in met:
+            ruling, rule = self._rules[order]
+            clauses = [clause for clause in rule.when if clause.condition not in SETTLED_BY_KIND]
+            if not clauses:
+                return Filter(build_indexes(asking), ruling)
+            asking.append((ruling, clauses))
+        return Filter(build_indexes(asking), self._default)
+
+
+def in_sample(decision: Decision, user_key: bytes, message_id: str) -> bool:
+    """Tell whether a user, or an event, is in the sample that a decision keeps.
+
+    The first eight bytes of BLAKE2b over the user key or the messageId, read as a big-endian number, are below the
+    same share of 2**64. So a redelivery decides alike, and who is in a sample of 10 % is in every larger one.
+    """
+    key = user_key if decision.by is SampleBy.USER else message_id.encode()
+    number = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+    return number < _threshold(decision.percent)
+
+
+@cache
+def _threshold(percent: float) -> int:
+    return ceil(Fraction(percent) * _HASHES / 100)

@@ -1,0 +1,174 @@
+"""Find the rules that an event's own values can match, without asking the others.
+
+A rule that the kind alone does not settle is filed under the values of its most telling clause, so finding it is one
+look into a dictionary. Name patterns are tried once for each message name, and the answer is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from fnmatch import translate
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from pipeline.core.rules import Condition, Decision
+from pipeline.core.tags import read_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pipeline.core.events import Event
+    from pipeline.core.rules import Clause
+
+    Predicate: TypeAlias = Callable[[Event], bool]
+
+_LONGEST_REMEMBERED_NAME: Final = 200
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What was decided and by which rule. ``order`` is the rule's place; the default's is after the last one."""
+
+    order: int
+    rule: int | None
+    decision: Decision
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A rule that may match: its clauses, compiled, but for the one that it is filed under."""
+
+    ruling: Ruling
+    tests: tuple[Predicate, ...] = ()
+
+    def matches(self, event: Event) -> bool:
+        """Tell whether every test holds."""
+        return all(test(event) for test in self.tests)
+
+
+Index: TypeAlias = "Callable[[Event], Iterable[Candidate]]"
+"""Gives the candidates for an event's own values, in the order of the rules."""
+
+
+def _template_id(event: Event) -> str | None:
+    return event.message.template_id if event.message is not None else None
+
+
+def _message_id(event: Event) -> str | None:
+    return event.message.id if event.message is not None else None
+
+
+def _message_name(event: Event) -> str | None:
+    name = event.message.name if event.message is not None else None
+    return name if name and not name.isspace() else None  # a blank one is absent: `*` does not match it
+
+
+def _tags(event: Event, names: Iterable[str]) -> dict[str, str]:
+    return read_tags(event.user.tags, names) if event.user is not None else {}
+
+
+def _device_type(event: Event) -> str | None:
+    device_type = event.event.subscription_device_type
+    return None if device_type is None else device_type.lower()
+
+
+def _language(event: Event) -> str | None:
+    language = event.user.language if event.user is not None else None
+    return None if language is None else language.lower()
+
+
+_READERS: Final[Mapping[Condition, Callable[[Event], str | None]]] = {
+    Condition.MESSAGE_ID: _message_id,
+    Condition.TEMPLATE_ID: _template_id,
+    Condition.APP_ID: lambda event: event.event.app_id,
+    Condition.LANGUAGE: _language,
+    Condition.DEVICE_TYPE: _device_type,
+}
+
+# What tells most comes first: a rule is filed under the first of these that it asks for.
+_MOST_TELLING: Final = (
+    Condition.MESSAGE_ID,
+    Condition.TEMPLATE_ID,
+    Condition.MESSAGE_NAME,
+    Condition.TAG,
+    Condition.APP_ID,
+    Condition.LANGUAGE,
+    Condition.DEVICE_TYPE,
+)
+
+
+def names_matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Compile name patterns (`*`, `?`, `[...]`) into one test, with the letter case as written.
+
+    `fnmatch.translate` writes every star as an atomic group, so the time is linear in the name for each star.
+    """
+    matches = re.compile("|".join(translate(pattern) for pattern in sorted(patterns))).match
+    return lambda name: matches(name) is not None
+
+
+def build_indexes(rules: Sequence[tuple[Ruling, Sequence[Clause]]]) -> tuple[Index, ...]:
+    """File rules, given in order with the clauses that depend on an event's values, at least one each."""
+    filed: defaultdict[Condition, list[tuple[Clause, Candidate]]] = defaultdict(list)
+    for ruling, clauses in rules:
+        key = min(clauses, key=lambda clause: _MOST_TELLING.index(clause.condition))
+        others = tuple(_predicate(clause) for clause in clauses if clause is not key)
+        filed[key.condition].append((key, Candidate(ruling, others)))
+    return tuple(_index(condition, entries) for condition, entries in filed.items())
+
+
+def _index(condition: Condition, entries: Sequence[tuple[Clause, Candidate]]) -> Index:
+    if condition is Condition.MESSAGE_NAME:
+        return _name_index(entries)
+    if condition is Condition.TAG:
+        return _tag_index(entries)
+    read = _READERS[condition]
+    table = _table((value, candidate) for clause, candidate in entries for value in clause.values)
+    return lambda event: table.get(read(event), ())
+
+
+def _name_index(entries: Sequence[tuple[Clause, Candidate]]) -> Index:
+    patterns = [(names_matcher(clause.values), candidate) for clause, candidate in entries]
+
+    def find(name: str) -> tuple[Candidate, ...]:
+        return tuple(candidate for matches, candidate in patterns if matches(name))
+
+    remembered = lru_cache(maxsize=4096)(find)
+
+    def look_up(event: Event) -> tuple[Candidate, ...]:
+        name = _message_name(event)
+        if name is None:
+            return ()
+        return remembered(name) if len(name) <= _LONGEST_REMEMBERED_NAME else find(name)
+
+    return look_up
+
+
+def _tag_index(entries: Sequence[tuple[Clause, Candidate]]) -> Index:
+    table = _table(((clause.tag, value), candidate) for clause, candidate in entries for value in clause.values)
+    names = sorted({clause.tag or "" for clause, _ in entries})
+
+    def look_up(event: Event) -> list[Candidate]:
+        found = [candidate for tag in _tags(event, names).items() for candidate in table.get(tag, ())]
+        return sorted(found, key=lambda candidate: candidate.ruling.order)
+
+    return look_up
+
+
+def _table(entries: Iterable[tuple[object, Candidate]]) -> dict[object, tuple[Candidate, ...]]:
+    table: defaultdict[object, tuple[Candidate, ...]] = defaultdict(tuple)
+    for key, candidate in entries:
+        table[key] += (candidate,)
+    return dict(table)
+
+
+def _predicate(clause: Clause) -> Predicate:
+    values = clause.values
+    if clause.condition is Condition.TAG:
+        tag = clause.tag or ""
+        return lambda event: _tags(event, (tag,)).get(tag) in values
+    if clause.condition is Condition.MESSAGE_NAME:
+        matches = names_matcher(values)
+        return lambda event: (name := _message_name(event)) is not None and matches(name)
+    read = _READERS[clause.condition]
+    return lambda event: read(event) in values

@@ -1,0 +1,163 @@
+"""Every kind of OneSignal event: its spellings, channel, action and category.
+
+Source: domain.md 1.3. Kinds have at least two live spellings, so a kind is looked up here before anything is decided.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Channel(StrEnum):
+    """How a message travels. ``other`` is the channel of an unknown kind that names none."""
+
+    PUSH = "push"
+    IN_APP = "in_app"
+    EMAIL = "email"
+    SMS = "sms"
+    LIVE_ACTIVITY = "live_activity"
+    OTHER = "other"
+
+
+class Action(StrEnum):
+    """What happened to a message. ``other`` is the action of an unknown kind that names none."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    DELIVERED = "delivered"
+    DISPLAYED = "displayed"
+    PAGE_DISPLAYED = "page_displayed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    UNSUBSCRIBED = "unsubscribed"
+    REPORTED_AS_SPAM = "reported_as_spam"
+    OTHER = "other"
+
+
+class Category(StrEnum):
+    """The side of the MTU rules an event is on: what the sender did, or what the person did."""
+
+    DELIVERY = "delivery"
+    ENGAGEMENT = "engagement"
+
+
+CATEGORIES: Final[Mapping[Action, Category]] = {
+    Action.SENT: Category.DELIVERY,
+    Action.RECEIVED: Category.DELIVERY,
+    Action.DELIVERED: Category.DELIVERY,
+    Action.DISPLAYED: Category.DELIVERY,
+    Action.PAGE_DISPLAYED: Category.DELIVERY,
+    Action.OPENED: Category.ENGAGEMENT,
+    Action.CLICKED: Category.ENGAGEMENT,
+    Action.FAILED: Category.DELIVERY,
+    Action.UNDELIVERED: Category.DELIVERY,
+    Action.BOUNCED: Category.DELIVERY,
+    Action.SUPPRESSED: Category.DELIVERY,
+    # An unsubscribe and a spam report are acts of a person.
+    Action.UNSUBSCRIBED: Category.ENGAGEMENT,
+    Action.REPORTED_AS_SPAM: Category.ENGAGEMENT,
+    # What is not known to be an act of a person is not called one.
+    Action.OTHER: Category.DELIVERY,
+}
+
+
+class Kind(msgspec.Struct, frozen=True, gc=False):
+    """One kind of event under its canonical name. ``known`` is false for a kind that is not in the table."""
+
+    name: str
+    channel: Channel
+    action: Action
+    category: Category
+    known: bool = True
+
+
+_CHANNEL_WORDS: Final[Mapping[str, Channel]] = {
+    "push": Channel.PUSH,
+    "iam": Channel.IN_APP,
+    "email": Channel.EMAIL,
+    "sms": Channel.SMS,
+    "live_activity": Channel.LIVE_ACTIVITY,
+}
+
+# The words of the two kinds whose last word is not the action's own.
+_ACTION_WORDS: Final[Mapping[str, Action]] = {
+    **{action.value: action for action in Action if action is not Action.OTHER},
+    "impression": Action.DISPLAYED,
+}
+
+_NAMES: Final = (
+    "message.push.sent",
+    "message.push.received",
+    "message.push.clicked",
+    "message.push.failed",
+    "message.push.unsubscribed",
+    "message.iam.impression",
+    "message.iam.clicked",
+    "message.iam.page_displayed",
+    "message.email.sent",
+    "message.email.received",
+    "message.email.opened",
+    "message.email.clicked",
+    "message.email.unsubscribed",
+    "message.email.reported_as_spam",
+    "message.email.bounced",
+    "message.email.failed",
+    "message.email.suppressed",
+    "message.sms.sent",
+    "message.sms.delivered",
+    "message.sms.failed",
+    "message.sms.undelivered",
+    "message.live_activity.sent",
+    "message.live_activity.delivered",
+    "message.live_activity.clicked",
+    "message.live_activity.unsubscribed",
+    "message.live_activity.failed",
+)
+
+ALIASES: Final[Mapping[str, str]] = {
+    "message.push received": "message.push.received",
+    "message.iam.displayed": "message.iam.impression",
+    "message.iam.pagedisplayed": "message.iam.page_displayed",
+    "message.email.resporedasspam": "message.email.reported_as_spam",
+    "message.email.hardbounced": "message.email.bounced",
+    "message.email.supressed": "message.email.suppressed",
+}
+"""Older and misspelt names, and the canonical name of each."""
+
+
+def _kind(name: str, *, known: bool) -> Kind:
+    words = name.split(".")
+    channel = next((_CHANNEL_WORDS[word] for word in words if word in _CHANNEL_WORDS), Channel.OTHER)
+    action = _ACTION_WORDS.get(words[-1], Action.OTHER)
+    return Kind(name=name, channel=channel, action=action, category=CATEGORIES[action], known=known)
+
+
+KINDS: Final[Mapping[str, Kind]] = {name: _kind(name, known=True) for name in _NAMES}
+"""The kinds by canonical name."""
+
+SPELLINGS: Final[Mapping[str, Kind]] = {**KINDS, **{alias: KINDS[name] for alias, name in ALIASES.items()}}
+"""The kinds by every known spelling."""
+
+_LONGEST_UNKNOWN_NAME: Final = 100
+
+
+def kind_of(spelling: str) -> Kind:
+    """Find the kind that a spelling names; one that is not in the table gets what its words tell of it.
+
+    Letter case, white space at the ends, and a space or a hyphen for a dot or an underscore do not matter.
+    """
+    kind = SPELLINGS.get(spelling)
+    if kind is not None:
+        return kind
+    tidy = spelling.strip().lower()[:_LONGEST_UNKNOWN_NAME].replace(" ", ".").replace("-", "_")
+    return SPELLINGS.get(tidy) or _kind(tidy, known=False)

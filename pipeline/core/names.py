@@ -1,0 +1,86 @@
+"""What Segment calls each kind of event: OneSignal's own names, Segment's spec, or names of the user's own.
+
+Source: the OneSignal Source page; domain.md 1.3 for the kinds it does not name; domain.md 2.2 for Segment's spec.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.core.kinds import Kind
+
+
+class NameProfile(StrEnum):
+    """Where event names come from. With ``custom`` a kind without a name of its own keeps OneSignal's."""
+
+    ONESIGNAL = "onesignal"
+    SEGMENT_SPEC = "segment-spec"
+    CUSTOM = "custom"
+
+
+ONESIGNAL_NAMES: Final[Mapping[str, str]] = {
+    "message.push.sent": "Push Sent",
+    "message.push.received": "Push Received",
+    "message.push.clicked": "Push Clicked",
+    "message.push.failed": "Push Failed",
+    "message.push.unsubscribed": "Push Unsubscribed",
+    "message.iam.impression": "In-App Message Displayed",
+    "message.iam.clicked": "In-App Message Clicked",
+    "message.iam.page_displayed": "In-App Message Page Displayed",
+    "message.email.sent": "Email Sent",
+    "message.email.received": "Email Received",
+    "message.email.opened": "Email Opened",
+    "message.email.clicked": "Email Link Clicked",
+    "message.email.unsubscribed": "Email Unsubscribed",
+    "message.email.reported_as_spam": "Email Reported As Spam",
+    "message.email.bounced": "Email Hardbounced",
+    "message.email.failed": "Email Failed",
+    "message.email.suppressed": "Email Suppressed",
+    "message.sms.sent": "SMS Sent",
+    "message.sms.delivered": "SMS Delivered",
+    "message.sms.failed": "SMS Failed",
+    "message.sms.undelivered": "SMS Undelivered",
+    "message.live_activity.sent": "Live Activity Sent",
+    "message.live_activity.delivered": "Live Activity Delivered",
+    "message.live_activity.clicked": "Live Activity Clicked",
+    "message.live_activity.unsubscribed": "Live Activity Unsubscribed",
+    "message.live_activity.failed": "Live Activity Failed",
+}
+
+SEGMENT_SPEC_NAMES: Final[Mapping[str, str]] = {
+    **ONESIGNAL_NAMES,
+    "message.push.received": "Push Notification Received",
+    "message.push.clicked": "Push Notification Tapped",
+    "message.push.failed": "Push Notification Bounced",
+    "message.email.received": "Email Delivered",
+    "message.email.opened": "Email Opened",
+    "message.email.clicked": "Email Link Clicked",
+    "message.email.unsubscribed": "Unsubscribed",
+    "message.email.reported_as_spam": "Email Marked as Spam",
+    "message.email.bounced": "Email Bounced",
+}
+"""Segment's email and mobile spec; what they have no event for keeps OneSignal's name."""
+
+_WORDS_OF_THEIR_OWN: Final[Mapping[str, str]] = {"iam": "In-App Message", "sms": "SMS"}
+_BETWEEN_WORDS: Final = re.compile(r"[^0-9a-z]+")
+
+
+def event_names(profile: NameProfile, custom: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the event name for each known kind; ``custom`` is read by the profile of that name only."""
+    names: Mapping[NameProfile, Mapping[str, str]] = {
+        NameProfile.ONESIGNAL: ONESIGNAL_NAMES,
+        NameProfile.SEGMENT_SPEC: SEGMENT_SPEC_NAMES,
+        NameProfile.CUSTOM: {**ONESIGNAL_NAMES, **custom},
+    }
+    return names[profile]
+
+
+def derived_name(kind: Kind) -> str:
+    """Make a name for an unknown kind from its words: ``message.sms.opted_out`` is ``SMS Opted Out``."""
+    words = [word for word in _BETWEEN_WORDS.split(kind.name.removeprefix("message.")) if word]
+    return " ".join(_WORDS_OF_THEIR_OWN.get(word, word.capitalize()) for word in words) or "Unknown"

@@ -1,0 +1,47 @@
+"""Read a file of event names of the user's own: a mapping from kinds to names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.kinds import SPELLINGS
+from pipeline.core.mistakes import Mistake, RulesError, did_you_mean
+from pipeline.core.yaml_document import Document, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_NAME_CHARACTERS: Final = 200
+
+
+def parse_names(text: str, *, filename: str) -> Mapping[str, str]:
+    """Read the text of a names file: `message.push.sent: My push` a line. Kinds may be in any known spelling.
+
+    Raises:
+        RulesError: with every mistake in the file.
+    """
+    document = read_document(text, filename=filename)
+    mistakes = [*document.mistakes, *_mistakes(document)]
+    if mistakes:
+        raise RulesError(tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
+    return {SPELLINGS[kind].name: document.texts[kind,] for kind in document.value}
+
+
+def _mistakes(document: Document) -> Iterator[Mistake]:
+    if not isinstance(document.value, dict):
+        yield document.mistake((), "the file must hold kinds with their names", "write `message.push.sent: My name`")
+        return
+    named: dict[str, str] = {}
+    for kind, name in document.value.items():
+        path = (kind,)
+        if kind not in SPELLINGS:
+            yield document.mistake(path, f"unknown kind `{kind}`", did_you_mean(kind, SPELLINGS))
+            continue
+        if name is None or path not in document.texts or not document.texts[path].strip():
+            yield document.mistake(path, f"`{kind}` needs one text as its name")
+        elif len(document.texts[path]) > MAX_NAME_CHARACTERS:
+            yield document.mistake(path, f"the name of `{kind}` has more than {MAX_NAME_CHARACTERS} characters")
+        canonical = SPELLINGS[kind].name
+        if canonical in named:
+            yield document.mistake(path, f"`{kind}` is the same kind as `{named[canonical]}`", "keep one of them")
+        named[canonical] = kind

@@ -1,0 +1,110 @@
+"""Everything that decides what becomes of a message, fixed before the first one: rules, settings, names.
+
+It is compiled into a plan for each kind, so that nothing is worked out twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import orjson
+
+from pipeline.core.classification import DEFAULT_MTU_RULES, MtuRules
+from pipeline.core.filters import Filter, FilterBook, Rules
+from pipeline.core.identity import AnonymousPolicy
+from pipeline.core.kinds import SPELLINGS, Category, Kind, kind_of
+from pipeline.core.names import NameProfile, derived_name, event_names
+from pipeline.core.outcomes import RejectReason
+from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.records import RECORD_VERSION, Shape, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_UNKNOWN_KINDS_REMEMBERED: Final = 1024
+
+
+class UnknownKinds(StrEnum):
+    """What to do with a kind that is not in the table."""
+
+    REJECT = "reject"
+    DELIVER = "deliver"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that is known of a kind's events beforehand. ``refusal`` is set when none of them can be used."""
+
+    kind: Kind
+    identified: Filter
+    anonymous: Filter
+    anonymous_policy: AnonymousPolicy
+    shape: Shape
+    refusal: RejectReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the user chose. The defaults are the settings' defaults.
+
+    ``custom_names`` maps canonical kinds to event names and is read with the profile ``custom`` only. ``version`` is a
+    hash of everything that decides or shapes: under one version the same message gives the same outcome and bytes.
+    """
+
+    rules: Rules = field(default_factory=lambda: preset_rules(Preset.KEEP_ALL))
+    unknown_kinds: UnknownKinds = UnknownKinds.REJECT
+    anonymous_delivery: AnonymousPolicy = AnonymousPolicy.DELIVER
+    anonymous_engagement: AnonymousPolicy = AnonymousPolicy.DELIVER
+    name_profile: NameProfile = NameProfile.ONESIGNAL
+    custom_names: Mapping[str, str] = field(default_factory=dict)
+    mtu_rules: tuple[MtuRules, ...] = DEFAULT_MTU_RULES
+    version: str = field(init=False)
+    plans: Mapping[str, Plan] = field(init=False, repr=False, compare=False)
+    plan_of_unknown: Callable[[str], Plan] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the plans of all known spellings; those of unknown kinds are made as they come."""
+        book = FilterBook(self.rules)
+        names = event_names(self.name_profile, self.custom_names)
+
+        def plan_of(kind: Kind) -> Plan:
+            return Plan(
+                kind=kind,
+                identified=book.filter_for(kind, anonymous=False),
+                anonymous=book.filter_for(kind, anonymous=True),
+                anonymous_policy=self._anonymous_policy(kind.category),
+                shape=shape_of(kind, names.get(kind.name) or derived_name(kind), self.mtu_rules),
+                refusal=self._refusal(kind),
+            )
+
+        def plan_of_unknown(spelling: str) -> Plan:
+            return plan_of(kind_of(spelling))
+
+        meaning = (self.rules.version, self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
+        shaping = (RECORD_VERSION, sorted(names.items()), [rules.version for rules in self.mtu_rules])
+        version = hashlib.sha256(orjson.dumps([meaning, shaping])).hexdigest()[:12]
+        object.__setattr__(self, "version", version)
+        object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})
+        object.__setattr__(self, "plan_of_unknown", lru_cache(maxsize=_UNKNOWN_KINDS_REMEMBERED)(plan_of_unknown))
+
+    def plan_for(self, spelling: str) -> Plan:
+        """Return the plan of the kind that a spelling names."""
+        return self.plans.get(spelling) or self.plan_of_unknown(spelling)
+
+    def _anonymous_policy(self, category: Category) -> AnonymousPolicy:
+        policies = {
+            Category.DELIVERY: self.anonymous_delivery,
+            Category.ENGAGEMENT: self.anonymous_engagement,
+        }
+        return policies[category]
+
+    def _refusal(self, kind: Kind) -> RejectReason | None:
+        if not kind.name:
+            return RejectReason.NOT_AN_EVENT
+        if not kind.known and (self.unknown_kinds is UnknownKinds.REJECT or "@" in kind.name):
+            return RejectReason.UNKNOWN_KIND  # an address is no kind, and a name made of it would tell of a person
+        return None

@@ -1,0 +1,48 @@
+"""Three filters by name, for those who need no file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.filters import Rules
+from pipeline.core.kinds import Action, Category
+from pipeline.core.rules import DROP, KEEP, Clause, Condition, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Preset(StrEnum):
+    """The filters by name.
+
+    ``engagement-only`` is the one that really saves MTUs: Received touches nearly the same users as Sent.
+    """
+
+    KEEP_ALL = "keep-all"
+    CURB_SENT_AND_DISPLAYED = "curb-sent-and-displayed"
+    ENGAGEMENT_ONLY = "engagement-only"
+
+
+_RULES: Final[Mapping[Preset, tuple[Rule, ...]]] = {
+    Preset.KEEP_ALL: (),
+    Preset.CURB_SENT_AND_DISPLAYED: (
+        Rule(
+            when=(Clause(Condition.ACTION, frozenset({Action.SENT, Action.DISPLAYED, Action.PAGE_DISPLAYED})),),
+            then=DROP,
+            name="sent and displayed, on every channel",
+        ),
+    ),
+    Preset.ENGAGEMENT_ONLY: (
+        Rule(
+            when=(Clause(Condition.CATEGORY, frozenset({Category.DELIVERY})),),
+            then=DROP,
+            name="the whole delivery category",
+        ),
+    ),
+}
+
+
+def preset_rules(preset: Preset) -> Rules:
+    """Return the rules of a preset."""
+    return Rules(rules=_RULES[preset], default=KEEP, filename=f"preset {preset}")

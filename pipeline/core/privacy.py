@@ -1,0 +1,45 @@
+"""Take out of free text what can name a person."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_REMOVED: Final = "[removed]"
+_LONGEST_REASON: Final = 500
+_LONGEST_URL: Final = 2048
+
+# Repeats are bounded and texts cut first, so the time is bounded whatever they hold.
+_ADDRESSES: Final = re.compile(r"""[^\s<>()\[\]"',;:/?=]{1,64}(?:@|%40)[^\s<>()\[\]"',;:/?]{1,255}""")
+_LONG_WORDS: Final = re.compile(r"[A-Za-z0-9_:\-]{32,}")
+_PHONE_NUMBERS: Final = re.compile(r"\+?\(?[0-9](?:[\s().\-]{0,2}[0-9]){6,}")
+_PERSONAL_SCHEMES: Final = re.compile(r"\s*(?:tel|sms|smsto|mms|mailto|callto|facetime|whatsapp|sip):", re.IGNORECASE)
+_INTERNATIONAL_NUMBERS: Final = re.compile(r"(?:\+|%2B)[0-9][0-9().\-]{6,20}", re.IGNORECASE)
+
+
+def clean_reason(text: str) -> str:
+    """Replace addresses, phone numbers and tokens, and end the text after 500 characters.
+
+    A mail server's reason for a failure likes to quote the address that failed.
+    """
+    cleaned = text[:_LONGEST_REASON]
+    # Tokens go before phone numbers, which would eat into their first digits and leave the rest.
+    for marks in (_ADDRESSES, _LONG_WORDS, _PHONE_NUMBERS):
+        cleaned = marks.sub(_REMOVED, cleaned)
+    return cleaned
+
+
+def clean_url(url: str) -> str | None:
+    """Take query, fragment and addresses out of a URL; they can name the person it was made for.
+
+    None for a blank URL, one over 2,048 characters, and one that is an address itself (`tel:`, `mailto:` …).
+    """
+    if len(url) > _LONGEST_URL or url.isspace() or _PERSONAL_SCHEMES.match(url):
+        return None
+    if "#" in url or "?" in url:
+        url = url.partition("#")[0].partition("?")[0]
+    if "@" in url or "%40" in url:
+        url = _ADDRESSES.sub(_REMOVED, url)
+    if "+" in url or "%2B" in url or "%2b" in url:
+        url = _INTERNATIONAL_NUMBERS.sub(_REMOVED, url)
+    return url or None

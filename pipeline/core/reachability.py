@@ -1,0 +1,109 @@
+"""Find the rules that can never match: their own conditions exclude each other, or an earlier rule takes it all."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.indexes import names_matcher
+from pipeline.core.kinds import CATEGORIES, KINDS, Action, Channel, Kind
+from pipeline.core.mistakes import Mistake
+from pipeline.core.rules import SETTLED_BY_KIND, Clause, Condition, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_UNKNOWN_KINDS: Final = tuple(
+    Kind(name="", channel=channel, action=action, category=CATEGORIES[action], known=False)
+    for channel, action in product(Channel, Action)
+)
+_CASES: Final = tuple((kind, anonymous) for kind in (*KINDS.values(), *_UNKNOWN_KINDS) for anonymous in (False, True))
+_KNOWN_CASES: Final = sum(1 << place for place, (kind, _) in enumerate(_CASES) if kind.known)
+_PATTERN_SIGNS: Final = frozenset("*?[")
+
+
+def covers_kind(rule: Rule, kind: Kind, *, anonymous: bool) -> bool:
+    """Tell whether a rule's conditions on the kind and on being anonymous hold."""
+    return all(_holds(clause, kind, anonymous=anonymous) for clause in rule.when)
+
+
+def _holds(clause: Clause, kind: Kind, *, anonymous: bool) -> bool:
+    answers = {
+        Condition.KIND: kind.name,
+        Condition.CHANNEL: kind.channel,
+        Condition.ACTION: kind.action,
+        Condition.CATEGORY: kind.category,
+        Condition.ANONYMOUS: "true" if anonymous else "false",
+    }
+    answer = answers.get(clause.condition)
+    return answer is None or answer in clause.values
+
+
+def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...]:
+    """Report every rule that can never match, with the reason."""
+    cases = [_cases_of(rule) for rule in rules]
+    warnings = []
+    for place, rule in enumerate(rules):
+        left = cases[place]
+        # Kinds that are not known yet count only for a rule that asks for them.
+        if left & _KNOWN_CASES or not _names_other(rule):
+            left &= _KNOWN_CASES
+        takers = []
+        if left:
+            for earlier in range(place):
+                if left & cases[earlier] and _asks_no_more(rules[earlier], rule):
+                    left &= ~cases[earlier]
+                    takers.append(describe(rules[earlier], earlier))
+        if not left:
+            reason = "its conditions exclude each other"
+            if takers:
+                reason = f"{', '.join(takers)} {'decides' if len(takers) == 1 else 'decide'} all of it before"
+            warnings.append(
+                Mistake(
+                    file=filename,
+                    line=rule.line or 1,
+                    message=f"{describe(rule, place)} can never match: {reason}",
+                    suggestion="move it up or delete it" if takers else "correct or delete it",
+                ),
+            )
+    return tuple(warnings)
+
+
+def describe(rule: Rule, place: int) -> str:
+    """Name a rule for a person: its number from 1, its name if it has one, its line if it came from a file."""
+    name = f" `{rule.name}`" if rule.name else ""
+    line = f" (line {rule.line})" if rule.line else ""
+    return f"rule {place + 1}{name}{line}"
+
+
+def _cases_of(rule: Rule) -> int:
+    """Return what a rule is about as bits: kinds, known and unknown, each identified and anonymous."""
+    bits = 0
+    for place, (kind, anonymous) in enumerate(_CASES):
+        if covers_kind(rule, kind, anonymous=anonymous):
+            bits |= 1 << place
+    return bits
+
+
+def _names_other(rule: Rule) -> bool:
+    return any("other" in clause.values for clause in rule.when if clause.condition in SETTLED_BY_KIND)
+
+
+def _asks_no_more(earlier: Rule, later: Rule) -> bool:
+    """Tell whether whatever an event's values must be for the later rule, they are so for the earlier one."""
+    return all(
+        any(_implies(stricter, clause) for stricter in later.when)
+        for clause in earlier.when
+        if clause.condition not in SETTLED_BY_KIND
+    )
+
+
+def _implies(stricter: Clause, clause: Clause) -> bool:
+    if (stricter.condition, stricter.tag) != (clause.condition, clause.tag):
+        return False
+    if clause.condition is not Condition.MESSAGE_NAME:
+        return stricter.values <= clause.values
+    matches = names_matcher(clause.values)
+    return all(
+        value in clause.values or (not _PATTERN_SIGNS & set(value) and matches(value)) for value in stricter.values
+    )

@@ -1,0 +1,81 @@
+"""Read a rules file: every mistake at once, each with its line and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jsonschema import Draft7Validator
+
+from pipeline.core.filters import Rules
+from pipeline.core.kinds import SPELLINGS
+from pipeline.core.mistakes import RulesError
+from pipeline.core.rules import DROP, KEEP, WITHOUT_LETTER_CASE, Clause, Condition, Decision, Rule, SampleBy, Verdict
+from pipeline.core.rules_mistakes import explain
+from pipeline.core.rules_schema import rules_schema
+from pipeline.core.yaml_document import Document, Path, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DECISIONS: Final = {Verdict.KEEP.value: KEEP, Verdict.DROP.value: DROP}
+
+
+def parse_rules(text: str, *, filename: str) -> Rules:
+    """Read and compile the text of a rules file.
+
+    Raises:
+        RulesError: with every mistake in the file.
+    """
+    document = read_document(text, filename=filename)
+    errors = Draft7Validator(rules_schema()).iter_errors(document.value)
+    mistakes = [*document.mistakes, *(mistake for error in errors for mistake in explain(error, document))]
+    if mistakes:
+        raise RulesError(tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
+    rules = document.value["rules"]
+    return Rules(
+        rules=tuple(_rule(document, place, rule) for place, rule in enumerate(rules)),
+        default=_decision(document.value.get("default", Verdict.KEEP.value)),
+        filename=filename,
+    )
+
+
+def _rule(document: Document, place: int, rule: dict[str, Any]) -> Rule:
+    path: Path = ("rules", place)
+    return Rule(
+        when=tuple(_clauses(document, (*path, "when"), rule.get("when", {}))),
+        then=_decision(rule["then"]),
+        name=rule.get("name"),
+        line=document.lines[path],
+    )
+
+
+def _clauses(document: Document, path: Path, when: dict[str, Any]) -> Iterator[Clause]:
+    for word, wanted in when.items():
+        condition = Condition(word)
+        if condition is Condition.TAG:
+            for tag, values in wanted.items():
+                yield Clause(condition, _texts(document, (*path, word, tag), values), tag)
+        else:
+            yield Clause(condition, _values(condition, _texts(document, (*path, word), wanted)))
+
+
+def _texts(document: Document, path: Path, wanted: object) -> frozenset[str]:
+    """Return one value or a list of them as they were written: the tag `level: 1.50` is the text `1.50`."""
+    if isinstance(wanted, list):
+        return frozenset(document.texts[*path, place] for place in range(len(wanted)))
+    return frozenset({document.texts[path]})
+
+
+def _values(condition: Condition, texts: frozenset[str]) -> frozenset[str]:
+    if condition is Condition.KIND:
+        return frozenset(SPELLINGS[text].name for text in texts)
+    if condition is Condition.ANONYMOUS or condition in WITHOUT_LETTER_CASE:
+        return frozenset(text.lower() for text in texts)
+    return texts
+
+
+def _decision(then: str | dict[str, Any]) -> Decision:
+    if isinstance(then, str):
+        return _DECISIONS[then]
+    sample = then[Verdict.SAMPLE.value]
+    return Decision(Verdict.SAMPLE, float(sample["percent"]), SampleBy(sample.get("by", SampleBy.USER)))

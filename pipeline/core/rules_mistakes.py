@@ -1,0 +1,190 @@
+"""Say what JSON Schema finds wrong with a rules file in the words of someone who writes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pipeline.core.mistakes import did_you_mean
+from pipeline.core.rules import Condition, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+    from pipeline.core.mistakes import Mistake
+    from pipeline.core.yaml_document import Document, Path
+
+Wording: TypeAlias = tuple[str, str | None]
+"""A message and, where there is one, a suggestion."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    "object": "keys with values",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "boolean": "true or false",
+}
+_CONDITIONS: Final = frozenset(condition.value for condition in Condition)
+_VERDICTS: Final = frozenset(verdict.value for verdict in Verdict)
+_BOOLEANS: Final[Mapping[str, str]] = {
+    "yes": "write `true`",
+    "on": "write `true`",
+    "no": "write `false`",
+    "off": "write `false`",
+}
+_LONGEST_QUOTE: Final = 60
+_PATH_OF_A_RULE: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the validator found: the schema's keyword and what it asks for, the value and where it is."""
+
+    keyword: str
+    expected: Any
+    value: Any
+    path: Path
+    document: Document
+
+    @property
+    def text(self) -> str | None:
+        """The value as it was written; None for a list or for keys with values."""
+        return self.document.texts.get(self.path)
+
+    @property
+    def subject(self) -> str:
+        """The key that the value belongs to; a value in a list belongs to the list's key."""
+        if self.path[:1] == ("rules",) and len(self.path) == _PATH_OF_A_RULE:
+            return f"rule {self.path[1] + 1}" if isinstance(self.path[1], int) else "rules"
+        return next((str(step) for step in reversed(self.path) if isinstance(step, str)), "file")
+
+    def mistake(self) -> Mistake:
+        """Put it into words."""
+        message, suggestion = _WORDINGS[self.keyword](self)
+        return self.document.mistake(self.path, message, suggestion)
+
+
+def explain(error: ValidationError, document: Document) -> Iterator[Mistake]:
+    """Turn one error of the validator into mistakes."""
+    schema: Any = error.schema
+    finding = Finding(
+        keyword=str(error.validator),
+        expected=error.validator_value,
+        value=error.instance,
+        path=tuple(error.absolute_path),
+        document=document,
+    )
+    if finding.keyword == "additionalProperties":
+        known = list(schema["properties"])
+        for key in finding.value:
+            if key not in known:
+                yield _unknown_key(finding, key, known)
+    else:
+        yield finding.mistake()
+
+
+def _unknown_key(finding: Finding, key: str, known: list[str]) -> Mistake:
+    in_conditions = finding.path[-1:] == ("when",)
+    suggestion = did_you_mean(key, known) or f"known are {_listed(known)}"
+    if not in_conditions and key in _CONDITIONS:
+        suggestion = f"`{key}` is a condition: put it under `when`"
+    elif not in_conditions and key in _VERDICTS:
+        suggestion = f"write `then: {key}`"
+    what = "condition" if in_conditions else "key"
+    return finding.document.mistake((*finding.path, key), f"unknown {what} {_quoted(key)}", suggestion)
+
+
+def _missing(finding: Finding) -> Wording:
+    place = finding.path[-1] if finding.path else None
+    within = "" if place is None else f" in rule {place + 1}" if isinstance(place, int) else f" in `{place}`"
+    # Each list of required keys in the schema has one entry.
+    return f"{_listed(finding.expected)} is missing{within}", None
+
+
+def _not_a_member(finding: Finding) -> Wording:
+    decision = finding.subject in {"then", "default"}
+    if finding.text is None:
+        wanted = "keep, drop or a sample" if decision else "a word"
+        return f"{_quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
+    if not finding.text:
+        return f"{_quoted(finding.subject)} has no value", f"known are {_listed(finding.expected)}"
+    suggestion = did_you_mean(finding.text, finding.expected) or f"known are {_listed(finding.expected)}"
+    if decision and finding.text == Verdict.SAMPLE:
+        suggestion = "a sample needs its size: write `then: {sample: {percent: 10, by: user}}`"
+    return f"unknown {'decision' if decision else finding.subject} {_quoted(finding.text)}", suggestion
+
+
+def _of_another_type(finding: Finding) -> Wording:
+    types = [finding.expected] if isinstance(finding.expected, str) else finding.expected
+    expected = " or ".join(_TYPES[name] for name in types)
+    if not finding.path:
+        return f"the file must hold {expected}, not {_sort_of(finding.value)}", "begin with `rules:`"
+    if finding.value is None:
+        return f"{_quoted(finding.subject)} has no value", "write one or delete the key"
+    found = _sort_of(finding.value) if finding.text is None else _quoted(finding.text)
+    return f"{_quoted(finding.subject)} must be {expected}, not {found}", _retyped(types, finding.text)
+
+
+def _retyped(types: list[str], text: str | None) -> str | None:
+    if text is not None and types == ["string"]:
+        return f'put it in quotes: "{_shortened(text)}"'
+    if text is not None and types == ["boolean"]:
+        return _BOOLEANS.get(text.lower())
+    return None
+
+
+def _empty(finding: Finding) -> Wording:
+    return f"{_quoted(finding.subject)} is empty", "name a value or delete the key"
+
+
+def _too_many(finding: Finding) -> Wording:
+    return f"{_quoted(finding.subject)} has more than {finding.expected:,} entries", None
+
+
+def _out_of_range(finding: Finding) -> Wording:
+    return f"{_quoted(finding.subject)} must be from 0 to 100, not {_quoted(finding.text or '')}", None
+
+
+def _blank(finding: Finding) -> Wording:
+    return f"{_quoted(finding.subject)} is blank", "write a value or delete the key"
+
+
+def _too_long(finding: Finding) -> Wording:
+    return f"{_quoted(finding.subject)} has more than {finding.expected:,} characters", None
+
+
+_WORDINGS: Final[Mapping[str, Callable[[Finding], Wording]]] = {
+    "required": _missing,
+    "enum": _not_a_member,
+    "type": _of_another_type,
+    "minItems": _empty,
+    "minProperties": _empty,
+    "maxItems": _too_many,
+    "maxProperties": _too_many,
+    "minimum": _out_of_range,
+    "maximum": _out_of_range,
+    "pattern": _blank,
+    "maxLength": _too_long,
+}
+PUT_INTO_WORDS: Final = frozenset({"additionalProperties", *_WORDINGS})
+"""The keywords that a rules schema may use."""
+
+
+def _quoted(word: str) -> str:
+    return f"`{_shortened(word)}`"
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= _LONGEST_QUOTE else f"{word[:_LONGEST_QUOTE]}…"
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _sort_of(value: object) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return "keys with values" if isinstance(value, dict) else "a single value"

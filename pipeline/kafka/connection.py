@@ -1,0 +1,74 @@
+"""How Kafka's clients reach the cluster, out of the settings."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, TypedDict
+
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.settings.kafka_sections import KafkaSettings
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Keyword arguments that every aiokafka client takes."""
+
+    bootstrap_servers: str
+    security_protocol: str
+    sasl_mechanism: str
+    sasl_plain_username: str
+    sasl_plain_password: str
+    ssl_context: ssl.SSLContext
+
+
+def connection_options(settings: KafkaSettings) -> ConnectionOptions:
+    """Turn the settings of the connection into arguments for an aiokafka client.
+
+    Raises:
+        SettingsError: when no broker is named, or a certificate file holds something else.
+    """
+    if settings.kafka_bootstrap_servers is None:
+        raise _refused("kafka_bootstrap_servers", "is not set: give Kafka's brokers, such as `kafka-1:9092`.")
+    protocol = settings.kafka_security_protocol
+    options = ConnectionOptions(bootstrap_servers=settings.kafka_bootstrap_servers, security_protocol=protocol.value)
+    if protocol.authenticates and settings.kafka_sasl_username and settings.kafka_sasl_password:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism.value
+        options["sasl_plain_username"] = settings.kafka_sasl_username
+        options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
+    if protocol.encrypts:
+        options["ssl_context"] = _ssl_context(settings)
+    return options
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    authorities = settings.kafka_ssl_ca_file
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except (ssl.SSLError, OSError):
+        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`: the file holds no certificate in PEM.") from None
+    context.check_hostname = settings.kafka_ssl_check_hostname
+    if settings.kafka_ssl_certificate_file is not None:
+        _identify_client(context, settings.kafka_ssl_certificate_file, settings)
+    return context
+
+
+def _identify_client(context: ssl.SSLContext, certificate: Path, settings: KafkaSettings) -> None:
+    secret = settings.kafka_ssl_key_password
+    password = "" if secret is None else secret.get_secret_value()
+    try:
+        # A callable, because Python would ask on the terminal for the password of an encrypted key that has none.
+        context.load_cert_chain(certificate, settings.kafka_ssl_key_file, password=lambda: password)
+    except (ssl.SSLError, OSError):
+        raise _refused(
+            "kafka_ssl_certificate_file",
+            f"is `{certificate}`: it cannot be used with {variable('kafka_ssl_key_file')} and "
+            f"{variable('kafka_ssl_key_password')}. Both files must be PEM, the key must belong to the certificate, "
+            "and an encrypted key needs its password.",
+        ) from None
+
+
+def _refused(field: str, text: str) -> SettingsError:
+    return SettingsError((Mistake(fields=(field,), text=f"{variable(field)} {text}"),))

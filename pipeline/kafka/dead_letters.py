@@ -1,0 +1,98 @@
+"""Dead letters: rejected messages, stored with why and where from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.kafka import headers
+from pipeline.kafka.producer import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.core.messages import Message
+    from pipeline.kafka.producer import BatchProducer
+
+
+class Stage(StrEnum):
+    """The part of the pipeline that rejected a message."""
+
+    PROCESSOR = "processor"
+    SEGMENT_SINK = "segment-sink"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """One rejected message. ``reason`` is a member of the stage's closed enum.
+
+    The original key and bytes are taken from ``message`` and never changed.
+    """
+
+    stage: Stage
+    reason: StrEnum
+    message: Message
+
+
+class DeadLetterStore(Protocol):
+    """Where rejected messages are kept."""
+
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters; returning means the broker has confirmed every one of them.
+
+        It repeats for as long as the broker is away, so it may take long. It may be cancelled.
+        """
+
+
+class DeadLetterWriter:
+    """Stores dead letters in a Kafka topic.
+
+    The value and the key are the rejected message's own bytes. Headers tell the rest: `reason`, `stage`,
+    `source-topic`, `source-partition`, `source-offset`, `rejected-at` (milliseconds since the epoch), `rules-version`
+    and `format-version`, all as ASCII. A source partition's letters stay in one partition, in order.
+    """
+
+    def __init__(
+        self,
+        producer: BatchProducer,
+        *,
+        topic: str,
+        partitions: int,
+        rules_version: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Take a started producer, the topic with its number of partitions, and the clock."""
+        self._producer = producer
+        self._topic = topic
+        self._partitions = partitions
+        self._rules_version = rules_version.encode()
+        self._now_ms = now_ms
+
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters; returning means the broker has confirmed every one of them."""
+        runs: dict[int, list[Entry]] = {}
+        rejected_at = str(self._now_ms()).encode()
+        for letter in letters:
+            partition = letter.message.partition % self._partitions
+            runs.setdefault(partition, []).append(self._entry(letter, rejected_at))
+        await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
+
+    def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:
+        message = letter.message
+        return Entry(
+            key=message.key,
+            value=message.value,
+            timestamp_ms=None,
+            headers=[
+                (headers.REASON, letter.reason.value.encode()),
+                (headers.STAGE, letter.stage.value.encode()),
+                (headers.SOURCE_TOPIC, message.topic.encode()),
+                (headers.SOURCE_PARTITION, b"%d" % message.partition),
+                (headers.SOURCE_OFFSET, b"%d" % message.offset),
+                (headers.REJECTED_AT, rejected_at),
+                (headers.RULES_VERSION, self._rules_version),
+                (headers.FORMAT_VERSION, headers.DEAD_LETTER_FORMAT),
+            ],
+        )

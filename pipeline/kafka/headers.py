@@ -1,0 +1,18 @@
+"""Kafka headers that the pipeline writes: names, and the version of what it writes."""
+
+from __future__ import annotations
+
+SOURCE_TOPIC = "source-topic"
+SOURCE_PARTITION = "source-partition"
+SOURCE_OFFSET = "source-offset"
+FORMAT_VERSION = "format-version"
+RULES_VERSION = "rules-version"
+"""The policy that decided (`pipeline.core.policy.Policy.version`): rules, identity, names and the shape of records."""
+STAGE = "stage"
+REASON = "reason"
+REJECTED_AT = "rejected-at"
+
+RECORD_FORMAT = b"1"
+"""Version of the records topic: value = one Segment call as JSON. A sink holds at a version that it does not know."""
+DEAD_LETTER_FORMAT = b"1"
+"""Version of the dead-letter topic: key and value are the rejected message's own bytes."""

@@ -1,0 +1,229 @@
+"""Write runs of messages to one partition, in order, until the broker has confirmed every one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import aiokafka
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+logger = structlog.get_logger(__name__)
+
+BATCH_BYTES = 512 * 1024
+"""Size of a produced batch, uncompressed; brokers accept 1,048,588 bytes by default (`message.max.bytes`)."""
+STOP_SECONDS = 5.0
+"""How long unconfirmed writes may still be confirmed when the producer is stopped."""
+ABANDON_SECONDS = 0.1
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One message to write. `timestamp_ms` is None for now."""
+
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int | None
+    headers: list[tuple[str, bytes]]
+
+
+class BatchProducer:
+    """An idempotent producer with `acks=all` that repeats a failed write in order, without end.
+
+    aiokafka repeats what a broker that is away did not confirm, without end and without a second copy. What a broker
+    refuses for good leaves a hole in its sequence numbers, so that is answered with a new producer, which writes the
+    same bytes again. One write at a time goes to each partition: the next starts when the one before is confirmed.
+    """
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        *,
+        compression: str | None = None,
+        on_retry: Callable[[], None] = lambda: None,
+        request_timeout_seconds: float = 30.0,
+        retry_seconds: float = 1.0,
+        refused_retry_seconds: float = 10.0,
+    ) -> None:
+        """Take aiokafka's connection arguments, the compression of what is written, and the times.
+
+        A write that is not confirmed within `request_timeout_seconds` counts as being repeated;
+        `refused_retry_seconds` pass before a message is sent again that the broker has refused alone.
+        """
+        self._connection = dict(connection)
+        self._compression = compression
+        self._on_retry = on_retry
+        self._request_timeout_seconds = request_timeout_seconds
+        self._retry_seconds = retry_seconds
+        self._refused_retry_seconds = refused_retry_seconds
+        self._repeating: set[tuple[str, int]] = set()
+        self._refused: dict[tuple[str, int], str] = {}
+        self._producer: aiokafka.AIOKafkaProducer | None = None
+        self._renewal = asyncio.Lock()
+        self._retiring: dict[aiokafka.AIOKafkaProducer, asyncio.Task[None]] = {}
+        self._turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        self._producer = await self._connect()
+
+    async def stop(self) -> None:
+        """Close the connections. Unconfirmed writes fail."""
+        producer, self._producer = self._producer, None
+        for retirement in self._retiring.values():
+            retirement.cancel()
+        if producer is not None:
+            await _close(producer, STOP_SECONDS)
+
+    async def _connect(self) -> aiokafka.AIOKafkaProducer:
+        producer = aiokafka.AIOKafkaProducer(
+            **self._connection,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=self._compression,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=round(self._request_timeout_seconds * 1000),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    @property
+    def retrying(self) -> bool:
+        """Whether a write is being repeated, because a broker is away or refuses it."""
+        return bool(self._repeating)
+
+    @property
+    def hold_reason(self) -> str | None:
+        """What a broker refuses until somebody changes it, as one sentence; None when there is nothing."""
+        return next(iter(self._refused.values()), None)
+
+    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+        """Write messages to one partition; returning means the broker has confirmed all of them, in this order.
+
+        It repeats for as long as the broker is away. It may be cancelled; what was sent may then still arrive.
+        """
+        place = (topic, partition)
+        async with self._turns[place]:
+            try:
+                await self._write_in_turn(topic, partition, entries)
+            finally:
+                self._repeating.discard(place)
+                self._refused.pop(place, None)
+
+    async def _write_in_turn(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+        written, most = 0, len(entries)
+        while written < len(entries):
+            producer = self._live()
+            batch = producer.create_batch()
+            end = _fill(batch, entries, written, min(len(entries), written + most))
+            try:
+                confirmation = await producer.send_batch(batch, topic, partition=partition)
+                await self._confirmed(confirmation, producer, topic, partition)
+            except MessageSizeTooLargeError:
+                self._note_repetition(topic, partition)
+                most = max(1, (end - written) // 2)
+                if end - written == 1:
+                    await self._wait_for_larger_limit(topic, partition)
+                await self._renew(producer)
+            except (KafkaError, OSError) as error:
+                self._note_repetition(topic, partition)
+                logger.warning(
+                    "write not confirmed, trying again", topic=topic, partition=partition, error=_name(error)
+                )
+                await self._renew(producer)
+            else:
+                written = end
+                self._refused.pop((topic, partition), None)
+
+    async def _confirmed(
+        self, confirmation: asyncio.Future[Any], producer: aiokafka.AIOKafkaProducer, topic: str, partition: int
+    ) -> None:
+        try:
+            while not (await asyncio.wait({confirmation}, timeout=self._request_timeout_seconds))[0]:
+                self._note_repetition(topic, partition)
+                if producer is not self._producer and producer not in self._retiring:
+                    raise ProducerClosed  # another partition's fault replaced it, and it repeats nothing any more
+                logger.warning("write not confirmed yet, it is repeated", topic=topic, partition=partition)
+            confirmation.result()
+        finally:
+            confirmation.cancel()  # where nobody waits any more, nobody has to look at its end
+
+    def _note_repetition(self, topic: str, partition: int) -> None:
+        self._on_retry()
+        self._repeating.add((topic, partition))
+
+    async def _wait_for_larger_limit(self, topic: str, partition: int) -> None:
+        reason = f"Kafka refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"
+        if (topic, partition) not in self._refused:
+            logger.error(reason, partition=partition)
+        self._refused[topic, partition] = reason
+        await asyncio.sleep(self._refused_retry_seconds)
+
+    def _live(self) -> aiokafka.AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("the producer is not started")
+        return self._producer
+
+    async def _renew(self, failed: aiokafka.AIOKafkaProducer) -> None:
+        """Replace a producer once, however many writers saw it fail."""
+        async with self._renewal:
+            while self._producer is failed:
+                await asyncio.sleep(self._retry_seconds)
+                try:
+                    fresh = await self._connect()
+                except (KafkaError, OSError) as error:
+                    logger.warning("no broker to write to, trying again", error=_name(error))
+                    continue
+                self._producer = fresh
+                retirement = asyncio.create_task(_close(failed, self._request_timeout_seconds))
+                self._retiring[failed] = retirement
+                retirement.add_done_callback(lambda _: self._retiring.pop(failed, None))
+
+
+async def _close(producer: aiokafka.AIOKafkaProducer, seconds: float) -> None:
+    """Close a producer; what is in flight on it may end first, within the time."""
+    closing = asyncio.ensure_future(producer.stop())
+    try:
+        await asyncio.wait({closing}, timeout=seconds)
+    finally:
+        if not closing.done():
+            closing.cancel()
+            await _abandon(producer)
+        elif (error := closing.exception()) is not None:
+            logger.warning("a producer did not close cleanly", error=_name(error))
+
+
+async def _abandon(producer: aiokafka.AIOKafkaProducer) -> None:
+    """Close a producer that waits for a broker: aiokafka's sender waits for its requests when it is cancelled once."""
+    sending = producer._sender.sender_task  # noqa: SLF001
+    while not sending.done():
+        sending.cancel()
+        await asyncio.wait({sending}, timeout=ABANDON_SECONDS)
+    await producer.client.close()
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _fill(batch: Any, entries: Sequence[Entry], start: int, stop: int) -> int:
+    """Append entries until the batch is full; return the index of the first that is not in it."""
+    append = batch.append
+    for index in range(start, stop):
+        entry = entries[index]
+        if append(key=entry.key, value=entry.value, timestamp=entry.timestamp_ms, headers=entry.headers) is None:
+            return index
+    return stop

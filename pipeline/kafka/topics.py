@@ -1,0 +1,223 @@
+"""The pipeline's topics: what they should be like, making them, and what is wrong with those that are there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.admin import NewTopic
+from aiokafka.errors import (
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    NoError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+
+from pipeline.kafka.admin import admin_client
+from pipeline.kafka.errors import TopicsError
+from pipeline.settings.choices import Partitioning, Role
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.settings.kafka_sections import TopicSettings
+    from pipeline.settings.sections import Settings
+
+TIMEOUT_SECONDS: Final = 15.0
+_MILLISECONDS_PER_HOUR: Final = 3_600_000
+_FOR_EVER: Final = -1
+DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
+"""A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
+_LOOK_AGAIN_SECONDS: Final = 0.1
+_REMEDIES: Final[Mapping[type[BrokerResponseError], str]] = {
+    InvalidReplicationFactorError: f"lower {variable('topic_replication_factor')}, or add brokers",
+    TopicAuthorizationFailedError: "let this user create topics, or have them created by somebody who may",
+    ClusterAuthorizationFailedError: "let this user create topics, or have them created by somebody who may",
+    PolicyViolationError: "meet the cluster's policy, or have the topics created by somebody who may",
+}
+_TOPICS_OF_ROLE: Final[Mapping[Role, tuple[str, ...]]] = {
+    Role.PROCESSOR: ("raw_topic", "records_topic", "dead_letter_topic"),
+    Role.SEGMENT_SINK: ("records_topic", "dead_letter_topic"),
+}
+
+
+class Creation(StrEnum):
+    """What came of a topic that should be there."""
+
+    CREATED = "created"
+    EXISTED = "was there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicPlan:
+    """A topic as the settings want it; `configuration` in Kafka's own names."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configuration: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTopic:
+    """A topic as the cluster has it; `leaderless` are the partitions that nobody serves."""
+
+    partitions: int
+    leaderless: tuple[int, ...] = ()
+
+
+def plan_topics(settings: TopicSettings) -> tuple[TopicPlan, ...]:
+    """Say how the pipeline's topics should be made."""
+    dead_letter_partitions = settings.dead_letter_topic_partitions or settings.topic_partitions
+    wanted: tuple[tuple[str, int, int, dict[str, str]], ...] = (
+        (settings.raw_topic, settings.topic_partitions, settings.raw_topic_retention_hours, {}),
+        (settings.records_topic, settings.topic_partitions, settings.records_topic_retention_hours, {}),
+        (
+            settings.dead_letter_topic,
+            dead_letter_partitions,
+            settings.dead_letter_topic_retention_hours,
+            {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
+        ),
+    )
+    return tuple(
+        TopicPlan(
+            name=name,
+            partitions=partitions,
+            replication_factor=settings.topic_replication_factor,
+            configuration={
+                "cleanup.policy": "delete",
+                "compression.type": settings.topic_compression.value,
+                "retention.ms": str(hours if hours == _FOR_EVER else hours * _MILLISECONDS_PER_HOUR),
+                **more,
+            },
+        )
+        for name, partitions, hours, more in wanted
+    )
+
+
+def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
+    """List everything about the topics of these roles that would lose, misplace or hold back messages."""
+    faults = []
+    fields = dict.fromkeys(field for role in Role if role in roles for field in _TOPICS_OF_ROLE[role])
+    for field in fields:
+        name = getattr(settings, field)
+        topic = found.get(name)
+        if topic is None:
+            faults.append(
+                f"Topic `{name}` does not exist, or this user may not see it: run `onesignal-pipeline topics create`, "
+                f"or correct {variable(field)}."
+            )
+        elif topic.leaderless:
+            numbers = ", ".join(map(str, topic.leaderless))
+            faults.append(f"Topic `{name}` has no leader for partition {numbers}: see to the brokers that keep it.")
+    raw, records = found.get(settings.raw_topic), found.get(settings.records_topic)
+    same = Role.PROCESSOR in roles and settings.partitioning is Partitioning.SAME
+    if same and raw is not None and records is not None and raw.partitions != records.partitions:
+        faults.append(
+            f"Topic `{settings.raw_topic}` has {raw.partitions} partitions and `{settings.records_topic}` has "
+            f"{records.partitions}: records keep their event's partition, so give both the same number, or set "
+            f"{variable('partitioning')} to `repartition`."
+        )
+    return tuple(faults)
+
+
+async def describe_topics(
+    connection: ConnectionOptions, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> dict[str, FoundTopic]:
+    """List the topics of a cluster that this user may see. Asking creates none.
+
+    Raises:
+        KafkaUnreachableError: when no broker can be spoken to.
+    """
+    async with admin_client(connection, timeout_seconds=timeout_seconds) as client:
+        described: list[dict[str, Any]] = await client.describe_topics()
+    return {topic["topic"]: _found(topic["partitions"]) for topic in described}
+
+
+def _found(partitions: Sequence[Mapping[str, Any]]) -> FoundTopic:
+    leaderless = sorted(partition["partition"] for partition in partitions if partition["leader"] < 0)
+    return FoundTopic(partitions=len(partitions), leaderless=tuple(leaderless))
+
+
+async def check_topics(
+    connection: ConnectionOptions,
+    settings: Settings,
+    roles: Collection[Role],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> dict[str, FoundTopic]:
+    """Make sure that the topics of these roles can be used, and return what was found.
+
+    Raises:
+        TopicsError: with every fault at once.
+        KafkaUnreachableError: when no broker can be spoken to.
+    """
+    found = await describe_topics(connection, timeout_seconds=timeout_seconds)
+    if faults := find_faults(found, settings, roles):
+        raise TopicsError(faults)
+    return found
+
+
+async def create_topics(
+    connection: ConnectionOptions, plans: Sequence[TopicPlan], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> dict[str, Creation]:
+    """Create the topics that are missing; those that are there stay as they are.
+
+    Returning means that every topic has been created; the brokers may need a moment more to serve it.
+
+    Raises:
+        TopicsError: with everything that the cluster refused.
+        KafkaUnreachableError: when no broker can be spoken to.
+    """
+    async with admin_client(connection, timeout_seconds=timeout_seconds) as client:
+        cluster = await client.describe_cluster()
+        if cluster["controller_id"] not in {broker["node_id"] for broker in cluster["brokers"]}:
+            raise TopicsError(
+                ["This cluster has no controller, so it cannot create topics (the embedded broker is one)."]
+            )
+        answer = await client.create_topics(
+            [
+                NewTopic(plan.name, plan.partitions, plan.replication_factor, topic_configs=dict(plan.configuration))
+                for plan in plans
+            ]
+        )
+    outcomes: dict[str, Creation] = {}
+    faults = []
+    for name, code, message in answer.topic_errors:
+        error = for_code(code)
+        if error is NoError:
+            outcomes[name] = Creation.CREATED
+        elif error is TopicAlreadyExistsError:
+            outcomes[name] = Creation.EXISTED
+        else:
+            remedy = _REMEDIES.get(error, "see the brokers' logs")
+            faults.append(f"Topic `{name}` was not created: {(message or error.description).rstrip('.')}: {remedy}.")
+    if faults:
+        raise TopicsError(faults)
+    return outcomes
+
+
+async def await_topics(
+    connection: ConnectionOptions, names: Collection[str], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> dict[str, FoundTopic]:
+    """Wait until the brokers serve every partition of new topics, or the time has passed; return what is there.
+
+    Raises:
+        KafkaUnreachableError: when no broker can be spoken to.
+    """
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + timeout_seconds
+    while True:
+        found = await describe_topics(connection, timeout_seconds=timeout_seconds)
+        served = all(name in found and not found[name].leaderless for name in names)
+        if served or clock.time() >= deadline:
+            return found
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)

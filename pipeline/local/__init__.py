@@ -1,0 +1,1 @@
+"""What `demo` needs: embedded broker, Segment stand-in, traffic generator."""

@@ -1,0 +1,167 @@
+"""The closing accounts: what was written, what was seen on the way, what arrived; and whether it adds up.
+
+The sums rest on things that outlive a killed worker: offsets and headers in Kafka, the dead letters, the stand-in's
+ledger, and the generator's own truth. The workers' counters are compared only in a run that killed none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.local.traffic_truth import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.local.demo_observer import Observed, Sightings
+    from pipeline.local.demo_presets import PresetComparison
+    from pipeline.local.demo_watch import Snapshot
+    from pipeline.local.traffic_truth import Truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """One identity: ``total`` must equal the ``parts`` together, those with a minus taken off."""
+
+    place: str
+    total: tuple[str, int]
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether both sides are equal."""
+        return self.total[1] == sum(number for _, number in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One claim and how many exceptions to it were found; none is right."""
+
+    claim: str
+    exceptions: int
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the claim is true."""
+        return self.exceptions == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """What the stand-in holds: the user of each messageId, in the order of first acceptance."""
+
+    users: Mapping[str, str]
+    thrown_away: Mapping[str, int]
+    faults: Mapping[str, int]
+    requests: int
+
+
+def _seen(sightings: Sightings) -> int:
+    return sum(len(counts) - counts.count(0) for counts in sightings.values())
+
+
+def _fates_missed(truth: Truth, observed: Observed) -> int:
+    """Count messages whose fate is not the one they must have; one seen both ways is counted too."""
+    missed = 0
+    for partition, fates in truth.fates.items():
+        forwarded, rejected = observed.forwarded.get(partition, b""), observed.rejected.get(partition, b"")
+        missed += max(0, len(forwarded) - len(fates)) + max(0, len(rejected) - len(fates))
+        for offset, fate in enumerate(fates):
+            is_forwarded = offset < len(forwarded) and forwarded[offset] > 0
+            is_rejected = offset < len(rejected) and rejected[offset] > 0
+            missed += (is_forwarded, is_rejected) != (fate == Fate.FORWARDED, fate == Fate.REJECTED)
+    return missed
+
+
+def _out_of_order(truth: Truth, arrivals: Arrivals) -> int:
+    """Count users of whom a record was accepted before one that the raw topic has earlier."""
+    last: dict[str, int] = {}
+    disordered: set[str] = set()
+    for message_id in arrivals.users:
+        origin = truth.ids.get(message_id)
+        if origin is not None:
+            if origin.offset < last.get(origin.user, -1):
+                disordered.add(origin.user)
+            last[origin.user] = origin.offset
+    return len(disordered)
+
+
+def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapshot) -> list[Sum]:
+    """Set up the identities of the processor, the sink and the destination."""
+    forwarded, rejected = _seen(observed.forwarded), _seen(observed.rejected)
+    rejected_by_sink = _seen(observed.rejected_by_sink)
+    accepted = sum(1 + truth.repeated[message_id] for message_id in arrivals.users if message_id in truth.ids)
+    return [
+        Sum(
+            place="processor",
+            total=("received", truth.written),
+            parts=(
+                ("forwarded", forwarded),
+                ("dropped", truth.counts[Fate.DROPPED]),
+                ("rejected", rejected),
+                ("in flight", snapshot.raw.total_unread()),
+            ),
+        ),
+        Sum(
+            place="sink",
+            total=("received", forwarded),
+            parts=(
+                ("accepted", accepted),
+                ("rejected", rejected_by_sink),
+                ("in flight", snapshot.records.total_unread()),
+            ),
+        ),
+        Sum(
+            place="destination",
+            total=("distinct messageIds", len(arrivals.users)),
+            parts=(
+                ("forwarded", forwarded),
+                ("repeated ids", -truth.repeated.total()),
+                ("rejected by the sink", -rejected_by_sink),
+            ),
+        ),
+    ]
+
+
+def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: PresetComparison) -> list[Check]:
+    """Check one by one what the sums cannot show."""
+    users_differ = sum(truth.ids[each].user != user for each, user in arrivals.users.items() if each in truth.ids)
+    presets_differ = sum(
+        tally.events != truth.forwarded_under[preset.value]
+        or {user.decode() for user in tally.users} != truth.users[preset.value]
+        for preset, tally in comparison.tallies.items()
+    )
+    return [
+        Check(
+            claim="each message met the fate that the generator meant for it", exceptions=_fates_missed(truth, observed)
+        ),
+        Check(
+            claim="the destination holds exactly the messageIds it must",
+            exceptions=len(truth.ids.keys() ^ arrivals.users.keys()),
+        ),
+        Check(claim="each under its own user", exceptions=users_differ),
+        Check(claim="each user's records were first accepted in order", exceptions=_out_of_order(truth, arrivals)),
+        Check(claim="records stayed in the partition of their source", exceptions=observed.displaced),
+        Check(claim="no address, phone number or push token left the pipeline", exceptions=observed.leaks),
+        Check(claim="core and generator agree on every preset", exceptions=presets_differ),
+    ]
+
+
+_COUNTERS = "onesignal_pipeline_"
+
+
+def counter_check(counters: Mapping[str, float], truth: Truth) -> Check:
+    """Hold the workers' own counters against the truth; only for a run in which no worker was killed."""
+    forwarded = truth.counts[Fate.FORWARDED]
+    expected = {
+        "events_received_total": truth.written,
+        "events_forwarded_total": forwarded,
+        "events_dropped_total": truth.counts[Fate.DROPPED],
+        "events_rejected_total": truth.counts[Fate.REJECTED],
+        "segment_records_received_total": forwarded,
+        "segment_records_accepted_total": forwarded,
+        "segment_records_rejected_total": 0,
+    }
+    wrong = sum(counters.get(f"{_COUNTERS}{name}", 0) != value for name, value in expected.items())
+    return Check(claim="the workers' own counters say the same", exceptions=wrong)

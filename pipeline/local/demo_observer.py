@@ -1,0 +1,120 @@
+"""Watch what the processor writes, from outside: which message became a record or a dead letter, by its headers.
+
+It reads with librdkafka, in a thread of its own, so the pipeline's code is not judged by itself. Counters of a worker
+restart with the worker; what stands in a topic stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from pipeline.kafka.headers import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from pipeline.local.traffic_population import PRIVATE_MARKS
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+_FETCHED_AT_ONCE: Final = 2_000
+_WAIT_SECONDS: Final = 0.1
+_STOP_SECONDS: Final = 10
+_MOST_COUNTED: Final = 255
+
+Sightings = defaultdict[int, bytearray]
+"""How often each source message was seen, by partition; the offset is the index."""
+
+
+def _see(sightings: Sightings, partition: int, offset: int) -> None:
+    seen = sightings[partition]
+    if offset >= len(seen):
+        seen.extend(bytes(offset + 1 - len(seen)))
+    seen[offset] = min(seen[offset] + 1, _MOST_COUNTED)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen. ``displaced``: records in another partition than their source's; ``leaks``: personal data."""
+
+    forwarded: Sightings = field(default_factory=lambda: defaultdict(bytearray))
+    rejected: Sightings = field(default_factory=lambda: defaultdict(bytearray))
+    rejected_by_sink: Sightings = field(default_factory=lambda: defaultdict(bytearray))
+    records: int = 0
+    dead_letters: int = 0
+    displaced: int = 0
+    leaks: int = 0
+    records_read: dict[int, int] = field(default_factory=dict)
+    dead_letters_read: dict[int, int] = field(default_factory=dict)
+
+    def take_record(self, partition: int, value: bytes, headers: dict[str, bytes]) -> None:
+        """Take down one record."""
+        source = int(headers[SOURCE_PARTITION])
+        _see(self.forwarded, source, int(headers[SOURCE_OFFSET]))
+        self.records += 1
+        self.displaced += source != partition
+        self.leaks += any(mark in value for mark in PRIVATE_MARKS)
+
+    def take_dead_letter(self, headers: dict[str, bytes], *, raw_topic: str) -> None:
+        """Take down one dead letter, of the processor or of the sink."""
+        by_processor = headers[SOURCE_TOPIC].decode() == raw_topic
+        sightings = self.rejected if by_processor else self.rejected_by_sink
+        _see(sightings, int(headers[SOURCE_PARTITION]), int(headers[SOURCE_OFFSET]))
+        self.dead_letters += 1
+
+
+class Observer:
+    """Reads both topics from their beginning until ``close``."""
+
+    def __init__(
+        self, *, bootstrap_servers: str, raw_topic: str, records_topic: str, dead_letter_topic: str, partitions: int
+    ) -> None:
+        self.observed = Observed()
+        self.fault: Exception | None = None
+        self._raw_topic, self._records_topic = raw_topic, records_topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "demo-observer",  # librdkafka wants a name; nothing is committed under it
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 50,
+                "fetch.error.backoff.ms": 20,
+                "log_level": 0,
+            }
+        )
+        topics = (records_topic, dead_letter_topic)
+        self._consumer.assign([TopicPartition(topic, number, 0) for topic in topics for number in range(partitions)])
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stopping.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                for message in self._consumer.consume(_FETCHED_AT_ONCE, timeout=_WAIT_SECONDS):
+                    self._take(message)
+        except Exception as error:  # noqa: BLE001 -- a thread's fault is told to the run, which ends with it
+            self.fault = error
+        finally:
+            self._consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        partition, offset, value = message.partition(), message.offset(), message.value()
+        if error is not None or partition is None or offset is None:
+            raise RuntimeError(f"the observer cannot read {message.topic()} {partition}: {error}")
+        headers: Any = dict(message.headers() or ())
+        if message.topic() == self._records_topic:
+            self.observed.take_record(partition, value if isinstance(value, bytes) else b"", headers)
+            self.observed.records_read[partition] = offset + 1
+        else:
+            self.observed.take_dead_letter(headers, raw_topic=self._raw_topic)
+            self.observed.dead_letters_read[partition] = offset + 1

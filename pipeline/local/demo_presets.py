@@ -1,0 +1,65 @@
+"""What each preset makes of the same traffic, worked out by the pipeline's own core.
+
+It decodes each message once and asks the filters of all presets, which is `pipeline.core.processing.process` without
+the records; the demo cannot afford to build those three times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.core.events import decode
+from pipeline.core.identity import identify, user_key
+from pipeline.core.outcomes import RejectReason
+from pipeline.core.policy import Policy
+from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.rules import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.local.traffic_truth import TrafficMessage
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one preset would send on."""
+
+    policy: Policy
+    events: int = 0
+    users: set[bytes] = field(default_factory=set)
+
+
+def _tallies() -> dict[Preset, Tally]:
+    return {preset: Tally(Policy(rules=preset_rules(preset))) for preset in Preset}
+
+
+@dataclass(slots=True)
+class PresetComparison:
+    """The events and the distinct users (MTUs) that each preset would send on."""
+
+    tallies: dict[Preset, Tally] = field(default_factory=_tallies)
+
+    def watching(self, messages: Iterable[TrafficMessage]) -> Iterator[TrafficMessage]:
+        """Pass messages on and take down what each preset makes of them."""
+        for message in messages:
+            if message.value is not None:
+                self._compare(message.value)
+            yield message
+
+    def _compare(self, value: bytes) -> None:
+        event = decode(value)
+        if isinstance(event, RejectReason):
+            return
+        identity = identify(event)
+        key = user_key(identity)
+        if not key:
+            return
+        kind, is_anonymous = event.event.kind, identity.user_id is None
+        for tally in self.tallies.values():
+            plan = tally.policy.plan_for(kind)
+            filters = plan.anonymous if is_anonymous else plan.identified
+            if plan.refusal is None and filters.ruling(event).decision.verdict is Verdict.KEEP:
+                tally.events += 1
+                tally.users.add(key)

@@ -1,0 +1,77 @@
+"""Show how far a demo has come: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from pipeline.local.demo_watch import Snapshot
+
+_LINE_SECONDS: Final = 2.0
+
+
+class DemoProgress:
+    """Takes snapshots and shows them; use it with ``with``."""
+
+    def __init__(self, console: Console, *, events: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._events = events
+        self._now = now
+        self._begun = now()
+        self._line_at = self._begun
+        self._bars: Progress | None = None
+        self._written = self._processed = self._accepted = TaskID(0)
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description:<22}"),
+                BarColumn(bar_width=40),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=self._console,
+                refresh_per_second=5,
+                transient=True,
+            )
+            self._written = self._bars.add_task("written to Kafka", total=self._events)
+            self._processed = self._bars.add_task("settled by processor", total=self._events)
+            self._accepted = self._bars.add_task("settled by sink", total=None)
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bars away."""
+        if self._bars is not None:
+            self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, highlight=False)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show where everybody stands."""
+        written, processed, accepted = snapshot.progress()
+        records = sum(snapshot.records.high.values())
+        if self._bars is not None:
+            self._bars.update(self._written, completed=written)
+            self._bars.update(self._processed, completed=processed)
+            self._bars.update(self._accepted, completed=accepted, total=records or None)
+            return
+        now = self._now()
+        if now - self._line_at >= _LINE_SECONDS:
+            self._line_at = now
+            self.say(
+                f"{now - self._begun:5.0f} s  written {written:>9,}   settled by processor {processed:>9,}   "
+                f"settled by sink {accepted:>9,} of {records:,} records"
+            )

@@ -1,0 +1,115 @@
+"""Print the closing tables of a demo, and its last line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from pipeline.core.presets import Preset
+    from pipeline.local.demo_accounts import Arrivals, Check, Sum
+    from pipeline.local.demo_presets import PresetComparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that is told at the end. ``redelivered``: records that stand in their topic more than once."""
+
+    sums: Sequence[Sum]
+    checks: Sequence[Check]
+    comparison: PresetComparison
+    arrivals: Arrivals
+    preset: Preset
+    events: int
+    seconds: float
+    redelivered: int
+    killed: Sequence[str]
+
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether every sum and every check is right."""
+        return all(each.adds_up for each in self.sums) and all(each.holds for each in self.checks)
+
+
+def _verdict(*, right: bool) -> str:
+    return "[green]yes[/]" if right else "[bold red]NO[/]"
+
+
+def _sums(outcome: Outcome) -> Table:
+    table = Table(title="It must add up", title_justify="left")
+    table.add_column("where")
+    table.add_column("total", justify="right")
+    table.add_column("=", justify="left")
+    table.add_column("adds up")
+    for each in outcome.sums:
+        name, total = each.total
+        first, *rest = each.parts
+        terms = f"{first[1]:,} {first[0]}"
+        for part, number in rest:
+            terms += f" {'-' if number < 0 or name.startswith('distinct') else '+'} {abs(number):,} {part}"
+        table.add_row(each.place, f"{total:,} {name}", terms, _verdict(right=each.adds_up))
+    return table
+
+
+def _checks(outcome: Outcome) -> Table:
+    table = Table(title="Checked one by one", title_justify="left")
+    table.add_column("claim")
+    table.add_column("exceptions", justify="right")
+    table.add_column("holds")
+    for each in outcome.checks:
+        table.add_row(each.claim, f"{each.exceptions:,}", _verdict(right=each.holds))
+    return table
+
+
+def _presets(outcome: Outcome) -> Table:
+    tallies = outcome.comparison.tallies
+    table = Table(title="What the filters change (the same traffic under each preset)", title_justify="left")
+    table.add_column("preset")
+    for name in ("events sent on", "share", "distinct users (MTUs)", "share"):
+        table.add_column(name, justify="right")
+    most_users = max(len(tally.users) for tally in tallies.values())
+    for preset, tally in tallies.items():
+        table.add_row(
+            f"[bold]{preset}[/] (this run)" if preset == outcome.preset else str(preset),
+            f"{tally.events:,}",
+            f"{tally.events / max(1, outcome.events):.0%}",
+            f"{len(tally.users):,}",
+            f"{len(tally.users) / max(1, most_users):.0%}",
+        )
+    return table
+
+
+def print_report(console: Console, outcome: Outcome) -> None:
+    """Print everything; the last line says whether it adds up."""
+    console.print()
+    for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
+        console.print(table)
+    rate = outcome.events / max(outcome.seconds, 0.001)
+    arrivals = outcome.arrivals
+    console.print(
+        f"{outcome.events:,} events in {outcome.seconds:.1f} s: {rate:,.0f} events/s on this machine, which also ran "
+        f"generator, broker and stand-in. {arrivals.requests:,} requests to the stand-in.",
+        highlight=False,
+    )
+    if outcome.killed or arrivals.faults:
+        faults = ", ".join(f"{count} x {name}" for name, count in arrivals.faults.items()) or "none"
+        again = arrivals.thrown_away.get("duplicate", 0)
+        console.print(
+            f"Killed and restarted: {', '.join(outcome.killed) or 'nobody'}. Faults of the stand-in: {faults}. "
+            f"Written again by the processor: {outcome.redelivered:,} records; known to the stand-in already: "
+            f"{again:,}. The workers' counters began anew, so they are not compared.",
+            highlight=False,
+        )
+    wrong = [each.place for each in outcome.sums if not each.adds_up]
+    wrong += [each.claim for each in outcome.checks if not each.holds]
+    if outcome.adds_up:
+        verdict = f"[green]It adds up:[/] nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
+    else:
+        verdict = f"[bold red]It does not add up:[/] {'; '.join(wrong)}"
+    console.print(verdict, highlight=False, soft_wrap=True)

@@ -1,0 +1,89 @@
+"""Look into the Segment stand-in, and break it, over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiohttp import web
+
+from pipeline.local.segment_faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.local.segment_faults import FaultPlan
+    from pipeline.local.segment_ledger import Ledger
+
+_RECORDS_A_CHUNK: Final = 1000
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    fault: Fault
+    times: int | None = 1
+
+
+class _Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    seed: int
+    rate: float
+
+
+class SegmentControl:
+    """The routes of the stand-in that are not Segment's."""
+
+    def __init__(self, *, ledger: Ledger, faults: FaultPlan, resume: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._faults = faults
+        self._go_on = resume
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Put the routes beside Segment's own."""
+        router.add_get("/ledger", self._show_ledger)
+        router.add_get("/ledger/records", self._show_records)
+        router.add_post("/control/faults", self._order)
+        router.add_delete("/control/faults", self._clear)
+        router.add_post("/control/schedule", self._schedule)
+        router.add_post("/control/resume", self._resume)
+
+    async def _show_ledger(self, _: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(self._ledger.summary()), content_type="application/json")
+
+    async def _show_records(self, request: web.Request) -> web.StreamResponse:
+        try:
+            start = max(0, int(request.query.get("from", "0")))
+        except ValueError:
+            return web.Response(status=400, text="from: a number of records to leave out")
+        records = list(itertools.islice(self._ledger.accepted.items(), start, None))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        for first in range(0, len(records), _RECORDS_A_CHUNK):
+            chunk = records[first : first + _RECORDS_A_CHUNK]
+            lines = msgspec.json.Encoder().encode_lines([{"message_id": key, "user": user} for key, user in chunk])
+            await response.write(lines)
+        await response.write_eof()
+        return response
+
+    async def _order(self, request: web.Request) -> web.Response:
+        try:
+            order = msgspec.json.decode(await request.read(), type=_Order)
+        except msgspec.DecodeError as error:
+            return web.Response(status=400, text=str(error))
+        self._faults.order(order.fault, times=order.times)
+        return web.Response(status=204)
+
+    async def _clear(self, _: web.Request) -> web.Response:
+        self._faults.clear()
+        return web.Response(status=204)
+
+    async def _schedule(self, request: web.Request) -> web.Response:
+        try:
+            schedule = msgspec.json.decode(await request.read(), type=_Schedule)
+        except msgspec.DecodeError as error:
+            return web.Response(status=400, text=str(error))
+        self._faults.schedule(seed=schedule.seed, rate=schedule.rate)
+        return web.Response(status=204)
+
+    async def _resume(self, _: web.Request) -> web.Response:
+        self._go_on()
+        return web.Response(status=204)

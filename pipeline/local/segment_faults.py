@@ -1,0 +1,123 @@
+"""The faults of the Segment stand-in: on request, or from a seeded schedule."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
+    """Answer with a status and take nothing. ``retry_after`` is the header as it is sent."""
+
+    status: int
+    retry_after: str | None = None
+    body: str = '{"success":false}'
+
+
+class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refuse"):
+    """Answer as usual, but 400 to a body that has ``text`` in it, and 413 to one of more than ``max_bytes``."""
+
+    text: str = ""
+    max_bytes: int | None = None
+
+    def status_for(self, body: bytes) -> int | None:
+        """Say what a body is refused with; None is not at all."""
+        if self.max_bytes is not None and len(body) > self.max_bytes:
+            return 413
+        return 400 if self.text and self.text.encode() in body else None
+
+
+class Slow(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="slow"):
+    """Answer as usual, later. ``takes_first``: the records are taken before the wait."""
+
+    seconds: float
+    takes_first: bool = False
+
+
+class Stall(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="stall"):
+    """Answer as usual, when told to go on."""
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="reset"):
+    """Reset the connection in the middle of the request's body, and take nothing."""
+
+
+class TakeAndDrop(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="take-and-drop"):
+    """Take the records and close the connection without an answer."""
+
+
+class CutAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cut-answer"):
+    """Take the records and reset the connection in the middle of the answer."""
+
+
+Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer
+
+
+def kind_of(fault: Fault) -> str:
+    """Name the kind of a fault as JSON does."""
+    return str(type(fault).__struct_config__.tag)
+
+
+@dataclass(slots=True)
+class _Order:
+    fault: Fault
+    left: int | None
+
+
+class FaultPlan:
+    """Say what goes wrong with the next request: what was ordered first, then what the schedule draws."""
+
+    def __init__(self, *, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
+        self._orders: deque[_Order] = deque()
+        self._random = random.Random(0)
+        self._rate = 0.0
+
+    def order(self, fault: Fault, *, times: int | None = 1) -> None:
+        """Let something go wrong with the next requests, ``times`` of them; None is until `clear`."""
+        self._orders.append(_Order(fault, times))
+
+    def schedule(self, *, seed: int, rate: float) -> None:
+        """Let something go wrong with a share of all requests; the same seed draws the same faults in order."""
+        self._random = random.Random(seed)
+        self._rate = rate
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._orders.clear()
+        self._rate = 0.0
+
+    def draw(self) -> Fault | None:
+        """Say what goes wrong with this request."""
+        while self._orders:
+            order = self._orders[0]
+            if order.left is None:
+                return order.fault
+            if order.left > 0:
+                order.left -= 1
+                return order.fault
+            self._orders.popleft()
+        return self._scheduled() if self._rate and self._random.random() < self._rate else None
+
+    def _scheduled(self) -> Fault:
+        """Draw a fault that a client gets over within seconds."""
+        faults: tuple[Fault, ...] = (
+            AnswerStatus(status=429, retry_after="1"),
+            AnswerStatus(status=429, retry_after=formatdate(self._wall_clock() + 1, usegmt=True)),
+            AnswerStatus(status=429, retry_after="soon"),
+            AnswerStatus(status=500),
+            AnswerStatus(status=503),
+            Slow(seconds=0.3),
+            Reset(),
+            TakeAndDrop(),
+            CutAnswer(),
+        )
+        return self._random.choice(faults)

@@ -1,0 +1,99 @@
+"""What the processor counts: received = forwarded + dropped + rejected + in flight + given back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prometheus_client import CollectorRegistry
+
+    from pipeline.core.kinds import Kind
+    from pipeline.core.outcomes import DropReason, RejectReason
+
+NO_KIND = "none"
+"""Label value of messages whose body does not tell their kind."""
+KIND_LABELS = ("channel", "action", "category")
+
+
+class ProcessorMetrics:
+    """Counts the processor's facts, a batch at a time. Every label value is a member of an enum, or `none`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        prefix = "onesignal_pipeline_events"
+        self._received = Counter(
+            f"{prefix}_received_total", "Messages taken from the raw topic by this process.", registry=registry
+        )
+        self._forwarded = Counter(
+            f"{prefix}_forwarded_total",
+            "Events stored in the records topic, confirmed by the broker.",
+            KIND_LABELS,
+            registry=registry,
+        )
+        self._dropped = Counter(
+            f"{prefix}_dropped_total", "Events left out on purpose.", (*KIND_LABELS, "reason"), registry=registry
+        )
+        self._rejected = Counter(
+            f"{prefix}_rejected_total",
+            "Messages that cannot be used, stored as dead letters, confirmed by the broker.",
+            (*KIND_LABELS, "reason"),
+            registry=registry,
+        )
+        self._given_back = Counter(
+            f"{prefix}_given_back_total",
+            "Messages whose partition went to another worker before they were settled; Kafka delivers them again.",
+            registry=registry,
+        )
+        self._in_flight = Gauge(f"{prefix}_in_flight", "Messages received and not settled yet.", registry=registry)
+        self._foreign_keys = Counter(
+            f"{prefix}_foreign_key_total",
+            "Forwarded events whose message key was not their user key; their order is not promised.",
+            registry=registry,
+        )
+        self._holding = Gauge(
+            f"{prefix}_holding", "1 while the processor holds and needs somebody to look.", registry=registry
+        )
+
+    def received(self, messages: int) -> None:
+        """Count messages taken in hand."""
+        self._received.inc(messages)
+        self._in_flight.inc(messages)
+
+    def settled(
+        self,
+        *,
+        messages: int,
+        forwarded: Mapping[Kind, int],
+        dropped: Mapping[tuple[Kind | None, DropReason], int],
+        rejected: Mapping[tuple[Kind | None, RejectReason], int],
+    ) -> None:
+        """Count a batch of which every effect is confirmed."""
+        for kind, count in forwarded.items():
+            self._forwarded.labels(*_labels(kind)).inc(count)
+        for (kind_or_none, drop_reason), count in dropped.items():
+            self._dropped.labels(*_labels(kind_or_none), drop_reason.value).inc(count)
+        for (kind_or_none, reject_reason), count in rejected.items():
+            self._rejected.labels(*_labels(kind_or_none), reject_reason.value).inc(count)
+        self._in_flight.dec(messages)
+
+    def foreign_keys(self, events: int) -> None:
+        """Count forwarded events that were not keyed by their user."""
+        self._foreign_keys.inc(events)
+
+    def holding(self, *, holding: bool) -> None:
+        """Tell whether the processor holds."""
+        self._holding.set(holding)
+
+    def given_back(self, messages: int) -> None:
+        """Count messages given back unsettled."""
+        self._given_back.inc(messages)
+        self._in_flight.dec(messages)
+
+
+def _labels(kind: Kind | None) -> tuple[str, str, str]:
+    if kind is None:
+        return (NO_KIND, NO_KIND, NO_KIND)
+    return (kind.channel.value, kind.action.value, kind.category.value)

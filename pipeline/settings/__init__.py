@@ -1,0 +1,46 @@
+"""Settings: read from the environment once, frozen, and refused with every mistake at once.
+
+Start reading at `pipeline.settings.sections`, which lists them all.
+"""
+
+from __future__ import annotations
+
+from pipeline.settings.choices import (
+    LogFormat,
+    LogLevel,
+    Partitioning,
+    RecordsCompression,
+    Requirement,
+    Role,
+    SaslMechanism,
+    SecurityProtocol,
+    SegmentRegion,
+    TopicCompression,
+)
+from pipeline.settings.kafka_sections import KafkaSettings, TopicSettings
+from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.mistakes import Mistake, SettingsError
+from pipeline.settings.sections import ProcessorSettings, SegmentSettings, Settings, WorkerSettings
+
+__all__ = [
+    "ROLE_REQUIREMENTS",
+    "KafkaSettings",
+    "LogFormat",
+    "LogLevel",
+    "Mistake",
+    "Partitioning",
+    "ProcessorSettings",
+    "RecordsCompression",
+    "Requirement",
+    "Role",
+    "SaslMechanism",
+    "SecurityProtocol",
+    "SegmentRegion",
+    "SegmentSettings",
+    "Settings",
+    "SettingsError",
+    "TopicCompression",
+    "TopicSettings",
+    "WorkerSettings",
+    "load_settings",
+]

@@ -1,0 +1,132 @@
+"""Rules between settings: each check looks at a whole `Settings` and lists what contradicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.names import NameProfile
+from pipeline.settings.choices import Requirement
+from pipeline.settings.environment import secret_file_variable
+from pipeline.settings.mistakes import Mistake, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from pipeline.settings.sections import Settings
+
+_TLS_FILES: Final = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file", "kafka_ssl_key_password")
+_CREDENTIALS: Final = ("kafka_sasl_username", "kafka_sasl_password")
+
+
+def missing(settings: Settings, requirements: Collection[Requirement]) -> Iterator[Mistake]:
+    """List the settings that a command cannot do without."""
+    if Requirement.KAFKA in requirements and settings.kafka_bootstrap_servers is None:
+        yield _mistake("{} is not set: give Kafka's brokers, such as `kafka-1:9092`.", "kafka_bootstrap_servers")
+    if Requirement.SEGMENT in requirements and settings.segment_write_key is None:
+        file = secret_file_variable("segment_write_key")
+        yield _mistake(
+            f"{{}} is not set: give the write key of your Segment source, or name a file that holds it in {file}.",
+            "segment_write_key",
+        )
+
+
+def contradictions(settings: Settings) -> Iterator[Mistake]:
+    """List what settings say against each other."""
+    for check in _CHECKS:
+        yield from check(settings)
+
+
+def _mistake(text: str, *fields: str) -> Mistake:
+    return Mistake(fields=fields, text=text.format(*(variable(field) for field in fields)))
+
+
+def _kafka_credentials(settings: Settings) -> Iterator[Mistake]:
+    protocol = settings.kafka_security_protocol
+    for field in _CREDENTIALS:
+        given = getattr(settings, field) is not None
+        if protocol.authenticates and not given:
+            yield _mistake(f"{{}} is not set: {{}} is `{protocol}`, which needs it.", field, "kafka_security_protocol")
+        if given and not protocol.authenticates:
+            text = f"{{}} is set, but {{}} is `{protocol}`: use `SASL_SSL`, or remove the former."
+            yield _mistake(text, field, "kafka_security_protocol")
+
+
+def _kafka_certificates(settings: Settings) -> Iterator[Mistake]:
+    protocol = settings.kafka_security_protocol
+    for field in _TLS_FILES:
+        if getattr(settings, field) is not None and not protocol.encrypts:
+            text = f"{{}} is set, but {{}} is `{protocol}`: use `SSL` or `SASL_SSL`, or remove the former."
+            yield _mistake(text, field, "kafka_security_protocol")
+    if settings.kafka_ssl_key_file is not None and settings.kafka_ssl_certificate_file is None:
+        yield _mistake("{} is not set: {} is of no use without it.", "kafka_ssl_certificate_file", "kafka_ssl_key_file")
+    if settings.kafka_ssl_key_password is not None and settings.kafka_ssl_certificate_file is None:
+        yield _mistake(
+            "{} is not set: {} is of no use without it.", "kafka_ssl_certificate_file", "kafka_ssl_key_password"
+        )
+
+
+def _distinct_topics(settings: Settings) -> Iterator[Mistake]:
+    fields = ("raw_topic", "records_topic", "dead_letter_topic")
+    yield from _distinct(settings, fields, "each needs a topic of its own")
+
+
+def _distinct_groups(settings: Settings) -> Iterator[Mistake]:
+    yield from _distinct(settings, ("processor_group", "segment_sink_group"), "each needs a consumer group of its own")
+
+
+def _distinct(settings: Settings, fields: tuple[str, ...], need: str) -> Iterator[Mistake]:
+    for index, field in enumerate(fields):
+        for other in fields[index + 1 :]:
+            if getattr(settings, field) == getattr(settings, other):
+                yield _mistake(f"{{}} and {{}} are both `{getattr(settings, field)}`: {need}.", field, other)
+
+
+def _rules(settings: Settings) -> Iterator[Mistake]:
+    if settings.rules_file is not None and settings.rules_preset is not None:
+        yield _mistake("{} and {} are both set: keep one.", "rules_file", "rules_preset")
+
+
+def _names(settings: Settings) -> Iterator[Mistake]:
+    custom = settings.name_profile is NameProfile.CUSTOM
+    if custom and settings.names_file is None:
+        yield _mistake("{} is not set: {} is `custom`, which takes its names from it.", "names_file", "name_profile")
+    if settings.names_file is not None and not custom:
+        text = f"{{}} is set, but {{}} is `{settings.name_profile}`: set the latter to `custom`, or remove the former."
+        yield _mistake(text, "names_file", "name_profile")
+
+
+def _segment_address(settings: Settings) -> Iterator[Mistake]:
+    if settings.segment_endpoint is not None and "segment_region" in settings.model_fields_set:
+        yield _mistake("{} and {} are both set: keep one.", "segment_endpoint", "segment_region")
+
+
+def _order(settings: Settings) -> Iterator[Mistake]:
+    for lower, upper, why in _NOT_ABOVE:
+        low, high = getattr(settings, lower), getattr(settings, upper)
+        if low > high:
+            yield _mistake(f"{{}} is {low:g} and {{}} is {high:g}: {why}.", lower, upper)
+
+
+_NOT_ABOVE: Final = (
+    ("segment_retry_base_seconds", "segment_retry_max_seconds", "the first delay may not exceed the last"),
+    (
+        "revoke_timeout_seconds",
+        "rebalance_timeout_seconds",
+        "Kafka would drop a member that still waits for its request, so lower the former or raise the latter",
+    ),
+    (
+        "segment_flush_interval_seconds",
+        "stall_timeout_seconds",
+        "records that wait for their batch would look like a stall, so lower the former or raise the latter",
+    ),
+)
+_CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
+    _kafka_credentials,
+    _kafka_certificates,
+    _distinct_topics,
+    _distinct_groups,
+    _rules,
+    _names,
+    _segment_address,
+    _order,
+)

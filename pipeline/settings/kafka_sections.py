@@ -1,0 +1,69 @@
+"""The settings of Kafka: how it is reached, and its topics."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.settings.choices import SaslMechanism, SecurityProtocol, TopicCompression
+from pipeline.settings.values import Hours, Partitions, ReadableFile, Secret, Servers, Text, Topic
+
+
+class Section(BaseModel):
+    """Settings that belong together; frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class KafkaSettings(Section):
+    """Kafka connection."""
+
+    kafka_bootstrap_servers: Servers | None = Field(
+        default=None, description="Where the cluster is found. Required by everything that speaks to Kafka."
+    )
+    kafka_security_protocol: SecurityProtocol = Field(
+        default=SecurityProtocol.PLAINTEXT, description="How brokers are reached; `SASL_SSL` for most hosted clusters."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(default=SaslMechanism.PLAIN, description="How the password is proved.")
+    kafka_sasl_username: Text | None = Field(default=None, description="User name (an API key, for some hosts).")
+    kafka_sasl_password: Secret | None = Field(default=None, description="Password.")
+    kafka_ssl_ca_file: ReadableFile | None = Field(
+        default=None, description="Certificates of the authorities to trust, as PEM; without it those of the system."
+    )
+    kafka_ssl_certificate_file: ReadableFile | None = Field(
+        default=None, description="This client's certificate, as PEM."
+    )
+    kafka_ssl_key_file: ReadableFile | None = Field(
+        default=None, description="The private key of that certificate, as PEM."
+    )
+    kafka_ssl_key_password: Secret | None = Field(default=None, description="What the private key is encrypted with.")
+    kafka_ssl_check_hostname: bool = Field(
+        default=True, description="Whether the broker's certificate must carry the broker's host name."
+    )
+
+
+class TopicSettings(Section):
+    """Topics."""
+
+    raw_topic: Topic = Field(default="onesignal.events", description="OneSignal's events as they came, keyed by user.")
+    records_topic: Topic = Field(default="segment.records", description="Records that wait for Segment.")
+    dead_letter_topic: Topic = Field(
+        default="onesignal.dead-letters", description="Rejected messages, with the reason."
+    )
+    topic_partitions: Partitions = Field(
+        default=12,
+        description="Partitions that `topics create` gives a topic. The most workers that can share the work.",
+    )
+    dead_letter_topic_partitions: Partitions | None = Field(
+        default=None, description="The same for the dead-letter topic; without it `PIPELINE_TOPIC_PARTITIONS`."
+    )
+    topic_replication_factor: int = Field(
+        default=3, ge=1, le=100, description="Brokers that keep each partition; 1 on a cluster of one broker."
+    )
+    raw_topic_retention_hours: Hours = Field(default=168, description="How long raw events are kept.")
+    records_topic_retention_hours: Hours = Field(
+        default=168, description="How long records are kept; the longest outage of Segment that loses nothing."
+    )
+    dead_letter_topic_retention_hours: Hours = Field(default=720, description="How long dead letters are kept.")
+    topic_compression: TopicCompression = Field(
+        default=TopicCompression.PRODUCER, description="Kafka's `compression.type` of the topics that are created."
+    )

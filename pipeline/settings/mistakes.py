@@ -1,0 +1,28 @@
+"""What is wrong with the settings, in words that say what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "PIPELINE_"
+
+
+def variable(field: str) -> str:
+    """Name the environment variable of a settings field."""
+    return PREFIX + field.upper()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One fault. `fields` are the settings it is about; `text` names their variables and never a secret's value."""
+
+    fields: tuple[str, ...]
+    text: str
+
+
+class SettingsError(Exception):
+    """The environment cannot be used as it is; every mistake in it is listed."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(mistake.text for mistake in mistakes))

@@ -1,0 +1,66 @@
+"""Settings for people to read: what is in force, and the reference of all that can be set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import SecretStr
+
+from pipeline.settings.environment import secret_file_variable
+from pipeline.settings.expectations import expectation, secrets
+from pipeline.settings.mistakes import variable
+from pipeline.settings.sections import FIELDS, SECTIONS, Settings
+
+_MASK: Final = "********"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLine:
+    """One setting in force; `value` is None when there is none, and a mask when it is a secret."""
+
+    variable: str
+    value: str | None
+    is_set: bool
+
+
+def effective_settings(settings: Settings) -> tuple[SettingLine, ...]:
+    """List every setting with the value in force, secrets masked."""
+    return tuple(
+        SettingLine(
+            variable=variable(field),
+            value=_shown(getattr(settings, field)),
+            is_set=field in settings.model_fields_set,
+        )
+        for field in FIELDS
+    )
+
+
+def _shown(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, SecretStr):
+        return _MASK
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def reference_table() -> str:
+    """Write the reference of all settings as Markdown: one table for each section."""
+    parts = []
+    for section in SECTIONS:
+        title = (section.__doc__ or "").rstrip(".")
+        rows = "\n".join(_row(field) for field in section.model_fields)
+        parts.append(f"#### {title}\n\n| variable | default | takes | meaning |\n| --- | --- | --- | --- |\n{rows}\n")
+    return "\n".join(parts)
+
+
+def _row(field: str) -> str:
+    described = Settings.model_fields[field]
+    default = _shown(described.default)
+    takes = expectation(field)
+    if field in secrets():
+        takes += f"; or the path of a file that holds it in `{secret_file_variable(field)}`"
+    shown = "" if default is None else f"`{default}`"
+    return f"| `{variable(field)}` | {shown} | {takes} | {described.description} |"

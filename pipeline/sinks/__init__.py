@@ -1,0 +1,1 @@
+"""HTTP out; a folder for each destination."""

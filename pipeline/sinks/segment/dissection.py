@@ -1,0 +1,135 @@
+"""Take a refused flight apart, in order, until each record that is at fault stands alone. No I/O, no time.
+
+The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused gives
+its place to its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
+is not. Verdicts are collected, and nothing is said about them before the last one: whoever uses this may change his
+mind until then (`rejoin`). The breaker is asked about the flight as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from pipeline.kafka.dead_letters import DeadLetter, Stage
+from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.sinks.segment.flight import Flight, HeldBatch, Partition, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.core.breaker import Breaker
+
+NOTHING: Final = Flight(runs=())
+HALVES: Final = 2
+"""Too large is cured by less: half of a request that was a little too large is not too large."""
+QUARTERS: Final = 4
+"""One bad record is found among n with 4 log4(n) requests, as few as with halves; many of them with a third less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Verdict:
+    run: Run
+    reason: SegmentRejectReason
+
+
+class Dissection:
+    """What is left to settle of one flight. ``apart``: something of it was refused before."""
+
+    def __init__(self, flight: Flight, breaker: Breaker) -> None:
+        self.apart = False
+        self._breaker = breaker
+        self._accepted = 0
+        self._told = False
+        self._parts: deque[Flight] = deque([flight.only_records()])
+        self._verdicts: list[_Verdict] = []
+        self._letters = flight.only_letters()
+        self.tidy()
+
+    @property
+    def part(self) -> Flight:
+        """The records to send next, or under way; empty when each has its verdict."""
+        return self._parts[0] if self._parts else NOTHING
+
+    @property
+    def letters(self) -> Flight:
+        """The dead letters, those from before the flight included, in the order of their offsets."""
+        letters: defaultdict[HeldBatch, list[DeadLetter]] = defaultdict(list)
+        for run in self._letters.runs:
+            letters[run.held] += run.letters
+        for verdict in self._verdicts:
+            message = verdict.run.messages[0]
+            letter = DeadLetter(stage=Stage.SEGMENT_SINK, reason=verdict.reason, message=message)
+            letters[verdict.run.held].append(letter)
+        return Flight(
+            runs=tuple(
+                Run(held=held, records=(), messages=(), letters=sorted(found, key=lambda letter: letter.message.offset))
+                for held, found in letters.items()
+            )
+        )
+
+    @property
+    def bad(self) -> int:
+        """How many records would become dead letters as it stands."""
+        return len(self._verdicts) + sum(len(run.letters) for run in self._letters.runs)
+
+    @property
+    def unsettled(self) -> int:
+        """How many records are neither accepted nor stored."""
+        return self.bad + sum(part.record_count for part in self._parts)
+
+    @property
+    def is_tolerable(self) -> bool:
+        """Whether the breaker would let the dead letters be stored if everything else is accepted."""
+        return self._breaker.allows(records=self._accepted + self.unsettled, bad=self.bad)
+
+    def may_be_stored(self) -> bool:
+        """Ask the breaker about the dead letters; what it has allowed once, it was told of, and is not asked again."""
+        self._told = self._told or self._breaker.admit(records=self._accepted + self.bad, bad=self.bad)
+        return self._told
+
+    def accepted(self) -> Flight:
+        """Take away the first part: it is accepted."""
+        part = self._parts.popleft()
+        self._accepted += part.record_count
+        if not self.unsettled:
+            self._breaker.note(records=self._accepted, bad=0)
+        return part
+
+    def refused(self, reason: SegmentRejectReason) -> None:
+        """Put pieces of the first part in its place, or pass a verdict on it when it is one record."""
+        self.apart = True
+        part = self._parts.popleft()
+        if part.record_count > 1:
+            # A record that is too large alone says that smaller requests are no cure: then it is a search again.
+            cured_by_less = reason is SegmentRejectReason.TOO_LARGE and not self._verdicts
+            self._parts.extendleft(reversed(part.pieces(HALVES if cured_by_less else QUARTERS)))
+        else:
+            self._verdicts += (_Verdict(run=run, reason=reason) for run in part.runs)
+        self.tidy()
+
+    def rejoin(self) -> None:
+        """Take all verdicts back: what is not accepted is one part again, in order."""
+        refused = (verdict.run for verdict in self._verdicts)
+        waiting = chain.from_iterable(part.runs for part in self._parts)
+        self._parts = deque([Flight(runs=(*refused, *waiting))])
+        self._verdicts = []
+        self.tidy()
+
+    def carries(self, partitions: Collection[Partition]) -> bool:
+        """Tell whether a message of some partitions is not settled yet."""
+        refused = Flight(runs=tuple(verdict.run for verdict in self._verdicts))
+        return any(flight.carries(partitions) for flight in (*self._parts, refused, self._letters))
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """Leave out some partitions. The first part may be under way, so it stays though nothing may be left of it."""
+        self._parts = deque(part.without(partitions) for part in self._parts)
+        self._verdicts = [each for each in self._verdicts if each.run.held.partition not in partitions]
+        self._letters = self._letters.without(partitions)
+
+    def tidy(self) -> None:
+        """Let go of first parts of which nothing is left, when none is under way."""
+        while self._parts and not self._parts[0].runs:
+            self._parts.popleft()

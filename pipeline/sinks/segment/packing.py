@@ -1,0 +1,99 @@
+"""Fill requests to the byte, from records that wait in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.core.shortening import MAX_RECORD_BYTES
+from pipeline.sinks.segment.flight import Flight, Partition, Run
+from pipeline.sinks.segment.request import ENVELOPE_BYTES, SEPARATOR_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackingLimits:
+    """How much goes into one request. ``max_bytes`` counts the whole body, envelope and commas included.
+
+    Raises:
+        ValueError: the largest record would not fit into a request of its own.
+    """
+
+    max_bytes: int
+    max_records: int
+    max_record_bytes: int = MAX_RECORD_BYTES
+
+    def __post_init__(self) -> None:
+        least = ENVELOPE_BYTES + self.max_record_bytes
+        if self.max_bytes < least or self.max_records < 1:
+            raise ValueError(f"a request needs room for one record: at least {least} bytes")
+
+
+def fitting(records: Sequence[bytes], *, used_bytes: int, used_records: int, limits: PackingLimits) -> int:
+    """Count the leading records that still fit into a body of ``used_bytes``, one comma for each record included."""
+    room = limits.max_bytes + SEPARATOR_BYTES - used_bytes
+    most = min(len(records), limits.max_records - used_records)
+    for index in range(most):
+        room -= len(records[index]) + SEPARATOR_BYTES
+        if room < 0:
+            return index
+    return most
+
+
+class Backlog:
+    """The runs that wait for a request, oldest first."""
+
+    def __init__(self, limits: PackingLimits) -> None:
+        self._limits = limits
+        self._runs: deque[Run] = deque()
+        self._size = 0
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    @property
+    def oldest_since(self) -> float | None:
+        return self._runs[0].held.since if self._runs else None
+
+    @property
+    def fills_a_request(self) -> bool:
+        """Whether nothing more can be put into the next request by waiting."""
+        full = ENVELOPE_BYTES + self._size - SEPARATOR_BYTES >= self._limits.max_bytes
+        return full or self._count >= self._limits.max_records
+
+    def append(self, run: Run) -> None:
+        """Put a run behind the others."""
+        self._runs.append(run)
+        self._size += run.size
+        self._count += len(run.records)
+
+    def take(self) -> Flight:
+        """Take the oldest records, as many as one request holds."""
+        used_bytes, used_records = ENVELOPE_BYTES, 0
+        taken: list[Run] = []
+        while self._runs:
+            run = self._runs[0]
+            count = fitting(run.records, used_bytes=used_bytes, used_records=used_records, limits=self._limits)
+            if count < len(run.records):
+                if count:
+                    first, self._runs[0] = run.split(count)
+                    taken.append(first)
+                break
+            taken.append(self._runs.popleft())
+            used_bytes += run.size
+            used_records += count
+        flight = Flight(runs=tuple(taken))
+        self._size -= sum(run.size for run in taken)
+        self._count -= flight.record_count
+        return flight
+
+    def remove(self, partitions: Collection[Partition]) -> None:
+        """Forget what waits of some partitions; the others keep their order."""
+        kept = [run for run in self._runs if run.held.partition not in partitions]
+        self._runs = deque(kept)
+        self._size = sum(run.size for run in kept)
+        self._count = sum(len(run.records) for run in kept)

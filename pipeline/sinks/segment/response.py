@@ -1,0 +1,62 @@
+"""What comes back from a request, and its name in logs and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+from pipeline.metrics.segment import AnswerClass
+
+_CLASSES: Final = {
+    2: AnswerClass.ACCEPTED,
+    3: AnswerClass.REDIRECTED,
+    4: AnswerClass.REFUSED,
+    5: AnswerClass.FAILED,
+}
+
+
+class Failure(StrEnum):
+    """Why there was no answer."""
+
+    TIMEOUT = "timeout"
+    NAME_NOT_RESOLVED = "name-not-resolved"
+    NOT_CONNECTED = "not-connected"
+    TLS = "tls"
+    CONNECTION_LOST = "connection-lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An HTTP answer. ``retry_after`` is the header as it came; ``body`` may be cut short and is never logged."""
+
+    status: int
+    retry_after: str | None = None
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """No answer, or not all of it. Segment may have accepted the request."""
+
+    failure: Failure
+
+
+Response: TypeAlias = Answered | Unanswered
+
+
+def answer_class(response: Response) -> AnswerClass:
+    """Sort a response into the few classes that metrics tell apart."""
+    match response:
+        case Unanswered(failure=failure):
+            return AnswerClass.TIMEOUT if failure is Failure.TIMEOUT else AnswerClass.NETWORK
+        case Answered(status=status):
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                return AnswerClass.THROTTLED
+            return _CLASSES.get(status // 100, AnswerClass.OTHER)
+
+
+def answer_name(response: Response) -> str:
+    """Name a response for the log: its status, or why there is none."""
+    return str(response.status) if isinstance(response, Answered) else response.failure.value

@@ -1,0 +1,158 @@
+"""Deliver records to Segment: in order in each partition, in full batches, acknowledged when they are settled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING
+
+from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.sinks.segment.client import SegmentClient
+from pipeline.sinks.segment.driver import LaneDriver
+from pipeline.sinks.segment.holds import Holds
+from pipeline.sinks.segment.lane import Lane
+from pipeline.sinks.segment.pace import Pace
+from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.retry import RetryPolicy
+from pipeline.sinks.segment.state import SinkState
+from pipeline.sinks.segment.surroundings import Pause, Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pipeline.core.messages import MessageBatch
+    from pipeline.kafka.dead_letters import DeadLetterStore
+    from pipeline.metrics.segment import SegmentMetrics
+    from pipeline.sinks.segment.client import BatchClient
+    from pipeline.sinks.segment.flight import Partition
+    from pipeline.sinks.segment.options import SegmentOptions
+
+
+class SegmentSink:
+    """Send what it accepts to Segment through lanes that run side by side.
+
+    A batch is acknowledged when Segment has accepted every record of it, or a dead letter keeps it; then
+    ``on_settled`` is called. The sink keeps references to what it was given, and bounds nothing: whoever calls
+    `accept` bounds what is in hand.
+
+    Args:
+        options: How to reach Segment and how to fill requests.
+        dead_letters: Where records go that Segment could not use.
+        metrics: What is counted.
+        on_settled: Called after batches were acknowledged.
+        wall_clock: Seconds since the epoch, for `sentAt` and for dates in `Retry-After`.
+        chance: Random numbers from 0 up to but not including 1, for backoff.
+        connect: Makes the connection of a lane.
+        store_retrying: Whether the storing of dead letters is being repeated.
+        store_hold_reason: Why it cannot go on before somebody changes something; None while it can.
+    """
+
+    def __init__(
+        self,
+        *,
+        options: SegmentOptions,
+        dead_letters: DeadLetterStore,
+        metrics: SegmentMetrics,
+        on_settled: Callable[[], None] = lambda: None,
+        wall_clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+        connect: Callable[[SegmentOptions], BatchClient] = SegmentClient,
+        store_retrying: Callable[[], bool] = lambda: False,
+        store_hold_reason: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._store_retrying = store_retrying
+        self._store_hold_reason = store_hold_reason
+        self._metrics = metrics
+        self._holds = Holds(metrics=metrics, wall_clock=wall_clock)
+        shared = Surroundings(
+            policy=RetryPolicy(
+                base_seconds=options.retry_base_seconds,
+                max_seconds=options.retry_max_seconds,
+                retry_after_cap_seconds=options.retry_after_cap_seconds,
+            ),
+            max_batch_bytes=options.max_batch_bytes,
+            dead_letters=dead_letters,
+            metrics=metrics,
+            holds=self._holds,
+            pause=Pause(),
+            pace=Pace(
+                requests_per_second=options.max_requests_per_second,
+                records_per_second=options.max_records_per_second,
+            ),
+            on_settled=on_settled,
+            wall_clock=wall_clock,
+            chance=chance,
+        )
+        limits = PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records)
+        breaker = Breaker(BreakerLimits(max_share=options.dead_letter_max_share, window=options.dead_letter_window))
+        self._drivers = tuple(
+            LaneDriver(
+                number=number,
+                lane=Lane(
+                    limits=limits,
+                    flush_interval_seconds=options.flush_interval_seconds,
+                    breaker=breaker,
+                    hold_seconds=options.retry_max_seconds,
+                ),
+                client=connect(options),
+                shared=shared,
+            )
+            for number in range(options.lanes)
+        )
+        for reason in SegmentRejectReason:
+            metrics.rejected(reason, 0)
+
+    async def run(self) -> None:
+        """Drive all lanes until cancelled. A fault that is not an outcome ends all of them and is raised."""
+        lanes = [asyncio.ensure_future(driver.run()) for driver in self._drivers]
+        try:
+            ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+            ended.pop().result()
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    def accept(self, batch: MessageBatch) -> None:
+        """Take a batch in hand; it goes to the lane of its partition. Never blocks."""
+        self._metrics.received(len(batch.messages))
+        self._drivers[lane_number(batch.partition, len(self._drivers))].accept(batch)
+
+    async def drain(self, *, deadline_seconds: float) -> None:
+        """Send what is in hand without waiting for full requests.
+
+        Returns when everything is settled, or what is left cannot settle within ``deadline_seconds`` from now.
+        """
+        deadline = asyncio.get_running_loop().time() + deadline_seconds
+        await asyncio.gather(*(driver.drain(deadline=deadline) for driver in self._drivers))
+
+    async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
+        """Give up partitions: let requests in flight settle for ``timeout_seconds``, then take them off the wire.
+
+        Afterwards no request holds their records, and none of their unsettled batches will be acknowledged.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        await asyncio.gather(*(driver.revoke(partitions, deadline=deadline) for driver in self._drivers))
+
+    def state(self) -> SinkState:
+        """Tell how it goes."""
+        lanes = [driver.lane for driver in self._drivers]
+        return SinkState(
+            hold_reason=self._holds.reason or self._store_hold_reason(),
+            holding_since=self._holds.since,
+            retrying=self._store_retrying() or any(lane.retrying for lane in lanes),
+            lanes_in_flight=sum(lane.in_flight for lane in lanes),
+            records_in_hand=sum(lane.records_in_hand for lane in lanes),
+            bytes_in_hand=sum(lane.bytes_in_hand for lane in lanes),
+        )
+
+
+def lane_number(partition: int, lanes: int) -> int:
+    """Return the lane of a partition.
+
+    Workers share partitions in turn, so with as many workers as lanes the remainder alone would put all partitions of
+    a worker into one lane; each row of partitions starts one lane further.
+    """
+    return (partition + partition // lanes) % lanes

@@ -1,0 +1,26 @@
+"""What the sink tells about itself, for readiness, liveness and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkState:
+    """A look at the sink.
+
+    ``hold_reason`` is one sentence that says what holds and what to check; None while nothing does.
+    ``holding_since`` is in seconds since the epoch. ``retrying`` tells that a request waits to be repeated.
+    While ``holding`` or ``retrying``, a sink without progress is not stuck: it waits on purpose.
+    """
+
+    hold_reason: str | None
+    holding_since: float | None
+    retrying: bool
+    lanes_in_flight: int
+    records_in_hand: int
+    bytes_in_hand: int
+
+    @property
+    def holding(self) -> bool:
+        return self.hold_reason is not None

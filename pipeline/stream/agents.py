@@ -1,0 +1,38 @@
+"""The Faust agents: one for each role. An agent hands each record batch to its role's work, and nothing else.
+
+The work acknowledges a batch when every effect of it is confirmed, so the agent acknowledges nothing (`noack`). An
+agent that raises would acknowledge what it was given, and the default supervisor would start it again; so errors end
+the worker (`CrashingSupervisor`), and what is not settled is read again after a restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import faust
+from mode.supervisors import CrashingSupervisor
+
+if TYPE_CHECKING:
+    from pipeline.stream.work import Work
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no usable types
+    """The value is the record batch that the transport made; there is nothing to decode."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
+        """Return no key: each message of the batch has its own."""
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
+        """Return the record batch."""
+        del app, loads, serializer
+        return message.value
+
+
+def add_agent(app: faust.App, *, name: str, topic: str, work: Work) -> None:
+    """Give an app the agent that feeds a role."""
+
+    async def feed(stream: Any) -> None:
+        async for batch in stream.noack():
+            work.accept(batch)
+
+    app.agent(app.topic(topic, schema=BatchSchema()), name=name, supervisor_strategy=CrashingSupervisor)(feed)

@@ -1,0 +1,141 @@
+"""Build the Faust app of one role."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
+
+from pipeline.stream.agents import add_agent
+from pipeline.stream.transport import Transport, TransportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pipeline.stream.transport import BatchConsumer
+    from pipeline.stream.work import Work
+
+FAUST_LOGGER = logging.getLogger("faust")
+"""Faust's services tell of their starts and stops in the name of the module that derives from them."""
+FETCH_WAIT_MS = 500
+"""How long a broker may wait for a fetch to fill up."""
+FETCH_ANSWER_BYTES = 8 * 1024 * 1024
+"""The most that one answer to a fetch brings, all partitions together; aiokafka holds it up to three times."""
+NEVER_SECONDS = 10.0**9
+SECONDS_OF_HEARTBEATS = 3.0
+"""A session holds three heartbeats and some; more traffic gains nothing."""
+REQUEST_TIMEOUT_SECONDS = 40.0
+"""A JoinGroup is answered within the rebalance timeout, and must not be given up before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppOptions:
+    """What a role's app needs of the settings. Seconds and bytes as named."""
+
+    name: str
+    group: str
+    topic: str
+    connection: Mapping[str, Any]
+    data_directory: Path
+    session_timeout_seconds: float
+    rebalance_timeout_seconds: float
+    revoke_timeout_seconds: float
+    max_poll_interval_seconds: float
+    commit_interval_seconds: float
+    max_poll_records: int
+    max_messages_in_hand: int
+    fetch_max_bytes: int
+
+
+class _Boot(BootStrategy):  # type: ignore[misc] # Faust's classes have no usable types
+    """Start only what a worker uses: writing goes through our own producer, pages through our own server."""
+
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class _Tables(TableManager):  # type: ignore[misc] # Faust's classes have no usable types
+    """No tables: Faust would wait a second for their registration before it joins the group."""
+
+    logger = FAUST_LOGGER
+
+    async def on_start(self) -> None:
+        """Go on at once."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable types
+    """A Faust app on the batch transport."""
+
+    BootStrategy = _Boot
+    logger = FAUST_LOGGER
+
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        """The consumer, with its ledger."""
+        consumer: BatchConsumer = self.consumer
+        return consumer
+
+
+def build_app(options: AppOptions, work: Work, *, on_committed: Callable[[], None]) -> App:
+    """Build the app of one role, inside the event loop that will run it."""
+    app = App(
+        options.group,
+        broker="kafka://",  # the connection is in the consumer's own arguments
+        store="memory://",
+        datadir=str(options.data_directory),
+        autodiscover=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        broker_commit_interval=NEVER_SECONDS,  # the batch consumer commits by itself
+        broker_request_timeout=NEVER_SECONDS,  # after it Faust stops waiting for positions, and never goes on
+        broker_session_timeout=options.session_timeout_seconds,
+        broker_rebalance_timeout=options.rebalance_timeout_seconds,
+        broker_max_poll_interval=options.max_poll_interval_seconds,
+        web_enabled=False,
+        TableManager=_Tables,
+    )
+    app.transport = Transport(
+        app.conf.broker_consumer,
+        app,
+        options=TransportOptions(
+            consumer=_consumer_options(options),
+            max_messages_in_hand=options.max_messages_in_hand,
+            commit_interval_seconds=options.commit_interval_seconds,
+            revoke_commit_timeout_seconds=options.revoke_timeout_seconds,
+            before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
+            on_committed=on_committed,
+        ),
+    )
+    add_agent(app, name=options.name, topic=options.topic, work=work)
+    return app
+
+
+def _consumer_options(options: AppOptions) -> dict[str, Any]:
+    rebalance_ms = _ms(options.rebalance_timeout_seconds)
+    return {
+        **options.connection,
+        "client_id": f"onesignal-pipeline-{options.name}",
+        "session_timeout_ms": _ms(options.session_timeout_seconds),
+        "heartbeat_interval_ms": _ms(min(SECONDS_OF_HEARTBEATS, options.session_timeout_seconds / 3)),
+        "rebalance_timeout_ms": rebalance_ms,
+        # Days: a hold must not cost the membership (aiokafka leaves the group and then never joins again).
+        "max_poll_interval_ms": _ms(options.max_poll_interval_seconds),
+        "request_timeout_ms": max(_ms(REQUEST_TIMEOUT_SECONDS), rebalance_ms + 5_000),
+        "max_poll_records": options.max_poll_records,
+        "max_partition_fetch_bytes": options.fetch_max_bytes,
+        "fetch_max_bytes": max(FETCH_ANSWER_BYTES, options.fetch_max_bytes),
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
+        "metadata_max_age_ms": 60_000,
+    }
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,49 @@
+"""What ends a worker.
+
+WorkerError
+├── OffsetsLostError      a committed offset is no longer in the log
+├── PortUnavailableError  metrics and health cannot be served
+└── WrongEnvironmentError the installed Faust cannot be trusted with acknowledgements
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.stream.ledger import TopicPartition
+
+
+class WorkerError(Exception):
+    """Work must stop: the worker ends with a non-zero exit code, and what is not settled stays in Kafka."""
+
+
+class WrongEnvironmentError(WorkerError):
+    """The installed packages break a promise of the pipeline."""
+
+
+class PortUnavailableError(WorkerError):
+    """The port of `/metrics`, `/healthz` and `/readyz` cannot be listened on."""
+
+
+class OffsetsLostError(WorkerError):
+    """Committed offsets are outside the log: messages were removed, or the topic was made anew.
+
+    Never reset in silence: an operator decides.
+    """
+
+    def __init__(self, group: str, lost: Mapping[TopicPartition, tuple[int, int, int]]) -> None:
+        """Take, for each partition, its committed offset, the log's start and the log's end."""
+        self.lost = dict(lost)
+        parts = [
+            f"{place.topic}[{place.partition}]: committed {committed}, the log holds {start} to {end}, "
+            + (f"{start - committed} messages lost" if committed < start else "the topic was truncated or made anew")
+            for place, (committed, start, end) in sorted(self.lost.items())
+        ]
+        super().__init__(
+            f"the committed offset of group {group} is no longer in the log; {'; '.join(parts)}. "
+            "Find out why (retention shorter than the outage? topic deleted?), then accept the gap with "
+            f"`kafka-consumer-groups --reset-offsets --to-earliest --group {group} --topic … --execute`, and start it."
+        )

@@ -1,0 +1,259 @@
+"""The batch transport: one fetched run of a partition travels through Faust as one event.
+
+Stock Faust spends four asyncio tasks, a sleep and a dozen callbacks on each message. Here an agent receives a
+`RecordBatch`, loops over its messages in plain Python, and acknowledges the batch when every effect of it is
+confirmed. What is committed is the longest acknowledged prefix of each partition (`pipeline.stream.ledger`).
+
+Backpressure is kept for each partition apart: one with `max_messages_in_hand` unsettled messages is not fetched, the
+others go on. So memory is bound by partitions x (fetch size + messages in hand + one fetch), and nothing here blocks
+when a destination is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka.errors import IllegalStateError
+from faust import streams
+from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage
+from mode import Service
+
+from pipeline.stream.errors import WrongEnvironmentError
+from pipeline.stream.fetching import ConsumerThread
+from pipeline.stream.ledger import Ledger, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from pipeline.stream.fetching import Fetched
+    from pipeline.stream.ledger import RecordBatch
+
+logger = structlog.get_logger(__name__)
+
+IDLE_POLL_SECONDS = 1.0
+"""How long a fetch waits for messages when every partition may be fetched."""
+CROWDED_POLL_SECONDS = 0.05
+"""The same while some partition is full: it must be fetched again soon after it has room."""
+COMMIT_SPACING_SECONDS = 0.05
+"""At least this long between two commits. A batch settled within it is redelivered after a kill."""
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes have no usable types
+    """Faust's aiokafka consumer, with batches for messages and the ledger for its bookkeeping of acks."""
+
+    logger = logging.getLogger("faust")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.options: TransportOptions = self.transport.options
+        self.ledger = Ledger(on_settled=self._on_settled)
+        self._live_epoch: int | None = None
+        self._revocations = 0
+        self._settled = asyncio.Event()
+        self._commit_lock = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # ---- fetch
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand over what is fetched until the consumer or its fetcher stops."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                fetched = await self._next_fetch()
+                if fetched is not None:
+                    await self._deliver(fetched)
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.app.should_stop:
+                raise
+
+    async def _next_fetch(self) -> Fetched | None:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+            return None
+        live = self.ledger.places() & self._get_active_partitions()
+        most = self.options.max_messages_in_hand
+        open_ = {place for place in live if self.ledger.messages_of(place) < most}
+        if open_:
+            timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS
+            fetched: Fetched = await self._thread.fetch(open_, timeout)
+            return fetched
+        await self.sleep(CROWDED_POLL_SECONDS)
+        return None
+
+    async def _deliver(self, fetched: Fetched) -> None:
+        for place, records in fetched.records.items():
+            if not self.flow_active:
+                # A rebalance: either a repositioning follows, or nothing is assigned any more.
+                await self.wait(self.can_resume_flow)
+            if fetched.epoch != self._live_epoch:
+                return
+            batch = self.ledger.deliver(TopicPartition(*place), records)
+            await self.wait_first(self.callback(self._message(place, batch)), self.suspend_flow.wait())
+        if fetched.epoch == self._live_epoch:
+            self.ledger.read(fetched.positions)
+
+    def _message(self, place: TopicPartition, batch: RecordBatch) -> ConsumerMessage:
+        last = batch.messages[-1]
+        return ConsumerMessage(
+            topic=place.topic,
+            partition=place.partition,
+            offset=last.offset,
+            timestamp=last.timestamp / 1000.0,
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=batch,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            tp=driver.TP(*place),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    # ---- acknowledge and commit
+
+    def track_message(self, message: Any) -> None:
+        """Do nothing: the ledger knows what is in hand."""
+
+    def ack(self, message: Any) -> bool:
+        """Refuse: only `RecordBatch.acknowledge` counts, so no path inside Faust can settle a batch."""
+        del message
+        return False
+
+    def _on_settled(self) -> None:
+        self._settled.set()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _commit_what_is_settled(self) -> None:
+        interval = self.options.commit_interval_seconds
+        while not self.should_stop:
+            with suppress(TimeoutError):  # what a failed commit left behind is tried again after the interval
+                await asyncio.wait_for(self._settled.wait(), interval)
+            self._settled.clear()
+            await self.commit()
+            await self.sleep(COMMIT_SPACING_SECONDS)
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
+        """Store the longest acknowledged prefix of every partition; True when the broker has confirmed it.
+
+        Calls follow one another and each stores what is settled at its own time, so a call never returns before what
+        was settled when it was made is stored or known not to be.
+        """
+        del topics, start_new_transaction
+        async with self._commit_lock:
+            commit = self.ledger.committable()
+            if not commit.offsets:
+                return False
+            stored: bool = await self._thread.store(commit.offsets)
+            if stored:
+                self.ledger.stored(commit)
+                self.options.on_committed()
+            return stored
+
+    # ---- rebalance
+
+    async def perform_seek(self) -> None:
+        """Put every partition at its committed offset, and start the ledger anew.
+
+        Raises:
+            IllegalStateError: partitions were revoked meanwhile; Faust calls again after the next assignment.
+        """
+        revocations = self._revocations
+        positions = await self._thread.reposition()
+        if self._revocations != revocations:
+            raise IllegalStateError("partitions were revoked while they were being positioned")
+        self.ledger.assign(positions.by_partition)
+        self._live_epoch = positions.epoch
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Settle or give up what is in hand within the bound, commit the prefix, then let the partitions go."""
+        self._live_epoch = None
+        self._revocations += 1
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        places = {TopicPartition(*place) for place in revoked}
+        try:
+            await self.options.before_revoke(places)
+            await asyncio.wait_for(self.commit(), self.options.revoke_commit_timeout_seconds)
+        except TimeoutError:
+            logger.warning("gave partitions up without a last commit", partitions=len(places))
+        except Exception as error:
+            await self.crash(error)  # aiokafka would log it and go on
+            raise
+        finally:
+            self.ledger.revoke(places)
+            await super().on_partitions_revoked(revoked)
+
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        """Do nothing: Faust's livelock warnings count messages; liveness is judged in `pipeline.stream.health`."""
+
+    # ---- observe
+
+    def lag(self) -> int:
+        """Count the offsets that could be read and are not committed, over the partitions whose end is known."""
+        waiting = 0
+        for place, offset in self.ledger.offsets_to_reread().items():
+            try:
+                end = self._thread.readable_end(place)
+            except (AssertionError, IllegalStateError):  # given up meanwhile, in the consumer's thread
+                continue
+            waiting += max(0, end - offset) if end else 0
+        return waiting
+
+    async def broker_answers(self, timeout_seconds: float) -> bool:
+        """Tell whether a broker answers now."""
+        answers: bool = await self._thread.broker_answers(timeout_seconds)
+        return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportOptions:
+    """What the transport needs to know of the worker around it.
+
+    `before_revoke` is awaited before partitions are given up: it settles what it can within its own bound and drops
+    the rest. `on_committed` is called after each confirmed commit.
+    """
+
+    consumer: Mapping[str, Any]
+    """Keyword arguments of aiokafka's consumer: connection, timeouts, fetch sizes."""
+    max_messages_in_hand: int
+    """Unsettled messages of a partition that stop its fetching; one more fetch may be on its way."""
+    commit_interval_seconds: float
+    """How often a commit is tried when nothing was settled since the last one."""
+    revoke_commit_timeout_seconds: float
+    before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
+    on_committed: Callable[[], None]
+
+
+class Transport(driver.Transport):  # type: ignore[misc] # Faust's classes have no usable types
+    """Faust's aiokafka transport with `BatchConsumer`."""
+
+    Consumer = BatchConsumer
+
+    def __init__(self, url: Any, app: Any, *, options: TransportOptions) -> None:
+        super().__init__(url, app)
+        self.options = options
+
+
+def check_environment() -> None:
+    """Check that Faust's compiled modules are loaded.
+
+    The pure-Python fallback acknowledges events of a past generation (faust-streaming 0.15.3, streams.py:1287).
+
+    Raises:
+        WrongEnvironmentError: they are not.
+    """
+    if streams._CStreamIterator is None:  # noqa: SLF001 - Faust does not tell
+        raise WrongEnvironmentError(
+            "Faust's compiled modules are not loaded: install faust-streaming from a wheel, or with a C compiler "
+            "present, and do not set NO_CYTHON"
+        )

@@ -1,0 +1,41 @@
+"""What the stream asks of a role: the processor and every sink keep this contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.core.messages import MessageBatch
+
+
+class WorkState(Protocol):
+    """What `/readyz` and the liveness check read. While holding or retrying, a role without progress is not stuck."""
+
+    @property
+    def hold_reason(self) -> str | None:
+        """Why nothing is sent on purpose, as one sentence that says what to check; None when work goes on."""
+
+    @property
+    def retrying(self) -> bool:
+        """Whether something waits to be tried again."""
+
+
+class Work(Protocol):
+    """Takes record batches and acknowledges each one when every effect of it is confirmed."""
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what no retry can mend: the worker then ends, nothing more is acknowledged."""
+
+    def accept(self, batch: MessageBatch) -> None:
+        """Take a batch; never blocks, for the transport bounds what is in hand of each partition."""
+
+    async def drain(self, *, deadline_seconds: float) -> None:
+        """Settle everything in hand now, without waiting for timers; return when settled or when the time is over."""
+
+    async def revoke(self, partitions: Collection[tuple[str, int]], *, timeout_seconds: float) -> None:
+        """Settle what can be settled within the time, then give the rest of these partitions up for good."""
+
+    def state(self) -> WorkState:
+        """Tell how the work goes."""

@@ -1,0 +1,231 @@
+"""One worker process: start, work, and end in order.
+
+The first SIGTERM or SIGINT stops fetching, settles what is in hand, commits, leaves the group and ends with 0; a
+second one ends at once. A fault ends with 1, and everything that is not settled stays in Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pipeline.stream.app import build_app
+from pipeline.stream.errors import WorkerError
+from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
+from pipeline.stream.status_server import StatusServer
+from pipeline.stream.transport import check_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from prometheus_client import CollectorRegistry
+
+    from pipeline.metrics.stream import StreamMetrics
+    from pipeline.stream.app import App, AppOptions
+    from pipeline.stream.work import Work
+
+logger = structlog.get_logger(__name__)
+
+WATCH_SECONDS = 1.0
+BROKER_ANSWER_SECONDS = 5.0
+LEAVE_SECONDS = 10.0
+"""How long leaving the group and closing connections may take after everything is settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker needs beside its role. Seconds as named."""
+
+    app: AppOptions
+    http_host: str
+    http_port: int
+    shutdown_timeout_seconds: float
+    stall_timeout_seconds: float
+    leave_timeout_seconds: float = LEAVE_SECONDS
+
+
+class Worker:
+    """Runs one role until a signal or a fault."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        *,
+        registry: CollectorRegistry,
+        metrics: StreamMetrics,
+        open_work: Callable[[], AbstractAsyncContextManager[Work]],
+    ) -> None:
+        """Take what opens the role's work: it connects, and closes again when its context ends."""
+        self._options = options
+        self._registry = registry
+        self._metrics = metrics
+        self._open_work = open_work
+        self._progress = Progress(now=time.monotonic)
+        self._stop = asyncio.Event()
+        self._fault: BaseException | None = None
+        self._started = False
+        self._broker_answers = True
+        self._app: App | None = None
+        self._work: Work | None = None
+
+    async def run(self) -> int:
+        """Work until a signal (returns 0) or a fault (returns 1)."""
+        try:
+            check_environment()
+            return await self._run()
+        except WorkerError as error:
+            logger.error("the worker cannot start", error=str(error))  # noqa: TRY400 - the text says it all
+            return 1
+
+    async def _run(self) -> int:
+        self._listen_for_signals()
+        async with AsyncExitStack() as stack:
+            status = StatusServer(
+                host=self._options.http_host,
+                port=self._options.http_port,
+                registry=self._registry,
+                liveness=self._liveness,
+                readiness=self._readiness,
+            )
+            await status.start()
+            stack.push_async_callback(status.stop)
+            work = self._work = await self._opened(stack)
+            if work is None:
+                return 0
+            app = self._app = build_app(self._options.app, work, on_committed=self._on_committed)
+            self._show_metrics(app)
+            await self._work_until_the_end(app, work)
+        return 0 if self._fault is None else 1
+
+    async def _opened(self, stack: AsyncExitStack) -> Work | None:
+        """Open the role's work; None when a signal comes before that is done, for nothing is in hand yet."""
+        opening = asyncio.create_task(stack.enter_async_context(self._open_work()), name="open")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return await opening if opening.done() else None
+        finally:
+            opening.cancel()
+            stopping.cancel()
+            await asyncio.wait({opening, stopping})
+
+    async def _work_until_the_end(self, app: App, work: Work) -> None:
+        working = asyncio.create_task(work.run(), name="work")
+        starting = asyncio.create_task(app.start(), name="start")
+        watching = asyncio.create_task(self._watch(app), name="watch")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        tasks: set[asyncio.Task[Any]] = {working, starting, watching, stopping}
+        try:
+            while not (self._stop.is_set() or self._fault):
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._note_faults(done)
+                self._started = self._started or starting in done
+                tasks -= done
+        finally:
+            await self._end(app, work, working)
+            for task in (starting, watching, stopping, working):
+                task.cancel()
+            await asyncio.wait({starting, watching, stopping, working}, timeout=self._options.leave_timeout_seconds)
+
+    def _note_faults(self, done: set[asyncio.Task[Any]]) -> None:
+        for task in done:
+            error = task.exception()
+            if error is not None and self._fault is None:
+                self._fault = error
+                report = logger.error if isinstance(error, WorkerError) else logger.exception
+                report("the worker ends, what is not settled stays in Kafka", error=str(error), exc_info=error)
+
+    async def _watch(self, app: App) -> None:
+        """Look at progress once a second; raise when Faust has crashed."""
+        consumer = app.batch_consumer
+        while True:
+            await app.sleep(WATCH_SECONDS)
+            if app.crashed or app.should_stop:
+                raise app.crash_reason or WorkerError("Faust stopped by itself")
+            if consumer.lag() == 0:
+                self._progress.made()
+            if self._progress.seconds_without() > self._options.stall_timeout_seconds / 2:
+                self._broker_answers = await consumer.broker_answers(BROKER_ANSWER_SECONDS)
+
+    async def _end(self, app: App, work: Work, working: asyncio.Task[None]) -> None:
+        """Settle, commit, leave. After a fault nothing more is sent; what is settled already is still committed."""
+        app.batch_consumer.stop_flow()
+        app.flow_control.suspend()
+        app.flow_control.clear()
+        settle = self._fault is None and not working.done()
+        leaving = asyncio.create_task(self._leave(app, work if settle else None), name="leave")
+        # Not `wait_for`: Faust's services swallow a cancellation and go on to stop the next of them.
+        await asyncio.wait(
+            {leaving}, timeout=self._options.shutdown_timeout_seconds + self._options.leave_timeout_seconds
+        )
+        if not leaving.done():
+            logger.warning("left without the last commit or without telling the group; the messages come again")
+            leaving.cancel()
+        elif (error := leaving.exception()) is not None:
+            logger.warning("left in disorder; what is not committed comes again", error=repr(error))
+
+    async def _leave(self, app: App, work: Work | None) -> None:
+        try:
+            if work is not None:
+                await work.drain(deadline_seconds=self._options.shutdown_timeout_seconds)
+            while await app.batch_consumer.commit():
+                pass
+        finally:
+            await app.stop()
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            os._exit(128 + number)
+        logger.info("stopping: settling what is in hand", signal=number.name)
+        self._stop.set()
+
+    def _on_committed(self) -> None:
+        self._metrics.committed()
+        self._progress.made()
+
+    # ---- what it tells
+
+    def _liveness(self) -> Health:
+        if self._app is None or self._work is None or not self._started:
+            return Health(ok=True, detail="starting")
+        state = self._work.state()
+        return judge_liveness(
+            lag=self._app.batch_consumer.lag(),
+            waits_on_purpose=state.hold_reason is not None or state.retrying,
+            broker_answers=self._broker_answers,
+            seconds_without_progress=self._progress.seconds_without(),
+            stall_timeout_seconds=self._options.stall_timeout_seconds,
+        )
+
+    def _readiness(self) -> Health:
+        if self._app is None or self._work is None:
+            return Health(ok=False, detail="connecting")
+        return judge_readiness(
+            stopping=self._stop.is_set(),
+            fault=None if self._fault is None else str(self._fault),
+            joined=self._started and not self._app.rebalancing,
+            state=self._work.state(),
+        )
+
+    def _show_metrics(self, app: App) -> None:
+        ledger = app.batch_consumer.ledger
+        self._metrics.watch(
+            lag=app.batch_consumer.lag,
+            partitions=lambda: len(ledger.places()),
+            in_hand=ledger.messages_in_hand,
+            seconds_since_progress=self._progress.seconds_without,
+            ready=lambda: float(self._readiness().ok),
+        )

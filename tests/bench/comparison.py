@@ -1,0 +1,116 @@
+"""Interleaved rounds of all contestants on one Kafka: what they took, in CPU, time and proportion."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tests.bench.destination_process import light_destination
+from tests.bench.runs import Contestant, Run, Topics
+from tests.bench.traffic import events, fill, fill_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.bench.cluster import Cluster
+    from tests.bench.meter import Measured
+
+FAUST_SHARE = 20
+"""Stock Faust gets this part of the events: at a fiftieth of the speed, a run still takes seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One run of each contestant, one right after the other."""
+
+    processor: Measured
+    handwritten: Measured
+    stock_faust: Measured
+    sink: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All rounds. Proportions are taken within a round, where the machine was equally busy, and then their median."""
+
+    rounds: Sequence[Round]
+
+    def cpu(self, contestant: Callable[[Round], Measured]) -> float:
+        """Return the median CPU microseconds per message."""
+        return median(contestant(each).cpu_microseconds_per_message for each in self.rounds)
+
+    def rate(self, contestant: Callable[[Round], Measured]) -> float:
+        """Return the median messages per second."""
+        return median(contestant(each).messages_per_second for each in self.rounds)
+
+    def cpu_ratio(self, contestant: Callable[[Round], Measured]) -> float:
+        """Return the median of the processor's CPU per event against another's; below 1 the processor is cheaper."""
+        return median(
+            each.processor.cpu_microseconds_per_message / contestant(each).cpu_microseconds_per_message
+            for each in self.rounds
+        )
+
+    @property
+    def fullness(self) -> float:
+        """The median of the sink's mean request size against its budget."""
+        return median(each.sink.fullness or 0.0 for each in self.rounds)
+
+
+def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callable[[str], None]) -> Comparison:
+    """Measure all contestants in interleaved rounds.
+
+    Raises:
+        RunError: a contestant failed, or left work undone.
+    """
+    few = max(1, events_per_run // FAUST_SHARE)
+    with (
+        cluster.topic("raw") as raw,
+        cluster.topic("raw-few") as raw_few,
+        cluster.topic("records") as records,
+        light_destination() as segment,
+    ):
+        fill(cluster.bootstrap_servers, raw, events(events_per_run))
+        fill(cluster.bootstrap_servers, raw_few, events(few))
+        fill_records(cluster.bootstrap_servers, records, events(events_per_run))
+        measured = []
+        for number in range(1, rounds + 1):
+            measured.append(
+                Round(
+                    processor=_process(cluster, Contestant.PROCESSOR, raw, events_per_run),
+                    handwritten=_process(cluster, Contestant.HANDWRITTEN, raw, events_per_run),
+                    stock_faust=_process(cluster, Contestant.STOCK_FAUST, raw_few, few),
+                    sink=_sink(cluster, records, events_per_run, segment),
+                )
+            )
+            tell(_line(number, rounds, measured[-1]))
+        return Comparison(rounds=measured)
+
+
+def _process(cluster: Cluster, contestant: Contestant, raw: str, messages: int) -> Measured:
+    """Run a contestant of the processor's job; it writes to topics of its own."""
+    with cluster.topic("out") as records, cluster.topic("letters") as letters:
+        topics = Topics(raw=raw, records=records, dead_letters=letters)
+        with Run(contestant, cluster, topics, messages=messages) as run:
+            return run.measured()
+
+
+def _sink(cluster: Cluster, records: str, messages: int, segment: dict[str, str]) -> Measured:
+    with cluster.topic("letters") as letters:
+        topics = Topics(raw="not.read", records=records, dead_letters=letters)
+        with Run(Contestant.SINK, cluster, topics, messages=messages, settings=segment) as run:
+            return run.measured()
+
+
+def _line(number: int, rounds: int, measured: Round) -> str:
+    figures = (
+        f"{name} {figure.cpu_microseconds_per_message:.1f} µs"
+        for name, figure in (
+            ("processor", measured.processor),
+            ("hand-written", measured.handwritten),
+            ("stock Faust", measured.stock_faust),
+            ("sink", measured.sink),
+        )
+    )
+    return f"round {number} of {rounds}: {', '.join(figures)} (load of the machine: {os.getloadavg()[0]:.1f})"

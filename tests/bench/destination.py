@@ -1,0 +1,54 @@
+"""An HTTP server that reads a request to its end and answers 200: the least work that a destination can make.
+
+The benchmark's machine has few cores. What the destination does beside the sink slows the sink's own core down, so the
+stand-in, which parses and remembers every record, would be measured with it.
+
+``python -m tests.bench.destination`` prints its endpoint as one JSON line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+_ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class _Connection(asyncio.Protocol):
+    """One request after the other; a client that sends the next before the answer is not served."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._head = b""
+        self._missing = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+
+    def data_received(self, data: bytes) -> None:
+        if not self._missing:
+            self._head += data
+            end = self._head.find(_END_OF_HEAD)
+            if end < 0:
+                return
+            length = _LENGTH.search(self._head, 0, end)
+            self._missing = int(length[1]) if length else 0
+            data, self._head = self._head[end + len(_END_OF_HEAD) :], b""
+        self._missing -= len(data)
+        if self._missing <= 0 and self._transport is not None:
+            self._missing = 0
+            self._transport.write(_ANSWER)
+
+
+async def _serve() -> None:
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    print(json.dumps({"endpoint": f"http://{host}:{port}/v1/batch"}), flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

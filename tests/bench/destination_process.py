@@ -1,0 +1,45 @@
+"""The destination of the sink as a process of its own, so that its CPU is not the sink's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline.local.leash import leashed
+from pipeline.local.segment_stand_in import WRITE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STOP_SECONDS = 20
+
+
+@contextmanager
+def light_destination() -> Iterator[dict[str, str]]:
+    """Run a destination for the length of the block; give the settings that lead a sink to it.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
+    command = leashed([sys.executable, "-m", "tests.bench.destination"])
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        first_line = process.stdout.readline() if process.stdout is not None else ""
+        if not first_line:
+            raise RuntimeError("the destination did not start")
+        yield {
+            "PIPELINE_SEGMENT_ENDPOINT": json.loads(first_line)["endpoint"],
+            "PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY,
+        }
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,116 @@
+"""The bars, what is held against them, and the table and the file that say so. Nothing fails here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.bench.comparison import Comparison
+    from tests.bench.memory import Memory
+
+REPORT = Path("build/bench.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One bar. ``value`` must be at most ``bar``."""
+
+    name: str
+    value: float
+    bar: float
+    unit: str
+
+    @property
+    def passed(self) -> bool:
+        return self.value <= self.bar
+
+    def __str__(self) -> str:
+        word = "PASS" if self.passed else "MISS"
+        return f"{word}  {self.name}: {self.value:.2f} {self.unit}, bar {self.bar:g} {self.unit}"
+
+
+def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
+    """Hold processor and sink against their bars."""
+    yield Verdict(name="processor, CPU per event", value=comparison.cpu(lambda each: each.processor), bar=20, unit="µs")
+    yield Verdict(
+        name="processor against hand-written aiokafka",
+        value=comparison.cpu_ratio(lambda each: each.handwritten),
+        bar=1.5,
+        unit="x",
+    )
+    yield Verdict(name="sink, CPU per record", value=comparison.cpu(lambda each: each.sink), bar=10, unit="µs")
+
+
+def memory_verdicts(memory: Memory) -> Iterator[Verdict]:
+    """Hold the processor's memory against its bars."""
+    yield Verdict(name="memory, last quarter against the second", value=memory.growth, bar=1.05, unit="x")
+    yield Verdict(name="memory, peak", value=memory.peak, bar=200, unit="MB")
+
+
+def speed_table(comparison: Comparison) -> Table:
+    """Lay out what all contestants took; the ratio is the processor's CPU against theirs."""
+    table = Table("", "CPU µs/message", "messages/s", "processor's CPU against it")
+    for name, contestant in (
+        ("processor (Faust, batch transport)", lambda each: each.processor),
+        ("the same by hand (aiokafka getmany + send_batch)", lambda each: each.handwritten),
+        ("the same on stock Faust (agent + topic.send)", lambda each: each.stock_faust),
+    ):
+        table.add_row(
+            name,
+            f"{comparison.cpu(contestant):.1f}",
+            f"{comparison.rate(contestant):,.0f}",
+            f"{comparison.cpu_ratio(contestant):.3f}",
+        )
+    table.add_row(
+        f"Segment sink (requests {comparison.fullness:.1%} full)",
+        f"{comparison.cpu(lambda each: each.sink):.1f}",
+        f"{comparison.rate(lambda each: each.sink):,.0f}",
+        "",
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def speed_figures(comparison: Comparison) -> dict[str, Any]:
+    """Return the figures as the report has them."""
+    return {
+        "processor": {
+            "cpu_us_per_event": round(comparison.cpu(lambda each: each.processor), 2),
+            "events_per_second": round(comparison.rate(lambda each: each.processor)),
+            "ratio_to_handwritten": round(comparison.cpu_ratio(lambda each: each.handwritten), 3),
+            "ratio_to_stock_faust": round(comparison.cpu_ratio(lambda each: each.stock_faust), 4),
+        },
+        "sink": {
+            "cpu_us_per_record": round(comparison.cpu(lambda each: each.sink), 2),
+            "records_per_second": round(comparison.rate(lambda each: each.sink)),
+            "fullness": round(comparison.fullness, 4),
+        },
+    }
+
+
+def memory_figures(memory: Memory) -> dict[str, Any]:
+    """Return the figures as the report has them."""
+    return {
+        "memory": {
+            "events": memory.events,
+            "second_quarter_mb": round(memory.quarter(2), 1),
+            "last_quarter_mb": round(memory.quarter(4), 1),
+            "growth": round(memory.growth, 4),
+            "peak_mb": round(memory.peak, 1),
+        }
+    }
+
+
+def write_report(figures: Mapping[str, Any]) -> None:
+    """Write figures to the report; those of the other measurements stay."""
+    REPORT.parent.mkdir(exist_ok=True)
+    known = json.loads(REPORT.read_text(encoding="utf-8")) if REPORT.exists() else {}
+    REPORT.write_text(json.dumps({**known, **figures}, indent=2) + "\n", encoding="utf-8")

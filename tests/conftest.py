@@ -1,0 +1,37 @@
+"""Options and fixtures of the whole suite; pytest reads options only from the conftest at its root."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose the brokers of the integration suite."""
+    parser.addoption(
+        "--broker",
+        choices=("embedded", "real", "both"),
+        default=os.environ.get("TEST_BROKER", "both"),
+        help="brokers that the integration suite runs on (environment: TEST_BROKER; default: both)",
+    )
+
+
+@pytest.fixture
+def logs_put_back() -> Iterator[None]:
+    """Undo what `configure_logs` does to this process, as every command of the program does."""
+    loggers = [logging.getLogger(name) for name in (None, "aiohttp.access", "aiokafka", "asyncio", "faust", "mode")]
+    before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()

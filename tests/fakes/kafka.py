@@ -1,0 +1,26 @@
+"""Stand-ins for what writes to Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.kafka.producer import BatchProducer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.kafka.producer import Entry
+
+
+class KeptWrites(BatchProducer):
+    """A producer that keeps every write as (topic, partition, entries) and confirms it at once."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.writes: list[tuple[str, int, list[Entry]]] = []
+        self.error: Exception | None = None
+
+    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.writes.append((topic, partition, list(entries)))

@@ -1,0 +1,219 @@
+"""Fakes and builders for the Segment sink: messages, batches, a scripted Segment, a dead-letter store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
+from pipeline.metrics.segment import SegmentMetrics
+from pipeline.sinks.segment.options import SegmentOptions
+from pipeline.sinks.segment.response import Answered, Response
+from pipeline.sinks.segment.sink import SegmentSink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.core.messages import Message
+    from pipeline.kafka.dead_letters import DeadLetter
+
+TOPIC = "segment.records"
+WRITE_KEY = "0123456789abcdefABCDEF0123456789"
+OK = Answered(status=200, body=b'{"success":true}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeMessage:
+    value: bytes | None
+    partition: int = 0
+    offset: int = 0
+    topic: str = TOPIC
+    key: bytes | None = b"u-1"
+    timestamp: int = 1_767_225_600_000
+    headers: Sequence[tuple[str, bytes]] = ((FORMAT_VERSION, RECORD_FORMAT),)
+
+
+def record(message_id: str = "m-1", **changes: Any) -> bytes:
+    """Build a good record. A change to None leaves the field out."""
+    call: dict[str, Any] = {"type": "track", "event": "Push Clicked", "messageId": message_id, "userId": "u-1"}
+    call |= {"properties": {}} | changes
+    return json.dumps({name: value for name, value in call.items() if value is not None}).encode()
+
+
+def record_of(size: int, message_id: str = "m-1") -> bytes:
+    """Build a good record of that many bytes."""
+    bare = record(message_id, padding="")
+    return record(message_id, padding="x" * (size - len(bare)))
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A request reached Segment."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Dead letters were confirmed; the values are their reasons."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    partition: int
+    first_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`on_settled` was called."""
+
+
+Effect: TypeAlias = Posted | Stored | Acked | Settled
+
+
+@dataclass(slots=True, eq=False)
+class FakeBatch:
+    partition: int
+    messages: Sequence[Message]
+    effects: list[Effect]
+    topic: str = TOPIC
+
+    def acknowledge(self) -> None:
+        self.effects.append(Acked(self.partition, self.messages[0].offset))
+
+
+@dataclass(slots=True)
+class FakeDeadLetters:
+    """Confirm at once, or only when ``gate`` is opened, or never: then ``fault`` is raised."""
+
+    effects: list[Effect]
+    gate: asyncio.Event | None = None
+    fault: Exception | None = None
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    async def store(self, letters: Sequence[DeadLetter]) -> None:
+        if self.fault is not None:
+            raise self.fault
+        if self.gate is not None:
+            await self.gate.wait()
+        self.letters.extend(letters)
+        self.effects.append(Stored(tuple(letter.reason for letter in letters)))
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Answer after that many seconds."""
+
+    seconds: float
+    response: Response = OK
+
+
+NEVER = After(float("inf"))
+
+
+@dataclass(slots=True)
+class FakeSegment:
+    """Answer as the script says, then with 200. Every lane's client comes from here."""
+
+    effects: list[Effect]
+    script: deque[Response | After | Exception] = field(default_factory=deque)
+    bodies: list[bytes] = field(default_factory=list)
+    posted_at: list[float] = field(default_factory=list)
+    open_clients: int = 0
+    cancelled: int = 0
+
+    def connect(self, _: SegmentOptions) -> FakeClient:
+        self.open_clients += 1
+        return FakeClient(self)
+
+
+@dataclass(slots=True)
+class FakeClient:
+    segment: FakeSegment
+
+    async def post(self, body: bytes) -> Response:
+        self.segment.bodies.append(body)
+        self.segment.posted_at.append(asyncio.get_running_loop().time())
+        self.segment.effects.append(Posted(ids_of(body)))
+        step = self.segment.script.popleft() if self.segment.script else OK
+        if isinstance(step, Exception):
+            raise step
+        if not isinstance(step, After):
+            return step
+        try:
+            await asyncio.sleep(step.seconds) if step is not NEVER else await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.segment.cancelled += 1
+            raise
+        return step.response
+
+    async def close(self) -> None:
+        self.segment.open_clients -= 1
+
+
+def ids_of(body: bytes) -> tuple[str, ...]:
+    """Read the messageIds of a batch body, in order."""
+    return tuple(call["messageId"] for call in json.loads(body)["batch"])
+
+
+@dataclass(slots=True)
+class Bench:
+    """A sink between fakes, in virtual time. ``effects`` is everything that happened, in order."""
+
+    sink: SegmentSink
+    segment: FakeSegment
+    dead_letters: FakeDeadLetters
+    effects: list[Effect]
+    registry: CollectorRegistry
+    offsets: dict[int, int] = field(default_factory=dict)
+
+    def accept(self, partition: int, *values: bytes | None, headers: Any = None) -> FakeBatch:
+        """Give the sink a batch of values; offsets count on by themselves."""
+        first = self.offsets.get(partition, 0)
+        self.offsets[partition] = first + len(values)
+        extra = {} if headers is None else {"headers": headers}
+        messages = [
+            FakeMessage(value=value, partition=partition, offset=first + n, **extra) for n, value in enumerate(values)
+        ]
+        batch = FakeBatch(partition, messages, self.effects)
+        self.sink.accept(batch)
+        return batch
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"onesignal_pipeline_segment_{name}", labels) or 0.0
+
+
+def options(**changes: Any) -> SegmentOptions:
+    values: dict[str, Any] = {
+        "endpoint": "https://segment.test/v1/batch",
+        "write_key": SecretStr(WRITE_KEY),
+        "lanes": 1,
+    }
+    return SegmentOptions(**(values | changes))
+
+
+def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes: Any) -> Bench:
+    """Build a sink between fakes; its wall clock begins at ``wall_clock`` and follows the loop's."""
+    effects: list[Effect] = []
+    segment = FakeSegment(effects)
+    dead_letters = FakeDeadLetters(effects)
+    registry = CollectorRegistry()
+    sink = SegmentSink(
+        options=options(**changes),
+        dead_letters=dead_letters,
+        metrics=SegmentMetrics(registry),
+        on_settled=lambda: effects.append(Settled()),
+        wall_clock=lambda: wall_clock + asyncio.get_running_loop().time(),
+        chance=lambda: chance,
+        connect=segment.connect,
+    )
+    return Bench(sink=sink, segment=segment, dead_letters=dead_letters, effects=effects, registry=registry)

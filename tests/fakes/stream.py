@@ -1,0 +1,324 @@
+"""Stand-ins for what surrounds the stream: messages, a role's work, Kafka's consumer thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import IllegalStateError
+
+from pipeline.stream.app import AppOptions, build_app
+from pipeline.stream.fetching import Fetched, Positions
+from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.transport import BatchConsumer, Transport, TransportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from pipeline.core.messages import Message, MessageBatch
+    from pipeline.stream.ledger import RecordBatch
+
+TOPIC = "onesignal.events"
+BOUND_SECONDS = 5.0
+"""How long a test waits for what must happen soon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeMessage:
+    """A Kafka message (`pipeline.core.messages.Message`)."""
+
+    offset: int
+    topic: str = TOPIC
+    partition: int = 0
+    key: bytes | None = None
+    value: bytes | None = b"{}"
+    timestamp: int = 1_700_000_000_000
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def place(partition: int = 0) -> TopicPartition:
+    return TopicPartition(TOPIC, partition)
+
+
+def messages(*offsets: int, partition: int = 0) -> tuple[FakeMessage, ...]:
+    return tuple(FakeMessage(offset=offset, partition=partition) for offset in offsets)
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeState:
+    """How a role goes (`pipeline.stream.work.WorkState`)."""
+
+    hold_reason: str | None = None
+    retrying: bool = False
+
+
+class FakeWork:
+    """A role's work (`pipeline.stream.work.Work`) that keeps what it is given until the test settles it.
+
+    `effects` is the order of what happened to it. `blocks_in_revoke` lets a test look at the middle of a revocation.
+    """
+
+    def __init__(self, *, settles_at_once: bool = False) -> None:
+        self.settles_at_once = settles_at_once
+        self.batches: list[MessageBatch] = []
+        self.effects: list[str] = []
+        self.status = FakeState()
+        self.accept_error: Exception | None = None
+        self.revoke_error: Exception | None = None
+        self.settles_in_revoke = False
+        self.may_revoke = asyncio.Event()
+        self.may_revoke.set()
+        self.in_revoke = asyncio.Event()
+        self._news = asyncio.Event()
+        self._fault: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        self._fault = asyncio.get_running_loop().create_future()
+        await self._fault
+
+    def fail(self, error: Exception) -> None:
+        assert self._fault is not None
+        self._fault.set_exception(error)
+
+    def accept(self, batch: MessageBatch) -> None:
+        if self.accept_error is not None:
+            raise self.accept_error
+        self.batches.append(batch)
+        self._news.set()
+        if self.settles_at_once:
+            batch.acknowledge()
+
+    async def drain(self, *, deadline_seconds: float) -> None:
+        self.effects.append(f"drain {deadline_seconds:g}")
+
+    async def revoke(self, partitions: Collection[tuple[str, int]], *, timeout_seconds: float) -> None:
+        if not partitions:
+            return  # the first time a group is joined
+        self.effects.append(f"revoke {sorted(number for _, number in partitions)} {timeout_seconds:g}")
+        self.in_revoke.set()
+        await self.may_revoke.wait()
+        if self.revoke_error is not None:
+            raise self.revoke_error
+        if self.settles_in_revoke:
+            self.settle_all()
+
+    def state(self) -> FakeState:
+        return self.status
+
+    def settle_all(self) -> None:
+        for batch in self.batches:
+            batch.acknowledge()
+
+    def offsets(self, partition: int = 0) -> list[int]:
+        """Offsets of one partition, in the order in which they came, repetitions included."""
+        return [message.offset for batch in self.batches if batch.partition == partition for message in batch.messages]
+
+    def values(self) -> list[bytes | None]:
+        return [message.value for batch in self.batches for message in batch.messages]
+
+    async def until(self, count: int, *, within_seconds: float = 20) -> None:
+        """Wait until this many messages have come.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        async with asyncio.timeout(within_seconds):
+            while sum(len(batch.messages) for batch in self.batches) < count:
+                self._news.clear()
+                await self._news.wait()
+
+
+@dataclass(slots=True, kw_only=True)
+class ScriptedThread:
+    """Kafka's consumer thread (`pipeline.stream.fetching.ConsumerThread`) with the test as the broker.
+
+    A fetch waits for the next script; a repositioning and a commit answer at once unless the test holds them.
+    """
+
+    positions: dict[TopicPartition, Position] = field(default_factory=dict)
+    ends: dict[TopicPartition, int | None] = field(default_factory=dict)
+    epoch: int = 0
+    asked: list[set[TopicPartition]] = field(default_factory=list)
+    stored: list[dict[TopicPartition, int]] = field(default_factory=list)
+    refusals: deque[bool | Exception] = field(default_factory=deque)
+    may_store: asyncio.Event = field(default_factory=asyncio.Event)
+    may_reposition: asyncio.Event = field(default_factory=asyncio.Event)
+    repositioned: asyncio.Event = field(default_factory=asyncio.Event)
+    stores_running: int = 0
+    most_stores_running: int = 0
+    beacon: None = None
+    _answers: asyncio.Queue[Fetched | BaseException] = field(default_factory=asyncio.Queue)
+    _asking: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_store.set()
+        self.may_reposition.set()
+
+    async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
+        del timeout_seconds
+        self.asked.append(set(partitions))
+        self._asking.set()
+        answer = await self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def answer(
+        self,
+        records: Mapping[TopicPartition, Sequence[Message]],
+        *,
+        epoch: int | None = None,
+        positions: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """Let the next fetch return this; without an epoch, as read after the latest repositioning."""
+        read_to = {each: run[-1].offset + 1 for each, run in records.items()} if positions is None else positions
+        self._answers.put_nowait(
+            Fetched(epoch=self.epoch if epoch is None else epoch, records=records, positions=read_to)
+        )
+
+    def fail(self, error: BaseException) -> None:
+        self._answers.put_nowait(error)
+
+    async def until_asked(self, times: int = 1) -> None:
+        """Wait until that many fetches were asked for, from the beginning."""
+        async with asyncio.timeout(BOUND_SECONDS):
+            while len(self.asked) < times:
+                self._asking.clear()
+                await self._asking.wait()
+
+    async def reposition(self) -> Positions:
+        """Seek at once, as Kafka's thread does, and answer when the test lets the answer through."""
+        self.epoch += 1
+        positions = Positions(epoch=self.epoch, by_partition=dict(self.positions))
+        self.repositioned.set()
+        await self.may_reposition.wait()
+        return positions
+
+    async def store(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        self.stores_running += 1
+        self.most_stores_running = max(self.most_stores_running, self.stores_running)
+        try:
+            await self.may_store.wait()
+            match self.refusals.popleft() if self.refusals else True:
+                case True:
+                    self.stored.append(dict(offsets))
+                    return True
+                case False:
+                    return False
+                case Exception() as error:
+                    raise error
+        finally:
+            self.stores_running -= 1
+
+    def readable_end(self, where: TopicPartition) -> int | None:
+        if where not in self.positions:
+            raise IllegalStateError(f"{where} is not assigned")
+        return self.ends.get(where)
+
+    async def broker_answers(self, timeout_seconds: float) -> bool:
+        del timeout_seconds
+        return True
+
+
+class _ScriptedConsumer(BatchConsumer):
+    def _new_consumer_thread(self) -> Any:
+        return ScriptedThread()
+
+
+class _ScriptedTransport(Transport):
+    Consumer = _ScriptedConsumer
+
+
+class FakeFetcher:
+    """Faust's fetcher service, as far as the transport asks it."""
+
+    should_stop = False
+
+
+class TransportBench:
+    """A `BatchConsumer` between a scripted Kafka and a fake work, with the test in place of Faust's machinery."""
+
+    def __init__(self, *, max_messages_in_hand: int = 100, revoke_timeout_seconds: float = BOUND_SECONDS) -> None:
+        self.work = FakeWork()
+        self.commits = 0
+        options = app_options(revoke_timeout_seconds=revoke_timeout_seconds, max_messages_in_hand=max_messages_in_hand)
+        self.app = build_app(options, self.work, on_committed=self._on_committed)
+        self.app.transport = _ScriptedTransport(
+            self.app.conf.broker_consumer, self.app, options=self.app.transport.options
+        )
+        self.consumer: BatchConsumer = self.app.transport.create_consumer(
+            callback=self._callback,
+            on_partitions_revoked=self._revoked,
+            on_partitions_assigned=self._assigned,
+        )
+        self.thread: ScriptedThread = self.consumer._thread
+        self.crashes: list[BaseException] = []
+        self.told: list[str] = []
+        self.may_deliver = asyncio.Event()
+        self.may_deliver.set()
+        self.delivering = asyncio.Event()
+        self.fetcher = FakeFetcher()
+        self.consumer.crash = self._crash
+        self.consumer.stop_flow()
+
+    @property
+    def options(self) -> TransportOptions:
+        return self.consumer.options
+
+    async def join(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """Do what Faust does when partitions were assigned: seek, then let the flow go on."""
+        self.thread.positions = dict(positions)
+        self.consumer._set_active_tps(set(positions))
+        await self.consumer.perform_seek()
+        self.resume()
+
+    def resume(self) -> None:
+        self.app.flow_control.resume()
+        self.consumer.resume_flow()
+
+    async def revoke(self, places: Iterable[TopicPartition]) -> None:
+        await self.consumer.on_partitions_revoked(set(places))
+
+    def drain(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self.consumer._drain_messages(self.fetcher))
+
+    async def _callback(self, message: Any) -> None:
+        self.delivering.set()
+        await self.may_deliver.wait()
+        batch: RecordBatch = message.value
+        self.work.accept(batch)
+
+    async def _revoked(self, revoked: Any) -> None:
+        self.told.append(f"revoked {sorted(number for _, number in revoked)}")
+
+    async def _assigned(self, assigned: Any, generation_id: int) -> None:
+        self.told.append(f"assigned {sorted(number for _, number in assigned)} in {generation_id}")
+
+    async def _crash(self, reason: BaseException) -> None:
+        self.crashes.append(reason)
+
+    def _on_committed(self) -> None:
+        self.commits += 1
+
+
+def app_options(**changes: Any) -> AppOptions:
+    """Options of an app with short times; `changes` are its fields."""
+    options: dict[str, Any] = {
+        "name": "test",
+        "group": "group",
+        "topic": TOPIC,
+        "connection": {"bootstrap_servers": "127.0.0.1:9"},
+        "data_directory": Path("build/never-made"),
+        "session_timeout_seconds": 6.0,
+        "rebalance_timeout_seconds": 10.0,
+        "revoke_timeout_seconds": 2.0,
+        "max_poll_interval_seconds": 604_800.0,
+        "commit_interval_seconds": 0.2,
+        "max_poll_records": 1_000,
+        "max_messages_in_hand": 2_000,
+        "fetch_max_bytes": 1_048_576,
+    }
+    return AppOptions(**{**options, **changes})

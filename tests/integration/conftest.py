@@ -1,0 +1,89 @@
+"""Broker fixtures: a test that takes ``broker`` runs once on each broker that was chosen.
+
+``--broker embedded|real|both`` (or ``TEST_BROKER``) chooses. ``KAFKA_BOOTSTRAP_SERVERS`` names a cluster that is
+there; without it a real Kafka is started once a session. Without Java the real lane is skipped and says what to
+install; with ``CI=true`` that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.local.broker import EmbeddedBroker
+from tests.integration.brokers import Broker, BrokerKind
+from tests.kafka_server import KafkaServer, KafkaUnavailableError, find_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _chosen(config: pytest.Config) -> tuple[BrokerKind, ...]:
+    choice: str = config.getoption("--broker")
+    return tuple(BrokerKind) if choice == "both" else (BrokerKind(choice),)
+
+
+def _possible(definition: pytest.Item) -> tuple[BrokerKind, ...]:
+    if definition.get_closest_marker("real_only"):
+        return (BrokerKind.REAL,)
+    if definition.get_closest_marker("embedded_only"):
+        return (BrokerKind.EMBEDDED,)
+    return tuple(BrokerKind)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test that takes a broker the brokers that are chosen and that it can run on."""
+    if "broker" not in metafunc.fixturenames:
+        return
+    chosen = _chosen(metafunc.config)
+    kinds = [
+        pytest.param(
+            kind, id=kind.value, marks=[] if kind in chosen else [pytest.mark.skip(f"--broker leaves {kind} out")]
+        )
+        for kind in _possible(metafunc.definition)
+    ]
+    metafunc.parametrize("broker", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what needs no broker to the other lane, when the real one is run alone."""
+    if _chosen(config) != (BrokerKind.REAL,):
+        return
+    without = [item for item in items if not {"broker", "real_kafka"} & set(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=without)
+    items[:] = [item for item in items if item not in without]
+
+
+@pytest.fixture(scope="session")
+def real_kafka() -> Iterator[KafkaServer | str]:
+    """A real Kafka for the session: one that is there (its address), or one started for it."""
+    address = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if address:
+        yield address
+        return
+    try:
+        find_tools()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with KafkaServer() as server:
+        yield server
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker of the kind the test is run on; the embedded one is new for each test."""
+    kind: BrokerKind = request.param
+    match kind:
+        case BrokerKind.EMBEDDED:
+            with EmbeddedBroker() as embedded:
+                yield Broker(kind=kind, bootstrap_servers=embedded.bootstrap_servers, embedded=embedded)
+        case BrokerKind.REAL:
+            kafka: KafkaServer | str = request.getfixturevalue("real_kafka")
+            if isinstance(kafka, str):
+                yield Broker(kind=kind, bootstrap_servers=kafka)
+            else:
+                yield Broker(kind=kind, bootstrap_servers=kafka.bootstrap_servers, server=kafka)

@@ -1,0 +1,12 @@
+"""How hard the property tests look: fast by default, longer with ``HYPOTHESIS_PROFILE=thorough``."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+# No deadlines: the machine may be busy with brokers, and time is measured by the benchmarks.
+settings.register_profile("fast", max_examples=100, deadline=None)
+settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))

@@ -1,0 +1,203 @@
+"""A scripted broker: logs, a consumer group with generations, commits and dead letters that take their time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pipeline.stream.ledger import TopicPartition
+from tests.simulation.log import Log, Written
+from tests.simulation.promises import Promises
+from tests.simulation.scenario import MAX_RECORD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.kafka.dead_letters import DeadLetter
+    from tests.simulation.scenario import Setup
+
+TOPIC: Final = "segment.records"
+SESSION_SECONDS: Final = 15.0
+REBALANCE_SECONDS: Final = 30.0
+NEVER: Final = float("inf")
+POISON: Final = b',"poisoned":1'
+
+
+class Sender(Protocol):
+    """Who waits for an answer."""
+
+    def wake(self) -> None:
+        """Have something to look at."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class CommitRequest:
+    """A commit on its way. ``stored`` is the answer; None until there is one. A ``lost`` one never arrives."""
+
+    sender: Sender
+    member: int
+    generation: int
+    offsets: Mapping[TopicPartition, int]
+    lost: bool
+    stored: bool | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class StoreRequest:
+    """Dead letters on their way; who sent them may be gone."""
+
+    sender: Sender
+    letters: Sequence[DeadLetter]
+    confirmed: bool = False
+    abandoned: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Group:
+    """A consumer group. ``preparing_since`` is when its rebalance began; None while it is stable."""
+
+    places: Sequence[TopicPartition]
+    generation: int = 0
+    preparing_since: float | None = None
+    heard: dict[int, float] = field(default_factory=dict)
+    joined: set[int] = field(default_factory=set)
+    assignment: dict[int, list[TopicPartition]] = field(default_factory=dict)
+    committed: dict[TopicPartition, int] = field(default_factory=dict)
+    next_member: int = 0
+
+    def join(self, member: int | None, now: float) -> int:
+        """Join, or join again: what a member that was thrown out gets is a new name."""
+        if member is None or member not in self.heard:
+            member, self.next_member = self.next_member, self.next_member + 1
+        self.heard[member] = now
+        self.prepare(now)
+        self.joined.add(member)
+        return member
+
+    def prepare(self, now: float) -> None:
+        """Begin a rebalance, unless one is going on."""
+        if self.preparing_since is None and self.heard:
+            self.preparing_since = now
+            self.joined.clear()
+
+    def leave(self, member: int, now: float) -> None:
+        if self.heard.pop(member, None) is not None:
+            self.joined.discard(member)
+            self.prepare(now)
+
+    def is_current(self, member: int, generation: int) -> bool:
+        """Tell whether the group goes on as this member knows it."""
+        return self.preparing_since is None and self.knows(member, generation)
+
+    def knows(self, member: int, generation: int) -> bool:
+        """Tell whether a commit of this member may be stored."""
+        return member in self.heard and generation == self.generation
+
+    def tick(self, now: float) -> bool:
+        """Throw out who was not heard of, and end a rebalance that everybody joined or that took too long."""
+        changed = False
+        for member, heard in list(self.heard.items()):
+            if now >= heard + SESSION_SECONDS and member not in self.joined:
+                self.leave(member, now)
+                changed = True
+        if self.preparing_since is None:
+            return changed
+        if len(self.joined) < len(self.heard) and now < self.preparing_since + REBALANCE_SECONDS:
+            return changed
+        self._complete()
+        return True
+
+    def wake_at(self) -> float:
+        waiting = [heard for member, heard in self.heard.items() if member not in self.joined]
+        expiry = min(waiting, default=NEVER) + SESSION_SECONDS
+        return expiry if self.preparing_since is None else min(expiry, self.preparing_since + REBALANCE_SECONDS)
+
+    def _complete(self) -> None:
+        self.heard = {member: heard for member, heard in self.heard.items() if member in self.joined}
+        self.joined.clear()
+        self.preparing_since = None
+        self.generation += 1
+        self.assignment = {member: [] for member in self.heard}
+        members = sorted(self.assignment)
+        for place in self.places if members else ():
+            self.assignment[members[(place.partition + self.generation) % len(members)]].append(place)
+
+
+class Broker:
+    """Everything that outlives a worker."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.logs = {TopicPartition(TOPIC, number): Log() for number in range(setup.partitions)}
+        self.promises = Promises(self.logs, any_order=setup.any_order)
+        self.group = Group(places=list(self.logs))
+        self.commits: list[CommitRequest] = []
+        self.stores: list[StoreRequest] = []
+        self._setup = setup
+        self._written = 0
+
+    def write(self, place: TopicPartition, *, user: int, kind: int, padding: int) -> str:
+        """Write a new record; `kind` 7 cannot be sent, 6 is refused by the destination (where the setup says so)."""
+        log = self.logs[place]
+        name = f"m{self._written}"
+        self._written += 1
+        if kind == 7 and self._setup.unsendable:
+            log.append((None, name.encode(), name.encode().ljust(MAX_RECORD_BYTES + 1))[padding % 3], None)
+            return f"{name}, which cannot be sent"
+        refused = kind == 6 and self._setup.poisoned
+        written = Written(name=name, user=f"u{place.partition}{user}", refused=refused)
+        self.promises.wrote(log.append(_record(written, "x" * padding), written))
+        return f"{name} of {written.user}{', which is refused' if refused else ''}"
+
+    def write_again(self, place: TopicPartition, count: int) -> int:
+        """Write the last records once more, as a processor does that was killed before its commit."""
+        log = self.logs[place]
+        last = log.entries[-count:]
+        if any(entry.removed for entry in last):
+            return 0
+        for entry in last:
+            if entry.written is not None:
+                entry.written.copies += 1
+            log.append(entry.value, entry.written)
+        return len(last)
+
+    def compact(self, place: TopicPartition, pick: int) -> int | None:
+        """Remove a message, unless it was written twice; return its offset."""
+        entries = self.logs[place].entries
+        entry = entries[pick % len(entries)] if entries else None
+        if entry is None or entry.removed or (entry.written is not None and entry.written.copies > 1):
+            return None
+        entry.removed = True
+        if entry.written is not None:
+            entry.written.copies = 0
+        return entry.offset
+
+    def answer(self, request: CommitRequest, *, applies: bool, confirms: bool) -> bool:
+        """Answer a commit; tell whether it was applied."""
+        applied = applies and self._apply(request)
+        request.stored = applied and confirms
+        request.sender.wake()
+        self.commits.remove(request)
+        return applied
+
+    def keep(self, request: StoreRequest, *, confirms: bool) -> None:
+        """Keep dead letters, and say so or not."""
+        self.promises.store(request.letters)
+        request.confirmed = confirms
+        request.sender.wake()
+        if confirms or request.abandoned:
+            self.stores.remove(request)
+
+    def _apply(self, request: CommitRequest) -> bool:
+        """Store a commit, if it comes from a member of the present generation."""
+        if request.lost or not self.group.knows(request.member, request.generation):
+            return False
+        self.promises.commit(request.offsets)
+        self.group.committed.update(request.offsets)
+        return True
+
+
+def _record(written: Written, padding: str) -> bytes:
+    mark = POISON.decode() if written.refused else ""
+    return (
+        f'{{"type":"track","event":"e","messageId":"{written.name}","userId":"{written.user}","p":"{padding}"{mark}}}'
+    ).encode()

@@ -1,0 +1,212 @@
+"""Runs a lane in the simulation: what `LaneDriver` does on an event loop, restated step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.sinks.segment.actions import Acknowledge, Send, Store, Wait
+from pipeline.sinks.segment.request import build_body
+from pipeline.sinks.segment.response import Failure, Unanswered
+from pipeline.sinks.segment.retry import Done, Retry, RetryPolicy, decide
+from tests.simulation.broker import NEVER, StoreRequest
+from tests.simulation.destination import Request
+from tests.simulation.promises import BrokenPromiseError, Promise
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.sinks.segment.flight import Flight
+    from pipeline.sinks.segment.lane import Lane
+    from pipeline.stream.ledger import RecordBatch, TopicPartition
+    from tests.simulation.worker import Worker
+
+REQUEST_SECONDS: Final = 15.0
+POLICY: Final = RetryPolicy(base_seconds=0.5, max_seconds=8.0, retry_after_cap_seconds=20.0)
+
+
+class LaneRunner:
+    """One lane of a worker, with the request or the dead letters that it has under way."""
+
+    def __init__(self, number: int, lane: Lane, worker: Worker) -> None:
+        self.lane = lane
+        self.request: Request | None = None
+        self.storing: StoreRequest | None = None
+        self.accepted = 0
+        self.rejected = 0
+        self.given_back = 0
+        self._name = f"{worker.name} lane {number}"
+        self._worker = worker
+        self._world = worker.world
+        self._leaving: Collection[TopicPartition] = ()
+        self._leave_at = NEVER
+        self._drained_at = NEVER
+        self._waits_until = NEVER
+        self._attempt = 0
+
+    @property
+    def leaving(self) -> bool:
+        return self._leave_at != NEVER
+
+    @property
+    def draining(self) -> bool:
+        return self._drained_at != NEVER
+
+    def wake_at(self) -> float:
+        """Say when something is due by itself."""
+        due = self.request.deadline if self.request else NEVER if self.storing else self._waits_until
+        return min(due, self._leave_at, self._drained_at)
+
+    def accept(self, batch: RecordBatch) -> None:
+        self.lane.accept(batch, now=self._world.now)
+
+    def drain(self, *, deadline: float) -> None:
+        self.lane.draining = True
+        self._drained_at = deadline
+
+    def revoke(self, places: Collection[TopicPartition], *, deadline: float) -> None:
+        """Begin to give partitions up."""
+        self.lane.withdraw(places)
+        self._leaving, self._leave_at = places, deadline
+
+    def run(self) -> bool:
+        """Go on as far as it goes now; tell whether anything happened."""
+        moved = self._world.now >= self._leave_at and self._gave_up()
+        while self._step():
+            moved = True
+        if self._over(self._drained_at, settled=False):
+            self.lane.draining, self._drained_at = False, NEVER
+            moved = True
+        return self._gave_up() or moved
+
+    def abandon(self) -> None:
+        """Be gone; what is on its way may arrive all the same."""
+        if self.request is not None:
+            self.request.abandoned = True
+        if self.storing is not None:
+            self.storing.abandoned = True
+
+    def carries(self, places: Collection[TopicPartition]) -> bool:
+        """Tell whether messages of some partitions are on their way."""
+        return (self.request is not None or self.storing is not None) and self.lane.carries(places)
+
+    def _over(self, deadline: float, *, settled: bool) -> bool:
+        if deadline == NEVER:
+            return False
+        move_at = self.lane.next_move_at(not_before=self._worker.pause_until)
+        return settled or move_at > deadline or self._world.now >= deadline
+
+    def _gave_up(self) -> bool:
+        if self._leave_at == NEVER or not self._over(self._leave_at, settled=not self.lane.carries(self._leaving)):
+            return False
+        carried = self.lane.carries(self._leaving)
+        self.given_back += self.lane.forget(self._leaving)
+        self._leaving, self._leave_at = (), NEVER
+        answered = self.request is not None and self.request.response is not None
+        confirmed = self.storing is not None and self.storing.confirmed
+        if not carried or answered or confirmed or (self.request is None and self.storing is None):
+            return True  # what has come back already is looked at next
+        self.abandon()
+        self.request = self.storing = None
+        self._world.tell("%s: interrupted", self._name)
+        self.lane.interrupted(now=self._world.now)
+        return True
+
+    def _step(self) -> bool:
+        if self.request is not None or self.storing is not None:
+            self._check_that_it_waits()
+            return self._look_at_answer() or self._look_at_letters()
+        match self.lane.next_action(now=self._world.now, not_before=self._worker.pause_until):
+            case Send(flight=flight, attempt=attempt):
+                self._send(flight, attempt)
+            case Store(letters=letters):
+                self.storing = StoreRequest(sender=self._worker, letters=letters)
+                self._world.broker.stores.append(self.storing)
+                self._world.tell("%s: stores %d dead letters", self._name, len(letters))
+            case Acknowledge(batches=batches):
+                for batch in batches:
+                    self._world.broker.promises.acknowledge(batch)
+                    batch.acknowledge()
+                self._world.tell("%s: acknowledges %d batches", self._name, len(batches))
+            case Wait(until=until):
+                self._waits_until = until
+                return False
+        return True
+
+    def _check_that_it_waits(self) -> None:
+        action = self.lane.next_action(now=self._world.now, not_before=self._worker.pause_until)
+        if not isinstance(action, Wait):
+            raise BrokenPromiseError(
+                Promise.ONE_REQUEST, f"{self._name} wants to {type(action).__name__} with something under way"
+            )
+
+    def _send(self, flight: Flight, attempt: int) -> None:
+        setup, world = self._world.setup, self._world
+        records = flight.records
+        body = build_body(records, sent_at=world.now)
+        if not (
+            len(body) == flight.body_bytes <= setup.max_batch_bytes
+            and len(records) == flight.record_count <= setup.max_batch_records
+        ):
+            raise BrokenPromiseError(Promise.LIMITS, f"{len(records)} records in {len(body)} bytes")
+        held = self._worker.ledger.places()
+        for run in flight.runs:
+            if run.held.partition not in held:
+                raise BrokenPromiseError(Promise.OWNERSHIP, f"{self._name} sends of p{run.held.partition[1]}")
+        self._attempt = attempt
+        self.request = Request(
+            sender=self._worker,
+            lane=self._name,
+            values=records,
+            body_bytes=len(body),
+            deadline=world.now + REQUEST_SECONDS,
+        )
+        world.destination.requests.append(self.request)
+        if world.telling:
+            remark = ", which another worker owns" if self._owned_by_another(flight) else ""
+            world.tell("%s: sends %s, attempt %d%s", self._name, _offsets(flight), attempt, remark)
+
+    def _owned_by_another(self, flight: Flight) -> bool:
+        others = [worker.ledger.places() for worker in self._world.workers if worker is not self._worker]
+        return any(run.held.partition in places for run in flight.runs for places in others)
+
+    def _look_at_answer(self) -> bool:
+        request = self.request
+        if request is None:
+            return False
+        response = request.response
+        if response is None:
+            if self._world.now < request.deadline:
+                return False
+            response = Unanswered(failure=Failure.TIMEOUT)
+            request.abandoned = True
+        self.request = None
+        decision = decide(
+            response,
+            attempt=self._attempt,
+            jitter=self._world.setup.jitter,
+            now=self._world.now,
+            policy=POLICY,
+        )
+        if isinstance(decision, Done):
+            self.accepted += self.lane.flight.record_count
+        if isinstance(decision, Retry) and decision.everywhere:
+            self._worker.pause_until = max(self._worker.pause_until, self._world.now + decision.after_seconds)
+        self._world.tell("%s: %s", self._name, decision)
+        self.lane.answered(decision, now=self._world.now)
+        return True
+
+    def _look_at_letters(self) -> bool:
+        if self.storing is None or not self.storing.confirmed:
+            return False
+        self.storing = None
+        self.rejected += len(self.lane.flight.letters)
+        self.lane.stored()
+        return True
+
+
+def _offsets(flight: Flight) -> str:
+    return ", ".join(
+        f"p{run.held.partition[1]}@{'+'.join(str(message.offset) for message in run.messages)}"
+        for run in flight.runs
+        if run.messages
+    )

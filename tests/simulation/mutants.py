@@ -1,0 +1,217 @@
+"""Machines with a mistake in them. The simulation must notice each: what it cannot see, it does not check."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING
+
+from pipeline.sinks.segment.actions import Acknowledge, Send
+from pipeline.sinks.segment.dissection import NOTHING, Dissection
+from pipeline.sinks.segment.flight import Flight
+from pipeline.sinks.segment.lane import Lane, _Phase
+from pipeline.sinks.segment.retry import Done, Hold, Retry
+from pipeline.stream.ledger import Ledger, RecordBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pipeline.core.messages import Message
+    from pipeline.sinks.segment.actions import Action
+    from pipeline.sinks.segment.flight import Partition
+    from pipeline.sinks.segment.retry import Decision
+    from pipeline.stream.ledger import TopicPartition, _PartitionEntry
+
+# ---- ledgers
+
+
+class _LooseBatch(RecordBatch):
+    """A batch whose acknowledgement goes through its ledger by name, whoever holds the partition now."""
+
+    __slots__ = ("ledger",)
+
+    ledger: _LooseLedger
+
+    def acknowledge(self) -> None:
+        if not self.acknowledged:
+            self.acknowledged = True
+            self.ledger.acknowledge_loosely(self)
+
+
+class _LooseLedger(Ledger):
+    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> RecordBatch:
+        entry = self._entries[place]
+        batch = _LooseBatch(self, entry, messages)
+        batch.ledger = self
+        entry.batches.append(batch)
+        entry.messages += len(messages)
+        return batch
+
+    def acknowledge_loosely(self, batch: RecordBatch) -> None:
+        entry = self._entries.get(batch._entry.place)
+        if entry is not None:
+            for other in entry.batches:
+                if self.is_meant(other, batch):
+                    other.acknowledged = True
+                    break
+            self.settle(entry)
+
+    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+        raise NotImplementedError
+
+
+class LedgerThatMatchesByOffset(_LooseLedger):
+    """Finds the batch of an acknowledgement by its first offset."""
+
+    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+        return other.messages[0].offset == batch.messages[0].offset
+
+
+class LedgerThatCountsLateAcknowledgements(_LooseLedger):
+    """Lets what was given up settle the oldest batch of the partition's next assignment."""
+
+    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+        return other is batch or batch._entry is not other._entry
+
+
+class LedgerThatCommitsTheHighest(Ledger):
+    """Commits up to the highest acknowledged batch, whatever stands before it."""
+
+    def settle(self, entry: _PartitionEntry) -> None:
+        done = [batch for batch in entry.batches if batch.acknowledged]
+        for batch in done:
+            entry.batches.remove(batch)
+            entry.messages -= len(batch.messages)
+            entry.settled_to = max(entry.settled_to, batch.next_offset)
+        super().settle(entry)
+
+
+class LedgerThatSettlesWhatWasRead(Ledger):
+    """Takes where the next fetch begins for settled, with batches in hand."""
+
+    def settle(self, entry: _PartitionEntry) -> None:
+        super().settle(entry)
+        if entry.held and entry.settled_to < entry.read_to:
+            entry.settled_to = entry.read_to
+
+
+class LedgerThatForgetsWhatWasReadOver(Ledger):
+    """Never settles offsets that hold no message."""
+
+    def read(self, positions: object) -> None:
+        del positions
+
+
+# ---- lanes
+
+
+class LaneThatSendsBeforeItIsSettled(Lane):
+    """Sends the next request while one is under way."""
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        if self._phase is _Phase.SENDING and self._backlog:
+            self._phase = _Phase.IDLE
+        return super().next_action(now=now, not_before=not_before)
+
+
+class LaneThatKeepsWhatItGaveUp(Lane):
+    """Forgets what it counts, and sends it all the same."""
+
+    def withdraw(self, partitions: Collection[Partition]) -> None:
+        """Do nothing."""
+
+
+class LaneThatKeepsItsFlight(Lane):
+    """Leaves what was given up in the flight that is repeated."""
+
+    def forget(self, partitions: Collection[Partition]) -> int:
+        rest = copy(self._rest)
+        dropped = super().forget(partitions)
+        self._rest = rest
+        return dropped
+
+
+class LaneThatTakesAFailureForAnAnswer(Lane):
+    """Goes on with the next records after an answer that says to try again."""
+
+    def answered(self, decision: Decision, *, now: float) -> None:
+        super().answered(Done() if isinstance(decision, Retry) else decision, now=now)
+
+
+class LaneThatRetriesBehindTheOthers(Lane):
+    """Puts what failed at the end of the line."""
+
+    def answered(self, decision: Decision, *, now: float) -> None:
+        flight = self._rest.part
+        super().answered(decision, now=now)
+        if isinstance(decision, Retry) and self._backlog:
+            for run in flight.runs:
+                self._backlog.append(run)
+            self._rest, self._phase = Dissection(NOTHING, self._breaker), _Phase.IDLE
+
+
+class LaneThatAcknowledgesWhenItSends(Lane):
+    """Acknowledges a batch when its last record is about to leave."""
+
+    _next: Action | None = None
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        if self._next is not None:
+            action, self._next = self._next, None
+            return action
+        action = super().next_action(now=now, not_before=not_before)
+        if not isinstance(action, Send):
+            return action
+        self._next = action
+        return Acknowledge(
+            batches=[run.held.batch for run in action.flight.runs if run.held.unsettled == len(run.records)]
+        )
+
+
+class LaneThatForgetsDeadLetters(Lane):
+    """Takes a batch for settled when its good records are accepted."""
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        if self._phase is _Phase.REFUSED:
+            self.stored()
+        return super().next_action(now=now, not_before=not_before)
+
+
+class LaneThatSleeps(Lane):
+    """Waits without end after an answer that holds."""
+
+    def answered(self, decision: Decision, *, now: float) -> None:
+        super().answered(decision, now=now)
+        if isinstance(decision, Hold):
+            self._due_at = float("inf")
+
+
+class LaneThatMixesItsPartitions(Lane):
+    """Sends the newest run first."""
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        if self._phase is _Phase.IDLE:
+            self._backlog._runs.reverse()
+        return super().next_action(now=now, not_before=not_before)
+
+
+class LaneThatOverfills(Lane):
+    """Packs one record too many."""
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        first = not self._rest.part.runs
+        action = super().next_action(now=now, not_before=not_before)
+        if isinstance(action, Send) and first and self._backlog:
+            runs = (*action.flight.runs, *self._backlog.take().runs)
+            self._rest = Dissection(Flight(runs=runs), self._breaker)
+            self._sent_records = self._rest.part.record_count
+            return Send(flight=self._rest.part, attempt=action.attempt)
+        return action
+
+
+class LaneThatIsNeverDue(Lane):
+    """Sends full requests only."""
+
+    def next_move_at(self, *, not_before: float) -> float:
+        if self._phase is _Phase.IDLE and not self._backlog.fills_a_request and not self._in_hand.something_finished:
+            return float("inf")
+        return super().next_move_at(not_before=not_before)

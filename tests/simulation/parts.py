@@ -1,0 +1,23 @@
+"""What is tested, so that a test can put something broken in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.sinks.segment.lane import Lane
+from pipeline.stream.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The machines that every worker is made of."""
+
+    ledger: Callable[..., Ledger] = Ledger
+    lane: Callable[..., Lane] = Lane
+
+
+REAL = Parts()

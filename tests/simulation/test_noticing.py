@@ -1,0 +1,120 @@
+"""What the simulation would notice, and that it gets to where mistakes hide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.simulation import mutants
+from tests.simulation.parts import REAL, Parts
+from tests.simulation.playing import Failure, history, play
+from tests.simulation.promises import Promise
+from tests.simulation.scenario import scenario_of
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from pipeline.sinks.segment.lane import Lane
+    from pipeline.stream.ledger import Ledger
+
+SEEDS = 1_000
+STORIES = 400
+
+
+def first_failure(parts: Parts, *, refusals: bool = False) -> tuple[int, Failure]:
+    for seed in range(SEEDS):
+        failure = play(scenario_of(seed, refusals=refusals), parts)
+        if failure is not None:
+            return seed, failure
+    pytest.fail(f"{SEEDS} seeds notice nothing")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "promises"),
+    [
+        (mutants.LedgerThatMatchesByOffset, {Promise.COMMIT}),
+        (mutants.LedgerThatCountsLateAcknowledgements, {Promise.COMMIT}),
+        (mutants.LedgerThatCommitsTheHighest, {Promise.COMMIT}),
+        (mutants.LedgerThatSettlesWhatWasRead, {Promise.COMMIT}),
+        (mutants.LedgerThatForgetsWhatWasReadOver, {Promise.PROGRESS}),
+    ],
+)
+def test_the_simulation_notices(ledger: type[Ledger], promises: AbstractSet[Promise]) -> None:
+    assert first_failure(Parts(ledger=ledger))[1].promise in promises
+
+
+@pytest.mark.parametrize(
+    ("lane", "promises"),
+    [
+        (mutants.LaneThatSendsBeforeItIsSettled, {Promise.ONE_REQUEST}),
+        (mutants.LaneThatKeepsWhatItGaveUp, {Promise.OWNERSHIP, Promise.ORDER}),
+        (mutants.LaneThatKeepsItsFlight, {Promise.OWNERSHIP}),
+        (mutants.LaneThatTakesAFailureForAnAnswer, {Promise.ACKNOWLEDGEMENT, Promise.SUM}),
+        (mutants.LaneThatRetriesBehindTheOthers, {Promise.ORDER}),
+        (mutants.LaneThatMixesItsPartitions, {Promise.ORDER}),
+        (mutants.LaneThatAcknowledgesWhenItSends, {Promise.ACKNOWLEDGEMENT}),
+        (mutants.LaneThatForgetsDeadLetters, {Promise.ACKNOWLEDGEMENT, Promise.SUM}),
+        (mutants.LaneThatOverfills, {Promise.LIMITS}),
+        (mutants.LaneThatSleeps, {Promise.PROGRESS}),
+        (mutants.LaneThatIsNeverDue, {Promise.PROGRESS}),
+    ],
+)
+def test_the_simulation_notices_a(lane: type[Lane], promises: AbstractSet[Promise]) -> None:
+    assert first_failure(Parts(lane=lane))[1].promise in promises
+
+
+def test_a_failing_seed_prints_its_shortest_history() -> None:
+    parts = Parts(lane=mutants.LaneThatMixesItsPartitions)
+    seed, failure = first_failure(parts)
+    lines = history(seed, scenario_of(seed, refusals=False), parts).splitlines()
+    assert lines[0].startswith(f"seed {seed} breaks a promise: {failure.promise.value}")
+    assert int(lines[1].split()[0]) <= 4
+    assert any("sends p0@" in line for line in lines)
+    assert lines[-1] == f"again: python -m tests.simulation --seeds 1 --from {seed}"
+
+
+def test_a_seed_is_the_same_story_every_time() -> None:
+    first: list[str] = []
+    second: list[str] = []
+    for story in (first, second):
+        play(scenario_of(7, refusals=False), story=story)
+    assert first == second
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    story: list[str] = []
+    for seed in range(STORIES):
+        play(scenario_of(seed, refusals=False), REAL, story=story)
+    return "\n".join(story)
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        "is killed",
+        "is stopped",
+        "is cut off",
+        "is told to end",
+        "gives its partitions up",
+        "interrupted",
+        "attempt 3",
+        "Hold(",
+        "everywhere=True",
+        "reset, accepted",
+        "arrives after its sender has gone",
+        "which another worker owns",
+        "a commit of a past generation: refused",
+        "a commit: applied: True, confirmed: False",
+        "given up and late, settled elsewhere",
+        "was thrown out",
+        "dead letters",
+        "fetched before a rebalance, thrown away",
+        "nothing but offsets",
+        "compacted away",
+        "written once more",
+    ],
+)
+def test_the_stories_tell_of(happening: str, told: str) -> None:
+    assert happening in told

@@ -1,0 +1,153 @@
+"""Everything that must hold, one step after the other, and a table of what came of it: `make test`.
+
+A step that fails does not keep the others from running. Without Java the tests on a real Kafka are not run, which is
+said; with `CI=true` that is a failure. `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from tests.kafka_server import KafkaUnavailableError, find_tools
+
+BIN: Final = Path(sys.executable).parent
+PYTHON: Final = (sys.executable, "-m")
+COVERED: Final = (*PYTHON, "coverage", "run", "-m", "pytest")
+# Decisions are tested to the last branch; edges as far as they can be driven from outside.
+FULLY_COVERED: Final = (
+    "pipeline/core/*",
+    "pipeline/settings/*",
+    "pipeline/kafka/partitioner.py",
+    "pipeline/stream/ledger.py",
+    *(
+        f"pipeline/sinks/segment/{module}.py"
+        for module in (
+            "actions",
+            "checks",
+            "dissection",
+            "flight",
+            "holds",
+            "in_hand",
+            "lane",
+            "options",
+            "pace",
+            "packing",
+            "request",
+            "response",
+            "retry",
+            "state",
+            "write_key",
+        )
+    ),
+)
+
+
+class Verdict(StrEnum):
+    """What came of a step."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    NOT_RUN = "NOT RUN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command of the suite."""
+
+    title: str
+    command: tuple[str, ...]
+    needs_real_kafka: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A step and what came of it."""
+
+    step: Step
+    verdict: Verdict
+    seconds: float = 0.0
+
+
+STEPS: Final = (
+    Step(title="lint", command=(str(BIN / "ruff"), "check", ".")),
+    Step(title="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
+    Step(title="import rules", command=(str(BIN / "lint-imports"),)),
+    Step(title="types", command=(str(BIN / "mypy"),)),
+    Step(title="unit and property tests", command=(*COVERED, "tests/unit", "tests/properties")),
+    Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
+    Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
+    Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
+    Step(title="coverage of all, 90 %", command=(*PYTHON, "coverage", "report")),
+    Step(
+        title="coverage of decisions, 100 %",
+        command=(*PYTHON, "coverage", "report", "--fail-under=100", f"--include={','.join(FULLY_COVERED)}"),
+    ),
+    Step(
+        title="integration, real Kafka",
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE"),
+        needs_real_kafka=True,
+    ),
+)
+
+
+def main() -> int:
+    """Run the suite and return its exit code."""
+    in_ci = os.environ.get("CI", "").lower() == "true"
+    shutil.rmtree("build/coverage", ignore_errors=True)
+    lacking = _lacking_for_real_kafka()
+    results = [_result(step, lacking, in_ci=in_ci) for step in STEPS]
+    _say("\n" + "\n".join(_line(result) for result in results))
+    failed = [result.step.title for result in results if result.verdict is Verdict.FAILED]
+    not_run = [result.step.title for result in results if result.verdict is Verdict.NOT_RUN]
+    if failed:
+        _say(f"\nFAILED: {', '.join(failed)}")
+    elif not_run:
+        _say(f"\nEverything that was run passed. Not run: {', '.join(not_run)}")
+    else:
+        _say("\nEverything passed.")
+    return 1 if failed else 0
+
+
+def _lacking_for_real_kafka() -> str:
+    """Say what a real Kafka lacks on this machine; empty when one can be used."""
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return ""
+    try:
+        find_tools()
+    except KafkaUnavailableError as error:
+        return str(error)
+    return ""
+
+
+def _result(step: Step, lacking: str, *, in_ci: bool) -> Result:
+    _say(f"\n== {step.title} ==")
+    if step.needs_real_kafka and lacking:
+        _say(lacking)
+        return Result(step=step, verdict=Verdict.FAILED if in_ci else Verdict.NOT_RUN)
+    started = time.monotonic()
+    code = subprocess.run(step.command, check=False).returncode
+    return Result(
+        step=step,
+        verdict=Verdict.FAILED if code else Verdict.PASSED,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _line(result: Result) -> str:
+    return f"{result.step.title:<32} {result.verdict:<8} {result.seconds:6.1f} s"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

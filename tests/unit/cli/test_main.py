@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import click
+import pytest
+
+from pipeline.cli.main import ExitCode, cli, run
+
+pytestmark = pytest.mark.usefixtures("logs_put_back")
+
+
+def _environment(**variables: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")} | variables
+
+
+def _program(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = _environment(**variables)
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _commands(group: click.Group, *path: str) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name, command in group.commands.items():
+        found.append((*path, name))
+        if isinstance(command, click.Group):
+            found += _commands(command, *path, name)
+    return found
+
+
+@pytest.mark.parametrize("path", _commands(cli), ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*path, "--help"], {}) == ExitCode.DONE
+    assert f"Usage: onesignal-pipeline {' '.join(path)}" in capsys.readouterr().out
+
+
+def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"], {}) == ExitCode.DONE
+    told = capsys.readouterr().out
+    assert all(f"\n    {code.value:<5}" in told for code in ExitCode)
+
+
+def test_without_a_command_the_help_is_shown_as_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([], {}) == ExitCode.MISTAKE
+    captured = capsys.readouterr()
+    assert "Commands:" in captured.err
+    assert captured.out == ""
+
+
+def test_an_unknown_command_is_a_mistake_told_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fly"], {}) == ExitCode.MISTAKE
+    captured = capsys.readouterr()
+    assert "No such command 'fly'" in captured.err
+    assert captured.out == ""
+
+
+def test_mistakes_in_settings_are_all_told_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {"PIPELINE_HTTP_PORT": "abc", "PIPELINE_LOGLEVEL": "x"}
+    assert run(["worker", "segment-sink"], environment) == ExitCode.MISTAKE
+    captured = capsys.readouterr()
+    assert [line.split()[0] for line in captured.err.splitlines()] == [
+        "PIPELINE_LOGLEVEL",
+        "PIPELINE_HTTP_PORT",
+        "PIPELINE_KAFKA_BOOTSTRAP_SERVERS",
+        "PIPELINE_SEGMENT_WRITE_KEY",
+    ]
+    assert captured.out == ""
+
+
+def test_the_program_tells_its_version() -> None:
+    told = _program("--version")
+    assert (told.returncode, told.stdout) == (0, f"onesignal-pipeline, version {version('onesignal-pipeline')}\n")
+
+
+def test_the_program_reads_its_settings_from_the_environment() -> None:
+    told = _program("settings", PIPELINE_HTTP_PORT="abc")
+    assert told.returncode == ExitCode.MISTAKE
+    assert told.stderr == "PIPELINE_HTTP_PORT is `abc`: give a whole number from 0 to 65535.\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_a_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell], {}) == ExitCode.DONE
+    assert "_ONESIGNAL_PIPELINE_COMPLETE" in capsys.readouterr().out
+
+
+def test_a_shell_is_told_what_may_come_next() -> None:
+    words = {"COMP_WORDS": "onesignal-pipeline worker ", "COMP_CWORD": "2"}
+    told = _program(_ONESIGNAL_PIPELINE_COMPLETE="bash_complete", **words)
+    assert told.stdout.split() == ["plain,processor", "plain,segment-sink", "plain,all"]
+
+
+def test_a_reader_that_goes_away_is_no_crash() -> None:
+    command = [sys.executable, "-m", "pipeline", "settings", "--format", "markdown"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == ExitCode.FAILED

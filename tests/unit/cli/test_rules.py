@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from pipeline.cli.main import ExitCode, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("logs_put_back")
+
+RULES = """\
+rules:
+  - name: no sends
+    when: {action: [sent]}
+    then: drop
+  - when: {kind: message.push.sent}
+    then: keep
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES, encoding="utf-8")
+    return str(path)
+
+
+def _event(folder: Path, **facts: str) -> str:
+    path = folder / "event.json"
+    path.write_bytes(orjson.dumps({"event": {"id": "e-1", "external_id": "u-1", **facts}}))
+    return str(path)
+
+
+def test_a_good_file_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules:\n  - when: {action: sent}\n    then: drop\n", encoding="utf-8")
+    assert run(["rules", "check", str(path)], {}) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{path}: 1 rules, default keep, version ")
+    assert captured.err == ""
+
+
+def test_a_rule_that_can_never_match_is_a_warning(rules: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "check", rules], {}) == ExitCode.DONE
+    assert capsys.readouterr().err.startswith(f"warning: {rules}:5: ")
+
+
+def test_every_mistake_in_a_file_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules:\n  - when: {action: snet}\n    then: dropp\n", encoding="utf-8")
+    assert run(["rules", "check", str(path)], {}) == ExitCode.MISTAKE
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}:2: unknown action `snet`; did you mean `sent`?",
+        f"{path}:3: unknown decision `dropp`; did you mean `drop`?",
+    ]
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "check", str(tmp_path / "absent")], {}) == ExitCode.MISTAKE
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_file_of_bytes_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rules.yaml").write_bytes(b"rules: \xff")
+    assert run(["rules", "check", str(tmp_path / "rules.yaml")], {}) == ExitCode.MISTAKE
+    assert "no UTF-8 text, from byte 7 on" in capsys.readouterr().err
+
+
+def test_a_preset_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "check", "engagement-only"], {}) == ExitCode.DONE
+    assert capsys.readouterr().out.startswith("preset engagement-only: 1 rules, default keep, version ")
+
+
+def test_the_rule_that_decides_is_named(rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "explain", rules, _event(tmp_path, kind="message.push.sent")], {}) == ExitCode.DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "kind      message.push.sent (push, sent, delivery)",
+        "outcome   dropped: rule",
+        f"decided   {rules}:2: rule 1 `no sends`: drop",
+    ]
+
+
+def test_the_record_of_a_delivered_event_is_shown(
+    rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rules", "explain", rules, _event(tmp_path, kind="message.push.clicked")], {}) == ExitCode.DONE
+    told = capsys.readouterr().out
+    head, _, record = told.partition("{")
+    assert head.splitlines()[:4] == [
+        "kind      message.push.clicked (push, clicked, engagement)",
+        "outcome   delivered",
+        f"decided   {rules}: no rule matches, so the default counts: keep",
+        "user key  u-1",
+    ]
+    sent = orjson.loads("{" + record)
+    assert (sent["event"], sent["userId"], sent["messageId"]) == ("Push Clicked", "u-1", "e-1")
+
+
+def test_what_cannot_be_used_is_told_with_its_reason(
+    rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "event.json").write_bytes(b"\xff\xfe")
+    assert run(["rules", "explain", rules, str(tmp_path / "event.json")], {}) == ExitCode.DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "kind      not told by the event",
+        "outcome   rejected: not_utf8; it would become a dead letter",
+    ]
+
+
+def test_an_unknown_kind_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    event = _event(tmp_path, kind="message.fax.sent")
+    assert run(["rules", "explain", "keep-all", event], {"PIPELINE_UNKNOWN_KINDS": "deliver"}) == ExitCode.DONE
+    told = capsys.readouterr().out
+    assert "message.fax.sent (other, sent, delivery, not a known kind)" in told
+    assert "outcome   delivered" in told
+
+
+def test_the_other_settings_of_the_processor_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    event = _event(tmp_path, kind="message.push.clicked", external_id="", subscription_id="s-1")
+    environment = {"PIPELINE_ANONYMOUS_ENGAGEMENT": "drop"}
+    assert run(["rules", "explain", "keep-all", event], environment) == ExitCode.DONE
+    assert "outcome   dropped: anonymous" in capsys.readouterr().out

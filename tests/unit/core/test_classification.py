@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.classification import (
+    DEFAULT_MTU_RULES,
+    MIXPANEL_MTU,
+    MIXPANEL_MTU_BY_LIST,
+    MIXPANEL_NAMES,
+    SEGMENT_MTU,
+    Destination,
+    MtuClass,
+    mtu_class,
+)
+from pipeline.core.kinds import KINDS, Category, Kind, kind_of
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+def test_segment_exempts_nothing(kind: Kind) -> None:
+    assert mtu_class(kind, SEGMENT_MTU) is MtuClass.COUNTED
+
+
+def test_every_kind_has_a_name_in_mixpanel() -> None:
+    assert set(MIXPANEL_NAMES) == set(KINDS)
+
+
+def test_mixpanel_exempts_by_name_and_not_by_category() -> None:
+    exempt = {name for name, kind in KINDS.items() if mtu_class(kind, MIXPANEL_MTU) is MtuClass.EXEMPT}
+    assert exempt == {
+        "message.push.sent",
+        "message.push.received",
+        "message.push.unsubscribed",
+        "message.iam.impression",
+        "message.email.sent",
+        "message.email.received",
+        "message.email.unsubscribed",
+        "message.email.reported_as_spam",
+        "message.email.bounced",
+        "message.email.suppressed",
+        "message.sms.sent",
+        "message.sms.delivered",
+    }
+    assert any(KINDS[name].category is Category.ENGAGEMENT for name in exempt)
+
+
+def test_by_mixpanels_list_opens_and_clicks_are_exempt_too() -> None:
+    changed = {
+        name for name, kind in KINDS.items() if mtu_class(kind, MIXPANEL_MTU) != mtu_class(kind, MIXPANEL_MTU_BY_LIST)
+    }
+    assert changed == {
+        "message.push.clicked",
+        "message.iam.clicked",
+        "message.email.opened",
+        "message.email.clicked",
+    }
+
+
+def test_an_unknown_kind_counts() -> None:
+    assert {mtu_class(kind_of("message.fax.sent"), rules) for rules in DEFAULT_MTU_RULES} == {MtuClass.COUNTED}
+
+
+def test_rules_have_versions_and_there_is_one_set_for_each_destination() -> None:
+    assert {rules.destination for rules in DEFAULT_MTU_RULES} == set(Destination)
+    versions = [rules.version for rules in (SEGMENT_MTU, MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST)]
+    assert len(set(versions)) == len(versions)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.mistakes import RulesError
+from pipeline.core.names_file import parse_names
+
+
+def test_kinds_in_any_spelling_get_names() -> None:
+    text = 'message.push.sent: My push\n"message.push received": 2024\nmessage.email.hardbounced: No\n'
+    assert parse_names(text, filename="names.yaml") == {
+        "message.push.sent": "My push",
+        "message.push.received": "2024",
+        "message.email.bounced": "No",
+    }
+
+
+def test_every_mistake_is_named_with_its_line() -> None:
+    text = f"""\
+message.push.snt: Sent
+message.push.clicked:
+message.email.bounced: Bounced
+message.email.hardbounced: Bounced again
+message.sms.sent: [SMS]
+message.sms.failed: "  "
+message.sms.delivered: {"x" * 201}
+message.email.sent: A
+message.email.sent: B
+"""
+    with pytest.raises(RulesError) as raised:
+        parse_names(text, filename="names.yaml")
+    assert str(raised.value).splitlines() == [
+        "names.yaml:1: unknown kind `message.push.snt`; did you mean `message.push.sent`?",
+        "names.yaml:2: `message.push.clicked` needs one text as its name",
+        "names.yaml:4: `message.email.hardbounced` is the same kind as `message.email.bounced`; keep one of them",
+        "names.yaml:5: `message.sms.sent` needs one text as its name",
+        "names.yaml:6: `message.sms.failed` needs one text as its name",
+        "names.yaml:7: the name of `message.sms.delivered` has more than 200 characters",
+        "names.yaml:9: `message.email.sent` is here twice, first in line 8; keep one of them",
+    ]
+
+
+def test_a_list_is_not_a_names_file() -> None:
+    with pytest.raises(RulesError, match="must hold kinds with their names"):
+        parse_names("- a\n", filename="names.yaml")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pipeline.core.kinds import KINDS, Action, Category
+from pipeline.core.presets import Preset, preset_rules
+from tests.unit.core.filtering import event, ruling
+
+
+def kept(preset: Preset) -> set[str]:
+    return {kind for kind in KINDS if ruling(preset_rules(preset), event(kind)).decision.verdict == "keep"}
+
+
+def test_keep_all_keeps_all() -> None:
+    assert kept(Preset.KEEP_ALL) == set(KINDS)
+
+
+def test_curb_sent_and_displayed_drops_those_on_every_channel() -> None:
+    dropped = set(KINDS) - kept(Preset.CURB_SENT_AND_DISPLAYED)
+    assert {KINDS[kind].action for kind in dropped} == {Action.SENT, Action.DISPLAYED, Action.PAGE_DISPLAYED}
+    assert dropped == {
+        "message.push.sent",
+        "message.email.sent",
+        "message.sms.sent",
+        "message.live_activity.sent",
+        "message.iam.impression",
+        "message.iam.page_displayed",
+    }
+
+
+def test_engagement_only_drops_the_whole_delivery_category() -> None:
+    assert kept(Preset.ENGAGEMENT_ONLY) == {n for n, kind in KINDS.items() if kind.category is Category.ENGAGEMENT}
+
+
+def test_presets_have_versions_of_their_own_and_no_warnings() -> None:
+    all_rules = [preset_rules(preset) for preset in Preset]
+    assert len({rules.version for rules in all_rules}) == len(Preset)
+    assert [rules.warnings for rules in all_rules] == [(), (), ()]
+    assert [rules.filename for rules in all_rules] == [f"preset {preset}" for preset in Preset]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pytest
+
+from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter, Stage
+from tests.fakes.kafka import KeptWrites
+from tests.fakes.stream import FakeMessage
+
+TOPIC = "onesignal.dead-letters"
+
+
+class Why(StrEnum):
+    NOT_JSON = "not_json"
+
+
+def letter(message: FakeMessage) -> DeadLetter:
+    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message)
+
+
+def writer(producer: KeptWrites, partitions: int = 4) -> DeadLetterWriter:
+    return DeadLetterWriter(
+        producer, topic=TOPIC, partitions=partitions, rules_version="r-1", now_ms=lambda: 1_700_000_000_123
+    )
+
+
+async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where_from() -> None:
+    kept = KeptWrites()
+    message = FakeMessage(
+        topic="onesignal.events", partition=2, offset=41, key=b"\xffu-1", value=b"\x00{not json", headers=(("a", b"b"),)
+    )
+    await writer(kept).store([letter(message)])
+    ((topic, partition, (entry,)),) = kept.writes
+    assert (topic, partition) == (TOPIC, 2)
+    assert (entry.key, entry.value, entry.timestamp_ms) == (b"\xffu-1", b"\x00{not json", None)
+    assert entry.headers == [
+        ("reason", b"not_json"),
+        ("stage", b"processor"),
+        ("source-topic", b"onesignal.events"),
+        ("source-partition", b"2"),
+        ("source-offset", b"41"),
+        ("rejected-at", b"1700000000123"),
+        ("rules-version", b"r-1"),
+        ("format-version", b"1"),
+    ]
+
+
+@pytest.mark.parametrize(("key", "value"), [(None, b"{}"), (b"u", None), (None, None), (b"", b"")])
+async def test_absent_and_empty_stay_what_they_are(key: bytes | None, value: bytes | None) -> None:
+    kept = KeptWrites()
+    await writer(kept).store([letter(FakeMessage(offset=0, key=key, value=value))])
+    ((_, _, (entry,)),) = kept.writes
+    assert (entry.key, entry.value) == (key, value)
+
+
+async def test_letters_of_one_source_partition_stay_in_one_partition_and_in_order() -> None:
+    kept = KeptWrites()
+    letters = [letter(FakeMessage(partition=number % 3, offset=number)) for number in range(9)]
+    await writer(kept, partitions=2).store(letters)
+    offsets = {
+        partition: [int(dict(entry.headers)["source-offset"]) for entry in run] for _, partition, run in kept.writes
+    }
+    assert offsets == {0: [0, 2, 3, 5, 6, 8], 1: [1, 4, 7]}
+
+
+async def test_no_letters_are_no_writes() -> None:
+    kept = KeptWrites()
+    await writer(kept).store([])
+    assert kept.writes == []
+
+
+async def test_a_letter_that_cannot_be_stored_is_not_taken_for_stored() -> None:
+    kept = KeptWrites()
+    kept.error = RuntimeError("stopped")
+    with pytest.raises(RuntimeError, match="stopped"):
+        await writer(kept).store([letter(FakeMessage(offset=0))])
+
+
+def test_stages_are_safe_as_labels() -> None:
+    assert [stage.value for stage in Stage] == ["processor", "segment-sink"]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipeline.local.demo_progress import DemoProgress
+from pipeline.local.demo_watch import Snapshot
+from pipeline.local.traffic_window import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def snapshot(written: int, processed: int, records: int, accepted: int) -> Snapshot:
+    nothing = Places(low={}, high={}, read={})
+    return Snapshot(
+        raw=Places(low={}, high={0: written}, read={0: processed}),
+        records=Places(low={}, high={0: records}, read={0: accepted}),
+        dead_letters=nothing,
+        records_observed={},
+    )
+
+
+def times(*seconds: float) -> Callable[[], float]:
+    left: Iterator[float] = iter(seconds)
+    return lambda: next(left)
+
+
+def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
+    out = io.StringIO()
+    with DemoProgress(Console(file=out, width=120), events=10, now=times(0, 1, 2, 3, 4)) as progress:
+        for written in (1, 2, 3, 4):
+            progress.show(snapshot(written, 1, 1, 1))
+    assert [line.split()[3] for line in out.getvalue().splitlines()] == ["2", "4"]
+
+
+def test_on_a_terminal_there_are_bars() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True)
+    with DemoProgress(console, events=10) as progress:
+        progress.say("starting")
+        progress.show(snapshot(7, 5, 3, 2))
+    assert "starting" in out.getvalue()
+    assert "7/10" in out.getvalue()
+
+
+def test_everything_is_settled_when_every_reader_has_come_to_the_end() -> None:
+    done = snapshot(5, 5, 3, 3)
+    assert not done.settled()
+    seen = Snapshot(raw=done.raw, records=done.records, dead_letters=done.dead_letters, records_observed={0: 3})
+    assert seen.settled()

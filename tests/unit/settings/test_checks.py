@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "file"
+    path.write_text("text", encoding="utf-8")
+    return str(path)
+
+
+def _mistakes(**variables: str) -> list[str]:
+    try:
+        load_settings({f"PIPELINE_{name}": value for name, value in variables.items()})
+    except SettingsError as error:
+        return [mistake.text for mistake in error.mistakes]
+    return []
+
+
+def test_sasl_needs_a_user_name_and_a_password() -> None:
+    needs = "is not set: PIPELINE_KAFKA_SECURITY_PROTOCOL is `SASL_SSL`, which needs it."
+    assert _mistakes(KAFKA_SECURITY_PROTOCOL="SASL_SSL") == [
+        f"PIPELINE_KAFKA_SASL_USERNAME {needs}",
+        f"PIPELINE_KAFKA_SASL_PASSWORD {needs}",
+    ]
+    assert _mistakes(KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SASL_USERNAME="u", KAFKA_SASL_PASSWORD="p") == []
+
+
+def test_credentials_without_sasl_would_not_be_used() -> None:
+    assert _mistakes(KAFKA_SASL_USERNAME="u") == [
+        "PIPELINE_KAFKA_SASL_USERNAME is set, but PIPELINE_KAFKA_SECURITY_PROTOCOL is `PLAINTEXT`: "
+        "use `SASL_SSL`, or remove the former."
+    ]
+
+
+def test_certificates_without_tls_would_not_be_used(file: str) -> None:
+    assert _mistakes(KAFKA_SSL_CA_FILE=file) == [
+        "PIPELINE_KAFKA_SSL_CA_FILE is set, but PIPELINE_KAFKA_SECURITY_PROTOCOL is `PLAINTEXT`: "
+        "use `SSL` or `SASL_SSL`, or remove the former."
+    ]
+
+
+def test_a_key_needs_its_certificate(file: str) -> None:
+    assert _mistakes(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_KEY_FILE=file, KAFKA_SSL_KEY_PASSWORD="p") == [
+        "PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is not set: PIPELINE_KAFKA_SSL_KEY_FILE is of no use without it.",
+        "PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is not set: PIPELINE_KAFKA_SSL_KEY_PASSWORD is of no use without it.",
+    ]
+
+
+def test_a_certificate_may_hold_its_key_itself(file: str) -> None:
+    assert _mistakes(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CERTIFICATE_FILE=file) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("RAW_TOPIC", "RECORDS_TOPIC"), ("RAW_TOPIC", "DEAD_LETTER_TOPIC"), ("RECORDS_TOPIC", "DEAD_LETTER_TOPIC")],
+)
+def test_two_topics_may_not_be_one(first: str, second: str) -> None:
+    assert _mistakes(**{first: "t", second: "t"}) == [
+        f"PIPELINE_{first} and PIPELINE_{second} are both `t`: each needs a topic of its own."
+    ]
+
+
+def test_two_groups_may_not_be_one() -> None:
+    assert _mistakes(PROCESSOR_GROUP="g", SEGMENT_SINK_GROUP="g") == [
+        "PIPELINE_PROCESSOR_GROUP and PIPELINE_SEGMENT_SINK_GROUP are both `g`: each needs a consumer group of its own."
+    ]
+
+
+def test_rules_come_from_a_file_or_a_preset(file: str) -> None:
+    both = "PIPELINE_RULES_FILE and PIPELINE_RULES_PRESET are both set: keep one."
+    assert _mistakes(RULES_FILE=file, RULES_PRESET="keep-all") == [both]
+    assert _mistakes(RULES_FILE=file) == []
+    assert _mistakes(RULES_PRESET="engagement-only") == []
+
+
+def test_custom_names_need_their_file_and_the_file_needs_custom_names(file: str) -> None:
+    assert _mistakes(NAME_PROFILE="custom") == [
+        "PIPELINE_NAMES_FILE is not set: PIPELINE_NAME_PROFILE is `custom`, which takes its names from it."
+    ]
+    assert _mistakes(NAMES_FILE=file) == [
+        "PIPELINE_NAMES_FILE is set, but PIPELINE_NAME_PROFILE is `onesignal`: "
+        "set the latter to `custom`, or remove the former."
+    ]
+    assert _mistakes(NAME_PROFILE="custom", NAMES_FILE=file) == []
+
+
+def test_segment_is_found_by_region_or_by_endpoint() -> None:
+    both = "PIPELINE_SEGMENT_ENDPOINT and PIPELINE_SEGMENT_REGION are both set: keep one."
+    assert _mistakes(SEGMENT_ENDPOINT="http://127.0.0.1:1/v1/batch", SEGMENT_REGION="eu") == [both]
+    assert _mistakes(SEGMENT_ENDPOINT="http://127.0.0.1:1/v1/batch") == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        (
+            {"SEGMENT_RETRY_BASE_SECONDS": "5", "SEGMENT_RETRY_MAX_SECONDS": "2.5"},
+            "PIPELINE_SEGMENT_RETRY_BASE_SECONDS is 5 and PIPELINE_SEGMENT_RETRY_MAX_SECONDS is 2.5: "
+            "the first delay may not exceed the last.",
+        ),
+        (
+            {"REVOKE_TIMEOUT_SECONDS": "31"},
+            "PIPELINE_REVOKE_TIMEOUT_SECONDS is 31 and PIPELINE_REBALANCE_TIMEOUT_SECONDS is 30: Kafka would drop a "
+            "member that still waits for its request, so lower the former or raise the latter.",
+        ),
+        (
+            {"SEGMENT_FLUSH_INTERVAL_SECONDS": "10", "STALL_TIMEOUT_SECONDS": "9"},
+            "PIPELINE_SEGMENT_FLUSH_INTERVAL_SECONDS is 10 and PIPELINE_STALL_TIMEOUT_SECONDS is 9: records that wait "
+            "for their batch would look like a stall, so lower the former or raise the latter.",
+        ),
+    ],
+)
+def test_times_that_contradict_are_refused(variables: dict[str, str], text: str) -> None:
+    assert _mistakes(**variables) == [text]

@@ -1,0 +1,195 @@
+"""A flight taken apart by a destination that knows which records are bad."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.kafka.dead_letters import DeadLetter, Stage
+from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.sinks.segment.dissection import Dissection
+from pipeline.sinks.segment.flight import Flight, HeldBatch, Run
+from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage
+
+REFUSED, TOO_LARGE = SegmentRejectReason.REFUSED, SegmentRejectReason.TOO_LARGE
+
+
+def breaker(max_share: float = 1.0) -> Breaker:
+    return Breaker(BreakerLimits(max_share=max_share))
+
+
+def run_of(partition: int, *offsets: int, letters: tuple[int, ...] = ()) -> Run:
+    every = [FakeMessage(value=b"%d" % offset, partition=partition, offset=offset) for offset in (*offsets, *letters)]
+    held = HeldBatch(batch=FakeBatch(partition, every, []), since=0.0, size=0, unsettled=len(every))
+    messages = every[: len(offsets)]
+    return Run(
+        held=held,
+        records=[message.value or b"" for message in messages],
+        messages=messages,
+        letters=[
+            DeadLetter(stage=Stage.SEGMENT_SINK, reason=SegmentRejectReason.NOT_JSON, message=message)
+            for message in every[len(offsets) :]
+        ],
+    )
+
+
+def numbers(flight: Flight) -> list[int]:
+    return [message.offset for run in flight.runs for message in run.messages]
+
+
+def letters_of(rest: Dissection) -> list[tuple[int, str]]:
+    return [(letter.message.offset, letter.reason.value) for letter in rest.letters.letters]
+
+
+@dataclass(slots=True)
+class Story:
+    accepted: list[int]
+    requests: int
+
+
+def taken_apart(
+    rest: Dissection, bad: set[int], *, reason: SegmentRejectReason = REFUSED, most_records: int = 10**9
+) -> Story:
+    """Play until nothing is left to send, or the breaker says no."""
+    story = Story(accepted=[], requests=0)
+    while rest.part.runs and rest.is_tolerable:
+        story.requests += 1
+        sent = numbers(rest.part)
+        if len(sent) > most_records:
+            rest.refused(TOO_LARGE)
+        elif bad & set(sent):
+            rest.refused(reason)
+        else:
+            rest.accepted()
+            story.accepted += sent
+    return story
+
+
+def test_halves_are_tried_when_a_request_is_too_large() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(5)), run_of(1, *range(5, 8)))), breaker())
+    rest.refused(TOO_LARGE)
+    assert numbers(rest.part) == [0, 1, 2, 3]
+    assert numbers(rest.accepted()) == [0, 1, 2, 3]
+    assert numbers(rest.part) == [4, 5, 6, 7]
+
+
+def test_quarters_are_tried_when_a_record_is_at_fault() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(9)),)), breaker())
+    rest.refused(REFUSED)
+    assert numbers(rest.part) == [0, 1, 2]
+
+
+def test_the_bad_record_stands_alone_and_the_others_are_accepted_in_order() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(100)), run_of(1, *range(100, 200)))), breaker())
+    story = taken_apart(rest, {7, 150})
+    assert story.accepted == [number for number in range(200) if number not in {7, 150}]
+    assert letters_of(rest) == [(7, "refused"), (150, "refused")]
+    assert (rest.bad, rest.unsettled, rest.apart) == (2, 2, True)
+
+
+def test_a_record_that_is_too_large_alone_is_named_so() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 1),)), breaker())
+    rest.refused(TOO_LARGE)
+    assert letters_of(rest) == [(1, "too_large")]
+
+
+def test_dead_letters_of_a_batch_stand_in_the_order_of_their_offsets() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 1, 2, 3, letters=(0, 9)),)), breaker())
+    taken_apart(rest, {2})
+    assert letters_of(rest) == [(0, "not_json"), (2, "refused"), (9, "not_json")]
+
+
+def test_a_flight_of_letters_has_nothing_to_send() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, letters=(0, 1)),)), breaker())
+    assert (rest.part.runs, rest.bad, rest.unsettled) == ((), 2, 2)
+
+
+def test_verdicts_can_be_taken_back() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(8), letters=(8,)),)), breaker())
+    rest.refused(REFUSED)
+    rest.refused(REFUSED)
+    rest.refused(REFUSED)
+    rest.accepted()
+    rest.rejoin()
+    assert numbers(rest.part) == [0, 2, 3, 4, 5, 6, 7]
+    assert letters_of(rest) == [(8, "not_json")]
+    assert rest.unsettled == 8
+
+
+def test_what_is_forgotten_gets_no_verdict() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 0, letters=(9,)), run_of(1, 1, 2), run_of(0, 3))), breaker())
+    rest.refused(REFUSED)
+    rest.refused(REFUSED)
+    assert rest.carries([(TOPIC, 0)])
+    rest.forget([(TOPIC, 0)])
+    assert not rest.carries([(TOPIC, 0)])
+    story = taken_apart(rest, {1})
+    assert (story.accepted, letters_of(rest)) == ([2], [(1, "refused")])
+
+
+def test_the_part_under_way_stays_first_when_nothing_is_left_of_it() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 0), run_of(1, 1))), breaker())
+    rest.refused(REFUSED)
+    rest.forget([(TOPIC, 0)])
+    assert rest.part.runs == ()
+    assert rest.accepted().runs == ()
+    assert numbers(rest.part) == [1]
+
+
+def test_what_the_breaker_has_allowed_is_not_asked_again() -> None:
+    asked = breaker(max_share=0.0)
+    rest = Dissection(Flight(runs=(run_of(0, letters=tuple(range(10))),)), asked)
+    assert rest.may_be_stored()
+    other = Dissection(Flight(runs=(run_of(0, letters=(10,)),)), asked)
+    assert not other.may_be_stored()
+    assert rest.may_be_stored()
+
+
+def test_an_accepted_flight_is_told_to_the_breaker() -> None:
+    asked = breaker(max_share=0.05)
+    Dissection(Flight(runs=(run_of(0, *range(1_000)),)), asked).accepted()
+    assert asked.allows(records=11, bad=11)
+    assert not asked.allows(records=100, bad=56)
+
+
+@pytest.mark.parametrize(("reason", "most"), [(REFUSED, 184), (TOO_LARGE, 209)])
+def test_a_batch_of_2500_that_is_wholly_bad_costs_at_most_209_requests(reason: SegmentRejectReason, most: int) -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(2_500)),)), breaker(max_share=0.05))
+    story = taken_apart(rest, set(range(2_500)), reason=reason)
+    assert rest.bad == 126
+    assert story.requests <= most
+    assert story.accepted == []
+
+
+def test_one_bad_record_among_2500_costs_at_most_24_requests() -> None:
+    worst = 0
+    for bad in range(0, 2_500, 37):
+        rest = Dissection(Flight(runs=(run_of(0, *range(2_500)),)), breaker(max_share=0.05))
+        worst = max(worst, taken_apart(rest, {bad}).requests)
+        assert letters_of(rest) == [(bad, "refused")]
+    assert worst <= 24
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_any_bad_records_are_found_alone_and_in_order_within_the_bound(data: st.DataObject) -> None:
+    sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=6))
+    total = sum(sizes)
+    bad = data.draw(st.sets(st.integers(0, total - 1)))
+    most_records = data.draw(st.sampled_from([1, 3, 10, 10**9]))
+    first, runs = 0, []
+    for number, size in enumerate(sizes):
+        runs.append(run_of(number, *range(first, first + size)))
+        first += size
+    rest = Dissection(Flight(runs=tuple(runs)), breaker())
+    story = taken_apart(rest, bad, most_records=most_records)
+    assert story.accepted == [number for number in range(total) if number not in bad]
+    assert [number for number, _ in letters_of(rest)] == sorted(bad)
+    if most_records == 10**9:
+        depth = math.ceil(math.log(total, 4)) if total > 1 else 0
+        assert story.requests <= 1 + 4 * depth * len(bad)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.metrics.segment import AnswerClass
+from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered, answer_class, answer_name
+
+ROWS: list[tuple[Response, AnswerClass, str]] = [
+    (Answered(status=200), AnswerClass.ACCEPTED, "200"),
+    (Answered(status=301), AnswerClass.REDIRECTED, "301"),
+    (Answered(status=400), AnswerClass.REFUSED, "400"),
+    (Answered(status=429), AnswerClass.THROTTLED, "429"),
+    (Answered(status=503), AnswerClass.FAILED, "503"),
+    (Answered(status=101), AnswerClass.OTHER, "101"),
+    (Unanswered(failure=Failure.TIMEOUT), AnswerClass.TIMEOUT, "timeout"),
+    (Unanswered(failure=Failure.TLS), AnswerClass.NETWORK, "tls"),
+]
+
+
+@pytest.mark.parametrize(("response", "label", "name"), ROWS)
+def test_a_response_has_a_class_and_a_name(response: Response, label: AnswerClass, name: str) -> None:
+    assert (answer_class(response), answer_name(response)) == (label, name)
+
+
+def test_every_class_has_an_example() -> None:
+    assert {label for _, label, _ in ROWS} == set(AnswerClass)

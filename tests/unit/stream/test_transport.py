@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError, IllegalStateError
+
+from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.transport import check_environment
+from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, place
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+START = Position(offset=0, committed=True)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[TransportBench]:
+    bench = TransportBench(max_messages_in_hand=4)
+    yield bench
+    assert bench.crashes == []
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=BOUND_SECONDS)
+    assert task.done()
+
+
+async def test_a_fetched_run_reaches_the_work_as_one_batch(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0, 1, 2)})
+    await bench.work.until(3)
+    assert [len(batch.messages) for batch in bench.work.batches] == [3]
+    assert bench.consumer.ledger.messages_in_hand() == 3
+    await end(draining)
+
+
+async def test_an_empty_fetch_delivers_nothing_and_the_next_one_is_asked_for(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({})
+    await bench.thread.until_asked(2)
+    assert bench.work.batches == []
+    await end(draining)
+
+
+async def test_an_empty_fetch_that_passed_over_markers_settles_them(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({}, positions={place(): 3})
+    await bench.thread.until_asked(2)
+    assert await bench.consumer.commit()
+    assert bench.thread.stored == [{place(): 3}]
+    await end(draining)
+
+
+async def test_nothing_is_fetched_before_the_partitions_have_a_position(bench: TransportBench) -> None:
+    bench.consumer._set_active_tps({place()})
+    draining = bench.drain()
+    bench.resume()
+    await asyncio.wait({draining}, timeout=0.1)
+    assert bench.thread.asked == []
+    await end(draining)
+
+
+async def test_a_partition_with_enough_in_hand_is_not_fetched_while_the_others_are(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    draining = bench.drain()
+    bench.thread.answer({place(0): messages(0, 1, 2, 3), place(1): messages(0, partition=1)})
+    await bench.work.until(5)
+    await bench.thread.until_asked(2)
+    assert bench.thread.asked == [{place(0), place(1)}, {place(1)}]
+    bench.work.batches[0].acknowledge()
+    bench.thread.answer({})
+    await bench.thread.until_asked(3)
+    assert bench.thread.asked[-1] == {place(0), place(1)}
+    await end(draining)
+
+
+async def test_fetching_stops_when_every_partition_has_enough_in_hand(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    draining = bench.drain()
+    bench.thread.answer({place(0): messages(0, 1, 2, 3, 4), place(1): messages(0, 1, 2, 3, partition=1)})
+    await bench.work.until(9)
+    await asyncio.wait({draining}, timeout=0.2)
+    assert len(bench.thread.asked) == 1
+    bench.work.batches[1].acknowledge()
+    await bench.thread.until_asked(2)
+    assert bench.thread.asked[1] == {place(1)}
+    await end(draining)
+
+
+async def test_a_batch_acknowledged_out_of_order_makes_no_room(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0, 1)})
+    bench.thread.answer({place(): messages(2, 3)})
+    await bench.work.until(4)
+    bench.work.batches[1].acknowledge()
+    await asyncio.wait({draining}, timeout=0.2)
+    assert len(bench.thread.asked) == 2
+    bench.work.batches[0].acknowledge()
+    await bench.thread.until_asked(3)
+    await end(draining)
+
+
+async def test_records_fetched_before_a_repositioning_are_thrown_away(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    before = bench.thread.epoch
+    await bench.revoke([place()])
+    await bench.join({place(): START})
+    bench.thread.answer({place(): messages(0, 1, 2)}, epoch=before)
+    bench.thread.answer({place(): messages(0, 1)})
+    await bench.work.until(2)
+    assert bench.work.offsets() == [0, 1]
+    await end(draining)
+
+
+async def test_records_fetched_after_the_seek_and_before_it_is_told_are_not_lost(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    await bench.revoke([place()])
+    bench.thread.may_reposition.clear()
+    bench.thread.repositioned.clear()
+    joining = asyncio.create_task(bench.join({place(): START}))
+    await bench.thread.repositioned.wait()
+    bench.thread.answer({place(): messages(0, 1, 2)})
+    await asyncio.wait({joining}, timeout=0.05)
+    bench.thread.may_reposition.set()
+    await joining
+    await bench.work.until(3)
+    assert bench.work.offsets() == [0, 1, 2]
+    await end(draining)
+
+
+async def test_a_repositioning_that_ends_after_a_revocation_counts_for_nothing(bench: TransportBench) -> None:
+    bench.thread.positions = {place(): START}
+    bench.thread.may_reposition.clear()
+    seeking = asyncio.create_task(bench.consumer.perform_seek())
+    await bench.thread.repositioned.wait()
+    await bench.revoke([place()])
+    bench.thread.may_reposition.set()
+    with pytest.raises(IllegalStateError):
+        await seeking
+    assert bench.consumer.ledger.places() == frozenset()
+
+
+async def test_a_rebalance_in_the_middle_of_a_delivery_gives_the_rest_of_the_fetch_up(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    draining = bench.drain()
+    bench.may_deliver.clear()
+    bench.thread.answer({place(0): messages(0), place(1): messages(0, partition=1)})
+    await bench.delivering.wait()
+    await bench.revoke([place(0), place(1)])
+    await bench.join({place(0): START, place(1): START})
+    bench.may_deliver.set()
+    bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, 1, partition=1)})
+    await bench.work.until(4)
+    assert (bench.work.offsets(0), bench.work.offsets(1)) == ([0, 1], [0, 1])
+    await end(draining)
+
+
+async def test_an_acknowledgement_after_revocation_and_reassignment_commits_nothing(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0, 1, 2, 3)})
+    await bench.work.until(4)
+    await bench.revoke([place()])
+    await bench.join({place(): START})
+    bench.thread.answer({place(): messages(0, 1)})
+    await bench.work.until(6)
+    bench.work.batches[0].acknowledge()
+    assert not await bench.consumer.commit()
+    bench.work.batches[1].acknowledge()
+    assert await bench.consumer.commit()
+    assert bench.thread.stored == [{place(): 2}]
+    await end(draining)
+
+
+async def test_a_revocation_settles_then_commits_the_prefix_then_lets_go(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0, 1)})
+    await bench.work.until(2)
+    bench.work.settles_in_revoke = True
+    await bench.revoke([place()])
+    assert bench.work.effects == ["revoke [0] 5"]
+    assert bench.thread.stored == [{place(): 2}]
+    assert bench.told == ["revoked [0]"]
+    assert bench.consumer.ledger.places() == frozenset()
+    await end(draining)
+
+
+async def test_nothing_new_reaches_the_work_while_its_partitions_are_revoked(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    bench.work.may_revoke.clear()
+    revoking = asyncio.create_task(bench.revoke([place()]))
+    await bench.work.in_revoke.wait()
+    bench.thread.answer({place(): messages(0)})
+    await asyncio.wait({draining}, timeout=0.1)
+    bench.work.may_revoke.set()
+    await revoking
+    assert bench.work.batches == []
+    await end(draining)
+
+
+async def test_a_revocation_does_not_wait_longer_than_its_bound_for_a_commit() -> None:
+    bench = TransportBench(revoke_timeout_seconds=0.05)
+    await bench.join({place(): START})
+    bench.consumer.ledger.deliver(place(), messages(0)).acknowledge()
+    bench.thread.may_store.clear()
+    async with asyncio.timeout(BOUND_SECONDS):
+        await bench.revoke([place()])
+    assert bench.told == ["revoked [0]"]
+    assert bench.consumer.ledger.places() == frozenset()
+
+
+async def test_work_that_fails_in_a_revocation_crashes_the_worker_and_the_partitions_are_given_up() -> None:
+    bench = TransportBench()
+    await bench.join({place(): START})
+    bench.work.revoke_error = RuntimeError("a fault of the work")
+    with pytest.raises(RuntimeError, match="a fault of the work"):
+        await bench.revoke([place()])
+    assert bench.crashes == [bench.work.revoke_error]
+    assert bench.consumer.ledger.places() == frozenset()
+    assert bench.told == ["revoked [0]"]
+
+
+async def test_a_commit_refused_for_good_in_a_revocation_crashes_the_worker() -> None:
+    bench = TransportBench()
+    await bench.join({place(): START})
+    bench.consumer.ledger.deliver(place(), messages(0)).acknowledge()
+    bench.thread.refusals.append(GroupAuthorizationFailedError("group"))
+    with pytest.raises(GroupAuthorizationFailedError):
+        await bench.revoke([place()])
+    assert [type(crash) for crash in bench.crashes] == [GroupAuthorizationFailedError]
+
+
+async def test_commits_follow_one_another_and_each_stores_what_is_settled_at_its_time(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    first = bench.consumer.ledger.deliver(place(), messages(0))
+    second = bench.consumer.ledger.deliver(place(), messages(1))
+    first.acknowledge()
+    bench.thread.may_store.clear()
+    running = asyncio.create_task(bench.consumer.commit())
+    await asyncio.wait({running}, timeout=0.02)
+    second.acknowledge()
+    asked_after = [asyncio.create_task(bench.consumer.commit()) for _ in range(3)]
+    bench.thread.may_store.set()
+    assert await running
+    assert await asyncio.gather(*asked_after) == [True, False, False]
+    assert bench.thread.stored == [{place(): 1}, {place(): 2}]
+    assert bench.thread.most_stores_running == 1
+    assert bench.commits == 2
+
+
+async def test_a_refused_commit_is_not_counted_and_is_made_again(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    bench.consumer.ledger.deliver(place(), messages(0)).acknowledge()
+    bench.thread.refusals.append(False)
+    assert not await bench.consumer.commit()
+    assert bench.commits == 0
+    assert await bench.consumer.commit()
+    assert bench.thread.stored == [{place(): 1}]
+
+
+async def test_a_commit_of_nothing_asks_nobody(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    bench.thread.may_store.clear()
+    assert not await bench.consumer.commit()
+
+
+async def test_a_first_position_is_committed(bench: TransportBench) -> None:
+    await bench.join({place(): Position(offset=0, committed=False)})
+    assert await bench.consumer.commit()
+    assert bench.thread.stored == [{place(): 0}]
+
+
+async def test_faust_cannot_acknowledge_anything(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    batch = bench.consumer.ledger.deliver(place(), messages(0))
+    message = bench.consumer._message(place(), batch)
+    bench.consumer.track_message(message)
+    assert not bench.consumer.ack(message)
+    message.ack(bench.consumer)
+    assert not batch.acknowledged
+    assert not await bench.consumer.commit()
+    assert len(bench.consumer.unacked) == 0
+
+
+async def test_a_cancelled_fetcher_leaves_the_batches_in_hand_and_ends(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0)})
+    await bench.work.until(1)
+    await bench.thread.until_asked(2)
+    draining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await draining
+    assert bench.consumer.ledger.messages_in_hand() == 1
+
+
+async def test_a_fetcher_cancelled_while_the_app_stops_ends_quietly(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    bench.app._stopped.set()
+    draining.cancel()
+    await draining
+
+
+async def test_a_consumer_closed_under_a_running_fetcher_is_a_fault(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.fail(ConsumerStoppedError())
+    with pytest.raises(ConsumerStoppedError):
+        await draining
+
+
+async def test_a_fetcher_told_to_stop_ends_after_its_fetch(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    bench.fetcher.should_stop = True
+    bench.thread.answer({})
+    async with asyncio.timeout(BOUND_SECONDS):
+        await draining
+
+
+async def test_lag_counts_what_is_not_committed_over_the_assigned_partitions(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): Position(offset=5, committed=True)})
+    bench.thread.ends = {place(0): 10, place(1): 6}
+    assert bench.consumer.lag() == 11
+    bench.consumer.ledger.deliver(place(0), messages(0, 1, 2)).acknowledge()
+    assert bench.consumer.lag() == 11
+    await bench.consumer.commit()
+    assert bench.consumer.lag() == 8
+
+
+async def test_lag_leaves_out_partitions_whose_end_is_unknown_or_that_are_gone(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START, place(2): START})
+    bench.thread.ends = {place(0): None, place(1): 3, place(2): 9}
+    del bench.thread.positions[place(2)]
+    assert bench.consumer.lag() == 3
+
+
+async def test_a_batch_tells_faust_its_partition_and_last_offset(bench: TransportBench) -> None:
+    await bench.join({place(3): START})
+    batch = bench.consumer.ledger.deliver(place(3), messages(4, 8, partition=3))
+    message = bench.consumer._message(place(3), batch)
+    assert (TopicPartition(*message.tp), message.offset, message.value) == (place(3), 8, batch)
+
+
+def test_the_compiled_modules_of_faust_are_required() -> None:
+    check_environment()
+    program = (
+        "from pipeline.stream.errors import WrongEnvironmentError\n"
+        "from pipeline.stream.transport import check_environment\n"
+        "try: check_environment()\n"
+        "except WrongEnvironmentError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NO_CYTHON": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert "compiled modules" in run.stdout

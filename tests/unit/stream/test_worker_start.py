@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline.metrics.stream import StreamMetrics
+from pipeline.stream.errors import WorkerError
+from pipeline.stream.worker import Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipeline.stream.app import AppOptions
+    from pipeline.stream.work import Work
+
+BOUND_SECONDS = 5.0
+
+
+def worker_that_opens(opens: Any) -> Worker:
+    registry = CollectorRegistry()
+    options = WorkerOptions(
+        app=cast("AppOptions", None),
+        http_host="127.0.0.1",
+        http_port=0,
+        shutdown_timeout_seconds=1.0,
+        stall_timeout_seconds=60.0,
+    )
+    return Worker(options, registry=registry, metrics=StreamMetrics(registry), open_work=opens)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_kafka_is_still_looked_for_ends_the_worker_with_0(number: signal.Signals) -> None:
+    ended: list[str] = []
+
+    @asynccontextmanager
+    async def never_connects() -> AsyncIterator[Work]:
+        os.kill(os.getpid(), number)
+        try:
+            await asyncio.Event().wait()
+            yield cast("Work", None)
+        finally:
+            ended.append("gave up connecting")
+
+    code = await asyncio.wait_for(worker_that_opens(never_connects).run(), BOUND_SECONDS)
+    assert (code, ended) == (0, ["gave up connecting"])
+
+
+async def test_work_that_cannot_be_opened_ends_the_worker_with_1() -> None:
+    @asynccontextmanager
+    async def fails(*, connects: bool = False) -> AsyncIterator[Work]:
+        if not connects:
+            raise WorkerError("there is nothing to work with")
+        yield cast("Work", None)
+
+    assert await asyncio.wait_for(worker_that_opens(fails).run(), BOUND_SECONDS) == 1

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import warnings
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+
+from pipeline.logs import configure_logs
+
+pytestmark = pytest.mark.usefixtures("logs_put_back")
+
+
+def _configured(level: str = "info", *, as_json: bool = True) -> io.StringIO:
+    stream = io.StringIO()
+    configure_logs(level, as_json=as_json, stream=stream)
+    return stream
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object_that_starts_with_time_level_and_message() -> None:
+    stream = _configured()
+    structlog.get_logger("pipeline.sinks").info("flushed", records=3, partition=1)
+    (line,) = _lines(stream)
+    assert list(line)[:4] == ["timestamp", "level", "logger", "message"]
+    assert line | {"timestamp": ""} == {
+        "timestamp": "",
+        "level": "info",
+        "logger": "pipeline.sinks",
+        "message": "flushed",
+        "records": 3,
+        "partition": 1,
+    }
+
+
+def test_a_value_that_json_lacks_does_not_lose_the_line() -> None:
+    stream = _configured()
+    structlog.get_logger("x").info("odd", body=b"\xff", mapping={1: 2}, error=ValueError("no"))
+    (line,) = _lines(stream)
+    assert (line["body"], line["mapping"], line["error"]) == ("b'\\xff'", {"1": 2}, "ValueError('no')")
+
+
+@pytest.mark.parametrize("library", ["faust", "aiokafka.consumer", "mode.worker", "aiohttp.client", "asyncio"])
+def test_lines_of_libraries_take_the_same_form(library: str) -> None:
+    stream = _configured()
+    logging.getLogger(library).error("lost %s", "connection")
+    (line,) = _lines(stream)
+    assert (line["level"], line["logger"], line["message"]) == ("error", library, "lost connection")
+
+
+@pytest.mark.parametrize("library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access"])
+def test_what_libraries_tell_in_passing_is_heard_at_debug_only(library: str) -> None:
+    stream = _configured("info")
+    logging.getLogger(library).info("chatter")
+    assert _lines(stream) == []
+    stream = _configured("debug")
+    logging.getLogger(library).info("chatter")
+    assert len(_lines(stream)) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_the_level_is_the_least_that_is_written(level: str, heard: list[str]) -> None:
+    stream = _configured(level)
+    log = structlog.get_logger("pipeline")
+    log.debug("a")
+    log.info("b")
+    log.warning("c")
+    log.error("d")
+    assert [line["level"] for line in _lines(stream)] == heard
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_traceback_shows_no_local_variables(as_json: bool) -> None:  # noqa: FBT001 pytest passes parameters by name
+    stream = _configured(as_json=as_json)
+    write_key = "k" * 32
+
+    def send(key: str) -> None:
+        raise RuntimeError(f"no luck with a key of {len(key)} characters")
+
+    try:
+        send(write_key)
+    except RuntimeError:
+        structlog.get_logger("pipeline").exception("crashed")
+    assert "no luck" in stream.getvalue()
+    assert "Traceback" in stream.getvalue()
+    assert write_key not in stream.getvalue()
+
+
+def test_a_python_warning_becomes_a_line() -> None:
+    stream = _configured()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        # catch_warnings has put Python's own printing back; the logs take it over once more.
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("careful", stacklevel=1)
+        logging.captureWarnings(capture=False)
+    (line,) = _lines(stream)
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
+
+
+async def test_what_asyncio_reports_becomes_a_line() -> None:
+    stream = _configured()
+    asyncio.get_running_loop().call_exception_handler({"message": "a task was lost"})
+    (line,) = _lines(stream)
+    assert (line["logger"], line["message"]) == ("asyncio", "a task was lost")
+
+
+def test_the_console_form_is_plain_text_without_colours_off_a_terminal() -> None:
+    stream = _configured(as_json=False)
+    structlog.get_logger("pipeline").warning("holding", why="401")
+    assert "holding" in stream.getvalue()
+    assert "why=401" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_configuring_twice_writes_each_line_once() -> None:
+    _configured()
+    stream = _configured()
+    structlog.get_logger("pipeline").info("once")
+    assert len(_lines(stream)) == 1
