@@ -15,6 +15,7 @@ import aiohttp
 
 from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
+from tests.integration.clients import committed_offsets, eventually, watermarks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -128,6 +129,25 @@ class Pipeline:
             raise AssertionError(
                 f"{len(self.segment.ledger.accepted)} of {records} records accepted after {seconds} s\n{self.logs()}"
             ) from None
+
+    async def settled(self, *, seconds: float = 60.0) -> None:
+        """Wait until both groups have committed everything, the processor first: its end fixes the sink's."""
+
+        def nothing_waits() -> bool:
+            servers = self.broker.bootstrap_servers
+            for group, topic in (
+                (self.processor_group, self.raw_topic),
+                (self.segment_sink_group, self.records_topic),
+            ):
+                ends = {partition: end for partition, (_, end) in watermarks(servers, topic).items()}
+                if committed_offsets(servers, group, topic) != ends:
+                    return False
+            return True
+
+        try:
+            await eventually(nothing_waits, within_seconds=seconds)
+        except AssertionError:
+            raise AssertionError(f"not all is committed after {seconds} s\n{self.logs()}") from None
 
     def logs(self) -> str:
         """The end of what each worker said."""

@@ -18,7 +18,7 @@ from pipeline.local.segment_faults import AnswerStatus
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import CURB, Fate, fate
 from pipeline.settings.choices import Role
-from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic, watermarks
+from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic
 from tests.integration.pipeline_processes import PARTITIONS, Pipeline, WorkerProcess, running_pipeline
 from tests.integration.test_kill import click
 
@@ -57,32 +57,12 @@ async def until(worker: WorkerProcess, path: str, status: int) -> dict[str, Any]
             await asyncio.sleep(0.05)
 
 
-async def settled(pipeline: Pipeline) -> None:
-    """Wait until both groups have committed everything."""
-
-    def nothing_waits() -> bool:
-        servers = pipeline.broker.bootstrap_servers
-        for group, topic in (
-            (pipeline.processor_group, pipeline.raw_topic),
-            (pipeline.segment_sink_group, pipeline.records_topic),
-        ):
-            ends = {partition: end for partition, (_, end) in watermarks(servers, topic).items()}
-            if committed_offsets(servers, group, topic) != ends:
-                return False
-        return True
-
-    try:
-        await eventually(nothing_waits, within_seconds=60)
-    except AssertionError:
-        raise AssertionError(pipeline.logs()) from None
-
-
 async def test_traffic_of_every_shape_adds_up_from_the_raw_topic_to_segment(broker: Broker, tmp_path: Path) -> None:
     async with running_pipeline(broker, tmp_path, RULES_PRESET=CURB) as pipeline:
         processor, sink = [await pipeline.start(role) for role in Role]
         messages = list(traffic(seed=7, events=EVENTS))
         await write(pipeline, [RawMessage(key=message.key, value=message.value) for message in messages])
-        await settled(pipeline)
+        await pipeline.settled()
 
         fates = [fate(message.sort, message.kind, CURB) for message in messages]
         expected = Counter(fates)
