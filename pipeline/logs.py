@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Final, TextIO
 
 import orjson
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.typing import EventDict, Processor
 
 _FIRST: Final = ("timestamp", "level", "logger", "message")
@@ -24,12 +27,45 @@ _LIBRARY_LEVELS: Final = {
     "faust": logging.WARNING,
     "mode": logging.WARNING,
 }
+_LIBRARIES: Final = frozenset(name.partition(".")[0] for name in _LIBRARY_LEVELS)
+_REPEAT_SECONDS: Final = 10.0
+_MOST_KEPT: Final = 1_000
 
 
-def configure_logs(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
+class _Repeats:
+    """Lets a library say the same thing once in a while: with a broker away aiokafka writes 150 lines a second.
+
+    The next line of the kind tells how many were left out.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left_out: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in _LIBRARIES:
+            return True
+        kind = (record.name, record.levelno, str(record.msg))
+        now = self._clock()
+        again, left_out = self._left_out.get(kind, (now, 0))
+        if now < again:
+            self._left_out[kind] = (again, left_out + 1)
+            return False
+        if len(self._left_out) >= _MOST_KEPT:
+            self._left_out.clear()
+        self._left_out[kind] = (now + _REPEAT_SECONDS, 0)
+        if left_out:
+            record.repeated = left_out
+        return True
+
+
+def configure_logs(
+    level: str, *, as_json: bool, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+) -> None:
     """Send every log line of this process, of whatever library, to a stream (standard error) in one form.
 
-    `level` is `debug`, `info`, `warning` or `error`; at `debug` the libraries are heard in full.
+    `level` is `debug`, `info`, `warning` or `error`. At `debug` the libraries are heard in full; else each of their
+    messages is written once in ten seconds, with `repeated` telling how many were left out since.
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -60,6 +96,8 @@ def configure_logs(level: str, *, as_json: bool, stream: TextIO | None = None) -
             ],
         )
     )
+    if threshold > logging.DEBUG:
+        handler.addFilter(_Repeats(clock))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)

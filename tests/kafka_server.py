@@ -236,7 +236,8 @@ class KafkaServer:
         shutil.rmtree(log_directory, ignore_errors=True)
         configuration = self._directory / "server.properties"
         configuration.write_text(_properties(port, controller_port, log_directory), encoding="utf-8")
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Letters and digits only: the tool takes an id that starts with a dash for an option.
+        cluster_id = base64.b64encode(uuid.uuid4().bytes, altchars=b"xy").decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(configuration)]
         command = [self._java, "-Xmx128m", "-cp", self._class_path, *tool]
         run = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, check=False)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import time
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -12,12 +13,17 @@ import structlog
 
 from pipeline.logs import configure_logs
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 pytestmark = pytest.mark.usefixtures("logs_put_back")
 
 
-def _configured(level: str = "info", *, as_json: bool = True) -> io.StringIO:
+def _configured(
+    level: str = "info", *, as_json: bool = True, clock: Callable[[], float] = time.monotonic
+) -> io.StringIO:
     stream = io.StringIO()
-    configure_logs(level, as_json=as_json, stream=stream)
+    configure_logs(level, as_json=as_json, stream=stream, clock=clock)
     return stream
 
 
@@ -53,6 +59,45 @@ def test_lines_of_libraries_take_the_same_form(library: str) -> None:
     logging.getLogger(library).error("lost %s", "connection")
     (line,) = _lines(stream)
     assert (line["level"], line["logger"], line["message"]) == ("error", library, "lost connection")
+
+
+def test_what_a_library_repeats_is_written_once_in_ten_seconds_with_a_count() -> None:
+    seconds = 100.0
+    stream = _configured(clock=lambda: seconds)
+    log = logging.getLogger("aiokafka")
+    for _ in range(500):
+        log.error("Unable connect to node with id %s", 1)
+    log.error("Topic %s not found", "raw")
+    seconds = 110.0
+    log.error("Unable connect to node with id %s", 1)
+    seconds = 120.0
+    log.error("Unable connect to node with id %s", 1)
+    assert [(line["message"], line.get("repeated")) for line in _lines(stream)] == [
+        ("Unable connect to node with id 1", None),
+        ("Topic raw not found", None),
+        ("Unable connect to node with id 1", 499),
+        ("Unable connect to node with id 1", None),
+    ]
+
+
+def test_our_own_lines_are_never_left_out_and_at_debug_no_line_is() -> None:
+    stream = _configured(clock=lambda: 0.0)
+    for _ in range(3):
+        structlog.get_logger("pipeline.stream").warning("same")
+    assert len(_lines(stream)) == 3
+    stream = _configured("debug", clock=lambda: 0.0)
+    for _ in range(3):
+        logging.getLogger("aiokafka").warning("same")
+    assert len(_lines(stream)) == 3
+
+
+def test_a_library_whose_messages_never_repeat_does_not_grow_the_memory_of_them() -> None:
+    stream = _configured(clock=lambda: 0.0)
+    for number in range(2_500):
+        logging.getLogger("faust").warning(f"number {number}")  # noqa: G004 - a text without arguments is the point
+    assert len(_lines(stream)) == 2_500
+    (repeats,) = logging.getLogger().handlers[0].filters
+    assert len(repeats._left_out) <= 1_000  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access"])
