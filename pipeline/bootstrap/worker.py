@@ -19,6 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_connector, segment_options
 from pipeline.core.breaker import Breaker, BreakerLimits
@@ -154,9 +155,12 @@ async def _processor(
     policy: Policy,
     metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
-) -> AsyncIterator[Processor]:
+) -> AsyncIterator[Work]:
     topics = await check_topics(connection, settings, [Role.PROCESSOR])
-    async with _producer(settings, connection, stream_metrics) as producer:
+    async with (
+        processor_formats(settings) as formats,
+        _producer(settings, connection, stream_metrics) as producer,
+    ):
         records: SamePartition | Repartition
         match settings.partitioning:
             case Partitioning.SAME:
@@ -165,7 +169,7 @@ async def _processor(
                 records = Repartition(
                     producer, topic=settings.records_topic, partitions=topics[settings.records_topic].partitions
                 )
-        yield Processor(
+        processor = Processor(
             policy=policy,
             records=records,
             dead_letters=DeadLetterWriter(
@@ -181,7 +185,9 @@ async def _processor(
             ),
             retrying=lambda: producer.retrying,
             hold_reason=lambda: producer.hold_reason,
+            formats=formats.formats,
         )
+        yield guarded(processor, formats.schemas, stream_metrics)
 
 
 @asynccontextmanager
@@ -191,10 +197,13 @@ async def _segment_sink(
     options: SegmentOptions,
     metrics: SegmentMetrics,
     stream_metrics: StreamMetrics,
-) -> AsyncIterator[SegmentSink]:
+) -> AsyncIterator[Work]:
     topics = await check_topics(connection, settings, [Role.SEGMENT_SINK])
-    async with _producer(settings, connection, stream_metrics) as producer:
-        yield SegmentSink(
+    async with (
+        sink_formats(settings) as formats,
+        _producer(settings, connection, stream_metrics) as producer,
+    ):
+        sink = SegmentSink(
             options=options,
             dead_letters=DeadLetterWriter(
                 producer,
@@ -207,7 +216,9 @@ async def _segment_sink(
             connect=segment_connector(settings),
             store_retrying=lambda: producer.retrying,
             store_hold_reason=lambda: producer.hold_reason,
+            read_avro=formats.read_avro,
         )
+        yield guarded(sink, formats.schemas, stream_metrics)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from click.shell_completion import get_completion_class
 from pipeline.cli.context import Invocation
 from pipeline.cli.demo import demo
 from pipeline.cli.rules import rules
+from pipeline.cli.schemas import schemas
 from pipeline.cli.segment import segment
 from pipeline.cli.settings import settings
 from pipeline.cli.topics import topics
@@ -71,7 +72,7 @@ def completion(shell: str) -> None:
     click.echo(completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source())
 
 
-for command in (worker, topics, segment, rules, settings, demo):
+for command in (worker, topics, schemas, segment, rules, settings, demo):
     cli.add_command(command)
 
 

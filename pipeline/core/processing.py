@@ -20,6 +20,8 @@ from pipeline.core.rules import KEEP, Verdict
 from pipeline.core.timestamps import event_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.core.identity import Identity
     from pipeline.core.indexes import Ruling
     from pipeline.core.messages import Message
@@ -33,8 +35,16 @@ class State(msgspec.Struct, frozen=True):
 STATELESS: Final = State()
 
 
-def process(message: Message, policy: Policy, state: State) -> Outcome:  # noqa: ARG001 -- the seam of stateful rules
-    """Decide what becomes of one message, and build its record if it is delivered."""
+def process(
+    message: Message,
+    policy: Policy,
+    state: State,  # noqa: ARG001 -- the seam of stateful rules
+    decode: Callable[[bytes], Event | RejectReason] = decode,
+) -> Outcome:
+    """Decide what becomes of one message, and build its record if it is delivered.
+
+    `decode` reads the body: JSON, or what else the raw topic holds (`pipeline.core.avro`).
+    """
     value = message.value
     if value is None:
         return Drop(None, DropReason.TOMBSTONE)

@@ -14,5 +14,7 @@ REJECTED_AT = "rejected-at"
 
 RECORD_FORMAT = b"1"
 """Version of the records topic: value = one Segment call as JSON. A sink holds at a version that it does not know."""
+AVRO_RECORD_FORMAT = b"2"
+"""The same call as Avro (`schemas/avro/segment-record`), in the wire format of a schema registry."""
 DEAD_LETTER_FORMAT = b"1"
 """Version of the dead-letter topic: key and value are the rejected message's own bytes."""

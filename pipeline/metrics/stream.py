@@ -24,6 +24,14 @@ class StreamMetrics:
             f"{PREFIX}_write_retries_total", "Writes to Kafka that were repeated.", registry=registry
         )
 
+        self._schemas_away = Gauge(
+            f"{PREFIX}_schemas_away", "1 while messages wait for a schema that cannot be looked up.", registry=registry
+        )
+
+    def schemas_away(self, away: bool) -> None:  # noqa: FBT001 -- one fact
+        """Tell whether messages wait for the schema registry."""
+        self._schemas_away.set(away)
+
     def committed(self) -> None:
         """Count a confirmed commit."""
         self._commits.inc()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.avro.schema_book import RawFormat
 from pipeline.core.names import NameProfile
-from pipeline.settings.choices import Requirement
+from pipeline.settings.choices import RecordsFormat, Requirement
 from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.mistakes import Mistake, variable
 
@@ -95,6 +96,36 @@ def _names(settings: Settings) -> Iterator[Mistake]:
         yield _mistake(text, "names_file", "name_profile")
 
 
+def _formats(settings: Settings) -> Iterator[Mistake]:
+    if settings.records_format is RecordsFormat.AVRO and settings.schema_registry_url is None:
+        yield _mistake(
+            "{} is not set: {} is `avro`, which needs a registry.", "schema_registry_url", "records_format"
+        )
+    json_only = settings.raw_format is RawFormat.JSON
+    if not json_only and settings.schema_registry_url is None and settings.raw_schema_file is None:
+        yield _mistake(
+            f"{{}} is not set: {{}} is `{settings.raw_format}`, which needs a registry, or for single objects alone a "
+            "schema in {}.",
+            "schema_registry_url",
+            "raw_format",
+            "raw_schema_file",
+        )
+    if json_only and settings.raw_schema_file is not None:
+        text = "{} is set, but {} is `json`: set the latter to `avro` or `auto`, or remove the former."
+        yield _mistake(text, "raw_schema_file", "raw_format")
+
+
+def _registry(settings: Settings) -> Iterator[Mistake]:
+    for field in ("schema_registry_username", "schema_registry_password", "schema_registry_ca_file"):
+        if getattr(settings, field) is not None and settings.schema_registry_url is None:
+            yield _mistake("{} is set, but {} is not: set the latter too.", field, "schema_registry_url")
+    username, password = settings.schema_registry_username, settings.schema_registry_password
+    if (username is None) != (password is None):
+        fields = ["schema_registry_username", "schema_registry_password"]
+        unset, given = fields if username is None else reversed(fields)
+        yield _mistake("{} is not set: {} is of no use without it.", unset, given)
+
+
 def _segment_address(settings: Settings) -> Iterator[Mistake]:
     if settings.segment_endpoint is not None and "segment_region" in settings.model_fields_set:
         yield _mistake("{} and {} are both set: keep one.", "segment_endpoint", "segment_region")
@@ -127,6 +158,8 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _distinct_groups,
     _rules,
     _names,
+    _formats,
+    _registry,
     _segment_address,
     _order,
 )

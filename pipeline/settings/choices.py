@@ -93,3 +93,18 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     CONSOLE = "console"
+
+
+class RecordsFormat(StrEnum):
+    """How the processor writes records."""
+
+    JSON = "json"
+    AVRO = "avro"
+
+
+class SubjectNames(StrEnum):
+    """How a registry's subjects are named; Confluent's three strategies."""
+
+    TOPIC = "topic"
+    RECORD = "record"
+    TOPIC_RECORD = "topic-record"

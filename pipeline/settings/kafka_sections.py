@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.settings.choices import SaslMechanism, SecurityProtocol, TopicCompression
-from pipeline.settings.values import Hours, Partitions, ReadableFile, Secret, Servers, Text, Topic
+from pipeline.core.avro.schema_book import RawFormat
+from pipeline.settings.choices import RecordsFormat, SaslMechanism, SecurityProtocol, SubjectNames, TopicCompression
+from pipeline.settings.values import Hours, Partitions, ReadableFile, RegistryUrl, Secret, Servers, Text, Topic
 
 
 class Section(BaseModel):
@@ -66,4 +67,35 @@ class TopicSettings(Section):
     dead_letter_topic_retention_hours: Hours = Field(default=720, description="How long dead letters are kept.")
     topic_compression: TopicCompression = Field(
         default=TopicCompression.PRODUCER, description="Kafka's `compression.type` of the topics that are created."
+    )
+
+
+class FormatSettings(Section):
+    """Formats and schema registry."""
+
+    raw_format: RawFormat = Field(
+        default=RawFormat.JSON,
+        description="How raw events are written. `avro`: Confluent's wire format or single objects; `auto`: JSON too, "
+        "each message as it begins.",
+    )
+    records_format: RecordsFormat = Field(
+        default=RecordsFormat.JSON,
+        description="How the processor writes records. A sink with a registry reads both. `json` is the fast way.",
+    )
+    raw_schema_file: ReadableFile | None = Field(
+        default=None,
+        description="An Avro schema of single objects in the raw topic, which then need no registry.",
+    )
+    schema_registry_url: RegistryUrl | None = Field(
+        default=None, description="The schema registry: Confluent's, or one that speaks its interface."
+    )
+    schema_registry_username: Text | None = Field(default=None, description="User name (an API key, for some hosts).")
+    schema_registry_password: Secret | None = Field(default=None, description="Password.")
+    schema_registry_ca_file: ReadableFile | None = Field(
+        default=None, description="Certificates of the authorities to trust, as PEM; without it the usual public ones."
+    )
+    schema_registry_subject_names: SubjectNames = Field(
+        default=SubjectNames.TOPIC,
+        description="Subjects are named by `topic` (`<topic>-value`), by `record` (the schema's full name), or by both "
+        "(`topic-record`).",
     )

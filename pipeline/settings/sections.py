@@ -18,7 +18,7 @@ from pipeline.settings.choices import (
     RecordsCompression,
     SegmentRegion,
 )
-from pipeline.settings.kafka_sections import KafkaSettings, Section, TopicSettings
+from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
 from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, WriteKey
 
 if TYPE_CHECKING:
@@ -185,6 +185,7 @@ class WorkerSettings(Section):
 SECTIONS: Final[tuple[type[Section], ...]] = (
     KafkaSettings,
     TopicSettings,
+    FormatSettings,
     ProcessorSettings,
     SegmentSettings,
     WorkerSettings,
@@ -192,7 +193,7 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
 FIELDS: Final = tuple(field for section in SECTIONS for field in section.model_fields)
 
 
-class Settings(KafkaSettings, TopicSettings, ProcessorSettings, SegmentSettings, WorkerSettings):
+class Settings(KafkaSettings, TopicSettings, FormatSettings, ProcessorSettings, SegmentSettings, WorkerSettings):
     """Everything that the environment decides, read once. The validation's context is the secrets' files, by field."""
 
     _files: dict[str, Path] = PrivateAttr(default_factory=dict)

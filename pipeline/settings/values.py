@@ -59,7 +59,7 @@ def _url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("it is not an address that starts with https:// or http://")
     if parts.username or parts.password:
-        raise ValueError("it holds a user name or password; the write key has a setting of its own")
+        raise ValueError("it holds a user name or password; secrets have settings of their own")
     if parts.query or parts.fragment:
         raise ValueError("it has a `?` or `#` part")
     return value
@@ -98,6 +98,11 @@ WriteKey = Annotated[
     Expected("32 letters and digits, as the source shows them in Segment under Settings, API Keys"),
 ]
 Url = Annotated[str, AfterValidator(_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")]
+RegistryUrl = Annotated[
+    str,
+    AfterValidator(_url),
+    Expected("an address such as `https://registry.example:8081`; Apicurio's ends in `/apis/ccompat/v7`"),
+]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file), Expected("the path of a file that can be read")]
 Folder = Annotated[Path, Expected("the path of a folder")]
 Hours = Annotated[int, AfterValidator(_hours), Expected("a whole number of hours, or `-1` for ever")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from pipeline.stream.line import Line, wait_idle
-from pipeline.stream.sorting import sort_batch
+from pipeline.stream.sorting import JSON_ONLY, sort_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.kafka.producer import Entry
     from pipeline.metrics.processor import ProcessorMetrics
-    from pipeline.stream.sorting import SortedBatch
+    from pipeline.stream.sorting import Formats, SortedBatch
 
 logger = structlog.get_logger(__name__)
 
@@ -60,9 +60,11 @@ class Processor:
         breaker: Breaker,
         retrying: Callable[[], bool],
         hold_reason: Callable[[], str | None] = lambda: None,
+        formats: Formats = JSON_ONLY,
     ) -> None:
         """Take policy, stores, metrics and breaker, and who knows whether a write is repeated or refused."""
         self._policy = policy
+        self._formats = formats
         self._records = records
         self._dead_letters = dead_letters
         self._metrics = metrics
@@ -91,7 +93,7 @@ class Processor:
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line(self, self._fault)
-        line.put(sort_batch(batch, self._policy))
+        line.put(sort_batch(batch, self._policy, self._formats))
 
     def objection(self, decided: SortedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""

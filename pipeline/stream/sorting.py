@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
 from pipeline.core.processing import STATELESS, process
 from pipeline.kafka import headers
@@ -13,6 +14,9 @@ from pipeline.kafka.dead_letters import DeadLetter, Stage
 from pipeline.kafka.producer import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.core.events import Event
     from pipeline.core.kinds import Kind
     from pipeline.core.messages import MessageBatch
     from pipeline.core.policy import Policy
@@ -45,7 +49,22 @@ class SortedBatch:
     tally: Tally
 
 
-def sort_batch(batch: MessageBatch, policy: Policy) -> SortedBatch:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formats:
+    """How raw messages are read, and how records are written; `encode_record` None leaves them as they were built."""
+
+    decode: Callable[[bytes], Event | RejectReason] = decode_json
+    encode_record: Callable[[bytes], bytes] | None = None
+
+    @property
+    def record_version(self) -> bytes:
+        return headers.RECORD_FORMAT if self.encode_record is None else headers.AVRO_RECORD_FORMAT
+
+
+JSON_ONLY: Final = Formats()
+
+
+def sort_batch(batch: MessageBatch, policy: Policy, formats: Formats = JSON_ONLY) -> SortedBatch:
     """Decide every message of a batch."""
     records: list[Entry] = []
     letters: list[DeadLetter] = []
@@ -54,14 +73,16 @@ def sort_batch(batch: MessageBatch, policy: Policy) -> SortedBatch:
     rejected: Counter[tuple[Kind | None, RejectReason]] = Counter()
     foreign_keys = 0
     source = (headers.SOURCE_PARTITION, b"%d" % batch.partition)
-    version = (headers.FORMAT_VERSION, headers.RECORD_FORMAT)
+    version = (headers.FORMAT_VERSION, formats.record_version)
+    decode, encode = formats.decode, formats.encode_record
     rules = (headers.RULES_VERSION, policy.version.encode())
     for message in batch.messages:
-        match process(message, policy, STATELESS):
+        match process(message, policy, STATELESS, decode):
             case Deliver() as delivered:
                 foreign_keys += message.key != delivered.user_key
                 place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), rules]
-                records.append(Entry(delivered.user_key, delivered.record, None, place))
+                record = delivered.record if encode is None else encode(delivered.record)
+                records.append(Entry(delivered.user_key, record, None, place))
                 forwarded[delivered.kind] += 1
             case Drop(kind=kind, reason=drop_reason):
                 dropped[kind, drop_reason] += 1

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from pipeline.kafka.dead_letters import DeadLetter, Stage
-from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
+from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION, RECORD_FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pipeline.core.messages import Message
 
 _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
+ReadAvro: TypeAlias = "Callable[[bytes], bytes | SegmentRejectReason]"
 MAX_MESSAGE_ID_CHARACTERS: Final = 100
 """Segment's limit of `messageId` (duplicate-data.md)."""
 
@@ -27,6 +28,9 @@ class SegmentRejectReason(StrEnum):
     TOMBSTONE = "tombstone"
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
+    NOT_AVRO = "not_avro"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNUSABLE_SCHEMA = "unusable_schema"
     TOO_DEEP = "too_deep"
     NOT_A_TRACK_CALL = "not_a_track_call"
     NO_EVENT_NAME = "no_event_name"
@@ -77,8 +81,14 @@ class Examined:
     unknown_format: bytes | None
 
 
-def examine(messages: Sequence[Message], *, max_record_bytes: int) -> Examined:
-    """Check each message of a batch. A message without a format version is taken for the present one."""
+def examine(
+    messages: Sequence[Message], *, max_record_bytes: int, read_avro: ReadAvro | None = None
+) -> Examined:
+    """Check each message of a batch. A message without a format version is taken for JSON.
+
+    `read_avro` gives the JSON of a record that was written as Avro; None where no registry is known, to which such a
+    record is of an unknown format.
+    """
     records: list[bytes] = []
     sendable: list[Message] = []
     letters: list[DeadLetter] = []
@@ -86,9 +96,14 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int) -> Examined:
         found = message.headers
         # The processor writes the version first.
         version = RECORD_FORMAT if found and found[0] == _PRESENT_FORMAT else _format_version(message)
-        if version != RECORD_FORMAT:
+        value: bytes | SegmentRejectReason | None = message.value
+        if version == AVRO_RECORD_FORMAT and read_avro is not None:
+            value = value and read_avro(value)
+        elif version != RECORD_FORMAT:
             return Examined(records=records, messages=sendable, letters=letters, unknown_format=version)
-        value = message.value
+        if isinstance(value, SegmentRejectReason):
+            letters.append(_letter(message, value))
+            continue
         if value is None:
             letters.append(_letter(message, SegmentRejectReason.TOMBSTONE))
             continue

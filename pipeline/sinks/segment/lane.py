@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import MessageBatch
+    from pipeline.sinks.segment.checks import ReadAvro
 
 _NEVER: Final = float("inf")
 
@@ -42,9 +43,16 @@ class Lane:
     """Decide for one lane. ``draining`` sends what is there without waiting for more."""
 
     def __init__(
-        self, *, limits: PackingLimits, flush_interval_seconds: float, breaker: Breaker, hold_seconds: float
+        self,
+        *,
+        limits: PackingLimits,
+        flush_interval_seconds: float,
+        breaker: Breaker,
+        hold_seconds: float,
+        read_avro: ReadAvro | None = None,
     ) -> None:
         self.draining = False
+        self._read_avro = read_avro
         self._limits = limits
         self._flush_interval_seconds = flush_interval_seconds
         self._breaker = breaker
@@ -126,7 +134,7 @@ class Lane:
         held = self._in_hand.add(batch, now=now)
         if held.partition in self._unreadable or held.partition in self._leaving:
             return
-        seen = examine(batch.messages, max_record_bytes=self._limits.max_record_bytes)
+        seen = examine(batch.messages, max_record_bytes=self._limits.max_record_bytes, read_avro=self._read_avro)
         if seen.records or seen.letters:
             self._backlog.append(Run(held=held, records=seen.records, messages=seen.messages, letters=seen.letters))
         if seen.unknown_format is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import MessageBatch
     from pipeline.kafka.dead_letters import DeadLetterStore
+    from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.metrics.segment import SegmentMetrics
     from pipeline.sinks.segment.client import BatchClient
     from pipeline.sinks.segment.flight import Partition
@@ -47,6 +48,7 @@ class SegmentSink:
         connect: Makes the connection of a lane.
         store_retrying: Whether the storing of dead letters is being repeated.
         store_hold_reason: Why it cannot go on before somebody changes something; None while it can.
+        read_avro: Gives the JSON of a record that was written as Avro; None where no schema registry is known.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class SegmentSink:
         connect: Callable[[SegmentOptions], BatchClient] = SegmentClient,
         store_retrying: Callable[[], bool] = lambda: False,
         store_hold_reason: Callable[[], str | None] = lambda: None,
+        read_avro: ReadAvro | None = None,
     ) -> None:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
@@ -95,6 +98,7 @@ class SegmentSink:
                     flush_interval_seconds=options.flush_interval_seconds,
                     breaker=breaker,
                     hold_seconds=options.retry_max_seconds,
+                    read_avro=read_avro,
                 ),
                 client=connect(options),
                 shared=shared,

@@ -1,0 +1,157 @@
+"""Build what reads and writes Avro out of settings; with JSON alone there is nothing to build."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from avro.errors import SchemaParseException
+
+from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.decoding import UnusableSchemaError, event_decoder
+from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
+from pipeline.core.avro.records import encode_record, record_decoder
+from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
+from pipeline.core.events import decode as decode_json
+from pipeline.core.outcomes import RejectReason
+from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
+from pipeline.settings.choices import RecordsFormat, SubjectNames
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.stream.schemas import TopicSchemas
+from pipeline.stream.schemas_first import SchemasFirst
+from pipeline.stream.sorting import Formats
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from pipeline.core.avro.contracts import Contract
+    from pipeline.core.events import Event
+    from pipeline.metrics.stream import StreamMetrics
+    from pipeline.settings.sections import Settings
+    from pipeline.sinks.segment.checks import ReadAvro
+    from pipeline.stream.work import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorFormats:
+    """What a processor reads and writes; ``schemas`` None reads no Avro."""
+
+    formats: Formats
+    schemas: TopicSchemas[Event] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkFormats:
+    """How a sink reads records that are Avro; both None where no registry is known."""
+
+    read_avro: ReadAvro | None
+    schemas: TopicSchemas[bytes] | None
+
+
+@asynccontextmanager
+async def processor_formats(settings: Settings) -> AsyncIterator[ProcessorFormats]:
+    """Build the formats of a processor.
+
+    Raises:
+        SettingsError: the file with the raw topic's schema cannot be used.
+        RegistryFaultError: the schema of records is not registered, or the registry does not answer.
+    """
+    async with open_registry(settings) as registry:
+        book = SchemaBook[Event]()
+        schemas = None
+        if settings.raw_format is not RawFormat.JSON:
+            schemas = TopicSchemas(book, compile_decoder=event_decoder, registry=registry)
+            if settings.raw_schema_file is not None:
+                book.learn(*_schema_of_file(settings.raw_schema_file))
+        encode = await _record_encoder(settings, registry) if settings.records_format is RecordsFormat.AVRO else None
+        formats = Formats(decode=raw_decoder(book, settings.raw_format, decode_json), encode_record=encode)
+        yield ProcessorFormats(formats=formats, schemas=schemas)
+
+
+@asynccontextmanager
+async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
+    """Build the formats of a sink."""
+    async with open_registry(settings) as registry:
+        if registry is None:
+            yield SinkFormats(read_avro=None, schemas=None)
+            return
+        book = SchemaBook[bytes]()
+
+        def read_avro(value: bytes) -> bytes | SegmentRejectReason:
+            found = book.read(value)
+            match found:
+                case bytes():
+                    return found
+                case RejectReason():
+                    return SegmentRejectReason(found.value)
+                case None:
+                    return SegmentRejectReason.NOT_AVRO
+
+        schemas = TopicSchemas(book, compile_decoder=record_decoder, registry=registry)
+        yield SinkFormats(read_avro=read_avro, schemas=schemas)
+
+
+def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None, metrics: StreamMetrics) -> Work:
+    """Let a role's work see only what it can read."""
+    return work if schemas is None else SchemasFirst(work, schemas, holding=metrics.schemas_away)
+
+
+@asynccontextmanager
+async def open_registry(settings: Settings) -> AsyncIterator[SchemaRegistry | None]:
+    """Open the registry that the settings name; None where they name none.
+
+    Raises:
+        RegistryFaultError: its client is not installed, or a certificate file holds something else.
+    """
+    if settings.schema_registry_url is None:
+        yield None
+        return
+    password = settings.schema_registry_password
+    registry = SchemaRegistry(
+        RegistryOptions(
+            url=settings.schema_registry_url,
+            username=settings.schema_registry_username,
+            password=None if password is None else password.get_secret_value(),
+            ca_file=settings.schema_registry_ca_file,
+            raw_subject=subject(settings, settings.raw_topic, RAW_EVENT),
+        )
+    )
+    try:
+        yield registry
+    finally:
+        await registry.close()
+
+
+def subject(settings: Settings, topic: str, contract: Contract) -> str:
+    """Name the subject of a topic's values, by Confluent's strategies."""
+    names = {
+        SubjectNames.TOPIC: f"{topic}-value",
+        SubjectNames.RECORD: contract.full_name,
+        SubjectNames.TOPIC_RECORD: f"{topic}-{contract.full_name}",
+    }
+    return names[settings.schema_registry_subject_names]
+
+
+async def _record_encoder(settings: Settings, registry: SchemaRegistry | None) -> Callable[[bytes], bytes]:
+    if registry is None:
+        raise ValueError("records as Avro need a registry, and the settings are loaded with that check")
+    name = subject(settings, settings.records_topic, SEGMENT_RECORD)
+    registered = await registry.registered(name, SEGMENT_RECORD.text)
+    if registered is None:
+        raise RegistryFaultError(
+            f"the schema of records is not registered under {name}: run `onesignal-pipeline schemas register`"
+        )
+    prefix = registry_prefix(registered.schema_id)
+    return lambda record: prefix + encode_record(record)
+
+
+def _schema_of_file(path: Path) -> tuple[bytes, Callable[[bytes, int], Event | RejectReason]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)
+    except (OSError, UnicodeDecodeError, SchemaParseException, UnusableSchemaError) as error:
+        text = f"{variable('raw_schema_file')} is `{path}`, which cannot be used as the schema of raw events: {error}."
+        raise SettingsError((Mistake(fields=("raw_schema_file",), text=text),)) from error

@@ -1,0 +1,258 @@
+"""Look schemas up in a schema registry that speaks Confluent's interface (Confluent, Karapace, Apicurio).
+
+confluent-kafka's asynchronous client speaks it; it comes with the extra `registry`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import orjson
+
+from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
+from pipeline.kafka.errors import ClusterFaultError
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+REQUEST_SECONDS: Final = 10.0
+_NOT_FOUND: Final = 404
+_SCHEMA_NOT_FOUND: Final = 40403
+_SUBJECT_NOT_FOUND: Final = 40401
+_VERSION_NOT_FOUND: Final = 40402
+_UNAUTHORIZED: Final = (401, 403)
+_CONFLICT: Final = 409
+_SHOWN_CHARACTERS: Final = 200
+
+
+class RegistryFaultError(ClusterFaultError):
+    """The registry cannot be used now; the text says why and what to check."""
+
+
+class IncompatibleSchemaError(ClusterFaultError):
+    """The registry refuses a schema; the text says why, in its words."""
+
+
+class Absence(StrEnum):
+    """Why there is no Avro schema to be had."""
+
+    UNKNOWN = "the registry has no such schema"
+    NOT_AVRO = "it is not an Avro schema"
+
+
+Lookup: TypeAlias = str | Absence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """How a registry is reached; `raw_subject` holds the versions of the raw topic's schema."""
+
+    url: str
+    username: str | None
+    password: str | None
+    ca_file: Path | None
+    raw_subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """Where a schema stands in the registry."""
+
+    schema_id: int
+    version: int | None
+
+
+class SchemaRegistry:
+    """One registry. Answers that can change are never kept; what an id means never changes."""
+
+    def __init__(self, options: RegistryOptions) -> None:
+        """Take how to reach it.
+
+        Raises:
+            RegistryFaultError: the client is not installed, or a certificate file holds something else.
+        """
+        self._address = options.url
+        self._raw_subject = options.raw_subject
+        self._library = _library()
+        configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": REQUEST_SECONDS}
+        if options.username is not None:
+            configuration["basic.auth.user.info"] = f"{options.username}:{options.password}"
+        if options.ca_file is not None:
+            configuration["ssl.ca.location"] = str(options.ca_file)
+        try:
+            self._client = self._library.AsyncSchemaRegistryClient(configuration)
+        except (ssl.SSLError, OSError):
+            raise RegistryFaultError(
+                f"{variable('schema_registry_ca_file')} is `{options.ca_file}`: the file holds no certificate in PEM."
+            ) from None
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+    async def find(self, prefix: bytes) -> Lookup:
+        """Return the schema that the prefix of a message names.
+
+        Raises:
+            RegistryFaultError: the registry does not answer, or refuses to.
+        """
+        schema_id = registry_id(prefix)
+        return await (self._by_fingerprint(fingerprint(prefix)) if schema_id is None else self._by_id(schema_id))
+
+    async def _by_id(self, schema_id: int) -> Lookup:
+        try:
+            return await self._text(await self._client.get_schema(schema_id))
+        except Exception as error:
+            if self._code(error) == _SCHEMA_NOT_FOUND:
+                return Absence.UNKNOWN
+            raise self._fault(error) from error
+
+    async def _by_fingerprint(self, wanted: bytes) -> Lookup:
+        """Look through the versions of the raw topic's subject: registries know no fingerprints."""
+        try:
+            versions = await self._client.get_versions(self._raw_subject)
+            for version in sorted(versions, reverse=True):
+                text = await self._text((await self._client.get_version(self._raw_subject, version)).schema)
+                if not isinstance(text, Absence) and fingerprint_of(text) == wanted:
+                    return text
+        except Exception as error:
+            if self._code(error) not in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
+                raise self._fault(error) from error
+        return Absence.UNKNOWN
+
+    async def _text(self, schema: Any) -> Lookup:
+        """Return the schema with what it refers to in its place."""
+        if schema.schema_type not in {None, "AVRO"}:
+            return Absence.NOT_AVRO
+        named: dict[str, Any] = {}
+        for reference in schema.references or ():
+            referred = (await self._client.get_version(reference.subject, reference.version)).schema
+            text = await self._text(referred)
+            if isinstance(text, Absence):
+                return text
+            named[reference.name] = orjson.loads(text)
+        return schema.schema_str if not named else orjson.dumps(_filled(orjson.loads(schema.schema_str), named)).decode()
+
+    # ---- contracts
+
+    async def registered(self, subject: str, schema: str) -> Registered | None:
+        """Return where a schema stands under a subject; None where it is not registered.
+
+        Raises:
+            RegistryFaultError: the registry does not answer, or refuses to.
+        """
+        try:
+            found = await self._client.lookup_schema(subject, self._library.Schema(schema, "AVRO"))
+        except Exception as error:
+            if self._code(error) in {_SCHEMA_NOT_FOUND, _SUBJECT_NOT_FOUND}:
+                return None
+            raise self._fault(error) from error
+        return Registered(schema_id=found.schema_id, version=found.version)
+
+    async def compatible(self, subject: str, schema: str) -> bool:
+        """Ask whether a subject would take a schema; one that does not exist takes any.
+
+        Raises:
+            RegistryFaultError: the registry does not answer, or refuses to.
+        """
+        try:
+            return bool(await self._client.test_compatibility(subject, self._library.Schema(schema, "AVRO")))
+        except Exception as error:
+            if self._code(error) in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
+                return True
+            raise self._fault(error) from error
+
+    async def register(self, subject: str, schema: str) -> int:
+        """Register a schema under a subject and return its id; the same again gives the same id.
+
+        Raises:
+            IncompatibleSchemaError: the subject's rule of compatibility does not allow it.
+            RegistryFaultError: the registry does not answer, or refuses to.
+        """
+        try:
+            schema_id: int = await self._client.register_schema(subject, self._library.Schema(schema, "AVRO"))
+        except Exception as error:
+            if getattr(error, "http_status_code", None) == _CONFLICT:
+                raise IncompatibleSchemaError(
+                    f"the registry refuses the schema under {subject}, by the subject's rule of compatibility: "
+                    f"{_shown(error)}"
+                ) from error
+            raise self._fault(error) from error
+        return schema_id
+
+    def _code(self, error: Exception) -> int | None:
+        if isinstance(error, self._library.SchemaRegistryError) and error.http_status_code == _NOT_FOUND:
+            return error.error_code  # type: ignore[no-any-return]
+        return None
+
+    def _fault(self, error: Exception) -> RegistryFaultError:
+        """Put in words what went wrong; what is no fault of the registry is raised as it is."""
+        if isinstance(error, RegistryFaultError):
+            return error
+        address = f"the schema registry at {self._address}"
+        if not isinstance(error, self._library.SchemaRegistryError):
+            if isinstance(error, self._library.TransportError | OSError | ssl.SSLError):
+                told = f"{type(error).__name__} {_shown(error)}".strip()
+                return RegistryFaultError(
+                    f"{address} does not answer ({told}): check {variable('schema_registry_url')}, and that it runs"
+                )
+            raise error
+        status = error.http_status_code
+        if status in _UNAUTHORIZED:
+            return RegistryFaultError(
+                f"{address} answers {status}: check {variable('schema_registry_username')} and "
+                f"{variable('schema_registry_password')}, and what they may read"
+            )
+        hint = f"check the path in {variable('schema_registry_url')}" if status == _NOT_FOUND else "it is asked again"
+        return RegistryFaultError(f"{address} answers {status} ({_shown(error)}): {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    AsyncSchemaRegistryClient: Any
+    Schema: Any
+    SchemaRegistryError: Any
+    TransportError: Any
+
+
+def _library() -> _Library:
+    try:
+        from confluent_kafka import schema_registry  # noqa: PLC0415 -- an extra that most users do without
+
+        try:  # the one that confluent-kafka found
+            import httpx2 as httpx  # noqa: PLC0415
+        except ImportError:
+            import httpx  # type: ignore[no-redef] # noqa: PLC0415
+    except ImportError as error:
+        raise RegistryFaultError(
+            f"A schema registry needs packages that are not installed ({error.name}): install "
+            "`onesignal-pipeline[registry]`."
+        ) from error
+    return _Library(
+        schema_registry.AsyncSchemaRegistryClient,
+        schema_registry.Schema,
+        schema_registry.SchemaRegistryError,
+        httpx.TransportError,
+    )
+
+
+def _filled(schema: Any, named: dict[str, Any]) -> Any:
+    """Put the definition of each referred name where it is first used."""
+    match schema:
+        case str() if schema in named:
+            return named.pop(schema)
+        case list():
+            return [_filled(branch, named) for branch in schema]
+        case dict():
+            inner = {"type", "items", "values", "fields"}
+            return {key: _filled(value, named) if key in inner else value for key, value in schema.items()}
+    return schema
+
+
+def _shown(error: Exception) -> str:
+    return str(error)[:_SHOWN_CHARACTERS]

@@ -1,0 +1,101 @@
+"""The schemas of one topic: a book of decoders that fills itself from a registry or a file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import structlog
+
+from pipeline.core.avro.decoding import UnusableSchemaError
+from pipeline.core.outcomes import RejectReason
+from pipeline.kafka.schema_registry import Absence, RegistryFaultError
+from pipeline.stream.schemas_first import SchemasAwayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.core.avro.schema_book import SchemaBook
+    from pipeline.core.messages import MessageBatch
+    from pipeline.kafka.schema_registry import Lookup, SchemaRegistry
+
+logger = structlog.get_logger(__name__)
+
+SECOND_LOOK_SECONDS: Final = 2.0
+"""A registry of several nodes may not know everywhere yet what was registered a moment ago."""
+UNKNOWN_FOR_SECONDS: Final = 60.0
+"""After this long an id that the registry did not know is asked for again."""
+
+Read = TypeVar("Read")
+
+
+class TopicSchemas(Generic[Read]):
+    """What is known of a topic's schemas (`pipeline.stream.schemas_first.Schemas`)."""
+
+    def __init__(
+        self,
+        book: SchemaBook[Read],
+        *,
+        compile_decoder: Callable[[str], Callable[[bytes, int], Read | RejectReason]],
+        registry: SchemaRegistry | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the book, what makes a decoder of a schema, and where schemas are found; None where only the book is."""
+        self._book = book
+        self._compile = compile_decoder
+        self._registry = registry
+        self._clock = clock
+        self._unknown: dict[bytes, float] = {}
+
+    def missing(self, batch: MessageBatch) -> set[bytes]:
+        """Return the schemas that must be looked up before a batch can be read."""
+        if self._unknown:
+            self._doubt()
+        return self._book.missing([message.value for message in batch.messages])
+
+    async def look_up(self, schema: bytes) -> None:
+        """Learn a schema, or that there is none of use.
+
+        Raises:
+            SchemasAwayError: the registry does not answer.
+        """
+        match await self._found(schema):
+            case Absence.UNKNOWN:
+                self._unknown[schema] = self._clock() + UNKNOWN_FOR_SECONDS
+                self._refuse(schema, RejectReason.UNKNOWN_SCHEMA, Absence.UNKNOWN.value)
+            case Absence.NOT_AVRO:
+                self._refuse(schema, RejectReason.UNUSABLE_SCHEMA, Absence.NOT_AVRO.value)
+            case str() as text:
+                self.learn(schema, text)
+
+    def learn(self, schema: bytes, text: str) -> None:
+        """Take a schema into the book."""
+        try:
+            self._book.learn(schema, self._compile(text))
+        except UnusableSchemaError as error:
+            self._refuse(schema, RejectReason.UNUSABLE_SCHEMA, str(error))
+        else:
+            logger.info("schema learnt", schema=schema.hex())
+
+    async def _found(self, schema: bytes) -> Lookup:
+        if self._registry is None:
+            return Absence.UNKNOWN
+        try:
+            found = await self._registry.find(schema)
+            if found is Absence.UNKNOWN:
+                await asyncio.sleep(SECOND_LOOK_SECONDS)
+                found = await self._registry.find(schema)
+        except RegistryFaultError as error:
+            raise SchemasAwayError(str(error)) from error
+        return found
+
+    def _refuse(self, schema: bytes, reason: RejectReason, why: str) -> None:
+        self._book.refuse(schema, reason)
+        logger.error("messages of this schema cannot be read, they become dead letters", schema=schema.hex(), why=why)
+
+    def _doubt(self) -> None:
+        now = self._clock()
+        for schema in [schema for schema, until in self._unknown.items() if until <= now]:
+            del self._unknown[schema]
+            self._book.forget(schema)
