@@ -13,6 +13,7 @@ from pipeline.core.avro.decoding import UnusableSchemaError, event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.avro.records import encode_record, record_decoder
 from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
+from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.core.avro.contracts import Contract
-    from pipeline.core.events import Event
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.checks import ReadAvro

@@ -12,7 +12,6 @@ from pipeline.cli.context import Invocation, pass_invocation
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pipeline.core.avro.contracts import Contract
     from pipeline.settings.sections import Settings
 
 _NAMES = ("raw-event", "segment-record", "dead-letter")

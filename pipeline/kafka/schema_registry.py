@@ -136,7 +136,9 @@ class SchemaRegistry:
             if isinstance(text, Absence):
                 return text
             named[reference.name] = orjson.loads(text)
-        return schema.schema_str if not named else orjson.dumps(_filled(orjson.loads(schema.schema_str), named)).decode()
+        return (
+            schema.schema_str if not named else orjson.dumps(_filled(orjson.loads(schema.schema_str), named)).decode()
+        )
 
     # ---- contracts
 

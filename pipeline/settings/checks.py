@@ -98,9 +98,7 @@ def _names(settings: Settings) -> Iterator[Mistake]:
 
 def _formats(settings: Settings) -> Iterator[Mistake]:
     if settings.records_format is RecordsFormat.AVRO and settings.schema_registry_url is None:
-        yield _mistake(
-            "{} is not set: {} is `avro`, which needs a registry.", "schema_registry_url", "records_format"
-        )
+        yield _mistake("{} is not set: {} is `avro`, which needs a registry.", "schema_registry_url", "records_format")
     json_only = settings.raw_format is RawFormat.JSON
     if not json_only and settings.schema_registry_url is None and settings.raw_schema_file is None:
         yield _mistake(

@@ -118,13 +118,16 @@ class SchemasFirst:
         """Tell how it goes: the registry's hold first, for it comes before everything else."""
         inner = self._work.state()
         reason = next(iter(self._away.values()), None)
-        return SchemasFirstState(hold_reason=reason or inner.hold_reason, retrying=bool(self._waiting) or inner.retrying)
+        return SchemasFirstState(
+            hold_reason=reason or inner.hold_reason, retrying=bool(self._waiting) or inner.retrying
+        )
 
     async def _wait(self, place: _Partition) -> None:
         waiting = self._waiting[place]
         while waiting:
-            for schema in self._schemas.missing(waiting[0]):
-                await self._look_up(place, schema)
+            while missing := self._schemas.missing(waiting[0]):  # one may be forgotten while another is looked up
+                for schema in missing:
+                    await self._look_up(place, schema)
             self._work.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
         self._moved.set()

@@ -81,9 +81,7 @@ class Examined:
     unknown_format: bytes | None
 
 
-def examine(
-    messages: Sequence[Message], *, max_record_bytes: int, read_avro: ReadAvro | None = None
-) -> Examined:
+def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: ReadAvro | None = None) -> Examined:
     """Check each message of a batch. A message without a format version is taken for JSON.
 
     `read_avro` gives the JSON of a record that was written as Avro; None where no registry is known, to which such a

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import MessageBatch
     from pipeline.kafka.dead_letters import DeadLetterStore
-    from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.metrics.segment import SegmentMetrics
+    from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.sinks.segment.client import BatchClient
     from pipeline.sinks.segment.flight import Partition
     from pipeline.sinks.segment.options import SegmentOptions

@@ -48,6 +48,41 @@ def test_certificates_without_tls_would_not_be_used(file: str) -> None:
     ]
 
 
+REGISTRY = {"SCHEMA_REGISTRY_URL": "http://registry:8081"}
+
+
+def test_avro_needs_a_registry_or_for_single_objects_a_schema(file: str) -> None:
+    assert _mistakes(RAW_FORMAT="auto") == [
+        "PIPELINE_SCHEMA_REGISTRY_URL is not set: PIPELINE_RAW_FORMAT is `auto`, which needs a registry, or for single "
+        "objects alone a schema in PIPELINE_RAW_SCHEMA_FILE."
+    ]
+    assert _mistakes(RECORDS_FORMAT="avro") == [
+        "PIPELINE_SCHEMA_REGISTRY_URL is not set: PIPELINE_RECORDS_FORMAT is `avro`, which needs a registry."
+    ]
+    assert _mistakes(RAW_FORMAT="avro", RECORDS_FORMAT="avro", **REGISTRY) == []
+    assert _mistakes(RAW_FORMAT="avro", RAW_SCHEMA_FILE=file) == []
+
+
+def test_a_schema_of_raw_events_is_of_no_use_to_json(file: str) -> None:
+    assert _mistakes(RAW_SCHEMA_FILE=file) == [
+        "PIPELINE_RAW_SCHEMA_FILE is set, but PIPELINE_RAW_FORMAT is `json`: set the latter to `avro` or `auto`, or "
+        "remove the former."
+    ]
+
+
+def test_a_registry_has_an_address_and_both_credentials_or_none(file: str) -> None:
+    assert _mistakes(SCHEMA_REGISTRY_CA_FILE=file) == [
+        "PIPELINE_SCHEMA_REGISTRY_CA_FILE is set, but PIPELINE_SCHEMA_REGISTRY_URL is not: set the latter too."
+    ]
+    assert _mistakes(SCHEMA_REGISTRY_USERNAME="u", **REGISTRY) == [
+        "PIPELINE_SCHEMA_REGISTRY_PASSWORD is not set: PIPELINE_SCHEMA_REGISTRY_USERNAME is of no use without it."
+    ]
+    assert _mistakes(SCHEMA_REGISTRY_PASSWORD="p", **REGISTRY) == [
+        "PIPELINE_SCHEMA_REGISTRY_USERNAME is not set: PIPELINE_SCHEMA_REGISTRY_PASSWORD is of no use without it."
+    ]
+    assert _mistakes(SCHEMA_REGISTRY_USERNAME="u", SCHEMA_REGISTRY_PASSWORD="p", **REGISTRY) == []
+
+
 def test_a_key_needs_its_certificate(file: str) -> None:
     assert _mistakes(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_KEY_FILE=file, KAFKA_SSL_KEY_PASSWORD="p") == [
         "PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is not set: PIPELINE_KAFKA_SSL_KEY_FILE is of no use without it.",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.kafka.dead_letters import DeadLetter, Stage
-from pipeline.kafka.headers import FORMAT_VERSION
+from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
 from pipeline.sinks.segment.checks import SegmentRejectReason, examine, reject_reason
 from tests.fakes.segment import FakeMessage, record, record_of
 
@@ -66,8 +66,35 @@ def test_a_good_record_passes(value: bytes) -> None:
     assert reject_reason(value, max_bytes=LIMIT) is None
 
 
+AVRO_REASONS = (
+    SegmentRejectReason.NOT_AVRO,
+    SegmentRejectReason.UNKNOWN_SCHEMA,
+    SegmentRejectReason.UNUSABLE_SCHEMA,
+)
+AVRO_HEADERS = ((FORMAT_VERSION, AVRO_RECORD_FORMAT),)
+
+
+def test_records_as_avro_are_sent_as_their_json_and_their_dead_letters_are_as_they_came() -> None:
+    read: dict[bytes, bytes | SegmentRejectReason] = {
+        b"a": record("a"),
+        b"b": record("b")[:-1],
+        **{reason.value.encode(): reason for reason in AVRO_REASONS},
+    }
+    values = [*read, None]
+    messages = [FakeMessage(value=value, offset=n, headers=AVRO_HEADERS) for n, value in enumerate(values)]
+    messages.insert(1, FakeMessage(value=record("json"), offset=9))
+    seen = examine(messages, max_record_bytes=LIMIT, read_avro=read.__getitem__)
+    assert seen.records == [record("a"), record("json")]
+    assert [letter.reason for letter in seen.letters] == [
+        SegmentRejectReason.NOT_JSON,
+        *AVRO_REASONS,
+        SegmentRejectReason.TOMBSTONE,
+    ]
+    assert [letter.message for letter in seen.letters] == messages[2:]
+
+
 def test_every_reason_has_an_example() -> None:
-    elsewhere = {SegmentRejectReason.TOMBSTONE, SegmentRejectReason.REFUSED}
+    elsewhere = {SegmentRejectReason.TOMBSTONE, SegmentRejectReason.REFUSED, *AVRO_REASONS}
     assert {reason for _, reason in REJECTED} | elsewhere == set(SegmentRejectReason)
 
 

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+from pipeline.core.avro.decoding import UnusableSchemaError
+
+from pipeline.core.avro.framing import registry_prefix
+from pipeline.core.avro.schema_book import SchemaBook
+from pipeline.core.outcomes import RejectReason
+from pipeline.kafka.schema_registry import Absence, RegistryFaultError
+from pipeline.stream.schemas import SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
+from pipeline.stream.schemas_first import SchemasAwayError
+from tests.fakes.stream import FakeMessage
+from tests.fakes.virtual_time import run_virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.kafka.schema_registry import Lookup, SchemaRegistry
+
+ONE = registry_prefix(1)
+
+
+class FakeRegistry:
+    """Gives its answers in turn, the last one for ever."""
+
+    def __init__(self, *answers: Lookup | Exception) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    async def find(self, prefix: bytes) -> Lookup:
+        assert prefix == ONE
+        self.asked += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def compiled(schema: str) -> Callable[[bytes, int], str | RejectReason]:
+    if schema == "bad":
+        raise UnusableSchemaError("it has no `event`")
+    return lambda value, start: schema + value[start:].decode()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class OneMessage:
+    topic = "raw"
+    partition = 0
+    messages = (FakeMessage(offset=0, value=ONE + b"!"),)
+
+    def acknowledge(self) -> None: ...
+
+
+def schemas_of(registry: FakeRegistry | None, clock: Clock) -> tuple[SchemaBook[str], TopicSchemas[str]]:
+    book = SchemaBook[str]()
+    source: SchemaRegistry | None = registry  # type: ignore[assignment] # the one method that is used
+    return book, TopicSchemas(book, compile_decoder=compiled, registry=source, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("answers", "read"),
+    [
+        (["good"], "good!"),
+        ([Absence.UNKNOWN, "good"], "good!"),
+        (["bad"], RejectReason.UNUSABLE_SCHEMA),
+        ([Absence.NOT_AVRO], RejectReason.UNUSABLE_SCHEMA),
+        ([Absence.UNKNOWN], RejectReason.UNKNOWN_SCHEMA),
+    ],
+)
+def test_what_the_registry_says_decides_how_messages_are_read(answers: list[Lookup], read: object) -> None:
+    book, schemas = schemas_of(FakeRegistry(*answers), Clock())
+    assert schemas.missing(OneMessage()) == {ONE}
+    run_virtual(schemas.look_up(ONE))
+    assert schemas.missing(OneMessage()) == set()
+    assert book.read(ONE + b"!") == read
+
+
+def test_an_id_is_unknown_only_after_a_second_look() -> None:
+    async def look() -> float:
+        await schemas.look_up(ONE)
+        return asyncio.get_running_loop().time()
+
+    registry = FakeRegistry(Absence.UNKNOWN)
+    _, schemas = schemas_of(registry, Clock())
+    assert run_virtual(look()) == SECOND_LOOK_SECONDS
+    assert registry.asked == 2
+
+
+def test_an_unknown_id_is_asked_for_again_after_a_while() -> None:
+    clock = Clock()
+    book, schemas = schemas_of(FakeRegistry(Absence.UNKNOWN, Absence.UNKNOWN, "good"), clock)
+    run_virtual(schemas.look_up(ONE))
+    clock.now = UNKNOWN_FOR_SECONDS - 1
+    assert schemas.missing(OneMessage()) == set()
+    clock.now = UNKNOWN_FOR_SECONDS
+    assert schemas.missing(OneMessage()) == {ONE}
+    run_virtual(schemas.look_up(ONE))
+    assert book.read(ONE + b"!") == "good!"
+
+
+def test_a_registry_that_does_not_answer_decides_nothing() -> None:
+    book, schemas = schemas_of(FakeRegistry(RegistryFaultError("no answer")), Clock())
+    with pytest.raises(SchemasAwayError, match="no answer"):
+        run_virtual(schemas.look_up(ONE))
+    assert schemas.missing(OneMessage()) == {ONE}
+    with pytest.raises(KeyError):
+        book.read(ONE)
+
+
+def test_without_a_registry_only_the_book_is_known() -> None:
+    book, schemas = schemas_of(None, Clock())
+    with structlog.testing.capture_logs() as logs:
+        run_virtual(schemas.look_up(ONE))
+    assert book.read(ONE) is RejectReason.UNKNOWN_SCHEMA
+    assert [(line["log_level"], line["schema"]) for line in logs] == [("error", "0000000001")]
