@@ -57,6 +57,7 @@ class RegistryOptions:
     password: str | None
     ca_file: Path | None
     raw_subject: str
+    request_seconds: float = REQUEST_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class SchemaRegistry:
         self._address = options.url
         self._raw_subject = options.raw_subject
         self._library = _library()
-        configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": REQUEST_SECONDS}
+        configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": options.request_seconds}
         if options.username is not None:
             configuration["basic.auth.user.info"] = f"{options.username}:{options.password}"
         if options.ca_file is not None:
@@ -129,6 +130,8 @@ class SchemaRegistry:
         """Return the schema with what it refers to in its place."""
         if schema.schema_type not in {None, "AVRO"}:
             return Absence.NOT_AVRO
+        if not isinstance(schema.schema_str, str):
+            raise ValueError("it has no schema")
         named: dict[str, Any] = {}
         for reference in schema.references or ():
             referred = (await self._client.get_version(reference.subject, reference.version)).schema
@@ -193,17 +196,17 @@ class SchemaRegistry:
         return None
 
     def _fault(self, error: Exception) -> RegistryFaultError:
-        """Put in words what went wrong; what is no fault of the registry is raised as it is."""
+        """Put in words what went wrong. What the library raises over an odd answer is the registry's fault too."""
         if isinstance(error, RegistryFaultError):
             return error
         address = f"the schema registry at {self._address}"
         if not isinstance(error, self._library.SchemaRegistryError):
-            if isinstance(error, self._library.TransportError | OSError | ssl.SSLError):
-                told = f"{type(error).__name__} {_shown(error)}".strip()
-                return RegistryFaultError(
-                    f"{address} does not answer ({told}): check {variable('schema_registry_url')}, and that it runs"
-                )
-            raise error
+            known = isinstance(error, (self._library.TransportError, OSError))
+            answered = "does not answer" if known else "gives an answer that cannot be understood"
+            told = f"{type(error).__name__} {_shown(error)}".strip()
+            return RegistryFaultError(
+                f"{address} {answered} ({told}): check {variable('schema_registry_url')}, and that it runs"
+            )
         status = error.http_status_code
         if status in _UNAUTHORIZED:
             return RegistryFaultError(

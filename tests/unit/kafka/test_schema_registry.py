@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import trustme
+
+from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
+from pipeline.kafka.schema_registry import (
+    Absence,
+    IncompatibleSchemaError,
+    Registered,
+    RegistryFaultError,
+    RegistryOptions,
+    SchemaRegistry,
+)
+from tests.fakes.schema_registry import Answer, FakeRegistry, error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SCHEMA = '{"type":"record","name":"A","fields":[{"name":"x","type":"string"}]}'
+OTHER = '{"type":"record","name":"A","fields":[]}'
+SEVEN = registry_prefix(7)
+BY_ID = "GET /schemas/ids/7"
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeRegistry]:
+    fake = FakeRegistry()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@asynccontextmanager
+async def client(fake: FakeRegistry, **options: Any) -> AsyncIterator[SchemaRegistry]:
+    plain = {"url": fake.url, "username": None, "password": None, "ca_file": None, "raw_subject": "raw-value"}
+    registry = SchemaRegistry(RegistryOptions(**{**plain, **options}))
+    try:
+        yield registry
+    finally:
+        await registry.close()
+
+
+async def found(fake: FakeRegistry, prefix: bytes = SEVEN, **options: Any) -> object:
+    async with client(fake, **options) as registry:
+        return await registry.find(prefix)
+
+
+async def fault(fake: FakeRegistry, **options: Any) -> str:
+    with pytest.raises(RegistryFaultError) as raised:
+        await found(fake, **options)
+    return str(raised.value)
+
+
+async def test_a_schema_is_found_by_its_id(fake: FakeRegistry) -> None:
+    fake.answers[BY_ID] = Answer(200, {"schema": SCHEMA})
+    assert await found(fake) == SCHEMA
+
+
+async def test_only_the_registrys_own_word_makes_an_id_unknown(fake: FakeRegistry) -> None:
+    fake.answers[BY_ID] = error(404, 40403)
+    assert await found(fake) is Absence.UNKNOWN
+    fake.answers.clear()
+    assert "answers 404" in await fault(fake)
+    assert "check the path in PIPELINE_SCHEMA_REGISTRY_URL" in await fault(fake)
+
+
+@pytest.mark.parametrize("kind", ["JSON", "PROTOBUF"])
+async def test_a_schema_of_another_kind_is_no_avro_schema(fake: FakeRegistry, kind: str) -> None:
+    fake.answers[BY_ID] = Answer(200, {"schema": "{}", "schemaType": kind})
+    assert await found(fake) is Absence.NOT_AVRO
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (error(500, 50001), "answers 500"),
+        (error(503, 503), "answers 503"),
+        (error(429, 429), "answers 429"),
+        (Answer(502, "<html>"), "answers 502"),
+        (error(401, 401), "check PIPELINE_SCHEMA_REGISTRY_USERNAME and PIPELINE_SCHEMA_REGISTRY_PASSWORD"),
+        (error(403, 403), "answers 403"),
+        (Answer(200, "<html>a login page</html>"), "cannot be understood"),
+        (Answer(200, {"no": "schema"}), "cannot be understood"),
+        (Answer(200, {"schema": SCHEMA}, after_seconds=5), "does not answer"),
+    ],
+)
+async def test_every_other_answer_is_a_fault_that_says_what_to_check(
+    fake: FakeRegistry, answer: Answer, told: str
+) -> None:
+    fake.answers[BY_ID] = answer
+    assert told in await fault(fake, request_seconds=0.5)
+
+
+async def test_a_registry_that_is_not_there_is_a_fault(fake: FakeRegistry) -> None:
+    await fake.stop()
+    assert "does not answer" in await fault(fake)
+
+
+async def test_user_name_and_password_are_sent_and_never_shown(fake: FakeRegistry) -> None:
+    fake.answers[BY_ID] = error(401, 401)
+    told = await fault(fake, username="user", password="p:a ss")
+    assert "p:a ss" not in told
+    assert fake.credentials == ["Basic dXNlcjpwOmEgc3M="]
+
+
+async def test_a_single_object_is_looked_for_in_the_versions_of_the_raw_subject(fake: FakeRegistry) -> None:
+    fake.answers["GET /subjects/raw-value/versions"] = Answer(200, [1, 2])
+    for version, schema in ((1, SCHEMA), (2, OTHER)):
+        body = {"subject": "raw-value", "version": version, "id": version, "schema": schema}
+        fake.answers[f"GET /subjects/raw-value/versions/{version}"] = Answer(200, body)
+    assert await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA)) == SCHEMA
+    assert await found(fake, SINGLE_OBJECT_MARK + bytes(8)) is Absence.UNKNOWN
+    fake.answers["GET /subjects/raw-value/versions"] = error(404, 40401)
+    assert await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA)) is Absence.UNKNOWN
+    fake.answers["GET /subjects/raw-value/versions"] = error(500, 50001)
+    with pytest.raises(RegistryFaultError):
+        await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA))
+
+
+async def test_what_a_schema_refers_to_is_put_in_its_place_once(fake: FakeRegistry) -> None:
+    inner = {"type": "record", "name": "Inner", "fields": [{"name": "doc", "type": "string"}]}
+    fields = [
+        {"name": "one", "type": ["null", "Inner"], "doc": "Inner"},
+        {"name": "two", "type": {"type": "map", "values": "Inner"}},
+    ]
+    outer = {"type": "record", "name": "Outer", "fields": fields}
+    references = [{"name": "Inner", "subject": "inner", "version": 3}]
+    fake.answers[BY_ID] = Answer(200, {"schema": orjson.dumps(outer).decode(), "references": references})
+    body = {"subject": "inner", "version": 3, "id": 1, "schema": orjson.dumps(inner).decode()}
+    fake.answers["GET /subjects/inner/versions/3"] = Answer(200, body)
+    text = await found(fake)
+    assert isinstance(text, str)
+    fields[0]["type"] = ["null", inner]
+    assert orjson.loads(text) == {**outer, "fields": fields}
+    fake.answers["GET /subjects/inner/versions/3"] = Answer(200, {**body, "schemaType": "JSON"})
+    assert await found(fake) is Absence.NOT_AVRO
+
+
+async def test_tls_is_proved_with_the_authority_of_the_setting(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    fake = FakeRegistry({BY_ID: Answer(200, {"schema": SCHEMA})})
+    await fake.start(server)
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    assert await found(fake, ca_file=path) == SCHEMA
+    assert "does not answer" in await fault(fake)
+    path.write_text("no certificate", encoding="utf-8")
+    assert "PIPELINE_SCHEMA_REGISTRY_CA_FILE" in await fault(fake, ca_file=path)
+    await fake.stop()
+
+
+async def test_a_contract_is_registered_or_not(fake: FakeRegistry) -> None:
+    body = {"subject": "s", "id": 4, "version": 2, "schema": SCHEMA}
+    async with client(fake) as registry:
+        fake.answers["POST /subjects/s"] = error(404, 40401)
+        assert await registry.registered("s", SCHEMA) is None
+        fake.answers["POST /subjects/s"] = error(404, 40403)
+        assert await registry.registered("s", SCHEMA) is None
+        fake.answers["POST /subjects/s"] = Answer(200, body)
+        assert await registry.registered("s", SCHEMA) == Registered(schema_id=4, version=2)
+        fake.answers["POST /subjects/t"] = error(500, 50001)
+        with pytest.raises(RegistryFaultError):
+            await registry.registered("t", SCHEMA)
+
+
+async def test_compatibility_is_the_registrys_to_judge(fake: FakeRegistry) -> None:
+    path = "POST /compatibility/subjects/s/versions/latest"
+    async with client(fake) as registry:
+        fake.answers[path] = Answer(200, {"is_compatible": True})
+        assert await registry.compatible("s", SCHEMA)
+        fake.answers[path] = Answer(200, {"is_compatible": False})
+        assert not await registry.compatible("s", SCHEMA)
+        fake.answers[path] = error(404, 40401)
+        assert await registry.compatible("s", SCHEMA)
+        fake.answers[path] = error(500, 50001)
+        with pytest.raises(RegistryFaultError):
+            await registry.compatible("s", SCHEMA)
+
+
+async def test_a_conflict_is_told_in_the_registrys_words(fake: FakeRegistry) -> None:
+    async with client(fake) as registry:
+        fake.answers["POST /subjects/s/versions"] = Answer(200, {"id": 4})
+        assert await registry.register("s", SCHEMA) == 4
+        fake.answers["POST /subjects/t/versions"] = error(409, 409, "READER_FIELD_MISSING_DEFAULT_VALUE")
+        with pytest.raises(IncompatibleSchemaError, match="READER_FIELD_MISSING_DEFAULT_VALUE"):
+            await registry.register("t", SCHEMA)
+        fake.answers["POST /subjects/u/versions"] = error(503, 503)
+        with pytest.raises(RegistryFaultError):
+            await registry.register("u", SCHEMA)
