@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from pipeline.core.avro.contracts import RAW_EVENT
+from pipeline.settings.choices import Role
+from tests.integration.clients import RawMessage, produce, read_topic
+from tests.integration.pipeline_processes import Pipeline, WorkerProcess, running_pipeline
+from tests.registry_server import RegistryServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.integration.brokers import Broker
+
+pytestmark = pytest.mark.real_only("a schema registry needs Java, as Kafka does")
+
+OURS = RAW_EVENT.text
+THEIRS = json.dumps(
+    {
+        "type": "record",
+        "name": "RawEvent",
+        "namespace": "com.example.shop",
+        "fields": [
+            {"name": "received_by", "type": {"type": "array", "items": "string"}},
+            {
+                "name": "event",
+                "type": {
+                    "type": "record",
+                    "name": "Event",
+                    "fields": [
+                        {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                        {"name": "id", "type": "string"},
+                        {"name": "external_id", "type": "string"},
+                        {"name": "kind", "type": "string"},
+                    ],
+                },
+            },
+        ],
+    }
+)
+"""A producer's own schema: other namespace, other order, a field more and most of ours missing."""
+STRANGE = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "total", "type": "int"}]})
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[RegistryServer]:
+    with RegistryServer() as server:
+        yield server
+
+
+def event(number: int) -> dict[str, Any]:
+    user = f"u-{number % 7}"
+    return {
+        "event": {
+            "kind": "message.push.clicked",
+            "id": f"{number:08d}-0000-4000-8000-000000000000",
+            "timestamp": 1_767_225_600 + number,
+            "external_id": user,
+        },
+        "message": {"id": "m-1", "name": "a name", "title": {"en": "hello"}},
+        "user": {"tags": {"plan": "free"}},
+    }
+
+
+def their_event(number: int) -> dict[str, Any]:
+    facts = event(number)["event"]
+    return {"received_by": ["gateway"], "event": {**facts, "timestamp": facts["timestamp"] * 1000}}
+
+
+class Producer:
+    """Confluent's own serializer, which registers what it writes."""
+
+    def __init__(self, url: str, topic: str) -> None:
+        self._client = SchemaRegistryClient({"url": url})
+        self._context = SerializationContext(topic, MessageField.VALUE)
+
+    def serialized(self, schema: str, values: Iterable[dict[str, Any]]) -> list[bytes]:
+        # Three unrelated schemas under one subject are what compatibility is there to forbid.
+        self._client.set_compatibility(f"{self._context.topic}-value", "NONE")
+        serializer = AvroSerializer(self._client, schema)
+        return [serializer(value, self._context) for value in values]
+
+
+def keyed(bodies: Iterable[bytes], first: int) -> list[RawMessage]:
+    return [RawMessage(value=body, key=f"u-{number % 7}".encode()) for number, body in enumerate(bodies, first)]
+
+
+async def command(pipeline: Pipeline, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "pipeline", *arguments],
+        env=pipeline.environment(http_port=1),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def formats(registry: RegistryServer) -> dict[str, str]:
+    return {"RAW_FORMAT": "auto", "RECORDS_FORMAT": "avro", "SCHEMA_REGISTRY_URL": registry.url}
+
+
+async def holds(worker: WorkerProcess, word: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            status, text = await worker.get("/readyz")
+            if status == 503 and word in text:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_avro_and_json_go_through_together_with_the_registry_restarted_in_the_middle(
+    broker: Broker, registry: RegistryServer, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path, **formats(registry)) as pipeline:
+        servers = broker.bootstrap_servers
+        assert (await command(pipeline, "schemas", "register")).returncode == 0
+        producer = Producer(registry.url, pipeline.raw_topic)
+        ours = producer.serialized(OURS, [event(number) for number in range(200)])
+        theirs = producer.serialized(THEIRS, [their_event(number) for number in range(400, 600)])
+        strange = producer.serialized(STRANGE, [{"total": 1}])
+        bad = [
+            ours[0][:40],
+            b"\x00\x00\x00",
+            b"\x00\x7f\xff\xff\xff" + ours[0][5:],
+            b"\x01" + ours[0][1:],
+            strange[0],
+        ]
+        workers = [await pipeline.start(role) for role in Role]
+        as_json = [json.dumps(event(number)).encode() for number in range(200, 400)]
+        await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed([*ours, *as_json], 0))
+        await pipeline.accepted(400)
+
+        registry.stop()
+        await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed(theirs, 400))
+        await holds(workers[0], "schema registry")
+        assert len(pipeline.segment.ledger.accepted) == 400
+        await asyncio.to_thread(registry.start)
+        await pipeline.accepted(600)
+        await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed(bad, 0))
+        await pipeline.settled()
+
+        letters = read_topic(servers, pipeline.dead_letter_topic)
+        reasons = sorted(dict(letter.headers)["reason"].decode() for letter in letters)
+        assert reasons == ["not_avro", "not_avro", "not_json", "unknown_schema", "unusable_schema"]
+        assert {letter.value for letter in letters} == set(bad)
+        assert set(pipeline.segment.ledger.accepted) == {event(number)["event"]["id"] for number in range(600)}
+
+        records = read_topic(servers, pipeline.records_topic)
+        assert {dict(record.headers)["format-version"] for record in records} == {b"2"}
+        deserialize = AvroDeserializer(SchemaRegistryClient({"url": registry.url}))
+        read = deserialize(records[0].value, SerializationContext(pipeline.records_topic, MessageField.VALUE))
+        assert read["event"] == "Push Clicked"
+        assert [await worker.stop() for worker in workers] == [0, 0], pipeline.logs()
+
+
+async def test_a_sink_with_a_registry_takes_what_processors_of_both_formats_write(
+    broker: Broker, registry: RegistryServer, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path, SCHEMA_REGISTRY_URL=registry.url) as pipeline:
+        sink = await pipeline.start(Role.SEGMENT_SINK)
+        bodies = [json.dumps(event(number)).encode() for number in range(20)]
+        for records_format, part in (("json", bodies[:10]), ("avro", bodies[10:])):
+            pipeline.settings = {**pipeline.settings, "RECORDS_FORMAT": records_format}
+            assert (await command(pipeline, "schemas", "register")).returncode == 0
+            processor = await pipeline.start(Role.PROCESSOR)
+            await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.raw_topic, keyed(part, 0))
+            await pipeline.settled()
+            assert await processor.stop() == 0
+        assert len(pipeline.segment.ledger.accepted) == 20
+        assert await sink.stop() == 0
+
+
+async def test_records_as_avro_wait_for_a_sink_that_knows_a_registry(
+    broker: Broker, registry: RegistryServer, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path, **formats(registry)) as pipeline:
+        assert (await command(pipeline, "schemas", "register")).returncode == 0
+        await pipeline.start(Role.PROCESSOR)
+        await asyncio.to_thread(
+            produce, broker.bootstrap_servers, pipeline.raw_topic, keyed([json.dumps(event(1)).encode()], 0)
+        )
+        pipeline.settings = {}
+        old = await pipeline.start(Role.SEGMENT_SINK)
+        await holds(old, "format version")
+        assert await old.stop() == 0
+        pipeline.settings = formats(registry)
+        await pipeline.start(Role.SEGMENT_SINK)
+        await pipeline.accepted(1)
+
+
+async def test_contracts_are_checked_and_registered_from_the_command_line(
+    broker: Broker, registry: RegistryServer, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path, **formats(registry)) as pipeline:
+        subject = f"{pipeline.records_topic}-value"
+        refused = await command(pipeline, "worker", "processor")
+        assert refused.returncode == 1
+        assert "run `onesignal-pipeline schemas register`" in refused.stderr
+        told = await command(pipeline, "schemas", "check")
+        assert (told.returncode, told.stdout.count("the registry would take it")) == (0, 3)
+        dry = await command(pipeline, "schemas", "register", "--dry-run")
+        assert f"segment-record: {subject}: not registered" in dry.stdout
+        done = await command(pipeline, "schemas", "register")
+        assert f"segment-record: {subject}: registered now, id " in done.stdout
+        again = await command(pipeline, "schemas", "register")
+        assert f"segment-record: {subject}: registered, id " in again.stdout
+
+        client = SchemaRegistryClient({"url": registry.url})
+        dead_letters = f"{pipeline.dead_letter_topic}-value"
+        Producer(registry.url, pipeline.dead_letter_topic).serialized(STRANGE, [{"total": 1}])
+        client.set_compatibility(dead_letters, "BACKWARD")
+        checked = await command(pipeline, "schemas", "check", "dead-letter")
+        assert (checked.returncode, "would refuse it" in checked.stdout) == (1, True)
+        refused = await command(pipeline, "schemas", "register", "dead-letter")
+        assert (refused.returncode, "the registry refuses the schema" in refused.stderr) == (1, True)
+
+        pipeline.settings = {}
+        without = await command(pipeline, "schemas", "check")
+        assert (without.returncode, "PIPELINE_SCHEMA_REGISTRY_URL is not set" in without.stderr) == (2, True)
+        pipeline.settings = {"SCHEMA_REGISTRY_URL": "http://127.0.0.1:9"}
+        away = await command(pipeline, "schemas", "check")
+        assert (away.returncode, "does not answer" in away.stderr) == (1, True)
