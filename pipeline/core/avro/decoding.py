@@ -15,7 +15,8 @@ from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.resolution import resolve
 from pipeline.core.avro.schema_types import parse_schema, read_record
-from pipeline.core.avro.source import MISFITS, UnreadableError, compiled
+from pipeline.core.avro.source import compiled
+from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
 from pipeline.core.events import Content, Details, Event, Facts, Person
 from pipeline.core.outcomes import RejectReason
 

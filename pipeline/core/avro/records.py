@@ -16,7 +16,8 @@ from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.resolution import resolve
 from pipeline.core.avro.schema_types import parse_schema, read_record
-from pipeline.core.avro.source import MISFITS, UnreadableError, compiled
+from pipeline.core.avro.source import compiled
+from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
 from pipeline.core.records import Properties
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def _required() -> Any:
     """Stand in for the default that a field must have after one that may be left out; a value would be left out too."""
-    raise TypeError("a required field is missing")  # pragma: no cover -- resolution has seen to it that none is
+    raise TypeError("a required field is missing")
 
 
 class _Integration(msgspec.Struct, frozen=True, gc=False):

@@ -157,8 +157,8 @@ class _Reading:
 
     def _union(self, schemas: Sequence[Any], namespace: str, depth: int) -> Union:
         branches = tuple(self.type(schema, namespace, depth + 1) for schema in schemas)
-        if any(isinstance(branch, Union) for branch in branches):
-            raise UnusableSchemaError("the schema has a union straight within a union")
+        if not branches or any(isinstance(branch, Union) for branch in branches):
+            raise UnusableSchemaError("the schema has a union of nothing, or straight within a union")
         return Union(branches)
 
     def _by_kind(self, kind: str, schema: dict[str, Any], namespace: str, depth: int) -> Type:
@@ -185,6 +185,8 @@ class _Reading:
         if not isinstance(fields, list):
             raise UnusableSchemaError(f"the fields of {_shown(name)} are not a list")
         record.fields = tuple(self._field(field, own_namespace, depth) for field in fields)
+        if len({field.name for field in record.fields}) < len(record.fields):
+            raise UnusableSchemaError(f"{_shown(name)} has two fields of one name")
         return record
 
     def _field(self, field: Any, namespace: str, depth: int) -> Field:

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from itertools import count
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
-import orjson
 from msgspec.structs import fields
 
 from pipeline.core.avro.memory import KEY_BYTES, Memory
-from pipeline.core.avro.reading import USUAL_BYTES, MisfitError, block_count, size, skipper, usual_number, whole_number
+from pipeline.core.avro.reading import USUAL_BYTES, skipper
 from pipeline.core.avro.resolution import MOST_BRANCHES, Choice, Part, Plain, Step, Texts
 from pipeline.core.avro.schema_types import Primitive, Record, Union
+from pipeline.core.avro.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,65 +35,15 @@ if TYPE_CHECKING:
     Structs: TypeAlias = Mapping[str, type[msgspec.Struct]]
     """The struct of each record, by name; its fields are those of the record, in the same order."""
 
-MISFITS: Final = (IndexError, OverflowError, UnicodeDecodeError, MisfitError)
-"""What the function raises when the bytes are not what their schema says, `reading.TooDeepError` apart."""
-
-
-class UnreadableError(Exception):
-    """The bytes are what their schema says, but one of them is a type that we have no use for."""
-
-
-_ONE_BYTE: Final = 128
-_NOWHERE: Final = 1 << 40
-_ENDS: Final = tuple(
-    tuple(1 + ahead + (byte >> 1) if byte < _ONE_BYTE and not byte & 1 else _NOWHERE for byte in range(256))
-    for ahead in (0, 1)
-)
-"""How far a text's end is from its start, by the byte of its length; with and without the byte of a union before it."""
-
-_COUNTS: Final = tuple(byte >> 1 if byte < _ONE_BYTE and not byte & 1 else 0 for byte in range(256))
-"""How many entries a block of a map has, by its first byte; 0 where that byte alone does not tell."""
-
 _FEWEST_OF_NULLS: Final = 3
 _NESTED_IN_LINE: Final = 3
-
-
-def _double(layout: str) -> Callable[[bytes, int], tuple[float | None, int]]:
-    packed = Struct(layout)
-
-    def read(body: bytes, place: int) -> tuple[float | None, int]:
-        end = place + packed.size
-        if end > len(body):
-            raise MisfitError
-        (number,) = packed.unpack_from(body, place)
-        return (None if number != number else number), end  # noqa: PLR0124 -- not a number; JSON has none
-
-    return read
-
-
-_CONSTANTS: Final[Mapping[str, object]] = {
-    "Misfit": MisfitError,
-    "Raw": msgspec.Raw,
-    "Unreadable": UnreadableError,
-    "block_count": block_count,
-    "counts": _COUNTS,
-    "dumps": orjson.dumps,
-    "ends_0": _ENDS[0],
-    "ends_1": _ENDS[1],
-    "read_double": _double("<d"),
-    "read_float": _double("<f"),
-    "size": size,
-    "usual_number": usual_number,
-    "whole_number": whole_number,
-}
-
 _CALLS: Final = {Plain.FLOAT: "read_float", Plain.DOUBLE: "read_double"}
 
 
 def compiled(part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str] = frozenset()) -> Read:
     """Compile a record. The records named by ``remembered`` come often in the same bytes, and are read once for each.
 
-    ``refusals`` has what is returned for each exception of `MISFITS`, `UnreadableError` and `TooDeepError`.
+    ``refusals`` has what is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
     """
     source = _Source(structs, remembered)
     with source.block("def read(b, p):"):
@@ -114,7 +63,7 @@ class _Source:
 
     def __init__(self, structs: Structs, remembered: frozenset[str]) -> None:
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = dict(_CONSTANTS)
+        self.constants: dict[str, Any] = dict(VOCABULARY)
         self._structs = structs
         self._remembered = remembered
         self._depth = 0
