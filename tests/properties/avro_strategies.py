@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pipeline.core.avro.contracts import RAW_EVENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypothesis.strategies import SearchStrategy
 
     from tests.avro_bodies import Schema
@@ -48,30 +50,25 @@ _WORDS: Final = {"kind": _KIND, "timestamp": _TIME, "title": _LOCALIZED, "conten
 @st.composite
 def any_types(draw: st.DrawFn, names: count[int], depth: int = 0) -> Any:
     """Draw a type of a field that we do not have; recursive ones too."""
-    kinds = ["null", "boolean", "int", "long", "float", "double", "bytes", "string", "enum", "fixed"]
-    if depth < 3:
-        kinds += ["array", "map", "record", "union", "list"]
-    kind = draw(st.sampled_from(kinds))
-    name, inner = f"Theirs{next(names)}", any_types(names, depth + 1)
-    match kind:
-        case "enum":
-            return {"type": "enum", "name": name, "symbols": ["A", "B"]}
-        case "fixed":
-            return {"type": "fixed", "name": name, "size": draw(st.integers(0, 20))}
-        case "array":
-            return {"type": "array", "items": draw(inner)}
-        case "map":
-            return {"type": "map", "values": draw(inner)}
-        case "record":
-            fields = [{"name": f"f{place}", "type": draw(inner)} for place in range(draw(st.integers(0, 3)))]
-            return {"type": "record", "name": name, "fields": fields}
-        case "list":
-            following = {"name": "following", "type": ["null", name]}
-            return {"type": "record", "name": name, "fields": [{"name": "item", "type": draw(inner)}, following]}
-        case "union":
-            return ["null", draw(inner.filter(lambda found: found != "null" and not isinstance(found, list)))]
-        case _:
-            return kind
+    name, inner = f"Theirs{next(names)}", st.deferred(lambda: any_types(names, depth + 1))
+    named = {"name": name}
+    plain = st.sampled_from([*_VALUES, {**named, "type": "enum", "symbols": ["A", "B"]}])
+    fixed = st.integers(0, 20).map(lambda size: {**named, "type": "fixed", "size": size})
+    if depth > 2:
+        return draw(plain | fixed)
+    following = {"name": "following", "type": ["null", name]}
+    nested: list[SearchStrategy[Any]] = [
+        inner.map(lambda items: {"type": "array", "items": items}),
+        inner.map(lambda values: {"type": "map", "values": values}),
+        st.lists(inner, max_size=3).map(lambda kinds: {**named, "type": "record", "fields": _fields(kinds)}),
+        inner.map(lambda item: {**named, "type": "record", "fields": [*_fields([item]), following]}),
+        inner.filter(lambda found: found != "null" and not isinstance(found, list)).map(lambda found: ["null", found]),
+    ]
+    return draw(st.one_of(plain, fixed, *nested))
+
+
+def _fields(kinds: list[Any]) -> list[Schema]:
+    return [{"name": f"f{place}", "type": kind} for place, kind in enumerate(kinds)]
 
 
 @st.composite
@@ -87,8 +84,8 @@ def _vary(draw: st.DrawFn, record: Schema, names: count[int]) -> None:
     kept = [field for field in record["fields"] if "default" not in field or draw(st.integers(0, 5))]
     for field in kept:
         _vary_field(draw, field, names)
-    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
-        kept.append({"name": f"theirs_{next(names)}", "type": draw(any_types(names))})
+    more = draw(st.sampled_from([0, 0, 0, 1, 2]))
+    kept.extend({"name": f"theirs_{next(names)}", "type": draw(any_types(names))} for _ in range(more))
     record["fields"] = draw(st.permutations(kept)) if draw(st.booleans()) else kept
 
 
@@ -115,23 +112,29 @@ def data(draw: st.DrawFn, schema: Any, named: dict[str, Any] | None = None, dept
     if "name" in schema:
         named[schema["name"]] = schema
     inner = st.deferred(lambda: data(schema.get("items") or schema.get("values"), named, depth + 1))
-    match schema["type"]:
-        case "enum":
-            return draw(st.sampled_from(schema["symbols"]))
-        case "fixed":
-            return draw(st.binary(min_size=schema["size"], max_size=schema["size"]))
-        case "array":
-            return draw(st.lists(inner, max_size=3))
-        case "map":
-            return draw(st.dictionaries(texts, inner, max_size=3))
-        case "record":
-            return {field["name"]: draw(data(field["type"], named, depth + 1)) for field in schema["fields"]}
-        case kind:
-            return draw(_VALUES[kind])
+    made: dict[str, Callable[[], SearchStrategy[Any]]] = {
+        "enum": lambda: st.sampled_from(schema["symbols"]),
+        "fixed": lambda: st.binary(min_size=schema["size"], max_size=schema["size"]),
+        "array": lambda: st.lists(inner, max_size=3),
+        "map": lambda: st.dictionaries(texts, inner, max_size=3),
+    }
+    if schema["type"] == "record":
+        return {field["name"]: draw(data(field["type"], named, depth + 1)) for field in schema["fields"]}
+    return draw(made[schema["type"]]() if schema["type"] in made else _VALUES[schema["type"]])
 
 
 @st.composite
-def written_events(draw: st.DrawFn) -> tuple[Schema, dict[str, Any]]:
+def written_events(draw: st.DrawFn, *, bytes_for_texts: bool = True) -> tuple[Schema, dict[str, Any]]:
     """Draw a writer's schema, and an event as it says."""
     schema = draw(writer_schemas())
+    if not bytes_for_texts:
+        schema = _with_texts(schema)
     return schema, draw(data(schema))
+
+
+def _with_texts(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_texts(entry) for entry in schema]
+    if isinstance(schema, dict):
+        return {key: _with_texts(value) for key, value in schema.items()}
+    return "string" if schema == "bytes" else schema

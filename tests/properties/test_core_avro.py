@@ -9,12 +9,11 @@ import avro.errors
 import avro.io
 import avro.schema
 import orjson
-import pytest
 from fastavro._read_common import SchemaResolutionError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.contracts import NAMESPACE, RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.records import encode_record, record_decoder
 from pipeline.core.events import Event, decode
@@ -53,9 +52,12 @@ def test_an_event_of_any_writer_is_what_fastavro_resolves_it_to(drawn: tuple[Sch
 
 
 @slow
-@given(written_events())
-def test_an_event_of_any_writer_is_what_the_avro_package_resolves_it_to(drawn: tuple[Schema, dict[str, Any]]) -> None:
+@given(written_events(bytes_for_texts=False))
+def test_what_the_avro_package_can_resolve_is_the_same_event(drawn: tuple[Schema, dict[str, Any]]) -> None:
+    # Its reader is stricter than the specification and its own checker: it compares full names, reads no bytes as
+    # texts, and resolves no union to a single type. What it refuses is left to the comparison with fastavro.
     schema, datum = drawn
+    schema["namespace"] = NAMESPACE
     value = written(datum, schema)
     found = event_decoder(text_of(schema))(value, START)
     theirs_of = avro.schema.parse(text_of(without_logical_types(schema)))
@@ -63,9 +65,8 @@ def test_an_event_of_any_writer_is_what_the_avro_package_resolves_it_to(drawn: t
     try:
         theirs: Any = reader.read(avro.io.BinaryDecoder(io.BytesIO(value[START:])))
     except avro.errors.SchemaResolutionException:
-        assert found is RejectReason.NOT_AN_EVENT
-    else:
-        assert found == as_event(theirs)
+        return
+    assert found == as_event(theirs)
 
 
 @slow
@@ -129,5 +130,3 @@ def test_no_bytes_at_all_make_the_record_decoder_raise(noise: bytes, place: int,
     for value in (noise, body[:place] + change + body[place + len(change) :], body[:place]):
         found = decode_record(value, 0)
         assert found is None or isinstance(orjson.loads(found), dict)
-
-

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.reading import TooDeepError
-from pipeline.core.avro.resolution import resolve
 from pipeline.core.avro.schema_types import parse_schema, read_record
-from pipeline.core.avro.source import compiled
+from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
 from pipeline.core.events import Content, Details, Event, Facts, Person
 from pipeline.core.outcomes import RejectReason
@@ -58,4 +57,4 @@ def event_decoder(writer_schema: str) -> DecodeEvent:
 
 
 def _decoder(writer: Type, reader: Record) -> DecodeEvent:
-    return compiled(resolve(writer, reader), _STRUCTS, _REFUSALS, _COMES_AGAIN)
+    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN)

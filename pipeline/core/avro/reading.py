@@ -146,9 +146,7 @@ def _over_fixed(width: int) -> Skip:
 
 
 def _over_whole_number(body: bytes, place: int, _depth: int) -> int:
-    while body[place] >= _MORE:
-        place += 1
-    return place + 1
+    return whole_number(body, place)[1]
 
 
 def _over_sized(body: bytes, place: int, _depth: int) -> int:

@@ -14,9 +14,8 @@ import orjson
 
 from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.reading import TooDeepError
-from pipeline.core.avro.resolution import resolve
 from pipeline.core.avro.schema_types import parse_schema, read_record
-from pipeline.core.avro.source import compiled
+from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
 from pipeline.core.records import Properties
 
@@ -93,7 +92,7 @@ def record_decoder(writer_schema: str) -> DecodeRecord:
     Raises:
         UnusableSchemaError: no record can be read by it; the text says why.
     """
-    read = compiled(resolve(parse_schema(writer_schema), _READER), _STRUCTS, _REFUSALS)
+    read = reader_of(parse_schema(writer_schema), _READER, _STRUCTS, _REFUSALS)
 
     def decode(value: bytes, start: int) -> bytes | None:
         track = read(value, start)

@@ -19,8 +19,8 @@ from msgspec.structs import fields
 
 from pipeline.core.avro.memory import KEY_BYTES, Memory
 from pipeline.core.avro.reading import USUAL_BYTES, skipper
-from pipeline.core.avro.resolution import MOST_BRANCHES, Choice, Part, Plain, Step, Texts
-from pipeline.core.avro.schema_types import Primitive, Record, Union
+from pipeline.core.avro.resolution import MOST_BRANCHES, Choice, Part, Plain, Step, Texts, resolve
+from pipeline.core.avro.schema_types import Primitive, Record, Union, UnusableSchemaError
 from pipeline.core.avro.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -40,11 +40,28 @@ _NESTED_IN_LINE: Final = 3
 _CALLS: Final = {Plain.FLOAT: "read_float", Plain.DOUBLE: "read_double"}
 
 
-def compiled(part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str] = frozenset()) -> Read:
-    """Compile a record. The records named by ``remembered`` come often in the same bytes, and are read once for each.
+def reader_of(
+    writer: Type,
+    reader: Record,
+    structs: Structs,
+    refusals: Refusals,
+    remembered: frozenset[str] = frozenset(),
+) -> Read:
+    """Compile how one of our records is read from a writer's bytes.
 
-    ``refusals`` has what is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
+    The records named by ``remembered`` come often in the same bytes, and are read once for each. ``refusals`` has what
+    is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
+
+    Raises:
+        UnusableSchemaError: it cannot be read from them; the text says why.
     """
+    try:
+        return _compiled(resolve(writer, reader), structs, refusals, remembered)
+    except RecursionError as error:
+        raise UnusableSchemaError("the schema's types are nested too deep in one another") from error
+
+
+def _compiled(part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str]) -> Read:
     source = _Source(structs, remembered)
     with source.block("def read(b, p):"):
         with source.block("try:"):
