@@ -32,7 +32,7 @@ _VALUES: Final[dict[str, SearchStrategy[Any]]] = {
     "string": texts,
 }
 
-_TEXT: Final = [
+_TEXT: Final[list[Any]] = [
     *(["null", "string"], ["string", "null"], "string", "bytes", ["bytes", "null"], ["null"]),
     *(["null", "string", "long"], ["boolean", "string"], {"type": "string", "logicalType": "uuid"}),
 ]
@@ -44,7 +44,13 @@ _KIND: Final = ["string", "string", "bytes", ["null", "string"], ["int", "string
 _TEXTS: Final = [{"type": "map", "values": "string"}, {"type": "map", "values": ["null", "string"]}]
 _LOCALIZED: Final = [*_TEXT[:4], *_TEXTS, ["null", _TEXTS[0]], [_TEXTS[0], "string", "null"], ["string", _TEXTS[1]]]
 _TAGS: Final = [*_TEXTS, ["null", _TEXTS[0]], [_TEXTS[1], "null"], ["null"]]
-_WORDS: Final = {"kind": _KIND, "timestamp": _TIME, "title": _LOCALIZED, "contents": _LOCALIZED, "tags": _TAGS}
+_WORDS: Final[dict[str, list[Any]]] = {
+    "kind": _KIND,
+    "timestamp": _TIME,
+    "title": _LOCALIZED,
+    "contents": _LOCALIZED,
+    "tags": _TAGS,
+}
 
 
 @st.composite

@@ -46,7 +46,8 @@ def incompatibilities(versions: Sequence[str]) -> list[tuple[int, int, str]]:
     found = []
     for later, reader in enumerate(parsed):
         for earlier, writer in enumerate(parsed[:later]):
-            result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+            checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+            result = checker.get_compatibility(reader, writer)
             if result.compatibility is not SchemaCompatibilityType.compatible:
                 found.append((later + 1, earlier + 1, "; ".join(sorted(result.messages))))
     return found

@@ -141,6 +141,33 @@ def test_what_identifies_a_device_is_passed_over() -> None:
         assert TOKEN not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("kind", "datum"),
+    [
+        ("null", None),
+        ("boolean", True),
+        ("int", -(2**31)),
+        ("long", 2**63 - 1),
+        ("float", 1.5),
+        ("double", -1.5),
+        ("bytes", b"\xff" * 70),
+        ("string", "é" * 70),
+        ({"type": "fixed", "name": "F", "size": 5}, b"12345"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "B"),
+        ({"type": "array", "items": "double"}, [1.5, 2.5, 3.5]),
+        ({"type": "array", "items": "int"}, [1, 2**20, -5]),
+        ({"type": "array", "items": record("P", ("x", "float"), ("y", "boolean"))}, [{"x": 1.0, "y": True}] * 3),
+        ({"type": "map", "values": ["null", "double"]}, {"a": 1.5, "b": None}),
+        (["null", {"type": "array", "items": ["null", "string"]}], ["a", None, "x" * 200]),
+    ],
+    ids=str,
+)
+def test_a_field_that_we_do_not_have_is_passed_over(kind: Any, datum: object) -> None:
+    schema = beside(("theirs", kind), ("many", {"type": "array", "items": "string"}))
+    value = written({"theirs": datum, "many": ["a", "b"], "event": {"kind": "message.push.sent"}}, schema)
+    assert decoded(value, schema).event.kind == "message.push.sent"
+
+
 def test_a_field_may_be_known_to_us_by_another_name() -> None:
     ours = copy.deepcopy(RAW_EVENT.schema)
     ours["aliases"] = ["com.example.Happening"]
@@ -247,7 +274,8 @@ def test_a_kind_that_is_null_is_no_event() -> None:
 @pytest.mark.parametrize("field", ["event.id", "message.name", "user.language", "event.data.page_id"])
 def test_a_body_that_was_cut_off_leaves_no_trace(field: str) -> None:
     part, _, name = field.rpartition(".")
-    event = raw_event(**({name: "x" * 30} if part == "event" else {}), message={"url": "u" * 40, "id": "m"})
+    told: dict[str, Any] = {name: "x" * 30} if part == "event" else {}
+    event = raw_event(**told, message={"url": "u" * 40, "id": "m"})
     decode_ours, value = event_decoder(text_of(RAW_EVENT.schema)), written(event)
     for length in range(START, len(value)):
         assert decode_ours(value[:length], START) is RejectReason.NOT_AVRO
