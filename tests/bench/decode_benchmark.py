@@ -34,21 +34,21 @@ _ROUNDS: Final = 41
 _CALLS: Final = 1_000
 
 
-def measure(contenders: Contenders) -> dict[str, tuple[float, float]]:
+def measure(contenders: Contenders, calls: int = _CALLS) -> dict[str, tuple[float, float]]:
     """Return the median and the fastest round of each contender, in CPU microseconds a call."""
     rounds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(_ROUNDS):
         for name, call in contenders.items():
             started = time.process_time_ns()
-            for _ in range(_CALLS):
+            for _ in range(calls):
                 call()
-            rounds[name].append((time.process_time_ns() - started) / _CALLS / 1000)
+            rounds[name].append((time.process_time_ns() - started) / calls / 1000)
     return {name: (statistics.median(means), min(means)) for name, means in rounds.items()}
 
 
-def show(title: str, contenders: Contenders) -> None:
+def show(title: str, contenders: Contenders, calls: int = _CALLS) -> None:
     """Print a table; ratios are to the first contender."""
-    figures = measure(contenders)
+    figures = measure(contenders, calls)
     first = next(iter(figures.values()))[0]
     print(f"\n{title:<58}{'median µs':>10}{'fastest':>9}{'ratio':>7}")
     for name, (median, fastest) in figures.items():

@@ -1,1 +1,1 @@
-"""Avro: what the pipeline's messages look like in it, and how they are read and written."""
+"""Avro: the contracts of what is in Kafka, and how bodies in it are read and written. Pure, as all of the core."""

@@ -1,0 +1,60 @@
+"""Decode one OneSignal event from Avro: the same `Event` that `pipeline.core.events` makes of the event as JSON.
+
+A decoder is compiled for each schema that writers have used (`pipeline.core.avro.source`). The few differences:
+
+- Avro has no absent fields; null counts as absent, and so does a time that is not a number (NaN).
+- Tags are texts. They come to the same compact JSON that `read_tags` reads.
+- No other type is forgiven: what is a text in ours must be a text or bytes in the writer's schema.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from pipeline.core.avro.contracts import RAW_EVENT
+from pipeline.core.avro.reading import TooDeepError
+from pipeline.core.avro.schema_types import parse_schema, read_record
+from pipeline.core.avro.source import reader_of
+from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
+from pipeline.core.events import Content, Details, Event, Facts, Person
+from pipeline.core.outcomes import RejectReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import msgspec
+
+    from pipeline.core.avro.schema_types import Record, Type
+
+    DecodeEvent: TypeAlias = Callable[[bytes, int], Event | RejectReason]
+
+_STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "RawEvent": Event,
+    "Event": Facts,
+    "EventData": Details,
+    "Message": Content,
+    "User": Person,
+}
+_READER: Final = read_record(RAW_EVENT.schema)
+_REFUSALS: Final = (
+    (MISFITS, RejectReason.NOT_AVRO),
+    (UnreadableError, RejectReason.NOT_AN_EVENT),
+    (TooDeepError, RejectReason.TOO_DEEP),
+)
+_COMES_AGAIN: Final = frozenset({"Message"})
+
+
+def event_decoder(writer_schema: str) -> DecodeEvent:
+    """Make the decoder of events that were written by a schema.
+
+    It takes the whole value of a message and the place where the body starts, past what frames it, and is total over
+    any bytes.
+
+    Raises:
+        UnusableSchemaError: no event can be read by it; the text says why.
+    """
+    return _decoder(parse_schema(writer_schema), _READER)
+
+
+def _decoder(writer: Type, reader: Record) -> DecodeEvent:
+    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN)

@@ -1,0 +1,238 @@
+"""Compile how a record is read into one Python function, with everything that is usual written out in line.
+
+That is what makes it fast: a typical event has some thirty unions and texts, and a call for each would cost more than
+reading them. The source is made of the plan alone. No name or text of a schema gets into it: fields are numbers, and
+what is not source (structs, functions that pass over a type) is a constant of the function by its number.
+
+A text runs from a place to the place after it, and a body that ends early shows in the next look at it or in the
+comparison at the end (`pipeline.core.avro.reading`).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+from msgspec.structs import fields
+
+from pipeline.core.avro.memory import KEY_BYTES, Memory
+from pipeline.core.avro.reading import USUAL_BYTES, skipper
+from pipeline.core.avro.resolution import MOST_BRANCHES, Choice, Part, Plain, Step, Texts, resolve
+from pipeline.core.avro.schema_types import Primitive, Record, Union, UnusableSchemaError
+from pipeline.core.avro.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pipeline.core.avro.resolution import Plan
+    from pipeline.core.avro.schema_types import Type
+
+    Read: TypeAlias = Callable[[bytes, int], Any]
+    """Return the record whose body starts at a place and ends where the bytes end."""
+    Refusals: TypeAlias = Sequence[tuple[type[Exception] | tuple[type[Exception], ...], object]]
+    Structs: TypeAlias = Mapping[str, type[msgspec.Struct]]
+    """The struct of each record, by name; its fields are those of the record, in the same order."""
+
+_FEWEST_OF_NULLS: Final = 3
+_NESTED_IN_LINE: Final = 3
+_CALLS: Final = {Plain.FLOAT: "read_float", Plain.DOUBLE: "read_double"}
+
+
+def reader_of(
+    writer: Type,
+    reader: Record,
+    structs: Structs,
+    refusals: Refusals,
+    remembered: frozenset[str] = frozenset(),
+) -> Read:
+    """Compile how one of our records is read from a writer's bytes.
+
+    The records named by ``remembered`` come often in the same bytes, and are read once for each. ``refusals`` has what
+    is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
+
+    Raises:
+        UnusableSchemaError: it cannot be read from them; the text says why.
+    """
+    try:
+        return _compiled(resolve(writer, reader), structs, refusals, remembered)
+    except RecursionError as error:
+        raise UnusableSchemaError("the schema's types are nested too deep in one another") from error
+
+
+def _compiled(part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str]) -> Read:
+    source = _Source(structs, remembered)
+    with source.block("def read(b, p):"):
+        with source.block("try:"):
+            source.part(part, "v")
+            source.line("if p != len(b): raise Misfit")
+            source.line("return v")
+        for exceptions, refusal in refusals:
+            source.line(f"except {source.constant(exceptions)}: return {source.constant(refusal)}")
+    exec("\n".join(source.lines), source.constants)  # noqa: S102 -- made of numbers and of words that stand here
+    read: Read = source.constants["read"]
+    return read
+
+
+class _Source:
+    """Source in the making. ``b`` is the body and ``p`` the place in it; ``v`` with numbers are values."""
+
+    def __init__(self, structs: Structs, remembered: frozenset[str]) -> None:
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = dict(VOCABULARY)
+        self._structs = structs
+        self._remembered = remembered
+        self._depth = 0
+        self._names = count()
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " * self._depth + text)
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        self.line(header)
+        self._depth += 1
+        yield
+        self._depth -= 1
+
+    def part(self, part: Part, target: str) -> None:
+        """Read a record into a struct."""
+        struct = self._structs[part.name]
+        with ExitStack() as blocks:
+            if _can_be_all_nulls(part, struct):
+                nulls = len(part.steps)
+                with self.block(f"if b[p:p + {nulls}] == {self.constant(bytes(nulls))}:"):
+                    self.line(f"{target} = {self.constant(struct())}; p += {nulls}")
+                blocks.enter_context(self.block("else:"))
+            if part.name in self._remembered:
+                blocks.enter_context(self._unless_remembered(target))
+            self._fields(part, struct, target)
+
+    @contextmanager
+    def _unless_remembered(self, target: str) -> Iterator[None]:
+        """Take what was read from the same bytes before; else read it and remember it."""
+        memory = Memory()
+        known, key, start = self.constant(memory.values), self._variable(), self._variable()
+        self.line(f"{key} = b[p:p + {KEY_BYTES}]; {start} = {known}.get({key})")
+        with self.block(f"if {start} and b.startswith({start}[0], p):"):
+            self.line(f"{target} = {start}[1]; p += {start}[2]")
+        with self.block("else:"):
+            self.line(f"{start} = p")
+            yield
+            self.line(f"{self.constant(memory.remember)}({key}, b[{start}:p], p - {start}, {target})")
+
+    def _fields(self, part: Part, struct: type[msgspec.Struct], target: str) -> None:
+        known = fields(struct)
+        values = ["None" if field.default is None else self.constant(field.default) for field in known]
+        for step in part.steps:
+            if not isinstance(step, Step):
+                self._skip(step, ahead=0, nested=0)
+                continue
+            default, values[step.field] = values[step.field], self._variable()
+            self._value(step.plan, values[step.field])
+            if known[step.field].type is msgspec.Raw:
+                value = values[step.field]
+                self.line(f"{value} = {default} if {value} is None else Raw(dumps({value}))")
+        self.line(f"{target} = {self.constant(struct)}({', '.join(values)})")
+
+    def _value(self, plan: Plan, target: str, *, ahead: int = 0) -> None:
+        """Read a value, ``ahead`` bytes from the place: 1 where a union's index was looked at and not passed yet."""
+        if plan is Plain.TEXT:
+            self._over_text(ahead)
+            self.line(f"{target} = b[s:p].decode()")
+            return
+        if ahead:
+            self.line("p += 1")
+        match plan:
+            case Plain():
+                self._plain(plan, target)
+            case Texts():
+                self._texts(plan, target)
+            case Choice():
+                self._choice(plan, target)
+            case Part():
+                self.part(plan, target)
+
+    def _plain(self, plan: Plain, target: str) -> None:
+        if plan is Plain.NOTHING:
+            self.line(f"{target} = None")
+        elif plan is Plain.BOOLEAN:
+            self.line(f"{target} = b[p] != 0; p += 1")
+        elif plan is Plain.WHOLE_NUMBER:
+            self.line(f"{target}, n = usual_number(b[p:p + {USUAL_BYTES}])")
+            self.line("if n: p += n")
+            self.line(f"else: {target}, p = whole_number(b, p)")
+        else:
+            self.line(f"{target}, p = {_CALLS[plan]}(b, p)")
+
+    def _over_text(self, ahead: int) -> None:
+        """Pass over a text; it runs from ``s`` to ``p``."""
+        place = f"p + {ahead}" if ahead else "p"
+        self.line(f"n = b[{place}]")
+        with self.block("if n < 128:"):
+            self.line(f"s = p + {ahead + 1}; p += ends_{ahead}[n]")
+        with self.block("else:"):
+            self.line(f"n, s = size(b, {place}); p = s + n")
+
+    def _texts(self, plan: Texts, target: str) -> None:
+        key, value = self._variable(), self._variable()
+        self.line(f"{target} = {{}}")
+        with self.block("while b[p]:"):
+            self.line("n = counts[b[p]]; p += 1")
+            self.line("if not n: n, p = block_count(b, p - 1)")
+            with self.block("for _ in range(n):"):
+                self._value(Plain.TEXT, key)
+                self._value(plan.values, value)
+                self.line(f"{target}[{key}] = {value}")
+        self.line("p += 1")
+
+    def _choice(self, plan: Choice, target: str) -> None:
+        # What is there is asked for first, so null comes last.
+        places = sorted(range(len(plan.branches)), key=lambda place: plan.branches[place] is Plain.NOTHING)
+        for order, place in enumerate(places):
+            branch = plan.branches[place]
+            with self.block(f"{'elif' if order else 'if'} b[p] == {place * 2}:"):
+                if branch is None:
+                    self.line("raise Unreadable")
+                else:
+                    self._value(branch, target, ahead=1)
+        self.line("else: raise Misfit" if places else "raise Misfit")
+
+    def _skip(self, kind: Type, *, ahead: int, nested: int) -> None:
+        """Pass over a value that nobody asks for; usual ones in line, as nothing must cost more unread than read."""
+        if kind is Primitive.STRING or kind is Primitive.BYTES:
+            self._over_text(ahead)
+            return
+        if ahead:
+            self.line("p += 1")
+        if nested >= _NESTED_IN_LINE or not isinstance(kind, Record | Union):
+            self.line(f"p = {self.constant(skipper(kind))}(b, p, 0)")
+        elif isinstance(kind, Record):
+            for field in kind.fields:
+                self._skip(field.type, ahead=0, nested=nested + 1)
+        else:
+            for place, branch in enumerate(kind.branches[:MOST_BRANCHES]):
+                with self.block(f"{'elif' if place else 'if'} b[p] == {place * 2}:"):
+                    self._skip(branch, ahead=1, nested=nested + 1)
+            self.line(f"else: p = {self.constant(skipper(kind))}(b, p, 0)")
+
+    def constant(self, value: object) -> str:
+        name = f"c{next(self._names)}"
+        self.constants[name] = value
+        return name
+
+    def _variable(self) -> str:
+        return f"v{next(self._names)}"
+
+
+def _can_be_all_nulls(part: Part, struct: type[msgspec.Struct]) -> bool:
+    """Tell whether a record often is nothing but nulls, each one zero byte."""
+    return (
+        len(part.steps) >= _FEWEST_OF_NULLS
+        and not any(field.default is msgspec.NODEFAULT for field in fields(struct))
+        and all(
+            isinstance(step, Step) and isinstance(step.plan, Choice) and step.plan.branches[:1] == (Plain.NOTHING,)
+            for step in part.steps
+        )
+    )

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import avro.io
+import avro.schema
+import pytest
+from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from msgspec.structs import fields
+
+from pipeline.core.avro import decoding, records
+from pipeline.core.avro.contracts import CONTRACTS, DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD, Contract
+from pipeline.core.avro.schema_types import Record, Type, Union, read_record
+from pipeline.kafka import headers
+from tests.avro_bodies import without_logical_types
+from tests.write_avro_schemas import AVRO_SCHEMAS, fingerprints, published, schema_path, schema_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SCHEMAS: Final = Path(__file__).parents[4] / "schemas"
+
+NOT_SAID_BY_AVRO: Final = {
+    "raw-event/unknown-kind": "a kind is a text, so that an unknown one can travel and be counted",
+    "segment-record/blank-id": "Avro has no patterns: a blank text is a text",
+    "segment-record/blank-title": "Avro has no patterns: a blank text is a text",
+    "segment-record/both-ids": "Avro cannot say that one of two fields is there",
+    "segment-record/no-id": "Avro cannot say that one of two fields is there",
+    "segment-record/identify-call": "words are texts, so that a new one is no incompatible change",
+    "segment-record/unknown-category": "words are texts, so that a new one is no incompatible change",
+    "segment-record/long-message-id": "Avro has no lengths",
+    "segment-record/message-id-with-a-space": "Avro has no patterns",
+    "segment-record/time-without-milliseconds": "Avro has no patterns",
+    "segment-record/url-with-query": "Avro has no patterns",
+    "segment-record/no-loop-guard": "Avro cannot ask for keys of a map, and a field cannot be named OneSignal New",
+}
+"""The invalid examples that a JSON Schema refuses and an Avro schema cannot, each with the reason."""
+
+
+def incompatibilities(versions: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return the pairs of versions, from 1, of which the later cannot read what the earlier wrote, and why."""
+    parsed = [avro.schema.parse(version) for version in versions]
+    found = []
+    for later, reader in enumerate(parsed):
+        for earlier, writer in enumerate(parsed[:later]):
+            checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+            result = checker.get_compatibility(reader, writer)
+            if result.compatibility is not SchemaCompatibilityType.compatible:
+                found.append((later + 1, earlier + 1, "; ".join(sorted(result.messages))))
+    return found
+
+
+def versions_of(contract: Contract) -> list[str]:
+    paths = [schema_path(contract.subject, number + 1) for number in range(contract.version)]
+    return [path.read_text(encoding="utf-8") for path in paths]
+
+
+contracts = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+
+
+@contracts
+def test_the_latest_file_is_what_the_code_says(contract: Contract) -> None:
+    written = schema_path(contract.subject, contract.version).read_text(encoding="utf-8")
+    assert written == schema_text(contract), "write it again: python -m tests.write_avro_schemas"
+
+
+@contracts
+def test_the_files_are_the_versions_and_nothing_else(contract: Contract) -> None:
+    files = {path.name for path in (AVRO_SCHEMAS / contract.subject).iterdir()}
+    assert files == {f"{number + 1}.avsc" for number in range(contract.version)}
+
+
+def test_a_published_version_never_changes() -> None:
+    found = {
+        f"{contract.subject}/{number}": fingerprints(schema_path(contract.subject, number).read_text(encoding="utf-8"))
+        for contract in CONTRACTS.values()
+        for number in range(1, contract.version + 1)
+    }
+    assert found == published(), "this version is published: leave it, and make the next one"
+
+
+@contracts
+def test_every_version_reads_all_versions_before_it(contract: Contract) -> None:
+    assert incompatibilities(versions_of(contract)) == []
+
+
+def with_another_field(contract: Contract, **field: Any) -> str:
+    schema = copy.deepcopy(contract.schema)
+    schema["fields"].append({"name": "more", "type": "string", **field})
+    return json.dumps(schema)
+
+
+@contracts
+def test_a_new_field_with_a_default_is_compatible(contract: Contract) -> None:
+    assert incompatibilities([versions_of(contract)[-1], with_another_field(contract, default="")]) == []
+
+
+@contracts
+def test_a_new_field_without_a_default_is_refused(contract: Contract) -> None:
+    found = incompatibilities([versions_of(contract)[-1], with_another_field(contract)])
+    assert [(later, earlier) for later, earlier, _ in found] == [(2, 1)]
+
+
+@contracts
+def test_a_changed_type_is_refused(contract: Contract) -> None:
+    schema = copy.deepcopy(contract.schema)
+    schema["fields"][0]["type"] = "int"
+    found = incompatibilities([versions_of(contract)[-1], json.dumps(schema)])
+    assert [(later, earlier) for later, earlier, _ in found] == [(2, 1)]
+
+
+def test_a_version_must_read_all_versions_before_it_and_not_only_the_last() -> None:
+    latest = versions_of(RAW_EVENT)[0]
+    second = with_another_field(RAW_EVENT, default="")
+    third = with_another_field(RAW_EVENT)
+    assert [(later, earlier) for later, earlier, _ in incompatibilities([latest, second, third])] == [(3, 1)]
+
+
+def test_an_edited_version_has_another_fingerprint() -> None:
+    edited = with_another_field(RAW_EVENT, default="")
+    another_default = with_another_field(RAW_EVENT, default="x")
+    assert fingerprints(edited) != fingerprints(another_default)
+    assert fingerprints(edited)["crc-64-avro"] == fingerprints(another_default)["crc-64-avro"]
+    assert fingerprints(edited) == fingerprints(with_another_field(RAW_EVENT, default="", doc="told"))
+
+
+def all_records(kind: Type) -> Iterator[Record]:
+    if isinstance(kind, Union):
+        for branch in kind.branches:
+            yield from all_records(branch)
+    elif isinstance(kind, Record):
+        yield kind
+        for field in kind.fields:
+            yield from all_records(field.type)
+
+
+@pytest.mark.parametrize(
+    ("contract", "structs"),
+    [(RAW_EVENT, decoding._STRUCTS), (SEGMENT_RECORD, records._STRUCTS)],
+    ids=["raw-event", "segment-record"],
+)
+def test_the_structs_have_the_fields_of_the_contract_in_its_order(contract: Contract, structs: Any) -> None:
+    found = {
+        record.unqualified: [field.name for field in record.fields]
+        for record in all_records(read_record(contract.schema))
+    }
+    assert found == {name: [field.name for field in fields(struct)] for name, struct in structs.items()}
+
+
+@contracts
+def test_every_record_and_field_is_documented(contract: Contract) -> None:
+    def undocumented(schema: Any, path: str) -> list[str]:
+        if isinstance(schema, list):
+            return [name for entry in schema for name in undocumented(entry, path)]
+        if not isinstance(schema, dict) or schema.get("type") != "record":
+            return []
+        found = [] if schema.get("doc") else [path]
+        for field in schema["fields"]:
+            name = f"{path}.{field['name']}"
+            found += [*([] if field.get("doc") else [name]), *undocumented(field["type"], name)]
+        return found
+
+    assert undocumented(contract.schema, contract.subject) == []
+
+
+def test_a_dead_letter_has_a_field_for_each_header_and_both_bytes() -> None:
+    named = {
+        value.replace("-", "_") for name, value in vars(headers).items() if isinstance(value, str) and name.isupper()
+    }
+    assert {field["name"] for field in DEAD_LETTER.schema["fields"]} == named | {"key", "value"}
+
+
+def test_no_contract_has_a_field_for_what_identifies_a_device_or_an_inbox() -> None:
+    everything = "".join(json.dumps(without_logical_types(contract.schema)).lower() for contract in CONTRACTS.values())
+    assert '"name": "subscription"' not in everything
+    assert not [word for word in ('token"', 'email"', "phone") if f'"name": "{word}' in everything]
+
+
+def examples(side: str) -> list[Any]:
+    paths = [
+        path
+        for subject in ("raw-event", "segment-record")
+        for path in sorted((SCHEMAS / subject / side).glob("*.json"))
+    ]
+    return [pytest.param(path, id=f"{path.parents[1].name}/{path.stem}") for path in paths]
+
+
+def fits_avro(path: Path) -> bool:
+    """Tell whether the avro package takes an example. It refuses unknown fields, which our raw JSON Schema allows."""
+    subject = path.parents[1].name
+    example = json.loads(path.read_text(encoding="utf-8"))
+    if subject == "raw-event":
+        example = _known(CONTRACTS[subject].schema, example)
+    return avro.io.validate(avro.schema.parse(json.dumps(CONTRACTS[subject].schema)), example)
+
+
+def _known(schema: Any, datum: Any) -> Any:
+    """Leave out the fields that a record does not have."""
+    if isinstance(schema, list):
+        records = [branch for branch in schema if isinstance(branch, dict) and branch["type"] == "record"]
+        return _known(records[0], datum) if records else datum
+    if not isinstance(datum, dict) or not isinstance(schema, dict) or schema["type"] != "record":
+        return datum
+    known = {field["name"]: field["type"] for field in schema["fields"]}
+    return {name: _known(known[name], value) for name, value in datum.items() if name in known}
+
+
+@pytest.mark.parametrize("path", examples("valid"))
+def test_what_a_json_schema_accepts_avro_accepts(path: Path) -> None:
+    assert fits_avro(path)
+
+
+@pytest.mark.parametrize("path", examples("invalid"))
+def test_what_a_json_schema_refuses_avro_refuses_but_for_what_it_cannot_say(path: Path) -> None:
+    assert fits_avro(path) == (f"{path.parents[1].name}/{path.stem}" in NOT_SAID_BY_AVRO)
+
+
+def test_what_avro_cannot_say_is_an_example() -> None:
+    assert {case.id for case in examples("invalid")} >= set(NOT_SAID_BY_AVRO)
