@@ -53,8 +53,8 @@ class ProcessorSettings(Section):
     )
     partitioning: Partitioning = Field(
         default=Partitioning.SAME,
-        description="`same`: records keep their event's partition number. `repartition`: by user, where the raw topic "
-        "is not keyed by user or the partition counts differ.",
+        description="`same`: records keep their event's partition number. `repartition`: by user key, where the "
+        "partition counts differ; it does not bring back the order that a raw topic not keyed by user has lost.",
     )
     records_compression: RecordsCompression = Field(
         default=RecordsCompression.NONE, description="Compression of what the processor writes."
