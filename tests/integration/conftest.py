@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.local.broker import EmbeddedBroker
 from tests.integration.brokers import Broker, BrokerKind
+from tests.kafka_cluster import KafkaCluster
 from tests.kafka_security import SecureListener
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, find_tools
 
@@ -125,3 +126,11 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
                 yield Broker(kind=kind, bootstrap_servers=kafka)
             else:
                 yield Broker(kind=kind, bootstrap_servers=kafka.bootstrap_servers, server=kafka)
+
+
+@pytest.fixture(scope="module")
+def kafka_cluster() -> Iterator[KafkaCluster]:
+    """Three nodes of the module's own."""
+    _need_kafkas_tools()
+    with KafkaCluster() as cluster:
+        yield cluster
