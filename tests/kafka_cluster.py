@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from confluent_kafka.admin import PartitionMetadata
+    from confluent_kafka.admin._metadata import PartitionMetadata
 
 NODES = 3
 
