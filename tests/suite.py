@@ -92,7 +92,12 @@ STEPS: Final = (
     ),
     Step(
         title="integration, real Kafka",
-        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE"),
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
+        needs_real_kafka=True,
+    ),
+    Step(
+        title="integration, three-node Kafka",
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "cluster"),
         needs_real_kafka=True,
     ),
 )
