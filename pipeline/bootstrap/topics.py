@@ -44,7 +44,7 @@ async def begin(
     known = await begin_group(connection, group=group, source=source, start=settings.group_start)
     keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}
     names = (*keyed[role], settings.dead_letter_topic)
-    watch.expect({name: found[name] for name in names}, keyed=keyed[role], source=known)
+    watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
     return found
 
 

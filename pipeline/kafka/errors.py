@@ -53,8 +53,8 @@ class GroupOffsetsLostError(ClusterFaultError):
 
     def __init__(self, group: str, objection: str) -> None:
         super().__init__(
-            f"The committed offsets of group {group} are gone: {objection}. Was the group deleted or renamed, or was "
-            "nobody in it for longer than offsets.retention.minutes? Set its offsets with "
+            f"The committed offsets of group {group} cannot be relied on: {objection}. Was the group or the topic "
+            "deleted, or was nobody in the group for longer than offsets.retention.minutes? Set its offsets with "
             f"`kafka-consumer-groups --reset-offsets --group {group} --topic … --execute`, or start once with "
             f"{variable('group_start')}=earliest: that reads the whole log again, and Segment knows a message again "
             "for 24 hours only."

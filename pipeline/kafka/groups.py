@@ -3,12 +3,14 @@
 Kafka answers both alike, with no offset. So a worker gives every partition of its topic a committed offset before it
 joins the group for the first time, and from then on a missing one is a fault: what it stood for is unknown, and
 reading from the log's start could send days of events again.
+
+Each commit carries the id of its topic, so that an offset is never taken for one of another topic of the same name.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import aiokafka
@@ -16,6 +18,7 @@ import structlog
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from pipeline.kafka.errors import GroupOffsetsLostError, KafkaUnreachableError
+from pipeline.kafka.topic_protocol import TopicsRequest, topic_id
 from pipeline.settings.choices import GroupStart
 from pipeline.settings.mistakes import variable
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS: Final = 30.0
+_NOTE: Final = "topic-id="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,12 @@ class KnownSource:
 
     partitions: int
     begun: frozenset[int]
+    identity: bytes | None = None
+
+    @property
+    def commit_note(self) -> str:
+        """What goes into the metadata of a commit."""
+        return "" if self.identity is None else _NOTE + self.identity.hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +59,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
-    """Committed offsets and log starts by partition, and whether `Source.outcome` was ever written to."""
+    """Committed offsets and log starts by partition, and whether `Source.outcome` was ever written to.
+
+    `strangers` are the partitions whose offset was committed for another topic of the same name.
+    """
 
     committed: Mapping[int, int]
     starts: Mapping[int, int]
     outcome_written: bool
+    strangers: frozenset[int] = frozenset()
 
 
 def find_objection(view: GroupView, source: Source, start: GroupStart) -> str | None:
@@ -61,6 +75,8 @@ def find_objection(view: GroupView, source: Source, start: GroupStart) -> str | 
     missing = sorted(view.starts.keys() - view.committed.keys())
     if not missing or start is GroupStart.EARLIEST:
         return None
+    if view.strangers:
+        return f"{_places(source.topic, sorted(view.strangers))} was deleted and made anew since they were committed"
     if view.committed:
         newest = max(view.committed)
         vanished = [number for number in missing if number < newest or view.starts[number] > 0]
@@ -92,55 +108,71 @@ async def begin_group(
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await consumer.start()
-            view = await _view(consumer, source)
+            identity = await _identity(consumer, source.topic)
+            view = await _view(consumer, source, identity)
             if (objection := find_objection(view, source, start)) is not None:
                 raise GroupOffsetsLostError(group, objection)
-            begun = await _begin(consumer, group, source, view)
+            known = KnownSource(partitions=source.partitions, begun=frozenset(view.committed), identity=identity)
+            return await _begin(consumer, group, source, view, known)
     except (KafkaError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"Kafka does not tell the offsets of group {group}: {str(error) or type(error).__name__}."
         ) from error
     finally:
         await consumer.stop()
-    return KnownSource(partitions=source.partitions, begun=begun)
 
 
-async def _view(consumer: aiokafka.AIOKafkaConsumer, source: Source) -> GroupView:
+async def _identity(consumer: aiokafka.AIOKafkaConsumer, topic: str) -> bytes | None:
+    client = consumer._client  # noqa: SLF001 - aiokafka has no public way to ask for topic ids
+    answer = await client.send(client.get_random_node(), TopicsRequest([topic]))
+    return topic_id(answer.to_object()["topics"][0])
+
+
+async def _view(consumer: aiokafka.AIOKafkaConsumer, source: Source, identity: bytes | None) -> GroupView:
     places = [aiokafka.TopicPartition(source.topic, number) for number in range(source.partitions)]
     consumer.assign(places)
     consumer.pause(*places)
-    committed = dict(zip(places, await asyncio.gather(*map(consumer.committed, places)), strict=True))
+    found = await consumer._coordinator.fetch_committed_offsets(places)  # noqa: SLF001 - `committed` leaves the note out
+    committed = {place.partition: each for place, each in found.items() if each.offset >= 0}
+    strangers = frozenset(number for number, each in committed.items() if _is_of_another(each.metadata, identity))
     starts = await consumer.beginning_offsets(places)
     outcome_written = False
     if source.outcome is not None:
         outcomes = [aiokafka.TopicPartition(source.outcome, number) for number in range(source.outcome_partitions)]
         outcome_written = any((await consumer.end_offsets(outcomes)).values())
     return GroupView(
-        committed={place.partition: offset for place, offset in committed.items() if offset is not None},
+        committed={number: each.offset for number, each in committed.items() if number not in strangers},
         starts={place.partition: offset for place, offset in starts.items()},
         outcome_written=outcome_written,
+        strangers=strangers,
     )
 
 
+def _is_of_another(note: str, identity: bytes | None) -> bool:
+    return identity is not None and note.startswith(_NOTE) and note != _NOTE + identity.hex()
+
+
 async def _begin(
-    consumer: aiokafka.AIOKafkaConsumer, group: str, source: Source, view: GroupView
-) -> frozenset[int]:
-    """Commit the starts of what was not begun; return the partitions that have an offset now."""
-    begun = frozenset(view.committed)
-    starts = {number: offset for number, offset in view.starts.items() if number not in begun}
+    consumer: aiokafka.AIOKafkaConsumer, group: str, source: Source, view: GroupView, known: KnownSource
+) -> KnownSource:
+    """Commit the starts of what was not begun; return what is known then."""
+    starts = {number: offset for number, offset in view.starts.items() if number not in known.begun}
     if not starts:
-        return begun
+        return known
+    note = known.commit_note
     try:
-        await consumer.commit({aiokafka.TopicPartition(source.topic, number): at for number, at in starts.items()})
+        await consumer.commit(
+            {aiokafka.TopicPartition(source.topic, number): (offset, note) for number, offset in starts.items()}
+        )
     except CommitFailedError:
-        return begun
+        return known
     logger.warning(
         "the group has no committed offsets here, beginning at the start of the log",
         group=group,
         topic=source.topic,
         offsets={str(number): offset for number, offset in sorted(starts.items())},
     )
-    return begun | starts.keys()
+    return replace(known, begun=known.begun | starts.keys())
 
 
 def _places(topic: str, numbers: list[int]) -> str:

@@ -85,9 +85,12 @@ class TopicWatch:
         self._keyed: frozenset[str] = frozenset()
         self._client: AIOKafkaClient | None = None
 
-    def expect(self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], source: KnownSource) -> None:
+    def expect(
+        self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource
+    ) -> None:
         """Take the topics as they were found, those whose number of partitions matters, and the one that is read."""
         self._known = {name: SeenTopic(partitions=topic.partitions, identity=None) for name, topic in topics.items()}
+        self._known[read] = SeenTopic(partitions=source.partitions, identity=source.identity)
         self._keyed = frozenset(keyed)
         self.source = source
 

@@ -273,7 +273,9 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         assigned = consumer.assignment()
         if not all(place in assigned for place in offsets):
             return False
-        commit = {aiokafka.TopicPartition(*place): offset for place, offset in offsets.items()}
+        source = self.transport.options.source
+        note = source.commit_note if source is not None else ""
+        commit = {aiokafka.TopicPartition(*place): (offset, note) for place, offset in offsets.items()}
         try:
             await self._bounded(consumer.commit(commit))
         except (CommitFailedError, IllegalStateError, TimeoutError) as error:

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from confluent_kafka.admin import AdminClient
@@ -70,8 +69,8 @@ class _OffsetDeleteRequest(Request[_OffsetDelete]):
         return request_struct_class(*self._fields)
 
 
-async def delete_offset(broker: Broker, group: str, topic: str, partition: int) -> str:
-    """Delete a committed offset, as `kafka-consumer-groups --delete-offsets` does; return what the broker says."""
+async def delete_offset(broker: Broker, group: str, topic: str, partition: int) -> int:
+    """Delete a committed offset, as `kafka-consumer-groups --delete-offsets` does; return the broker's error code."""
     client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
     await client.bootstrap()
     try:
@@ -81,5 +80,5 @@ async def delete_offset(broker: Broker, group: str, topic: str, partition: int) 
     finally:
         await client.close()
     told = answer.to_object()
-    codes = [told["error_code"], *(each["error_code"] for place in told["topics"] for each in place["partitions"])]
-    return next((for_code(code).__name__ for code in codes if code), "NoError")
+    codes: list[int] = [each["error_code"] for place in told["topics"] for each in place["partitions"]]
+    return next(filter(None, (told["error_code"], *codes)), 0)

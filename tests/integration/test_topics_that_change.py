@@ -141,11 +141,10 @@ async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Br
         await write(pipeline, clicks(10, 30, 1))  # more than there was: the old position lies within the new log
         processor.process.send_signal(signal.SIGCONT)
         assert await processor.ended() == 1, pipeline.logs()
-        assert committed_offsets(broker.bootstrap_servers, pipeline.processor_group, pipeline.raw_topic) == {}
 
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.ended() == 1, pipeline.logs()
-        assert "are gone" in processor.log.read_text()
+        assert "cannot be relied on" in processor.log.read_text()
         pipeline.settings = {**pipeline.settings, "GROUP_START": "earliest"}
         processor = await pipeline.start(Role.PROCESSOR)
         await pipeline.accepted(40)
