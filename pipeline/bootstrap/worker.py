@@ -68,7 +68,7 @@ def run_worker(role: Role, settings: Settings) -> int:
     metrics = StreamMetrics(registry)
     with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
         watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds)
-        role_parts = _role_parts(role, settings, connection, registry, metrics, watch)
+        role_parts = _role_parts(role, settings, connection, registry, metrics, watch=watch)
         worker_options = WorkerOptions(
             app=AppOptions(
                 name=role.value,
@@ -122,6 +122,7 @@ def _role_parts(
     connection: ConnectionOptions,
     registry: CollectorRegistry,
     stream_metrics: StreamMetrics,
+    *,
     watch: TopicWatch,
 ) -> _RoleParts:
     match role:
@@ -130,14 +131,16 @@ def _role_parts(
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics, watch),
+                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics, watch=watch),
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
             return _RoleParts(
                 group=settings.segment_sink_group,
                 topic=settings.records_topic,
-                open_work=lambda: _segment_sink(settings, connection, options, sink_metrics, stream_metrics, watch),
+                open_work=lambda: _segment_sink(
+                    settings, connection, options, sink_metrics, stream_metrics, watch=watch
+                ),
             )
 
 
@@ -148,6 +151,7 @@ async def _processor(
     policy: Policy,
     metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
+    *,
     watch: TopicWatch,
 ) -> AsyncIterator[Processor]:
     topics = await begin(Role.PROCESSOR, settings, connection, watch)
@@ -186,6 +190,7 @@ async def _segment_sink(
     options: SegmentOptions,
     metrics: SegmentMetrics,
     stream_metrics: StreamMetrics,
+    *,
     watch: TopicWatch,
 ) -> AsyncIterator[SegmentSink]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)

@@ -76,24 +76,27 @@ def find_objection(view: GroupView, source: Source, start: GroupStart) -> str | 
     if not missing or start is GroupStart.EARLIEST:
         return None
     if view.strangers:
-        return f"{_places(source.topic, sorted(view.strangers))} was deleted and made anew since they were committed"
+        return f"the topic of {_places(source.topic, sorted(view.strangers))} was deleted and made anew since then"
     if view.committed:
         newest = max(view.committed)
         vanished = [number for number in missing if number < newest or view.starts[number] > 0]
         return f"it has none for {_places(source.topic, vanished)}, but for other partitions" if vanished else None
+    return _objection_to_a_first_start(view, source, start)
+
+
+def _objection_to_a_first_start(view: GroupView, source: Source, start: GroupStart) -> str | None:
+    nothing = f"it has none for topic `{source.topic}`"
     if start is GroupStart.COMMITTED:
-        return f"it has none for topic `{source.topic}`, and {variable('group_start')} asks for them"
+        return f"{nothing}, and {variable('group_start')} asks for them"
     if view.outcome_written:
-        return f"it has none for topic `{source.topic}`, but `{source.outcome}` was written to before"
-    removed = [number for number in missing if view.starts[number] > 0]
+        return f"{nothing}, but `{source.outcome}` was written to before"
+    removed = sorted(number for number, offset in view.starts.items() if offset > 0)
     if source.outcome is None and removed:
         return f"it has none, and messages that it may not have read were removed of {_places(source.topic, removed)}"
     return None
 
 
-async def begin_group(
-    connection: ConnectionOptions, *, group: str, source: Source, start: GroupStart
-) -> KnownSource:
+async def begin_group(connection: ConnectionOptions, *, group: str, source: Source, start: GroupStart) -> KnownSource:
     """Commit the log's start for every partition that the group has not begun, unless that hides a loss.
 
     Only a group without members takes such a commit. Where others are at work already, they have begun it.

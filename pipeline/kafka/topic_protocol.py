@@ -44,7 +44,7 @@ class _Uuid:
         return value.hex()
 
 
-class MetadataResponse_v12(Response):  # noqa: N801 - aiokafka's way to name them
+class MetadataResponse_v12(Response):  # type: ignore[misc] # aiokafka's classes have no usable types  # noqa: N801
     """Brokers, and topics with their ids."""
 
     API_KEY = 3
@@ -91,7 +91,7 @@ class MetadataResponse_v12(Response):  # noqa: N801 - aiokafka's way to name the
     )
 
 
-class MetadataRequest_v12(RequestStruct):  # noqa: N801 - aiokafka's way to name them
+class MetadataRequest_v12(RequestStruct):  # type: ignore[misc] # aiokafka's classes have no usable types  # noqa: N801
     """Asks for topics by name."""
 
     API_KEY = 3
@@ -109,7 +109,7 @@ class MetadataRequest_v12(RequestStruct):  # noqa: N801 - aiokafka's way to name
     )
 
 
-class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v12]):
+class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v12]):  # type: ignore[misc] # aiokafka's classes have no usable types
     """Asks what is known of some topics, in the highest version that the broker knows. Asking creates none."""
 
     API_KEY = 3

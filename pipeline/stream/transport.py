@@ -201,6 +201,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await self.crash(error)  # aiokafka would log it and go on
             raise
         finally:
+            self._thread.abandon_commit()
             self.ledger.revoke(places)
             await super().on_partitions_revoked(revoked)
 

@@ -40,7 +40,7 @@ def delete_group(broker: Broker, group: str) -> None:
     admin.delete_consumer_groups([group])[group].result(_SECONDS)
 
 
-class _OffsetDeleteResponse(Response):
+class _OffsetDeleteResponse(Response):  # type: ignore[misc] # aiokafka's classes have no usable types
     API_KEY = 47
     API_VERSION = 0
     SCHEMA = Schema(
@@ -50,16 +50,14 @@ class _OffsetDeleteResponse(Response):
     )
 
 
-class _OffsetDelete(RequestStruct):
+class _OffsetDelete(RequestStruct):  # type: ignore[misc] # aiokafka's classes have no usable types
     API_KEY = 47
     API_VERSION = 0
     RESPONSE_TYPE = _OffsetDeleteResponse
-    SCHEMA = Schema(
-        ("group", _TEXT), ("topics", Array(("topic", _TEXT), ("partitions", Array(Int32))))
-    )
+    SCHEMA = Schema(("group", _TEXT), ("topics", Array(("topic", _TEXT), ("partitions", Array(Int32)))))
 
 
-class _OffsetDeleteRequest(Request[_OffsetDelete]):
+class _OffsetDeleteRequest(Request[_OffsetDelete]):  # type: ignore[misc] # aiokafka's classes have no usable types
     API_KEY = 47
 
     def __init__(self, group: str, topic: str, partition: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,20 +23,16 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
     from tests.integration.pipeline_processes import Pipeline, WorkerProcess
 
-SOON = {"TOPIC_WATCH_SECONDS": "0.2"}
+SOON = "0.2"
 BEFORE, AFTER = 2, 4
 
 
 def clicks(first: int, count: int, partitions: int) -> list[RawMessage]:
     """Clicks of users that each have a partition of their own."""
     return [
-        RawMessage(key=(message := click(number, f"u-{number % partitions}")).key, value=message.value, partition=number % partitions)
+        replace(click(number, f"u-{number % partitions}"), partition=number % partitions)
         for number in range(first, first + count)
     ]
-
-
-def sent(messages: list[RawMessage]) -> int:
-    return len(messages)
 
 
 async def started(pipeline: Pipeline) -> list[WorkerProcess]:
@@ -51,7 +47,7 @@ async def started(pipeline: Pipeline) -> list[WorkerProcess]:
 async def test_added_partitions_wait_untouched_until_the_documented_procedure_brings_everything(
     broker: Broker, tmp_path: Path
 ) -> None:
-    async with running_pipeline(broker, tmp_path, partitions=BEFORE, **SOON) as pipeline:
+    async with running_pipeline(broker, tmp_path, partitions=BEFORE, TOPIC_WATCH_SECONDS=SOON) as pipeline:
         processor, sink = await started(pipeline)
         await write(pipeline, clicks(0, 100, BEFORE))
         await pipeline.accepted(100)
@@ -94,7 +90,7 @@ async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_
         behind.process.send_signal(signal.SIGSTOP)
         for number in range(10, 20):  # each in a record batch of its own, so that the log can be cut between them
             await write(pipeline, clicks(number, 1, 1))
-        await eventually(lambda: sent(read_topic(broker.bootstrap_servers, topic)) == 20)
+        await eventually(lambda: len(read_topic(broker.bootstrap_servers, topic)) == 20)
         broker.delete_records(topic, 0, before_offset=18)
         behind.process.send_signal(signal.SIGCONT)
         assert await behind.ended() == 1, pipeline.logs()
@@ -112,7 +108,7 @@ async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_
 async def test_workers_end_when_a_topic_of_theirs_is_deleted_and_do_not_start_without_it(
     broker: Broker, tmp_path: Path, doomed: str, ending: list[Role]
 ) -> None:
-    async with running_pipeline(broker, tmp_path, **SOON) as pipeline:
+    async with running_pipeline(broker, tmp_path, TOPIC_WATCH_SECONDS=SOON) as pipeline:
         workers = await started(pipeline)
         await write(pipeline, clicks(0, 40, 4))
         await pipeline.settled()
@@ -131,7 +127,7 @@ async def test_workers_end_when_a_topic_of_theirs_is_deleted_and_do_not_start_wi
 
 @pytest.mark.real_only("topics that are deleted")
 async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Broker, tmp_path: Path) -> None:
-    async with running_pipeline(broker, tmp_path, partitions=1, **SOON) as pipeline:
+    async with running_pipeline(broker, tmp_path, partitions=1, TOPIC_WATCH_SECONDS=SOON) as pipeline:
         processor, _ = await started(pipeline)
         await write(pipeline, clicks(0, 10, 1))
         await pipeline.settled()
