@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, NoError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, UnknownTopicOrPartitionError, for_code
 
 from pipeline.kafka.errors import TopicLostError
 from pipeline.kafka.topic_protocol import TopicsRequest, topic_id
@@ -131,7 +131,9 @@ class TopicWatch:
         """Return the topics that a broker speaks of, None for one that it does not have; empty when none answers."""
         try:
             client = await self._connect()
-            answer = await client.send(client.get_random_node(), TopicsRequest(tuple(self._known)))
+            if (node := client.get_random_node()) is None:
+                raise NodeNotReadyError
+            answer = await client.send(node, TopicsRequest(tuple(self._known)))
         except (KafkaError, OSError, TimeoutError) as error:
             logger.debug("topics not looked at, trying again", error=type(error).__name__)
             await self._disconnect()

@@ -36,9 +36,14 @@ async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_u
 async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -> None:
     thread = ConsumerThread.__new__(ConsumerThread)
     thread.thread_loop = asyncio.get_running_loop()
-    waiting = asyncio.create_task(thread._bounded(asyncio.Event().wait()))  # type: ignore[arg-type] # any awaitable
-    while thread._storing is None:
-        await asyncio.sleep(0)
+    asked = asyncio.Event()
+
+    async def waits() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(thread._bounded(waits()))
+    await asked.wait()
     thread.abandon_commit()
     with pytest.raises(TimeoutError):
         await waiting
