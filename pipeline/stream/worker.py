@@ -151,8 +151,12 @@ class Worker:
             error = task.exception()
             if error is not None and self._fault is None:
                 self._fault = error
-                report = logger.error if isinstance(error, (WorkerError, ClusterFaultError)) else logger.exception
-                report("the worker ends, what is not settled stays in Kafka", error=str(error), exc_info=error)
+                told = isinstance(error, (WorkerError, ClusterFaultError))  # its text says it all
+                logger.error(
+                    "the worker ends, what is not settled stays in Kafka",
+                    error=str(error),
+                    exc_info=None if told else error,
+                )
 
     async def _watch(self, app: App) -> None:
         """Look at progress once a second; raise when Faust has crashed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -95,9 +96,13 @@ async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_
         behind.process.send_signal(signal.SIGCONT)
         assert await behind.ended() == 1, pipeline.logs()
         told = behind.log.read_text()
-        assert f"{topic}[0]: committed 10, the log holds 18 to 20, 8 messages lost" in told
+        found = re.search(rf"{topic}\[0\]: committed (\d+), the log holds 18 to 20, (\d+) messages lost", told)
+        assert found is not None, told
+        read, lost = int(found[1]), int(found[2])
+        assert 10 <= read < 18  # the answer to a fetch may have been under way
+        assert read + lost == 18
         group = {Role.PROCESSOR: pipeline.processor_group, Role.SEGMENT_SINK: pipeline.segment_sink_group}[role]
-        assert committed_offsets(broker.bootstrap_servers, group, topic) == {0: 10}
+        assert committed_offsets(broker.bootstrap_servers, group, topic)[0] <= read
 
 
 @pytest.mark.real_only("topics that are deleted")
