@@ -66,10 +66,7 @@ class Worker:
         open_work: Callable[[], AbstractAsyncContextManager[Work]],
         topics: TopicWatch | None = None,
     ) -> None:
-        """Take what opens the role's work: it connects, and closes again when its context ends.
-
-        `topics` watches the topics; opening the work tells it what to expect.
-        """
+        """Take what opens the role's work (it connects, and closes when its context ends), and the topics' watch."""
         self._options = options
         self._registry = registry
         self._metrics = metrics
