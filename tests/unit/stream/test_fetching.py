@@ -47,3 +47,4 @@ async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -
     thread.abandon_commit()
     with pytest.raises(TimeoutError):
         await waiting
+    assert thread._storing is None
