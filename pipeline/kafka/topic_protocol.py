@@ -1,7 +1,7 @@
 """Kafka's metadata request with topic ids, which tell a topic from another one of the same name that came after it.
 
-aiokafka stops at version 5 of this request; topic ids came with version 10 (KIP-516). Version 12 is that of Kafka 3.1 and
-later; of an older broker no ids are known.
+aiokafka stops at version 5 of this request; topic ids came with version 10 (KIP-516). Version 12 came with Kafka 3.1;
+of an older broker no ids are known.
 """
 
 from __future__ import annotations
