@@ -130,14 +130,24 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _properties(port: int, controller_port: int, log_directory: Path) -> str:
+def _listeners(port: int, proxied: tuple[int, int] | None) -> tuple[str, str]:
+    """Name the listeners of clients: what is bound, and what clients are told."""
+    bound = told = f"PLAINTEXT://127.0.0.1:{port}"
+    if proxied is None:
+        return bound, told
+    own_port, proxy_port = proxied
+    return f"{bound},PROXIED://127.0.0.1:{own_port}", f"{told},PROXIED://127.0.0.1:{proxy_port}"
+
+
+def _properties(port: int, controller_port: int, log_directory: Path, proxied: tuple[int, int] | None) -> str:
+    bound, told = _listeners(port, proxied)
     lines = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{bound},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": told,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(log_directory),
@@ -156,6 +166,8 @@ def _properties(port: int, controller_port: int, log_directory: Path) -> str:
         "log.retention.check.interval.ms": "1000",
         "log.segment.delete.delay.ms": "1000",
     }
+    if proxied is not None:  # it will be killed: the controller must soon forget the broker that was
+        lines |= {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
@@ -167,14 +179,19 @@ class KafkaServer:
         KafkaServerError: when Kafka cannot be fetched or does not start.
     """
 
-    def __init__(self, *, heap_megabytes: int = 1024) -> None:
-        """Start Kafka on free loopback ports with its files in a temporary directory."""
+    def __init__(self, *, heap_megabytes: int = 1024, proxy_port: int | None = None) -> None:
+        """Start Kafka on free loopback ports with its files in a temporary directory.
+
+        With ``proxy_port`` it listens at ``proxied_port`` too, and tells who comes there that it is at ``proxy_port``.
+        """
         tools = find_tools()
         self._java = tools.java
         self._class_path = str(fetch_jars(tools.maven) / "*")
         self._heap_megabytes = heap_megabytes
         self._directory = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._proxy_port = proxy_port
+        self.proxied_port = 0
         try:
             self.bootstrap_servers = self._start()
         except BaseException:
@@ -204,17 +221,36 @@ class KafkaServer:
         """Go on after ``freeze``."""
         self._signal(signal.SIGCONT)
 
+    def go_down(self, *, crash: bool = False) -> None:
+        """End the process and keep what is stored; ``crash`` leaves it no time to say goodbye."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        if crash:
+            process.kill()
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def come_up(self) -> None:
+        """Start again after ``go_down``, on the same ports and files. `answers` tells when it is there.
+
+        Call it from a thread that lives as long as the program: the process dies with it.
+        """
+        if self._process is None:
+            self._process = self._launch()
+
+    def answers(self) -> bool:
+        """Wait until Kafka answers; False when it has ended or takes too long."""
+        return self._answers(self.bootstrap_servers)
+
     def close(self) -> None:
         """Stop Kafka and delete its files; idempotent."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.go_down()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -223,7 +259,7 @@ class KafkaServer:
 
     def _start(self) -> str:
         for _attempt in range(_START_ATTEMPTS):
-            port, controller_port = _free_ports(2)
+            port, controller_port, self.proxied_port = _free_ports(3)
             self._format(port, controller_port)
             self._process = self._launch()
             if self._answers(f"127.0.0.1:{port}"):
@@ -235,7 +271,8 @@ class KafkaServer:
         log_directory = self._directory / "logs"
         shutil.rmtree(log_directory, ignore_errors=True)
         configuration = self._directory / "server.properties"
-        configuration.write_text(_properties(port, controller_port, log_directory), encoding="utf-8")
+        proxied = None if self._proxy_port is None else (self.proxied_port, self._proxy_port)
+        configuration.write_text(_properties(port, controller_port, log_directory, proxied), encoding="utf-8")
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(configuration)]
         command = [self._java, "-Xmx128m", "-cp", self._class_path, *tool]
