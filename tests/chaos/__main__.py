@@ -33,6 +33,7 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-chaos-"))
     started = time.monotonic()
+    report.REPORT.unlink(missing_ok=True)
 
     def tell(text: str) -> None:
         console.print(f"[{time.monotonic() - started:6.1f} s] {text}", markup=False, soft_wrap=True)

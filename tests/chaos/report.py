@@ -55,7 +55,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "dead_letters": dict(sorted(ledger.letters.items())),
         "poison": dict(sorted(stage.writer.poison.items())),
         "faults": dict(sorted(stage.injected.items())),
-        "answers": asdict_summary(outcome),
+        "answers": answers(outcome),
         "unsettled": outcome.unsettled,
         "lag_after_churn_seconds": stage.lag_after_churn_seconds,
         "recovery_seconds": recovery_seconds(crew.recoveries),
@@ -66,7 +66,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def asdict_summary(outcome: Outcome) -> dict[str, int]:
+def answers(outcome: Outcome) -> dict[str, int]:
     """Count the stand-in's answers by status."""
     return {str(status): count for status, count in outcome.stage.segment.ledger.summary().answers.items()}
 
