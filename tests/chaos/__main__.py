@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import signal
@@ -17,7 +18,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from tests.chaos import report
 from tests.chaos.plan import Form, form
@@ -33,6 +33,7 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-chaos-"))
     started = time.monotonic()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # members that come and go complain, as they should
     report.REPORT.unlink(missing_ok=True)
 
     def tell(text: str) -> None:
@@ -78,8 +79,10 @@ def _conclude(outcome: Outcome, folder: Path, console: Console) -> int:
     figures = report.figures(outcome)
     report.write(figures)
     console.print(report.table(figures), report.recovery_table(figures))
-    for line in (*figures["ended_by_themselves"], *figures["stopped_in_disorder"]):
-        console.print(f"note: {escape(line)}", soft_wrap=True)
+    for said, times in figures["starts_without_a_broker"].items():
+        console.print(
+            f"{times} starts of workers ended at once and were repeated: {said}", markup=False, soft_wrap=True
+        )
     if not figures["broken"]:
         console.print(f"PASSED: every promise was kept (seed {figures['seed']}); figures in {report.REPORT}")
         shutil.rmtree(folder, ignore_errors=True)

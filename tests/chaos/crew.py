@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKERS_OF_A_ROLE: Final = 2
+_FAULT: Final = "the worker ends, what is not settled stays in Kafka"
 _AGAIN_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 0.1
 _READY_SECONDS: Final = 60
@@ -52,6 +54,7 @@ class Crew:
         self.kills = 0
         self.starts = 0
         self.own_ends: list[str] = []
+        self.vain_starts: Counter[str] = Counter()
         self.bad_stops: list[str] = []
         self._folder = folder
         self._environment = environment
@@ -146,13 +149,24 @@ class Crew:
         while not self._closing:
             worker = await self._spawn(slot)
             code = await worker.process.wait()
+            was_ready = slot.ready.is_set()
             slot.ready.clear()
             if not slot.expected:
-                said = _last_error(worker.log)
-                self.own_ends.append(f"{slot.name} ended with {code} by itself: {said}")
-                self._tell(f"{slot.name} ended with {code} by itself and is started again: {said}")
+                self._ended_by_itself(slot, worker, code, was_ready=was_ready)
                 await asyncio.sleep(_AGAIN_SECONDS)
             slot.expected = False
+
+    def _ended_by_itself(self, slot: Slot, worker: WorkerProcess, code: int, *, was_ready: bool) -> None:
+        """Tell a start without a broker, which ends at once, from a worker that gave up its work."""
+        lines = worker.log.read_text(errors="replace").splitlines() or ["nothing said"]
+        faults = [line for line in lines if _FAULT in line]
+        self._tell(f"{slot.name} ended with {code} by itself and is started again")
+        if was_ready or faults:
+            self.own_ends.append(
+                f"{slot.name} ended with {code}: {(faults or lines[-1:])[0][:600]} ({worker.log.name})"
+            )
+        else:
+            self.vain_starts[lines[0][:200]] += 1
 
     async def _spawn(self, slot: Slot) -> WorkerProcess:
         number, port = self.starts, free_port()
@@ -189,9 +203,3 @@ class Crew:
                 slot.ready.set()
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _last_error(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    errors = [line for line in lines if '"level":"error"' in line or "Error" in line]
-    return f"{(errors or lines or ['nothing said'])[0 if errors else -1][:400]} ({log.name})"

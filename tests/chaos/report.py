@@ -60,8 +60,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "lag_after_churn_seconds": stage.lag_after_churn_seconds,
         "recovery_seconds": recovery_seconds(crew.recoveries),
         "worker_starts": crew.starts,
-        "ended_by_themselves": crew.own_ends,
-        "stopped_in_disorder": crew.bad_stops,
+        "starts_without_a_broker": dict(crew.vain_starts),
         "broken": broken(outcome),
     }
 
@@ -74,20 +73,26 @@ def answers(outcome: Outcome) -> dict[str, int]:
 def bound(outcome: Outcome) -> int:
     """How many duplicates are within the promise: what was in hand whenever somebody was disturbed."""
     stage = outcome.stage
-    disturbed = stage.crew.kills + stage.disruptions + len(stage.crew.own_ends)
+    disturbed = stage.crew.kills + stage.disruptions
     return disturbed * REPEATED_PER_DISRUPTION + stage.sampler.ledger.repeats_after_lost_answers
 
 
 def broken(outcome: Outcome) -> list[dict[str, Any]]:
     """List every promise that was broken, with its evidence."""
     found = [asdict(finding) for finding in outcome.reckoning.findings if finding.count]
-    others = list(outcome.stage.broken)
+    others = [*outcome.stage.broken, *outcome.stage.crew.own_ends, *outcome.stage.crew.bad_stops]
     if outcome.unsettled:
         others.append(f"{outcome.unsettled} messages were not committed at the end")
     if outcome.reckoning.duplicates > bound(outcome):
         others.append(f"{outcome.reckoning.duplicates} duplicates are more than {bound(outcome)}")
     if others:
-        found.append({"promise": "everything heals, within bounds", "count": len(others), "evidence": others})
+        found.append(
+            {
+                "promise": "workers live until they are told to end, and everything heals within bounds",
+                "count": len(others),
+                "evidence": others,
+            }
+        )
     return found
 
 

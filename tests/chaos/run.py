@@ -176,6 +176,7 @@ async def _heal(stage: Stage) -> int:
         if time.monotonic() > deadline:
             break
     stage.writer.check()
+    await stage.crew.all_ready()
     samples = stage.sampler.ledger.samples
     while stage.sampler.ledger.samples < samples + 2 or stage.sampler.lag > 0:
         if time.monotonic() > deadline:
