@@ -166,7 +166,8 @@ class Crew:
                 f"{slot.name} ended with {code}: {(faults or lines[-1:])[0][:600]} ({worker.log.name})"
             )
         else:
-            self.vain_starts[lines[0][:200]] += 1
+            said = next((line for line in lines if not line.startswith("{") or '"level":"error"' in line), lines[-1])
+            self.vain_starts[said[:200]] += 1
 
     async def _spawn(self, slot: Slot) -> WorkerProcess:
         number, port = self.starts, free_port()

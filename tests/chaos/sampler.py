@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -118,13 +118,12 @@ class Sampler:
 
     def _take(self, message: Message) -> None:
         topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-        found = dict(message.headers() or [])
-        source_partition = int(found[headers.SOURCE_PARTITION] or 0)
-        source_offset = int(found[headers.SOURCE_OFFSET] or 0)
+        found = dict(cast("list[tuple[str, bytes]]", message.headers() or []))
+        source_partition, source_offset = int(found[headers.SOURCE_PARTITION]), int(found[headers.SOURCE_OFFSET])
         if topic == self.names.records:
             self.ledger.stored_record(partition, offset, source_partition, source_offset)
         else:
-            stage, reason = (str(found[name], "ascii") for name in (headers.STAGE, headers.REASON))
+            stage, reason = (found[name].decode() for name in (headers.STAGE, headers.REASON))
             self.ledger.stored_letter(stage, reason, source_partition, source_offset)
         self._read[topic, partition] = offset + 1
 
