@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NO_ID: Final = -1
-_EVIDENCE: Final = 50
+_EVIDENCE: Final = 10_000
 
 
 class Mark(IntFlag):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> Asyn
         stack.push_async_callback(proxy.stop)
         port = await proxy.start()
         kafka = stack.enter_context(KafkaServer(heap_megabytes=_HEAP_MEGABYTES, proxy_port=port))
+        stack.callback(shutil.copyfile, kafka.log_file, folder / "kafka.log")
         proxy.upstream_port = kafka.proxied_port
         segment = ChaosSegment(ledger)
         await segment.start()
