@@ -48,6 +48,10 @@ types: .venv/installed ## Check types
 bench: .venv/installed ## Measure processor and sink on a real Kafka; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: chaos
+chaos: .venv/installed ## Break everything at once on a real Kafka, and add up; ARGS="--short --seed 7"; build/chaos.json
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: kafka
 kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.kafka_server $(ARGS)

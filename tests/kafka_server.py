@@ -97,17 +97,36 @@ class KafkaServer:
         """Go on after ``freeze``."""
         self._signal(signal.SIGCONT)
 
+    def go_down(self, *, crash: bool = False) -> None:
+        """End the process and keep what is stored; ``crash`` leaves it no time to say goodbye."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        if crash:
+            process.kill()
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def come_up(self) -> None:
+        """Start again after ``go_down``, on the same ports and files. `answers` tells when it is there.
+
+        Call it from a thread that lives as long as the program: the process dies with it.
+        """
+        if self._process is None:
+            self._process = self._launch()
+
+    def answers(self) -> bool:
+        """Wait until Kafka answers; False when it has ended or takes too long."""
+        return self._answers(self.bootstrap_servers)
+
     def close(self) -> None:
         """Stop Kafka and delete its files; idempotent."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.go_down()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -195,9 +195,10 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         while True:
             assigned = list(consumer.assignment())
             try:
+                # In this order: a process can be stopped between two of them, while others write, read and commit on.
                 starts = await consumer.beginning_offsets(assigned)
-                ends = await consumer.end_offsets(assigned)
                 committed = {place: await consumer.committed(place) for place in assigned}
+                ends = await consumer.end_offsets(assigned)
             except IllegalStateError:
                 raise
             except KafkaError as error:
