@@ -55,6 +55,9 @@ class Ledger:
         self.letters: Counter[str] = Counter()
         self.samples = 0
         self.repeats_after_lost_answers = 0
+        self.taken_after_refusal: set[int] = set()
+        """Ids that Segment has refused alone to one worker and taken from another: the verdict ended with the first."""
+        self._refused_to: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
         self._checked = {"processor": [0] * partitions, "sink": [0] * partitions}
@@ -79,7 +82,13 @@ class Ledger:
             self._numbers[message_id] = number
         return number
 
-    def accept(self, message_id: str, user: str, *, answered: bool = True) -> None:
+    def refused_alone(self, message_id: str, *, caller: str) -> None:
+        """Note that Segment has refused a record that was alone in its request."""
+        number = self._numbers.get(message_id)
+        if number is not None and not self.accepted[number]:
+            self._refused_to[number] = caller
+
+    def accept(self, message_id: str, user: str, *, answered: bool = True, caller: str = "") -> None:
         """Note that Segment has taken a record; its answer may never arrive."""
         number = self._numbers.get(message_id)
         if number is None:
@@ -89,6 +98,8 @@ class Ledger:
             _add(self.foreign_users, f"{message_id}: accepted for another user than written")
         if not self.accepted[number]:
             self.first_accepted.append(number)
+            if self._refused_to.pop(number, caller) != caller:
+                self.taken_after_refusal.add(number)
         elif number in self._unanswered:
             self.repeats_after_lost_answers += 1
         self.accepted[number] += 1

@@ -143,7 +143,10 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
         ):  # each of its records became a dead letter in the end: an answer was lost, then it was refused
             continue
         before = last.get(user)
-        if before is not None and offset < before[0]:
+        late = before is not None and offset < before[0]
+        if late and identifier in ledger.taken_after_refusal:
+            continue  # GUARANTEES.md, 4: whoever had the verdict was killed before it could be stored
+        if before is not None and late:
             finding.add(
                 f"{ledger.ids[identifier]} (offset {offset}) was accepted after {ledger.ids[before[1]]}"
                 f" (offset {before[0]})"

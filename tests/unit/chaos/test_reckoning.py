@@ -79,6 +79,18 @@ def test_a_user_whose_records_were_first_accepted_in_another_order_is_noticed() 
     assert reckon(ledger).order.count == 1
 
 
+@pytest.mark.parametrize(("taken_by", "violations"), [("first worker", 1), ("its successor", 0)])
+def test_a_record_that_was_refused_alone_may_be_late_only_when_another_worker_sends_it_again(
+    taken_by: str, violations: int
+) -> None:
+    ledger = written("a", "b")
+    forwarded(ledger, 0, 1)
+    ledger.refused_alone("a", caller="first worker")
+    ledger.accept("b", "u", caller="first worker")
+    ledger.accept("a", "u", caller=taken_by)
+    assert reckon(ledger).order.count == violations
+
+
 def test_what_is_accepted_again_later_is_a_duplicate_and_not_out_of_order() -> None:
     ledger = written("a", "b")
     forwarded(ledger, 0, 1)
