@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.options import SegmentOptions
     from pipeline.stream.work import Work
+
+logger = structlog.get_logger(__name__)
 
 UNKNOWN_RULES = "none"
 """Rules version in the dead letters of a sink, which has no rules."""
@@ -195,6 +198,7 @@ async def _segment_sink(
 ) -> AsyncIterator[SegmentSink]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
     async with _producer(settings, connection, stream_metrics) as producer:
+        logger.info("records go to Segment", endpoint=options.endpoint, lanes=options.lanes)
         yield SegmentSink(
             options=options,
             dead_letters=DeadLetterWriter(

@@ -24,6 +24,12 @@ logger = structlog.get_logger(__name__)
 
 CONFIRM_SECONDS: Final = 2.0
 """A topic counts as lost when it is so twice: one broker may lag behind another."""
+SILENT_LOOKS: Final = 2
+"""Kafka counts as away when it was silent so many times in a row: a connection may be cut at any time."""
+AWAY: Final = (
+    "Kafka does not answer: no events flow and none are lost, and work goes on by itself when it answers again; check "
+    "the brokers, the network, and PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+)
 _REQUEST_TIMEOUT_MS: Final = 15_000
 _MISSING: Final = "was deleted"
 _REMADE: Final = "was deleted and made anew"
@@ -72,18 +78,25 @@ def describe_growth(
 class TopicWatch:
     """Looks at topics again and again.
 
-    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. A
-    topic that is gone, or is another one of the same name, ends the worker. While no broker answers nothing is judged.
+    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. So is
+    a Kafka that does not answer; nothing else is judged then. A topic that is gone, or is another one of the same
+    name, ends the worker.
     """
 
     def __init__(self, connection: ConnectionOptions, *, interval_seconds: float) -> None:
-        self.complaint: str | None = None
+        self._growth: str | None = None
+        self._away = False
         self.source: KnownSource | None = None
         self._connection = connection
         self._interval_seconds = interval_seconds
         self._known: dict[str, SeenTopic] = {}
         self._keyed: frozenset[str] = frozenset()
         self._client: AIOKafkaClient | None = None
+
+    @property
+    def complaint(self) -> str | None:
+        """Why not all events flow though the worker does what it can; None when they do."""
+        return AWAY if self._away else self._growth
 
     def expect(
         self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource
@@ -101,20 +114,31 @@ class TopicWatch:
             TopicLostError: a topic was deleted, or deleted and made anew.
         """
         suspects: dict[str, str] = {}
+        silent = 0
         try:
             while True:
                 seen = await self._look()
+                silent = 0 if seen else silent + 1
+                self._hear(silent)
                 lost = find_lost(self._known, seen)
                 if confirmed := {name: lost[name] for name in lost.keys() & suspects.keys()}:
                     raise TopicLostError(confirmed)
                 suspects = lost or (suspects if not seen else {})
                 if not lost:
                     self._learn(seen)
-                await asyncio.sleep(
-                    min(self._interval_seconds, CONFIRM_SECONDS) if suspects else self._interval_seconds
-                )
+                soon = suspects or silent
+                await asyncio.sleep(min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
         finally:
             await self._disconnect()
+
+    def _hear(self, silent: int) -> None:
+        """Say once that no broker answers, and once that one does again."""
+        away = silent >= SILENT_LOOKS
+        if away and not self._away:
+            logger.error("Kafka is away", reason=AWAY)
+        elif self._away and not away:
+            logger.info("Kafka answers again")
+        self._away = away
 
     def _learn(self, seen: Mapping[str, SeenTopic | None]) -> None:
         """Remember the ids that were not known, and say once what has grown."""
@@ -123,9 +147,9 @@ class TopicWatch:
             if now is not None and before.identity is None:
                 self._known[name] = SeenTopic(partitions=before.partitions, identity=now.identity)
         growth = describe_growth(self._known, seen, self._keyed)
-        if growth is not None and growth != self.complaint:
+        if growth is not None and growth != self._growth:
             logger.error("partitions were added", reason=growth)
-            self.complaint = growth
+            self._growth = growth
 
     async def _look(self) -> dict[str, SeenTopic | None]:
         """Return the topics that a broker speaks of, None for one that it does not have; empty when none answers."""

@@ -182,6 +182,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         if vanished:
             raise OffsetsVanishedError(self.app.conf.id, vanished)
         self.ledger.assign(positions.by_partition)
+        logger.info("partitions assigned", partitions=sorted(number for _, number in positions.by_partition))
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:

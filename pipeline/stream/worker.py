@@ -12,6 +12,7 @@ import signal
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -101,6 +102,14 @@ class Worker:
             )
             await status.start()
             stack.push_async_callback(status.stop)
+            logger.info(
+                "worker starts",
+                role=self._options.app.name,
+                version=version("onesignal-pipeline"),
+                group=self._options.app.group,
+                topic=self._options.app.topic,
+                http_port=status.port,
+            )
             work = self._work = await self._opened(stack)
             if work is None:
                 return 0

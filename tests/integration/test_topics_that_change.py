@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from dataclasses import replace
@@ -42,6 +43,25 @@ async def started(pipeline: Pipeline) -> list[WorkerProcess]:
     for worker in workers:
         assert await said(worker, "/readyz", '"ready"') == 200
     return workers
+
+
+@pytest.mark.embedded_only("the real one falls silent in an outage, which takes half a minute to be sure of")
+async def test_a_worker_with_nothing_to_do_is_not_ready_while_kafka_is_away(broker: Broker, tmp_path: Path) -> None:
+    async with running_pipeline(broker, tmp_path, TOPIC_WATCH_SECONDS=SOON, LOG_FORMAT="json") as pipeline:
+        workers = await started(pipeline)
+        with broker.outage():
+            for worker in workers:
+                assert await said(worker, "/readyz", "Kafka does not answer") == 503
+                assert await said(worker, "/healthz", "") == 200
+        for worker in workers:
+            assert await said(worker, "/readyz", '"ready"') == 200
+        assert [await worker.stop() for worker in workers] == [0, 0]
+        for worker in workers:
+            lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
+            own = [line["message"] for line in lines if line["logger"] == "pipeline.kafka.topic_watch"]
+            assert own == ["Kafka is away", "Kafka answers again"]
+            start = next(line for line in lines if line["message"] == "worker starts")
+            assert (start["role"], start["http_port"]) == (worker.role.value, worker.http_port)
 
 
 @pytest.mark.real_only("partitions that are added")
