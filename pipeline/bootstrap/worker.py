@@ -31,6 +31,7 @@ from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings.choices import Partitioning, RecordsCompression, Role
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
 from pipeline.stream.processor import Processor
@@ -74,7 +75,7 @@ def run_worker(role: Role, settings: Settings) -> int:
                 group=role_parts.group,
                 topic=role_parts.topic,
                 connection=connection,
-                data_directory=settings.data_directory or Path(scratch),
+                data_directory=_folder(settings) or Path(scratch),
                 session_timeout_seconds=settings.session_timeout_seconds,
                 rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
@@ -92,6 +93,18 @@ def run_worker(role: Role, settings: Settings) -> int:
         worker = Worker(worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work)
         _spare_the_collector()
         return asyncio.run(worker.run())
+
+
+def _folder(settings: Settings) -> Path | None:
+    """Make the folder that the settings name, with those above it."""
+    folder = settings.data_directory
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {error.strerror}."
+            raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
+    return folder
 
 
 def _spare_the_collector() -> None:

@@ -19,11 +19,12 @@ def topics() -> None:
 @pass_invocation
 def create(invocation: Invocation) -> None:
     """Create the topics that are missing, as the settings say; those that are there stay as they are."""
+    from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.errors import TopicsError
     from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults, plan_topics
 
-    settings = invocation.settings([Requirement.KAFKA])
+    settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     plans = plan_topics(settings)
     connection = connection_options(settings)
     outcomes = asyncio.run(create_topics(connection, plans))
@@ -46,10 +47,11 @@ def _wanted(there: int, wanted: int) -> str:
 @pass_invocation
 def check(invocation: Invocation, role: str | None) -> None:
     """Check the topics that a ROLE uses, or all of them, and list every fault."""
+    from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.topics import check_topics
 
-    settings = invocation.settings([Requirement.KAFKA])
+    settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     roles = tuple(Role) if role is None else (Role(role),)
     found = asyncio.run(check_topics(connection_options(settings), settings, roles))
     for name in (settings.raw_topic, settings.records_topic, settings.dead_letter_topic):
