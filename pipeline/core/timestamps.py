@@ -17,7 +17,7 @@ Timestamp: TypeAlias = int | float | str | None
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALLEST_MILLISECONDS: Final = 100_000_000_000
 """Below: seconds (until the year 5138). From here on: milliseconds (since 1973)."""
-_DAYS: Final = range(10_000_000, 100_000_000)
+_FIRST_DAY, _PAST_DAYS = 10_000_000, 100_000_000
 """Eight digits are a day (`20260101`, ISO 8601's basic form) or nothing; as seconds they would end in 1973."""
 _MICROSECONDS: Final = 1_000
 """Beyond the last millisecond: microseconds (since 1978)."""
@@ -64,7 +64,7 @@ def _from_number(number: float | None) -> int | None:
         return None
     if number > _LATEST_MILLISECONDS:
         return _in_range(int(number // _MICROSECONDS))
-    if number in _DAYS:
+    if _FIRST_DAY <= number < _PAST_DAYS:
         return _day(int(number))
     return _in_range(round(number if number >= _SMALLEST_MILLISECONDS else number * 1000))
 
