@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -19,6 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_connector, segment_options
 from pipeline.core.breaker import Breaker, BreakerLimits
@@ -26,12 +28,12 @@ from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.records import Repartition, SamePartition
-from pipeline.kafka.topics import check_topics
+from pipeline.kafka.topic_configuration import size_warnings
+from pipeline.kafka.topics import check_topics, configurations
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings.choices import Partitioning, RecordsCompression, Role
-from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
 from pipeline.stream.processor import Processor
@@ -43,9 +45,12 @@ if TYPE_CHECKING:
 
     from pipeline.core.policy import Policy
     from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.topics import FoundTopic
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.options import SegmentOptions
     from pipeline.stream.work import Work
+
+logger = structlog.get_logger(__name__)
 
 UNKNOWN_RULES = "none"
 """Rules version in the dead letters of a sink, which has no rules."""
@@ -75,7 +80,7 @@ def run_worker(role: Role, settings: Settings) -> int:
                 group=role_parts.group,
                 topic=role_parts.topic,
                 connection=connection,
-                data_directory=_folder(settings) or Path(scratch),
+                data_directory=data_folder(settings) or Path(scratch),
                 session_timeout_seconds=settings.session_timeout_seconds,
                 rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
@@ -93,18 +98,6 @@ def run_worker(role: Role, settings: Settings) -> int:
         worker = Worker(worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work)
         _spare_the_collector()
         return asyncio.run(worker.run())
-
-
-def _folder(settings: Settings) -> Path | None:
-    """Make the folder that the settings name, with those above it."""
-    folder = settings.data_directory
-    if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {error.strerror}."
-            raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
-    return folder
 
 
 def _spare_the_collector() -> None:
@@ -160,6 +153,13 @@ def check_all_topics(settings: Settings) -> None:
     asyncio.run(check_topics(connection_options(settings), settings, list(Role)))
 
 
+async def _checked_topics(connection: ConnectionOptions, settings: Settings, role: Role) -> dict[str, FoundTopic]:
+    topics = await check_topics(connection, settings, [role])
+    for warning in size_warnings(configurations(topics), settings, [role]):
+        logger.warning(warning)
+    return topics
+
+
 @asynccontextmanager
 async def _processor(
     settings: Settings,
@@ -168,7 +168,7 @@ async def _processor(
     metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
 ) -> AsyncIterator[Processor]:
-    topics = await check_topics(connection, settings, [Role.PROCESSOR])
+    topics = await _checked_topics(connection, settings, Role.PROCESSOR)
     async with _producer(settings, connection, stream_metrics) as producer:
         records: SamePartition | Repartition
         match settings.partitioning:
@@ -205,7 +205,7 @@ async def _segment_sink(
     metrics: SegmentMetrics,
     stream_metrics: StreamMetrics,
 ) -> AsyncIterator[SegmentSink]:
-    topics = await check_topics(connection, settings, [Role.SEGMENT_SINK])
+    topics = await _checked_topics(connection, settings, Role.SEGMENT_SINK)
     async with _producer(settings, connection, stream_metrics) as producer:
         yield SegmentSink(
             options=options,
