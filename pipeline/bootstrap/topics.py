@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
-from pipeline.kafka.topics import check_topics
+from pipeline.kafka.topic_configuration import size_warnings
+from pipeline.kafka.topics import check_topics, configurations
 from pipeline.settings.choices import Role
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.kafka.topics import FoundTopic
     from pipeline.settings.sections import Settings
+
+logger = structlog.get_logger(__name__)
 
 
 def check_all_topics(settings: Settings) -> None:
@@ -40,6 +45,8 @@ async def begin(
         KafkaUnreachableError: Kafka does not answer.
     """
     found = await check_topics(connection, settings, [role])
+    for warning in size_warnings(configurations(found), settings, [role]):
+        logger.warning(warning)
     group, source = _source(role, settings, found)
     known = await begin_group(connection, group=group, source=source, start=settings.group_start)
     keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}

@@ -20,6 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_connector, segment_options
 from pipeline.bootstrap.topics import begin
@@ -78,7 +79,7 @@ def run_worker(role: Role, settings: Settings) -> int:
                 group=role_parts.group,
                 topic=role_parts.topic,
                 connection=connection,
-                data_directory=settings.data_directory or Path(scratch),
+                data_directory=data_folder(settings) or Path(scratch),
                 session_timeout_seconds=settings.session_timeout_seconds,
                 rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
