@@ -6,6 +6,7 @@ SHELL := bash
 BIN := .venv/bin
 PROGRAM := $(BIN)/onesignal-pipeline
 UV_VERSION := 0.13.9
+UPGRADE := --upgrade
 
 .PHONY: help
 help: ## Show this list
@@ -48,6 +49,10 @@ types: .venv/installed ## Check types
 bench: .venv/installed ## Measure processor and sink on a real Kafka; writes build/bench.json
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: chaos
+chaos: .venv/installed ## Break everything at once on a real Kafka, and add up; ARGS="--short --seed 7"; build/chaos.json
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: kafka
 kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
@@ -60,7 +65,7 @@ docs: .venv/installed ## Write the settings table into README.md
 lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	@test -x build/lock/bin/uv || { $(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet uv==$(UV_VERSION); }
 	@compile() { build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade pyproject.toml "$$@"; }; \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml "$$@"; }; \
 	compile --output-file requirements/runtime.txt; \
 	compile --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi

@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 _FIRST: Final = ("timestamp", "level", "logger", "message")
-# Libraries that tell the same story once more, or much too much of it, are heard from these levels on.
-_LIBRARY_LEVELS: Final = {
-    "aiohttp.access": logging.WARNING,
-    "aiokafka": logging.WARNING,
-    "asyncio": logging.WARNING,
-    "faust": logging.WARNING,
-    "mode": logging.WARNING,
-}
-_LIBRARIES: Final = frozenset(name.partition(".")[0] for name in _LIBRARY_LEVELS)
+_OURS: Final = "pipeline"
+# Whatever the level: below these, libraries write passwords, keys and bodies (aiokafka its requests, Faust its events).
+_LIBRARY_LEVEL: Final = logging.INFO
+_QUIET_LIBRARIES: Final = frozenset({"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "mode"})
+_QUIET_LEVEL: Final = logging.WARNING
 _REPEAT_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 1_000
 
@@ -43,7 +39,7 @@ class _Repeats:
         self._left_out: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def __call__(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] not in _LIBRARIES:
+        if _package(record) not in _QUIET_LIBRARIES:
             return True
         kind = (record.name, record.levelno, str(record.msg))
         now = self._clock()
@@ -59,13 +55,29 @@ class _Repeats:
         return True
 
 
+def _package(record: logging.LogRecord) -> str:
+    return record.name.partition(".")[0]
+
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """Let our own lines pass, and of libraries those that hold no secret and no body.
+
+    The loggers' levels say the same; this holds for loggers that a library gives a level of its own, too.
+    """
+    package = _package(record)
+    if package == _OURS:
+        return True
+    return record.levelno >= (_QUIET_LEVEL if package in _QUIET_LIBRARIES else _LIBRARY_LEVEL)
+
+
 def configure_logs(
     level: str, *, as_json: bool, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
 ) -> None:
     """Send every log line of this process, of whatever library, to a stream (standard error) in one form.
 
-    `level` is `debug`, `info`, `warning` or `error`. At `debug` the libraries are heard in full; else each of their
-    messages is written once in ten seconds, with `repeated` telling how many were left out since.
+    `level` is `debug`, `info`, `warning` or `error`. `debug` is for our own lines: no library is ever heard below
+    `info`, and most from `warning` on. Each message of theirs is written once in ten seconds, with `repeated` telling
+    how many were left out since.
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -96,17 +108,18 @@ def configure_logs(
             ],
         )
     )
-    if threshold > logging.DEBUG:
-        handler.addFilter(_Repeats(clock))
+    handler.addFilter(_discreet)
+    handler.addFilter(_Repeats(clock))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(threshold)
+    root.setLevel(max(threshold, _LIBRARY_LEVEL))
+    logging.getLogger(_OURS).setLevel(threshold)
     logging.captureWarnings(capture=True)
-    for name, library_level in _LIBRARY_LEVELS.items():
+    for name in _QUIET_LIBRARIES:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-        library.setLevel(logging.DEBUG if threshold <= logging.DEBUG else max(threshold, library_level))
+        library.setLevel(max(threshold, _QUIET_LEVEL))
 
 
 def _renderers(stream: TextIO, *, as_json: bool) -> list[Processor]:

@@ -26,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def logs_put_back() -> Iterator[None]:
     """Undo what `configure_logs` does to this process, as every command of the program does."""
-    loggers = [logging.getLogger(name) for name in (None, "aiohttp.access", "aiokafka", "asyncio", "faust", "mode")]
+    names = (None, "pipeline", "aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "mode")
+    loggers = [logging.getLogger(name) for name in names]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
     for logger, handlers, level, propagate in before:

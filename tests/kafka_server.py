@@ -5,175 +5,68 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from pipeline.local.leash import leashed
+from tests.kafka_program import (
+    KAFKA_VERSION,
+    KafkaProgram,
+    KafkaServerError,
+    KafkaUnavailableError,
+    find_tools,
+    free_ports,
+    new_cluster_id,
+    node_properties,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-KAFKA_VERSION = "4.1.0"
+__all__ = ["KAFKA_VERSION", "KafkaServer", "KafkaServerError", "KafkaUnavailableError", "find_tools"]
 
-_FETCH_SECONDS = 600
-_FORMAT_SECONDS = 60
 _START_SECONDS = 60
 _PROBE_SECONDS = 1
 _STOP_SECONDS = 20
 _START_ATTEMPTS = 3  # a free port may be taken by another program before Kafka binds it
 _LOG_TAIL_LINES = 20
 
-_POM = f"""<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>onesignal-pipeline</groupId>
-  <artifactId>kafka-for-tests</artifactId>
-  <version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
-
-
-class KafkaUnavailableError(Exception):
-    """This machine lacks what a real Kafka needs; the text says what to install."""
-
-
-class KafkaServerError(Exception):
-    """Kafka could not be fetched or did not start; the text ends with the tail of the log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tools:
-    java: str
-    maven: str | None
-
-
-def jar_directory() -> Path:
-    """Return where Kafka's jars are kept between runs, outside any clone."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "onesignal-pipeline" / f"kafka-{KAFKA_VERSION}"
-
-
-def find_tools() -> _Tools:
-    """Find Java, and Maven unless the jars are there already.
-
-    Raises:
-        KafkaUnavailableError: when one is missing.
-    """
-    java, maven = shutil.which("java"), shutil.which("mvn")
-    missing = [] if java else ["Java 17 or newer (Debian: apt-get install default-jre-headless)"]
-    if not maven and not jar_directory().exists():
-        missing.append("Maven (Debian: apt-get install maven)")
-    if missing or not java:
-        message = (
-            f"a real Kafka needs {' and '.join(missing)}; install it, point KAFKA_BOOTSTRAP_SERVERS at a cluster "
-            "that is there, or choose --broker embedded"
-        )
-        raise KafkaUnavailableError(message)
-    return _Tools(java=java, maven=maven)
-
-
-def fetch_jars(maven: str | None) -> Path:
-    """Fetch Kafka and what it needs by Maven, once; two runs at the same time do not disturb each other.
-
-    Raises:
-        KafkaServerError: when Maven fails.
-    """
-    jars = jar_directory()
-    if jars.exists():
-        return jars
-    if not maven:
-        message = "Maven is missing"
-        raise KafkaServerError(message)
-    jars.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=jars.parent) as name:
-        directory = Path(name)
-        (directory / "pom.xml").write_text(_POM, encoding="utf-8")
-        command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
-        run = subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False
-        )
-        if run.returncode:
-            message = f"Maven could not fetch Kafka {KAFKA_VERSION}:\n{run.stdout}{run.stderr}"
-            raise KafkaServerError(message)
-        with suppress(OSError):  # the other run was first: its folder is complete, ours is thrown away
-            (directory / "jars").rename(jars)
-    return jars
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _properties(port: int, controller_port: int, log_directory: Path) -> str:
-    lines = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(log_directory),
-        "num.partitions": "1",
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        "group.min.session.timeout.ms": "1000",
-        "log.cleaner.backoff.ms": "500",
-        "log.retention.check.interval.ms": "1000",
-        "log.segment.delete.delay.ms": "1000",
-    }
-    return "".join(f"{name}={value}\n" for name, value in lines.items())
-
 
 class KafkaServer:
     """A running Kafka; it stops with ``close``, at the end of a ``with`` block, or when this process dies.
+
+    ``properties`` are settings of the server in place of or beside the usual ones; ``storage_options`` are told to
+    Kafka's storage tool.
 
     Raises:
         KafkaUnavailableError: when Java or Maven is missing.
         KafkaServerError: when Kafka cannot be fetched or does not start.
     """
 
-    def __init__(self, *, heap_megabytes: int = 1024) -> None:
+    def __init__(
+        self,
+        *,
+        heap_megabytes: int = 1024,
+        properties: Callable[[int, int], Mapping[str, str]] = lambda _port, _controller_port: {},
+        storage_options: Sequence[str] = (),
+    ) -> None:
         """Start Kafka on free loopback ports with its files in a temporary directory."""
-        tools = find_tools()
-        self._java = tools.java
-        self._class_path = str(fetch_jars(tools.maven) / "*")
+        self._program = KafkaProgram()
         self._heap_megabytes = heap_megabytes
+        self._properties = properties
+        self._storage_options = storage_options
         self._directory = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-kafka-"))
+        self._configuration = self._directory / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self.bootstrap_servers = self._start()
@@ -204,17 +97,36 @@ class KafkaServer:
         """Go on after ``freeze``."""
         self._signal(signal.SIGCONT)
 
+    def go_down(self, *, crash: bool = False) -> None:
+        """End the process and keep what is stored; ``crash`` leaves it no time to say goodbye."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        if crash:
+            process.kill()
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def come_up(self) -> None:
+        """Start again after ``go_down``, on the same ports and files. `answers` tells when it is there.
+
+        Call it from a thread that lives as long as the program: the process dies with it.
+        """
+        if self._process is None:
+            self._process = self._launch()
+
+    def answers(self) -> bool:
+        """Wait until Kafka answers; False when it has ended or takes too long."""
+        return self._answers(self.bootstrap_servers)
+
     def close(self) -> None:
         """Stop Kafka and delete its files; idempotent."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.go_down()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -223,7 +135,7 @@ class KafkaServer:
 
     def _start(self) -> str:
         for _attempt in range(_START_ATTEMPTS):
-            port, controller_port = _free_ports(2)
+            port, controller_port = free_ports(2)
             self._format(port, controller_port)
             self._process = self._launch()
             if self._answers(f"127.0.0.1:{port}"):
@@ -232,27 +144,14 @@ class KafkaServer:
         raise KafkaServerError(message)
 
     def _format(self, port: int, controller_port: int) -> None:
-        log_directory = self._directory / "logs"
-        shutil.rmtree(log_directory, ignore_errors=True)
-        configuration = self._directory / "server.properties"
-        configuration.write_text(_properties(port, controller_port, log_directory), encoding="utf-8")
-        # Letters and digits only: the tool takes an id that starts with a dash for an option.
-        cluster_id = base64.b64encode(uuid.uuid4().bytes, altchars=b"xy").decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(configuration)]
-        command = [self._java, "-Xmx128m", "-cp", self._class_path, *tool]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_SECONDS, check=False)
-        if run.returncode:
-            message = f"Kafka's storage could not be formatted:\n{run.stdout}{run.stderr}"
-            raise KafkaServerError(message)
+        usual = node_properties(port, controller_port, self._directory / "logs")
+        properties = {**usual, **self._properties(port, controller_port)}
+        self._program.format(
+            self._configuration, properties, cluster_id=new_cluster_id(), options=self._storage_options
+        )
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        heap = ["-Xms256m", f"-Xmx{self._heap_megabytes}m", "-XX:+ExitOnOutOfMemoryError"]
-        server = ["kafka.Kafka", str(self._directory / "server.properties")]
-        command = leashed([self._java, *heap, "-cp", self._class_path, *server])
-        with self.log_file.open("ab") as log:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0
-            )
+        return self._program.launch(self._configuration, self.log_file, heap_megabytes=self._heap_megabytes)
 
     def _answers(self, address: str) -> bool:
         admin = AdminClient({"bootstrap.servers": address, "log_level": 0})

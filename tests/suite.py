@@ -1,7 +1,8 @@
 """Everything that must hold, one step after the other, and a table of what came of it: `make test`.
 
 A step that fails does not keep the others from running. Without Java the tests on a real Kafka are not run, which is
-said; with `CI=true` that is a failure. `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there.
+said; with `CI=true` that is a failure. `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there; the chaos starts one of
+its own all the same, for it stops and kills it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Step:
     title: str
     command: tuple[str, ...]
     needs_real_kafka: bool = False
+    needs_own_kafka: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +94,15 @@ STEPS: Final = (
     ),
     Step(
         title="integration, real Kafka",
-        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE"),
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
         needs_real_kafka=True,
     ),
+    Step(
+        title="integration, three-node Kafka",
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "cluster"),
+        needs_real_kafka=True,
+    ),
+    Step(title="chaos, short form", command=(*PYTHON, "tests.chaos", "--short"), needs_own_kafka=True),
 )
 
 
@@ -102,8 +110,7 @@ def main() -> int:
     """Run the suite and return its exit code."""
     in_ci = os.environ.get("CI", "").lower() == "true"
     shutil.rmtree("build/coverage", ignore_errors=True)
-    lacking = _lacking_for_real_kafka()
-    results = [_result(step, lacking, in_ci=in_ci) for step in STEPS]
+    results = [_result(step, in_ci=in_ci) for step in STEPS]
     _say("\n" + "\n".join(_line(result) for result in results))
     failed = [result.step.title for result in results if result.verdict is Verdict.FAILED]
     not_run = [result.step.title for result in results if result.verdict is Verdict.NOT_RUN]
@@ -116,9 +123,10 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _lacking_for_real_kafka() -> str:
-    """Say what a real Kafka lacks on this machine; empty when one can be used."""
-    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+def _lacking(step: Step) -> str:
+    """Say what a step lacks on this machine for the real Kafka that it needs; empty when it can be run."""
+    one_is_there = bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
+    if not step.needs_own_kafka and (one_is_there or not step.needs_real_kafka):
         return ""
     try:
         find_tools()
@@ -127,9 +135,9 @@ def _lacking_for_real_kafka() -> str:
     return ""
 
 
-def _result(step: Step, lacking: str, *, in_ci: bool) -> Result:
+def _result(step: Step, *, in_ci: bool) -> Result:
     _say(f"\n== {step.title} ==")
-    if step.needs_real_kafka and lacking:
+    if lacking := _lacking(step):
         _say(lacking)
         return Result(step=step, verdict=Verdict.FAILED if in_ci else Verdict.NOT_RUN)
     started = time.monotonic()

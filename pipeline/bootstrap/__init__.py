@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from pipeline.bootstrap.files import policy_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_options
 from pipeline.bootstrap.supervisor import run_all
-from pipeline.bootstrap.worker import check_all_topics, run_worker
+from pipeline.bootstrap.topics import check_all_topics
+from pipeline.bootstrap.worker import run_worker
 
-__all__ = ["build_policy", "check_all_topics", "run_all", "run_worker", "segment_options"]
+__all__ = [
+    "build_policy",
+    "check_all_topics",
+    "policy_mistakes",
+    "schema_mistakes",
+    "run_all",
+    "run_worker",
+    "segment_options",
+    "tls_mistakes",
+]

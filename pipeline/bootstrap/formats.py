@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from avro.errors import SchemaParseException
 
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
-from pipeline.core.avro.decoding import UnusableSchemaError, event_decoder
+from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.avro.records import encode_record, record_decoder
 from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import RejectReason
@@ -26,7 +27,6 @@ from pipeline.stream.sorting import Formats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from pipeline.core.avro.contracts import Contract
     from pipeline.metrics.stream import StreamMetrics
@@ -64,8 +64,8 @@ async def processor_formats(settings: Settings) -> AsyncIterator[ProcessorFormat
         schemas = None
         if settings.raw_format is not RawFormat.JSON:
             schemas = TopicSchemas(book, compile_decoder=event_decoder, registry=registry)
-            if settings.raw_schema_file is not None:
-                book.learn(*_schema_of_file(settings.raw_schema_file))
+            if (found := raw_schema(settings)) is not None:
+                book.learn(*found)
         encode = await _record_encoder(settings, registry) if settings.records_format is RecordsFormat.AVRO else None
         formats = Formats(decode=raw_decoder(book, settings.raw_format, decode_json), encode_record=encode)
         yield ProcessorFormats(formats=formats, schemas=schemas)
@@ -148,7 +148,15 @@ async def _record_encoder(settings: Settings, registry: SchemaRegistry | None) -
     return lambda record: prefix + encode_record(record)
 
 
-def _schema_of_file(path: Path) -> tuple[bytes, Callable[[bytes, int], Event | RejectReason]]:
+def raw_schema(settings: Settings) -> tuple[bytes, Callable[[bytes, int], Event | RejectReason]] | None:
+    """Read the schema of single objects that the settings name: their prefix, and their decoder.
+
+    Raises:
+        SettingsError: it cannot be read, or is no schema of raw events.
+    """
+    path = settings.raw_schema_file
+    if path is None:
+        return None
     try:
         text = path.read_text(encoding="utf-8")
         return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)

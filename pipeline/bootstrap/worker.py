@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -19,15 +20,17 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_connector, segment_options
+from pipeline.bootstrap.topics import begin
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.records import Repartition, SamePartition
-from pipeline.kafka.topics import check_topics
+from pipeline.kafka.topic_watch import TopicWatch
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from pipeline.sinks.segment.options import SegmentOptions
     from pipeline.stream.work import Work
 
+logger = structlog.get_logger(__name__)
+
 UNKNOWN_RULES = "none"
 """Rules version in the dead letters of a sink, which has no rules."""
 COLLECTOR_THRESHOLD = 10_000
@@ -58,8 +63,7 @@ def run_worker(role: Role, settings: Settings) -> int:
 
     Raises:
         SettingsError: the settings, or files that they name, cannot be used; every mistake is listed.
-        TopicsError: the topics cannot be used as they are; every fault is listed.
-        KafkaUnreachableError: no broker can be spoken to.
+        ClusterFaultError: topics or committed offsets cannot be used as they are, or no broker can be spoken to.
     """
     connection = connection_options(settings)
     disable_created_metrics()  # type: ignore[no-untyped-call] # the library gives it no types
@@ -68,14 +72,15 @@ def run_worker(role: Role, settings: Settings) -> int:
         registry.register(collector)
     metrics = StreamMetrics(registry)
     with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
-        role_parts = _role_parts(role, settings, connection, registry, metrics)
+        watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds)
+        role_parts = _role_parts(role, settings, connection, registry, metrics, watch=watch)
         worker_options = WorkerOptions(
             app=AppOptions(
                 name=role.value,
                 group=role_parts.group,
                 topic=role_parts.topic,
                 connection=connection,
-                data_directory=settings.data_directory or Path(scratch),
+                data_directory=data_folder(settings) or Path(scratch),
                 session_timeout_seconds=settings.session_timeout_seconds,
                 rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
@@ -90,7 +95,9 @@ def run_worker(role: Role, settings: Settings) -> int:
             shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
             stall_timeout_seconds=settings.stall_timeout_seconds,
         )
-        worker = Worker(worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work)
+        worker = Worker(
+            worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work, topics=watch
+        )
         _spare_the_collector()
         return asyncio.run(worker.run())
 
@@ -120,6 +127,8 @@ def _role_parts(
     connection: ConnectionOptions,
     registry: CollectorRegistry,
     stream_metrics: StreamMetrics,
+    *,
+    watch: TopicWatch,
 ) -> _RoleParts:
     match role:
         case Role.PROCESSOR:
@@ -127,25 +136,17 @@ def _role_parts(
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics),
+                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics, watch=watch),
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
             return _RoleParts(
                 group=settings.segment_sink_group,
                 topic=settings.records_topic,
-                open_work=lambda: _segment_sink(settings, connection, options, sink_metrics, stream_metrics),
+                open_work=lambda: _segment_sink(
+                    settings, connection, options, sink_metrics, stream_metrics, watch=watch
+                ),
             )
-
-
-def check_all_topics(settings: Settings) -> None:
-    """Check the topics of every role at once.
-
-    Raises:
-        TopicsError: the topics cannot be used as they are; every fault of every role is listed.
-        KafkaUnreachableError: no broker can be spoken to.
-    """
-    asyncio.run(check_topics(connection_options(settings), settings, list(Role)))
 
 
 @asynccontextmanager
@@ -155,8 +156,10 @@ async def _processor(
     policy: Policy,
     metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
+    *,
+    watch: TopicWatch,
 ) -> AsyncIterator[Work]:
-    topics = await check_topics(connection, settings, [Role.PROCESSOR])
+    topics = await begin(Role.PROCESSOR, settings, connection, watch)
     async with (
         processor_formats(settings) as formats,
         _producer(settings, connection, stream_metrics) as producer,
@@ -197,12 +200,15 @@ async def _segment_sink(
     options: SegmentOptions,
     metrics: SegmentMetrics,
     stream_metrics: StreamMetrics,
+    *,
+    watch: TopicWatch,
 ) -> AsyncIterator[Work]:
-    topics = await check_topics(connection, settings, [Role.SEGMENT_SINK])
+    topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
     async with (
         sink_formats(settings) as formats,
         _producer(settings, connection, stream_metrics) as producer,
     ):
+        logger.info("records go to Segment", endpoint=options.endpoint, lanes=options.lanes)
         sink = SegmentSink(
             options=options,
             dead_letters=DeadLetterWriter(

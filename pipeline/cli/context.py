@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pipeline.settings.choices import Requirement
+    from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
 
 
@@ -23,15 +24,15 @@ class Invocation:
 
     environment: Mapping[str, str]
 
-    def settings(self, requirements: Collection[Requirement] = ()) -> Settings:
-        """Read the settings, and write logs as they say from here on.
+    def settings(self, requirements: Collection[Requirement] = (), checks: Collection[Check] = ()) -> Settings:
+        """Read the settings, with checks of the command's own, and write logs as they say from here on.
 
         Raises:
             SettingsError: with every mistake at once.
         """
         from pipeline.logs import configure_logs
 
-        settings = load_settings(self.environment, requirements=requirements)
+        settings = load_settings(self.environment, requirements=requirements, checks=checks)
         configure_logs(settings.log_level, as_json=settings.log_format is LogFormat.JSON)
         return settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROGRAM: Final = "onesignal-pipeline"
+_PRINTERS: Final = frozenset({__name__, "click.utils", "rich.console"})
 _COMPLETION_VARIABLE: Final = "_ONESIGNAL_PIPELINE_COMPLETE"
 
 
@@ -41,10 +43,11 @@ class ExitCode(IntEnum):
 _EPILOG: Final = """
 \b
 Exit codes:
-  0    done
-  1    failed: a check found faults, or the work could not go on
-  2    a mistake in arguments, settings or files; every one is listed
-  130  interrupted
+  0      done
+  1      failed: a check found faults, or the work could not go on
+  2      a mistake in arguments, settings or files; every one is listed
+  130    interrupted
+  128+n  ended by signal n: 143 by a second SIGTERM, 137 killed
 
 Settings are environment variables; `onesignal-pipeline settings` lists them.
 """
@@ -101,7 +104,23 @@ def main() -> NoReturn:
         code = run(sys.argv[1:], dict(os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has gone, which is no fault; Python would complain when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone, which is no fault.
+        _give_stdout_up()
+        code = ExitCode.FAILED
+    except OSError as error:
+        if not _comes_of_printing(error):
+            raise
+        _give_stdout_up()
+        click.echo(f"Standard output cannot be written: {error.strerror}.", err=True)
         code = ExitCode.FAILED
     sys.exit(code)
+
+
+def _comes_of_printing(error: OSError) -> bool:
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_globals["__name__"] in _PRINTERS
+
+
+def _give_stdout_up() -> None:
+    """Let what cannot be written go nowhere; Python would complain about it when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
+from click.shell_completion import CompletionItem
 
 from pipeline.cli.context import Invocation, pass_invocation
-from pipeline.core.outcomes import Deliver, Drop, Reject
+from pipeline.core.kinds import Category
+from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
+from pipeline.core.policy import UnknownKinds
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
+from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,9 +26,35 @@ if TYPE_CHECKING:
     from pipeline.core.filters import Rules
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import Outcome
+    from pipeline.core.policy import Policy
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-_Bytes = click.File("rb")
+_STANDARD_INPUT: Final = "-"
+_REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
+_ANONYMOUS: Final = {Category.DELIVERY: "anonymous_delivery", Category.ENGAGEMENT: "anonymous_engagement"}
+
+
+class _EventFile(click.File):
+    """The file of an event, which cannot be standard input when the rules are."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == _STANDARD_INPUT and ctx is not None and ctx.params.get("file") == _STANDARD_INPUT:
+            self.fail("FILE is `-` already, and standard input is read once.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _RulesSource(click.ParamType):
+    """A rules file, or the name of a preset."""
+
+    name = "rules"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 click's signature
+        """Offer presets and files. Where there are words, shells look for no files by themselves."""
+        presets = [preset for preset in Preset if preset.startswith(incomplete)]
+        if not presets:
+            return [CompletionItem(incomplete, type="file")]
+        files = sorted(path.name + "/" * path.is_dir() for path in Path().iterdir() if not path.name.startswith("."))
+        return [CompletionItem(word) for word in (*presets, *(file for file in files if file.startswith(incomplete)))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +76,7 @@ def rules() -> None:
 
 
 @rules.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=_RulesSource())
 def check(file: str) -> None:
     """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
     parsed = _rules(file)
@@ -53,21 +84,24 @@ def check(file: str) -> None:
 
 
 @rules.command()
-@click.argument("file", metavar="FILE")
-@click.argument("event", metavar="EVENT.json", type=_Bytes)
+@click.argument("file", metavar="FILE", type=_RulesSource())
+@click.argument("event", metavar="EVENT.json", type=_EventFile("rb"))
 @pass_invocation
 def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> None:
     """Say which rule of FILE decides about the event in EVENT.json, and show the record that comes of it.
 
-    FILE may also be the name of a preset. Other settings of the processor are taken from the environment.
+    FILE may also be the name of a preset; one of both may be `-`, standard input. Other settings of the processor are
+    taken from the environment.
     """
-    from pipeline.bootstrap import build_policy
+    from pipeline.bootstrap import build_policy, policy_mistakes
 
     parsed = _rules(file)
-    policy = dataclasses.replace(build_policy(invocation.settings()), rules=parsed)
+    others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
+    settings = Invocation(environment=others).settings(checks=[policy_mistakes])
+    policy = dataclasses.replace(build_policy(settings), rules=parsed)
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
     outcome = process(_Candidate(value=event.read(), timestamp=stored_at), policy, STATELESS)
-    for line in _explanation(outcome, parsed):
+    for line in _explanation(outcome, policy):
         click.echo(line)
 
 
@@ -90,20 +124,34 @@ def _rules(file: str) -> Rules:
     return parsed
 
 
-def _explanation(outcome: Outcome, parsed: Rules) -> Iterator[str]:
+def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
     match outcome:
         case Deliver(user_key=user_key, record=record, rule=rule):
             yield "outcome   delivered"
-            yield f"decided   {_decider(rule, parsed)}"
+            yield f"decided   {_decider(rule, policy.rules)}"
             yield f"user key  {user_key.decode()}"
             yield f"record    {len(record)} bytes"
             yield orjson.dumps(orjson.loads(record), option=orjson.OPT_INDENT_2).decode()
         case Drop(reason=reason, rule=rule):
             yield f"outcome   dropped: {reason}"
-            yield f"decided   {_decider(rule, parsed)}"
+            yield f"decided   {_setting(outcome, policy) or _decider(rule, policy.rules)}"
         case Reject(reason=reason):
             yield f"outcome   rejected: {reason}; it would become a dead letter"
+            if setting := _setting(outcome, policy):
+                yield f"decided   {setting}"
+
+
+def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:
+    """Name the setting that decided, where it was none of the rules."""
+    match outcome.reason:
+        case DropReason.ANONYMOUS | RejectReason.ANONYMOUS if outcome.kind is not None:
+            field = _ANONYMOUS[outcome.kind.category]
+            return f"{variable(field)}={getattr(policy, field)}: the event has no external id"
+        case RejectReason.UNKNOWN_KIND if policy.unknown_kinds is UnknownKinds.REJECT:
+            return f"{variable('unknown_kinds')}={policy.unknown_kinds}"
+        case _:
+            return None
 
 
 def _kind(kind: Kind | None) -> str:

@@ -24,7 +24,9 @@ def settings(invocation: Invocation, form: str) -> None:
     if form == "markdown":
         click.echo(reference_table())
         return
-    lines = effective_settings(invocation.settings())
+    from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+
+    lines = effective_settings(invocation.settings(checks=[tls_mistakes, policy_mistakes, schema_mistakes]))
     if form == "json":
         listed = {line.variable: {"value": line.value, "set": line.is_set} for line in lines}
         click.echo(orjson.dumps(listed, option=orjson.OPT_INDENT_2))

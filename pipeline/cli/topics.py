@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.settings.choices import Requirement, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.kafka.topics import FoundTopic
+    from pipeline.settings.sections import Settings
 
 
 @click.group()
@@ -18,12 +25,17 @@ def topics() -> None:
 @topics.command()
 @pass_invocation
 def create(invocation: Invocation) -> None:
-    """Create the topics that are missing, as the settings say; those that are there stay as they are."""
+    """Create the topics that are missing, as the settings say.
+
+    Those that are there stay as they are; what is otherwise about them than the settings say is told.
+    """
+    from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.errors import TopicsError
+    from pipeline.kafka.topic_configuration import differences
     from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults, plan_topics
 
-    settings = invocation.settings([Requirement.KAFKA])
+    settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     plans = plan_topics(settings)
     connection = connection_options(settings)
     outcomes = asyncio.run(create_topics(connection, plans))
@@ -34,7 +46,11 @@ def create(invocation: Invocation) -> None:
         there = found[plan.name].partitions
         click.echo(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
         if outcomes[plan.name] is Creation.CREATED:
-            click.echo("".join(f"  {name}={value}\n" for name, value in plan.configuration.items()), nl=False)
+            told = [f"{name}={value}" for name, value in plan.configuration.items()]
+        else:
+            told = list(differences(plan.configuration, found[plan.name].configuration))
+        click.echo("".join(f"  {each}\n" for each in told), nl=False)
+    _warn(found, settings, tuple(Role))
 
 
 def _wanted(there: int, wanted: int) -> str:
@@ -46,15 +62,25 @@ def _wanted(there: int, wanted: int) -> str:
 @pass_invocation
 def check(invocation: Invocation, role: str | None) -> None:
     """Check the topics that a ROLE uses, or all of them, and list every fault."""
+    from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.topics import check_topics
 
-    settings = invocation.settings([Requirement.KAFKA])
+    settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     roles = tuple(Role) if role is None else (Role(role),)
     found = asyncio.run(check_topics(connection_options(settings), settings, roles))
+    _warn(found, settings, roles)
     for name in (settings.raw_topic, settings.records_topic, settings.dead_letter_topic):
         if name in found:
             click.echo(f"{name}: {_counted(found[name].partitions)}")
+
+
+def _warn(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> None:
+    from pipeline.kafka.topic_configuration import size_warnings
+    from pipeline.kafka.topics import configurations
+
+    for warning in size_warnings(configurations(found), settings, roles):
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _counted(partitions: int) -> str:

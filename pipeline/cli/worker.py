@@ -9,10 +9,13 @@ import click
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.settings.choices import Role
 from pipeline.settings.loading import ROLE_REQUIREMENTS
-from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.settings.mistakes import Mistake, variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.core.policy import Policy
+    from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
 
 _ALL: Final = "all"
@@ -32,12 +35,9 @@ def worker(invocation: Invocation, role: str) -> int:
     """
     from pipeline.bootstrap import build_policy, check_all_topics, run_all, run_worker
 
-    roles = tuple(Role) if role == _ALL else (Role(role),)
-    settings = invocation.settings(frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles)))
+    settings = _settings(invocation, role)
     if role == _ALL:
-        _check_ports(settings)
-        # So that mistakes and faults of every role are told once and together, before anything starts.
-        build_policy(settings)
+        # So that faults of every role are told once and together, before anything starts.
         check_all_topics(settings)
         return run_all(invocation.environment, http_port=settings.http_port)
     if role == Role.PROCESSOR:
@@ -45,11 +45,24 @@ def worker(invocation: Invocation, role: str) -> int:
     return run_worker(Role(role), settings)
 
 
-def _check_ports(settings: Settings) -> None:
+def _settings(invocation: Invocation, role: str) -> Settings:
+    """Read the settings and the files that they name, so that everything wrong with both is listed together."""
+    from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+
+    roles = tuple(Role) if role == _ALL else (Role(role),)
+    checks: list[Check] = [tls_mistakes]
+    if role == _ALL:
+        checks.append(_port_mistakes)
+    if Role.PROCESSOR in roles:
+        checks += [policy_mistakes, schema_mistakes]
+    return invocation.settings(frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles)), checks)
+
+
+def _port_mistakes(settings: Settings) -> Iterator[Mistake]:
     last = settings.http_port + len(Role) - 1
     if last > _LAST_PORT:
         text = f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(Role)} ports from there on."
-        raise SettingsError((Mistake(fields=("http_port",), text=text),))
+        yield Mistake(fields=("http_port",), text=text)
 
 
 def _tell_rules(policy: Policy, settings: Settings) -> None:

@@ -38,6 +38,7 @@ class Breaker:
         self._reports: deque[tuple[int, int]] = deque()
         self._records = 0
         self._bad = 0
+        self._reserved = 0
 
     def note(self, *, records: int, bad: int) -> None:
         """Remember records that are settled, or sure to be; ``bad`` of them as dead letters."""
@@ -49,11 +50,18 @@ class Breaker:
             self._records -= oldest_records
             self._bad -= oldest_bad
 
-    def allows(self, *, records: int, bad: int) -> bool:
-        """Say whether ``bad`` of these records may become dead letters, the others being taken for good."""
+    def allows(self, *, records: int, bad: int, own: int = 0) -> bool:
+        """Say whether ``bad`` of these records may become dead letters, the others being taken for good.
+
+        What is reserved counts too, but for the ``own`` of whoever asks.
+        """
         older_records, older_bad = self._before(records)
         allowed = self.limits.max_share * (older_records + records)
-        return bad == 0 or older_bad + bad <= max(allowed, ALWAYS_ALLOWED)
+        return bad == 0 or older_bad + self._reserved - own + bad <= max(allowed, ALWAYS_ALLOWED)
+
+    def reserve(self, dead_letters: int) -> None:
+        """Count dead letters that were allowed and are not sure yet; a negative number takes some back."""
+        self._reserved += dead_letters
 
     def admit(self, *, records: int, bad: int) -> bool:
         """Remember these records if they are allowed; say whether they are."""

@@ -4,7 +4,8 @@ Names and properties are those of the OneSignal Source page. What else is known 
 domain.md's name: `subscription_id`, `subscription_device_type` (the page's `subscription_type` by its newer name),
 `language`, `event_kind`, `failure_reason`, page and target, live activity, `url`. App, category and MTU class are in
 ``context.onesignal``, where a destination can filter on them. A localized text becomes one text: the user's language,
-else English, else the first. `pipeline.core.privacy` cleans the launch URL and the failure reason.
+else English, else the first; also where it came as one text (`pipeline.core.localized`). `pipeline.core.privacy` cleans
+the launch URL and the failure reason.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from pipeline.core.classification import mtu_class
 from pipeline.core.events import Content, Details, Person
 from pipeline.core.kinds import Channel
+from pipeline.core.localized import texts_by_language
 from pipeline.core.privacy import clean_reason, clean_url
 from pipeline.core.shortening import MAX_RECORD_BYTES, shortened
 
@@ -200,7 +202,10 @@ def _real_id(onesignal_id: str | None) -> str | None:
 
 def _one_text(text: str | dict[str, Any], language: str | None) -> str | None:
     if isinstance(text, str):
-        return None if text.isspace() else text
+        by_language = texts_by_language(text) if text[:1] == "{" else None
+        if by_language is None:
+            return None if text.isspace() else text
+        text = by_language
     own = text.get(language or "")
     if isinstance(own, str) and own and not own.isspace():
         return own

@@ -34,6 +34,7 @@ _BOOLEANS: Final[Mapping[str, str]] = {
     "no": "write `false`",
     "off": "write `false`",
 }
+_SAMPLE: Final = "{sample: {percent: 10, by: user}}"
 _LONGEST_QUOTE: Final = 60
 _PATH_OF_A_RULE: Final = 2
 
@@ -108,11 +109,12 @@ def _not_a_member(finding: Finding) -> Wording:
     if finding.text is None:
         wanted = "keep, drop or a sample" if decision else "a word"
         return f"{_quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
+    known = f"known are {_listed([*finding.expected, *([_SAMPLE] if decision else [])])}"
     if not finding.text:
-        return f"{_quoted(finding.subject)} has no value", f"known are {_listed(finding.expected)}"
-    suggestion = did_you_mean(finding.text, finding.expected) or f"known are {_listed(finding.expected)}"
-    if decision and finding.text == Verdict.SAMPLE:
-        suggestion = "a sample needs its size: write `then: {sample: {percent: 10, by: user}}`"
+        return f"{_quoted(finding.subject)} has no value", known
+    suggestion = did_you_mean(finding.text, finding.expected) or known
+    if decision and did_you_mean(finding.text, [Verdict.SAMPLE]):
+        suggestion = f"a sample needs its size: write `{finding.subject}: {_SAMPLE}`"
     return f"unknown {'decision' if decision else finding.subject} {_quoted(finding.text)}", suggestion
 
 

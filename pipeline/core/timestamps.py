@@ -12,13 +12,17 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 Timestamp: TypeAlias = int | float | str | None
-"""Seconds or milliseconds since the epoch as a number or as a text, or ISO 8601 text."""
+"""Seconds, milliseconds or microseconds since the epoch as a number or as a text, a day `20260101`, or ISO 8601."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALLEST_MILLISECONDS: Final = 100_000_000_000
 """Below: seconds (until the year 5138). From here on: milliseconds (since 1973)."""
+_FIRST_DAY, _PAST_DAYS = 10_000_000, 100_000_000
+"""Eight digits are a day (`20260101`, ISO 8601's basic form) or nothing; as seconds they would end in 1973."""
+_MICROSECONDS: Final = 1_000
+"""Beyond the last millisecond: microseconds (since 1978)."""
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the last of the year 9999
-_NUMBER: Final = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]{1,9})?\s*", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*[0-9]{1,18}(?:\.[0-9]{1,9})?\s*", re.ASCII)
 _MILLISECONDS: Final = frozenset(f".{number:03d}Z" for number in range(1000))
 _SECOND_LENGTH: Final = len("2026-01-01T00:00:00")
 _LONGEST_TEXT: Final = 40
@@ -56,9 +60,21 @@ def event_time(timestamp: Timestamp, datetime_text: str | None, stored_milliseco
 
 
 def _from_number(number: float | None) -> int | None:
-    if number is None or number < 0 or number > _LATEST_MILLISECONDS:
+    if number is None or number < 0 or number >= (_LATEST_MILLISECONDS + 1) * _MICROSECONDS:
         return None
+    if number > _LATEST_MILLISECONDS:
+        return _in_range(int(number // _MICROSECONDS))
+    if _FIRST_DAY <= number < _PAST_DAYS:
+        return _day(int(number))
     return _in_range(round(number if number >= _SMALLEST_MILLISECONDS else number * 1000))
+
+
+def _day(digits: int) -> int | None:
+    try:
+        day = datetime(digits // 10_000, digits // 100 % 100, digits % 100, tzinfo=UTC)
+    except ValueError:
+        return None
+    return _in_range((day - _EPOCH) // timedelta(milliseconds=1))
 
 
 def _from_text(text: str) -> int | None:

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    IllegalSaslStateError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -30,12 +31,28 @@ if TYPE_CHECKING:
 
 _PROTOCOL: Final = variable("kafka_security_protocol")
 _MILLISECONDS: Final = 1_000
+_ANOTHER_HOST: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: x509_vfy.h
+_ANOTHER_HOST_REMEDY: Final = (
+    f"name the broker in {variable('kafka_bootstrap_servers')} as its certificate does, or set "
+    f"{variable('kafka_ssl_check_hostname')} to `false`"
+)
 _REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     (
         (AuthenticationFailedError, SaslAuthenticationFailed),
-        f"check {variable('kafka_sasl_username')} and {variable('kafka_sasl_password')}",
+        (
+            f"check {variable('kafka_sasl_username')} and {variable('kafka_sasl_password')}, and that the user is "
+            f"known by {variable('kafka_sasl_mechanism')}"
+        ),
     ),
     ((UnsupportedSaslMechanismError,), f"check {variable('kafka_sasl_mechanism')}"),
+    ((IllegalSaslStateError,), f"check {_PROTOCOL}"),
+    (
+        (ssl.SSLCertVerificationError,),
+        (
+            f"check that {variable('kafka_ssl_ca_file')} holds the authority of the broker's certificate (without it "
+            "the system's authorities count)"
+        ),
+    ),
     (
         (ssl.SSLError,),
         f"check {_PROTOCOL}, {variable('kafka_ssl_ca_file')} and {variable('kafka_ssl_certificate_file')}",
@@ -100,8 +117,14 @@ def _words(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, UnsupportedSaslMechanismError):
         return "the broker does not take this mechanism"
+    if isinstance(error, IllegalSaslStateError):
+        return "this port asks for no password"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     return str(error) or type(error).__name__
 
 
 def _remedy(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _ANOTHER_HOST:
+        return _ANOTHER_HOST_REMEDY
     return next(remedy for kinds, remedy in _REMEDIES if isinstance(error, kinds))

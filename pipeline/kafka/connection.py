@@ -39,11 +39,16 @@ def connection_options(settings: KafkaSettings) -> ConnectionOptions:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
     if protocol.encrypts:
-        options["ssl_context"] = _ssl_context(settings)
+        options["ssl_context"] = tls_context(settings)
     return options
 
 
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    """Make the context of encrypted connections.
+
+    Raises:
+        SettingsError: when a certificate file holds something else.
+    """
     authorities = settings.kafka_ssl_ca_file
     try:
         context = ssl.create_default_context(cafile=authorities)

@@ -1,7 +1,9 @@
 """What is wrong with a cluster, in words for an operator.
 
 ClusterFaultError
+├── GroupOffsetsLostError   a group has no committed offsets where it should have them
 ├── KafkaUnreachableError   no broker could be spoken to: what each of them answered and what to check
+├── TopicLostError          a topic was deleted under a worker, or is another one of the same name
 └── TopicsError             topics cannot be used or made as they are: every fault at once
 """
 
@@ -9,8 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.settings.mistakes import variable
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class ClusterFaultError(Exception):
@@ -27,3 +31,31 @@ class TopicsError(ClusterFaultError):
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(faults))
+
+
+class TopicLostError(ClusterFaultError):
+    """A topic that a worker stands on was deleted, or deleted and made anew; `lost` says which by name."""
+
+    def __init__(self, lost: Mapping[str, str]) -> None:
+        self.lost = dict(lost)
+        told = "; ".join(f"topic `{name}` {what}" for name, what in sorted(self.lost.items()))
+        super().__init__(
+            f"{told}: what it held and was not delivered is gone, and offsets no longer mean what they meant, so "
+            "nothing more is committed. Find out who did it; README, Topics and groups that change, says how to go on."
+        )
+
+
+class GroupOffsetsLostError(ClusterFaultError):
+    """A group has no committed offsets where it should have them: it was deleted, or they expired.
+
+    Never reset in silence: an operator decides.
+    """
+
+    def __init__(self, group: str, objection: str) -> None:
+        super().__init__(
+            f"The committed offsets of group {group} cannot be relied on: {objection}. Was the group or the topic "
+            "deleted, or was nobody in the group for longer than offsets.retention.minutes? Set its offsets with "
+            f"`kafka-consumer-groups --reset-offsets --group {group} --topic … --execute`, or start once with "
+            f"{variable('group_start')}=earliest: that reads the whole log again, and Segment knows a message again "
+            "for 24 hours only."
+        )

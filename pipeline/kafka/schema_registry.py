@@ -83,8 +83,9 @@ class SchemaRegistry:
         configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": options.request_seconds}
         if options.username is not None:
             configuration["basic.auth.user.info"] = f"{options.username}:{options.password}"
-        if options.ca_file is not None:
-            configuration["ssl.ca.location"] = str(options.ca_file)
+        # Without a file of its own the client would trust what the package certifi brings; here the system decides.
+        usual = ssl.get_default_verify_paths()
+        configuration["ssl.ca.location"] = str(options.ca_file or usual.cafile or usual.capath)
         try:
             self._client = self._library.AsyncSchemaRegistryClient(configuration)
         except (ssl.SSLError, OSError):

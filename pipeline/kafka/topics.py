@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ from aiokafka.errors import (
 
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
+from pipeline.kafka.topic_configuration import read_configuration, size_faults
 from pipeline.settings.choices import Partitioning, Role
 from pipeline.settings.mistakes import variable
 
@@ -68,10 +69,14 @@ class TopicPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundTopic:
-    """A topic as the cluster has it; `leaderless` are the partitions that nobody serves."""
+    """A topic as the cluster has it; `leaderless` are the partitions that nobody serves.
+
+    `configuration` is empty where it was not asked for, or the cluster does not tell it.
+    """
 
     partitions: int
     leaderless: tuple[int, ...] = ()
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_topics(settings: TopicSettings) -> tuple[TopicPlan, ...]:
@@ -106,14 +111,14 @@ def plan_topics(settings: TopicSettings) -> tuple[TopicPlan, ...]:
 def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
     """List everything about the topics of these roles that would lose, misplace or hold back messages."""
     faults = []
-    fields = dict.fromkeys(field for role in Role if role in roles for field in _TOPICS_OF_ROLE[role])
-    for field in fields:
-        name = getattr(settings, field)
+    fields = dict.fromkeys(setting for role in Role if role in roles for setting in _TOPICS_OF_ROLE[role])
+    for setting in fields:
+        name = getattr(settings, setting)
         topic = found.get(name)
         if topic is None:
             faults.append(
                 f"Topic `{name}` does not exist, or this user may not see it: run `onesignal-pipeline topics create`, "
-                f"or correct {variable(field)}."
+                f"or correct {variable(setting)}."
             )
         elif topic.leaderless:
             numbers = ", ".join(map(str, topic.leaderless))
@@ -126,25 +131,32 @@ def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Coll
             f"{records.partitions}: records keep their event's partition, so give both the same number, or set "
             f"{variable('partitioning')} to `repartition`."
         )
-    return tuple(faults)
+    return (*faults, *size_faults(configurations(found), settings, roles))
+
+
+def configurations(found: Mapping[str, FoundTopic]) -> dict[str, Mapping[str, str]]:
+    """Give what is configured for each topic."""
+    return {name: topic.configuration for name, topic in found.items()}
 
 
 async def describe_topics(
-    connection: ConnectionOptions, *, timeout_seconds: float = TIMEOUT_SECONDS
+    connection: ConnectionOptions, *, configured: Collection[str] = (), timeout_seconds: float = TIMEOUT_SECONDS
 ) -> dict[str, FoundTopic]:
-    """List the topics of a cluster that this user may see. Asking creates none.
+    """List the topics of a cluster that this user may see, with the configuration of some. Asking creates none.
 
     Raises:
         KafkaUnreachableError: when no broker can be spoken to.
     """
     async with admin_client(connection, timeout_seconds=timeout_seconds) as client:
         described: list[dict[str, Any]] = await client.describe_topics()
-    return {topic["topic"]: _found(topic["partitions"]) for topic in described}
+        there = [topic["topic"] for topic in described if topic["topic"] in configured]
+        told = await read_configuration(client, there) if there else {}
+    return {topic["topic"]: _found(topic["partitions"], told.get(topic["topic"], {})) for topic in described}
 
 
-def _found(partitions: Sequence[Mapping[str, Any]]) -> FoundTopic:
+def _found(partitions: Sequence[Mapping[str, Any]], configuration: Mapping[str, str]) -> FoundTopic:
     leaderless = sorted(partition["partition"] for partition in partitions if partition["leader"] < 0)
-    return FoundTopic(partitions=len(partitions), leaderless=tuple(leaderless))
+    return FoundTopic(partitions=len(partitions), leaderless=tuple(leaderless), configuration=configuration)
 
 
 async def check_topics(
@@ -160,7 +172,8 @@ async def check_topics(
         TopicsError: with every fault at once.
         KafkaUnreachableError: when no broker can be spoken to.
     """
-    found = await describe_topics(connection, timeout_seconds=timeout_seconds)
+    names = [getattr(settings, setting) for role in roles for setting in _TOPICS_OF_ROLE[role]]
+    found = await describe_topics(connection, configured=names, timeout_seconds=timeout_seconds)
     if faults := find_faults(found, settings, roles):
         raise TopicsError(faults)
     return found
@@ -216,7 +229,7 @@ async def await_topics(
     clock = asyncio.get_running_loop()
     deadline = clock.time() + timeout_seconds
     while True:
-        found = await describe_topics(connection, timeout_seconds=timeout_seconds)
+        found = await describe_topics(connection, configured=names, timeout_seconds=timeout_seconds)
         served = all(name in found and not found[name].leaderless for name in names)
         if served or clock.time() >= deadline:
             return found

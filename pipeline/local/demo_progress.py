@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +25,26 @@ if TYPE_CHECKING:
     from pipeline.local.demo_watch import Snapshot
 
 _LINE_SECONDS: Final = 2.0
+_NAME_WIDTH: Final = 20
+_TIME_WIDTH: Final = 7
+_LEAST_BAR: Final = 10
+_LONGEST_BAR: Final = 40
+
+
+def _columns(width: int, events: int) -> list[ProgressColumn]:
+    """Choose what fits beside the counts, which are never cut: the bars, as long as may be, and the time."""
+    count = 2 * len(str(events)) + 1
+    left = width - _NAME_WIDTH - 1 - count
+    columns: list[ProgressColumn] = [
+        TextColumn(f"{{task.description:<{_NAME_WIDTH}}}"),
+        MofNCompleteColumn(table_column=Column(min_width=count, no_wrap=True)),
+    ]
+    if left > _TIME_WIDTH:
+        columns.append(TimeElapsedColumn())
+        left -= _TIME_WIDTH + 1
+    if left > _LEAST_BAR:
+        columns.insert(1, BarColumn(bar_width=min(_LONGEST_BAR, left - 1)))
+    return columns
 
 
 class DemoProgress:
@@ -34,10 +63,7 @@ class DemoProgress:
         """Begin to show."""
         if self._console.is_terminal:
             self._bars = Progress(
-                TextColumn("{task.description:<22}"),
-                BarColumn(bar_width=40),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
+                *_columns(self._console.width, self._events),
                 console=self._console,
                 refresh_per_second=5,
                 transient=True,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pipeline.core.presets import Preset
     from pipeline.local.demo_accounts import Arrivals, Check, Sum
     from pipeline.local.demo_presets import PresetComparison
+
+
+_NARROW: Final = 80
+_NUMBER: Final = re.compile(r"[0-9][0-9,.]*%?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +90,23 @@ def _presets(outcome: Outcome) -> Table:
     return table
 
 
+def _fitted(table: Table, width: int) -> Table:
+    """Let words be folded where the terminal is narrow, and no number ever be cut; there, without lines."""
+    if width < _NARROW:
+        table.box = None
+    for column in table.columns:
+        column.overflow = "fold"
+        column.min_width = max(
+            (len(number) for cell in column.cells for number in _NUMBER.findall(str(cell))), default=1
+        )
+    return table
+
+
 def print_report(console: Console, outcome: Outcome) -> None:
     """Print everything; the last line says whether it adds up."""
     console.print()
     for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
-        console.print(table)
+        console.print(_fitted(table, console.width))
     rate = outcome.events / max(outcome.seconds, 0.001)
     arrivals = outcome.arrivals
     console.print(

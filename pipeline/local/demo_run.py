@@ -133,7 +133,11 @@ class DemoRun:
         pages = {f"{name} metrics": f"http://127.0.0.1:{port}/metrics" for name, port in self._ports.items()}
         return {
             "Kafka": self.bootstrap_servers,
+            "raw topic": self.names.raw_topic,
+            "records topic": self.names.records_topic,
+            "dead-letter topic": self.names.dead_letter_topic,
             "Segment stand-in": f"{self._stand_in}/v1/batch",
+            "its write key": WRITE_KEY,
             "its ledger": f"{self._stand_in}/ledger",
             **pages,
         }

@@ -72,6 +72,14 @@ class Partitioning(StrEnum):
     REPARTITION = "repartition"
 
 
+class GroupStart(StrEnum):
+    """Where a group begins that has no committed offsets: at the log's start unless that hides a loss, or always."""
+
+    AUTO = "auto"
+    EARLIEST = "earliest"
+    COMMITTED = "committed"
+
+
 class SegmentRegion(StrEnum):
     """Where a Segment workspace stores its data."""
 

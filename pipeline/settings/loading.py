@@ -6,27 +6,28 @@ the rules between settings, and it passes over misspelt variables.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import ValidationError
 
 from pipeline.settings.checks import contradictions, missing
 from pipeline.settings.choices import Requirement, Role
-from pipeline.settings.environment import read_variables, secret_files
-from pipeline.settings.expectations import choices, expectation, secrets
+from pipeline.settings.environment import read_variables, secret_file_variable, secret_files
+from pipeline.settings.expectations import annotation, choices, expectation, secrets
+from pipeline.settings.masking import presentable
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.settings.sections import FIELDS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-_LONGEST_SHOWN: Final = 200
-_URL_SECRETS: Final = re.compile(r"(?<=://)[^/@]*@|[?#].*", re.DOTALL)
+Check: TypeAlias = Callable[[Settings], Iterable[Mistake]]
+"""What else can be wrong with settings, such as with the files that they name."""
 
 ROLE_REQUIREMENTS: Final[Mapping[Role, frozenset[Requirement]]] = {
     Role.PROCESSOR: frozenset({Requirement.KAFKA}),
@@ -34,8 +35,13 @@ ROLE_REQUIREMENTS: Final[Mapping[Role, frozenset[Requirement]]] = {
 }
 
 
-def load_settings(environment: Mapping[str, str], *, requirements: Collection[Requirement] = ()) -> Settings:
-    """Read the settings.
+def load_settings(
+    environment: Mapping[str, str],
+    *,
+    requirements: Collection[Requirement] = (),
+    checks: Collection[Check] = (),
+) -> Settings:
+    """Read the settings. `checks` are those of the caller; they see settings without the values that are at fault.
 
     Raises:
         SettingsError: with every mistake at once.
@@ -46,7 +52,11 @@ def load_settings(environment: Mapping[str, str], *, requirements: Collection[Re
     faulty = {field for mistake in mistakes for field in mistake.fields}
     mistakes += (
         mistake
-        for mistake in (*missing(settings, requirements), *contradictions(settings))
+        for mistake in (
+            *missing(settings, requirements),
+            *contradictions(settings),
+            *(found for check in checks for found in check(settings)),
+        )
         if faulty.isdisjoint(mistake.fields)
     )
     if mistakes:
@@ -60,21 +70,22 @@ def _validated(values: Mapping[str, str], files: Mapping[str, Path]) -> tuple[Se
         return Settings.model_validate(values, context=files), []
     except ValidationError as error:
         faults = {str(detail["loc"][0]): detail for detail in error.errors(include_url=False)}
-    mistakes = [_fault(field, values[field], faults[field]) for field in FIELDS if field in faults]
+    mistakes = [_fault(field, values[field], faults[field], files.get(field)) for field in FIELDS if field in faults]
     usable = {field: value for field, value in values.items() if field not in faults}
     return Settings.model_validate(usable, context=files), mistakes
 
 
-def _fault(field: str, value: str, detail: ErrorDetails) -> Mistake:
-    shown = "is set" if field in secrets() else f"is `{_presentable(value)}`"
+def _fault(field: str, value: str, detail: ErrorDetails, file: Path | None) -> Mistake:
     context: dict[str, Any] = detail.get("ctx", {})
-    reason = f", but {context['error']}" if "error" in context else ""
+    error = context.get("error")
+    if file is not None:
+        found = f"{secret_file_variable(field)} is `{file}`, whose content cannot be used"
+        reason = f": {error}" if error else ""
+    else:
+        is_path = annotation(field)[0] is Path
+        shown = "is set" if field in secrets() else f"is `{presentable(value, is_path=is_path)}`"
+        found = f"{variable(field)} {shown}"
+        reason = f", but {error}" if error else ""
     close = get_close_matches(value, choices(field), n=1)
     hint = f" Did you mean `{close[0]}`?" if close else ""
-    return Mistake(fields=(field,), text=f"{variable(field)} {shown}{reason}: give {expectation(field)}.{hint}")
-
-
-def _presentable(value: str) -> str:
-    """Shorten a faulty value, and leave out what is secret in an address."""
-    shown = _URL_SECRETS.sub("…", value) if "://" in value else value
-    return shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "…"
+    return Mistake(fields=(field,), text=f"{found}{reason}: give {expectation(field)}.{hint}")

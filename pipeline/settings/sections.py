@@ -12,6 +12,7 @@ from pipeline.core.names import NameProfile
 from pipeline.core.policy import UnknownKinds
 from pipeline.core.presets import Preset
 from pipeline.settings.choices import (
+    GroupStart,
     LogFormat,
     LogLevel,
     Partitioning,
@@ -53,8 +54,8 @@ class ProcessorSettings(Section):
     )
     partitioning: Partitioning = Field(
         default=Partitioning.SAME,
-        description="`same`: records keep their event's partition number. `repartition`: by user, where the raw topic "
-        "is not keyed by user or the partition counts differ.",
+        description="`same`: records keep their event's partition number. `repartition`: by user key, where the "
+        "partition counts differ; it does not bring back the order that a raw topic not keyed by user has lost.",
     )
     records_compression: RecordsCompression = Field(
         default=RecordsCompression.NONE, description="Compression of what the processor writes."
@@ -166,6 +167,14 @@ class WorkerSettings(Section):
     )
     commit_interval_seconds: float = Field(
         default=1.0, ge=0.05, le=300, description="How often offsets are committed when nothing else asks for it."
+    )
+    topic_watch_seconds: float = Field(
+        default=15, ge=0.1, le=3_600, description="How often a worker looks whether its topics are still the same."
+    )
+    group_start: GroupStart = Field(
+        default=GroupStart.AUTO,
+        description="What a worker does when its group has no committed offsets. `auto`: begin at the start of the "
+        "log, but refuse where it seems that they were lost. `earliest`: always begin. `committed`: always refuse.",
     )
     dead_letter_max_share: float = Field(
         default=0.05,

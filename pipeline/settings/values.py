@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field, SecretStr
+from yarl import URL
+
+from pipeline.settings.masking import presentable
 
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _WRITE_KEY_LENGTH: Final = 32
 _WRITE_KEY: Final = re.compile(rf"[A-Za-z0-9]{{{_WRITE_KEY_LENGTH}}}")
+_WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+_HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _MAX_PORT: Final = 65_535
 FOR_EVER: Final = -1
 
@@ -27,11 +33,13 @@ class Expected:
 
 
 def _servers(value: str) -> str:
+    if "@" in value:
+        raise ValueError("it holds a user name or password, which have settings of their own")
     servers = [server.strip() for server in value.split(",")]
     for server in servers:
         match = _SERVER.fullmatch(server)
         if match is None or not 0 < int(match[2]) <= _MAX_PORT:
-            raise ValueError(f"`{server}` is not a broker's address")
+            raise ValueError(f"`{presentable(server)}` is not a broker's address")
     return ",".join(servers)
 
 
@@ -55,14 +63,42 @@ def _write_key(value: SecretStr) -> SecretStr:
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if _WEB_ADDRESS.match(value) is None:
         raise ValueError("it is not an address that starts with https:// or http://")
-    if parts.username or parts.password:
-        raise ValueError("it holds a user name or password; secrets have settings of their own")
-    if parts.query or parts.fragment:
+    if "?" in value or "#" in value:
         raise ValueError("it has a `?` or `#` part")
+    try:
+        url = URL(value)
+        problem = _address_problem(url, url.raw_host or "", url.port)
+    except ValueError:
+        problem = "its host or its port cannot be used"
+    if problem is not None:
+        raise ValueError(problem)
     return value
+
+
+def _batch_url(value: str) -> str:
+    if URL(_url(value)).path in {"", "/"}:
+        raise ValueError("it ends with the host: the path of the batch call belongs to it")
+    return value
+
+
+def _address_problem(url: URL, host: str, port: int | None) -> str | None:
+    if url.user is not None or url.password is not None:
+        return "it holds a user name or password; secrets have settings of their own"
+    if not _is_host(host):
+        return "it does not name a host that can exist"
+    if port == 0:
+        return "its port is 0"
+    return None
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return all(_HOST_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
+    return True
 
 
 def _readable_file(value: Path) -> Path:
@@ -75,6 +111,18 @@ def _readable_file(value: Path) -> Path:
         raise ValueError("there is no such file") from None
     except OSError as error:
         raise ValueError(f"it cannot be read: {error.strerror}") from None
+
+
+def _writable_folder(value: Path) -> Path:
+    try:
+        there = next(folder for folder in (value, *value.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            raise ValueError("it is a file, not a folder" if there == value else f"`{there}` is a file, not a folder")
+    except OSError as error:
+        raise ValueError(f"it cannot be used: {error.strerror}") from None
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError("it may not be written" if there == value else f"it cannot be made in `{there}`")
+    return value
 
 
 def _hours(value: int) -> int:
@@ -97,14 +145,16 @@ WriteKey = Annotated[
     AfterValidator(_write_key),
     Expected("32 letters and digits, as the source shows them in Segment under Settings, API Keys"),
 ]
-Url = Annotated[str, AfterValidator(_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")]
+Url = Annotated[str, AfterValidator(_batch_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")]
 RegistryUrl = Annotated[
     str,
     AfterValidator(_url),
     Expected("an address such as `https://registry.example:8081`; Apicurio's ends in `/apis/ccompat/v7`"),
 ]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file), Expected("the path of a file that can be read")]
-Folder = Annotated[Path, Expected("the path of a folder")]
+Folder = Annotated[
+    Path, AfterValidator(_writable_folder), Expected("the path of a folder that can be written, or made")
+]
 Hours = Annotated[int, AfterValidator(_hours), Expected("a whole number of hours, or `-1` for ever")]
 Partitions = Annotated[int, Ge(1), Le(10_000)]
 Port = Annotated[int, Ge(0), Le(_MAX_PORT)]

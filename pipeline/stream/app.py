@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pipeline.kafka.groups import KnownSource
     from pipeline.stream.transport import BatchConsumer
     from pipeline.stream.work import Work
 
@@ -83,8 +84,10 @@ class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable typ
         return consumer
 
 
-def build_app(options: AppOptions, work: Work, *, on_committed: Callable[[], None]) -> App:
-    """Build the app of one role, inside the event loop that will run it."""
+def build_app(
+    options: AppOptions, work: Work, *, on_committed: Callable[[], None], source: KnownSource | None = None
+) -> App:
+    """Build the app of one role, inside the event loop that will run it; `source` is its topic as it was found."""
     app = App(
         options.group,
         broker="kafka://",  # the connection is in the consumer's own arguments
@@ -112,6 +115,7 @@ def build_app(options: AppOptions, work: Work, *, on_committed: Callable[[], Non
             revoke_commit_timeout_seconds=options.revoke_timeout_seconds,
             before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
+            source=source,
         ),
     )
     add_agent(app, name=options.name, topic=options.topic, work=work)

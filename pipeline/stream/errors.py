@@ -2,6 +2,7 @@
 
 WorkerError
 ├── OffsetsLostError      a committed offset is no longer in the log
+├── OffsetsVanishedError  a partition has no committed offset any more
 ├── PortUnavailableError  metrics and health cannot be served
 └── WrongEnvironmentError the installed Faust cannot be trusted with acknowledgements
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pipeline.stream.ledger import TopicPartition
 
@@ -46,4 +47,19 @@ class OffsetsLostError(WorkerError):
             f"the committed offset of group {group} is no longer in the log; {'; '.join(parts)}. "
             "Find out why (retention shorter than the outage? topic deleted?), then accept the gap with "
             f"`kafka-consumer-groups --reset-offsets --to-earliest --group {group} --topic … --execute`, and start it."
+        )
+
+
+class OffsetsVanishedError(WorkerError):
+    """Partitions that had committed offsets have none: they were deleted, or Kafka has lost them.
+
+    Never reset in silence: an operator decides.
+    """
+
+    def __init__(self, group: str, places: Collection[TopicPartition]) -> None:
+        named = ", ".join(f"{place.topic}[{place.partition}]" for place in sorted(places))
+        super().__init__(
+            f"the committed offset of group {group} is gone for {named}. Find out why (offsets deleted? the group's "
+            f"log damaged?), then set it with `kafka-consumer-groups --reset-offsets --group {group} --topic … "
+            "--execute`, and start it."
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -194,9 +195,10 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         while True:
             assigned = list(consumer.assignment())
             try:
+                # In this order: a process can be stopped between two of them, while others write, read and commit on.
                 starts = await consumer.beginning_offsets(assigned)
-                ends = await consumer.end_offsets(assigned)
                 committed = {place: await consumer.committed(place) for place in assigned}
+                ends = await consumer.end_offsets(assigned)
             except IllegalStateError:
                 raise
             except KafkaError as error:
@@ -257,14 +259,28 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         task = self._storing = asyncio.ensure_future(storing)
         if not await self._storing_ended():
             raise TimeoutError
+        if task.cancelled():
+            raise TimeoutError
         task.result()
+
+    def abandon_commit(self) -> None:
+        """Repeat no commit whose partitions were given up: aiokafka would repeat it in the name of the next generation.
+
+        Another worker may have committed more of them by then. What was sent already is refused as of the generation
+        before.
+        """
+        storing = self._storing
+        if storing is not None:
+            with suppress(RuntimeError):  # the thread's loop is closed: a fault has ended it
+                self.thread_loop.call_soon_threadsafe(storing.cancel)
 
     async def _storing_ended(self) -> bool:
         if self._storing is not None:
             done, _ = await asyncio.wait({self._storing}, timeout=COMMIT_TIMEOUT_SECONDS)
             if not done:
                 return False
-            self._storing.exception()  # looked at, also where nobody waits for it any more
+            if not self._storing.cancelled():
+                self._storing.exception()  # looked at, also where nobody waits for it any more
             self._storing = None
         return True
 
@@ -273,7 +289,9 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         assigned = consumer.assignment()
         if not all(place in assigned for place in offsets):
             return False
-        commit = {aiokafka.TopicPartition(*place): offset for place, offset in offsets.items()}
+        source = self.transport.options.source
+        note = source.commit_note if source is not None else ""
+        commit = {aiokafka.TopicPartition(*place): (offset, note) for place, offset in offsets.items()}
         try:
             await self._bounded(consumer.commit(commit))
         except (CommitFailedError, IllegalStateError, TimeoutError) as error:

@@ -62,14 +62,16 @@ def judge_liveness(
     )
 
 
-def judge_readiness(*, stopping: bool, fault: str | None, joined: bool, state: WorkState) -> Health:
-    """Say whether events flow."""
+def judge_readiness(
+    *, stopping: bool, fault: str | None, joined: bool, state: WorkState, complaint: str | None = None
+) -> Health:
+    """Say whether events flow. `complaint` is what keeps some of them waiting until an operator acts."""
     if fault is not None:
         return Health(ok=False, detail=fault)
     if stopping:
         return Health(ok=False, detail="stopping")
     if not joined:
         return Health(ok=False, detail="joining the consumer group")
-    if state.hold_reason is not None:
-        return Health(ok=False, detail=state.hold_reason)
+    if complaint is not None or state.hold_reason is not None:
+        return Health(ok=False, detail="; ".join(filter(None, (complaint, state.hold_reason))))
     return Health(ok=True, detail="retrying" if state.retrying else "ready")

@@ -109,7 +109,7 @@ class Processor:
         if held and not self._held:
             logger.error("processor holds", reason=reason)
         elif self._held and not held:
-            logger.info("processor goes on")
+            logger.info("processor holds no more")
         self._held = held
         self._metrics.holding(holding=held)
 
@@ -132,6 +132,7 @@ class Processor:
             partition=decided.batch.partition,
             received=tally.received,
             forwarded=len(decided.records),
+            dropped=tally.dropped.total(),
             rejected=len(decided.letters),
         )
 
@@ -143,7 +144,7 @@ class Processor:
         self._next_warning = now + FOREIGN_KEY_WARNING_SECONDS
         logger.warning(
             "messages are not keyed by their user, so the order of a user's events is not promised; key the raw topic "
-            "by external_id, else subscription_id, or set PIPELINE_PARTITIONING=repartition",
+            "by external_id, else subscription_id",
             partition=decided.batch.partition,
             foreign=decided.tally.foreign_keys,
             forwarded=len(decided.records),
@@ -178,7 +179,8 @@ def _too_many_rejects(limits: BreakerLimits, decided: SortedBatch) -> str:
     reasons = ", ".join(sorted({reason.value for _, reason in decided.tally.rejected}))
     return (
         f"more than {limits.max_share:.4g} of the last {limits.window} messages would become dead letters, and none of"
-        f" these was written (partition {decided.batch.partition}; the reasons are {reasons}): mend what writes the raw"
-        " topic, for example OneSignal's event template, or raise PIPELINE_DEAD_LETTER_MAX_SHARE if these messages are"
-        " really worth nothing; then restart"
+        f" these was written (partition {decided.batch.partition}; the reasons are {reasons}). They wait in Kafka, with"
+        " all that is behind them: if a setting refuses good events, correct it and restart; if they are really worth"
+        " nothing, mend what writes them, for example OneSignal's event template, restart with"
+        " PIPELINE_DEAD_LETTER_MAX_SHARE=1 until the dead-letter topic has them, then put it back"
     )

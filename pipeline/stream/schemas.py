@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
 
-from pipeline.core.avro.decoding import UnusableSchemaError
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
 from pipeline.stream.schemas_first import SchemasAwayError

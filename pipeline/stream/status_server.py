@@ -38,6 +38,11 @@ class StatusServer:
         self._readiness = readiness
         self._runner: web.AppRunner | None = None
 
+    @property
+    def port(self) -> int:
+        """The port that it listens at; 0 when it does not."""
+        return self._runner.addresses[0][1] if self._runner is not None and self._runner.addresses else 0
+
     async def start(self) -> None:
         """Listen.
 

@@ -24,13 +24,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from mode import Service
 
-from pipeline.stream.errors import WrongEnvironmentError
+from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import ConsumerThread
 from pipeline.stream.ledger import Ledger, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
+    from pipeline.kafka.groups import KnownSource
     from pipeline.stream.fetching import Fetched
     from pipeline.stream.ledger import RecordBatch
 
@@ -78,7 +79,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
             return None
-        live = self.ledger.places() & self._get_active_partitions()
+        live = {place for place in self.ledger.places() & self._get_active_partitions() if self._is_known(place)}
         most = self.options.max_messages_in_hand
         open_ = {place for place in live if self.ledger.messages_of(place) < most}
         if open_:
@@ -87,6 +88,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             return fetched
         await self.sleep(CROWDED_POLL_SECONDS)
         return None
+
+    def _is_known(self, place: TopicPartition) -> bool:
+        """Whether a partition was there when the worker started; one that was added waits for a restart."""
+        source = self.options.source
+        return source is None or place.partition < source.partitions
 
     async def _deliver(self, fetched: Fetched) -> None:
         for place, records in fetched.records.items():
@@ -165,12 +171,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
         Raises:
             IllegalStateError: partitions were revoked meanwhile; Faust calls again after the next assignment.
+            OffsetsVanishedError: a partition that was begun has no committed offset any more.
         """
         revocations = self._revocations
         positions = await self._thread.reposition()
         if self._revocations != revocations:
             raise IllegalStateError("partitions were revoked while they were being positioned")
+        begun = self.options.source.begun if self.options.source is not None else ()
+        vanished = [at for at, found in positions.by_partition.items() if not found.committed and at.partition in begun]
+        if vanished:
+            raise OffsetsVanishedError(self.app.conf.id, vanished)
         self.ledger.assign(positions.by_partition)
+        logger.info("partitions assigned", partitions=sorted(number for _, number in positions.by_partition))
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -190,6 +202,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await self.crash(error)  # aiokafka would log it and go on
             raise
         finally:
+            self._thread.abandon_commit()
             self.ledger.revoke(places)
             await super().on_partitions_revoked(revoked)
 
@@ -232,6 +245,8 @@ class TransportOptions:
     revoke_commit_timeout_seconds: float
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
     on_committed: Callable[[], None]
+    source: KnownSource | None = None
+    """The topic as it was found at the start; None reads whatever is assigned."""
 
 
 class Transport(driver.Transport):  # type: ignore[misc] # Faust's classes have no usable types

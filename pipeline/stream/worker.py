@@ -12,10 +12,12 @@ import signal
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import build_app
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
     from pipeline.stream.work import Work
@@ -62,12 +65,14 @@ class Worker:
         registry: CollectorRegistry,
         metrics: StreamMetrics,
         open_work: Callable[[], AbstractAsyncContextManager[Work]],
+        topics: TopicWatch | None = None,
     ) -> None:
-        """Take what opens the role's work: it connects, and closes again when its context ends."""
+        """Take what opens the role's work (it connects, and closes when its context ends), and the topics' watch."""
         self._options = options
         self._registry = registry
         self._metrics = metrics
         self._open_work = open_work
+        self._topics = topics
         self._progress = Progress(now=time.monotonic)
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
@@ -97,10 +102,19 @@ class Worker:
             )
             await status.start()
             stack.push_async_callback(status.stop)
+            logger.info(
+                "worker starts",
+                role=self._options.app.name,
+                version=version("onesignal-pipeline"),
+                group=self._options.app.group,
+                topic=self._options.app.topic,
+                http_port=status.port,
+            )
             work = self._work = await self._opened(stack)
             if work is None:
                 return 0
-            app = self._app = build_app(self._options.app, work, on_committed=self._on_committed)
+            source = self._topics.source if self._topics is not None else None
+            app = self._app = build_app(self._options.app, work, on_committed=self._on_committed, source=source)
             self._show_metrics(app)
             await self._work_until_the_end(app, work)
         return 0 if self._fault is None else 1
@@ -123,6 +137,9 @@ class Worker:
         watching = asyncio.create_task(self._watch(app), name="watch")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         tasks: set[asyncio.Task[Any]] = {working, starting, watching, stopping}
+        if self._topics is not None:
+            tasks.add(asyncio.create_task(self._topics.run(), name="topics"))
+        everything = frozenset(tasks)
         try:
             while not (self._stop.is_set() or self._fault):
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -131,17 +148,21 @@ class Worker:
                 tasks -= done
         finally:
             await self._end(app, work, working)
-            for task in (starting, watching, stopping, working):
+            for task in everything:
                 task.cancel()
-            await asyncio.wait({starting, watching, stopping, working}, timeout=self._options.leave_timeout_seconds)
+            await asyncio.wait(everything, timeout=self._options.leave_timeout_seconds)
 
     def _note_faults(self, done: set[asyncio.Task[Any]]) -> None:
         for task in done:
             error = task.exception()
             if error is not None and self._fault is None:
                 self._fault = error
-                report = logger.error if isinstance(error, WorkerError) else logger.exception
-                report("the worker ends, what is not settled stays in Kafka", error=str(error), exc_info=error)
+                told = isinstance(error, (WorkerError, ClusterFaultError))  # its text says it all
+                logger.error(
+                    "the worker ends, what is not settled stays in Kafka",
+                    error=str(error),
+                    exc_info=None if told else error,
+                )
 
     async def _watch(self, app: App) -> None:
         """Look at progress once a second; raise when Faust has crashed."""
@@ -160,6 +181,8 @@ class Worker:
         app.batch_consumer.stop_flow()
         app.flow_control.suspend()
         app.flow_control.clear()
+        if isinstance(self._fault, TopicLostError):  # an offset of the old topic must not be committed for the new one
+            app.batch_consumer.ledger.revoke(tuple(app.batch_consumer.ledger.places()))
         settle = self._fault is None and not working.done()
         leaving = asyncio.create_task(self._leave(app, work if settle else None), name="leave")
         # Not `wait_for`: Faust's services swallow a cancellation and go on to stop the next of them.
@@ -204,7 +227,7 @@ class Worker:
         state = self._work.state()
         return judge_liveness(
             lag=self._app.batch_consumer.lag(),
-            waits_on_purpose=state.hold_reason is not None or state.retrying,
+            waits_on_purpose=state.hold_reason is not None or state.retrying or self._complaint is not None,
             broker_answers=self._broker_answers,
             seconds_without_progress=self._progress.seconds_without(),
             stall_timeout_seconds=self._options.stall_timeout_seconds,
@@ -218,7 +241,12 @@ class Worker:
             fault=None if self._fault is None else str(self._fault),
             joined=self._started and not self._app.rebalancing,
             state=self._work.state(),
+            complaint=self._complaint,
         )
+
+    @property
+    def _complaint(self) -> str | None:
+        return self._topics.complaint if self._topics is not None else None
 
     def _show_metrics(self, app: App) -> None:
         ledger = app.batch_consumer.ledger

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pipeline.core.messages import Message, MessageBatch
+    from pipeline.kafka.groups import KnownSource
     from pipeline.stream.ledger import RecordBatch
 
 TOPIC = "onesignal.events"
@@ -213,6 +214,9 @@ class ScriptedThread:
         finally:
             self.stores_running -= 1
 
+    def abandon_commit(self) -> None:
+        """Do nothing: a commit of this thread is never repeated."""
+
     def readable_end(self, where: TopicPartition) -> int | None:
         if where not in self.positions:
             raise IllegalStateError(f"{where} is not assigned")
@@ -241,11 +245,17 @@ class FakeFetcher:
 class TransportBench:
     """A `BatchConsumer` between a scripted Kafka and a fake work, with the test in place of Faust's machinery."""
 
-    def __init__(self, *, max_messages_in_hand: int = 100, revoke_timeout_seconds: float = BOUND_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        max_messages_in_hand: int = 100,
+        revoke_timeout_seconds: float = BOUND_SECONDS,
+        source: KnownSource | None = None,
+    ) -> None:
         self.work = FakeWork()
         self.commits = 0
         options = app_options(revoke_timeout_seconds=revoke_timeout_seconds, max_messages_in_hand=max_messages_in_hand)
-        self.app = build_app(options, self.work, on_committed=self._on_committed)
+        self.app = build_app(options, self.work, on_committed=self._on_committed, source=source)
         self.app.transport = _ScriptedTransport(
             self.app.conf.broker_consumer, self.app, options=self.app.transport.options
         )

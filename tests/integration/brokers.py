@@ -57,6 +57,7 @@ class Broker:
     bootstrap_servers: str
     embedded: EmbeddedBroker | None = None
     server: KafkaServer | None = None
+    replication_factor: int = 1
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     @property
@@ -85,7 +86,7 @@ class Broker:
             self.embedded.create_topic(name, partitions)
             return
         settings = {key.replace("_", "."): str(value) for key, value in configuration.items()}
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=self.replication_factor, config=settings)
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         for created in admin.create_topics([topic], operation_timeout=_ADMIN_SECONDS).values():
             created.result(_ADMIN_SECONDS)

@@ -8,16 +8,22 @@ install; with ``CI=true`` that is a failure.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.local.broker import EmbeddedBroker
 from tests.integration.brokers import Broker, BrokerKind
+from tests.kafka_cluster import KafkaCluster
+from tests.kafka_security import SecureListener
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, find_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+REAL_KAFKAS = frozenset({"real_kafka", "secured_kafka", "kafka_cluster"})
+"""Fixtures that start a real Kafka."""
 
 
 def _chosen(config: pytest.Config) -> tuple[BrokerKind, ...]:
@@ -48,12 +54,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what needs no broker to the other lane, when the real one is run alone."""
-    if _chosen(config) != (BrokerKind.REAL,):
+    """Leave what the chosen broker has no part in to the other lane, when one lane is run alone."""
+    chosen = _chosen(config)
+    if BrokerKind.REAL not in chosen:
+        without = [item for item in items if _fixtures(item) & REAL_KAFKAS]
+    elif chosen == (BrokerKind.REAL,):
+        without = [item for item in items if not _fixtures(item) & {"broker", *REAL_KAFKAS}]
+    else:
         return
-    without = [item for item in items if not {"broker", "real_kafka"} & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+def _need_kafkas_tools() -> None:
+    """Skip what needs a Kafka of our own where none can be started; with CI=true that is a failure."""
+    try:
+        find_tools()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +87,29 @@ def real_kafka() -> Iterator[KafkaServer | str]:
     if address:
         yield address
         return
-    try:
-        find_tools()
-    except KafkaUnavailableError as error:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    _need_kafkas_tools()
     with KafkaServer() as server:
         yield server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuredKafka:
+    """A real Kafka with a secured listener; ``broker`` is its plain one, for the test's own client."""
+
+    broker: Broker
+    listener: SecureListener
+
+
+@pytest.fixture(scope="module")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A Kafka of the module's own that asks for TLS and a password."""
+    _need_kafkas_tools()
+    listener = SecureListener(tmp_path_factory.mktemp("certificates"))
+    with KafkaServer(
+        heap_megabytes=512, properties=listener.properties, storage_options=listener.storage_options
+    ) as server:
+        broker = Broker(kind=BrokerKind.REAL, bootstrap_servers=server.bootstrap_servers, server=server)
+        yield SecuredKafka(broker=broker, listener=listener)
 
 
 @pytest.fixture
@@ -87,3 +126,11 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
                 yield Broker(kind=kind, bootstrap_servers=kafka)
             else:
                 yield Broker(kind=kind, bootstrap_servers=kafka.bootstrap_servers, server=kafka)
+
+
+@pytest.fixture(scope="module")
+def kafka_cluster() -> Iterator[KafkaCluster]:
+    """Three nodes of the module's own."""
+    _need_kafkas_tools()
+    with KafkaCluster() as cluster:
+        yield cluster

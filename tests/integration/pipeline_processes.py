@@ -106,7 +106,7 @@ class Pipeline:
 
     async def start(self, role: Role) -> WorkerProcess:
         """Start a worker."""
-        port = _free_port()
+        port = free_port()
         log = self.folder / f"{role.value}-{len(self.workers)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
@@ -181,7 +181,7 @@ async def running_pipeline(
         await segment.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

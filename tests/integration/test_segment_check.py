@@ -60,3 +60,9 @@ async def test_a_key_of_the_wrong_shape_is_not_sent(capsys: pytest.CaptureFixtur
         assert await _check(segment.endpoint, "short") == ExitCode.MISTAKE
         assert not segment.ledger.accepted
     assert "PIPELINE_SEGMENT_WRITE_KEY is set, but it has 5 characters" in capsys.readouterr().err
+
+
+async def test_a_port_that_does_not_speak_tls_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    async with _segment() as segment:
+        assert await _check(segment.endpoint.replace("http://", "https://")) == ExitCode.FAILED
+    assert "the other side does not speak it (a plain http:// port?)" in capsys.readouterr().err

@@ -107,3 +107,27 @@ def test_what_the_cluster_refuses_is_told_for_each_topic(broker: Broker, capsys:
 def test_a_cluster_that_cannot_create_topics_says_so(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["topics", "create"], _environment(broker)) == ExitCode.FAILED
     assert "This cluster has no controller" in capsys.readouterr().err
+
+
+@pytest.mark.real_only("CreateTopics")
+def test_what_differs_about_topics_that_were_there_is_told(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = _environment(broker, TOPIC_PARTITIONS="1")
+    broker.create_topic_named(environment["PIPELINE_RAW_TOPIC"], 1, retention_ms=1000, compression_type="gzip")
+    broker.create_topic_named(environment["PIPELINE_DEAD_LETTER_TOPIC"], 1)
+    assert run(["topics", "create"], environment) == ExitCode.DONE
+    captured = capsys.readouterr()
+    assert "  compression.type=gzip (the settings say producer)\n" in captured.out
+    assert "  retention.ms=1000 (the settings say 604800000)\n" in captured.out
+    assert "  max.message.bytes=1048588 (the settings say 2097176)\n" in captured.out
+    assert "warning: Topic" in captured.err
+    assert run(["topics", "check"], environment) == ExitCode.DONE
+    assert "takes no message over 1048588 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.real_only("topic configuration")
+def test_a_topic_that_takes_no_record_is_a_fault(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = _environment(broker)
+    _make(broker, environment, RAW_TOPIC=1, DEAD_LETTER_TOPIC=1)
+    broker.create_topic_named(environment["PIPELINE_RECORDS_TOPIC"], 1, max_message_bytes=20_000)
+    assert run(["topics", "check"], environment) == ExitCode.FAILED
+    assert "takes no message over 20000 bytes" in capsys.readouterr().err

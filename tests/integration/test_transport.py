@@ -309,13 +309,14 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
     )
     await asyncio.to_thread(compact, where)
     work = FakeWork()
-    async with running_worker(where, tmp_path, work, max_poll_records=2):
+    async with running_worker(where, tmp_path, work, max_poll_records=2) as worker:
         await eventually(lambda: bool(work.offsets()) and work.offsets()[-1] == 41)
         offsets = work.offsets()
         assert offsets != list(range(offsets[0], offsets[-1] + 1)), "the log was not compacted"
         for batch in reversed(work.batches):
             batch.acknowledge()
         await eventually(lambda: where.committed() == {0: 42})
+        await eventually(lambda: worker.lag == 0)
 
 
 def compact(where: Stage) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.parts import Parts
     from tests.simulation.scenario import Scenario
 
-REFUSALS: Final = False
+REFUSALS: Final = True
 """Whether the destination refuses single records and large bodies: the lane must be able to take a batch apart."""
 
 

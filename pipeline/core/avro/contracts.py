@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,16 @@ class Contract(msgspec.Struct, frozen=True):
     subject: str
     version: int
     schema: Schema
+
+    @property
+    def full_name(self) -> str:
+        """The schema's name with its namespace."""
+        return f"{self.schema['namespace']}.{self.schema['name']}"
+
+    @property
+    def text(self) -> str:
+        """The schema as JSON, as it is registered."""
+        return orjson.dumps(self.schema).decode()
 
 
 def _record(name: str, doc: str, *fields: Schema, namespace: str | None = None) -> Schema:

@@ -2,8 +2,9 @@
 
 The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused gives
 its place to its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
-is not. Verdicts are collected, and nothing is said about them before the last one: whoever uses this may change his
-mind until then (`rejoin`). The breaker is asked about the flight as a whole.
+is not. Verdicts are collected, and no dead letter is written before the last one: whoever uses this may change his
+mind until then (`rejoin`). But a verdict is final once a record behind it is accepted: sent again, it would come too
+late. So the breaker is asked at each verdict, about the flight as a whole, and what it allows is reserved.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Dissection:
         self._breaker = breaker
         self._accepted = 0
         self._told = False
+        self._final = 0
+        self._reserved = 0
         self._parts: deque[Flight] = deque([flight.only_records()])
         self._verdicts: list[_Verdict] = []
         self._letters = flight.only_letters()
@@ -80,20 +83,27 @@ class Dissection:
         """How many records are neither accepted nor stored."""
         return self.bad + sum(part.record_count for part in self._parts)
 
-    @property
-    def is_tolerable(self) -> bool:
-        """Whether the breaker would let the dead letters be stored if everything else is accepted."""
-        return self._breaker.allows(records=self._accepted + self.unsettled, bad=self.bad)
+    def may_go_on(self) -> bool:
+        """Ask the breaker whether the dead letters could be stored if everything else is accepted, and reserve them."""
+        records = self._accepted + self.unsettled
+        if self.bad > self._reserved and not self._breaker.allows(records=records, bad=self.bad, own=self._reserved):
+            return False
+        self._reserve(self.bad)
+        return True
 
     def may_be_stored(self) -> bool:
         """Ask the breaker about the dead letters; what it has allowed once, it was told of, and is not asked again."""
-        self._told = self._told or self._breaker.admit(records=self._accepted + self.bad, bad=self.bad)
+        if not self._told and self.may_go_on():
+            self._reserve(0)
+            self._breaker.note(records=self._accepted + self.bad, bad=self.bad)
+            self._told = True
         return self._told
 
     def accepted(self) -> Flight:
         """Take away the first part: it is accepted."""
         part = self._parts.popleft()
         self._accepted += part.record_count
+        self._final = len(self._verdicts)
         if not self.unsettled:
             self._breaker.note(records=self._accepted, bad=0)
         return part
@@ -111,11 +121,12 @@ class Dissection:
         self.tidy()
 
     def rejoin(self) -> None:
-        """Take all verdicts back: what is not accepted is one part again, in order."""
-        refused = (verdict.run for verdict in self._verdicts)
+        """Take back the verdicts that are not final: what is not settled by one is one part again, in order."""
+        refused = (verdict.run for verdict in self._verdicts[self._final :])
         waiting = chain.from_iterable(part.runs for part in self._parts)
         self._parts = deque([Flight(runs=(*refused, *waiting))])
-        self._verdicts = []
+        del self._verdicts[self._final :]
+        self._reserve(min(self._reserved, self.bad))
         self.tidy()
 
     def carries(self, partitions: Collection[Partition]) -> bool:
@@ -126,8 +137,15 @@ class Dissection:
     def forget(self, partitions: Collection[Partition]) -> None:
         """Leave out some partitions. The first part may be under way, so it stays though nothing may be left of it."""
         self._parts = deque(part.without(partitions) for part in self._parts)
-        self._verdicts = [each for each in self._verdicts if each.run.held.partition not in partitions]
+        kept = [each.run.held.partition not in partitions for each in self._verdicts]
+        self._final = sum(kept[: self._final])
+        self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]
         self._letters = self._letters.without(partitions)
+        self._reserve(min(self._reserved, self.bad))
+
+    def _reserve(self, dead_letters: int) -> None:
+        self._breaker.reserve(dead_letters - self._reserved)
+        self._reserved = dead_letters
 
     def tidy(self) -> None:
         """Let go of first parts of which nothing is left, when none is under way."""

@@ -223,7 +223,7 @@ class Lane:
         if self._rest.part.record_count == self._sent_records:
             self._rest.refused(refuse.reason)
         # Else the refusal may be about what was forgotten meanwhile: what is left has its own answer to come.
-        if self._rest.is_tolerable:
+        if self._rest.may_go_on():
             self._go_on(now)
         else:
             self._trip(now, because=refuse.advice)
@@ -244,7 +244,7 @@ class Lane:
         return Wait(until=self._due_at)
 
     def _trip(self, now: float, *, because: str) -> None:
-        """Hold what would be too many dead letters: none of them is written, and all is tried again."""
+        """Hold what would be too many dead letters: none of these is written, and all is tried again."""
         self._rest.rejoin()
         advice = too_many_dead_letters(self._breaker.limits, because)
         self._tripped = Hold(after_seconds=self._hold_seconds, advice=advice)

@@ -32,7 +32,8 @@ _FAILURES: Final[Mapping[Failure, str]] = {
     Failure.TIMEOUT: "no answer in time: check the network, firewalls and proxies on the way",
     Failure.NAME_NOT_RESOLVED: "the host's name is not known here: check PIPELINE_SEGMENT_ENDPOINT and the DNS",
     Failure.NOT_CONNECTED: "no connection: check PIPELINE_SEGMENT_ENDPOINT, and whether a firewall is on the way",
-    Failure.TLS: "the certificate is not trusted: check PIPELINE_SEGMENT_ENDPOINT, and proxies that open TLS",
+    Failure.TLS: "no TLS: the other side does not speak it (a plain http:// port?), or its certificate is not trusted: "
+    "check PIPELINE_SEGMENT_ENDPOINT, and proxies that open TLS",
     Failure.CONNECTION_LOST: "the connection was lost in the middle of it: check proxies on the way, then try again",
 }
 

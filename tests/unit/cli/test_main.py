@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
@@ -42,6 +43,7 @@ def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
     assert run(["--help"], {}) == ExitCode.DONE
     told = capsys.readouterr().out
     assert all(f"\n    {code.value:<5}" in told for code in ExitCode)
+    assert "\n    128+n  ended by signal n: 143 by a second SIGTERM" in told
 
 
 def test_without_a_command_the_help_is_shown_as_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,3 +104,21 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == ExitCode.FAILED
+
+
+@pytest.mark.parametrize(
+    "arguments", [("settings",), ("settings", "--format", "json"), ("rules", "check", "keep-all"), ("--help",)]
+)
+def test_a_full_disk_behind_standard_output_is_one_line_and_no_traceback(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert told.stderr == "Standard output cannot be written: No space left on device.\n"
+    assert told.returncode == ExitCode.FAILED

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from click.shell_completion import BashComplete
 
-from pipeline.cli.main import ExitCode, run
+from pipeline.cli.main import ExitCode, cli, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,8 +121,82 @@ def test_an_unknown_kind_is_called_one(tmp_path: Path, capsys: pytest.CaptureFix
     assert "outcome   delivered" in told
 
 
-def test_the_other_settings_of_the_processor_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    event = _event(tmp_path, kind="message.push.clicked", external_id="", subscription_id="s-1")
-    environment = {"PIPELINE_ANONYMOUS_ENGAGEMENT": "drop"}
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [("message.push.clicked", "ANONYMOUS_ENGAGEMENT"), ("message.push.received", "ANONYMOUS_DELIVERY")],
+)
+@pytest.mark.parametrize("policy", ["drop", "reject"])
+def test_a_setting_that_decides_is_named(
+    kind: str, setting: str, policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = _event(tmp_path, kind=kind, external_id="", subscription_id="s-1")
+    assert run(["rules", "explain", "keep-all", event], {f"PIPELINE_{setting}": policy}) == ExitCode.DONE
+    told = capsys.readouterr().out
+    assert re.search(rf"outcome   {policy}\w+: anonymous", told)
+    assert f"decided   PIPELINE_{setting}={policy}: the event has no external id\n" in told
+    assert "no rule matches" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "decided"),
+    [
+        ("message.fax.sent", "reject", ["decided   PIPELINE_UNKNOWN_KINDS=reject"]),
+        ("a@b.example", "reject", ["decided   PIPELINE_UNKNOWN_KINDS=reject"]),
+        ("a@b.example", "deliver", []),  # no setting lets an address pass as a kind
+    ],
+)
+def test_an_unknown_kind_is_rejected_by_its_setting(
+    kind: str, setting: str, decided: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rules", "explain", "keep-all", _event(tmp_path, kind=kind)], {"PIPELINE_UNKNOWN_KINDS": setting}) == 0
+    told = capsys.readouterr().out
+    assert "outcome   rejected: unknown_kind" in told
+    assert [line for line in told.splitlines() if line.startswith("decided")] == decided
+
+
+def test_the_file_that_is_given_takes_the_place_of_the_one_in_the_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.yaml").write_text("rules: 1\n", encoding="utf-8")
+    event = _event(tmp_path, kind="message.push.clicked")
+    environment = {"PIPELINE_RULES_FILE": str(tmp_path / "broken.yaml"), "PIPELINE_RULES_PRESET": "nonsense"}
     assert run(["rules", "explain", "keep-all", event], environment) == ExitCode.DONE
-    assert "outcome   dropped: anonymous" in capsys.readouterr().out
+    assert "outcome   delivered" in capsys.readouterr().out
+
+
+def test_rules_and_event_cannot_both_come_from_standard_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "explain", "-", "-"], {}) == ExitCode.MISTAKE
+    assert "FILE is `-` already, and standard input is read once." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["rules", "check"], ["rules", "explain"]])
+@pytest.mark.parametrize(
+    ("begun", "offered"),
+    [
+        (
+            "",
+            [
+                ("plain", "keep-all"),
+                ("plain", "curb-sent-and-displayed"),
+                ("plain", "engagement-only"),
+                ("plain", "folder/"),
+                ("plain", "kept.yaml"),
+            ],
+        ),
+        ("k", [("plain", "keep-all"), ("plain", "kept.yaml")]),
+        ("folder/r", [("file", "folder/r")]),
+    ],
+)
+def test_a_shell_is_offered_presets_and_files(
+    command: list[str],
+    begun: str,
+    offered: list[tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("kept.yaml", ".hidden"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    completions = BashComplete(cli, {}, "onesignal-pipeline", "_X").get_completions(command, begun)
+    assert [(completion.type, completion.value) for completion in completions] == offered

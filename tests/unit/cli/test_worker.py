@@ -28,3 +28,57 @@ def test_a_broken_rules_file_keeps_a_worker_from_starting(
     path.write_text("rules:\n  - when: {action: snet}\n    then: dropp\n", encoding="utf-8")
     assert run(["worker", role], {**KAFKA, **SEGMENT, "PIPELINE_RULES_FILE": str(path)}) == ExitCode.MISTAKE
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", [("worker", "processor"), ("worker", "all"), ("settings",)])
+def test_mistakes_in_settings_and_in_the_files_that_they_name_are_listed_together(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in (
+        ("rules.yaml", "rules:\n  - when: {action: snet}\n    then: keep\n"),
+        ("names.yaml", "fax: Fax\n"),
+        ("ca.pem", "none"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    environment = {
+        "PIPELINE_SEGMENT_WRITE_KEY": "short",
+        "PIPELINE_SEGMENT_ENDPOINT": "https://api.segment.io",
+        "PIPELINE_KAFKA_SECURITY_PROTOCOL": "SSL",
+        "PIPELINE_KAFKA_SSL_CA_FILE": str(tmp_path / "ca.pem"),
+        "PIPELINE_RULES_FILE": str(tmp_path / "rules.yaml"),
+        "PIPELINE_NAME_PROFILE": "custom",
+        "PIPELINE_NAMES_FILE": str(tmp_path / "names.yaml"),
+    }
+    assert run(command, environment) == ExitCode.MISTAKE
+    told = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "PIPELINE_SEGMENT_WRITE_KEY",
+        "PIPELINE_SEGMENT_ENDPOINT",
+        *(["PIPELINE_KAFKA_BOOTSTRAP_SERVERS"] if command[0] == "worker" else []),
+        "PIPELINE_KAFKA_SSL_CA_FILE",
+        f"{tmp_path}/rules.yaml:2:",
+        f"{tmp_path}/names.yaml:1:",
+    ]
+
+
+def test_a_sink_does_not_read_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: 1\n", encoding="utf-8")
+    environment = {**SEGMENT, "PIPELINE_RULES_FILE": str(tmp_path / "rules.yaml")}
+    assert run(["worker", "segment-sink"], environment) == ExitCode.MISTAKE
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS"]
+
+
+@pytest.mark.parametrize("command", [("segment", "check"), ("worker", "segment-sink"), ("worker", "all")])
+@pytest.mark.parametrize("address", ["https://api.segment.io", "https://h:99999/v1", "https://a b/v1"])
+def test_an_address_without_a_usable_host_port_or_path_is_one_clear_line(
+    command: tuple[str, ...], address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command, {**KAFKA, **SEGMENT, "PIPELINE_SEGMENT_ENDPOINT": address}) == ExitCode.MISTAKE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("PIPELINE_SEGMENT_ENDPOINT is `https://")
+
+
+def test_a_folder_that_cannot_be_made_after_all_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    # The system says that whoever may write everywhere may write here, and then refuses.
+    assert run(["worker", "segment-sink"], {**KAFKA, **SEGMENT, "PIPELINE_DATA_DIRECTORY": "/proc/onesignal/x"}) == 2
+    assert capsys.readouterr().err.startswith("PIPELINE_DATA_DIRECTORY is `/proc/onesignal/x`, ")

@@ -153,7 +153,7 @@ def test_an_event_without_message_and_user_has_a_record() -> None:
     ("title", "language", "text"),
     [
         ("Plain", "de", "Plain"),
-        ("{'en':'Flash Sale...'}", "en", "{'en':'Flash Sale...'}"),
+        ("{'en':'Flash Sale...'}", "en", "Flash Sale..."),
         ({"en": "Hi", "de": "Hallo"}, "de", "Hallo"),
         ({"en": "Hi", "de": "Hallo"}, "fr", "Hi"),
         ({"en": "Hi", "de": "Hallo"}, "", "Hi"),

@@ -8,6 +8,7 @@ from pipeline.core.mistakes import RulesError
 from pipeline.core.rules import DROP, KEEP, Clause, Condition, Decision, SampleBy, Verdict
 from pipeline.core.rules_file import parse_rules
 
+DECISIONS = "known are `keep`, `drop`, `{sample: {percent: 10, by: user}}`"
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "rules"
 
 
@@ -84,8 +85,14 @@ def test_yaml_1_1_words_are_texts() -> None:
             f"r.yaml:2: unknown key `{'k' * 60}…`; known are `name`, `when`, `then`",
         ),
         ("rules: {}", "r.yaml:1: `rules` must be a list, not keys with values"),
-        ("rules: []\ndefault:\n", "r.yaml:2: `default` has no value; known are `keep`, `drop`"),
-        ("rules: []\ndefault: xyz\n", "r.yaml:2: unknown decision `xyz`; known are `keep`, `drop`"),
+        ("rules: []\ndefault:\n", f"r.yaml:2: `default` has no value; {DECISIONS}"),
+        ("rules: []\ndefault: xyz\n", f"r.yaml:2: unknown decision `xyz`; {DECISIONS}"),
+        ("rules:\n  - then: snet\n", f"r.yaml:2: unknown decision `snet`; {DECISIONS}"),
+        (
+            "rules: []\ndefault: sampel\n",
+            "r.yaml:2: unknown decision `sampel`; "
+            "a sample needs its size: write `default: {sample: {percent: 10, by: user}}`",
+        ),
         (
             "rules:\n  - when: {tag: {plan: {a: b}}}\n    then: keep\n",
             "r.yaml:2: `plan` must be a text or a number or true or false, not keys with values",

@@ -28,11 +28,19 @@ TEXT = "2024-02-21T23:45:15.000Z"
         ("2024-02-21 23:45:15 UTC", TEXT),
         ("2024-02-21 23:45:15.228123 UTC", "2024-02-21T23:45:15.228Z"),
         ("2024-02-21", "2024-02-21T00:00:00.000Z"),
+        ("20260101", "2026-01-01T00:00:00.000Z"),
+        (20260101, "2026-01-01T00:00:00.000Z"),
+        (20260101.0, "2026-01-01T00:00:00.000Z"),
+        ("20260101T101500Z", "2026-01-01T10:15:00.000Z"),
+        (1708559115228123, "2024-02-21T23:45:15.228Z"),
+        ("1708559115228123", "2024-02-21T23:45:15.228Z"),
+        (1708559115228123.0, "2024-02-21T23:45:15.228Z"),
+        (253402300799999999, "9999-12-31T23:59:59.999Z"),
         (1, "1970-01-01T00:00:01.000Z"),
         (253402300799999, "9999-12-31T23:59:59.999Z"),
     ],
 )
-def test_a_timestamp_is_seconds_or_milliseconds_or_text(timestamp: Timestamp, expected: str) -> None:
+def test_a_timestamp_is_seconds_or_smaller_or_a_day_or_text(timestamp: Timestamp, expected: str) -> None:
     assert event_time(timestamp, None, STORED) == expected
     assert event_time(timestamp, "", STORED) == expected
 
@@ -49,6 +57,10 @@ def test_a_timestamp_is_seconds_or_milliseconds_or_text(timestamp: Timestamp, ex
         "-5",
         1e300,
         10**30,
+        1708559115228123456,
+        "20261301",
+        20261301,
+        "19691231",
         "9" * 30,
         "1_000",
         "１７０８５５９１１５",  # noqa: RUF001 -- full-width digits are the point

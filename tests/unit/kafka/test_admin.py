@@ -86,5 +86,19 @@ async def test_a_certificate_that_is_not_trusted_is_told_from_an_absent_broker()
                 bootstrap_servers=server, security_protocol="SSL", ssl_context=ssl.create_default_context()
             )
         )
-    assert "certificate verify failed" in told
-    assert "PIPELINE_KAFKA_SSL_CA_FILE" in told
+    assert "its certificate is not trusted" in told
+    assert "check that PIPELINE_KAFKA_SSL_CA_FILE holds the authority of the broker's certificate" in told
+
+
+@pytest.mark.parametrize("name", ["another.host", "127.0.0.2"])
+async def test_a_certificate_of_another_host_is_told_from_one_that_is_not_trusted(name: str) -> None:
+    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert(name).configure_cert(context)
+    authority.configure_trust(trusting)
+    async with _listening(_say_nothing, context) as server:
+        told = await _refusal(
+            ConnectionOptions(bootstrap_servers=server, security_protocol="SSL", ssl_context=trusting)
+        )
+    assert "mismatch, certificate is not valid for '127.0.0.1'" in told
+    assert "PIPELINE_KAFKA_SSL_CHECK_HOSTNAME" in told
+    assert "PIPELINE_KAFKA_SSL_CA_FILE" not in told

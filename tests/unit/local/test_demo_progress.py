@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import pytest
 from rich.console import Console
 
 from pipeline.local.demo_progress import DemoProgress
@@ -44,6 +45,20 @@ def test_on_a_terminal_there_are_bars() -> None:
         progress.show(snapshot(7, 5, 3, 2))
     assert "starting" in out.getvalue()
     assert "7/10" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("width", "beside"), [(39, (False, False)), (60, (True, True)), (45, (False, False)), (46, (False, True))]
+)
+def test_a_narrow_terminal_loses_the_bars_then_the_time_and_never_a_count(
+    width: int, beside: tuple[bool, bool]
+) -> None:
+    out = io.StringIO()
+    with DemoProgress(Console(file=out, width=width, force_terminal=True), events=20_000_000) as progress:
+        progress.show(snapshot(19_999_999, 5_999_999, 6_999_999, 2_999_999))
+    for count in ("19999999/20000000", "5999999/20000000", "2999999/6999999"):
+        assert count in out.getvalue()
+    assert ("━" in out.getvalue(), "0:00:0" in out.getvalue()) == beside
 
 
 def test_everything_is_settled_when_every_reader_has_come_to_the_end() -> None:

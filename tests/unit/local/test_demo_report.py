@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import pytest
 from rich.console import Console
 
 from pipeline.core.presets import Preset
@@ -35,9 +36,9 @@ def outcome(*sums: Sum, exceptions: int = 0, killed: Sequence[str] = (), faults:
     )
 
 
-def printed(told: Outcome) -> str:
+def printed(told: Outcome, width: int = 120) -> str:
     out = io.StringIO()
-    print_report(Console(file=out, width=120), told)
+    print_report(Console(file=out, width=width), told)
     return out.getvalue()
 
 
@@ -66,3 +67,18 @@ def test_what_was_done_to_the_run_is_told() -> None:
     text = printed(outcome(RIGHT, killed=["processor"], faults=True))
     assert "Killed and restarted: processor" in text
     assert "2 x slow" in text
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
+    sink = Sum(
+        place="destination",
+        total=("distinct messageIds", 12_345_678),
+        parts=(("forwarded", 12_345_679), ("repeated ids", -1), ("rejected by the sink", 0)),
+    )
+    told = outcome(RIGHT, sink, exceptions=9_876_543)
+    told.comparison.tallies[Preset.KEEP_ALL].events = 23_456_789
+    text = printed(told, width)
+    assert [n for n in ("12,345,678", "12,345,679", "9,876,543", "23,456,789", "1,000") if n not in text] == []
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()[:-1]) <= width

@@ -20,6 +20,7 @@ from pipeline.settings import (
 from pipeline.settings.expectations import expectation, secrets
 from pipeline.settings.mistakes import variable
 from pipeline.settings.sections import FIELDS, Settings
+from pipeline.sinks.segment.options import endpoint_problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -157,14 +158,77 @@ def test_a_write_key_of_the_wrong_shape_is_refused_without_showing_it(key: str, 
         ("events.eu1.segmentapis.com", "it is not an address that starts with https:// or http://"),
         ("ftp://x/", "it is not an address that starts with https:// or http://"),
         ("https://", "it is not an address that starts with https:// or http://"),
+        ("https:///v1/batch", "it is not an address that starts with https:// or http://"),
         ("https://me:hunter2@proxy/v1", "it holds a user name or password"),
+        ("https://me:hun?hunter2@proxy/v1", "it has a `?` or `#` part"),
         ("https://proxy/v1?key=hunter2", "it has a `?` or `#` part"),
+        ("https://proxy/v1?mail=a@b&key=hunter2", "it has a `?` or `#` part"),
+        ("https://api.segment.io", "the path of the batch call belongs to it"),
+        ("https://api.segment.io/", "the path of the batch call belongs to it"),
+        ("https://api.segment.io:99999/v1/batch", "its host or its port cannot be used"),
+        ("https://api.segment.io:0/v1/batch", "its port is 0"),
+        ("https://[::1/v1/batch", "its host or its port cannot be used"),
+        ("https://api segment.io/v1/batch", "it does not name a host that can exist"),
+        ("https://api..segment.io/v1/batch", "it does not name a host that can exist"),
     ],
 )
 def test_an_endpoint_that_is_no_plain_address_is_refused_without_its_secrets(address: str, reason: str) -> None:
     (text,) = _mistakes({"PIPELINE_SEGMENT_ENDPOINT": address})
     assert reason in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8080/v1/batch", "http://[::1]:80/b", "https://proxy.example./s", "https://größe.de/s"]
+)
+def test_an_endpoint_may_be_anywhere(address: str) -> None:
+    assert load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment_endpoint == address
+
+
+@given(
+    address=st.one_of(
+        st.from_regex(r"https?://[ -~]{0,30}", fullmatch=True),
+        st.builds(
+            "{}://{}{}{}".format,
+            st.sampled_from(["http", "https", "HTTP", "ftp"]),
+            st.text("aA0.-_ [:]@é", max_size=8),
+            st.sampled_from(["", ":", ":0", ":80", ":99999", ":x"]),
+            st.sampled_from(["", "/", "/v1", "//", "/a b", "/?", "/#"]),
+        ),
+    )
+)
+def test_an_endpoint_that_the_settings_take_is_one_that_the_sink_takes(address: str) -> None:
+    try:
+        taken = load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment_endpoint
+    except SettingsError:
+        return
+    assert taken is not None
+    assert endpoint_problem(taken) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "user:s3cr3t@h:9092",
+        "a:1,user:s3cr3t@h:9092",
+        "user:s3,cr3t@h:1",
+        "S://user:s3cr3t@h:1?x=s3cr3t",
+        "S://h?p=s3cr3t",
+    ],
+)
+@pytest.mark.parametrize("name", ["KAFKA_BOOTSTRAP_SERVERS", "SEGMENT_ENDPOINT", "RAW_TOPIC", "HTTP_PORT"])
+def test_a_password_in_a_wrong_value_is_not_shown(name: str, value: str) -> None:
+    (text,) = _mistakes({f"PIPELINE_{name}": value})
+    assert "s3" not in text
+    assert "cr3t" not in text
+    assert "…" in text
+
+
+def test_a_path_is_shown_with_its_at_sign_but_an_address_in_its_place_is_not() -> None:
+    (text,) = _mistakes({"PIPELINE_RULES_FILE": "/srv/app@2/rules.yaml"})
+    assert "`/srv/app@2/rules.yaml`" in text
+    (text,) = _mistakes({"PIPELINE_RULES_FILE": "https://me:s3cr3t@h/rules.yaml"})
+    assert "s3cr3t" not in text
 
 
 @pytest.mark.parametrize("servers", ["kafka:9092", "10.0.0.1:9092,10.0.0.2:9093", "[::1]:9092", "a.b-c.example:1"])
@@ -186,6 +250,34 @@ def test_a_file_that_the_system_does_not_open_is_refused(tmp_path: Path) -> None
     (tmp_path / "rules.yaml").symlink_to(tmp_path / "rules.yaml")
     (text,) = _mistakes({"PIPELINE_RULES_FILE": str(tmp_path / "rules.yaml")})
     assert "it cannot be read: Too many levels of symbolic links" in text
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("file", "it is a file, not a folder"),
+        ("file/below", "/file` is a file, not a folder"),
+        ("x" * 300, "it cannot be used: File name too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, folder: str, reason: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (text,) = _mistakes({"PIPELINE_DATA_DIRECTORY": str(tmp_path / folder)})
+    assert reason in text
+
+
+@pytest.mark.parametrize(("folder", "reason"), [(".", "it may not be written"), ("a/b", "it cannot be made in `")])
+def test_a_folder_without_permission_is_refused(
+    tmp_path: Path, folder: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # who runs the tests may write everywhere
+    (text,) = _mistakes({"PIPELINE_DATA_DIRECTORY": str(tmp_path / folder)})
+    assert reason in text
+
+
+def test_a_folder_that_is_not_there_yet_is_taken(tmp_path: Path) -> None:
+    assert load_settings({"PIPELINE_DATA_DIRECTORY": str(tmp_path / "a/b")}).data_directory == tmp_path / "a/b"
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_very_long_value_is_shown_shortened() -> None:

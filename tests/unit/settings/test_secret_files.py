@@ -84,7 +84,7 @@ def test_what_a_file_holds_is_checked_like_the_variable_and_never_shown(tmp_path
     path = tmp_path / "write-key"
     path.write_text("hunter2", encoding="utf-8")
     text = _mistake({FILE: str(path)})
-    assert "it has 7 characters" in text
+    assert text.startswith(f"{FILE} is `{path}`, whose content cannot be used: it has 7 characters: give 32 letters")
     assert "hunter2" not in text
 
 

@@ -64,3 +64,17 @@ def test_progress_is_counted_from_the_last_time_something_was_done() -> None:
     progress.made()
     clock.now += 2
     assert progress.seconds_without() == 2
+
+
+def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() -> None:
+    def told(hold: str | None) -> Health:
+        return judge_readiness(
+            stopping=False,
+            fault=None,
+            joined=True,
+            state=FakeState(hold_reason=hold),
+            complaint="partitions were added",
+        )
+
+    assert told(None) == Health(ok=False, detail="partitions were added")
+    assert told("check the key") == Health(ok=False, detail="partitions were added; check the key")

@@ -240,7 +240,7 @@ async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: Benc
         0,
         11,
     )
-    assert lines == [{"event": "processor goes on", "log_level": "info"}]
+    assert lines == [{"event": "processor holds no more", "log_level": "info"}]
 
 
 async def test_other_partitions_go_on_while_one_is_held_and_it_is_said_once(bench: Bench) -> None:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
-from pipeline.core.avro.decoding import UnusableSchemaError
 
 from pipeline.core.avro.framing import registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
 from pipeline.stream.schemas import SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError, IllegalStateError
 
+from pipeline.kafka.groups import KnownSource
+from pipeline.stream.errors import OffsetsVanishedError
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.transport import check_environment
 from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, place
@@ -380,3 +382,21 @@ def test_the_compiled_modules_of_faust_are_required() -> None:
         timeout=30,
     )
     assert "compiled modules" in run.stdout
+
+
+async def test_partitions_that_were_added_are_left_alone_and_their_start_is_committed() -> None:
+    bench = TransportBench(source=KnownSource(partitions=1, begun=frozenset({0})))
+    await bench.join({place(0): START, place(1): Position(offset=0, committed=False)})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    assert bench.thread.asked == [{place(0)}]
+    assert await bench.consumer.commit()
+    assert bench.thread.stored == [{place(1): 0}]
+    await end(draining)
+
+
+async def test_a_partition_that_was_begun_and_has_no_offset_any_more_is_not_read() -> None:
+    bench = TransportBench(source=KnownSource(partitions=2, begun=frozenset({0, 1})))
+    with pytest.raises(OffsetsVanishedError, match=r"gone for onesignal\.events\[1\]\. "):
+        await bench.join({place(0): START, place(1): Position(offset=0, committed=False)})
+    assert not await bench.consumer.commit()

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.worker import Worker, WorkerOptions
+from tests.fakes.stream import app_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.stream.app import AppOptions
     from pipeline.stream.work import Work
 
 BOUND_SECONDS = 5.0
@@ -25,7 +25,7 @@ BOUND_SECONDS = 5.0
 def worker_that_opens(opens: Any) -> Worker:
     registry = CollectorRegistry()
     options = WorkerOptions(
-        app=cast("AppOptions", None),
+        app=app_options(),
         http_host="127.0.0.1",
         http_port=0,
         shutdown_timeout_seconds=1.0,

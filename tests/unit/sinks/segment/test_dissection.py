@@ -57,7 +57,7 @@ def taken_apart(
 ) -> Story:
     """Play until nothing is left to send, or the breaker says no."""
     story = Story(accepted=[], requests=0)
-    while rest.part.runs and rest.is_tolerable:
+    while rest.part.runs and rest.may_go_on():
         story.requests += 1
         sent = numbers(rest.part)
         if len(sent) > most_records:
@@ -109,16 +109,67 @@ def test_a_flight_of_letters_has_nothing_to_send() -> None:
     assert (rest.part.runs, rest.bad, rest.unsettled) == ((), 2, 2)
 
 
-def test_verdicts_can_be_taken_back() -> None:
+def test_verdicts_can_be_taken_back_while_nothing_behind_them_is_accepted() -> None:
     rest = Dissection(Flight(runs=(run_of(0, *range(8), letters=(8,)),)), breaker())
-    rest.refused(REFUSED)
-    rest.refused(REFUSED)
-    rest.refused(REFUSED)
-    rest.accepted()
+    for _ in range(4):
+        rest.refused(REFUSED)
+    assert letters_of(rest) == [(0, "refused"), (1, "refused"), (8, "not_json")]
     rest.rejoin()
-    assert numbers(rest.part) == [0, 2, 3, 4, 5, 6, 7]
+    assert numbers(rest.part) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert letters_of(rest) == [(8, "not_json")]
-    assert rest.unsettled == 8
+    assert rest.unsettled == 9
+
+
+def test_a_verdict_is_final_once_something_behind_it_is_accepted() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(8), letters=(8,)),)), breaker())
+    for _ in range(3):
+        rest.refused(REFUSED)
+    assert numbers(rest.accepted()) == [1]
+    rest.refused(REFUSED)
+    rest.refused(REFUSED)
+    rest.rejoin()
+    assert numbers(rest.part) == [2, 3, 4, 5, 6, 7]
+    assert letters_of(rest) == [(0, "refused"), (8, "not_json")]
+    rest.forget([(TOPIC, 0)])
+    rest.rejoin()
+    assert (rest.part.runs, rest.bad) == ((), 0)
+
+
+def test_what_one_flight_has_reserved_another_may_not_use() -> None:
+    shared = breaker(max_share=0.0)
+    first = Dissection(Flight(runs=(run_of(0, *range(10)),)), shared)
+    taken_apart(first, set(range(6)))
+    second = Dissection(Flight(runs=(run_of(1, *range(20, 30)),)), shared)
+    assert len(taken_apart(second, set(range(20, 30))).accepted) == 0
+    assert second.bad == 5
+    second.rejoin()
+    assert first.may_be_stored()
+    assert letters_of(second) == []
+    third = Dissection(Flight(runs=(run_of(2, letters=tuple(range(4))),)), shared)
+    assert third.may_be_stored()
+    assert not Dissection(Flight(runs=(run_of(2, letters=(9,)),)), shared).may_be_stored()
+
+
+def test_what_is_forgotten_is_reserved_no_more() -> None:
+    shared = breaker(max_share=0.0)
+    first = Dissection(Flight(runs=(run_of(0, *range(10)),)), shared)
+    taken_apart(first, set(range(10)))
+    first.forget([(TOPIC, 0)])
+    assert Dissection(Flight(runs=(run_of(2, letters=tuple(range(10))),)), shared).may_be_stored()
+
+
+def test_nothing_is_sent_again_that_stands_before_what_is_accepted_already() -> None:
+    shared = breaker(max_share=0.0)
+    rest = Dissection(Flight(runs=(run_of(0, *range(8)),)), shared)
+    for _ in range(4):
+        rest.refused(REFUSED)  # the flight, its first quarter, and both records of that
+    while rest.part.runs:
+        assert rest.may_go_on()
+        rest.accepted()
+    shared.note(records=100, bad=9)  # another lane's dead letters, between the last answer and the question
+    if not rest.may_be_stored():
+        rest.rejoin()
+    assert numbers(rest.part) == []
 
 
 def test_what_is_forgotten_gets_no_verdict() -> None:

@@ -1,0 +1,55 @@
+"""The files and folders that settings name: what is wrong with them is listed with the mistakes of the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.bootstrap.formats import raw_schema
+from pipeline.bootstrap.policy import build_policy
+from pipeline.kafka.connection import tls_context
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipeline.settings.sections import Settings
+
+
+def policy_mistakes(settings: Settings) -> tuple[Mistake, ...]:
+    """List what is wrong with the rules and names files."""
+    return _mistakes(build_policy, settings)
+
+
+def schema_mistakes(settings: Settings) -> tuple[Mistake, ...]:
+    """List what is wrong with the schema of raw events."""
+    return _mistakes(raw_schema, settings)
+
+
+def tls_mistakes(settings: Settings) -> tuple[Mistake, ...]:
+    """List what is wrong with the certificates for Kafka, where connections are encrypted."""
+    return _mistakes(tls_context, settings) if settings.kafka_security_protocol.encrypts else ()
+
+
+def data_folder(settings: Settings) -> Path | None:
+    """Make the folder that the settings name, with those above it.
+
+    Raises:
+        SettingsError: when it cannot be made.
+    """
+    folder = settings.data_directory
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {error.strerror}."
+            raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
+    return folder
+
+
+def _mistakes(use: Callable[[Settings], object], settings: Settings) -> tuple[Mistake, ...]:
+    try:
+        use(settings)
+    except SettingsError as error:
+        return error.mistakes
+    return ()

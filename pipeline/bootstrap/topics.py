@@ -1,0 +1,70 @@
+"""Look at a role's topics and group before it starts: can they be used, and where does the group begin."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.kafka.connection import connection_options
+from pipeline.kafka.groups import Source, begin_group
+from pipeline.kafka.topic_configuration import size_warnings
+from pipeline.kafka.topics import check_topics, configurations
+from pipeline.settings.choices import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.topic_watch import TopicWatch
+    from pipeline.kafka.topics import FoundTopic
+    from pipeline.settings.sections import Settings
+
+logger = structlog.get_logger(__name__)
+
+
+def check_all_topics(settings: Settings) -> None:
+    """Check the topics of every role at once.
+
+    Raises:
+        TopicsError: the topics cannot be used as they are; every fault of every role is listed.
+        KafkaUnreachableError: no broker can be spoken to.
+    """
+    asyncio.run(check_topics(connection_options(settings), settings, list(Role)))
+
+
+async def begin(
+    role: Role, settings: Settings, connection: ConnectionOptions, watch: TopicWatch
+) -> dict[str, FoundTopic]:
+    """Make sure that a role can start, begin its group, and tell the watch what it has to expect.
+
+    Raises:
+        TopicsError: the topics cannot be used as they are; every fault is listed.
+        GroupOffsetsLostError: committed offsets of the group are missing.
+        KafkaUnreachableError: Kafka does not answer.
+    """
+    found = await check_topics(connection, settings, [role])
+    for warning in size_warnings(configurations(found), settings, [role]):
+        logger.warning(warning)
+    group, source = _source(role, settings, found)
+    known = await begin_group(connection, group=group, source=source, start=settings.group_start)
+    keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}
+    names = (*keyed[role], settings.dead_letter_topic)
+    watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
+    return found
+
+
+def _source(role: Role, settings: Settings, found: Mapping[str, FoundTopic]) -> tuple[str, Source]:
+    match role:
+        case Role.PROCESSOR:
+            return settings.processor_group, Source(
+                topic=settings.raw_topic,
+                partitions=found[settings.raw_topic].partitions,
+                outcome=settings.records_topic,
+                outcome_partitions=found[settings.records_topic].partitions,
+            )
+        case Role.SEGMENT_SINK:
+            return settings.segment_sink_group, Source(
+                topic=settings.records_topic, partitions=found[settings.records_topic].partitions
+            )

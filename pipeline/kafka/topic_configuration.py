@@ -1,0 +1,79 @@
+"""What the cluster has configured for topics, and what of it differs from the settings or is too small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from pipeline.core.shortening import MAX_RECORD_BYTES
+from pipeline.settings.choices import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from pipeline.settings.sections import Settings
+
+    Configurations = Mapping[str, Mapping[str, str]]
+
+MAX_MESSAGE_BYTES: Final = "max.message.bytes"
+_ASKED_FOR: Final = ("cleanup.policy", "compression.type", "retention.ms", MAX_MESSAGE_BYTES)
+_HEADER_BYTES: Final = 1_024
+"""A dead letter's headers: their names, a topic's name of 249 characters at most, and numbers."""
+RECORD_BYTES: Final = 2 * MAX_RECORD_BYTES + _HEADER_BYTES
+"""The largest record, its key, which is a part of it, and its headers."""
+
+
+async def read_configuration(client: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, dict[str, str]]:
+    """Ask what is configured for topics. Those of which the cluster does not tell it are left out."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ASKED_FOR)) for name in topics]
+    try:
+        answers = await client.describe_configs(wanted)
+    except (KafkaError, TimeoutError):
+        return {}  # the embedded broker does not know the question, and this user may not be allowed to ask it
+    return {
+        name: {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+        for answer in answers
+        for code, _, _, name, entries in answer.resources
+        if not code
+    }
+
+
+def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:
+    """Say where a topic is configured otherwise than the settings want it; a larger limit is as good."""
+    return tuple(
+        f"{name}={there[name]} (the settings say {value})"
+        for name, value in wanted.items()
+        if name in there and there[name] != value and not (name == MAX_MESSAGE_BYTES and int(there[name]) >= int(value))
+    )
+
+
+def size_faults(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
+    """List the topics that do not even take a record of the usual kind."""
+    written = [settings.records_topic] if Role.PROCESSOR in roles else []
+    return tuple(
+        f"Topic `{name}` takes no message over {limit} bytes ({MAX_MESSAGE_BYTES}), and a record can have "
+        f"{RECORD_BYTES}: raise it to that at least."
+        for name in (*written, settings.dead_letter_topic)
+        if (limit := _limit(configurations, name)) is not None and limit < RECORD_BYTES
+    )
+
+
+def size_warnings(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> Iterator[str]:
+    """Say when a dead-letter topic cannot take the largest raw message with its headers."""
+    raw = _limit(configurations, settings.raw_topic)
+    dead_letters = _limit(configurations, settings.dead_letter_topic)
+    if Role.PROCESSOR in roles and raw is not None and dead_letters is not None and dead_letters < raw + _HEADER_BYTES:
+        yield (
+            f"Topic `{settings.dead_letter_topic}` takes no message over {dead_letters} bytes ({MAX_MESSAGE_BYTES}), "
+            f"and `{settings.raw_topic}` up to {raw}: the processor would hold at a rejected message of that size, "
+            f"so raise the former to {raw + _HEADER_BYTES} at least."
+        )
+
+
+def _limit(configurations: Configurations, topic: str) -> int | None:
+    limit = configurations.get(topic, {}).get(MAX_MESSAGE_BYTES)
+    return None if limit is None else int(limit)

@@ -1,0 +1,188 @@
+"""Watch the topics that a worker stands on: partitions added to them, and topics that were deleted or made anew."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, UnknownTopicOrPartitionError, for_code
+
+from pipeline.kafka.errors import TopicLostError
+from pipeline.kafka.topic_protocol import TopicsRequest, topic_id
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.groups import KnownSource
+    from pipeline.kafka.topics import FoundTopic
+
+logger = structlog.get_logger(__name__)
+
+CONFIRM_SECONDS: Final = 2.0
+"""A topic counts as lost when it is so twice: one broker may lag behind another."""
+SILENT_LOOKS: Final = 2
+"""Kafka counts as away when it was silent so many times in a row: a connection may be cut at any time."""
+AWAY: Final = (
+    "Kafka does not answer: no events flow and none are lost, and work goes on by itself when it answers again; check "
+    "the brokers, the network, and PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+)
+_REQUEST_TIMEOUT_MS: Final = 15_000
+_MISSING: Final = "was deleted"
+_REMADE: Final = "was deleted and made anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenTopic:
+    """A topic at one look. `identity` is None where the broker tells none."""
+
+    partitions: int
+    identity: bytes | None
+
+
+def find_lost(known: Mapping[str, SeenTopic], seen: Mapping[str, SeenTopic | None]) -> dict[str, str]:
+    """Say of each known topic that is no longer the same what became of it. What was not seen is not judged."""
+    lost = {}
+    for name, now in seen.items():
+        before = known[name]
+        if now is None:
+            lost[name] = _MISSING
+        elif now.partitions < before.partitions or (
+            before.identity is not None and now.identity is not None and now.identity != before.identity
+        ):
+            lost[name] = _REMADE
+    return lost
+
+
+def describe_growth(
+    known: Mapping[str, SeenTopic], seen: Mapping[str, SeenTopic | None], keyed: Collection[str]
+) -> str | None:
+    """Say which keyed topics have more partitions than a worker knows, and what to do; None when none has."""
+    grown = [
+        f"topic `{name}` has {now.partitions} partitions and had {known[name].partitions} when this worker started"
+        for name, now in seen.items()
+        if name in keyed and now is not None and now.partitions > known[name].partitions
+    ]
+    if not grown:
+        return None
+    return (
+        f"{'; '.join(grown)}: this worker goes on with the partitions that it knows and leaves the others alone, what "
+        "they hold waits in Kafka. Give the raw and the records topic the same number of partitions, then restart "
+        "every worker (README, Adding partitions)"
+    )
+
+
+class TopicWatch:
+    """Looks at topics again and again.
+
+    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. So is
+    a Kafka that does not answer; nothing else is judged then. A topic that is gone, or is another one of the same
+    name, ends the worker.
+    """
+
+    def __init__(self, connection: ConnectionOptions, *, interval_seconds: float) -> None:
+        self._growth: str | None = None
+        self._away = False
+        self.source: KnownSource | None = None
+        self._connection = connection
+        self._interval_seconds = interval_seconds
+        self._known: dict[str, SeenTopic] = {}
+        self._keyed: frozenset[str] = frozenset()
+        self._client: AIOKafkaClient | None = None
+
+    @property
+    def complaint(self) -> str | None:
+        """Why not all events flow though the worker does what it can; None when they do."""
+        return AWAY if self._away else self._growth
+
+    def expect(
+        self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource
+    ) -> None:
+        """Take the topics as they were found, those whose number of partitions matters, and the one that is read."""
+        self._known = {name: SeenTopic(partitions=topic.partitions, identity=None) for name, topic in topics.items()}
+        self._known[read] = SeenTopic(partitions=source.partitions, identity=source.identity)
+        self._keyed = frozenset(keyed)
+        self.source = source
+
+    async def run(self) -> None:
+        """Look until cancelled.
+
+        Raises:
+            TopicLostError: a topic was deleted, or deleted and made anew.
+        """
+        suspects: dict[str, str] = {}
+        silent = 0
+        try:
+            while True:
+                seen = await self._look()
+                silent = 0 if seen else silent + 1
+                self._hear(silent)
+                lost = find_lost(self._known, seen)
+                if confirmed := {name: lost[name] for name in lost.keys() & suspects.keys()}:
+                    raise TopicLostError(confirmed)
+                suspects = lost or (suspects if not seen else {})
+                if not lost:
+                    self._learn(seen)
+                soon = suspects or silent
+                await asyncio.sleep(min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
+        finally:
+            await self._disconnect()
+
+    def _hear(self, silent: int) -> None:
+        """Say once that no broker answers, and once that one does again."""
+        away = silent >= SILENT_LOOKS
+        if away and not self._away:
+            logger.error("Kafka is away", reason=AWAY)
+        elif self._away and not away:
+            logger.info("Kafka answers again")
+        self._away = away
+
+    def _learn(self, seen: Mapping[str, SeenTopic | None]) -> None:
+        """Remember the ids that were not known, and say once what has grown."""
+        for name, now in seen.items():
+            before = self._known[name]
+            if now is not None and before.identity is None:
+                self._known[name] = SeenTopic(partitions=before.partitions, identity=now.identity)
+        growth = describe_growth(self._known, seen, self._keyed)
+        if growth is not None and growth != self._growth:
+            logger.error("partitions were added", reason=growth)
+            self._growth = growth
+
+    async def _look(self) -> dict[str, SeenTopic | None]:
+        """Return the topics that a broker speaks of, None for one that it does not have; empty when none answers."""
+        try:
+            client = await self._connect()
+            if (node := client.get_random_node()) is None:
+                raise NodeNotReadyError
+            answer = await client.send(node, TopicsRequest(tuple(self._known)))
+        except (KafkaError, OSError, TimeoutError) as error:
+            logger.debug("topics not looked at, trying again", error=type(error).__name__)
+            await self._disconnect()
+            return {}
+        seen: dict[str, SeenTopic | None] = {}
+        for topic in answer.to_object()["topics"]:
+            error_type = for_code(topic["error_code"])
+            if error_type is NoError:
+                seen[topic["topic"]] = SeenTopic(partitions=len(topic["partitions"]), identity=topic_id(topic))
+            elif error_type is UnknownTopicOrPartitionError:
+                seen[topic["topic"]] = None
+        return seen
+
+    async def _connect(self) -> AIOKafkaClient:
+        if self._client is None:
+            client = AIOKafkaClient(**self._connection, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+            try:
+                await client.bootstrap()
+            except BaseException:
+                await client.close()
+                raise
+            self._client = client
+        return self._client
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()

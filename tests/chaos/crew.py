@@ -1,0 +1,206 @@
+"""The workers: two of each role, started again whenever one ends, as Kubernetes would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pipeline.local.leash import leashed
+from pipeline.settings.choices import Role
+from tests.chaos.recovery import Recovery
+from tests.chaos.segment import write_key
+from tests.integration.pipeline_processes import WorkerProcess, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+WORKERS_OF_A_ROLE: Final = 2
+_FAULT: Final = "the worker ends, what is not settled stays in Kafka"
+_AGAIN_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.1
+_READY_SECONDS: Final = 60
+_STOP_SECONDS: Final = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class Slot:
+    """The place of one worker. Who disturbs it holds the lock; ``expected`` says that its end is meant."""
+
+    name: str
+    role: Role
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    worker: WorkerProcess | None = None
+    expected: bool = False
+    killed_at: float | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Crew:
+    """Keeps every slot filled. ``environment`` is that of all workers; each has a write key of its own."""
+
+    def __init__(self, *, folder: Path, environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
+        self.slots = [
+            Slot(name=f"{role.value}-{number}", role=role) for number in range(WORKERS_OF_A_ROLE) for role in Role
+        ]
+        self.recoveries: list[Recovery] = []
+        self.kills = 0
+        self.starts = 0
+        self.own_ends: list[str] = []
+        self.vain_starts: Counter[str] = Counter()
+        self.bad_stops: list[str] = []
+        self._folder = folder
+        self._environment = environment
+        self._tell = tell
+        self._closing = False
+        self._keepers: list[asyncio.Task[None]] = []
+        self._looks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Fill the slots."""
+        self._keepers = [asyncio.create_task(self._keep(slot)) for slot in self.slots]
+
+    async def all_ready(self, *, seconds: float = _READY_SECONDS) -> None:
+        """Wait until every worker is ready.
+
+        Raises:
+            TimeoutError: one is not, in time.
+        """
+        async with asyncio.timeout(seconds):
+            for slot in self.slots:
+                await slot.ready.wait()
+
+    def of(self, role: Role) -> list[Slot]:
+        """Return the slots of a role."""
+        return [slot for slot in self.slots if slot.role is role]
+
+    def kill(self, slot: Slot) -> None:
+        """SIGKILL a worker, if one is there."""
+        worker = slot.worker
+        if worker is None or worker.process.returncode is not None:
+            return
+        self.kills += 1
+        slot.expected = True
+        slot.killed_at = time.time()
+        worker.process.kill()
+
+    def signal(self, slot: Slot, number: signal.Signals) -> bool:
+        """Send a signal to a worker; False when there is none."""
+        if slot.worker is None or slot.worker.process.returncode is not None:
+            return False
+        with suppress(ProcessLookupError):
+            slot.worker.process.send_signal(number)
+        return True
+
+    async def replace(self, slot: Slot) -> None:
+        """End a worker in order with SIGTERM, and wait until its successor is ready."""
+        worker = slot.worker
+        if worker is None or worker.process.returncode is not None:
+            return
+        slot.expected = True
+        slot.ready.clear()
+        self.signal(slot, signal.SIGTERM)
+        await self._ended(slot, worker)
+        async with asyncio.timeout(_READY_SECONDS):
+            await slot.ready.wait()
+
+    async def _ended(self, slot: Slot, worker: WorkerProcess) -> None:
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                code = await worker.process.wait()
+        except TimeoutError:
+            self.bad_stops.append(f"{slot.name} had not ended {_STOP_SECONDS} s after SIGTERM ({worker.log.name})")
+            worker.process.kill()
+            return
+        if code != 0:
+            self.bad_stops.append(f"{slot.name} ended with {code} after SIGTERM ({worker.log.name})")
+
+    async def close(self) -> None:
+        """End every worker in order."""
+        self._closing = True
+        for slot in self.slots:
+            slot.expected = True
+            self.signal(slot, signal.SIGTERM)
+        await asyncio.gather(
+            *(self._ended(slot, slot.worker) for slot in self.slots if slot.worker is not None), return_exceptions=True
+        )
+        await self.kill_all()
+
+    async def kill_all(self) -> None:
+        """End everything at once; idempotent."""
+        self._closing = True
+        tasks = [*self._keepers, *self._looks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for slot in self.slots:
+            if slot.worker is not None and slot.worker.process.returncode is None:
+                slot.worker.process.kill()
+                await slot.worker.process.wait()
+
+    async def _keep(self, slot: Slot) -> None:
+        while not self._closing:
+            worker = await self._spawn(slot)
+            code = await worker.process.wait()
+            was_ready = slot.ready.is_set()
+            slot.ready.clear()
+            if not slot.expected:
+                self._ended_by_itself(slot, worker, code, was_ready=was_ready)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            slot.expected = False
+
+    def _ended_by_itself(self, slot: Slot, worker: WorkerProcess, code: int, *, was_ready: bool) -> None:
+        """Tell a start without a broker, which ends at once, from a worker that gave up its work."""
+        lines = worker.log.read_text(errors="replace").splitlines() or ["nothing said"]
+        faults = [line for line in lines if _FAULT in line]
+        self._tell(f"{slot.name} ended with {code} by itself and is started again")
+        if was_ready or faults:
+            self.own_ends.append(
+                f"{slot.name} ended with {code}: {(faults or lines[-1:])[0][:600]} ({worker.log.name})"
+            )
+        else:
+            said = next((line for line in lines if not line.startswith("{") or '"level":"error"' in line), lines[-1])
+            self.vain_starts[said[:200]] += 1
+
+    async def _spawn(self, slot: Slot) -> WorkerProcess:
+        number, port = self.starts, free_port()
+        self.starts += 1
+        log = self._folder / f"{slot.name}-{number:03d}.log"
+        own = {"PIPELINE_HTTP_PORT": str(port), "PIPELINE_SEGMENT_WRITE_KEY": write_key(number)}
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *leashed([sys.executable, "-m", "pipeline", "worker", slot.role.value]),
+                env={**os.environ, "TMPDIR": str(self._folder), **self._environment, **own},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        slot.worker = worker = WorkerProcess(role=slot.role, process=process, http_port=port, log=log)
+        recovery = Recovery(role=slot.role.value, key=write_key(number), log=log, killed_at=slot.killed_at)
+        recovery.spawned_at = time.time()
+        slot.killed_at = None
+        self.recoveries.append(recovery)
+        look = asyncio.create_task(self._look(slot, worker, recovery))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        return worker
+
+    async def _look(self, slot: Slot, worker: WorkerProcess, recovery: Recovery) -> None:
+        """Watch a worker's status page until it is ready."""
+        while worker.process.returncode is None:
+            status, _ = await worker.get("/readyz")
+            now = time.time()
+            if status and recovery.started_at is None:
+                recovery.started_at = now
+            if status == 200:
+                recovery.ready_at = now
+                slot.ready.set()
+                return
+            await asyncio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,160 @@
+"""Decide from the ledger what was lost, out of order, repeated or not understood. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.local.traffic_truth import Fate
+from tests.chaos.ledger import NO_ID, Mark
+
+if TYPE_CHECKING:
+    from tests.chaos.ledger import Ledger
+
+_EVIDENCE = 50
+
+
+@dataclass(slots=True, kw_only=True)
+class Finding:
+    """A promise, how often it was broken, and where; the evidence ends after fifty lines."""
+
+    promise: str
+    count: int = 0
+    evidence: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        """Note one case."""
+        self.count += 1
+        if len(self.evidence) < _EVIDENCE:
+            self.evidence.append(line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """The closing accounts."""
+
+    lost: Finding
+    wrong_fate: Finding
+    order: Finding
+    commit_ahead: Finding
+    commit_backward: Finding
+    unknown_ids: Finding
+    displaced: Finding
+    duplicates: int
+    repeated_by_traffic: int
+    rewritten_records: int
+    accepted_ids: int
+    refused: int
+    fates: dict[str, int]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every promise in turn."""
+        return (
+            self.lost,
+            self.wrong_fate,
+            self.order,
+            self.commit_ahead,
+            self.commit_backward,
+            self.unknown_ids,
+            self.displaced,
+        )
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether any promise is."""
+        return any(finding.count for finding in self.findings)
+
+
+def reckon(ledger: Ledger) -> Reckoning:
+    """Add up, when everything has been read to its end."""
+    occurrences: Counter[int] = Counter()
+    origins: dict[int, int] = {}
+    lost = Finding(promise="nothing is lost")
+    wrong_fate = Finding(promise="each message meets the fate that its rules give it")
+    refused = 0
+    for number, place in enumerate(ledger.raw):
+        for offset, (fate, identifier, mark) in enumerate(zip(place.fates, place.ids, place.marks, strict=True)):
+            where = f"raw {number}:{offset}"
+            _judge(ledger, (number, offset), (fate, mark), lost=lost, wrong_fate=wrong_fate)
+            refused += bool(mark & Mark.REFUSED)
+            if identifier != NO_ID:
+                occurrences[identifier] += 1
+                if not mark & Mark.REFUSED:
+                    origins.setdefault(identifier, offset)
+            elif mark & Mark.FORWARDED:
+                wrong_fate.add(f"{where} must not be forwarded")
+    extra = [
+        (identifier, count - occurrences[identifier]) for identifier, count in enumerate(ledger.accepted) if count > 1
+    ]
+    stored = sum(len(records) - records.count(NO_ID) for records in ledger.records)
+    distinct = sum(sum(1 for mark in place.marks if mark & Mark.FORWARDED) for place in ledger.raw)
+    return Reckoning(
+        lost=lost,
+        wrong_fate=wrong_fate,
+        order=_order(ledger, origins),
+        commit_ahead=_listed("no commit is ahead of what is settled", ledger.commits_ahead),
+        commit_backward=_listed("no commit of an old generation is stored", ledger.commits_backward),
+        unknown_ids=_listed(
+            "only messageIds that were written are accepted, each for its user",
+            [*ledger.unknown_ids, *ledger.foreign_users],
+        ),
+        displaced=_listed("records and dead letters name their source", ledger.displaced),
+        duplicates=sum(count for _, count in extra if count > 0),
+        repeated_by_traffic=sum(count - 1 for count in occurrences.values()),
+        rewritten_records=stored - distinct,
+        accepted_ids=len(ledger.first_accepted),
+        refused=refused,
+        fates={fate.name.lower(): sum(place.fates.count(fate) for place in ledger.raw) for fate in Fate},
+    )
+
+
+def _judge(
+    ledger: Ledger, place: tuple[int, int], seen: tuple[int, int], *, lost: Finding, wrong_fate: Finding
+) -> None:
+    """Hold one raw message against its fate."""
+    fate, mark = seen
+    partition, offset = place
+    where = f"raw {partition}:{offset}"
+    match Fate(fate):
+        case Fate.FORWARDED:
+            if not ledger.is_delivered(partition, offset):
+                lost.add(f"{where} ({ledger.ids[ledger.raw[partition].ids[offset]]}) is nowhere: {Mark(mark)!r}")
+            if mark & Mark.REJECTED:
+                wrong_fate.add(f"{where} became a dead letter of the processor")
+        case Fate.REJECTED:
+            if not mark & Mark.REJECTED:
+                lost.add(f"{where} is not among the dead letters")
+        case Fate.DROPPED:
+            if mark & Mark.REJECTED:
+                wrong_fate.add(f"{where} must be dropped and is a dead letter")
+
+
+def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
+    """Per user, by first acceptance, in raw-topic order. A user has one partition."""
+    finding = Finding(promise="each user's records are first accepted in the order of the raw topic")
+    last: dict[str, tuple[int, int]] = {}
+    for identifier in ledger.first_accepted:
+        user = ledger.users[identifier]
+        offset = origins.get(identifier)
+        if (
+            offset is None
+        ):  # each of its records became a dead letter in the end: an answer was lost, then it was refused
+            continue
+        before = last.get(user)
+        late = before is not None and offset < before[0]
+        if late and identifier in ledger.taken_after_refusal:
+            continue  # GUARANTEES.md, 4: whoever had the verdict was killed before it could be stored
+        if before is not None and late:
+            finding.add(
+                f"{ledger.ids[identifier]} (offset {offset}) was accepted after {ledger.ids[before[1]]}"
+                f" (offset {before[0]})"
+            )
+        else:
+            last[user] = (offset, identifier)
+    return finding
+
+
+def _listed(promise: str, lines: list[str]) -> Finding:
+    return Finding(promise=promise, count=len(lines), evidence=lines[:_EVIDENCE])

@@ -1,0 +1,215 @@
+"""One run from an empty Kafka to the closing accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaException
+
+from tests.chaos.crew import Crew
+from tests.chaos.ledger import Ledger
+from tests.chaos.proxy import ProxiedListener, Proxy
+from tests.chaos.reckoning import reckon
+from tests.chaos.recovery import first_batch
+from tests.chaos.sampler import Names, SampleError, Sampler
+from tests.chaos.segment import ChaosSegment
+from tests.chaos.sicknesses import sicken
+from tests.chaos.stage import POLL_INTERVAL_SECONDS, REQUEST_TIMEOUT_SECONDS, SESSION_SECONDS, Stage
+from tests.chaos.traffic import PRESET, chaos_traffic
+from tests.chaos.upheavals import kill_at_random, upheave
+from tests.chaos.writer import Writer
+from tests.kafka_server import KafkaServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.chaos.plan import Form
+    from tests.chaos.reckoning import Reckoning
+
+PARTITIONS: Final = 6
+MAX_POLL_RECORDS: Final = 200
+REQUEST_RECORDS: Final = 250
+LANES: Final = 2
+REPEATED_PER_DISRUPTION: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POLL_RECORDS
+"""One request a lane and one batch in hand a partition."""
+
+_HEAP_MEGABYTES: Final = 768
+_SAMPLE_SECONDS: Final = 0.3
+_DRAIN_SECONDS: Final = 90.0
+_FASTEST: Final = 50_000.0
+_PROGRESS_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Everything that a report needs."""
+
+    stage: Stage
+    reckoning: Reckoning
+    commits: int
+    unsettled: int
+    seconds: float
+
+
+def environment(kafka_port: int, segment_endpoint: str, names: Names) -> dict[str, str]:
+    """What a deployment would set, with short times."""
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka_port}",
+        "RAW_TOPIC": names.raw,
+        "RECORDS_TOPIC": names.records,
+        "DEAD_LETTER_TOPIC": names.letters,
+        "PROCESSOR_GROUP": names.processor_group,
+        "SEGMENT_SINK_GROUP": names.sink_group,
+        "RULES_PRESET": PRESET,
+        "SEGMENT_ENDPOINT": segment_endpoint,
+        "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.1",
+        "SEGMENT_RETRY_BASE_SECONDS": "0.05",
+        "SEGMENT_RETRY_MAX_SECONDS": "0.5",
+        "SEGMENT_RETRY_AFTER_CAP_SECONDS": "1",
+        "SEGMENT_REQUEST_TIMEOUT_SECONDS": str(REQUEST_TIMEOUT_SECONDS),
+        "SEGMENT_MAX_BATCH_RECORDS": str(REQUEST_RECORDS),
+        "SEGMENT_LANES": str(LANES),
+        "HTTP_HOST": "127.0.0.1",
+        "SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+        "MAX_POLL_INTERVAL_SECONDS": str(POLL_INTERVAL_SECONDS),
+        "MAX_POLL_RECORDS": str(MAX_POLL_RECORDS),
+        "MAX_MESSAGES_IN_HAND": "400",
+        "COMMIT_INTERVAL_SECONDS": "0.5",
+        "REVOKE_TIMEOUT_SECONDS": "1",
+        "SHUTDOWN_TIMEOUT_SECONDS": "10",
+    }
+    return {f"PIPELINE_{name}": value for name, value in settings.items()}
+
+
+async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
+    """Break everything, let it heal, and add up.
+
+    Raises:
+        TimeoutError: it did not end within the form's limit.
+    """
+    started = time.monotonic()
+    async with asyncio.timeout(form.limit_seconds), _staged(form, folder, tell) as stage:
+        sampling = asyncio.create_task(_sample(stage))
+        telling = asyncio.create_task(_tell_progress(stage))
+        try:
+            await _break_everything(stage)
+            unsettled = await _heal(stage)
+            await stage.crew.close()
+        finally:
+            sampling.cancel()
+            telling.cancel()
+            await asyncio.gather(sampling, telling, return_exceptions=True)
+        await asyncio.to_thread(stage.sampler.sample)
+        commits = await asyncio.to_thread(stage.sampler.read_commits)
+        _complete(stage)
+        return Outcome(
+            stage=stage,
+            reckoning=reckon(stage.sampler.ledger),
+            commits=commits,
+            unsettled=unsettled,
+            seconds=time.monotonic() - started,
+        )
+
+
+@asynccontextmanager
+async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
+    """Set everything up, and leave no process behind."""
+    ledger, names = Ledger(PARTITIONS), Names()
+    async with AsyncExitStack() as stack:
+        proxy = Proxy()
+        stack.push_async_callback(proxy.stop)
+        port = await proxy.start()
+        listener = ProxiedListener(told_port=port)
+        kafka = stack.enter_context(KafkaServer(heap_megabytes=_HEAP_MEGABYTES, properties=listener.properties))
+        stack.callback(shutil.copyfile, kafka.log_file, folder / "kafka.log")
+        proxy.upstream_port = listener.port
+        segment = ChaosSegment(ledger)
+        await segment.start()
+        stack.push_async_callback(segment.stop)
+        sampler = Sampler(bootstrap_servers=kafka.bootstrap_servers, names=names, partitions=PARTITIONS, ledger=ledger)
+        stack.callback(sampler.close)
+        messages = chaos_traffic(seed=form.seed, events=form.events)
+        writer = Writer(kafka.bootstrap_servers, names.raw, ledger, messages)
+        stack.callback(writer.stop)
+        crew = Crew(folder=folder, environment=environment(port, segment.endpoint, names), tell=tell)
+        stack.push_async_callback(crew.kill_all)
+        crew.start()
+        writer.start()
+        await crew.all_ready()
+        tell(f"Kafka, {len(crew.slots)} workers and Segment's stand-in are up")
+        yield Stage(
+            form=form,
+            chance=Random(form.seed),
+            kafka=kafka,
+            proxy=proxy,
+            segment=segment,
+            crew=crew,
+            writer=writer,
+            sampler=sampler,
+            names=names,
+            tell=tell,
+        )
+
+
+async def _break_everything(stage: Stage) -> None:
+    stage.writer.per_second = stage.form.events / stage.form.chaos_seconds
+    stage.writer.running.set()
+    stage.go.set()
+    async with asyncio.TaskGroup() as lanes:
+        lanes.create_task(kill_at_random(stage))
+        lanes.create_task(upheave(stage))
+        lanes.create_task(sicken(stage))
+
+
+async def _heal(stage: Stage) -> int:
+    """Break nothing more, write the rest, and wait until all is committed; return what is not."""
+    stage.tell("no more faults; the rest is written and settled")
+    stage.segment.faults.clear()
+    stage.proxy.heal()
+    stage.writer.per_second = _FASTEST
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while not await asyncio.to_thread(stage.writer.done.wait, _SAMPLE_SECONDS):
+        if time.monotonic() > deadline:
+            break
+    stage.writer.check()
+    await stage.crew.all_ready()
+    samples = stage.sampler.ledger.samples
+    while stage.sampler.ledger.samples < samples + 2 or stage.sampler.lag > 0:
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(_SAMPLE_SECONDS)
+    return stage.sampler.lag
+
+
+async def _sample(stage: Stage) -> None:
+    while True:
+        with suppress(KafkaException, SampleError):  # away on purpose; the next sample checks the same and more
+            await asyncio.to_thread(stage.sampler.sample)
+        await asyncio.sleep(_SAMPLE_SECONDS)
+
+
+async def _tell_progress(stage: Stage) -> None:
+    ledger = stage.sampler.ledger
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        stage.tell(
+            f"— {stage.writer.written:,} of {stage.form.events:,} written, {len(ledger.first_accepted):,} ids accepted,"
+            f" lag {stage.sampler.lag:,}, {ledger.samples} samples, {len(ledger.commits_ahead)} commits ahead"
+        )
+
+
+def _complete(stage: Stage) -> None:
+    """Add to each start of a worker when its first record was settled."""
+    for recovery in stage.crew.recoveries:
+        recovery.first_at = (
+            first_batch(recovery.log)
+            if recovery.role == "processor"
+            else stage.segment.first_accepted.get(recovery.key)
+        )

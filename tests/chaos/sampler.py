@@ -1,0 +1,170 @@
+"""Look at Kafka from outside: committed offsets first, then everything that was stored up to that moment."""
+
+from __future__ import annotations
+
+import struct
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from pipeline.kafka import headers
+from tests.integration.clients import read_topic
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from tests.chaos.ledger import Ledger
+
+_REQUEST_SECONDS: Final = 5
+_CATCH_UP_SECONDS: Final = 20
+_READ_AT_ONCE: Final = 5_000
+_LATEST_OFFSET_KEY: Final = 1  # versions 0 and 1 of a key of __consumer_offsets are commits
+
+
+class SampleError(Exception):
+    """Kafka did not give what a sample needs. While it is broken on purpose this is no news."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The topics and groups of the run."""
+
+    raw: str = "chaos.raw"
+    records: str = "chaos.records"
+    letters: str = "chaos.letters"
+    processor_group: str = "chaos-processor"
+    sink_group: str = "chaos-sink"
+
+
+@dataclass(slots=True, kw_only=True)
+class Sampler:
+    """Fills the ledger from Kafka. Not for two threads at once."""
+
+    bootstrap_servers: str
+    names: Names
+    partitions: int
+    ledger: Ledger
+    lag: int = 0
+    _consumer: Consumer = field(init=False)
+    _groups: dict[str, Consumer] = field(init=False, default_factory=dict)
+    _read: dict[tuple[str, int], int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Connect, make the topics, and read what is written from the start."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        names = (self.names.raw, self.names.records, self.names.letters)
+        topics = [NewTopic(name, num_partitions=self.partitions, replication_factor=1) for name in names]
+        for created in admin.create_topics(topics, operation_timeout=30).values():
+            created.result(30)
+        self._consumer = _consumer(self.bootstrap_servers, "chaos-sampler")
+        for group in (self.names.processor_group, self.names.sink_group):
+            self._groups[group] = _consumer(self.bootstrap_servers, group)  # it asks, and never joins
+        places = [(name, number) for name in names[1:] for number in range(self.partitions)]
+        self._read = dict.fromkeys(places, 0)
+        self._consumer.assign([TopicPartition(name, number, 0) for name, number in places])
+
+    def close(self) -> None:
+        """Disconnect."""
+        for consumer in (self._consumer, *self._groups.values()):
+            consumer.close()
+
+    def sample(self) -> None:
+        """Read committed offsets, then what is stored, then compare.
+
+        Raises:
+            KafkaException: Kafka does not answer.
+            SampleError: what is stored could not be read to its end in time.
+        """
+        processor = self._committed(self.names.processor_group, self.names.raw)
+        sink = self._committed(self.names.sink_group, self.names.records)
+        ends = self._ends()
+        self._catch_up(ends)
+        self.ledger.committed("processor", processor)
+        self.ledger.committed("sink", sink)
+        self.ledger.samples += 1
+        self.lag = sum(
+            ends[topic, number] - committed.get(number, 0)
+            for topic, committed in ((self.names.raw, processor), (self.names.records, sink))
+            for number in range(self.partitions)
+        )
+
+    def _committed(self, group: str, topic: str) -> dict[int, int]:
+        places = [TopicPartition(topic, number) for number in range(self.partitions)]
+        found = self._groups[group].committed(places, timeout=_REQUEST_SECONDS)
+        return {place.partition: place.offset for place in found if place.offset >= 0}
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        topics = (self.names.raw, self.names.records, self.names.letters)
+        return {
+            (topic, number): self._consumer.get_watermark_offsets(
+                TopicPartition(topic, number), timeout=_REQUEST_SECONDS, cached=False
+            )[1]
+            for topic in topics
+            for number in range(self.partitions)
+        }
+
+    def _catch_up(self, ends: dict[tuple[str, int], int]) -> None:
+        deadline = time.monotonic() + _CATCH_UP_SECONDS
+        while any(read < ends[place] for place, read in self._read.items()):
+            if time.monotonic() > deadline:
+                raise SampleError("the topics could not be read to their end")
+            for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.05):
+                if message.error() is None:
+                    self._take(message)
+
+    def _take(self, message: Message) -> None:
+        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        found = dict(cast("list[tuple[str, bytes]]", message.headers() or []))
+        source_partition, source_offset = int(found[headers.SOURCE_PARTITION]), int(found[headers.SOURCE_OFFSET])
+        if topic == self.names.records:
+            self.ledger.stored_record(partition, offset, source_partition, source_offset)
+        else:
+            stage, reason = (found[name].decode() for name in (headers.STAGE, headers.REASON))
+            self.ledger.stored_letter(stage, reason, source_partition, source_offset)
+        self._read[topic, partition] = offset + 1
+
+    def read_commits(self) -> int:
+        """Read every commit that Kafka ever stored, and note those that go backward; return how many there are."""
+        before: dict[tuple[str, str, int], int] = {}
+        commits = 0
+        for stored in read_topic(self.bootstrap_servers, "__consumer_offsets"):
+            place = commit_place(stored.key)
+            if place is None or stored.value is None:
+                continue
+            commits += 1
+            (offset,) = struct.unpack_from(">q", stored.value, 2)
+            if offset < before.get(place, 0):
+                self.ledger.commits_backward.append(f"{place}: from {before[place]} to {offset}")
+            before[place] = offset
+        return commits
+
+
+def commit_place(key: bytes | None) -> tuple[str, str, int] | None:
+    """Read group, topic and partition of a commit (`OffsetCommitKey`); None for other messages."""
+    if key is None or struct.unpack_from(">h", key)[0] > _LATEST_OFFSET_KEY:
+        return None
+    texts: list[str] = []
+    position = 2
+    for _ in range(2):
+        (length,) = struct.unpack_from(">h", key, position)
+        texts.append(key[position + 2 : position + 2 + length].decode())
+        position += 2 + length
+    (partition,) = struct.unpack_from(">i", key, position)
+    return texts[0], texts[1], partition
+
+
+def _consumer(bootstrap_servers: str, group: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 50,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+        }
+    )

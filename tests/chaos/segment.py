@@ -1,0 +1,83 @@
+"""The Segment of the chaos: the stand-in, with a ledger that notes every acceptance and whose it was."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from pipeline.local.segment_faults import CutAnswer, TakeAndDrop
+from pipeline.local.segment_judgement import basic_auth_key
+from pipeline.local.segment_ledger import Ledger as SegmentLedger
+from pipeline.local.segment_stand_in import SegmentStandIn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from pipeline.local.segment_faults import AnswerStatus, Fault
+    from tests.chaos.ledger import Ledger
+
+_MOST_WORKERS: Final = 1_000
+_REFUSED: Final = 400
+_ANSWER_LOST: Final = "answer-lost"
+
+
+def write_key(worker: int) -> str:
+    """Give each worker a key of its own, so that acceptances tell whose they are."""
+    return f"ChaosWorker{worker:021d}"
+
+
+class _Acceptances(SegmentLedger):
+    """Notes in the ledger of the chaos what the stand-in accepts."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self.ledger = ledger
+        self.answered = True
+        self.caller = ""
+        self.records = 0
+
+    def accept(self, message_id: str, user: str) -> None:
+        """Count an acceptance, whether it is the first or not."""
+        self.records += 1
+        self.ledger.accept(message_id, user, answered=self.answered, caller=self.caller)
+
+
+class ChaosSegment(SegmentStandIn):
+    """A stand-in that knows its callers. ``first_accepted`` has the time of each worker's first accepted record."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(write_keys=[write_key(number) for number in range(_MOST_WORKERS)])
+        self.acceptances = self.ledger = _Acceptances(ledger)
+        self.first_accepted: dict[str, float] = {}
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        await request.read()  # from here on nothing is awaited before the verdict
+        self.acceptances.answered = _ANSWER_LOST not in request
+        self.acceptances.caller = _caller(request)
+        before = self.acceptances.records
+        answer = await super()._answer(request)
+        if self.acceptances.records > before:
+            self.first_accepted.setdefault(_caller(request), time.time())
+        return answer
+
+    async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
+        if fault.status == _REFUSED:
+            records = orjson.loads(await request.read())["batch"]
+            if len(records) == 1:
+                self.acceptances.ledger.refused_alone(records[0]["messageId"], caller=_caller(request))
+        return await super()._answer_status(request, fault)
+
+    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        if isinstance(fault, TakeAndDrop | CutAnswer):
+            request[_ANSWER_LOST] = True
+        return await super()._fail(request, fault)
+
+    def failed(self) -> int:
+        """Count the requests that met a fault."""
+        return self.ledger.faults.total()
+
+
+def _caller(request: web.Request) -> str:
+    return basic_auth_key(request.headers["Authorization"])

@@ -1,0 +1,89 @@
+"""The lane of what Segment answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final
+
+from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Refuse, Reset, Stall, TakeAndDrop
+from tests.chaos.plan import SICKNESSES, drawn
+from tests.integration.clients import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from pipeline.local.segment_faults import Fault
+    from tests.chaos.stage import Stage
+
+_TIMES: Final = 3
+_MET_SECONDS: Final = 6.0
+_UNKNOWN_ANSWERS: Final = (302, 418, 404, 501)
+
+
+async def sicken(stage: Stage) -> None:
+    """Let Segment be sick in every way, one after the other."""
+    for name in drawn(SICKNESSES, stage.chance, rounds=stage.form.rounds * (1 if stage.form.short else 2)):
+        await stage.rest()
+        async with stage.sick:
+            stage.inject(name)
+            try:
+                await _SICKNESSES[name](stage)
+            finally:
+                stage.segment.faults.clear()
+                stage.segment.resume()
+
+
+def _some(fault: Callable[[], Fault]) -> Callable[[Stage], Awaitable[None]]:
+    """Break the next requests, and wait until they have come."""
+
+    async def break_some(stage: Stage) -> None:
+        before = stage.segment.failed()
+        stage.segment.faults.order(fault(), times=_TIMES)
+        with suppress(AssertionError):  # the sinks may all be dead or cut off just now
+            await eventually(lambda: stage.segment.failed() >= before + _TIMES, within_seconds=_MET_SECONDS)
+
+    return break_some
+
+
+def _for_a_while(fault: Callable[[Stage], Fault]) -> Callable[[Stage], Awaitable[None]]:
+    """Break every request for a while."""
+
+    async def break_all(stage: Stage) -> None:
+        stage.segment.faults.order(fault(stage), times=None)
+        await asyncio.sleep(stage.form.outage_seconds)
+
+    return break_all
+
+
+async def _unknown(stage: Stage) -> None:
+    for status in _UNKNOWN_ANSWERS:
+        stage.segment.faults.order(AnswerStatus(status=status, body="<html>?</html>"), times=2)
+    await asyncio.sleep(stage.form.outage_seconds)
+
+
+def _single_records(stage: Stage) -> Fault:
+    """Refuse about one record in two hundred and fifty, by its id; traffic ids are random hexadecimal digits."""
+    return Refuse(text=f'"messageId":"{stage.chance.randrange(256):02x}')
+
+
+_SICKNESSES: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
+    "429 with seconds": _some(lambda: AnswerStatus(status=429, retry_after="1")),
+    "429 with a date": _some(
+        lambda: AnswerStatus(status=429, retry_after=formatdate(time.time() + 1, usegmt=True)),
+    ),
+    "429 absurd": _some(lambda: AnswerStatus(status=429, retry_after="99999999999999999999")),
+    "500": _some(lambda: AnswerStatus(status=500)),
+    "503": _some(lambda: AnswerStatus(status=503)),
+    "no answer in time": _for_a_while(lambda _: Stall()),
+    "reset in mid-body": _some(Reset),
+    "taken, connection dropped": _some(TakeAndDrop),
+    "taken, answer cut": _some(CutAnswer),
+    "400 for single records": _for_a_while(_single_records),
+    "400 for everything": _for_a_while(lambda _: AnswerStatus(status=400)),
+    "answers nobody knows": _unknown,
+    "401": _for_a_while(lambda _: AnswerStatus(status=401)),
+    "413 for large requests": _for_a_while(lambda _: Refuse(max_bytes=20_000)),
+}

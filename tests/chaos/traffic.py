@@ -1,0 +1,103 @@
+"""The traffic: what the generator makes, with poison in between. Each message travels with what must become of it."""
+
+from __future__ import annotations
+
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import orjson
+
+from pipeline.core.message_ids import message_id_of
+from pipeline.local.traffic import traffic
+from pipeline.local.traffic_truth import CURB, Fate, fate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PRESET: Final = CURB
+_POISONED: Final = 0.004
+_LARGE_EVENTS: Final = 3  # of each sort that weighs a megabyte: the point is made, the disk is spared
+_MEGABYTE: Final = 1_000_000
+_DEPTH: Final = 10_000
+_POISON_USERS: Final = 20
+
+
+class Written(NamedTuple):
+    """One raw message. ``message_id`` is set where it must be forwarded; ``name`` where it is poison."""
+
+    key: bytes | None
+    value: bytes | None
+    fate: Fate
+    message_id: str | None
+    user: str
+    name: str = ""
+
+
+def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
+    """Make so many messages, the same ones for the same seed and number."""
+    random = Random(seed)
+    numbers = count()
+    left = dict.fromkeys(LARGE, _LARGE_EVENTS)
+    for message in traffic(seed=seed, events=events):
+        if random.random() < _POISONED:
+            name = random.choice(tuple(POISON))
+            if left.get(name, 1) > 0:
+                left[name] = left.get(name, 1) - (name in LARGE)
+                yield poison(name, number=next(numbers), user=f"p-{random.randrange(_POISON_USERS)}")
+                continue
+        outcome = fate(message.sort, message.kind, PRESET)
+        forwarded = outcome is Fate.FORWARDED
+        message_id = (message.message_id or message_id_of(None, message.value or b"")) if forwarded else None
+        yield Written(message.key, message.value, outcome, message_id, message.user)
+
+
+def poison(name: str, *, number: int, user: str) -> Written:
+    """Make one poisoned message of a user's."""
+    make, outcome = POISON[name]
+    message_id = f"poison-{number:08d}"
+    value = make(_click(message_id, user))
+    return Written(user.encode(), value, outcome, message_id if outcome is Fate.FORWARDED else None, user, name)
+
+
+def _click(message_id: str, user: str) -> bytes:
+    return orjson.dumps(
+        {
+            "event": {
+                "kind": "message.push.clicked",
+                "id": message_id,
+                "timestamp": 1_767_225_600,
+                "external_id": user,
+                "subscription_id": f"s-{user}",
+            },
+            "message": {"id": "m-1", "name": "NAME", "contents": "TEXT", "url": "URL"},
+        }
+    )
+
+
+def _named(text: bytes) -> Callable[[bytes], bytes]:
+    return lambda click: click.replace(b"NAME", text)
+
+
+POISON: Final[Mapping[str, tuple[Callable[[bytes], bytes], Fate]]] = {
+    "garbage bytes": (lambda click: bytes(255 - byte for byte in click), Fate.REJECTED),
+    "a megabyte of garbage": (lambda _: b"x" * _MEGABYTE, Fate.REJECTED),
+    "a megabyte of contents": (lambda click: click.replace(b"TEXT", b"y" * _MEGABYTE), Fate.FORWARDED),
+    "a megabyte of name": (_named(b"n" * _MEGABYTE), Fate.REJECTED),
+    "a megabyte that nobody reads": (lambda click: click[:-1] + b',"z":"' + b"z" * _MEGABYTE + b'"}', Fate.FORWARDED),
+    "10,000 levels deep": (lambda _: b'{"event":' * _DEPTH + b"1" + b"}" * _DEPTH, Fate.REJECTED),
+    "10,000 levels deep inside": (
+        lambda click: click[:-1] + b',"z":' + b"[" * _DEPTH + b"]" * _DEPTH + b"}",
+        Fate.REJECTED,
+    ),
+    "duplicate keys": (lambda click: click.replace(b'"id":"poison', b'"id":"first","id":"poison', 1), Fate.FORWARDED),
+    "lone surrogates": (_named(rb"\ud800 \udfff"), Fate.FORWARDED),
+    "a number beyond 64 bits": (lambda click: click.replace(b"1767225600", b"9" * 40), Fate.FORWARDED),
+    "a float beyond its range": (lambda click: click.replace(b"1767225600", b"1" + b"0" * 30), Fate.FORWARDED),
+    "text for a slow expression": (_named((b"a" * 30 + b"@") * 600 + b"!"), Fate.FORWARDED),
+    "an address for a slow expression": (
+        lambda click: click.replace(b"URL", b"https://x/" + b"%" * 20_000 + b"@" * 2_000),
+        Fate.FORWARDED,
+    ),
+}
+LARGE: Final = tuple(name for name in POISON if "megabyte" in name)

@@ -1,0 +1,129 @@
+"""Write the traffic with librdkafka in a thread of its own, at a pace, noting each message before it is sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import Producer
+
+from pipeline.kafka.partitioner import partition_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from confluent_kafka import Message
+
+    from tests.chaos.ledger import Ledger
+    from tests.chaos.traffic import Written
+
+_FLUSH_SECONDS: Final = 60
+_LARGEST_BYTES: Final = 2_000_000
+_BREATH_SECONDS: Final = 0.02
+
+
+class WriteError(Exception):
+    """The broker did not store what was written, or stored it elsewhere."""
+
+
+class Writer:
+    """Writes messages by key. Offsets are known before they are confirmed: nobody else writes, and order is kept."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, ledger: Ledger, messages: Iterable[Written]) -> None:
+        self.per_second = 1_000.0
+        self.running = threading.Event()
+        self.done = threading.Event()
+        self.written = 0
+        self.poison: dict[str, int] = {}
+        self.error: BaseException | None = None
+        self._topic = topic
+        self._ledger = ledger
+        self._messages = messages
+        self._stop = threading.Event()
+        self._places: dict[bytes, int] = {}
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "enable.idempotence": True,
+                "linger.ms": 20,
+                "message.max.bytes": _LARGEST_BYTES,
+                "queue.buffering.max.messages": 20_000,
+                "log_level": 0,
+            }
+        )
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin, as soon as ``running`` is set."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write no more."""
+        self._stop.set()
+        self.running.set()
+        self._thread.join(_FLUSH_SECONDS)
+
+    def check(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            WriteError: the topic does not hold what was written.
+        """
+        if self.error is not None:
+            raise WriteError(str(self.error)) from self.error
+
+    def _run(self) -> None:
+        try:
+            self._write()
+        except BaseException as error:  # noqa: BLE001 -- `check` raises it in the thread that waits
+            self.error = error
+        finally:
+            self.done.set()
+
+    def _write(self) -> None:
+        due = time.monotonic()
+        for message in self._messages:
+            if not self.running.is_set():
+                self.running.wait()
+                due = time.monotonic()
+            if self._stop.is_set():
+                break
+            self._send(message)
+            due = max(due + 1 / self.per_second, time.monotonic() - 1)
+            ahead = due - time.monotonic()
+            if ahead > _BREATH_SECONDS:
+                self._producer.poll(ahead)
+        if self._producer.flush(_FLUSH_SECONDS):
+            raise WriteError("the broker has not confirmed everything")
+
+    def _send(self, message: Written) -> None:
+        partition = self._place(message.key)
+        expected = len(self._ledger.raw[partition].fates)
+
+        def stored(error: object, stored_message: Message) -> None:
+            if error is not None or stored_message.offset() != expected:
+                self.error = WriteError(f"raw {partition}:{expected}: {error}, stored at {stored_message.offset()}")
+
+        self._ledger.wrote(partition, message.fate, message.message_id, message.user)
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic, key=message.key, value=message.value, partition=partition, on_delivery=stored
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                break
+        self.written += 1
+        if message.name:
+            self.poison[message.name] = self.poison.get(message.name, 0) + 1
+        self._producer.poll(0)
+
+    def _place(self, key: bytes | None) -> int:
+        if key is None:
+            return self.written % len(self._ledger.raw)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = partition_for(key, len(self._ledger.raw))
+        return place

@@ -1,0 +1,84 @@
+"""A second way into the Kafka of the tests: TLS with a certificate made for the run, and a password proved by SCRAM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from tests.kafka_program import free_ports
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USER = "onesignal-pipeline"
+PASSWORD = "correct horse battery staple"
+MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+
+_HOST = "127.0.0.1"
+_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+
+class SecureListener:
+    """What a `KafkaServer` needs for a listener that speaks SASL_SSL, and what a client needs to use it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make an authority and the broker's certificate; the files go into ``folder``."""
+        authority = trustme.CA()
+        self.authority_file = folder / "authority.pem"
+        self.foreign_authority_file = folder / "foreign-authority.pem"
+        self._broker_file = folder / "broker.pem"
+        self._port = 0
+        authority.cert_pem.write_to_path(str(self.authority_file))
+        trustme.CA().cert_pem.write_to_path(str(self.foreign_authority_file))
+        certificate = authority.issue_cert(_HOST)
+        key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
+        parts = [
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),  # Kafka reads no other form
+            *(blob.bytes() for blob in certificate.cert_chain_pems),
+        ]
+        self._broker_file.write_bytes(b"".join(parts))
+
+    @property
+    def servers(self) -> str:
+        """Where the listener is, once Kafka runs."""
+        return f"{_HOST}:{self._port}"
+
+    @property
+    def storage_options(self) -> tuple[str, ...]:
+        """What the storage tool must be told, so that the user exists."""
+        each = (f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in MECHANISMS)
+        return tuple(option for user in each for option in ("--add-scram", user))
+
+    def properties(self, port: int, controller_port: int) -> dict[str, str]:
+        """Add the listener, on a free port, to the two that every server of the tests has."""
+        (self._port,) = free_ports(1)
+        plain, secure = f"PLAINTEXT://{_HOST}:{port}", f"SASL_SSL://{_HOST}:{self._port}"
+        login = {f"listener.name.sasl_ssl.{each.lower()}.sasl.jaas.config": _LOGIN for each in MECHANISMS}
+        return {
+            "listeners": f"{plain},{secure},CONTROLLER://{_HOST}:{controller_port}",
+            "advertised.listeners": f"{plain},{secure}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
+            "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self._broker_file),
+            **login,
+        }
+
+    def settings(self, **changes: str) -> dict[str, str]:
+        """Return the pipeline's settings of the connection, without their prefix, as they should be but for changes."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.servers,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": MECHANISMS[-1],
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": PASSWORD,
+            "KAFKA_SSL_CA_FILE": str(self.authority_file),
+            **changes,
+        }

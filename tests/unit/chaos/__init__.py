@@ -1,0 +1,1 @@
+"""The accounts of the chaos must notice what they are there for."""

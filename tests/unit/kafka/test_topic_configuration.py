@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.errors import IncompatibleBrokerVersion
+
+from pipeline.kafka.topic_configuration import (
+    RECORD_BYTES,
+    differences,
+    read_configuration,
+    size_faults,
+    size_warnings,
+)
+from pipeline.kafka.topics import FoundTopic, find_faults
+from pipeline.settings import Role, load_settings
+
+if TYPE_CHECKING:
+    from aiokafka.admin.config_resource import ConfigResource
+
+BOTH = tuple(Role)
+SETTINGS = load_settings({})
+DEFAULT = 1_048_588
+
+
+class _Answer:
+    def __init__(self, *resources: tuple[int, str, int, str, list[tuple[str, str | None, bool]]]) -> None:
+        self.resources = resources
+
+
+class _Client:
+    """A cluster that answers one question about configurations."""
+
+    def __init__(self, answer: _Answer | Exception) -> None:
+        self._answer = answer
+        self.asked: list[str] = []
+
+    async def describe_configs(self, resources: list[ConfigResource]) -> list[_Answer]:
+        self.asked += [resource.name for resource in resources]
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return [self._answer]
+
+
+def _limits(**limits: int) -> dict[str, dict[str, str]]:
+    names = {"raw": "onesignal.events", "records": "segment.records", "dead_letters": "onesignal.dead-letters"}
+    return {names[role]: {"max.message.bytes": str(limit)} for role, limit in limits.items()}
+
+
+async def _read(answer: _Answer | Exception) -> dict[str, dict[str, str]]:
+    client: Any = _Client(answer)
+    return await read_configuration(client, ["a", "b"])
+
+
+async def test_what_the_cluster_tells_is_read() -> None:
+    told = _Answer((0, "", 2, "a", [("retention.ms", "1", False), ("x", None, False)]), (29, "may not", 2, "b", []))
+    assert await _read(told) == {"a": {"retention.ms": "1"}}
+
+
+@pytest.mark.parametrize("error", [IncompatibleBrokerVersion("unknown"), TimeoutError()])
+async def test_a_cluster_that_does_not_answer_tells_nothing(error: Exception) -> None:
+    assert await _read(error) == {}
+
+
+def test_what_differs_from_the_settings_is_named_and_a_larger_limit_is_as_good() -> None:
+    wanted = {"retention.ms": "10", "compression.type": "lz4", "cleanup.policy": "delete", "max.message.bytes": "5"}
+    there = {"retention.ms": "20", "compression.type": "lz4", "max.message.bytes": "6"}
+    assert differences(wanted, there) == ("retention.ms=20 (the settings say 10)",)
+    assert differences(wanted, {"max.message.bytes": "4"}) == ("max.message.bytes=4 (the settings say 5)",)
+    assert differences(wanted, {}) == ()
+
+
+def test_a_dead_letter_topic_that_takes_less_than_a_raw_message_with_headers_is_a_warning() -> None:
+    (warning,) = size_warnings(_limits(raw=DEFAULT, dead_letters=DEFAULT), SETTINGS, BOTH)
+    assert "`onesignal.dead-letters` takes no message over 1048588 bytes (max.message.bytes)" in warning
+    assert "raise the former to 1049612 at least" in warning
+    for enough in (_limits(raw=DEFAULT, dead_letters=2 * DEFAULT), _limits(raw=DEFAULT), _limits(dead_letters=1), {}):
+        assert list(size_warnings(enough, SETTINGS, BOTH)) == []
+    assert list(size_warnings(_limits(raw=DEFAULT, dead_letters=DEFAULT), SETTINGS, [Role.SEGMENT_SINK])) == []
+
+
+def test_a_topic_that_takes_no_record_is_a_fault() -> None:
+    small = _limits(raw=10, records=RECORD_BYTES - 1, dead_letters=RECORD_BYTES - 1)
+    assert [fault.split("`")[1] for fault in size_faults(small, SETTINGS, BOTH)] == [
+        "segment.records",
+        "onesignal.dead-letters",
+    ]
+    assert [fault.split("`")[1] for fault in size_faults(small, SETTINGS, [Role.SEGMENT_SINK])] == [
+        "onesignal.dead-letters"
+    ]
+    assert size_faults(_limits(records=RECORD_BYTES, dead_letters=RECORD_BYTES), SETTINGS, BOTH) == ()
+    found = {name: FoundTopic(partitions=1, configuration=each) for name, each in small.items()}
+    assert len(find_faults(found, SETTINGS, BOTH)) == 2

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.stream import fetching
+from pipeline.stream.errors import OffsetsLostError
+from pipeline.stream.fetching import ConsumerThread, Positions
+from pipeline.stream.ledger import Position, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLACE = TopicPartition("segment.records", 0)
+
+
+class LiveLog:
+    """A consumer of one partition to which others write, and which they commit, between any two questions."""
+
+    def __init__(self, *, grows_by: int, start: int = 0, committed: int | None = None) -> None:
+        self.sought: list[int] = []
+        self._grows_by = grows_by
+        self._start = start
+        self._end = 0
+        self._committed = committed
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PLACE}
+
+    async def beginning_offsets(self, _places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        self._go_on()
+        return {PLACE: self._start}
+
+    async def end_offsets(self, _places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        self._go_on()
+        return {PLACE: self._end}
+
+    async def committed(self, _place: TopicPartition) -> int | None:
+        self._go_on()
+        return self._end if self._committed is None else self._committed
+
+    def seek(self, _place: object, offset: int) -> None:
+        self.sought.append(offset)
+
+    def _go_on(self) -> None:
+        self._end += self._grows_by
+
+
+async def reposition(log: LiveLog) -> Positions:
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: log, app=SimpleNamespace(conf=SimpleNamespace(id="g")))
+    thread.epoch = 0
+    return await ConsumerThread._reposition(thread)
+
+
+async def test_a_log_that_others_write_and_commit_while_positions_are_asked_for_has_lost_nothing() -> None:
+    log = LiveLog(grows_by=100)
+    positions = await reposition(log)
+    assert positions.by_partition == {PLACE: Position(log.sought[0], True)}  # noqa: FBT003 - it was committed
+
+
+@pytest.mark.parametrize(("start", "committed"), [(0, 500), (50, 10)])
+async def test_a_committed_offset_outside_the_log_is_a_fault(start: int, committed: int) -> None:
+    with pytest.raises(OffsetsLostError):
+        await reposition(LiveLog(grows_by=100, start=start, committed=committed))
+
+
+async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.05)
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.thread_loop = asyncio.get_running_loop()
+    stored: list[str] = []
+    next_try = asyncio.Event()
+
+    async def repeats() -> None:
+        await next_try.wait()
+        stored.append("late")
+
+    async def stores() -> None:
+        stored.append("next")
+
+    with pytest.raises(TimeoutError):
+        await thread._bounded(repeats())
+    thread.abandon_commit()
+    await thread._bounded(stores())
+    next_try.set()
+    await asyncio.sleep(0)
+    assert stored == ["next"]
+
+
+async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -> None:
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread.thread_loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    async def waits() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(thread._bounded(waits()))
+    await asked.wait()
+    thread.abandon_commit()
+    with pytest.raises(TimeoutError):
+        await waiting
+    assert thread._storing is None
