@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pipeline.local.leash import leashed
-from tests.kafka_server import jar_directory
+from tests.kafka_program import jar_directory
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -108,6 +108,7 @@ class RegistryServer:
     def __enter__(self) -> Self:
         try:
             self.start()
+            self.wait()
         except BaseException:
             self.close()
             raise
@@ -119,7 +120,7 @@ class RegistryServer:
         self.close()
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start it. Call it from a thread that lives as long as the program: the process dies with it."""
         environment = {
             **os.environ,
             "QUARKUS_HTTP_HOST": "127.0.0.1",
@@ -137,9 +138,12 @@ class RegistryServer:
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
+
+    def wait(self) -> None:
+        """Return when it answers."""
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 message = f"the registry did not start:\n{self._log_tail()}"
                 raise RegistryServerError(message)
             time.sleep(_PROBE_SECONDS)

@@ -13,9 +13,9 @@ __all__ = [
     "build_policy",
     "check_all_topics",
     "policy_mistakes",
-    "schema_mistakes",
     "run_all",
     "run_worker",
+    "schema_mistakes",
     "segment_options",
     "tls_mistakes",
 ]

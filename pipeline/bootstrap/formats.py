@@ -90,7 +90,7 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
                 case None:
                     return SegmentRejectReason.NOT_AVRO
 
-        schemas = TopicSchemas(book, compile_decoder=record_decoder, registry=registry)
+        schemas = TopicSchemas(book, compile_decoder=_record_decoder, registry=registry)
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
@@ -133,6 +133,11 @@ def subject(settings: Settings, topic: str, contract: Contract) -> str:
         SubjectNames.TOPIC_RECORD: f"{topic}-{contract.full_name}",
     }
     return names[settings.schema_registry_subject_names]
+
+
+def _record_decoder(schema: str) -> Callable[[bytes, int], bytes | RejectReason]:
+    decode = record_decoder(schema)
+    return lambda value, start: decode(value, start) or RejectReason.NOT_AVRO
 
 
 async def _record_encoder(settings: Settings, registry: SchemaRegistry | None) -> Callable[[bytes], bytes]:

@@ -27,6 +27,7 @@ _SUBJECT_NOT_FOUND: Final = 40401
 _VERSION_NOT_FOUND: Final = 40402
 _UNAUTHORIZED: Final = (401, 403)
 _CONFLICT: Final = 409
+_HOLDS_SCHEMAS: Final = frozenset({"type", "items", "values", "fields"})
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -131,7 +132,7 @@ class SchemaRegistry:
         """Return the schema with what it refers to in its place."""
         if schema.schema_type not in {None, "AVRO"}:
             return Absence.NOT_AVRO
-        if not isinstance(schema.schema_str, str):
+        if schema.schema_str is None:
             raise ValueError("it has no schema")
         named: dict[str, Any] = {}
         for reference in schema.references or ():
@@ -233,7 +234,7 @@ def _library() -> _Library:
         try:  # the one that confluent-kafka found
             import httpx2 as httpx  # noqa: PLC0415
         except ImportError:
-            import httpx  # type: ignore[no-redef] # noqa: PLC0415
+            import httpx  # type: ignore[no-redef, import-not-found, unused-ignore] # noqa: PLC0415
     except ImportError as error:
         raise RegistryFaultError(
             f"A schema registry needs packages that are not installed ({error.name}): install "
@@ -249,15 +250,11 @@ def _library() -> _Library:
 
 def _filled(schema: Any, named: dict[str, Any]) -> Any:
     """Put the definition of each referred name where it is first used."""
-    match schema:
-        case str() if schema in named:
-            return named.pop(schema)
-        case list():
-            return [_filled(branch, named) for branch in schema]
-        case dict():
-            inner = {"type", "items", "values", "fields"}
-            return {key: _filled(value, named) if key in inner else value for key, value in schema.items()}
-    return schema
+    if isinstance(schema, str):
+        return named.pop(schema, schema)
+    if isinstance(schema, list):
+        return [_filled(branch, named) for branch in schema]
+    return {key: _filled(value, named) if key in _HOLDS_SCHEMAS else value for key, value in schema.items()}
 
 
 def _shown(error: Exception) -> str:

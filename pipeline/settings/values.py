@@ -145,7 +145,9 @@ WriteKey = Annotated[
     AfterValidator(_write_key),
     Expected("32 letters and digits, as the source shows them in Segment under Settings, API Keys"),
 ]
-Url = Annotated[str, AfterValidator(_batch_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")]
+Url = Annotated[
+    str, AfterValidator(_batch_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")
+]
 RegistryUrl = Annotated[
     str,
     AfterValidator(_url),

@@ -59,6 +59,12 @@ def registry() -> Iterator[RegistryServer]:
         yield server
 
 
+@pytest.fixture
+def client(registry: RegistryServer) -> Iterator[SchemaRegistryClient]:
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        yield client
+
+
 def event(number: int) -> dict[str, Any]:
     user = f"u-{number % 7}"
     return {
@@ -78,18 +84,12 @@ def their_event(number: int) -> dict[str, Any]:
     return {"received_by": ["gateway"], "event": {**facts, "timestamp": facts["timestamp"] * 1000}}
 
 
-class Producer:
-    """Confluent's own serializer, which registers what it writes."""
-
-    def __init__(self, url: str, topic: str) -> None:
-        self._client = SchemaRegistryClient({"url": url})
-        self._context = SerializationContext(topic, MessageField.VALUE)
-
-    def serialized(self, schema: str, values: Iterable[dict[str, Any]]) -> list[bytes]:
-        # Three unrelated schemas under one subject are what compatibility is there to forbid.
-        self._client.set_compatibility(f"{self._context.topic}-value", "NONE")
-        serializer = AvroSerializer(self._client, schema)
-        return [serializer(value, self._context) for value in values]
+def serialized(client: SchemaRegistryClient, topic: str, schema: str, values: Iterable[dict[str, Any]]) -> list[bytes]:
+    """Write values with Confluent's own serializer, which registers their schema."""
+    # Three unrelated schemas under one subject are what compatibility is there to forbid.
+    client.set_compatibility(f"{topic}-value", "NONE")
+    serializer = AvroSerializer(client, schema)
+    return [serializer(value, SerializationContext(topic, MessageField.VALUE)) for value in values]
 
 
 def keyed(bodies: Iterable[bytes], first: int) -> list[RawMessage]:
@@ -108,7 +108,7 @@ async def command(pipeline: Pipeline, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def formats(registry: RegistryServer) -> dict[str, str]:
+def formats(registry: RegistryServer) -> dict[str, Any]:
     return {"RAW_FORMAT": "auto", "RECORDS_FORMAT": "avro", "SCHEMA_REGISTRY_URL": registry.url}
 
 
@@ -122,15 +122,15 @@ async def holds(worker: WorkerProcess, word: str) -> None:
 
 
 async def test_avro_and_json_go_through_together_with_the_registry_restarted_in_the_middle(
-    broker: Broker, registry: RegistryServer, tmp_path: Path
+    broker: Broker, registry: RegistryServer, client: SchemaRegistryClient, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path, **formats(registry)) as pipeline:
         servers = broker.bootstrap_servers
         assert (await command(pipeline, "schemas", "register")).returncode == 0
-        producer = Producer(registry.url, pipeline.raw_topic)
-        ours = producer.serialized(OURS, [event(number) for number in range(200)])
-        theirs = producer.serialized(THEIRS, [their_event(number) for number in range(400, 600)])
-        strange = producer.serialized(STRANGE, [{"total": 1}])
+        raw = pipeline.raw_topic
+        ours = serialized(client, raw, OURS, [event(number) for number in range(200)])
+        theirs = serialized(client, raw, THEIRS, [their_event(number) for number in range(400, 600)])
+        strange = serialized(client, raw, STRANGE, [{"total": 1}])
         bad = [
             ours[0][:40],
             b"\x00\x00\x00",
@@ -147,20 +147,21 @@ async def test_avro_and_json_go_through_together_with_the_registry_restarted_in_
         await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed(theirs, 400))
         await holds(workers[0], "schema registry")
         assert len(pipeline.segment.ledger.accepted) == 400
-        await asyncio.to_thread(registry.start)
+        registry.start()
+        await asyncio.to_thread(registry.wait)
         await pipeline.accepted(600)
         await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed(bad, 0))
         await pipeline.settled()
 
         letters = read_topic(servers, pipeline.dead_letter_topic)
         reasons = sorted(dict(letter.headers)["reason"].decode() for letter in letters)
-        assert reasons == ["not_avro", "not_avro", "not_json", "unknown_schema", "unusable_schema"]
+        assert reasons == ["not_avro", "not_avro", "not_utf8", "unknown_schema", "unusable_schema"]
         assert {letter.value for letter in letters} == set(bad)
         assert set(pipeline.segment.ledger.accepted) == {event(number)["event"]["id"] for number in range(600)}
 
         records = read_topic(servers, pipeline.records_topic)
         assert {dict(record.headers)["format-version"] for record in records} == {b"2"}
-        deserialize = AvroDeserializer(SchemaRegistryClient({"url": registry.url}))
+        deserialize = AvroDeserializer(client)
         read = deserialize(records[0].value, SerializationContext(pipeline.records_topic, MessageField.VALUE))
         assert read["event"] == "Push Clicked"
         assert [await worker.stop() for worker in workers] == [0, 0], pipeline.logs()
@@ -202,7 +203,7 @@ async def test_records_as_avro_wait_for_a_sink_that_knows_a_registry(
 
 
 async def test_contracts_are_checked_and_registered_from_the_command_line(
-    broker: Broker, registry: RegistryServer, tmp_path: Path
+    broker: Broker, registry: RegistryServer, client: SchemaRegistryClient, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path, **formats(registry)) as pipeline:
         subject = f"{pipeline.records_topic}-value"
@@ -218,9 +219,8 @@ async def test_contracts_are_checked_and_registered_from_the_command_line(
         again = await command(pipeline, "schemas", "register")
         assert f"segment-record: {subject}: registered, id " in again.stdout
 
-        client = SchemaRegistryClient({"url": registry.url})
         dead_letters = f"{pipeline.dead_letter_topic}-value"
-        Producer(registry.url, pipeline.dead_letter_topic).serialized(STRANGE, [{"total": 1}])
+        serialized(client, pipeline.dead_letter_topic, STRANGE, [{"total": 1}])
         client.set_compatibility(dead_letters, "BACKWARD")
         checked = await command(pipeline, "schemas", "check", "dead-letter")
         assert (checked.returncode, "would refuse it" in checked.stdout) == (1, True)

@@ -94,14 +94,15 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: Re
         found = message.headers
         # The processor writes the version first.
         version = RECORD_FORMAT if found and found[0] == _PRESENT_FORMAT else _format_version(message)
-        value: bytes | SegmentRejectReason | None = message.value
+        value = message.value
         if version == AVRO_RECORD_FORMAT and read_avro is not None:
-            value = value and read_avro(value)
+            read = None if value is None else read_avro(value)
+            if isinstance(read, SegmentRejectReason):
+                letters.append(_letter(message, read))
+                continue
+            value = read
         elif version != RECORD_FORMAT:
             return Examined(records=records, messages=sendable, letters=letters, unknown_format=version)
-        if isinstance(value, SegmentRejectReason):
-            letters.append(_letter(message, value))
-            continue
         if value is None:
             letters.append(_letter(message, SegmentRejectReason.TOMBSTONE))
             continue

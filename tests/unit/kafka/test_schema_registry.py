@@ -126,7 +126,7 @@ async def test_a_single_object_is_looked_for_in_the_versions_of_the_raw_subject(
 
 async def test_what_a_schema_refers_to_is_put_in_its_place_once(fake: FakeRegistry) -> None:
     inner = {"type": "record", "name": "Inner", "fields": [{"name": "doc", "type": "string"}]}
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"name": "one", "type": ["null", "Inner"], "doc": "Inner"},
         {"name": "two", "type": {"type": "map", "values": "Inner"}},
     ]

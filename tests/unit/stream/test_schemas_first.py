@@ -115,11 +115,11 @@ async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(
         stage.first.accept(Batch(b"new", partition=1))
         await asyncio.sleep(100)
         assert stage.first.state().hold_reason == "no answer: check the address"
-        assert stage.holding[-1] is True
+        assert stage.holding.pop() is True
         stage.schemas.error = None
         await asyncio.sleep(LAST_RETRY_SECONDS)
     assert stage.first.state().hold_reason is None
-    assert stage.holding[-1] is False
+    assert stage.holding.pop() is False
     assert stage.accepted() == [b"new", b"new"]
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(stage.schemas.asked[::2])]
     assert waits[:6] == pytest.approx([0.5, 1, 2, 4, 8, 15])
