@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tests.bench.avro_traffic import as_avro, light_registry
 from tests.bench.destination_process import light_destination
 from tests.bench.runs import Contestant, Run, Topics
 from tests.bench.traffic import events, fill, fill_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.bench.cluster import Cluster
     from tests.bench.meter import Measured
@@ -28,6 +29,7 @@ class Round:
     processor: Measured
     handwritten: Measured
     stock_faust: Measured
+    avro: Measured
     sink: Measured
 
 
@@ -69,10 +71,13 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
         cluster.topic("raw") as raw,
         cluster.topic("raw-few") as raw_few,
         cluster.topic("records") as records,
+        cluster.topic("raw-avro") as raw_avro,
         light_destination() as segment,
+        light_registry() as registry,
     ):
         fill(cluster.bootstrap_servers, raw, events(events_per_run))
         fill(cluster.bootstrap_servers, raw_few, events(few))
+        fill(cluster.bootstrap_servers, raw_avro, as_avro(events(events_per_run)))
         fill_records(cluster.bootstrap_servers, records, events(events_per_run))
         measured = []
         for number in range(1, rounds + 1):
@@ -81,6 +86,7 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
                     processor=_process(cluster, Contestant.PROCESSOR, raw, events_per_run),
                     handwritten=_process(cluster, Contestant.HANDWRITTEN, raw, events_per_run),
                     stock_faust=_process(cluster, Contestant.STOCK_FAUST, raw_few, few),
+                    avro=_process(cluster, Contestant.PROCESSOR, raw_avro, events_per_run, registry),
                     sink=_sink(cluster, records, events_per_run, segment),
                 )
             )
@@ -88,11 +94,13 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
         return Comparison(rounds=measured)
 
 
-def _process(cluster: Cluster, contestant: Contestant, raw: str, messages: int) -> Measured:
+def _process(
+    cluster: Cluster, contestant: Contestant, raw: str, messages: int, settings: Mapping[str, str] | None = None
+) -> Measured:
     """Run a contestant of the processor's job; it writes to topics of its own."""
     with cluster.topic("out") as records, cluster.topic("letters") as letters:
         topics = Topics(raw=raw, records=records, dead_letters=letters)
-        with Run(contestant, cluster, topics, messages=messages) as run:
+        with Run(contestant, cluster, topics, messages=messages, settings=settings) as run:
             return run.measured()
 
 
@@ -110,6 +118,7 @@ def _line(number: int, rounds: int, measured: Round) -> str:
             ("processor", measured.processor),
             ("hand-written", measured.handwritten),
             ("stock Faust", measured.stock_faust),
+            ("Avro in", measured.avro),
             ("sink", measured.sink),
         )
     )

@@ -45,6 +45,12 @@ def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
         bar=1.5,
         unit="x",
     )
+    yield Verdict(
+        name="processor, Avro in against JSON in",
+        value=1 / comparison.cpu_ratio(lambda each: each.avro),
+        bar=1.3,
+        unit="x",
+    )
     yield Verdict(name="sink, CPU per record", value=comparison.cpu(lambda each: each.sink), bar=10, unit="µs")
 
 
@@ -61,6 +67,7 @@ def speed_table(comparison: Comparison) -> Table:
         ("processor (Faust, batch transport)", lambda each: each.processor),
         ("the same by hand (aiokafka getmany + send_batch)", lambda each: each.handwritten),
         ("the same on stock Faust (agent + topic.send)", lambda each: each.stock_faust),
+        ("processor, Avro in (wire format of a registry)", lambda each: each.avro),
     ):
         table.add_row(
             name,
@@ -86,6 +93,7 @@ def speed_figures(comparison: Comparison) -> dict[str, Any]:
             "cpu_us_per_event": round(comparison.cpu(lambda each: each.processor), 2),
             "events_per_second": round(comparison.rate(lambda each: each.processor)),
             "ratio_to_handwritten": round(comparison.cpu_ratio(lambda each: each.handwritten), 3),
+            "avro_in_to_json_in": round(1 / comparison.cpu_ratio(lambda each: each.avro), 3),
             "ratio_to_stock_faust": round(comparison.cpu_ratio(lambda each: each.stock_faust), 4),
         },
         "sink": {
