@@ -21,6 +21,9 @@ class ClusterFaultError(Exception):
     """The cluster cannot be used as it is; the text says why and what to do."""
 
 
+WENT_AWAY = "Kafka answered a moment ago and does not any more: start again when it does."
+
+
 class KafkaUnreachableError(ClusterFaultError):
     """No broker could be spoken to."""
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import aiokafka
 import msgspec
 import structlog
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
+
+from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,9 +74,12 @@ class BatchProducer:
         """Connect.
 
         Raises:
-            KafkaError: no broker answers.
+            KafkaUnreachableError: no broker answers.
         """
-        self._producer = await self._connect()
+        try:
+            self._producer = await self._connect()
+        except KafkaConnectionError as error:
+            raise KafkaUnreachableError(WENT_AWAY) from error
 
     async def stop(self) -> None:
         """Close the connections. Unconfirmed writes fail."""

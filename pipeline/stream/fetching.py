@@ -19,6 +19,7 @@ from aiokafka.errors import (
     CommitFailedError,
     ConsumerStoppedError,
     IllegalStateError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     NoOffsetForPartitionError,
@@ -28,6 +29,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode import Service
 from mode.threads import WorkerThread
 
+from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.ledger import Position, TopicPartition
@@ -99,8 +101,15 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         )
 
     async def on_start(self) -> None:
-        """Start aiokafka's consumer; what its fetcher brings are our messages."""
-        await super().on_start()
+        """Start aiokafka's consumer; what its fetcher brings are our messages.
+
+        Raises:
+            KafkaUnreachableError: Kafka went away since the topics were looked at.
+        """
+        try:
+            await super().on_start()
+        except KafkaConnectionError as error:
+            raise KafkaUnreachableError(WENT_AWAY) from error
         self._ensure_consumer()._fetcher._records = FetchedAhead()  # noqa: SLF001 - nothing is assigned, so it is empty
 
     @Service.task  # type: ignore[untyped-decorator]

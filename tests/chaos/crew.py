@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from pipeline.kafka.errors import WENT_AWAY
 from pipeline.local.leash import leashed
 from pipeline.settings.choices import Role
 from tests.chaos.recovery import Recovery
@@ -159,7 +160,7 @@ class Crew:
     def _ended_by_itself(self, slot: Slot, worker: WorkerProcess, code: int, *, was_ready: bool) -> None:
         """Tell a start without a broker, which ends at once, from a worker that gave up its work."""
         lines = worker.log.read_text(errors="replace").splitlines() or ["nothing said"]
-        faults = [line for line in lines if _FAULT in line]
+        faults = [line for line in lines if _FAULT in line and WENT_AWAY not in line]
         self._tell(f"{slot.name} ended with {code} by itself and is started again")
         if was_ready or faults:
             self.own_ends.append(

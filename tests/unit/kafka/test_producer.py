@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSize
 from aiokafka.producer.message_accumulator import BatchBuilder
 from structlog.testing import capture_logs
 
+from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
 
 if TYPE_CHECKING:
@@ -230,6 +231,12 @@ async def test_connecting_is_tried_until_a_broker_answers(broker: FakeBroker, pr
     broker.refused_connections = 5
     await producer.write(TOPIC, 0, entries(b"1"))
     assert broker.stored == {0: [b"1"]}
+
+
+async def test_a_producer_that_finds_no_broker_at_its_start_says_so_in_words(broker: FakeBroker) -> None:
+    broker.refused_connections = 1
+    with pytest.raises(KafkaUnreachableError, match="start again when it does"):
+        await ProducerOnFakes(broker).start()
 
 
 async def test_it_counts_as_retrying_from_the_first_failure_until_the_write_is_confirmed(

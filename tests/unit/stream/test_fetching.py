@@ -5,7 +5,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetching import ConsumerThread, Positions
@@ -107,3 +110,14 @@ async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -
     with pytest.raises(TimeoutError):
         await waiting
     assert thread._storing is None
+
+
+async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(_thread: object) -> None:
+        raise KafkaConnectionError("no bootstrap")
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", fails)
+    with pytest.raises(KafkaUnreachableError, match="start again when it does"):
+        await ConsumerThread.__new__(ConsumerThread).on_start()
