@@ -102,6 +102,11 @@ STEPS: Final = (
         command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "cluster"),
         needs_real_kafka=True,
     ),
+    Step(
+        title="benchmark, a short round",
+        command=(*PYTHON, "tests.bench", "speed", "--rounds", "1", "--events", "20000"),
+        needs_real_kafka=True,
+    ),
     Step(title="chaos, short form", command=(*PYTHON, "tests.chaos", "--short"), needs_own_kafka=True),
 )
 
