@@ -132,7 +132,11 @@ class WorkerSettings(Section):
     log_level: LogLevel = Field(default=LogLevel.INFO, description="The least urgent lines that are written.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="One JSON object a line, or text for people.")
     shutdown_timeout_seconds: float = Field(
-        default=20, ge=0.1, le=3_600, description="How long a worker settles what is in hand before it ends."
+        default=20,
+        ge=0.1,
+        le=3_600,
+        description="How long a worker settles what is in hand before it ends; with Kafka away, leaving takes up to "
+        "10 s more.",
     )
     revoke_timeout_seconds: float = Field(
         default=5, ge=0, le=300, description="How long a partition that is taken away is waited for."

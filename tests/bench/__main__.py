@@ -1,7 +1,8 @@
 """Measure processor and sink on a real Kafka: ``python -m tests.bench`` (``make bench``).
 
-Without an argument both measurements run: ``speed`` and ``memory``. Figures go to ``build/bench.json``. A missed bar is
-printed as MISS and the exit code stays 0, for a busy machine proves nothing; a run that left work undone is a failure.
+Without an argument two measurements run: ``speed`` and ``memory``; ``kills`` counts what a SIGKILL costs. Figures go to
+``build/bench.json``. A missed bar is printed as MISS and the exit code stays 0, for a busy machine proves nothing; a
+run that left work undone is a failure.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from tests.bench.cluster import Cluster
 from tests.bench.comparison import compare
+from tests.bench.kills import compare_kills
 from tests.bench.memory import watch_memory
 from tests.bench.runs import RunError
 from tests.bench.verdicts import (
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure processor and sink.")
-    parser.add_argument("measurement", nargs="?", choices=("all", "speed", "memory"), default="all")
+    parser.add_argument("measurement", nargs="?", choices=("all", "speed", "memory", "kills"), default="all")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each contestant (default: 5)")
     parser.add_argument("--events", type=int, default=200_000, help="events of one run (default: 200000)")
     parser.add_argument("--memory-events", type=int, default=2_000_000, help="events of the memory run")
@@ -55,6 +57,9 @@ def main() -> int:
                 memory = watch_memory(cluster, count=options.memory_events, tell=console.print)
                 write_report(memory_figures(memory))
                 verdicts += memory_verdicts(memory)
+            if options.measurement == "kills":
+                killed = compare_kills(cluster, tell=console.print)
+                write_report({"kills": {name: each.figures() for name, each in killed.items()}})
     except (RunError, KafkaServerError, KafkaUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

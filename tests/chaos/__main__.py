@@ -16,13 +16,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from tests.bench.cluster import Cluster
+from tests.bench.kills import compare_kills
 from tests.chaos import report
 from tests.chaos.plan import Form, form
 from tests.chaos.run import Outcome, run
-from tests.kafka_server import KafkaServerError, KafkaUnavailableError
+from tests.kafka_server import KafkaServer, KafkaServerError, KafkaUnavailableError
 
 _SHOWN = 10
 
@@ -40,8 +43,12 @@ def main() -> int:
         console.print(f"[{time.monotonic() - started:6.1f} s] {text}", markup=False, soft_wrap=True)
 
     tell(f"seed {chosen.seed}: {chosen.events:,} events, {chosen.kills} kills, every fault {chosen.rounds} time(s)")
+    beside: dict[str, Any] = {}
     try:
         outcome = asyncio.run(_run(chosen, folder, tell))
+        if not chosen.short:
+            tell("the processor is killed beside stock Faust, which takes two minutes")
+            beside = _beside_stock_faust(tell)
     except (KafkaServerError, KafkaUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         shutil.rmtree(folder, ignore_errors=True)
@@ -53,7 +60,7 @@ def main() -> int:
         console.print_exception()
         tell(f"FAILED: the run did not come to its end ({error!r}); seed {chosen.seed}, logs in {folder}")
         return 1
-    return _conclude(outcome, folder, console)
+    return _conclude({**report.figures(outcome), **beside}, folder, console)
 
 
 def _chosen() -> Form:
@@ -75,13 +82,24 @@ async def _run(chosen: Form, folder: Path, tell: report.Tell) -> Outcome:
     return await run(chosen, folder, tell)
 
 
-def _conclude(outcome: Outcome, folder: Path, console: Console) -> int:
-    figures = report.figures(outcome)
+def _beside_stock_faust(tell: report.Tell) -> dict[str, Any]:
+    """Count what a kill of a processor repeats and loses, and what it does on stock Faust."""
+    with KafkaServer() as server:
+        killed = compare_kills(Cluster(server.bootstrap_servers), tell=tell)
+    return {"kills_beside_stock_faust": {name: each.figures() for name, each in killed.items()}}
+
+
+def _conclude(figures: dict[str, Any], folder: Path, console: Console) -> int:
     report.write(figures)
     console.print(report.table(figures), report.recovery_table(figures))
     for said, times in figures["starts_without_a_broker"].items():
         console.print(
             f"{times} starts of workers ended at once and were repeated: {said}", markup=False, soft_wrap=True
+        )
+    for name, killed in figures.get("kills_beside_stock_faust", {}).items():
+        console.print(
+            f"1,000 events a second, {name.replace('_', ' ')} alone: {killed['duplicates_per_kill']} records written "
+            f"twice a kill, {killed['lost']} events lost in {killed['kills']} kills"
         )
     if not figures["broken"]:
         console.print(f"PASSED: every promise was kept (seed {figures['seed']}); figures in {report.REPORT}")

@@ -47,6 +47,8 @@ def build_app(settings: Settings, policy: Policy, meter: Meter, data_directory: 
         broker=f"kafka://{settings.kafka_bootstrap_servers}",
         store="memory://",
         datadir=data_directory,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 3,
         key_serializer="raw",
         value_serializer="raw",
         autodiscover=False,
