@@ -7,6 +7,7 @@ second one ends at once. A fault ends with 1, and everything that is not settled
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
-from pipeline.stream.app import build_app
+from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
 from pipeline.stream.status_server import StatusServer
@@ -163,6 +164,7 @@ class Worker:
                     error=str(error),
                     exc_info=None if told else error,
                 )
+                FAUST_LOGGER.setLevel(logging.CRITICAL)  # what it says while it falls apart is about this fault
 
     async def _watch(self, app: App) -> None:
         """Look at progress once a second; raise when Faust has crashed."""
