@@ -18,6 +18,7 @@ import structlog
 from aiokafka.errors import (
     CommitFailedError,
     ConsumerStoppedError,
+    IllegalGenerationError,
     IllegalStateError,
     KafkaConnectionError,
     KafkaError,
@@ -85,6 +86,7 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
 
     Worker = _DaemonThread
     epoch: int = 0
+    _generation: int = -1
     _storing: asyncio.Future[None] | None = None
     logger = logging.getLogger("faust")
 
@@ -110,7 +112,24 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             await super().on_start()
         except KafkaConnectionError as error:
             raise KafkaUnreachableError(WENT_AWAY) from error
-        self._ensure_consumer()._fetcher._records = FetchedAhead()  # noqa: SLF001 - nothing is assigned, so it is empty
+        consumer = self._ensure_consumer()
+        consumer._fetcher._records = FetchedAhead()  # noqa: SLF001 - nothing is assigned, so it is empty
+        self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
+
+    def _keep_commits_in_their_generation(self, coordinator: Any) -> None:
+        """Let no commit be sent, or sent again, but in the generation whose positions it continues.
+
+        aiokafka sends whatever generation it has at the moment. Thrown out of its group it has none, and a group that
+        is empty just then takes such a commit from anybody: a worker that was frozen would set its successors back.
+        """
+        send = coordinator._do_commit_offsets  # noqa: SLF001
+
+        async def send_in_generation(assignment: Any, offsets: Any) -> None:
+            if coordinator.generation != self._generation or coordinator.generation < 0:
+                raise IllegalGenerationError
+            await send(assignment, offsets)
+
+        coordinator._do_commit_offsets = send_in_generation  # noqa: SLF001
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _keep_membership(self) -> None:
@@ -231,6 +250,7 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         for place, position in positions.items():
             consumer.seek(aiokafka.TopicPartition(*place), position.offset)
         self.epoch += 1
+        self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)
 
     async def broker_answers(self, timeout_seconds: float) -> bool:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import IllegalGenerationError, KafkaConnectionError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from pipeline.kafka.errors import KafkaUnreachableError
@@ -29,6 +30,10 @@ class LiveLog:
         self._start = start
         self._end = 0
         self._committed = committed
+
+    @property
+    def _coordinator(self) -> SimpleNamespace:
+        return SimpleNamespace(generation=3)
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE}
@@ -121,3 +126,31 @@ async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", fails)
     with pytest.raises(KafkaUnreachableError, match="start again when it does"):
         await ConsumerThread.__new__(ConsumerThread).on_start()
+
+
+@pytest.mark.parametrize(("generation", "sent"), [(3, True), (4, False), (-1, False)])
+async def test_a_commit_is_sent_only_in_the_generation_whose_positions_it_continues(
+    generation: int,
+    sent: bool,  # noqa: FBT001 - of the table
+) -> None:
+    asked: list[object] = []
+
+    async def send(_assignment: object, offsets: object) -> None:
+        asked.append(offsets)
+
+    coordinator = SimpleNamespace(generation=3, _do_commit_offsets=send)
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._generation = 3
+    thread._keep_commits_in_their_generation(coordinator)
+    coordinator.generation = generation
+    with suppress(IllegalGenerationError):
+        await coordinator._do_commit_offsets("assignment", "offsets")
+    assert asked == (["offsets"] if sent else [])
+
+
+async def test_without_a_generation_nothing_is_committed_even_if_none_was_known_before() -> None:
+    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=None)
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._keep_commits_in_their_generation(coordinator)
+    with pytest.raises(IllegalGenerationError):
+        await coordinator._do_commit_offsets("assignment", "offsets")
