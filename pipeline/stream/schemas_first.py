@@ -125,25 +125,25 @@ class SchemasFirst:
     async def _wait(self, place: _Partition) -> None:
         waiting = self._waiting[place]
         while waiting:
-            while missing := self._schemas.missing(waiting[0]):  # one may be forgotten while another is looked up
-                for schema in missing:
-                    await self._look_up(place, schema)
+            await self._learn(place, waiting[0])
             self._work.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
         self._moved.set()
 
-    async def _look_up(self, place: _Partition, schema: bytes) -> None:
+    async def _learn(self, place: _Partition, batch: MessageBatch) -> None:
+        """Look up what a batch needs, all of it side by side: garbage may name a thousand schemas that do not exist."""
         retry_seconds = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                await self._schemas.look_up(schema)
-            except SchemasAwayError as error:
-                self._is_away(place, str(error))
+        while missing := self._schemas.missing(batch):  # one may be forgotten while another is looked up
+            answers = await asyncio.gather(*map(self._schemas.look_up, missing), return_exceptions=True)
+            errors = [answer for answer in answers if answer is not None]
+            for error in errors:
+                if not isinstance(error, SchemasAwayError):
+                    raise error
+            if errors:
+                self._is_away(place, str(errors[0]))
                 await asyncio.sleep(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
-            else:
-                self._here_again(place)
-                return
+        self._here_again(place)
 
     def _is_away(self, place: _Partition, reason: str) -> None:
         if reason not in self._away.values():

@@ -108,6 +108,17 @@ async def test_what_is_behind_an_unknown_schema_waits_and_other_partitions_do_no
 
 
 @scene
+async def test_the_schemas_of_a_batch_are_looked_up_side_by_side(stage: Scene) -> None:
+    stage.schemas.answers.clear()
+    stage.first.accept(Batch(*(b"%d" % number for number in range(1_000))))
+    await asyncio.sleep(1)
+    assert len(stage.schemas.asked) == 1_000
+    stage.schemas.answers.set()
+    await asyncio.sleep(0.1)
+    assert len(stage.accepted()) == 1
+
+
+@scene
 async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(stage: Scene) -> None:
     stage.schemas.error = SchemasAwayError("no answer: check the address")
     with structlog.testing.capture_logs() as logs:
