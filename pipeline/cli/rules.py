@@ -127,6 +127,9 @@ def _rules(file: str) -> Rules:
 def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
     match outcome:
+        case Drop(reason=DropReason.NOT_TRACKED, rule=rule):
+            yield "outcome   kept if its user was tracked this month before, else dropped: not_tracked"
+            yield f"decided   {_decider(rule, policy.rules)}"
         case Deliver(user_key=user_key, record=record, rule=rule):
             yield "outcome   delivered"
             yield f"decided   {_decider(rule, policy.rules)}"
@@ -140,6 +143,8 @@ def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
             yield f"outcome   rejected: {reason}; it would become a dead letter"
             if setting := _setting(outcome, policy):
                 yield f"decided   {setting}"
+    for shadow in () if isinstance(outcome, Reject) else outcome.shadows:
+        yield f"shadow    {_decider(shadow, policy.rules)}, if it were no shadow"
 
 
 def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:
