@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.core.mistakes import RulesError
@@ -10,6 +11,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.stream.rules_reload import RulesSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,13 @@ def build_policy(settings: Settings) -> Policy:
         name_profile=settings.name_profile,
         custom_names=names or {},
     )
+
+
+def rules_source(settings: Settings) -> RulesSource:
+    """Tell which files are to be looked at again, and how a policy is made of them."""
+    named = [path for path in (settings.rules_file, settings.names_file) if path is not None]
+    files = named if settings.rules_reload_seconds else ()
+    return RulesSource(files=files, load=partial(build_policy, settings))
 
 
 def _read(path: Path | None, field: str, parse: Callable[..., _Parsed], mistakes: list[Mistake]) -> _Parsed | None:

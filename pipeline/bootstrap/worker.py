@@ -22,7 +22,7 @@ from prometheus_client import (
 
 from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats
-from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.segment import segment_connector, segment_options
 from pipeline.bootstrap.topics import begin
 from pipeline.core.breaker import Breaker, BreakerLimits
@@ -32,19 +32,20 @@ from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.kafka.topic_watch import TopicWatch
 from pipeline.metrics.processor import ProcessorMetrics
+from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings.choices import Partitioning, RecordsCompression, Role
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
 from pipeline.stream.processor import Processor
+from pipeline.stream.rules_reload import RulesReload
 from pipeline.stream.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.core.policy import Policy
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.options import SegmentOptions
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-UNKNOWN_RULES = "none"
-"""Rules version in the dead letters of a sink, which has no rules."""
 COLLECTOR_THRESHOLD = 10_000
 """New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
 
@@ -96,7 +95,12 @@ def run_worker(role: Role, settings: Settings) -> int:
             stall_timeout_seconds=settings.stall_timeout_seconds,
         )
         worker = Worker(
-            worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work, topics=watch
+            worker_options,
+            registry=registry,
+            metrics=metrics,
+            open_work=role_parts.open_work,
+            topics=watch,
+            rules=role_parts.rules,
         )
         _spare_the_collector()
         return asyncio.run(worker.run())
@@ -119,6 +123,7 @@ class _RoleParts:
     group: str
     topic: str
     open_work: Callable[[], AbstractAsyncContextManager[Work]]
+    rules: RulesReload | None = None
 
 
 def _role_parts(
@@ -132,11 +137,18 @@ def _role_parts(
 ) -> _RoleParts:
     match role:
         case Role.PROCESSOR:
-            policy, metrics = build_policy(settings), ProcessorMetrics(registry)
+            metrics = ProcessorMetrics(registry)
+            rules = RulesReload(
+                rules_source(settings),
+                build_policy(settings),
+                metrics=RulesMetrics(registry),
+                interval_seconds=settings.rules_reload_seconds,
+            )
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics, watch=watch),
+                open_work=lambda: _processor(settings, connection, rules, metrics, stream_metrics, watch=watch),
+                rules=rules,
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
@@ -153,7 +165,7 @@ def _role_parts(
 async def _processor(
     settings: Settings,
     connection: ConnectionOptions,
-    policy: Policy,
+    rules: RulesReload,
     metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
     *,
@@ -173,13 +185,12 @@ async def _processor(
                     producer, topic=settings.records_topic, partitions=topics[settings.records_topic].partitions
                 )
         processor = Processor(
-            policy=policy,
+            policy=lambda: rules.policy,
             records=records,
             dead_letters=DeadLetterWriter(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                rules_version=policy.version,
                 now_ms=_now_ms,
             ),
             metrics=metrics,
@@ -215,7 +226,6 @@ async def _segment_sink(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                rules_version=UNKNOWN_RULES,
                 now_ms=_now_ms,
             ),
             metrics=metrics,

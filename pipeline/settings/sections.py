@@ -36,6 +36,13 @@ class ProcessorSettings(Section):
     rules_preset: Preset | None = Field(
         default=None, description="Rules that come with the program. With neither file nor preset: `keep-all`."
     )
+    rules_reload_seconds: float = Field(
+        default=5,
+        ge=0,
+        le=3_600,
+        description="How often the files of rules and names are looked at for changes, which take effect between two "
+        "batches; `0` is never.",
+    )
     unknown_kinds: UnknownKinds = Field(
         default=UnknownKinds.REJECT, description="What happens to events of a kind that is not known."
     )

@@ -53,7 +53,7 @@ class Processor:
     def __init__(
         self,
         *,
-        policy: Policy,
+        policy: Callable[[], Policy],
         records: RecordStore,
         dead_letters: DeadLetterStore,
         metrics: ProcessorMetrics,
@@ -62,7 +62,7 @@ class Processor:
         hold_reason: Callable[[], str | None] = lambda: None,
         formats: Formats = JSON_ONLY,
     ) -> None:
-        """Take policy, stores, metrics and breaker, and who knows whether a write is repeated or refused."""
+        """Take stores, metrics, breaker, who gives the policy for a batch, and who knows of failed writes."""
         self._policy = policy
         self._formats = formats
         self._records = records
@@ -93,7 +93,7 @@ class Processor:
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line(self, self._fault)
-        line.put(sort_batch(batch, self._policy, self._formats))
+        line.put(sort_batch(batch, self._policy(), self._formats))
 
     def objection(self, decided: SortedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""

@@ -75,19 +75,22 @@ def sort_batch(batch: MessageBatch, policy: Policy, formats: Formats = JSON_ONLY
     source = (headers.SOURCE_PARTITION, b"%d" % batch.partition)
     version = (headers.FORMAT_VERSION, formats.record_version)
     decode, encode = formats.decode, formats.encode_record
-    rules = (headers.RULES_VERSION, policy.version.encode())
+    rules = policy.version.encode()
+    decided_by = (headers.RULES_VERSION, rules)
     for message in batch.messages:
         match process(message, policy, STATELESS, decode):
             case Deliver() as delivered:
                 foreign_keys += message.key != delivered.user_key
-                place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), rules]
+                place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), decided_by]
                 record = delivered.record if encode is None else encode(delivered.record)
                 records.append(Entry(delivered.user_key, record, None, place))
                 forwarded[delivered.kind] += 1
             case Drop(kind=kind, reason=drop_reason):
                 dropped[kind, drop_reason] += 1
             case Reject(kind=kind, reason=reject_reason):
-                letters.append(DeadLetter(stage=Stage.PROCESSOR, reason=reject_reason, message=message))
+                letters.append(
+                    DeadLetter(stage=Stage.PROCESSOR, reason=reject_reason, message=message, rules_version=rules)
+                )
                 rejected[kind, reject_reason] += 1
     return SortedBatch(
         batch=batch,

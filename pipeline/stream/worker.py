@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
+    from pipeline.stream.rules_reload import RulesReload
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -67,13 +68,15 @@ class Worker:
         metrics: StreamMetrics,
         open_work: Callable[[], AbstractAsyncContextManager[Work]],
         topics: TopicWatch | None = None,
+        rules: RulesReload | None = None,
     ) -> None:
-        """Take what opens the role's work (it connects, and closes when its context ends), and the topics' watch."""
+        """Take what opens the role's work (it connects, and closes when its context ends), and what is watched."""
         self._options = options
         self._registry = registry
         self._metrics = metrics
         self._open_work = open_work
         self._topics = topics
+        self._rules = rules
         self._progress = Progress(now=time.monotonic)
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
@@ -140,6 +143,8 @@ class Worker:
         tasks: set[asyncio.Task[Any]] = {working, starting, watching, stopping}
         if self._topics is not None:
             tasks.add(asyncio.create_task(self._topics.run(), name="topics"))
+        if self._rules is not None:
+            tasks.add(asyncio.create_task(self._rules.run(), name="rules"))
         everything = frozenset(tasks)
         try:
             while not (self._stop.is_set() or self._fault):
@@ -244,6 +249,7 @@ class Worker:
             joined=self._started and not self._app.rebalancing,
             state=self._work.state(),
             complaint=self._complaint,
+            note=self._rules.note if self._rules is not None else None,
         )
 
     @property

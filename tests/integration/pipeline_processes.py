@@ -61,6 +61,15 @@ class WorkerProcess:
         except aiohttp.ClientError:
             return 0, ""
 
+    async def said(self, path: str, text: str) -> int:
+        """Wait until its status server says this; return the status."""
+        async with asyncio.timeout(EXIT_SECONDS):
+            while True:
+                status, answer = await self.get(path)
+                if text in answer:
+                    return status
+                await asyncio.sleep(0.05)
+
 
 @dataclass(slots=True, kw_only=True)
 class Pipeline:

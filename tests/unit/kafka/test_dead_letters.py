@@ -16,13 +16,11 @@ class Why(StrEnum):
 
 
 def letter(message: FakeMessage) -> DeadLetter:
-    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message)
+    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
 
 
 def writer(producer: KeptWrites, partitions: int = 4) -> DeadLetterWriter:
-    return DeadLetterWriter(
-        producer, topic=TOPIC, partitions=partitions, rules_version="r-1", now_ms=lambda: 1_700_000_000_123
-    )
+    return DeadLetterWriter(producer, topic=TOPIC, partitions=partitions, now_ms=lambda: 1_700_000_000_123)
 
 
 async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where_from() -> None:

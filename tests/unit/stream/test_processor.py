@@ -76,7 +76,7 @@ class Bench:
         self.stores = Stores(self.effects)
         self.registry = CollectorRegistry()
         self.processor = Processor(
-            policy=Policy(),
+            policy=Policy,
             records=self.stores,
             dead_letters=self.stores.letters,
             metrics=ProcessorMetrics(self.registry),
