@@ -138,16 +138,25 @@ def _role_parts(
     match role:
         case Role.PROCESSOR:
             metrics = ProcessorMetrics(registry)
+            rules_metrics = RulesMetrics(registry)
             rules = RulesReload(
                 rules_source(settings),
                 build_policy(settings),
-                metrics=RulesMetrics(registry),
+                metrics=rules_metrics,
                 interval_seconds=settings.rules_reload_seconds,
             )
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(settings, connection, rules, metrics, stream_metrics, watch=watch),
+                open_work=lambda: _processor(
+                    settings,
+                    connection,
+                    stream_metrics,
+                    rules=rules,
+                    metrics=metrics,
+                    rules_metrics=rules_metrics,
+                    watch=watch,
+                ),
                 rules=rules,
             )
         case Role.SEGMENT_SINK:
@@ -165,10 +174,11 @@ def _role_parts(
 async def _processor(
     settings: Settings,
     connection: ConnectionOptions,
-    rules: RulesReload,
-    metrics: ProcessorMetrics,
     stream_metrics: StreamMetrics,
     *,
+    rules: RulesReload,
+    metrics: ProcessorMetrics,
+    rules_metrics: RulesMetrics,
     watch: TopicWatch,
 ) -> AsyncIterator[Work]:
     topics = await begin(Role.PROCESSOR, settings, connection, watch)
@@ -194,6 +204,7 @@ async def _processor(
                 now_ms=_now_ms,
             ),
             metrics=metrics,
+            rules_metrics=rules_metrics,
             breaker=Breaker(
                 BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
             ),

@@ -53,6 +53,11 @@ class ProcessorMetrics:
             "Forwarded events whose message key was not their user key; their order is not promised.",
             registry=registry,
         )
+        self._filled = Counter(
+            "onesignal_pipeline_messages_filled_total",
+            "Late engagements that were given the name, title, contents, template and link which earlier events had.",
+            registry=registry,
+        )
         self._holding = Gauge(
             f"{prefix}_holding", "1 while the processor holds and needs somebody to look.", registry=registry
         )
@@ -82,6 +87,10 @@ class ProcessorMetrics:
     def foreign_keys(self, events: int) -> None:
         """Count forwarded events that were not keyed by their user."""
         self._foreign_keys.inc(events)
+
+    def filled(self, events: int) -> None:
+        """Count forwarded events that the message catalogue filled in."""
+        self._filled.inc(events)
 
     def holding(self, *, holding: bool) -> None:
         """Tell whether the processor holds."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prometheus_client import CollectorRegistry
 
 _PREFIX = "onesignal_pipeline_rules"
@@ -30,6 +32,19 @@ class RulesMetrics:
             "1 while the rules file has changed to something that cannot be used; the rules from before stay.",
             registry=registry,
         )
+
+        self._events = Counter(
+            "onesignal_pipeline_rule_events_total",
+            "Events by the rule that decided, or as a shadow would have. `rule` is its name, or its number.",
+            ("rule", "outcome"),
+            registry=registry,
+        )
+
+    def decided(self, kept: Mapping[str, int], dropped: Mapping[str, int], shadowed: Mapping[str, int]) -> None:
+        """Count the decisions of a batch of which every effect is confirmed, by the rules' short names."""
+        for outcome, counts in (("kept", kept), ("dropped", dropped), ("shadow", shadowed)):
+            for rule, events in counts.items():
+                self._events.labels(rule, outcome).inc(events)
 
     def loaded(self, *, rules: str, policy: str, at_seconds: float) -> None:
         """Tell what is in force from now on."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from pipeline.stream.line import Line, wait_idle
-from pipeline.stream.sorting import JSON_ONLY, sort_batch
+from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.kafka.producer import Entry
     from pipeline.metrics.processor import ProcessorMetrics
+    from pipeline.metrics.rules import RulesMetrics
+    from pipeline.stream.memory import MemoryStore
     from pipeline.stream.sorting import Formats, SortedBatch
 
 logger = structlog.get_logger(__name__)
@@ -57,14 +59,18 @@ class Processor:
         records: RecordStore,
         dead_letters: DeadLetterStore,
         metrics: ProcessorMetrics,
+        rules_metrics: RulesMetrics,
         breaker: Breaker,
         retrying: Callable[[], bool],
         hold_reason: Callable[[], str | None] = lambda: None,
         formats: Formats = JSON_ONLY,
+        memories: MemoryStore = NOTHING_REMEMBERED,
     ) -> None:
         """Take stores, metrics, breaker, who gives the policy for a batch, and who knows of failed writes."""
         self._policy = policy
         self._formats = formats
+        self._memories = memories
+        self._rules_metrics = rules_metrics
         self._records = records
         self._dead_letters = dead_letters
         self._metrics = metrics
@@ -93,7 +99,7 @@ class Processor:
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line(self, self._fault)
-        line.put(sort_batch(batch, self._policy(), self._formats))
+        line.put(sort_batch(batch, self._policy(), self._formats, self._memories.of(batch.partition)))
 
     def objection(self, decided: SortedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""
@@ -114,7 +120,8 @@ class Processor:
         self._metrics.holding(holding=held)
 
     async def write(self, decided: SortedBatch) -> None:
-        """Write a batch; returning means that it is confirmed and acknowledged."""
+        """Write a batch; returning means that it is confirmed and acknowledged. What it changes is stored first."""
+        await self._memories.store(decided.batch.partition, decided.changes)
         await asyncio.gather(
             self._records.store(decided.batch.partition, decided.records),
             self._dead_letters.store(decided.letters),
@@ -123,6 +130,9 @@ class Processor:
         self._metrics.settled(
             messages=tally.received, forwarded=tally.forwarded, dropped=tally.dropped, rejected=tally.rejected
         )
+        self._rules_metrics.decided(tally.rules.kept, tally.rules.dropped, tally.rules.shadowed)
+        if tally.filled:
+            self._metrics.filled(tally.filled)
         if tally.foreign_keys:
             self._metrics.foreign_keys(tally.foreign_keys)
             self._warn_of_foreign_keys(decided)

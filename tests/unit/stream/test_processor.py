@@ -11,6 +11,7 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
 from pipeline.metrics.processor import ProcessorMetrics
+from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.line import ASK_AGAIN_SECONDS
 from pipeline.stream.processor import Processor
 from pipeline.stream.sorting import sort_batch
@@ -80,6 +81,7 @@ class Bench:
             records=self.stores,
             dead_letters=self.stores.letters,
             metrics=ProcessorMetrics(self.registry),
+            rules_metrics=RulesMetrics(self.registry),
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
             retrying=lambda: False,
         )
