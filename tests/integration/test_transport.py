@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.brokers import Broker
+
+WRITTEN = 42
+"""Messages of the topic that is compacted."""
+SEGMENT_MS, APART_MS = 100, 1_000
+COMPACTION_SECONDS = 60
 
 
 async def test_every_message_reaches_the_work_once_and_in_order_and_is_committed(
@@ -302,7 +308,7 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
     where = stage(
         broker,
         cleanup_policy="compact",
-        segment_ms=100,
+        segment_ms=SEGMENT_MS,
         min_cleanable_dirty_ratio=0.01,
         max_compaction_lag_ms=100,
         min_compaction_lag_ms=0,
@@ -310,27 +316,27 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
     await asyncio.to_thread(compact, where)
     work = FakeWork()
     async with running_worker(where, tmp_path, work, max_poll_records=2) as worker:
-        await eventually(lambda: bool(work.offsets()) and work.offsets()[-1] == 41)
+        await eventually(lambda: bool(work.offsets()) and work.offsets()[-1] == WRITTEN - 1)
         offsets = work.offsets()
         assert offsets != list(range(offsets[0], offsets[-1] + 1)), "the log was not compacted"
         for batch in reversed(work.batches):
             batch.acknowledge()
-        await eventually(lambda: where.committed() == {0: 42})
+        await eventually(lambda: where.committed() == {0: WRITTEN})
         await eventually(lambda: worker.lag == 0)
 
 
 def compact(where: Stage) -> None:
-    """Write one key again and again between others, and wait until the broker has removed some of it."""
+    """Write one key again and again between others, and wait until the broker has removed some of it.
+
+    Only segments that are closed are compacted. A segment is closed by a message whose own time is `segment_ms` after
+    that of the segment's first; so each is told a time, and how fast the writing goes does not matter.
+    """
     servers = where.broker.bootstrap_servers
-    for number in range(40):
-        produce(
-            servers,
-            where.topic,
-            [RawMessage(key=b"again" if number % 2 else b"k-%d" % number, value=b"x", partition=0)],
-        )
-    for number in range(2):
-        produce(servers, where.topic, [RawMessage(key=b"last-%d" % number, value=b"x", partition=0)])
-    for _ in range(300):
-        if len(read_topic(servers, where.topic)) < 42:
-            return
-    raise AssertionError("the broker did not compact the topic")
+    keys = [b"again" if number % 2 else b"k-%d" % number for number in range(WRITTEN - 2)]
+    first = time.time_ns() // 1_000_000 - WRITTEN * APART_MS
+    for number, key in enumerate([*keys, b"last-0", b"last-1"]):
+        message = RawMessage(key=key, value=b"x", partition=0, timestamp_milliseconds=first + number * APART_MS)
+        produce(servers, where.topic, [message])
+    deadline = time.monotonic() + COMPACTION_SECONDS
+    while len(read_topic(servers, where.topic)) == WRITTEN:
+        assert time.monotonic() < deadline, f"the broker did not compact the topic within {COMPACTION_SECONDS} s"
