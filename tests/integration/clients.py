@@ -70,8 +70,7 @@ def produce(bootstrap_servers: str, topic: str, messages: Iterable[RawMessage], 
         if error:
             failures.append(str(error))
 
-    count = 0
-    for count, message in enumerate(messages, 1):  # noqa: B007 -- the count is the result
+    def put(message: RawMessage) -> None:
         producer.produce(
             topic,
             value=message.value,
@@ -81,6 +80,14 @@ def produce(bootstrap_servers: str, topic: str, messages: Iterable[RawMessage], 
             partition=_BY_KEY if message.partition is None else message.partition,
             timestamp=message.timestamp_milliseconds or _NOW,
         )
+
+    count = 0
+    for count, message in enumerate(messages, 1):  # noqa: B007 -- the count is the result
+        try:
+            put(message)
+        except BufferError:  # the client's queue is full: the broker is slower than this loop
+            producer.flush(_REQUEST_SECONDS)
+            put(message)
         producer.poll(0)
     left = producer.flush(_REQUEST_SECONDS)
     assert not left, f"{left} messages were not confirmed in {_REQUEST_SECONDS} s"
