@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # OffsetSpec is public, and not in __all__
     AdminClient,
     OffsetSpec,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PARTITIONS = 16
 _ADMIN_SECONDS = 30
+_AGAIN_SECONDS = 0.2
 
 
 class Cluster:
@@ -43,7 +45,17 @@ class Cluster:
                 deleted.result(_ADMIN_SECONDS)
 
     def written(self, topic: str) -> int:
-        """Count what was ever written to a topic of the bench."""
+        """Count what was ever written to a topic of the bench; one that was made just now may have no leaders yet."""
+        deadline = time.monotonic() + _ADMIN_SECONDS
+        while True:
+            try:
+                return self._ends(topic)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._NOENT or time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_SECONDS)
+
+    def _ends(self, topic: str) -> int:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call] # the package types only what it calls itself
         places = {TopicPartition(topic, number): latest for number in range(PARTITIONS)}
         ends = self._admin.list_offsets(places, request_timeout=_ADMIN_SECONDS)

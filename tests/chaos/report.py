@@ -96,6 +96,16 @@ def broken(outcome: Outcome) -> list[dict[str, Any]]:
     return found
 
 
+def compare(report: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+    """Put what a kill costs beside stock Faust; a comparison that fails takes no figure of the run with it."""
+    try:
+        report["kills_beside_stock_faust"] = measure()
+    except Exception as error:  # noqa: BLE001 -- whatever it was, it is evidence
+        report["broken"].append(
+            {"promise": "what a kill costs is measured beside stock Faust", "count": 1, "evidence": [repr(error)]}
+        )
+
+
 def write(report: dict[str, Any]) -> None:
     """Store the figures."""
     REPORT.parent.mkdir(parents=True, exist_ok=True)

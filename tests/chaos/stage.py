@@ -28,7 +28,7 @@ REQUEST_TIMEOUT_SECONDS = 1
 class Stage:
     """Everything that can be broken, and who tells of it.
 
-    ``calm`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
+    ``go`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
     ``disruptions`` counts what makes workers repeat themselves, kills apart.
     """
 
@@ -46,7 +46,6 @@ class Stage:
     disruptions: int = 0
     broken: list[str] = field(default_factory=list)
     lag_after_churn_seconds: list[float] = field(default_factory=list)
-    zombie_seconds: float = 0.0
     go: asyncio.Event = field(default_factory=asyncio.Event)
     sick: asyncio.Lock = field(default_factory=asyncio.Lock)
 
