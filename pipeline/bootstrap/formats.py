@@ -21,8 +21,8 @@ from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, 
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from pipeline.stream.schemas import TopicSchemas
-from pipeline.stream.schemas_first import SchemasFirst
 from pipeline.stream.sorting import Formats
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
 
 def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None, metrics: StreamMetrics) -> Work:
     """Let a role's work see only what it can read."""
-    return work if schemas is None else SchemasFirst(work, schemas, holding=metrics.schemas_away)
+    return work if schemas is None else PrerequisitesFirst(work, schemas, holding=metrics.schemas_away)
 
 
 @asynccontextmanager

@@ -115,6 +115,7 @@ def build_app(
             revoke_commit_timeout_seconds=options.revoke_timeout_seconds,
             before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
+            on_assigned=work.assigned,
             source=source,
         ),
     )

@@ -90,6 +90,9 @@ class Processor:
         finally:
             await self.revoke(tuple(self._lines), timeout_seconds=0)
 
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Need nothing: a line is made when the first batch comes."""
+
     def accept(self, batch: MessageBatch) -> None:
         """Decide a batch and put it behind the others of its partition."""
         if self._fault is None:

@@ -11,10 +11,10 @@ import structlog
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
-from pipeline.stream.schemas_first import SchemasAwayError
+from pipeline.stream.prerequisites import PrerequisiteAwayError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pipeline.core.avro.schema_book import SchemaBook
     from pipeline.core.messages import MessageBatch
@@ -31,7 +31,9 @@ Read = TypeVar("Read")
 
 
 class TopicSchemas(Generic[Read]):
-    """What is known of a topic's schemas (`pipeline.stream.schemas_first.Schemas`)."""
+    """What is known of a topic's schemas (`pipeline.stream.prerequisites.Prerequisites`)."""
+
+    words = "schemas"
 
     def __init__(
         self,
@@ -48,17 +50,22 @@ class TopicSchemas(Generic[Read]):
         self._clock = clock
         self._unknown: dict[bytes, float] = {}
 
+    def missing_for(self, partition: int) -> set[bytes]:
+        """Return nothing: which schemas a partition needs is known from its batches."""
+        del partition
+        return set()
+
     def missing(self, batch: MessageBatch) -> set[bytes]:
         """Return the schemas that must be looked up before a batch can be read."""
         if self._unknown:
             self._doubt()
         return self._book.missing([message.value for message in batch.messages])
 
-    async def look_up(self, schema: bytes) -> None:
+    async def obtain(self, schema: bytes) -> None:
         """Learn a schema, or that there is none of use.
 
         Raises:
-            SchemasAwayError: the registry does not answer.
+            PrerequisiteAwayError: the registry does not answer.
         """
         match await self._found(schema):
             case Absence.UNKNOWN:
@@ -68,6 +75,9 @@ class TopicSchemas(Generic[Read]):
                 self._refuse(schema, RejectReason.UNUSABLE_SCHEMA, Absence.NOT_AVRO.value)
             case str() as text:
                 self.learn(schema, text)
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        """Forget nothing: a schema is the same for all partitions."""
 
     def learn(self, schema: bytes, text: str) -> None:
         """Take a schema into the book."""
@@ -87,7 +97,7 @@ class TopicSchemas(Generic[Read]):
                 await asyncio.sleep(SECOND_LOOK_SECONDS)
                 found = await self._registry.find(schema)
         except RegistryFaultError as error:
-            raise SchemasAwayError(str(error)) from error
+            raise PrerequisiteAwayError(str(error)) from error
         return found
 
     def _refuse(self, schema: bytes, reason: RejectReason, why: str) -> None:

@@ -183,6 +183,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             raise OffsetsVanishedError(self.app.conf.id, vanished)
         self.ledger.assign(positions.by_partition)
         logger.info("partitions assigned", partitions=sorted(number for _, number in positions.by_partition))
+        self.options.on_assigned(tuple(positions.by_partition))
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -245,6 +246,8 @@ class TransportOptions:
     revoke_commit_timeout_seconds: float
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
     on_committed: Callable[[], None]
+    on_assigned: Callable[[Collection[TopicPartition]], None] = lambda _: None
+    """Hears which partitions were positioned, before the first batch of any of them."""
     source: KnownSource | None = None
     """The topic as it was found at the start; None reads whatever is assigned."""
 

@@ -28,6 +28,9 @@ class Work(Protocol):
     async def run(self) -> None:
         """Work until cancelled. Raises what no retry can mend: the worker then ends, nothing more is acknowledged."""
 
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Hear which partitions are this worker's now, before their first batch comes; never blocks."""
+
     def accept(self, batch: MessageBatch) -> None:
         """Take a batch; never blocks, for the transport bounds what is in hand of each partition."""
 

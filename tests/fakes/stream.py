@@ -65,6 +65,7 @@ class FakeWork:
     def __init__(self, *, settles_at_once: bool = False) -> None:
         self.settles_at_once = settles_at_once
         self.batches: list[MessageBatch] = []
+        self.partitions: list[int] = []
         self.effects: list[str] = []
         self.status = FakeState()
         self.accept_error: Exception | None = None
@@ -83,6 +84,9 @@ class FakeWork:
     def fail(self, error: Exception) -> None:
         assert self._fault is not None
         self._fault.set_exception(error)
+
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        self.partitions = sorted(number for _, number in partitions)
 
     def accept(self, batch: MessageBatch) -> None:
         if self.accept_error is not None:

@@ -119,6 +119,9 @@ class SegmentSink:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Need nothing: a lane is found when the first batch comes."""
+
     def accept(self, batch: MessageBatch) -> None:
         """Take a batch in hand; it goes to the lane of its partition. Never blocks."""
         self._metrics.received(len(batch.messages))

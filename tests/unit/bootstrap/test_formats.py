@@ -18,7 +18,7 @@ from pipeline.kafka.schema_registry import RegistryFaultError
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings import SettingsError, load_settings
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.schemas_first import SchemasFirst
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record
 from tests.fakes.stream import FakeWork
@@ -117,7 +117,7 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
         assert found.read_avro is not None
         assert found.schemas is not None
         for schema_id in (8, 9):
-            await found.schemas.look_up(registry_prefix(schema_id))
+            await found.schemas.obtain(registry_prefix(schema_id))
         assert found.read_avro(registry_prefix(9) + encode_record(SAMPLE)) == SAMPLE
         assert found.read_avro(registry_prefix(9) + b"\x02") is SegmentRejectReason.NOT_AVRO
         assert found.read_avro(registry_prefix(8) + b"\x02") is SegmentRejectReason.UNUSABLE_SCHEMA
@@ -129,4 +129,4 @@ async def test_work_is_guarded_only_where_schemas_are_looked_up(fake: FakeRegist
     async with sink_formats(settings()) as plain:
         assert guarded(work, plain.schemas, metrics) is work
     async with sink_formats(settings(SCHEMA_REGISTRY_URL=fake.url)) as found:
-        assert isinstance(guarded(work, found.schemas, metrics), SchemasFirst)
+        assert isinstance(guarded(work, found.schemas, metrics), PrerequisitesFirst)

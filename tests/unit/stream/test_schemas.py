@@ -11,8 +11,8 @@ from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
+from pipeline.stream.prerequisites import PrerequisiteAwayError
 from pipeline.stream.schemas import SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
-from pipeline.stream.schemas_first import SchemasAwayError
 from tests.fakes.stream import FakeMessage
 from tests.fakes.virtual_time import run_virtual
 
@@ -80,14 +80,14 @@ def schemas_of(registry: FakeRegistry | None, clock: Clock) -> tuple[SchemaBook[
 def test_what_the_registry_says_decides_how_messages_are_read(answers: list[Lookup], read: object) -> None:
     book, schemas = schemas_of(FakeRegistry(*answers), Clock())
     assert schemas.missing(OneMessage()) == {ONE}
-    run_virtual(schemas.look_up(ONE))
+    run_virtual(schemas.obtain(ONE))
     assert schemas.missing(OneMessage()) == set()
     assert book.read(ONE + b"!") == read
 
 
 def test_an_id_is_unknown_only_after_a_second_look() -> None:
     async def look() -> float:
-        await schemas.look_up(ONE)
+        await schemas.obtain(ONE)
         return asyncio.get_running_loop().time()
 
     registry = FakeRegistry(Absence.UNKNOWN)
@@ -99,19 +99,19 @@ def test_an_id_is_unknown_only_after_a_second_look() -> None:
 def test_an_unknown_id_is_asked_for_again_after_a_while() -> None:
     clock = Clock()
     book, schemas = schemas_of(FakeRegistry(Absence.UNKNOWN, Absence.UNKNOWN, "good"), clock)
-    run_virtual(schemas.look_up(ONE))
+    run_virtual(schemas.obtain(ONE))
     clock.now = UNKNOWN_FOR_SECONDS - 1
     assert schemas.missing(OneMessage()) == set()
     clock.now = UNKNOWN_FOR_SECONDS
     assert schemas.missing(OneMessage()) == {ONE}
-    run_virtual(schemas.look_up(ONE))
+    run_virtual(schemas.obtain(ONE))
     assert book.read(ONE + b"!") == "good!"
 
 
 def test_a_registry_that_does_not_answer_decides_nothing() -> None:
     book, schemas = schemas_of(FakeRegistry(RegistryFaultError("no answer")), Clock())
-    with pytest.raises(SchemasAwayError, match="no answer"):
-        run_virtual(schemas.look_up(ONE))
+    with pytest.raises(PrerequisiteAwayError, match="no answer"):
+        run_virtual(schemas.obtain(ONE))
     assert schemas.missing(OneMessage()) == {ONE}
     with pytest.raises(KeyError):
         book.read(ONE)
@@ -120,6 +120,6 @@ def test_a_registry_that_does_not_answer_decides_nothing() -> None:
 def test_without_a_registry_only_the_book_is_known() -> None:
     book, schemas = schemas_of(None, Clock())
     with structlog.testing.capture_logs() as logs:
-        run_virtual(schemas.look_up(ONE))
+        run_virtual(schemas.obtain(ONE))
     assert book.read(ONE) is RejectReason.UNKNOWN_SCHEMA
     assert [(line["log_level"], line["schema"]) for line in logs] == [("error", "0000000001")]
