@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
@@ -30,6 +31,14 @@ UNKNOWN_FOR_SECONDS: Final = 60.0
 Read = TypeVar("Read")
 
 
+@dataclass(slots=True)
+class _LookUp:
+    """A look-up that is going on, and how many partitions wait for it."""
+
+    task: asyncio.Task[None]
+    waiting: int = 0
+
+
 class TopicSchemas(Generic[Read]):
     """What is known of a topic's schemas (`pipeline.stream.prerequisites.Prerequisites`)."""
 
@@ -49,6 +58,7 @@ class TopicSchemas(Generic[Read]):
         self._registry = registry
         self._clock = clock
         self._unknown: dict[bytes, float] = {}
+        self._going_on: dict[bytes, _LookUp] = {}
 
     def missing_for(self, partition: int) -> set[bytes]:
         """Return nothing: which schemas a partition needs is known from its batches."""
@@ -62,11 +72,26 @@ class TopicSchemas(Generic[Read]):
         return self._book.missing([message.value for message in batch.messages])
 
     async def obtain(self, schema: bytes) -> None:
-        """Learn a schema, or that there is none of use.
+        """Learn a schema, or that there is none of use; asked again in the meantime, it waits for the same answer.
+
+        At a start all partitions want the same schema at once. A look-up goes on while one of those that wait is left.
 
         Raises:
             PrerequisiteAwayError: the registry does not answer.
         """
+        going_on = self._going_on.get(schema)
+        if going_on is None:
+            going_on = self._going_on[schema] = _LookUp(asyncio.create_task(self._answer(schema)))
+        going_on.waiting += 1
+        try:
+            await asyncio.shield(going_on.task)
+        finally:
+            going_on.waiting -= 1
+            if not going_on.waiting:
+                del self._going_on[schema]
+                going_on.task.cancel()
+
+    async def _answer(self, schema: bytes) -> None:
         match await self._found(schema):
             case Absence.UNKNOWN:
                 self._unknown[schema] = self._clock() + UNKNOWN_FOR_SECONDS
