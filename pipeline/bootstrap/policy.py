@@ -31,10 +31,15 @@ def build_policy(settings: Settings) -> Policy:
     mistakes: list[Mistake] = []
     rules = _read(settings.rules_file, "rules_file", parse_rules, mistakes)
     names = _read(settings.names_file, "names_file", parse_names, mistakes)
+    if rules is None:
+        rules = preset_rules(settings.rules_preset or Preset.KEEP_ALL)
+    if rules.needs_tracked_users and settings.tracked_users_secret is None:
+        text = f"{variable('tracked_users_secret')} is not set: `tracked_only` in {rules.filename} needs it."
+        mistakes.append(Mistake(fields=("rules_file", "tracked_users_secret"), text=text))
     if mistakes:
         raise SettingsError(tuple(mistakes))
     return Policy(
-        rules=rules if rules is not None else preset_rules(settings.rules_preset or Preset.KEEP_ALL),
+        rules=rules,
         unknown_kinds=settings.unknown_kinds,
         anonymous_delivery=settings.anonymous_delivery,
         anonymous_engagement=settings.anonymous_engagement,

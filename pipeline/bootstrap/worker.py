@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,25 +20,19 @@ from prometheus_client import (
 )
 
 from pipeline.bootstrap.files import data_folder
-from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats
-from pipeline.bootstrap.policy import build_policy, rules_source
+from pipeline.bootstrap.formats import guarded, sink_formats
+from pipeline.bootstrap.processor import ProcessorRole
+from pipeline.bootstrap.producer import now_ms, open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options
 from pipeline.bootstrap.topics import begin
-from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
-from pipeline.kafka.producer import BatchProducer
-from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.kafka.topic_watch import TopicWatch
-from pipeline.metrics.processor import ProcessorMetrics
-from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
-from pipeline.settings.choices import Partitioning, RecordsCompression, Role
+from pipeline.settings.choices import Role
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
-from pipeline.stream.processor import Processor
-from pipeline.stream.rules_reload import RulesReload
 from pipeline.stream.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
@@ -49,6 +42,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.options import SegmentOptions
+    from pipeline.stream.rules_reload import RulesReload
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -137,27 +131,12 @@ def _role_parts(
 ) -> _RoleParts:
     match role:
         case Role.PROCESSOR:
-            metrics = ProcessorMetrics(registry)
-            rules_metrics = RulesMetrics(registry)
-            rules = RulesReload(
-                rules_source(settings),
-                build_policy(settings),
-                metrics=rules_metrics,
-                interval_seconds=settings.rules_reload_seconds,
-            )
+            processor = ProcessorRole(settings, connection, registry, stream_metrics, watch)
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(
-                    settings,
-                    connection,
-                    stream_metrics,
-                    rules=rules,
-                    metrics=metrics,
-                    rules_metrics=rules_metrics,
-                    watch=watch,
-                ),
-                rules=rules,
+                open_work=processor.open,
+                rules=processor.rules,
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
@@ -168,51 +147,6 @@ def _role_parts(
                     settings, connection, options, sink_metrics, stream_metrics, watch=watch
                 ),
             )
-
-
-@asynccontextmanager
-async def _processor(
-    settings: Settings,
-    connection: ConnectionOptions,
-    stream_metrics: StreamMetrics,
-    *,
-    rules: RulesReload,
-    metrics: ProcessorMetrics,
-    rules_metrics: RulesMetrics,
-    watch: TopicWatch,
-) -> AsyncIterator[Work]:
-    topics = await begin(Role.PROCESSOR, settings, connection, watch)
-    async with (
-        processor_formats(settings) as formats,
-        _producer(settings, connection, stream_metrics) as producer,
-    ):
-        records: SamePartition | Repartition
-        match settings.partitioning:
-            case Partitioning.SAME:
-                records = SamePartition(producer, topic=settings.records_topic)
-            case Partitioning.REPARTITION:
-                records = Repartition(
-                    producer, topic=settings.records_topic, partitions=topics[settings.records_topic].partitions
-                )
-        processor = Processor(
-            policy=lambda: rules.policy,
-            records=records,
-            dead_letters=DeadLetterWriter(
-                producer,
-                topic=settings.dead_letter_topic,
-                partitions=topics[settings.dead_letter_topic].partitions,
-                now_ms=_now_ms,
-            ),
-            metrics=metrics,
-            rules_metrics=rules_metrics,
-            breaker=Breaker(
-                BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
-            ),
-            retrying=lambda: producer.retrying,
-            hold_reason=lambda: producer.hold_reason,
-            formats=formats.formats,
-        )
-        yield guarded(processor, formats.schemas, stream_metrics)
 
 
 @asynccontextmanager
@@ -228,7 +162,7 @@ async def _segment_sink(
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
     async with (
         sink_formats(settings) as formats,
-        _producer(settings, connection, stream_metrics) as producer,
+        open_producer(settings, connection, stream_metrics) as producer,
     ):
         logger.info("records go to Segment", endpoint=options.endpoint, lanes=options.lanes)
         sink = SegmentSink(
@@ -237,7 +171,7 @@ async def _segment_sink(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                now_ms=_now_ms,
+                now_ms=now_ms,
             ),
             metrics=metrics,
             connect=segment_connector(settings),
@@ -246,24 +180,3 @@ async def _segment_sink(
             read_avro=formats.read_avro,
         )
         yield guarded(sink, formats.schemas, stream_metrics)
-
-
-@asynccontextmanager
-async def _producer(
-    settings: Settings, connection: ConnectionOptions, metrics: StreamMetrics
-) -> AsyncIterator[BatchProducer]:
-    compression = settings.records_compression
-    producer = BatchProducer(
-        connection,
-        compression=None if compression is RecordsCompression.NONE else compression.value,
-        on_retry=metrics.write_retried,
-    )
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -28,9 +28,19 @@ class StreamMetrics:
             f"{PREFIX}_schemas_away", "1 while messages wait for a schema that cannot be looked up.", registry=registry
         )
 
+        self._memories_away = Gauge(
+            f"{PREFIX}_memories_away",
+            "1 while messages wait for what is remembered of their partition, and it cannot be read back.",
+            registry=registry,
+        )
+
     def schemas_away(self, away: bool) -> None:  # noqa: FBT001 -- one fact
         """Tell whether messages wait for the schema registry."""
         self._schemas_away.set(away)
+
+    def memories_away(self, away: bool) -> None:  # noqa: FBT001 -- one fact
+        """Tell whether messages wait for what is remembered of their partition."""
+        self._memories_away.set(away)
 
     def committed(self) -> None:
         """Count a confirmed commit."""

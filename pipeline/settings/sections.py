@@ -20,6 +20,7 @@ from pipeline.settings.choices import (
     SegmentRegion,
 )
 from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
+from pipeline.settings.memory_section import MemorySettings
 from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, WriteKey
 
 if TYPE_CHECKING:
@@ -207,13 +208,22 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     TopicSettings,
     FormatSettings,
     ProcessorSettings,
+    MemorySettings,
     SegmentSettings,
     WorkerSettings,
 )
 FIELDS: Final = tuple(field for section in SECTIONS for field in section.model_fields)
 
 
-class Settings(KafkaSettings, TopicSettings, FormatSettings, ProcessorSettings, SegmentSettings, WorkerSettings):
+class Settings(
+    KafkaSettings,
+    TopicSettings,
+    FormatSettings,
+    ProcessorSettings,
+    MemorySettings,
+    SegmentSettings,
+    WorkerSettings,
+):
     """Everything that the environment decides, read once. The validation's context is the secrets' files, by field."""
 
     _files: dict[str, Path] = PrivateAttr(default_factory=dict)
