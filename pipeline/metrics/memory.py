@@ -18,7 +18,7 @@ TRACKED_USERS = (
 )
 WOULD_ADD = (
     f"{_PREFIX}users_delivery_would_add_so_far",
-    "Estimate of the users whom dropped delivery events would have added this billing month so far, tracked ones aside.",
+    "Estimate of the users whom dropped delivery events would have added this billing month, tracked ones aside.",
 )
 SHADOW_USERS = (
     f"{_PREFIX}rule_shadow_users",

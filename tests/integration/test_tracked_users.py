@@ -71,12 +71,14 @@ async def test_killed_processors_decide_by_the_log_before(broker: Broker, tmp_pa
     messages = traffic(7)
     async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings(broker, tmp_path)) as pipeline:
         await pipeline.start(Role.SEGMENT_SINK)
-        for start in range(0, EVENTS, EVENTS // 3):
-            processor = await pipeline.start(Role.PROCESSOR)
-            assert await processor.said("/readyz", '"ready') == 200
-            await write(pipeline, messages[start : start + EVENTS // 3])
-            if start + EVENTS // 3 < EVENTS:
-                await processor.kill()
+        third = EVENTS // 3
+        for start in (0, third):
+            doomed = await pipeline.start(Role.PROCESSOR)
+            assert await doomed.said("/readyz", '"ready') == 200
+            await write(pipeline, messages[start : start + third])
+            await doomed.kill()
+        processor = await pipeline.start(Role.PROCESSOR)
+        await write(pipeline, messages[2 * third :])
         await pipeline.settled()
         assert forwarded(pipeline) == kept(messages)
         assert await processor.said("/metrics", f"onesignal_pipeline_tracked_users {tracked(messages)}.0") == 200
