@@ -80,7 +80,8 @@ def rules() -> None:
 def check(file: str) -> None:
     """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
     parsed = _rules(file)
-    click.echo(f"{parsed.filename}: {len(parsed.rules)} rules, default {parsed.default}, version {parsed.version}")
+    counted = "1 rule" if len(parsed.rules) == 1 else f"{len(parsed.rules)} rules"
+    click.echo(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
 
 
 @rules.command()

@@ -101,7 +101,7 @@ async def test_added_partitions_wait_untouched_until_the_documented_procedure_br
 async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_many_are_lost(
     broker: Broker, tmp_path: Path, role: Role
 ) -> None:
-    async with running_pipeline(broker, tmp_path, partitions=1, SESSION_TIMEOUT_SECONDS="6") as pipeline:
+    async with running_pipeline(broker, tmp_path, partitions=1) as pipeline:
         processor, sink = await started(pipeline)
         topic = {Role.PROCESSOR: pipeline.raw_topic, Role.SEGMENT_SINK: pipeline.records_topic}[role]
         behind = {Role.PROCESSOR: processor, Role.SEGMENT_SINK: sink}[role]

@@ -42,7 +42,7 @@ def test_a_good_file_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_text("rules:\n  - when: {action: sent}\n    then: drop\n", encoding="utf-8")
     assert run(["rules", "check", str(path)], {}) == ExitCode.DONE
     captured = capsys.readouterr()
-    assert captured.out.startswith(f"{path}: 1 rules, default keep, version ")
+    assert captured.out.startswith(f"{path}: 1 rule, default keep, version ")
     assert captured.err == ""
 
 
@@ -74,7 +74,7 @@ def test_a_file_of_bytes_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_preset_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["rules", "check", "engagement-only"], {}) == ExitCode.DONE
-    assert capsys.readouterr().out.startswith("preset engagement-only: 1 rules, default keep, version ")
+    assert capsys.readouterr().out.startswith("preset engagement-only: 1 rule, default keep, version ")
 
 
 def test_the_rule_that_decides_is_named(rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
