@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.table import Table
 
 from tests.chaos.recovery import PARTS, recovery_seconds
-from tests.chaos.run import REPEATED_PER_DISRUPTION
+from tests.chaos.run import REPEATED_PER_DISTURBANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,10 +71,13 @@ def answers(outcome: Outcome) -> dict[str, int]:
 
 
 def bound(outcome: Outcome) -> int:
-    """How many duplicates are within the promise: what was in hand whenever somebody was disturbed."""
+    """How many duplicates are within the promise: what was in hand at each kill, and what lost its answer.
+
+    All that other disturbances repeat must find room in it too; they count by themselves where nobody was killed.
+    """
     stage = outcome.stage
-    disturbed = stage.crew.kills + stage.disruptions
-    return disturbed * REPEATED_PER_DISRUPTION + stage.sampler.ledger.repeats_after_lost_answers
+    disturbed = stage.crew.kills or stage.disruptions
+    return disturbed * REPEATED_PER_DISTURBANCE + stage.sampler.ledger.repeats_after_lost_answers
 
 
 def broken(outcome: Outcome) -> list[dict[str, Any]]:
