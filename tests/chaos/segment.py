@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.chaos.ledger import Ledger
 
 _MOST_WORKERS: Final = 1_000
-_REFUSED: Final = 400
+_REFUSALS: Final = (400, 413)
 _ANSWER_LOST: Final = "answer-lost"
 
 
@@ -63,7 +63,7 @@ class ChaosSegment(SegmentStandIn):
         return answer
 
     async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
-        if fault.status == _REFUSED:
+        if fault.status in _REFUSALS:
             records = orjson.loads(await request.read())["batch"]
             if len(records) == 1:
                 self.acceptances.ledger.refused_alone(records[0]["messageId"], caller=_caller(request))
