@@ -153,6 +153,13 @@ def table(report: dict[str, Any]) -> Table:
     return drawn
 
 
+def faults(report: dict[str, Any]) -> str:
+    """Say in one line what was broken, and what Segment answered."""
+    injected = ", ".join(f"{name} ({count})" for name, count in report["faults"].items())
+    answered = ", ".join(f"{status} ({count:,})" for status, count in report["answers"].items())
+    return f"faults: {injected}. Segment answered {answered}, or not at all."
+
+
 def recovery_table(report: dict[str, Any]) -> Table:
     """Draw the times from a kill to the first settled record."""
     drawn = Table(title="from SIGKILL to the successor's first settled record, seconds", title_justify="left")
