@@ -55,6 +55,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "dead_letters": dict(sorted(ledger.letters.items())),
         "poison": dict(sorted(stage.writer.poison.items())),
         "faults": dict(sorted(stage.injected.items())),
+        "requests_spoilt": dict(sorted(stage.met.items())),
         "answers": answers(outcome),
         "unsettled": outcome.unsettled,
         "lag_after_churn_seconds": stage.lag_after_churn_seconds,
@@ -154,10 +155,14 @@ def table(report: dict[str, Any]) -> Table:
 
 
 def faults(report: dict[str, Any]) -> str:
-    """Say in one line what was broken, and what Segment answered."""
-    injected = ", ".join(f"{name} ({count})" for name, count in report["faults"].items())
-    answered = ", ".join(f"{status} ({count:,})" for status, count in report["answers"].items())
-    return f"faults: {injected}. Segment answered {answered}, or not at all."
+    """Say in a few lines what was broken, how many requests that has spoilt, and what Segment answered."""
+    spoilt = report["requests_spoilt"]
+    injected = (
+        f"{name} ({count}{f', met by {spoilt[name]} requests' if name in spoilt else ''})"
+        for name, count in report["faults"].items()
+    )
+    answered = (f"{status} ({count:,})" for status, count in report["answers"].items())
+    return f"faults: {'; '.join(injected)}\nanswers of Segment: {', '.join(answered)}"
 
 
 def recovery_table(report: dict[str, Any]) -> Table:

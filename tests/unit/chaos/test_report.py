@@ -24,7 +24,11 @@ def test_a_comparison_that_fails_is_told_and_takes_no_figure_with_it() -> None:
 
 
 def test_the_closing_lines_name_every_fault_and_every_answer() -> None:
-    figures = {"faults": {"SIGKILL processor": 25, "network cut": 1}, "answers": {"200": 1_822, "503": 9}}
+    figures = {
+        "faults": {"503": 2, "SIGKILL processor": 25},
+        "requests_spoilt": {"503": 6},
+        "answers": {"200": 1_822, "503": 9},
+    }
     assert faults(figures) == (
-        "faults: SIGKILL processor (25), network cut (1). Segment answered 200 (1,822), 503 (9), or not at all."
+        "faults: 503 (2, met by 6 requests); SIGKILL processor (25)\nanswers of Segment: 200 (1,822), 503 (9)"
     )
