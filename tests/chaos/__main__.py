@@ -92,6 +92,7 @@ def _beside_stock_faust(tell: report.Tell) -> dict[str, Any]:
 def _conclude(figures: dict[str, Any], folder: Path, console: Console) -> int:
     report.write(figures)
     console.print(report.table(figures), report.recovery_table(figures))
+    console.print(report.faults(figures), markup=False, soft_wrap=True)
     for said, times in figures["starts_without_a_broker"].items():
         console.print(
             f"{times} starts of workers ended at once and were repeated: {said}", markup=False, soft_wrap=True
