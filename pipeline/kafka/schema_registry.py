@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import orjson
 
 from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.settings.mistakes import variable
 
@@ -121,7 +122,7 @@ class SchemaRegistry:
             versions = await self._client.get_versions(self._raw_subject)
             for version in sorted(versions, reverse=True):
                 text = await self._text((await self._client.get_version(self._raw_subject, version)).schema)
-                if not isinstance(text, Absence) and fingerprint_of(text) == wanted:
+                if not isinstance(text, Absence) and _has(text, wanted):
                     return text
         except Exception as error:
             if self._code(error) not in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
@@ -246,6 +247,14 @@ def _library() -> _Library:
         schema_registry.SchemaRegistryError,
         httpx.TransportError,
     )
+
+
+def _has(text: str, wanted: bytes) -> bool:
+    """Tell whether a schema has a fingerprint; one that is no Avro schema after all has none, and hides no other."""
+    try:
+        return fingerprint_of(text) == wanted
+    except UnusableSchemaError:
+        return False
 
 
 def _filled(schema: Any, named: dict[str, Any]) -> Any:

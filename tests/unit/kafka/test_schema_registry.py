@@ -124,6 +124,15 @@ async def test_a_single_object_is_looked_for_in_the_versions_of_the_raw_subject(
         await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA))
 
 
+async def test_a_version_that_cannot_be_read_hides_no_other(fake: FakeRegistry) -> None:
+    fake.answers["GET /subjects/raw-value/versions"] = Answer(200, [1, 2, 3])
+    twice = '{"type":"enum","name":"E","symbols":["A","A"]}'
+    for version, schema in ((1, SCHEMA), (2, twice), (3, "no JSON")):
+        body = {"subject": "raw-value", "version": version, "id": version, "schema": schema}
+        fake.answers[f"GET /subjects/raw-value/versions/{version}"] = Answer(200, body)
+    assert await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA)) == SCHEMA
+
+
 async def test_what_a_schema_refers_to_is_put_in_its_place_once(fake: FakeRegistry) -> None:
     inner = {"type": "record", "name": "Inner", "fields": [{"name": "doc", "type": "string"}]}
     fields: list[dict[str, Any]] = [
