@@ -22,7 +22,9 @@ _FIRST: Final = ("timestamp", "level", "logger", "message")
 _OURS: Final = "pipeline"
 # Whatever the level: below these, libraries write passwords, keys and bodies (aiokafka its requests, Faust its events).
 _LIBRARY_LEVEL: Final = logging.INFO
-_QUIET_LIBRARIES: Final = frozenset({"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "mode"})
+_QUIET_LIBRARIES: Final = frozenset(
+    {"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "httpcore", "httpx", "httpx2", "mode"}
+)
 _QUIET_LEVEL: Final = logging.WARNING
 _REPEAT_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 1_000

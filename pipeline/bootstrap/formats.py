@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from avro.errors import SchemaParseException
-
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
@@ -165,6 +163,6 @@ def raw_schema(settings: Settings) -> tuple[bytes, Callable[[bytes, int], Event 
     try:
         text = path.read_text(encoding="utf-8")
         return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)
-    except (OSError, UnicodeDecodeError, SchemaParseException, UnusableSchemaError) as error:
+    except (OSError, UnicodeDecodeError, UnusableSchemaError) as error:
         text = f"{variable('raw_schema_file')} is `{path}`, which cannot be used as the schema of raw events: {error}."
         raise SettingsError((Mistake(fields=("raw_schema_file",), text=text),)) from error

@@ -115,7 +115,9 @@ def test_no_level_makes_a_library_tell_its_requests_with_their_secrets_and_bodie
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
-@pytest.mark.parametrize("library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access", "confluent_kafka"])
+@pytest.mark.parametrize(
+    "library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access", "confluent_kafka", "httpx2"]
+)
 def test_what_libraries_tell_in_passing_is_not_heard(library: str, level: str) -> None:
     stream = _configured(level)
     logging.getLogger(library).info("chatter")
