@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.deploy import toolbox
+from tests.deploy.cluster import Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Found = TypeVar("Found")
@@ -26,6 +27,13 @@ def tool() -> Callable[[str], Path]:
 def kubeconform() -> list[str]:
     """Give the command that checks manifests against Kubernetes' schemas, likewise."""
     return _or_not_run(toolbox.kubeconform)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Start a cluster for the whole run."""
+    with _or_not_run(Cluster) as running:
+        yield running
 
 
 def _or_not_run(find: Callable[[], Found]) -> Found:

@@ -24,7 +24,7 @@ from tests.kafka_program import cache_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ToolsError", "ToolsUnavailableError", "crd_directory", "kubeconform", "prepare", "tool"]
+__all__ = ["ToolsError", "ToolsUnavailableError", "crd_directory", "kubeconform", "kwok_stages", "prepare", "tool"]
 
 PARTS: Final = {part.name: part for part in (*GO_MODULES, ApiSchemas())}
 _OWNERS: Final = {program: module for module in GO_MODULES for program in module.programs}
@@ -51,6 +51,16 @@ def crd_directory() -> Path:
         ToolsUnavailableError: it has not been made yet.
     """
     return _made(PARTS["schemas"]) / "definitions"
+
+
+def kwok_stages() -> list[Path]:
+    """Return the files that say what becomes of nodes and Pods without a kubelet.
+
+    Raises:
+        ToolsUnavailableError: they have not been fetched yet.
+    """
+    place = _made(_OWNERS["kwok"])
+    return [place / Path(name).name for name in _OWNERS["kwok"].files]
 
 
 def kubeconform() -> list[str]:
@@ -118,6 +128,7 @@ def _make(part: GoModule | ApiSchemas, workshop: Workshop) -> None:
                 for program in part.programs:
                     with _timed(f"{program} {part.version}", directory / program):
                         part.make_program(program, workshop, directory)
+                part.copy_files(workshop, directory)
             case ApiSchemas():
                 with _timed("schemas", directory):
                     part.make(workshop, directory)
