@@ -136,4 +136,10 @@ GO_MODULES: Final = (
         disk_gigabytes=8,
         told_version="k8s.io/component-base/version",
     ),
+    GoModule(
+        name="docker-compose",
+        source="github.com/docker/compose/v2",
+        programs={"docker-compose": "cmd"},
+        disk_gigabytes=4,
+    ),
 )

@@ -10,7 +10,6 @@ import fcntl
 import os
 import shutil
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +110,7 @@ def _missing(names: Sequence[str]) -> list[GoModule | ApiSchemas]:
 
 
 def _check_room(missing: Sequence[GoModule | ApiSchemas]) -> None:
-    needed = max((part.disk_gigabytes for part in missing), default=0)
+    needed = sum(part.disk_gigabytes for part in missing)
     free = shutil.disk_usage(tools_directory()).free / 1e9
     if free < needed:
         raise ToolsUnavailableError(
@@ -120,19 +119,17 @@ def _check_room(missing: Sequence[GoModule | ApiSchemas]) -> None:
 
 
 def _make(part: GoModule | ApiSchemas, workshop: Workshop) -> None:
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=tools_directory()) as name:
-        directory = Path(name) / part.name
-        directory.mkdir()
-        match part:
-            case GoModule():
-                for program in part.programs:
-                    with _timed(f"{program} {part.version}", directory / program):
-                        part.make_program(program, workshop, directory)
-                part.copy_files(workshop, directory)
-            case ApiSchemas():
-                with _timed("schemas", directory):
-                    part.make(workshop, directory)
-        directory.rename(_place(part))
+    directory = workshop.empty(f"made-{part.name}")
+    match part:
+        case GoModule():
+            for program in part.programs:
+                with _timed(f"{program} {part.version}", directory / program):
+                    part.make_program(program, workshop, directory)
+            part.copy_files(workshop, directory)
+        case ApiSchemas():
+            with _timed("schemas", directory):
+                part.make(workshop, directory)
+    directory.rename(_place(part))
 
 
 @contextmanager
