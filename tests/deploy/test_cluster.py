@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.deploy import toolbox
 from tests.deploy.cluster import NODE, Cluster, ClusterError
 from tests.deploy.control_plane import PROGRAMS
 
@@ -99,6 +100,22 @@ def test_it_listens_on_loopback_alone_and_leaves_neither_process_nor_file(
         assert (len(listening), set(listening)) == (6, {"127.0.0.1"})
     assert [process.is_running() for process in processes] == [False] * len(PROGRAMS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_ends_is_named_with_what_it_said_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, files = tmp_path / "programs", tmp_path / "files"
+    programs.mkdir()
+    files.mkdir()
+    for name in ("kubectl", "helm", *PROGRAMS):
+        (programs / name).write_text(f"#!/bin/sh\necho {name} is broken\nexit 1\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr(toolbox, "tool", programs.joinpath)
+    monkeypatch.setattr("tempfile.tempdir", str(files))
+    with pytest.raises(ClusterError, match="etcd has ended:\netcd:\netcd is broken"):
+        Cluster()
+    assert list(files.iterdir()) == []
 
 
 def _object(version: str, kind: str, name: str, namespace: str, spec: object) -> dict[str, Any]:
