@@ -172,7 +172,8 @@ async def test_tls_is_proved_with_the_authority_of_the_setting(tmp_path: Path) -
 async def test_a_system_without_authorities_leaves_them_to_the_client(
     fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nowhere = ssl.DefaultVerifyPaths(None, None, "SSL_CERT_FILE", "/none", "SSL_CERT_DIR", "/none")
+    places: tuple[Any, ...] = (None, None, "SSL_CERT_FILE", "/none", "SSL_CERT_DIR", "/none")
+    nowhere = ssl.DefaultVerifyPaths(*places)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
     fake.answers[BY_ID] = Answer(200, {"schema": SCHEMA})
     assert await found(fake) == SCHEMA
