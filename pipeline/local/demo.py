@@ -84,7 +84,7 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
     children = Children(folder=folder)
     with EmbeddedBroker() as broker:
         names = Names()
-        for topic in (names.raw_topic, names.records_topic, names.dead_letter_topic):
+        for topic in names.topics:
             broker.create_topic(topic, PARTITIONS)
         try:
             run = DemoRun(
