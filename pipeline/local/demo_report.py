@@ -76,10 +76,7 @@ def _checks(outcome: Outcome) -> Table:
 
 def _presets(outcome: Outcome) -> Table:
     tallies = outcome.comparison.tallies
-    table = Table(
-        title="What the filters change (the same traffic under each preset, and what it would cost at a price made up)",
-        title_justify="left",
-    )
+    table = Table(title="What the filters change: the same traffic under each preset", title_justify="left")
     table.add_column("preset")
     for name in ("events sent on", "share", "of them Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
         table.add_column(name, justify="right")
