@@ -41,9 +41,7 @@ def create(invocation: Invocation) -> None:
     connection = connection_options(settings)
     outcomes = asyncio.run(create_topics(connection, plans))
     found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
-    if faults := find_faults(found, settings, tuple(Role)):
-        raise TopicsError(faults)
-    for plan in plans:
+    for plan in (plan for plan in plans if plan.name in found):
         there = found[plan.name].partitions
         click.echo(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
         if outcomes[plan.name] is Creation.CREATED:
@@ -51,6 +49,8 @@ def create(invocation: Invocation) -> None:
         else:
             told = list(differences(plan.configuration, found[plan.name].configuration))
         click.echo("".join(f"  {each}\n" for each in told), nl=False)
+    if faults := find_faults(found, settings, tuple(Role)):  # told last: topics may have been created all the same
+        raise TopicsError(faults)
     _warn(found, settings, tuple(Role))
 
 
