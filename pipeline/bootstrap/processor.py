@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.topics import FoundTopic
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
+    from pipeline.stream.prerequisites import Prerequisites
+    from pipeline.stream.schemas import TopicSchemas
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -112,10 +114,7 @@ class ProcessorRole:
                 formats=formats.formats,
                 memories=memories,
             )
-            remembering = PrerequisitesFirst(
-                processor, MemoriesFirst(memories), holding=self._stream_metrics.memories_away
-            )
-            yield guarded(remembering, formats.schemas, self._stream_metrics)
+            yield prepared(processor, formats.schemas, MemoriesFirst(memories), self._stream_metrics)
 
     def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
         topic = self._settings.records_topic
@@ -138,3 +137,14 @@ class ProcessorRole:
         except KafkaUnreachableError as error:
             return str(error)
         return found.objection
+
+
+def prepared(
+    work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int], metrics: StreamMetrics
+) -> Work:
+    """Let the work see only what it can decide.
+
+    Schemas come last, with nothing that waits behind them: an id that the registry did not know is doubted after a
+    minute, and a batch that still waited for its memory then could not be read any more.
+    """
+    return PrerequisitesFirst(guarded(work, schemas, metrics), memories, holding=metrics.memories_away)

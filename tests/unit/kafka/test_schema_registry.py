@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -172,8 +173,7 @@ async def test_tls_is_proved_with_the_authority_of_the_setting(tmp_path: Path) -
 async def test_a_system_without_authorities_leaves_them_to_the_client(
     fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places: tuple[Any, ...] = (None, None, "SSL_CERT_FILE", "/none", "SSL_CERT_DIR", "/none")
-    nowhere = ssl.DefaultVerifyPaths(*places)
+    nowhere = SimpleNamespace(cafile=None, capath=None)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
     fake.answers[BY_ID] = Answer(200, {"schema": SCHEMA})
     assert await found(fake) == SCHEMA
