@@ -9,8 +9,9 @@ from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
 from pipeline.state.entries import NO_EPOCH, EntryCodec
 from pipeline.state.following import Follower
-from pipeline.state.memories import CatalogueTopic, Memories, TrackedUsersTopics
+from pipeline.state.memories import CatalogueTopic, Memories
 from pipeline.state.message_catalogue import MessageCatalogue
+from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:

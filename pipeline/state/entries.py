@@ -33,7 +33,7 @@ class EntryCodec:
     def __init__(self, *, fingerprint: bytes, epoch: bytes, topic: str) -> None:
         """Take the secret's fingerprint, the first bytes of the raw topic's id, and the topic's name for texts."""
         self._own_head = _HEAD.pack(FORMAT_VERSION, fingerprint, epoch)
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         self._topic = topic
 
     def mark_key(self, user: int, month: int) -> bytes:
@@ -85,7 +85,7 @@ class EntryCodec:
         version, fingerprint, _ = _HEAD.unpack_from(value)
         if version != FORMAT_VERSION:
             raise self._foreign(f"entries of format {version}, which another version of this program wrote")
-        if fingerprint != self._fingerprint:
+        if fingerprint != self.fingerprint:
             raise ForeignEntryError(
                 f"topic `{self._topic}` was written with another {variable('tracked_users_secret')}: set that one "
                 "again, or name a new topic, and know that nobody is tracked in it yet"

@@ -9,7 +9,7 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError
 
-from pipeline.state.reading import POLL_MS, open_consumer
+from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +78,8 @@ class Follower:
                 if not self._takers:
                     await asyncio.sleep(POLL_MS / 1000)
                     continue
-                for place, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+                for place, records in found.items():
                     take = self._takers.get(place)
                     if take is not None:
                         take(records)

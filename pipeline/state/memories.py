@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from pipeline.kafka.producer import Entry
 from pipeline.state.message_catalogue import entry_of
-from pipeline.state.partition_memory import MarksReader, PartitionMemory, take_feed
+from pipeline.state.partition_memory import PartitionMemory
 from pipeline.state.reading import read_to_end
+from pipeline.state.restoring import feed_taker, read_marks
 from pipeline.state.sketches import SHADOW
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pipeline.core.outcomes import StateChange
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
-    from pipeline.state.entries import EntryCodec
     from pipeline.state.following import Follower
     from pipeline.state.message_catalogue import MessageCatalogue
+    from pipeline.state.restoring import TrackedUsersTopics
     from pipeline.state.tracked_users import UserHasher
 
 logger = structlog.get_logger(__name__)
@@ -37,15 +37,6 @@ READERS: Final = 4
 """Partitions that are read back side by side."""
 SKETCH_SECONDS: Final = 30.0
 """A changed sketch is written at most so often. What a sketch missed when its worker died is counted too low."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackedUsersTopics:
-    """Where tracked users are kept, and where others tell of more; ``feed`` None is nowhere."""
-
-    topic: str
-    codec: EntryCodec
-    feed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +166,11 @@ class Memories:
         async with self._catalogue_reading:
             if self._catalogue_is_read or self._catalogue is None:
                 return
-            topic, take = self._catalogue.topic, self._catalogue.messages.take
-            self._follower.follow(topic, 0, await read_to_end(self._connection, topic, 0, take), take)
+            topic, messages = self._catalogue.topic, self._catalogue.messages
+            messages.advance(self._now_ms())
+            self._follower.follow(topic, 0, await read_to_end(self._connection, topic, 0, messages.take), messages.take)
             self._catalogue_is_read = True
-            logger.info("message catalogue read", messages=len(self._catalogue.messages))
+            logger.info("message catalogue read", messages=len(messages))
 
     async def _read_back(self, partition: int) -> PartitionMemory:
         tracked = self._tracked
@@ -187,17 +179,9 @@ class Memories:
         memory.advance(self._now_ms())
         if tracked is None:
             return memory
-        marks = MarksReader(tracked.codec, memory)
-        await read_to_end(self._connection, tracked.topic, partition, marks.take)
-        former = marks.load()
-        if former:
-            logger.warning(
-                "the raw topic was made anew: users whom the former one marked count as tracked from its start",
-                partition=partition,
-                users=former,
-            )
+        await read_marks(self._connection, tracked, partition, memory)
         if tracked.feed is not None:
-            take = partial(take_feed, memory, fingerprint=self._hasher.fingerprint)
+            take = feed_taker(tracked, partition, memory)
             end = await read_to_end(self._connection, tracked.feed, partition, take)
             self._follower.follow(tracked.feed, partition, end, take)
         logger.info("tracked users read back", partition=partition, users=memory.users.counts())

@@ -19,7 +19,7 @@ MOST_BYTES: Final = 4_096
 MILLISECONDS_A_DAY: Final = 86_400_000
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """The value of an entry, as JSON. Other fields of later versions are passed over."""
 
     content: Content
@@ -35,22 +35,27 @@ class MessageCatalogue:
 
     def __init__(self, *, days: int) -> None:
         self._age_ms = days * MILLISECONDS_A_DAY
+        self._now_ms = 0
         self._messages: dict[str, tuple[int, Content]] = {}
 
     def __len__(self) -> int:
         """Count the messages."""
         return len(self._messages)
 
+    def advance(self, now_ms: int) -> None:
+        """Tell the time: age counts from this clock, so that another's that runs ahead makes nobody forget."""
+        self._now_ms = now_ms
+
     def find(self, message_id: str) -> Content | None:
         """Return what is known of a message."""
         found = self._messages.get(message_id)
         return None if found is None else found[1]
 
-    def learn(self, content: Content, at_ms: int) -> None:
-        """Remember what a message said; the first word counts."""
-        if content.id:
-            self._messages.setdefault(content.id, (at_ms, content))
-            self._fit(at_ms)
+    def learn(self, content: Content) -> None:
+        """Remember what a message said, as much of it as would be read back; the first word counts."""
+        kept = _kept(content)
+        if kept is not None:
+            self._remember(kept[0], self._now_ms)
 
     def take(self, records: Sequence[Any]) -> None:
         """Take in entries as they were read from the topic; what is no entry is passed over."""
@@ -59,21 +64,31 @@ class MessageCatalogue:
                 content = _decode(record.value or b"").content
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
-            self.learn(content, record.timestamp)
+            self._remember(content, min(record.timestamp, self._now_ms))
 
-    def _fit(self, now_ms: int) -> None:
+    def _remember(self, content: Content, at_ms: int) -> None:
+        if content.id and at_ms >= self._now_ms - self._age_ms:
+            self._messages.setdefault(content.id, (at_ms, content))
+            self._fit()
+
+    def _fit(self) -> None:
         while self._messages:
             oldest = next(iter(self._messages))
-            if len(self._messages) <= MOST_MESSAGES and self._messages[oldest][0] >= now_ms - self._age_ms:
+            if len(self._messages) <= MOST_MESSAGES and self._messages[oldest][0] >= self._now_ms - self._age_ms:
                 return
             del self._messages[oldest]
 
 
 def entry_of(content: Content) -> tuple[bytes, bytes] | None:
     """Return key and value of a message's entry; None where it is too large to keep."""
-    key = (content.id or "").encode()
+    kept = _kept(content)
+    return None if kept is None else ((content.id or "").encode(), kept[1])
+
+
+def _kept(content: Content) -> tuple[Content, bytes] | None:
+    """Return what is kept of a message, and its entry's value; None where it is too large."""
     for kept in (content, replace(content, contents=None)):
         value = _encode(Entry(kept))
         if len(value) <= MOST_BYTES:
-            return key, value
+            return kept, value
     return None

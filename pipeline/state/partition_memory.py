@@ -23,7 +23,7 @@ CHUNK: Final = 250_000
 """Marks that are collected before they are sorted into place."""
 HASH_BYTES: Final = 8
 HASHED: Final = "user-hash-key"
-"""Header of a feed entry whose key is a hash already; its value is the fingerprint of the secret."""
+"""Header of a feed entry with the key of a mark, hash and month; its value is the fingerprint of the secret."""
 _FORMER: Final = packed_mark(bytes(HASH_BYTES), BEFORE_THE_LOG)[HASH_BYTES:]
 
 
@@ -38,11 +38,11 @@ class PartitionMemory:
         self.sketches = Sketches()
         self.state = State(self.users if tracks else None, catalogue)
         self._catalogue = catalogue
-        self._now_ms = 0
 
     def advance(self, now_ms: int) -> None:
         """Tell the time."""
-        self._now_ms = now_ms
+        if self._catalogue is not None:
+            self._catalogue.advance(now_ms)
         self.users.advance(now_ms)
         self.sketches.advance(self.users.month_of(now_ms))
 
@@ -53,7 +53,7 @@ class PartitionMemory:
             users = self.users
             users.mark(users.hash_of(mark.user_key), users.month_of(mark.timestamp_ms), mark.offset)
         if change.learnt is not None and self._catalogue is not None:
-            self._catalogue.learn(change.learnt, self._now_ms)
+            self._catalogue.learn(change.learnt)
 
     def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
         """Note a user of whom a delivery event was dropped."""
@@ -107,21 +107,23 @@ class MarksReader:
         return self._former
 
 
-def take_feed(memory: PartitionMemory, records: Sequence[Any], fingerprint: bytes) -> None:
-    """Mark users who were counted elsewhere, as before every message of this log.
+def take_feed(memory: PartitionMemory, records: Sequence[Any], fingerprint: bytes) -> int:
+    """Mark users who were counted elsewhere, as before every message of this log; tell how many were not understood.
 
-    The key is the user id, or its hash with the header `HASHED`; what is neither is passed over.
+    The key is the user id, and the time tells the month. With the header `HASHED` the key is that of a mark: so users
+    of two months stay two entries when the topic is compacted, and an import leaves no user id in Kafka.
     """
-    users = memory.users
+    users, foreign = memory.users, 0
     for record in records:
         key = record.key
         if not key:
+            foreign += 1
             continue
-        hashed = dict(record.headers).get(HASHED)
+        hashed = dict(record.headers).get(HASHED) if record.headers else None
         if hashed is None:
-            user = users.hash_of(key)
-        elif hashed == fingerprint and len(key) == HASH_BYTES:
-            user = int.from_bytes(key, "big")
+            users.mark(users.hash_of(key), users.month_of(record.timestamp), BEFORE_THE_LOG)
+        elif hashed == fingerprint and len(key) == MARK_KEY_LENGTH:
+            users.mark(int.from_bytes(key[:HASH_BYTES], "big"), int.from_bytes(key[HASH_BYTES:], "big"), BEFORE_THE_LOG)
         else:
-            continue
-        users.mark(user, users.month_of(record.timestamp), BEFORE_THE_LOG)
+            foreign += 1
+    return foreign

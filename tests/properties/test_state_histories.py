@@ -19,8 +19,9 @@ from pipeline.core.policy import Policy
 from pipeline.core.rules_file import parse_rules
 from pipeline.state.entries import NO_EPOCH, EntryCodec
 from pipeline.state.following import Follower
-from pipeline.state.memories import Memories, TrackedUsersTopics
+from pipeline.state.memories import Memories
 from pipeline.state.partition_memory import MarksReader, PartitionMemory
+from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.tracked_users import UserHasher
 from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
