@@ -53,6 +53,11 @@ bench: .venv/installed ## Measure processor and sink on a real Kafka; writes bui
 chaos: .venv/installed ## Break everything at once on a real Kafka, and add up; ARGS="--short --seed 7"; build/chaos.json
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: test-chart
+test-chart: .venv/installed ## Check the Helm chart with pinned tools and a real Kubernetes API; the first time builds them, 30 minutes
+	@$(BIN)/python -m tests.deploy.toolbox
+	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+
 .PHONY: kafka
 kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.kafka_server $(ARGS)

@@ -55,10 +55,15 @@ class _Tools:
     maven: str | None
 
 
-def jar_directory() -> Path:
-    """Return where Kafka's jars are kept between runs, outside any clone."""
+def cache_directory() -> Path:
+    """Return where what takes long to get is kept between runs, outside any clone."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "onesignal-pipeline" / f"kafka-{KAFKA_VERSION}"
+    return Path(cache) / "onesignal-pipeline"
+
+
+def jar_directory() -> Path:
+    """Return where Kafka's jars are kept."""
+    return cache_directory() / f"kafka-{KAFKA_VERSION}"
 
 
 def find_tools() -> _Tools:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pipeline.local.leash import leashed
-from tests.kafka_program import jar_directory
+from tests.kafka_program import cache_directory
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,7 +67,7 @@ def fetch() -> Path:
     Raises:
         RegistryServerError: Maven fails, or is missing.
     """
-    place = jar_directory().parent / f"apicurio-{VERSION}"
+    place = cache_directory() / f"apicurio-{VERSION}"
     if place.exists():
         return place
     maven = shutil.which("mvn")

@@ -1,0 +1,1 @@
+"""What deploys the pipeline, checked with the real tools: `make test-chart`."""

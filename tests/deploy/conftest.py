@@ -1,0 +1,37 @@
+"""Fixtures of the chart's tests: the pinned tools, and a cluster that the whole run shares."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.deploy import toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Found = TypeVar("Found")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], Path]:
+    """Give where a pinned tool is; what has not been built skips the test, and fails it with ``CI=true``."""
+    return lambda program: _or_not_run(lambda: toolbox.tool(program))
+
+
+@pytest.fixture(scope="session")
+def kubeconform() -> list[str]:
+    """Give the command that checks manifests against Kubernetes' schemas, likewise."""
+    return _or_not_run(toolbox.kubeconform)
+
+
+def _or_not_run(find: Callable[[], Found]) -> Found:
+    try:
+        return find()
+    except toolbox.ToolsUnavailableError as error:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))

@@ -1,0 +1,110 @@
+"""The tools that are built out of Go modules, each pinned by a go.mod and go.sum of its own in `tools/`.
+
+To pin another version: change it in the go.mod, run ``go mod tidy`` beside it, and commit both files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.deploy.workshop import Workshop
+
+PINS: Final = Path(__file__).parent / "tools"
+
+_BUILD: Final = ("build", "-trimpath")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoModule:
+    """The source that is pinned in `tools/<name>`, and in which of its folders its programs are, by their names.
+
+    ``told_version`` is the package whose variables say which version of Kubernetes it is.
+    """
+
+    name: str
+    source: str
+    programs: Mapping[str, str]
+    disk_gigabytes: float
+    told_version: str = ""
+
+    @property
+    def pins(self) -> Path:
+        """The folder with go.mod and go.sum."""
+        return PINS / self.name
+
+    @property
+    def digest(self) -> str:
+        """Return what is other when another program would be built."""
+        digest = hashlib.sha256(" ".join((*_BUILD, self._linker_flags())).encode())
+        for name in ("go.mod", "go.sum"):
+            digest.update((self.pins / name).read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The version that the go.mod names."""
+        pattern = rf"^(?:require |\t){re.escape(self.source)} (v\S+)"
+        match = re.search(pattern, (self.pins / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+        assert match is not None, f"{self.pins}/go.mod does not name {self.source}"
+        return match[1]
+
+    def make_program(self, program: str, workshop: Workshop, directory: Path) -> None:
+        """Build one program into ``directory``.
+
+        Raises:
+            ToolsError: Go fails.
+        """
+        output = str(directory / program)
+        flags = f"-ldflags={self._linker_flags()}"
+        package = f"{self.source}/{self.programs[program]}".rstrip("/")
+        workshop.go(*_BUILD, flags, "-o", output, package, cwd=self.pins)
+
+    def _linker_flags(self) -> str:
+        if not self.told_version:
+            return "-s -w"
+        major, minor, _patch = self.version.removeprefix("v").split(".")
+        told = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+        return " ".join(("-s -w", *(f"-X {self.told_version}.{name}={value}" for name, value in told.items())))
+
+
+# What is quick comes first.
+GO_MODULES: Final = (
+    GoModule(
+        name="kubeconform",
+        source="github.com/yannh/kubeconform",
+        programs={"kubeconform": "cmd/kubeconform"},
+        disk_gigabytes=1,
+    ),
+    GoModule(
+        name="helm-docs",
+        source="github.com/norwoodj/helm-docs",
+        programs={"helm-docs": "cmd/helm-docs"},
+        disk_gigabytes=1,
+    ),
+    GoModule(name="helm", source="helm.sh/helm/v4", programs={"helm": "cmd/helm"}, disk_gigabytes=3),
+    GoModule(
+        name="helm-unittest",
+        source="github.com/helm-unittest/helm-unittest",
+        programs={"helm-unittest": "cmd/helm-unittest"},
+        disk_gigabytes=3,
+    ),
+    GoModule(name="etcd", source="go.etcd.io/etcd/server/v3", programs={"etcd": ""}, disk_gigabytes=2),
+    GoModule(name="kwok", source="sigs.k8s.io/kwok", programs={"kwok": "cmd/kwok"}, disk_gigabytes=3),
+    GoModule(
+        name="kubernetes",
+        source="k8s.io/kubernetes",
+        programs={
+            program: f"cmd/{program}"
+            for program in ("kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        },
+        disk_gigabytes=8,
+        told_version="k8s.io/component-base/version",
+    ),
+)
