@@ -59,11 +59,7 @@ template like processor.yaml. Takes a dict of
 {{- range list "onesignal-pipeline.kafkaFiles" "onesignal-pipeline.formatFiles" }}
 {{- $files = concat $files (include . $.root | fromYamlArray) }}
 {{- end }}
-{{- range .values.secretSettings }}
-{{- $file := trimPrefix "PIPELINE_" .setting | lower | replace "_" "-" }}
-{{- $files = append $files (dict "setting" (printf "%s_FILE" .setting) "file" $file "secret" .existingSecret "key" .key) }}
-{{- end }}
-{{- toYaml $files }}
+{{- toYaml (concat $files (include "onesignal-pipeline.secretFiles" .values | fromYamlArray)) }}
 {{- end }}
 
 {{- define "onesignal-pipeline.deployment" -}}
@@ -112,15 +108,17 @@ spec:
         {{- .selector | nindent 8 }}
     spec:
       serviceAccountName: {{ include "onesignal-pipeline.serviceAccount" .root }}
-      {{- include "onesignal-pipeline.podSecurity" .root | nindent 6 }}
+      {{- include "onesignal-pipeline.podSecurity" .root | trim | nindent 6 }}
       terminationGracePeriodSeconds: {{ int .values.terminationGracePeriodSeconds }}
-      {{- include "onesignal-pipeline.placement" . | nindent 6 }}
+      {{- with include "onesignal-pipeline.placement" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: {{ .name }}
-          {{- include "onesignal-pipeline.containerSecurity" .root | nindent 10 }}
+          {{- include "onesignal-pipeline.containerSecurity" .root | trim | nindent 10 }}
           command: [onesignal-pipeline]
           args: {{ toJson .arguments }}
-          {{- include "onesignal-pipeline.environment" $parts | nindent 10 }}
+          {{- include "onesignal-pipeline.environment" $parts | trim | nindent 10 }}
           ports:
             - name: http
               containerPort: {{ int .values.httpPort }}
@@ -136,8 +134,8 @@ spec:
           {{- end }}
           resources:
             {{- toYaml .values.resources | nindent 12 }}
-          {{- include "onesignal-pipeline.mounts" $parts | nindent 10 }}
-      {{- include "onesignal-pipeline.volumes" $parts | nindent 6 }}
+          {{- include "onesignal-pipeline.mounts" $parts | trim | nindent 10 }}
+      {{- include "onesignal-pipeline.volumes" $parts | trim | nindent 6 }}
 {{- end }}
 
 {{- define "onesignal-pipeline.placement" -}}

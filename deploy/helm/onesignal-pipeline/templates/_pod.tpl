@@ -15,9 +15,8 @@ imagePullSecrets:
 securityContext:
   runAsNonRoot: true
   {{- range $name := list "runAsUser" "runAsGroup" "fsGroup" }}
-  {{- $id := get $.Values.podSecurity $name }}
-  {{- if not (kindIs "invalid" $id) }}
-  {{ $name }}: {{ int64 $id }}
+  {{- with get $.Values.podSecurity $name }}
+  {{ $name }}: {{ int64 . }}
   {{- end }}
   {{- end }}
   seccompProfile:

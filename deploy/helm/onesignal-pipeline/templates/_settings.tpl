@@ -145,9 +145,11 @@ PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int .retentionHours.records | quote }
 PIPELINE_DEAD_LETTER_TOPIC_RETENTION_HOURS: {{ int .retentionHours.deadLetters | quote }}
 PIPELINE_TOPIC_COMPRESSION: {{ .compression }}
 {{- end }}
-{{- /* Whether the topics fit together depends on it. */ -}}
-{{- $processor := include "onesignal-pipeline.componentValues" (dict "root" . "key" "processor") | fromYaml }}
-{{- with get $processor.settings "PIPELINE_PARTITIONING" }}
-PIPELINE_PARTITIONING: {{ . }}
+{{- end }}
+
+{{- /* Files of the secrets that a component's values list. */ -}}
+{{- define "onesignal-pipeline.secretFiles" -}}
+{{- range .secretSettings }}
+- {setting: {{ .setting }}_FILE, file: {{ trimPrefix "PIPELINE_" .setting | lower | replace "_" "-" }}, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
 {{- end }}
 {{- end }}
