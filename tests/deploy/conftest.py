@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.deploy import toolbox
+from tests.deploy.rendering import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,3 +36,9 @@ def _or_not_run(find: Callable[[], Found]) -> Found:
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def chart(tool: Callable[[str], Path]) -> Chart:
+    """Give the chart and the pinned Helm that renders it."""
+    return Chart(helm=tool("helm"))
