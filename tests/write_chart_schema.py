@@ -72,14 +72,31 @@ def settings_schema() -> dict[str, Any]:
     }
 
 
+def values_schema() -> dict[str, Any]:
+    """Return the schema with what the code knows in its place."""
+    schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
+    schema["definitions"]["settings"] = settings_schema()
+    schema["definitions"]["rules"] = _quoted({name: part for name, part in rules_schema().items() if name != "$schema"})
+    return schema
+
+
 def values_schema_text() -> str:
     """Return the schema as its file should be."""
-    schema = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
-    rules = rules_schema()
-    del rules["$schema"]
-    schema["definitions"]["settings"] = settings_schema()
-    schema["definitions"]["rules"] = rules
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _quoted(shape: Any) -> Any:
+    """Take texts alone where a rules file may have a text, a number or a truth value without quotes.
+
+    Rules compare what is written, and Helm would write 1.50 as 1.5 and 1000000 as 1e+06.
+    """
+    if isinstance(shape, list):
+        return [_quoted(part) for part in shape]
+    if not isinstance(shape, dict):
+        return shape
+    if isinstance(shape.get("type"), list):
+        return {**shape, "type": "string"}
+    return {name: _quoted(part) for name, part in shape.items()}
 
 
 def _shape(field: str, described: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,4 +87,6 @@ def _options(files: tuple[Path, ...]) -> list[str]:
 
 
 def _further(values: Mapping[str, Any] | None) -> list[str]:
-    return [option for name, value in (values or {}).items() for option in ("--set-json", f"{name}={json.dumps(value)}")]
+    return [
+        option for name, value in (values or {}).items() for option in ("--set-json", f"{name}={json.dumps(value)}")
+    ]

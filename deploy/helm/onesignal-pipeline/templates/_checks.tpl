@@ -130,12 +130,7 @@
 {{- with dig "limits" "memory" "" .values.resources }}
 {{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values) | int64 }}
 {{- if lt (include "onesignal-pipeline.bytes" . | int64) $bound }}
-{{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path . $partitions (div $bound 1000000)) }}
-{{- end }}
-{{- end }}
-{{- range .values.extraEnv }}
-{{- if has .name (list "TMPDIR" "PIPELINE_DATA_DIRECTORY") }}
-{{- include $mistake (printf "%s.extraEnv sets %s, which the chart sets: remove it" $path .name) }}
+{{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000)) }}
 {{- end }}
 {{- end }}
 {{- end }}

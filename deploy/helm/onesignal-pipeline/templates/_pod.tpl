@@ -40,6 +40,12 @@ securityContext:
 {{- $_ := set $settings .setting (printf "%s/%s" (include "onesignal-pipeline.filesFolder" .) .file) }}
 {{- end }}
 {{- $_ := set $settings "PIPELINE_DATA_DIRECTORY" (include "onesignal-pipeline.dataFolder" .) }}
+{{- $_ := set $settings "TMPDIR" (include "onesignal-pipeline.dataFolder" .) }}
+{{- range .extraEnv }}
+{{- if or (hasKey $settings .name) (eq .name "PIPELINE_KAFKA_SASL_USERNAME") }}
+{{- fail (printf "these values cannot work:\n  - extraEnv sets %s, which the chart sets: remove it" .name) }}
+{{- end }}
+{{- end }}
 env:
   {{- range $name := keys $settings | sortAlpha }}
   - name: {{ $name }}
@@ -54,8 +60,6 @@ env:
         key: {{ .usernameKey | quote }}
   {{- end }}
   {{- end }}
-  - name: TMPDIR
-    value: {{ include "onesignal-pipeline.dataFolder" . }}
   {{- with .extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
