@@ -20,8 +20,10 @@ spec:
         - port: http
   {{- end }}
   egress:
-    {{- include "onesignal-pipeline.kafkaEgress" .root | nindent 4 }}
-    {{- include "onesignal-pipeline.schemaRegistryEgress" .root | nindent 4 }}
+    {{- include "onesignal-pipeline.kafkaEgress" .root | trim | nindent 4 }}
+    {{- with include "onesignal-pipeline.schemaRegistryEgress" .root }}
+    {{- trim . | nindent 4 }}
+    {{- end }}
     {{- with concat .egress .root.Values.networkPolicy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

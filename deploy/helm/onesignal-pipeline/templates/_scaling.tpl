@@ -84,7 +84,7 @@ metadata:
   labels:
     {{- .labels | nindent 4 }}
 spec:
-  {{- $secrets | nindent 2 }}
+  {{- $secrets | trim | nindent 2 }}
       {{- end }}
 {{- end }}
 
