@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.deploy import toolbox
+from tests.deploy.cluster import Cluster
 from tests.deploy.rendering import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Found = TypeVar("Found")
@@ -29,6 +30,19 @@ def kubeconform() -> list[str]:
     return _or_not_run(toolbox.kubeconform)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Start a cluster for the whole run."""
+    with _or_not_run(Cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chart(tool: Callable[[str], Path]) -> Chart:
+    """Give the chart and the pinned Helm that renders it."""
+    return Chart(helm=tool("helm"))
+
+
 def _or_not_run(find: Callable[[], Found]) -> Found:
     try:
         return find()
@@ -36,9 +50,3 @@ def _or_not_run(find: Callable[[], Found]) -> Found:
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def chart(tool: Callable[[str], Path]) -> Chart:
-    """Give the chart and the pinned Helm that renders it."""
-    return Chart(helm=tool("helm"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 PINS: Final = Path(__file__).parent / "tools"
 
+# What becomes of a node and of Pods without a kubelet: both are ready at once, and the Pods of a Job are done.
+KWOK_STAGES: Final = (
+    "node/fast/node-initialize",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease",
+    "pod/fast/pod-ready",
+    "pod/fast/pod-complete",
+    "pod/fast/pod-delete",
+)
+
 _BUILD: Final = ("build", "-trimpath")
 
 
@@ -25,13 +35,15 @@ _BUILD: Final = ("build", "-trimpath")
 class GoModule:
     """The source that is pinned in `tools/<name>`, and in which of its folders its programs are, by their names.
 
-    ``told_version`` is the package whose variables say which version of Kubernetes it is.
+    ``files`` are copied out of the source as they are. ``told_version`` is the package whose variables tell a program
+    its version.
     """
 
     name: str
     source: str
     programs: Mapping[str, str]
     disk_gigabytes: float
+    files: tuple[str, ...] = ()
     told_version: str = ""
 
     @property
@@ -42,7 +54,7 @@ class GoModule:
     @property
     def digest(self) -> str:
         """Return what is other when another program would be built."""
-        digest = hashlib.sha256(" ".join((*_BUILD, self._linker_flags())).encode())
+        digest = hashlib.sha256(" ".join((*_BUILD, self._linker_flags(), *self.files)).encode())
         for name in ("go.mod", "go.sum"):
             digest.update((self.pins / name).read_bytes())
         return digest.hexdigest()
@@ -65,6 +77,17 @@ class GoModule:
         flags = f"-ldflags={self._linker_flags()}"
         package = f"{self.source}/{self.programs[program]}".rstrip("/")
         workshop.go(*_BUILD, flags, "-o", output, package, cwd=self.pins)
+
+    def copy_files(self, workshop: Workshop, directory: Path) -> None:
+        """Copy the files into ``directory``.
+
+        Raises:
+            ToolsError: Go fails.
+        """
+        if self.files:
+            source = Path(workshop.go("list", "-m", "-f", "{{.Dir}}", self.source, cwd=self.pins).strip())
+            for name in self.files:
+                shutil.copyfile(source / name, directory / Path(name).name)
 
     def _linker_flags(self) -> str:
         if not self.told_version:
@@ -96,7 +119,13 @@ GO_MODULES: Final = (
         disk_gigabytes=3,
     ),
     GoModule(name="etcd", source="go.etcd.io/etcd/server/v3", programs={"etcd": ""}, disk_gigabytes=2),
-    GoModule(name="kwok", source="sigs.k8s.io/kwok", programs={"kwok": "cmd/kwok"}, disk_gigabytes=3),
+    GoModule(
+        name="kwok",
+        source="sigs.k8s.io/kwok",
+        programs={"kwok": "cmd/kwok"},
+        files=tuple(f"kustomize/stage/{stage}.yaml" for stage in KWOK_STAGES),
+        disk_gigabytes=3,
+    ),
     GoModule(
         name="kubernetes",
         source="k8s.io/kubernetes",
@@ -106,5 +135,11 @@ GO_MODULES: Final = (
         },
         disk_gigabytes=8,
         told_version="k8s.io/component-base/version",
+    ),
+    GoModule(
+        name="docker-compose",
+        source="github.com/docker/compose/v2",
+        programs={"docker-compose": "cmd"},
+        disk_gigabytes=4,
     ),
 )

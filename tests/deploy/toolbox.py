@@ -10,7 +10,6 @@ import fcntl
 import os
 import shutil
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.kafka_program import cache_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ToolsError", "ToolsUnavailableError", "crd_directory", "kubeconform", "prepare", "tool"]
+__all__ = ["ToolsError", "ToolsUnavailableError", "crd_directory", "kubeconform", "kwok_stages", "prepare", "tool"]
 
 PARTS: Final = {part.name: part for part in (*GO_MODULES, ApiSchemas())}
 _OWNERS: Final = {program: module for module in GO_MODULES for program in module.programs}
@@ -51,6 +50,16 @@ def crd_directory() -> Path:
         ToolsUnavailableError: it has not been made yet.
     """
     return _made(PARTS["schemas"]) / "definitions"
+
+
+def kwok_stages() -> list[Path]:
+    """Return the files that say what becomes of nodes and Pods without a kubelet.
+
+    Raises:
+        ToolsUnavailableError: they have not been fetched yet.
+    """
+    place = _made(_OWNERS["kwok"])
+    return [place / Path(name).name for name in _OWNERS["kwok"].files]
 
 
 def kubeconform() -> list[str]:
@@ -101,7 +110,7 @@ def _missing(names: Sequence[str]) -> list[GoModule | ApiSchemas]:
 
 
 def _check_room(missing: Sequence[GoModule | ApiSchemas]) -> None:
-    needed = max((part.disk_gigabytes for part in missing), default=0)
+    needed = sum(part.disk_gigabytes for part in missing)
     free = shutil.disk_usage(tools_directory()).free / 1e9
     if free < needed:
         raise ToolsUnavailableError(
@@ -110,18 +119,17 @@ def _check_room(missing: Sequence[GoModule | ApiSchemas]) -> None:
 
 
 def _make(part: GoModule | ApiSchemas, workshop: Workshop) -> None:
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=tools_directory()) as name:
-        directory = Path(name) / part.name
-        directory.mkdir()
-        match part:
-            case GoModule():
-                for program in part.programs:
-                    with _timed(f"{program} {part.version}", directory / program):
-                        part.make_program(program, workshop, directory)
-            case ApiSchemas():
-                with _timed("schemas", directory):
-                    part.make(workshop, directory)
-        directory.rename(_place(part))
+    directory = workshop.empty(f"made-{part.name}")
+    match part:
+        case GoModule():
+            for program in part.programs:
+                with _timed(f"{program} {part.version}", directory / program):
+                    part.make_program(program, workshop, directory)
+            part.copy_files(workshop, directory)
+        case ApiSchemas():
+            with _timed("schemas", directory):
+                part.make(workshop, directory)
+    directory.rename(_place(part))
 
 
 @contextmanager

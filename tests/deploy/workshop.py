@@ -74,13 +74,19 @@ class Workshop:
 
     def package(self, requirements: Path, name: str) -> Path:
         """Install the one Python package of a file with hashes, and return its folder."""
-        target = self.directory / name
-        shutil.rmtree(target, ignore_errors=True)
+        target = self.empty(name)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
         options = ["--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes", "--progress-bar=off"]
         command = [*pip, *options, f"--target={target}", f"--requirement={requirements}"]
         run(command, cwd=requirements.parent, environment={}, seconds=_DOWNLOAD_SECONDS)
         return target
+
+    def empty(self, name: str) -> Path:
+        """Return a folder of the workshop that has nothing in it."""
+        folder = self.directory / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
 
     def clear(self) -> None:
         """Throw everything away."""
