@@ -106,7 +106,7 @@ FURTHER: Final = """\
       "reads" "mixpanel.records"
       "settings" dict
       "files" list
-      "rules" false
+      "rules" ""
       "annotations" dict
       "egress" list) }}
 """

@@ -9,7 +9,7 @@ template like processor.yaml. Takes a dict of
   reads        topic that it reads
   settings     map of its own variables
   files        list of files that settings name, see _pod.tpl
-  rules        whether it reads the rules
+  rules        ConfigMap with the rules, where it reads them
   annotations  map of pod annotations: checksums of what it reads once
   egress       list of NetworkPolicy rules for what it reaches beside Kafka
 */ -}}

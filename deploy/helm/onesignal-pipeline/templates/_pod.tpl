@@ -2,7 +2,7 @@
 Parts of a pod that run the program. Each takes `root`, and what it needs of:
   settings  map of variables
   files     list of {setting, file, key, and secret or configMap}: files that settings name
-  rules     whether the rules file is mounted
+  rules     ConfigMap with the rules; empty where they are not mounted
 */ -}}
 
 {{- define "onesignal-pipeline.podSecurity" -}}
@@ -104,7 +104,7 @@ volumes:
   {{- $existing := .root.Values.rules.existingConfigMap }}
   - name: rules
     configMap:
-      name: {{ include "onesignal-pipeline.rulesConfigMap" .root }}
+      name: {{ .rules }}
       items:
         - key: {{ ternary $existing.key "rules.yaml" (ne $existing.name "") | quote }}
           path: rules.yaml

@@ -100,6 +100,13 @@ PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
 {{- end }}
 {{- end }}
 
+{{- /* Names are read once: pods that read others have to be others. */ -}}
+{{- define "onesignal-pipeline.processorAnnotations" -}}
+{{- with .Values.names.custom }}
+checksum/names: {{ toYaml . | sha256sum }}
+{{- end }}
+{{- end }}
+
 {{- /* The ConfigMap that holds the rules file; empty where there is none. */ -}}
 {{- define "onesignal-pipeline.rulesConfigMap" -}}
 {{- with .Values.rules }}
