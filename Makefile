@@ -63,8 +63,14 @@ kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
 
 .PHONY: docs
-docs: .venv/installed ## Write the settings table into README.md
+docs: .venv/installed ## Write the settings into README.md and into the schema of the chart's values
 	@$(BIN)/python -m tests.readme
+	@$(BIN)/python -m tests.write_chart_schema
+
+.PHONY: chart-docs
+chart-docs: .venv/installed ## Write the chart's README out of its values and their comments
+	@$(BIN)/python -m tests.deploy.toolbox helm-docs
+	@$(BIN)/python -m tests.deploy.chart_readme
 
 .PHONY: lock
 lock: .venv/installed ## Resolve the dependencies anew into requirements/

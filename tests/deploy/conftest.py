@@ -9,6 +9,7 @@ import pytest
 
 from tests.deploy import toolbox
 from tests.deploy.cluster import Cluster
+from tests.deploy.rendering import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,12 @@ def cluster() -> Iterator[Cluster]:
     """Start a cluster for the whole run."""
     with _or_not_run(Cluster) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def chart(tool: Callable[[str], Path]) -> Chart:
+    """Give the chart and the pinned Helm that renders it."""
+    return Chart(helm=tool("helm"))
 
 
 def _or_not_run(find: Callable[[], Found]) -> Found:

@@ -1,0 +1,136 @@
+{{- /* What the schema cannot see: each is a YAML list of mistakes, in words that say what to do. */ -}}
+
+{{- define "onesignal-pipeline.mistakes" -}}
+{{- include "onesignal-pipeline.connectionMistakes" . }}
+{{- include "onesignal-pipeline.fileMistakes" . }}
+{{- range $key, $_ := .Values.components }}
+{{- $values := include "onesignal-pipeline.componentValues" (dict "root" $ "key" $key) | fromYaml }}
+{{- if $values.enabled }}
+{{- include "onesignal-pipeline.componentMistakes" (dict "root" $ "values" $values "path" (printf "components.%s" $key)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.mistake" }}
+- {{ . | quote }}
+{{- end }}
+
+{{- define "onesignal-pipeline.connectionMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- with .Values.kafka }}
+{{- if not .bootstrapServers }}
+{{- include $mistake "kafka.bootstrapServers is empty: give Kafka's brokers, such as {kafka-1:9092,kafka-2:9092}" }}
+{{- end }}
+{{- if include "onesignal-pipeline.authenticates" $ }}
+{{- if not .sasl.existingSecret }}
+{{- include $mistake (printf "kafka.sasl.existingSecret is empty: kafka.securityProtocol is %s, which needs a password" .securityProtocol) }}
+{{- end }}
+{{- if not (or .sasl.username .sasl.usernameKey) }}
+{{- include $mistake (printf "kafka.sasl.username is empty: kafka.securityProtocol is %s, which needs it, or kafka.sasl.usernameKey" .securityProtocol) }}
+{{- end }}
+{{- else if or .sasl.existingSecret .sasl.username }}
+{{- include $mistake (printf "kafka.sasl is set, but kafka.securityProtocol is %s: use SASL_SSL, or remove the former" .securityProtocol) }}
+{{- end }}
+{{- if not (include "onesignal-pipeline.encrypts" $) }}
+{{- if or .tls.ca.existingSecret .tls.ca.existingConfigMap .tls.client.existingSecret }}
+{{- include $mistake (printf "kafka.tls names certificates, but kafka.securityProtocol is %s: use SSL or SASL_SSL, or remove the former" .securityProtocol) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $path, $ca := dict "kafka.tls.ca" .Values.kafka.tls.ca "schemaRegistry.ca" .Values.schemaRegistry.ca }}
+{{- if and $ca.existingSecret $ca.existingConfigMap }}
+{{- include $mistake (printf "%s.existingSecret and %s.existingConfigMap are both set: keep one" $path $path) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.components.segmentSink.enabled (not .Values.segment.writeKey.existingSecret) }}
+{{- include $mistake "segment.writeKey.existingSecret is empty: name the Secret that holds the write key of your Segment source" }}
+{{- end }}
+{{- if and (ne .Values.segment.region "us") .Values.segment.endpoint }}
+{{- include $mistake "segment.region and segment.endpoint are both set: keep one" }}
+{{- end }}
+{{- $topics := list .Values.topics.raw .Values.topics.records .Values.topics.deadLetters }}
+{{- if ne (len $topics) (len (uniq $topics)) }}
+{{- include $mistake "topics.raw, topics.records and topics.deadLetters must differ: each needs a topic of its own" }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.fileMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- with .Values.rules }}
+{{- $given := list }}
+{{- range $name, $value := dict "preset" .preset "document" .document "text" .text "existingConfigMap" .existingConfigMap.name }}
+{{- if $value }}
+{{- $given = append $given (printf "rules.%s" $name) }}
+{{- end }}
+{{- end }}
+{{- if gt (len $given) 1 }}
+{{- include $mistake (printf "%s are set: keep one" (join ", " ($given | sortAlpha))) }}
+{{- end }}
+{{- if .text }}
+{{- $read := fromYaml .text }}
+{{- if not (hasKey $read "rules") }}
+{{- include $mistake (printf "rules.text is no rules file%s: run `onesignal-pipeline rules check` on it" (empty $read.Error | ternary "" (printf " (%s)" $read.Error))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if ne (eq .Values.names.profile "custom") (not (empty .Values.names.custom)) }}
+{{- include $mistake "names.custom and names.profile `custom` go together: give both or neither" }}
+{{- end }}
+{{- with .Values.schemaRegistry }}
+{{- if and (not .url) (or .username .existingSecret .ca.existingSecret .ca.existingConfigMap) }}
+{{- include $mistake "schemaRegistry.url is empty, but other values of schemaRegistry are set: give the address too" }}
+{{- end }}
+{{- if ne (empty .username) (empty .existingSecret) }}
+{{- include $mistake "schemaRegistry.username and schemaRegistry.existingSecret go together: give both or neither" }}
+{{- end }}
+{{- end }}
+{{- with .Values.formats }}
+{{- if and (eq .records "avro") (not $.Values.schemaRegistry.url) }}
+{{- include $mistake "schemaRegistry.url is empty: formats.records is avro, which needs a registry" }}
+{{- end }}
+{{- if and (ne .raw "json") (not $.Values.schemaRegistry.url) (not .rawSchema.existingConfigMap) }}
+{{- include $mistake (printf "schemaRegistry.url is empty: formats.raw is %s, which needs a registry, or for single objects formats.rawSchema" .raw) }}
+{{- end }}
+{{- if and (eq .raw "json") .rawSchema.existingConfigMap }}
+{{- include $mistake "formats.rawSchema is set, but formats.raw is json: use avro or auto, or remove the former" }}
+{{- end }}
+{{- end }}
+{{- with .Values.monitoring }}
+{{- if and .scrapeAnnotations .podMonitor.enabled }}
+{{- include $mistake "monitoring.scrapeAnnotations and monitoring.podMonitor.enabled are both true: every number would count twice" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.componentMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $path := .path }}
+{{- $partitions := int .root.Values.topics.partitions }}
+{{- with .values.autoscaling }}
+{{- if and .hpa.enabled .keda.enabled }}
+{{- include $mistake (printf "%s.autoscaling: hpa and keda are both enabled, and would both set the number of workers: keep one" $path) }}
+{{- end }}
+{{- if and (or .hpa.enabled .keda.enabled) (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- include $mistake (printf "%s.autoscaling: minReplicas is %d and maxReplicas %d: the former may not exceed the latter" $path (int .minReplicas) (int .maxReplicas)) }}
+{{- end }}
+{{- end }}
+{{- $most := include "onesignal-pipeline.mostReplicas" .values | int }}
+{{- if gt $most $partitions }}
+{{- include $mistake (printf "%s: up to %d workers for %d partitions (topics.partitions), which leaves some idle: lower the former or raise the latter" $path $most $partitions) }}
+{{- end }}
+{{- with .values.rollout }}
+{{- if and (has (toString .maxSurge) (list "0" "0%")) (has (toString .maxUnavailable) (list "0" "0%")) }}
+{{- include $mistake (printf "%s.rollout: maxSurge and maxUnavailable are both 0, so no pod could ever be replaced: raise one" $path) }}
+{{- end }}
+{{- end }}
+{{- $deadline := addf .values.shutdownTimeoutSeconds 10 }}
+{{- if le (float64 .values.terminationGracePeriodSeconds) $deadline }}
+{{- include $mistake (printf "%s.terminationGracePeriodSeconds is %v, but a worker may flush for %v s (shutdownTimeoutSeconds) and leave Kafka for 10 s: give more than %v" $path (include "onesignal-pipeline.text" .values.terminationGracePeriodSeconds) (include "onesignal-pipeline.text" .values.shutdownTimeoutSeconds) (include "onesignal-pipeline.text" $deadline)) }}
+{{- end }}
+{{- with dig "limits" "memory" "" .values.resources }}
+{{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values) | int64 }}
+{{- if lt (include "onesignal-pipeline.bytes" . | int64) $bound }}
+{{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000)) }}
+{{- end }}
+{{- end }}
+{{- end }}

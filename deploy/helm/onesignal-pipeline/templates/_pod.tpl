@@ -1,0 +1,112 @@
+{{- /*
+Parts of a pod that run the program. Each takes `root`, and what it needs of:
+  settings  map of variables
+  files     list of {setting, file, key, and secret or configMap}: files that settings name
+  rules     ConfigMap with the rules; empty where they are not mounted
+*/ -}}
+
+{{- define "onesignal-pipeline.podSecurity" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  {{- range $name := list "runAsUser" "runAsGroup" "fsGroup" }}
+  {{- with get $.Values.podSecurity $name }}
+  {{ $name }}: {{ int64 . }}
+  {{- end }}
+  {{- end }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- end }}
+
+{{- define "onesignal-pipeline.containerSecurity" -}}
+image: {{ include "onesignal-pipeline.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}
+
+{{- /* Settings stand in the pod itself: a change of one replaces pods, a roll-back brings the old one back with them. */ -}}
+{{- define "onesignal-pipeline.environment" -}}
+{{- $settings := deepCopy .settings }}
+{{- range .files }}
+{{- $_ := set $settings .setting (printf "%s/%s" (include "onesignal-pipeline.filesFolder" .) .file) }}
+{{- end }}
+{{- $_ := set $settings "PIPELINE_DATA_DIRECTORY" (include "onesignal-pipeline.dataFolder" .) }}
+{{- $_ := set $settings "TMPDIR" (include "onesignal-pipeline.dataFolder" .) }}
+{{- range .extraEnv }}
+{{- if or (hasKey $settings .name) (eq .name "PIPELINE_KAFKA_SASL_USERNAME") }}
+{{- fail (printf "these values cannot work:\n  - extraEnv sets %s, which the chart sets: remove it" .name) }}
+{{- end }}
+{{- end }}
+env:
+  {{- range $name := keys $settings | sortAlpha }}
+  - name: {{ $name }}
+    value: {{ include "onesignal-pipeline.text" (get $settings $name) | quote }}
+  {{- end }}
+  {{- with .root.Values.kafka.sasl }}
+  {{- if and .usernameKey (include "onesignal-pipeline.authenticates" $.root) }}
+  - name: PIPELINE_KAFKA_SASL_USERNAME
+    valueFrom:
+      secretKeyRef:
+        name: {{ .existingSecret | quote }}
+        key: {{ .usernameKey | quote }}
+  {{- end }}
+  {{- end }}
+  {{- with .extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- /* Folders and never `subPath`: what Kubernetes changes in them is seen by a running worker. */ -}}
+{{- define "onesignal-pipeline.mounts" -}}
+volumeMounts:
+  - name: data
+    mountPath: {{ include "onesignal-pipeline.dataFolder" . }}
+  {{- if .files }}
+  - name: files
+    mountPath: {{ include "onesignal-pipeline.filesFolder" . }}
+    readOnly: true
+  {{- end }}
+  {{- if .rules }}
+  - name: rules
+    mountPath: {{ include "onesignal-pipeline.rulesFolder" . }}
+    readOnly: true
+  {{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.volumes" -}}
+volumes:
+  - name: data
+    emptyDir:
+      sizeLimit: 64Mi
+  {{- if .files }}
+  - name: files
+    projected:
+      defaultMode: 0440
+      sources:
+        {{- range .files }}
+        - {{ hasKey . "secret" | ternary "secret" "configMap" }}:
+            name: {{ .secret | default .configMap | quote }}
+            items:
+              - key: {{ .key | quote }}
+                path: {{ .file | quote }}
+        {{- end }}
+  {{- end }}
+  {{- if .rules }}
+  {{- $existing := .root.Values.rules.existingConfigMap }}
+  - name: rules
+    configMap:
+      name: {{ .rules }}
+      items:
+        - key: {{ ternary $existing.key "rules.yaml" (ne $existing.name "") | quote }}
+          path: rules.yaml
+  {{- end }}
+{{- end }}

@@ -1,0 +1,162 @@
+{{- /* The program's settings (YAML maps of variables), and the files that settings name (YAML lists). */ -}}
+
+{{- define "onesignal-pipeline.filesFolder" -}}/etc/onesignal-pipeline/files{{- end }}
+{{- define "onesignal-pipeline.rulesFolder" -}}/etc/onesignal-pipeline/rules{{- end }}
+{{- define "onesignal-pipeline.dataFolder" -}}/var/lib/onesignal-pipeline{{- end }}
+
+{{- define "onesignal-pipeline.authenticates" -}}
+{{- if hasPrefix "SASL_" .Values.kafka.securityProtocol }}yes{{ end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.encrypts" -}}
+{{- if hasSuffix "SSL" .Values.kafka.securityProtocol }}yes{{ end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.kafkaSettings" -}}
+PIPELINE_KAFKA_BOOTSTRAP_SERVERS: {{ join "," .Values.kafka.bootstrapServers | quote }}
+PIPELINE_KAFKA_SECURITY_PROTOCOL: {{ .Values.kafka.securityProtocol }}
+{{- if include "onesignal-pipeline.authenticates" . }}
+PIPELINE_KAFKA_SASL_MECHANISM: {{ .Values.kafka.sasl.mechanism }}
+{{- if not .Values.kafka.sasl.usernameKey }}
+PIPELINE_KAFKA_SASL_USERNAME: {{ .Values.kafka.sasl.username | quote }}
+{{- end }}
+{{- end }}
+{{- if include "onesignal-pipeline.encrypts" . }}
+PIPELINE_KAFKA_SSL_CHECK_HOSTNAME: {{ .Values.kafka.tls.checkHostname | quote }}
+{{- end }}
+PIPELINE_RAW_TOPIC: {{ .Values.topics.raw | quote }}
+PIPELINE_RECORDS_TOPIC: {{ .Values.topics.records | quote }}
+PIPELINE_DEAD_LETTER_TOPIC: {{ .Values.topics.deadLetters | quote }}
+{{- end }}
+
+{{- define "onesignal-pipeline.kafkaFiles" -}}
+{{- with .Values.kafka.sasl }}
+{{- if include "onesignal-pipeline.authenticates" $ }}
+- {setting: PIPELINE_KAFKA_SASL_PASSWORD_FILE, file: kafka-password, secret: {{ .existingSecret | quote }}, key: {{ .passwordKey | quote }}}
+{{- end }}
+{{- end }}
+{{- if include "onesignal-pipeline.encrypts" . }}
+{{- include "onesignal-pipeline.authorities" (dict "ca" .Values.kafka.tls.ca "setting" "PIPELINE_KAFKA_SSL_CA_FILE" "file" "kafka-ca.crt") }}
+{{- with .Values.kafka.tls.client }}
+{{- if .existingSecret }}
+- {setting: PIPELINE_KAFKA_SSL_CERTIFICATE_FILE, file: kafka-client.crt, secret: {{ .existingSecret | quote }}, key: {{ .certificateKey | quote }}}
+- {setting: PIPELINE_KAFKA_SSL_KEY_FILE, file: kafka-client.key, secret: {{ .existingSecret | quote }}, key: {{ .privateKeyKey | quote }}}
+{{- if .passwordKey }}
+- {setting: PIPELINE_KAFKA_SSL_KEY_PASSWORD_FILE, file: kafka-client-key-password, secret: {{ .existingSecret | quote }}, key: {{ .passwordKey | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.authorities" -}}
+{{- if .ca.existingSecret }}
+- {setting: {{ .setting }}, file: {{ .file }}, secret: {{ .ca.existingSecret | quote }}, key: {{ .ca.key | quote }}}
+{{- else if .ca.existingConfigMap }}
+- {setting: {{ .setting }}, file: {{ .file }}, configMap: {{ .ca.existingConfigMap | quote }}, key: {{ .ca.key | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.formatSettings" -}}
+PIPELINE_RAW_FORMAT: {{ .Values.formats.raw }}
+PIPELINE_RECORDS_FORMAT: {{ .Values.formats.records }}
+{{- with .Values.schemaRegistry }}
+{{- if .url }}
+PIPELINE_SCHEMA_REGISTRY_URL: {{ .url | quote }}
+PIPELINE_SCHEMA_REGISTRY_SUBJECT_NAMES: {{ .subjectNames }}
+{{- if .username }}
+PIPELINE_SCHEMA_REGISTRY_USERNAME: {{ .username | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.formatFiles" -}}
+{{- with .Values.formats.rawSchema }}
+{{- if .existingConfigMap }}
+- {setting: PIPELINE_RAW_SCHEMA_FILE, file: raw-event.avsc, configMap: {{ .existingConfigMap | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
+{{- with .Values.schemaRegistry }}
+{{- if .existingSecret }}
+- {setting: PIPELINE_SCHEMA_REGISTRY_PASSWORD_FILE, file: schema-registry-password, secret: {{ .existingSecret | quote }}, key: {{ .passwordKey | quote }}}
+{{- end }}
+{{- include "onesignal-pipeline.authorities" (dict "ca" .ca "setting" "PIPELINE_SCHEMA_REGISTRY_CA_FILE" "file" "schema-registry-ca.crt") }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.processorSettings" -}}
+{{- if .Values.rules.preset }}
+PIPELINE_RULES_PRESET: {{ .Values.rules.preset }}
+{{- else if include "onesignal-pipeline.rulesConfigMap" . }}
+PIPELINE_RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
+{{- end }}
+PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
+{{- end }}
+
+{{- define "onesignal-pipeline.processorFiles" -}}
+{{- if .Values.names.custom }}
+- {setting: PIPELINE_NAMES_FILE, file: names.yaml, configMap: {{ include "onesignal-pipeline.fullname" . }}-names, key: names.yaml}
+{{- end }}
+{{- end }}
+
+{{- /* Names are read once: pods that read others have to be others. */ -}}
+{{- define "onesignal-pipeline.processorAnnotations" -}}
+{{- with .Values.names.custom }}
+checksum/names: {{ toYaml . | sha256sum }}
+{{- end }}
+{{- end }}
+
+{{- /* The ConfigMap that holds the rules file; empty where there is none. */ -}}
+{{- define "onesignal-pipeline.rulesConfigMap" -}}
+{{- with .Values.rules }}
+{{- if .existingConfigMap.name }}
+{{- .existingConfigMap.name }}
+{{- else if or .document .text }}
+{{- include "onesignal-pipeline.fullname" $ }}-rules
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Segment limits a workspace, the program a worker. */ -}}
+{{- define "onesignal-pipeline.segmentSettings" -}}
+{{- $values := include "onesignal-pipeline.componentValues" (dict "root" . "key" "segmentSink") | fromYaml }}
+{{- $workers := include "onesignal-pipeline.mostReplicas" $values }}
+{{- with .Values.segment }}
+{{- if .endpoint }}
+PIPELINE_SEGMENT_ENDPOINT: {{ .endpoint | quote }}
+{{- else }}
+PIPELINE_SEGMENT_REGION: {{ .region }}
+{{- end }}
+PIPELINE_SEGMENT_MAX_REQUESTS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRequestsPerSecond "workers" $workers) | quote }}
+PIPELINE_SEGMENT_MAX_RECORDS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRecordsPerSecond "workers" $workers) | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.segmentFiles" -}}
+{{- with .Values.segment.writeKey }}
+- {setting: PIPELINE_SEGMENT_WRITE_KEY_FILE, file: segment-write-key, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
+
+{{- /* What `topics create` makes. Workers do not need it, so a change of it does not replace them. */ -}}
+{{- define "onesignal-pipeline.topicSettings" -}}
+{{- with .Values.topics }}
+PIPELINE_TOPIC_PARTITIONS: {{ int .partitions | quote }}
+{{- if .deadLetterPartitions }}
+PIPELINE_DEAD_LETTER_TOPIC_PARTITIONS: {{ int .deadLetterPartitions | quote }}
+{{- end }}
+PIPELINE_TOPIC_REPLICATION_FACTOR: {{ int .replicationFactor | quote }}
+PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .retentionHours.raw | quote }}
+PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int .retentionHours.records | quote }}
+PIPELINE_DEAD_LETTER_TOPIC_RETENTION_HOURS: {{ int .retentionHours.deadLetters | quote }}
+PIPELINE_TOPIC_COMPRESSION: {{ .compression }}
+{{- end }}
+{{- end }}
+
+{{- /* Files of the secrets that a component's values list. */ -}}
+{{- define "onesignal-pipeline.secretFiles" -}}
+{{- range .secretSettings }}
+- {setting: {{ .setting }}_FILE, file: {{ trimPrefix "PIPELINE_" .setting | lower | replace "_" "-" }}, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}

@@ -1,0 +1,54 @@
+{{- /* Reading values: a component's over the defaults, numbers as text, quantities as bytes. */ -}}
+
+{{- /* Lay the map `over` onto the map `base`, in place. Sprig's merge takes `false` and 0 for absent. */ -}}
+{{- define "onesignal-pipeline.overlay" -}}
+{{- range $key, $value := .over }}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $.base $key)) }}
+{{- include "onesignal-pipeline.overlay" (dict "base" (get $.base $key) "over" $value) }}
+{{- else }}
+{{- $_ := set $.base $key $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The values of the component `key`, as YAML. */ -}}
+{{- define "onesignal-pipeline.componentValues" -}}
+{{- $values := deepCopy .root.Values.componentDefaults }}
+{{- include "onesignal-pipeline.overlay" (dict "base" $values "over" (get .root.Values.components .key)) }}
+{{- toYaml $values }}
+{{- end }}
+
+{{- /* A value as the environment has it. Helm reads 1048576 as a float and would write 1.048576e+06. */ -}}
+{{- define "onesignal-pipeline.text" -}}
+{{- if and (kindIs "float64" .) (eq (float64 .) (floor .)) }}
+{{- int64 . }}
+{{- else }}
+{{- . }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .) }}
+{{- mulf (regexFind "^[0-9.]+" (include "onesignal-pipeline.text" .) | float64) (get $units $unit) | int64 }}
+{{- end }}
+
+{{- /* The most workers of a component that there can be, out of its values. */ -}}
+{{- define "onesignal-pipeline.mostReplicas" -}}
+{{- $scaled := or .autoscaling.hpa.enabled .autoscaling.keda.enabled }}
+{{- ternary .autoscaling.maxReplicas .replicas $scaled | int }}
+{{- end }}
+
+{{- /* One worker's share of a limit, rounded down to thousandths. */ -}}
+{{- define "onesignal-pipeline.share" -}}
+{{- include "onesignal-pipeline.text" (divf (floor (divf (mulf .whole 1000) .workers)) 1000) }}
+{{- end }}
+
+{{- /* The bound of a worker's memory in bytes, as the program's README has it; PIPELINE_ defaults are the program's. */ -}}
+{{- define "onesignal-pipeline.memoryBound" -}}
+{{- $fetch := get .values.settings "PIPELINE_FETCH_MAX_BYTES" | default 1048576 | int64 }}
+{{- $hand := get .values.settings "PIPELINE_MAX_MESSAGES_IN_HAND" | default 2000 | int64 }}
+{{- $poll := get .values.settings "PIPELINE_MAX_POLL_RECORDS" | default 1000 | int64 }}
+{{- $message := add (int64 .root.Values.topics.messageBytes) 500 }}
+{{- add 100000000 (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
+{{- end }}

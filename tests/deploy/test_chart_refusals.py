@@ -1,0 +1,139 @@
+"""Values that cannot work are refused before anything is installed, with words that name the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pytest
+
+from tests.deploy.rendering import EVERYTHING, LEAST, RefusedError
+
+if TYPE_CHECKING:
+    from tests.deploy.rendering import Chart
+
+SASL: Final = {"kafka.securityProtocol": "SASL_SSL"}
+BOTH: Final = {"hpa": {"enabled": True}, "keda": {"enabled": True}}
+
+Refusals: TypeAlias = list[tuple[dict[str, Any], str]]
+
+SCHEMA: Final[Refusals] = [
+    ({"kafka.bootstrapServer": ["kafka:9092"]}, "additional properties 'bootstrapServer' not allowed"),
+    ({"segmnt": {}}, "additional properties 'segmnt' not allowed"),
+    ({"components.processor.replica": 2}, "additional properties 'replica' not allowed"),
+    ({"components.sink": {}}, "additional properties 'sink' not allowed"),
+    ({"componentDefaults.livenessProbe.path": "/"}, "additional properties 'path' not allowed"),
+    ({"componentDefaults.settings.PIPELINE_SEGMENT_LANE": 2}, "'PIPELINE_SEGMENT_LANE' not allowed"),
+    ({"componentDefaults.settings.PIPELINE_RAW_TOPIC": "x"}, "'PIPELINE_RAW_TOPIC' not allowed"),
+    ({"componentDefaults.settings.PIPELINE_SEGMENT_LANES": 65}, "maximum: got 65, want 64"),
+    ({"componentDefaults.settings.PIPELINE_SEGMENT_GZIP": "yes"}, "got string, want boolean"),
+    ({"componentDefaults.settings.PIPELINE_LOG_LEVEL": "loud"}, "value must be one of 'debug', 'info'"),
+    ({"componentDefaults.secretSettings": [{"setting": "SECRET", "existingSecret": "a", "key": "b"}]}, "pattern"),
+    ({"componentDefaults.replicas": "2"}, "got string, want integer"),
+    ({"componentDefaults.replicas": 0}, "minimum: got 0, want 1"),
+    ({"componentDefaults.resources.limits.memory": "1 GB"}, "does not match pattern"),
+    ({"kafka.bootstrapServers": ["kafka"]}, "does not match pattern"),
+    ({"kafka.securityProtocol": "TLS"}, "value must be one of"),
+    ({"segment.region": "asia"}, "value must be one of 'us', 'eu'"),
+    ({"segment.maxRequestsPerSecond": 0.5}, "minimum"),
+    ({"podSecurity.runAsUser": 0}, "minimum: got 0, want 1"),
+    ({"topics.raw": "a topic"}, "does not match pattern"),
+    ({"rules.preset": "keep-none"}, "value must be one of"),
+    ({"rules.document": {"rules": [{"when": {"chanel": "push"}, "then": "keep"}]}}, "'chanel' not allowed"),
+    ({"rules.document": {"rules": [{"then": "kep"}]}}, "rules/document/rules/0/then"),
+    ({"rules.document": {"rules": [{"when": {"tag": {"level": 1000000}}, "then": "keep"}]}}, "got number, want string"),
+    ({"image.digest": "latest"}, "does not match pattern"),
+    ({"monitoring.podMonitor.interval": "often"}, "does not match pattern"),
+]
+CONTRADICTIONS: Final[Refusals] = [
+    ({"kafka.bootstrapServers": []}, "kafka.bootstrapServers is empty"),
+    ({"segment.writeKey.existingSecret": ""}, "segment.writeKey.existingSecret is empty"),
+    ({"components.processor.replicas": 13}, "up to 13 workers for 12 partitions"),
+    ({"components.segmentSink.autoscaling": {"maxReplicas": 13, "hpa": {"enabled": True}}}, "up to 13 workers for 12"),
+    ({"topics.partitions": 4, "componentDefaults.autoscaling.keda.enabled": True}, "up to 6 workers for 4"),
+    ({"components.processor.autoscaling": BOTH}, "hpa and keda are both enabled"),
+    ({"components.segmentSink.autoscaling": BOTH}, "components.segmentSink.autoscaling: hpa and keda are both enabled"),
+    (
+        {"componentDefaults.autoscaling": {"minReplicas": 5, "maxReplicas": 4, "hpa": {"enabled": True}}},
+        "minReplicas is 5 and maxReplicas 4",
+    ),
+    ({"componentDefaults.terminationGracePeriodSeconds": 19}, "terminationGracePeriodSeconds is 19"),
+    ({"componentDefaults.terminationGracePeriodSeconds": 30}, "give more than 30"),
+    ({"components.segmentSink.shutdownTimeoutSeconds": 60}, "may flush for 60 s"),
+    ({"componentDefaults.rollout.maxUnavailable": 0}, "no pod could ever be replaced"),
+    ({"topics.partitions": 64}, "resources.limits.memory is 256Mi"),
+    ({"components.segmentSink.settings.PIPELINE_FETCH_MAX_BYTES": 10_485_760}, "memory is 256Mi, but a worker"),
+    (SASL, "kafka.sasl.existingSecret is empty"),
+    ({**SASL, "kafka.sasl.existingSecret": "kafka"}, "kafka.sasl.username is empty"),
+    ({"kafka.sasl.existingSecret": "kafka"}, "kafka.sasl is set, but kafka.securityProtocol is PLAINTEXT"),
+    ({"kafka.tls.ca.existingSecret": "ca"}, "kafka.tls names certificates, but kafka.securityProtocol is PLAINTEXT"),
+    (
+        {"kafka.securityProtocol": "SSL", "kafka.tls.ca": {"existingSecret": "a", "existingConfigMap": "b"}},
+        "kafka.tls.ca.existingSecret and kafka.tls.ca.existingConfigMap are both set",
+    ),
+    ({"topics.records": "onesignal.events"}, "each needs a topic of its own"),
+    ({"segment.region": "eu", "segment.endpoint": "https://a.test/v1/batch"}, "segment.region and segment.endpoint"),
+    ({"rules.preset": "keep-all", "rules.text": "rules: []"}, "rules.preset, rules.text are set"),
+    ({"rules.text": "default: keep"}, "rules.text is no rules file"),
+    ({"rules.text": "rules: ["}, "rules.text is no rules file (error converting YAML"),
+    ({"names.profile": "custom"}, "names.custom and names.profile"),
+    ({"names.custom": {"message.push.sent": "Pushed"}}, "names.custom and names.profile"),
+    ({"schemaRegistry.username": "a"}, "schemaRegistry.url is empty"),
+    ({"schemaRegistry.url": "https://a.test", "schemaRegistry.username": "a"}, "go together"),
+    ({"formats.records": "avro"}, "formats.records is avro, which needs a registry"),
+    ({"formats.raw": "auto"}, "formats.raw is auto, which needs a registry"),
+    ({"formats.rawSchema.existingConfigMap": "a"}, "formats.rawSchema is set, but formats.raw is json"),
+    ({"monitoring.scrapeAnnotations": True, "monitoring.podMonitor.enabled": True}, "count twice"),
+    ({"componentDefaults.extraEnv": [{"name": "TMPDIR", "value": "/a"}]}, "extraEnv sets TMPDIR"),
+    (
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", "value": "a"}]},
+        "extraEnv sets PIPELINE_RAW_TOPIC",
+    ),
+    (
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY_FILE", "value": "a"}]},
+        "extraEnv sets PIPELINE_SEGMENT_WRITE_KEY_FILE",
+    ),
+]
+
+
+def words(values: Refusals) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("values", "said"), values, ids=[said[:50] for _, said in values])
+
+
+@words(SCHEMA)
+def test_the_schema_refuses(chart: Chart, values: dict[str, Any], said: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        chart.render(LEAST, values=values)
+    assert "don't meet the specifications of the schema" in str(refused.value)
+    assert said in str(refused.value)
+
+
+@words(CONTRADICTIONS)
+def test_the_templates_refuse(chart: Chart, values: dict[str, Any], said: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        chart.render(LEAST, values=values)
+    assert "these values cannot work:" in str(refused.value)
+    assert said in str(refused.value)
+
+
+def test_every_mistake_is_told_at_once(chart: Chart) -> None:
+    with pytest.raises(RefusedError) as refused:
+        chart.render(values={"components.processor.replicas": 20, "topics.records": "onesignal.events"})
+    told = [line for line in str(refused.value).splitlines() if line.startswith("  - ")]
+    assert len(told) == 4
+
+
+def test_a_component_that_is_off_is_not_judged(chart: Chart) -> None:
+    off = {"components.segmentSink": {"enabled": False, "replicas": 99}, "segment.writeKey.existingSecret": ""}
+    assert list(chart.render(LEAST, values=off).pods()) == ["processor", "topics"]
+
+
+def test_hpa_and_scaled_object_never_set_the_same_deployment(chart: Chart) -> None:
+    manifests = chart.render(EVERYTHING)
+    targets = [
+        each["spec"]["scaleTargetRef"]["name"]
+        for kind in ("HorizontalPodAutoscaler", "ScaledObject")
+        for each in manifests.of_kind(kind)
+    ]
+    assert len(targets) == len(set(targets)) == 2
+    scaled = [each for each in manifests.of_kind("Deployment") if each["metadata"]["name"] in targets]
+    assert ["replicas" in each["spec"] for each in scaled] == [False, False]

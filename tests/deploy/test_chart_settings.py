@@ -1,0 +1,231 @@
+"""The chart and the program agree: on settings, their defaults, rules, files, folders and memory."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import trustme
+import yaml
+
+from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+from pipeline.core.presets import Preset
+from pipeline.core.rules_file import parse_rules
+from pipeline.core.yaml_document import read_document
+from pipeline.settings.choices import Requirement, Role
+from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.mistakes import PREFIX, variable
+from pipeline.settings.sections import FIELDS, Settings
+from tests.deploy.mounts import ContainerView
+from tests.deploy.rendering import EVERYTHING, EXAMPLES, LEAST, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.settings.loading import Check
+    from tests.deploy.mounts import Contents
+    from tests.deploy.rendering import Chart, Manifests
+
+ROOT: Final = Path(__file__).parents[2]
+WORKERS: Final = {"processor": Role.PROCESSOR, "segment-sink": Role.SEGMENT_SINK}
+CHECKS: Final[Mapping[str, Collection[Check]]] = {
+    "processor": (tls_mistakes, policy_mistakes, schema_mistakes),
+    "segment-sink": (tls_mistakes,),
+    "topics": (tls_mistakes,),
+}
+KEY: Final = "a1B2" * 8
+RULES: Final = sorted((ROOT / "schemas" / "rules" / "valid").glob("*.yaml"))
+RENDERED: Final = pytest.mark.parametrize("values", [LEAST, EVERYTHING, *EXAMPLES], ids=lambda path: path.stem)
+
+
+@cache
+def certificates() -> tuple[str, str, str]:
+    """An authority, a certificate that it issued, and its private key, as PEM."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("pipeline.test")
+    blobs = (authority.cert_pem, issued.cert_chain_pems[0], issued.private_key_pem)
+    first, second, third = (blob.bytes().decode() for blob in blobs)
+    return first, second, third
+
+
+def stored(manifests: Manifests) -> Contents:
+    """The Secrets and ConfigMaps that examples ask for, and the ConfigMaps of the chart."""
+    authority, certificate, private_key = certificates()
+    schema = (ROOT / "schemas" / "avro" / "raw-event" / "1.avsc").read_text(encoding="utf-8")
+    contents: Contents = {
+        ("secret", "segment"): {"write-key": f"{KEY}\n"},
+        ("secret", "kafka"): {"username": "pipeline", "password": "secret"},
+        ("secret", "kafka-ca"): {"ca.crt": authority},
+        ("configMap", "kafka-ca"): {"ca.crt": authority},
+        ("secret", "kafka-client"): {"tls.crt": certificate, "tls.key": private_key, "password": "unused"},
+        ("secret", "schema-registry"): {"password": "secret"},
+        ("secret", "registry-password"): {"password": "secret"},
+        ("secret", "registry-ca"): {"ca.crt": authority},
+        ("configMap", "raw-schema"): {"raw-event.avsc": schema},
+    }
+    for each in manifests.of_kind("ConfigMap"):
+        contents["configMap", each["metadata"]["name"]] = each["data"]
+    return contents
+
+
+def settings_of(component: str, manifests: Manifests, root: Path) -> Settings:
+    """Load the settings as the component's container would, files included."""
+    view = ContainerView(pod=manifests.pods()[component], contents=stored(manifests), root=root)
+    required = ROLE_REQUIREMENTS[WORKERS[component]] if component in WORKERS else {Requirement.KAFKA}
+    return load_settings(view.environment(), requirements=required, checks=CHECKS[component])
+
+
+@RENDERED
+@pytest.mark.parametrize("component", CHECKS)
+def test_every_container_accepts_its_environment(chart: Chart, tmp_path: Path, values: Path, component: str) -> None:
+    settings = settings_of(component, chart.render(values), tmp_path)
+    assert settings.kafka_bootstrap_servers
+
+
+@RENDERED
+def test_every_variable_that_is_set_is_a_setting(chart: Chart, values: Path) -> None:
+    known = {variable(field) for field in FIELDS} | {f"{variable(field)}_FILE" for field in FIELDS}
+    pods = chart.render(values).pods().values()
+    given = {each["name"] for pod in pods for container in pod["containers"] for each in container["env"]}
+    assert {name for name in given if name.startswith(PREFIX)} <= known
+
+
+def test_everything_reaches_the_program_as_it_was_given(chart: Chart, tmp_path: Path) -> None:
+    given = yaml.safe_load(EVERYTHING.read_text(encoding="utf-8"))
+    manifests = chart.render(EVERYTHING)
+    for block, component in (("processor", "processor"), ("segmentSink", "segment-sink")):
+        settings = settings_of(component, manifests, tmp_path / component)
+        for name, value in given["components"][block]["settings"].items():
+            assert getattr(settings, name.removeprefix(PREFIX).lower()) == value, name
+        assert settings.shutdown_timeout_seconds == 12.5
+        assert settings.http_port == 9090
+    topics = settings_of("topics", manifests, tmp_path / "topics")
+    assert (topics.topic_partitions, topics.dead_letter_topic_partitions, topics.topic_replication_factor) == (16, 2, 2)
+    assert topics.records_topic_retention_hours == -1
+
+
+@pytest.mark.parametrize("component", CHECKS)
+def test_the_defaults_are_those_of_the_program(chart: Chart, tmp_path: Path, component: str) -> None:
+    decided = {"kafka_bootstrap_servers", "data_directory", "segment_write_key", "segment_max_requests_per_second"}
+    settings = settings_of(component, chart.render(LEAST), tmp_path)
+    differing = [field for field in FIELDS if getattr(settings, field) != getattr(Settings(), field)]
+    assert set(differing) <= decided
+
+
+def test_every_setting_that_the_values_decide_can_be_reached(chart: Chart) -> None:
+    schema = yaml.safe_load((chart.folder / "values.schema.json").read_text(encoding="utf-8"))
+    free = set(schema["definitions"]["settings"]["properties"])
+    pods = chart.render(EVERYTHING).pods().values()
+    rendered = {each["name"] for pod in pods for container in pod["containers"] for each in container["env"]}
+    elsewhere = {"PIPELINE_RULES_PRESET", "PIPELINE_SEGMENT_REGION"}  # excluded by what is given in their place
+    wanted = {variable(field) for field in FIELDS}
+    assert wanted - free - elsewhere - {name.removesuffix("_FILE") for name in rendered} - rendered == set()
+
+
+@RENDERED
+def test_only_the_folder_that_the_program_writes_to_can_be_written(chart: Chart, tmp_path: Path, values: Path) -> None:
+    for component, pod in chart.render(values).pods().items():
+        view = ContainerView(pod=pod, contents=stored(chart.render(values)), root=tmp_path / component)
+        environment = view.environment()
+        assert [str(view.root / path.lstrip("/")) for path in view.writable] == [environment["PIPELINE_DATA_DIRECTORY"]]
+        # Python looks for a folder for temporary files as well, and there is no other.
+        assert environment["TMPDIR"] == environment["PIPELINE_DATA_DIRECTORY"]
+
+
+@RENDERED
+def test_probes_and_program_mean_the_same_port(chart: Chart, tmp_path: Path, values: Path) -> None:
+    manifests = chart.render(values)
+    for component in WORKERS:
+        (container,) = manifests.pods()[component]["containers"]
+        assert [port["name"] for port in container["ports"]] == ["http"]
+        settings = settings_of(component, manifests, tmp_path / component)
+        assert container["ports"][0]["containerPort"] == settings.http_port
+        assert {container[probe]["httpGet"]["port"] for probe in container if probe.endswith("Probe")} == {"http"}
+
+
+@RENDERED
+def test_the_sinks_together_keep_to_the_limit_of_the_workspace(chart: Chart, tmp_path: Path, values: Path) -> None:
+    manifests = chart.render(values)
+    settings = settings_of("segment-sink", manifests, tmp_path)
+    scalers = [*manifests.of_kind("HorizontalPodAutoscaler"), *manifests.of_kind("ScaledObject")]
+    name = manifests.component("Deployment", "segment-sink")["metadata"]["name"]
+    most = [each["spec"]["maxReplicas"] for each in scalers if each["metadata"]["name"] == name]
+    workers = most[0] if most else manifests.component("Deployment", "segment-sink")["spec"]["replicas"]
+    whole = 100 if values == EVERYTHING else 1000
+    assert 0 < settings.segment_max_requests_per_second * workers <= whole
+    assert settings.segment_max_requests_per_second * workers > whole - 0.1
+
+
+def test_the_smallest_memory_limit_is_what_the_readme_states(chart: Chart) -> None:
+    partitions, message = 16, 870
+    settings = Settings()
+    in_hand = settings.max_messages_in_hand + settings.max_poll_records
+    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand * (message + 500))
+    assert bound < 200_200_000  # "at most 200 MB"
+    given = {"topics.partitions": partitions, "topics.messageBytes": message}
+    memory = "componentDefaults.resources.limits.memory"
+    chart.render(LEAST, values={**given, memory: bound})
+    with pytest.raises(RefusedError, match="may use 200 MB"):
+        chart.render(LEAST, values={**given, memory: bound - 1})
+
+
+@pytest.mark.parametrize("way", ["text", "document"])
+@pytest.mark.parametrize("rules", RULES, ids=lambda path: path.stem)
+def test_rules_arrive_as_they_were_written(chart: Chart, tmp_path: Path, rules: Path, way: str) -> None:
+    written = rules.read_text(encoding="utf-8").replace("1.50", "'1.50'").replace("vip: true", "vip: 'true'")
+    written = written.replace("on: off", "'on': 'off'")
+    given = written if way == "text" else read_document(written, filename="written").value
+    settings = settings_of("processor", chart.render(LEAST, values={f"rules.{way}": given}), tmp_path)
+    assert settings.rules_file is not None
+    arrived = parse_rules(settings.rules_file.read_text(encoding="utf-8"), filename="arrived")
+    assert arrived.version == parse_rules(rules.read_text(encoding="utf-8"), filename="original").version
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_every_preset_can_be_chosen(chart: Chart, tmp_path: Path, preset: Preset) -> None:
+    manifests = chart.render(LEAST, values={"rules.preset": preset})
+    assert settings_of("processor", manifests, tmp_path).rules_preset is preset
+
+
+def pods_after(chart: Chart, values: Mapping[str, object]) -> dict[str, object]:
+    manifests = chart.render(LEAST, values={"rules.text": "rules: []\n", **values})
+    return {each["metadata"]["name"]: each["spec"]["template"] for each in manifests.of_kind("Deployment")}
+
+
+def test_other_rules_replace_no_pod(chart: Chart) -> None:
+    assert pods_after(chart, {}) == pods_after(chart, {"rules.text": "rules: []\ndefault: drop\n"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kafka.bootstrapServers", ["other:9092"]),
+        ("topics.raw", "other"),
+        ("names", {"profile": "custom", "custom": {"message.push.sent": "Pushed"}}),
+        ("componentDefaults.settings", {"PIPELINE_LOG_LEVEL": "debug"}),
+        ("image.tag", "2"),
+    ],
+)
+def test_any_other_change_of_settings_replaces_pods(chart: Chart, name: str, value: object) -> None:
+    before, after = pods_after(chart, {}), pods_after(chart, {name: value})
+    assert "pipeline-onesignal-pipeline-processor" in {each for each in before if before[each] != after[each]}
+
+
+def test_other_names_replace_the_processor_though_its_settings_are_the_same(chart: Chart) -> None:
+    one, other = (
+        pods_after(chart, {"names": {"profile": "custom", "custom": {"message.push.sent": name}}})
+        for name in ("Pushed", "Sent")
+    )
+    assert [each for each in one if one[each] != other[each]] == ["pipeline-onesignal-pipeline-processor"]
+
+
+def test_what_only_the_topics_job_needs_replaces_no_pod(chart: Chart) -> None:
+    assert pods_after(chart, {}) == pods_after(chart, {"topics.retentionHours.raw": 24, "topics.replicationFactor": 1})
+
+
+def test_mounted_paths_are_absolute(chart: Chart) -> None:
+    for pod in chart.render(EVERYTHING).pods().values():
+        for mount in pod["containers"][0]["volumeMounts"]:
+            assert PurePosixPath(mount["mountPath"]).is_absolute()
