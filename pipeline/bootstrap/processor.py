@@ -11,9 +11,10 @@ from pipeline.bootstrap.formats import guarded, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import now_ms, open_producer
-from pipeline.bootstrap.topics import begin
+from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.records import Repartition, SamePartition
@@ -82,6 +83,7 @@ class ProcessorRole:
         """
         settings, connection = self._settings, self._connection
         topics = await begin(Role.PROCESSOR, settings, connection, self._watch)
+        self._stream_metrics.retention(retention_seconds(Role.PROCESSOR, settings, topics))
         source = self._watch.source
         async with (
             processor_formats(settings) as formats,
@@ -101,6 +103,7 @@ class ProcessorRole:
                     topic=settings.dead_letter_topic,
                     partitions=topics[settings.dead_letter_topic].partitions,
                     now_ms=now_ms,
+                    on_stored=self._stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,
                 rules_metrics=self._rules_metrics,
@@ -112,10 +115,8 @@ class ProcessorRole:
                 formats=formats.formats,
                 memories=memories,
             )
-            remembering = PrerequisitesFirst(
-                processor, MemoriesFirst(memories), holding=self._stream_metrics.memories_away
-            )
-            yield guarded(remembering, formats.schemas, self._stream_metrics)
+            remembering = PrerequisitesFirst(processor, MemoriesFirst(memories), hold=HoldReason.STATE_AWAY)
+            yield guarded(remembering, formats.schemas)
 
     def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
         topic = self._settings.records_topic

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from pipeline.metrics.breaker import BreakerMetrics
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,9 +60,7 @@ class ProcessorMetrics:
             "Late engagements that were given the name, title, contents, template and link which earlier events had.",
             registry=registry,
         )
-        self._holding = Gauge(
-            f"{prefix}_holding", "1 while the processor holds and needs somebody to look.", registry=registry
-        )
+        self.breaker = BreakerMetrics(registry)
 
     def received(self, messages: int) -> None:
         """Count messages taken in hand."""
@@ -91,10 +91,6 @@ class ProcessorMetrics:
     def filled(self, events: int) -> None:
         """Count forwarded events that the message catalogue filled in."""
         self._filled.inc(events)
-
-    def holding(self, *, holding: bool) -> None:
-        """Tell whether the processor holds."""
-        self._holding.set(holding)
 
     def given_back(self, messages: int) -> None:
         """Count messages given back unsettled."""
