@@ -63,8 +63,9 @@ kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
 
 .PHONY: docs
-docs: .venv/installed ## Write the settings table into README.md
+docs: .venv/installed ## Write the settings table into README.md, and pipeline/METRICS.md
 	@$(BIN)/python -m tests.readme
+	@$(BIN)/python -m tests.metrics_catalogue
 
 .PHONY: lock
 lock: .venv/installed ## Resolve the dependencies anew into requirements/

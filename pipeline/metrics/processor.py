@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from pipeline.core.kinds import KINDS
+from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.metrics.breaker import BreakerMetrics
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from pipeline.core.kinds import Kind
-    from pipeline.core.outcomes import DropReason, RejectReason
 
 NO_KIND = "none"
 """Label value of messages whose body does not tell their kind."""
@@ -61,6 +62,15 @@ class ProcessorMetrics:
             registry=registry,
         )
         self.breaker = BreakerMetrics(registry)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show what is usual from the start: Prometheus does not see an increase that makes a series."""
+        for kind in KINDS.values():
+            self._forwarded.labels(*_labels(kind))
+            self._dropped.labels(*_labels(kind), DropReason.RULE.value)
+        for reason in RejectReason:
+            self._rejected.labels(*_labels(None), reason.value)
 
     def received(self, messages: int) -> None:
         """Count messages taken in hand."""
