@@ -63,9 +63,10 @@ kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
 
 .PHONY: docs
-docs: .venv/installed ## Write the settings table into README.md, and pipeline/METRICS.md
+docs: .venv/installed ## Write the settings table into README.md, the catalogue of metrics, dashboards and alerts
 	@$(BIN)/python -m tests.readme
 	@$(BIN)/python -m tests.metrics_catalogue
+	@$(BIN)/python -m tests.deploy.dashboards
 
 .PHONY: lock
 lock: .venv/installed ## Resolve the dependencies anew into requirements/

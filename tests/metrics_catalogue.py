@@ -12,7 +12,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.kafka.dead_letters import Stage
-from pipeline.metrics.lag import LABELS as LAG_LABELS
+from pipeline.metrics.memory import MemoryMetrics
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.segment import AnswerClass, SegmentMetrics
@@ -68,7 +68,7 @@ def catalogue() -> list[CataloguedMetric]:
     """List every metric of the pipeline's own."""
     parts = {
         _EVERY_ROLE: (StreamMetrics,),
-        Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics),
+        Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, MemoryMetrics),
         Role.SEGMENT_SINK.value: (SegmentMetrics,),
     }
     found: dict[str, CataloguedMetric] = {}
@@ -87,7 +87,7 @@ def _metrics(registry: CollectorRegistry, told_by: str) -> list[CataloguedMetric
         CataloguedMetric(
             name=f"{family.name}_total" if family.type == "counter" else family.name,
             kind=family.type,
-            labels=getattr(collector, "_labelnames", LAG_LABELS if "_lag_" in family.name else ()),
+            labels=tuple(getattr(collector, "_labelnames", getattr(family, "_labelnames", ()))),
             told_by=told_by,
             text=family.documentation,
         )
