@@ -14,6 +14,7 @@ from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
 from pipeline.settings.choices import RecordsFormat, SubjectNames
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pipeline.core.avro.contracts import Contract
-    from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.stream.work import Work
@@ -92,9 +92,11 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None, metrics: StreamMetrics) -> Work:
+def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None) -> Work:
     """Let a role's work see only what it can read."""
-    return work if schemas is None else PrerequisitesFirst(work, schemas, holding=metrics.schemas_away)
+    if schemas is None:
+        return work
+    return PrerequisitesFirst(work, schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
 
 
 @asynccontextmanager

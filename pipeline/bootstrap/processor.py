@@ -11,9 +11,10 @@ from pipeline.bootstrap.formats import guarded, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import now_ms, open_producer
-from pipeline.bootstrap.topics import begin
+from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.records import Repartition, SamePartition
@@ -84,6 +85,7 @@ class ProcessorRole:
         """
         settings, connection = self._settings, self._connection
         topics = await begin(Role.PROCESSOR, settings, connection, self._watch)
+        self._stream_metrics.retention(retention_seconds(Role.PROCESSOR, settings, topics))
         source = self._watch.source
         async with (
             processor_formats(settings) as formats,
@@ -103,6 +105,7 @@ class ProcessorRole:
                     topic=settings.dead_letter_topic,
                     partitions=topics[settings.dead_letter_topic].partitions,
                     now_ms=now_ms,
+                    on_stored=self._stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,
                 rules_metrics=self._rules_metrics,
@@ -114,7 +117,7 @@ class ProcessorRole:
                 formats=formats.formats,
                 memories=memories,
             )
-            yield prepared(processor, formats.schemas, MemoriesFirst(memories), self._stream_metrics)
+            yield prepared(processor, formats.schemas, MemoriesFirst(memories))
 
     def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
         topic = self._settings.records_topic
@@ -139,12 +142,10 @@ class ProcessorRole:
         return found.objection
 
 
-def prepared(
-    work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int], metrics: StreamMetrics
-) -> Work:
+def prepared(work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Work:
     """Let the work see only what it can decide.
 
     Schemas come last, with nothing that waits behind them: an id that the registry did not know is doubted after a
     minute, and a batch that still waited for its memory then could not be read any more.
     """
-    return PrerequisitesFirst(guarded(work, schemas, metrics), memories, holding=metrics.memories_away)
+    return PrerequisitesFirst(guarded(work, schemas), memories, hold=HoldReason.STATE_AWAY)

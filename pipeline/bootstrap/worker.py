@@ -21,10 +21,11 @@ from prometheus_client import (
 
 from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
+from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
 from pipeline.bootstrap.producer import now_ms, open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options
-from pipeline.bootstrap.topics import begin
+from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.topic_watch import TopicWatch
@@ -64,6 +65,7 @@ def run_worker(role: Role, settings: Settings) -> int:
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)
     metrics = StreamMetrics(registry)
+    metrics.bounds(memory_bytes=memory_limit_bytes())
     with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
         watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds)
         role_parts = _role_parts(role, settings, connection, registry, metrics, watch=watch)
@@ -160,6 +162,7 @@ async def _segment_sink(
     watch: TopicWatch,
 ) -> AsyncIterator[Work]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
+    stream_metrics.retention(retention_seconds(Role.SEGMENT_SINK, settings, topics))
     async with (
         sink_formats(settings) as formats,
         open_producer(settings, connection, stream_metrics) as producer,
@@ -172,6 +175,7 @@ async def _segment_sink(
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
                 now_ms=now_ms,
+                on_stored=stream_metrics.dead_letters_stored,
             ),
             metrics=metrics,
             connect=segment_connector(settings),
@@ -179,4 +183,4 @@ async def _segment_sink(
             store_hold_reason=lambda: producer.hold_reason,
             read_avro=formats.read_avro,
         )
-        yield guarded(sink, formats.schemas, stream_metrics)
+        yield guarded(sink, formats.schemas)

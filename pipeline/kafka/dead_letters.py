@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -66,12 +67,14 @@ class DeadLetterWriter:
         topic: str,
         partitions: int,
         now_ms: Callable[[], int],
+        on_stored: Callable[[Stage, StrEnum, int], None] = lambda _stage, _reason, _letters: None,
     ) -> None:
-        """Take a started producer, the topic with its number of partitions, and the clock."""
+        """Take a started producer, the topic with its number of partitions, the clock, and who counts letters."""
         self._producer = producer
         self._topic = topic
         self._partitions = partitions
         self._now_ms = now_ms
+        self._on_stored = on_stored
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters; returning means the broker has confirmed every one of them."""
@@ -81,6 +84,8 @@ class DeadLetterWriter:
             partition = letter.message.partition % self._partitions
             runs.setdefault(partition, []).append(self._entry(letter, rejected_at))
         await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
+        for (stage, reason), count in Counter((letter.stage, letter.reason) for letter in letters).items():
+            self._on_stored(stage, reason, count)
 
     def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:
         message = letter.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pipeline.kafka.topic_configuration import RETENTION
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Role
 
@@ -66,7 +67,7 @@ def plan_topics(settings: Settings) -> tuple[TopicPlan, ...]:
             replication_factor=settings.topic_replication_factor,
             configuration={
                 "compression.type": settings.topic_compression.value,
-                "retention.ms": str(kept if kept == _FOR_EVER else kept * _MILLISECONDS_PER_HOUR),
+                RETENTION: str(kept if kept == _FOR_EVER else kept * _MILLISECONDS_PER_HOUR),
                 **more,
             },
         )

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch
     from pipeline.stream.work import Work, WorkState
 
@@ -60,17 +63,18 @@ class GuardedState:
     """How it goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None
+    holds: frozenset[HoldReason]
     retrying: bool
 
 
 class PrerequisitesFirst(Generic[Need]):
     """A role's work that is given only what it can decide (`pipeline.stream.work.Work`)."""
 
-    def __init__(self, work: Work, needs: Prerequisites[Need], *, holding: Callable[[bool], None]) -> None:
-        """Take the work, what it needs, and whom to tell that a hold begins or ends."""
+    def __init__(self, work: Work, needs: Prerequisites[Need], *, hold: HoldReason) -> None:
+        """Take the work, what it needs, and what the hold is called while that cannot be had."""
         self._work = work
         self._needs = needs
-        self._holding = holding
+        self._hold = hold
         self._waiting: dict[_Partition, deque[MessageBatch]] = {}
         self._tasks: dict[_Partition, asyncio.Task[None]] = {}
         self._away: dict[_Partition, str] = {}
@@ -139,7 +143,11 @@ class PrerequisitesFirst(Generic[Need]):
         """Tell how it goes: this hold first, for it comes before everything else."""
         inner = self._work.state()
         reason = next(iter(self._away.values()), None)
-        return GuardedState(hold_reason=reason or inner.hold_reason, retrying=bool(self._waiting) or inner.retrying)
+        return GuardedState(
+            hold_reason=reason or inner.hold_reason,
+            holds=inner.holds | {self._hold} if self._away else inner.holds,
+            retrying=bool(self._waiting) or inner.retrying,
+        )
 
     async def _wait(self, place: _Partition) -> None:
         waiting = self._waiting[place]
@@ -169,13 +177,11 @@ class PrerequisitesFirst(Generic[Need]):
         if reason not in self._away.values():
             logger.error("what messages need cannot be had, holding", needed=self._needs.words, reason=reason)
         self._away[place] = reason
-        self._holding(True)  # noqa: FBT003 -- one fact
         self._moved.set()
 
     def _here_again(self, place: _Partition) -> None:
         if self._away.pop(place, None) is not None and not self._away:
             logger.info("what messages need can be had again", needed=self._needs.words)
-            self._holding(False)  # noqa: FBT003 -- one fact
 
     async def _until_handed_on(self, places: Collection[_Partition], seconds: float) -> None:
         """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""

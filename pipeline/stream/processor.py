@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.line import Line, wait_idle
 from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
 
@@ -41,6 +42,7 @@ class ProcessorState:
     """How the processor goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None
+    holds: frozenset[HoldReason]
     retrying: bool
     batches_in_hand: int
 
@@ -81,6 +83,7 @@ class Processor:
         self._fault: asyncio.Future[None] | None = None
         self._next_warning = 0.0
         self._held = False
+        metrics.breaker.watch(breaker)
 
     async def run(self) -> None:
         """Work until cancelled; raise the first fault of any partition."""
@@ -120,7 +123,6 @@ class Processor:
         elif self._held and not held:
             logger.info("processor holds no more")
         self._held = held
-        self._metrics.holding(holding=held)
 
     async def write(self, decided: SortedBatch) -> None:
         """Write a batch; returning means that it is confirmed and acknowledged. What it changes is stored first."""
@@ -179,9 +181,15 @@ class Processor:
         """Tell how the work goes."""
         return ProcessorState(
             hold_reason=self._hold_reason(),
+            holds=self._holds(),
             retrying=self._retrying(),
             batches_in_hand=sum(line.length for line in self._lines.values()),
         )
+
+    def _holds(self) -> frozenset[HoldReason]:
+        lines_hold = any(line.hold_reason is not None for line in self._lines.values())
+        causes = {HoldReason.BREAKER: lines_hold, HoldReason.MESSAGE_TOO_LARGE: self._store_hold_reason() is not None}
+        return frozenset(reason for reason, holds in causes.items() if holds)
 
     def _hold_reason(self) -> str | None:
         held = (line.hold_reason for line in self._lines.values() if line.hold_reason is not None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch
 
 
@@ -16,6 +17,10 @@ class WorkState(Protocol):
     @property
     def hold_reason(self) -> str | None:
         """Why nothing is sent on purpose, as one sentence that says what to check; None when work goes on."""
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        """The same for metrics: every cause to hold, empty when work goes on."""
 
     @property
     def retrying(self) -> bool:

@@ -18,6 +18,7 @@ from pipeline.stream.transport import BatchConsumer, Transport, TransportOptions
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.ledger import RecordBatch
@@ -53,6 +54,7 @@ class FakeState:
     """How a role goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None = None
+    holds: frozenset[HoldReason] = frozenset()
     retrying: bool = False
 
 

@@ -23,7 +23,7 @@ async def test_a_template_that_makes_everything_a_reject_stops_the_processor(bro
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.said("/readyz", "would become dead letters") == 503
         assert (await processor.get("/healthz"))[0] == 200
-        assert await processor.said("/metrics", "onesignal_pipeline_events_holding 1.0") == 200
+        assert await processor.said("/metrics", 'onesignal_pipeline_holding{reason="breaker"} 1.0') == 200
         assert await processor.stop() == 0, pipeline.logs()
         servers = pipeline.broker.bootstrap_servers
         assert read_topic(servers, pipeline.dead_letter_topic) == []

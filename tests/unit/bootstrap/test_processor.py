@@ -3,14 +3,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from prometheus_client import CollectorRegistry
-
 from pipeline.bootstrap.processor import prepared
 from pipeline.core.avro.framing import registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence
-from pipeline.metrics.stream import StreamMetrics
 from pipeline.stream.schemas import UNKNOWN_FOR_SECONDS, TopicSchemas
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual
@@ -95,7 +92,7 @@ def test_a_batch_that_waits_for_its_memory_can_be_read_when_an_unknown_id_is_dou
         schemas = TopicSchemas(book, compile_decoder=no_decoder, registry=registry, clock=clock)
         work = ReadingWork(book)
         memories = SlowMemories(UNKNOWN_FOR_SECONDS + 10)
-        whole = prepared(work, schemas, memories, StreamMetrics(CollectorRegistry()))
+        whole = prepared(work, schemas, memories)
         running = asyncio.ensure_future(whole.run())
         await asyncio.sleep(0.01)  # virtual: it has begun
         whole.assigned([(TOPIC, 0), (TOPIC, 1)])

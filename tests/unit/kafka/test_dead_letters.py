@@ -77,3 +77,20 @@ async def test_a_letter_that_cannot_be_stored_is_not_taken_for_stored() -> None:
 
 def test_stages_are_safe_as_labels() -> None:
     assert [stage.value for stage in Stage] == ["processor", "segment-sink"]
+
+
+async def test_what_is_stored_is_counted_by_stage_and_reason_once_it_is_confirmed() -> None:
+    kept, counted = KeptWrites(), []
+    store = DeadLetterWriter(
+        kept,
+        topic=TOPIC,
+        partitions=2,
+        now_ms=lambda: 0,
+        on_stored=lambda stage, reason, letters: counted.append((stage, reason, letters)),
+    )
+    await store.store([letter(FakeMessage(offset=n, partition=n)) for n in range(3)])
+    assert counted == [(Stage.PROCESSOR, Why.NOT_JSON, 3)]
+    kept.error = RuntimeError("stopped")
+    with pytest.raises(RuntimeError, match="stopped"):
+        await store.store([letter(FakeMessage(offset=0))])
+    assert len(counted) == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.prerequisites import LAST_RETRY_SECONDS, PrerequisiteAwayError, PrerequisitesFirst
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual
@@ -65,8 +66,7 @@ class Scene:
     def __init__(self) -> None:
         self.work = FakeWork()
         self.schemas = FakeSchemas()
-        self.holding: list[bool] = []
-        self.first = PrerequisitesFirst(self.work, self.schemas, holding=self.holding.append)
+        self.first = PrerequisitesFirst(self.work, self.schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
         self.running = asyncio.ensure_future(self.first.run())
 
     def accepted(self) -> list[bytes | None]:
@@ -137,11 +137,11 @@ async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(
         stage.first.accept(Batch(b"new", partition=1))
         await asyncio.sleep(100)
         assert stage.first.state().hold_reason == "no answer: check the address"
-        assert stage.holding.pop() is True
+        assert stage.first.state().holds == {HoldReason.SCHEMA_REGISTRY_AWAY}
         stage.schemas.error = None
         await asyncio.sleep(LAST_RETRY_SECONDS)
     assert stage.first.state().hold_reason is None
-    assert stage.holding.pop() is False
+    assert stage.first.state().holds == frozenset()
     assert stage.accepted() == [b"new", b"new"]
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(stage.schemas.asked[::2])]
     assert waits[:6] == pytest.approx([0.5, 1, 2, 4, 8, 15])
