@@ -192,6 +192,7 @@ def test_rules_and_event_cannot_both_come_from_standard_input(capsys: pytest.Cap
                 ("plain", "keep-all"),
                 ("plain", "curb-sent-and-displayed"),
                 ("plain", "engagement-only"),
+                ("plain", "tracked-only"),
                 ("plain", "folder/"),
                 ("plain", "kept.yaml"),
             ],
