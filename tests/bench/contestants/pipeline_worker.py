@@ -9,7 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import pipeline.bootstrap.worker as composition
+import pipeline.bootstrap.processor as processor_composition
+import pipeline.bootstrap.worker as worker_composition
 from pipeline.logs import configure_logs
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.segment import SegmentMetrics
@@ -19,6 +20,7 @@ from tests.bench.meter import Meter, end_in_order, meter_parser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import DropReason, RejectReason
@@ -57,10 +59,19 @@ def main() -> int:
             meter.request_was_full(flush.fullness)
             meter.settled(flush.records)
 
-    vars(composition).update(ProcessorMetrics=MeteredProcessorMetrics, SegmentMetrics=MeteredSegmentMetrics)
+    _put(MeteredProcessorMetrics, processor_composition)
+    _put(MeteredSegmentMetrics, worker_composition)
     settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[options.role])
     configure_logs(settings.log_level.value, as_json=settings.log_format is LogFormat.JSON)
-    return composition.run_worker(options.role, settings)
+    return worker_composition.run_worker(options.role, settings)
+
+
+def _put(metered: type, composition: ModuleType) -> None:
+    """Let a module make the metered class in place of its own; it must be one that makes it, or nothing is counted."""
+    (its_own,) = metered.__bases__
+    if vars(composition).get(its_own.__name__) is not its_own:
+        raise RuntimeError(f"{composition.__name__} makes no {its_own.__name__}")
+    vars(composition)[its_own.__name__] = metered
 
 
 if __name__ == "__main__":
