@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,14 +21,15 @@ from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, 
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.prerequisites import PrerequisitesFirst
+from pipeline.stream.prerequisites import PrerequisiteAwayError, PrerequisitesFirst
 from pipeline.stream.schemas import TopicSchemas
 from pipeline.stream.sorting import Formats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pipeline.core.avro.contracts import Contract
+    from pipeline.core.messages import Message
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.stream.work import Work
@@ -58,15 +60,60 @@ async def processor_formats(settings: Settings) -> AsyncIterator[ProcessorFormat
         RegistryFaultError: the schema of records is not registered, or the registry does not answer.
     """
     async with open_registry(settings) as registry:
-        book = SchemaBook[Event]()
-        schemas = None
-        if settings.raw_format is not RawFormat.JSON:
-            schemas = TopicSchemas(book, compile_decoder=event_decoder, registry=registry)
-            if (found := raw_schema(settings)) is not None:
-                book.learn(*found)
+        decode, schemas = _raw_format(settings, registry)
         encode = await _record_encoder(settings, registry) if settings.records_format is RecordsFormat.AVRO else None
-        formats = Formats(decode=raw_decoder(book, settings.raw_format, decode_json), encode_record=encode)
-        yield ProcessorFormats(formats=formats, schemas=schemas)
+        yield ProcessorFormats(formats=Formats(decode=decode, encode_record=encode), schemas=schemas)
+
+
+class RawReader:
+    """Reads raw messages outside of a worker."""
+
+    def __init__(
+        self, decode: Callable[[bytes], Event | RejectReason], schemas: TopicSchemas[Event] | None, topic: str
+    ) -> None:
+        """Take what decodes, what is known of schemas, and what the topic is called."""
+        self.decode = decode
+        self._schemas = schemas
+        self._topic = topic
+
+    async def learn(self, messages: Sequence[Message]) -> None:
+        """Look up the schemas that messages are written with, before they are decoded.
+
+        Raises:
+            RegistryFaultError: the registry does not answer.
+        """
+        if self._schemas is None:
+            return
+        batch = _Read(self._topic, messages)
+        try:
+            while missing := self._schemas.missing(batch):
+                await asyncio.gather(*map(self._schemas.obtain, missing))
+        except PrerequisiteAwayError as error:
+            raise RegistryFaultError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Messages that were read and that nobody acknowledges (`pipeline.core.messages.MessageBatch`)."""
+
+    topic: str
+    messages: Sequence[Message]
+    partition: int = 0
+
+    def acknowledge(self) -> None:
+        """Do nothing: no group reads them."""
+
+
+@asynccontextmanager
+async def raw_reader(settings: Settings) -> AsyncIterator[RawReader]:
+    """Build what reads the raw topic, without what writes records.
+
+    Raises:
+        SettingsError: the file with the raw topic's schema cannot be used.
+        RegistryFaultError: the registry's client is not installed.
+    """
+    async with open_registry(settings) as registry:
+        yield RawReader(*_raw_format(settings, registry), settings.raw_topic)
 
 
 @asynccontextmanager
@@ -138,6 +185,19 @@ def subject(settings: Settings, topic: str, contract: Contract) -> str:
 def _record_decoder(schema: str) -> Callable[[bytes, int], bytes | RejectReason]:
     decode = record_decoder(schema)
     return lambda value, start: decode(value, start) or RejectReason.NOT_AVRO
+
+
+def _raw_format(
+    settings: Settings, registry: SchemaRegistry | None
+) -> tuple[Callable[[bytes], Event | RejectReason], TopicSchemas[Event] | None]:
+    """Return what decodes the raw topic, and what learns its schemas; None where all of it is JSON."""
+    book = SchemaBook[Event]()
+    schemas = None
+    if settings.raw_format is not RawFormat.JSON:
+        schemas = TopicSchemas(book, compile_decoder=event_decoder, registry=registry)
+        if (found := raw_schema(settings)) is not None:
+            book.learn(*found)
+    return raw_decoder(book, settings.raw_format, decode_json), schemas
 
 
 async def _record_encoder(settings: Settings, registry: SchemaRegistry | None) -> Callable[[bytes], bytes]:

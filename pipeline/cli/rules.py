@@ -1,22 +1,21 @@
-"""`rules`: check a rules file, and see what it does to an event."""
+"""`rules`: check a rules file, and see what it does to an event; the rest of the group is in `what_if`."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
-from click.shell_completion import CompletionItem
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.rules_source import RulesSource, read_rules
+from pipeline.cli.what_if import diff, what_if
 from pipeline.core.kinds import Category
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
 from pipeline.core.policy import UnknownKinds
-from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
 from pipeline.settings.mistakes import variable
 
@@ -43,20 +42,6 @@ class _EventFile(click.File):
         return super().convert(value, param, ctx)
 
 
-class _RulesSource(click.ParamType):
-    """A rules file, or the name of a preset."""
-
-    name = "rules"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 click's signature
-        """Offer presets and files. Where there are words, shells look for no files by themselves."""
-        presets = [preset for preset in Preset if preset.startswith(incomplete)]
-        if not presets:
-            return [CompletionItem(incomplete, type="file")]
-        files = sorted(path.name + "/" * path.is_dir() for path in Path().iterdir() if not path.name.startswith("."))
-        return [CompletionItem(word) for word in (*presets, *(file for file in files if file.startswith(incomplete)))]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
     """An event from a file, as a message of Kafka."""
@@ -72,20 +57,24 @@ class _Candidate:
 
 @click.group()
 def rules() -> None:
-    """Check filter rules, and try them on an event."""
+    """Check filter rules, try them on an event, and see what they would cost."""
+
+
+rules.add_command(what_if)
+rules.add_command(diff)
 
 
 @rules.command()
-@click.argument("file", metavar="FILE", type=_RulesSource())
+@click.argument("file", metavar="FILE", type=RulesSource())
 def check(file: str) -> None:
     """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
-    parsed = _rules(file)
+    parsed = read_rules(file)
     counted = "1 rule" if len(parsed.rules) == 1 else f"{len(parsed.rules)} rules"
     click.echo(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
 
 
 @rules.command()
-@click.argument("file", metavar="FILE", type=_RulesSource())
+@click.argument("file", metavar="FILE", type=RulesSource())
 @click.argument("event", metavar="EVENT.json", type=_EventFile("rb"))
 @pass_invocation
 def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> None:
@@ -96,7 +85,7 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     """
     from pipeline.bootstrap import build_policy, policy_mistakes
 
-    parsed = _rules(file)
+    parsed = read_rules(file)
     others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
     settings = Invocation(environment=others).settings(checks=[policy_mistakes])
     policy = dataclasses.replace(build_policy(settings), rules=parsed)
@@ -104,25 +93,6 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     outcome = process(_Candidate(value=event.read(), timestamp=stored_at), policy, STATELESS)
     for line in _explanation(outcome, policy):
         click.echo(line)
-
-
-def _rules(file: str) -> Rules:
-    """Read rules from a file, or take those of a preset; what can never match is told on standard error."""
-    from pipeline.core.rules_file import parse_rules
-
-    if file in set(Preset):
-        return preset_rules(Preset(file))
-    try:
-        with click.open_file(file, "rb") as opened:
-            text = opened.read().decode()
-    except OSError as error:
-        raise click.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from error
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{file}: no UTF-8 text, from byte {error.start} on", param_hint="FILE") from error
-    parsed = parse_rules(text, filename=file)
-    for warning in parsed.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    return parsed
 
 
 def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:

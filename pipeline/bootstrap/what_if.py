@@ -1,0 +1,48 @@
+"""Build what counts traffic under several sets of rules, and what reads the raw topic for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.bootstrap.formats import raw_reader
+from pipeline.bootstrap.policy import build_policy
+from pipeline.core.billing_month import BillingMonth
+from pipeline.kafka.connection import connection_options
+from pipeline.tools.what_if.counting import Count
+from pipeline.tools.what_if.run import count_all
+from pipeline.tools.what_if.topic import open_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from pipeline.settings.sections import Settings
+    from pipeline.tools.what_if.findings import Findings
+    from pipeline.tools.what_if.tally import RuleSet
+
+
+def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet, *, exact_users: int) -> Count:
+    """Build a count; the first set is the baseline, and one of them keeps everything."""
+    return Count(
+        sets,
+        everything,
+        policy=build_policy(settings),
+        billing_month=BillingMonth(settings.billing_month_start_day),
+        exact_users=exact_users,
+    )
+
+
+async def count_topic(settings: Settings, count: Count, console: Console, *, since_ms: int | None) -> Findings:
+    """Count what the raw topic holds from a time on; progress is shown on the console.
+
+    Raises:
+        ClusterFaultError: Kafka, the topic or the schema registry cannot be used.
+    """
+    connection = connection_options(settings)
+    async with (
+        raw_reader(settings) as reader,
+        open_topic(connection, settings.raw_topic, since_ms=since_ms) as topic,
+    ):
+        count.decode = reader.decode
+        return await count_all(topic, count, console, reader.learn)

@@ -1,0 +1,47 @@
+"""Where rules come from on the command line: a file, or the name of a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from pipeline.core.presets import Preset, preset_rules
+
+if TYPE_CHECKING:
+    from pipeline.core.filters import Rules
+
+
+class RulesSource(click.ParamType):
+    """A rules file, or the name of a preset."""
+
+    name = "rules"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 click's signature
+        """Offer presets and files. Where there are words, shells look for no files by themselves."""
+        presets = [preset for preset in Preset if preset.startswith(incomplete)]
+        if not presets:
+            return [CompletionItem(incomplete, type="file")]
+        files = sorted(path.name + "/" * path.is_dir() for path in Path().iterdir() if not path.name.startswith("."))
+        return [CompletionItem(word) for word in (*presets, *(file for file in files if file.startswith(incomplete)))]
+
+
+def read_rules(file: str, *, parameter: str = "FILE") -> Rules:
+    """Read rules from a file, or take those of a preset; what can never match is told on standard error."""
+    from pipeline.core.rules_file import parse_rules
+
+    if file in set(Preset):
+        return preset_rules(Preset(file))
+    try:
+        with click.open_file(file, "rb") as opened:
+            text = opened.read().decode()
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}", param_hint=parameter) from error
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{file}: no UTF-8 text, from byte {error.start} on", param_hint=parameter) from error
+    parsed = parse_rules(text, filename=file)
+    for warning in parsed.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return parsed

@@ -1,0 +1,227 @@
+"""`rules what-if` and `rules diff`: what rules would cost, and what changes between two sets of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISREG
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.rules_source import RulesSource, read_rules
+from pipeline.core.presets import Preset
+from pipeline.settings.choices import Requirement
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from pipeline.settings.sections import Settings
+    from pipeline.tools.what_if.counting import Count
+    from pipeline.tools.what_if.findings import Findings
+    from pipeline.tools.what_if.prices import Prices
+    from pipeline.tools.what_if.tally import RuleSet
+
+_REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
+_STANDARD_INPUT: Final = "-"
+_PLAIN_WIDTH: Final = 1_000
+_SPAN: Final = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
+_SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class _Since(click.ParamType):
+    """A time: a span before now, or a date; in milliseconds since the epoch."""
+
+    name = "7d|DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read `90m`, `12h`, `7d`, `2w` or ISO 8601, which is UTC where it tells no zone."""
+        if span := _SPAN.fullmatch(value):
+            return round((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
+        try:
+            told = datetime.fromisoformat(value)
+        except ValueError:
+            words = f"`{value}` is no time; give a span such as `7d` or `12h`, or a date such as `2026-01-31`"
+            self.fail(words, param, ctx)
+        return round((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+class _Price(click.ParamType):
+    """A price for each MTU, or tiers of them."""
+
+    name = "PRICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read `0.01` or `0:0.012,25000:0.01`."""
+        from pipeline.tools.what_if.prices import parse_prices
+
+        try:
+            return parse_prices(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("old", metavar="OLD", type=RulesSource())
+@click.argument("new", metavar="NEW", type=RulesSource())
+def diff(old: str, new: str) -> None:
+    """Say in words what changes from the rules in OLD to those in NEW: rule by rule, and in effect.
+
+    Each is a file or the name of a preset; one of them may be `-`, standard input.
+    """
+    from pipeline.tools.rules_diff import differences
+
+    _only_once([old, new])
+    for line in differences(read_rules(old, parameter="OLD"), read_rules(new, parameter="NEW")):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=RulesSource())
+@click.option(
+    "--against",
+    multiple=True,
+    type=RulesSource(),
+    metavar="FILE|PRESET",
+    help="Rules to compare with; the first is the baseline. Repeats. Without it: keep-all.",
+)
+@click.option("--since", type=_Since(), help="How far back: 12h, 7d, 2026-01-31. Without it: all that the topic holds.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
+    metavar="FILE|-",
+    help="JSON lines in place of the raw topic: events, messages with key, timestamp and value, or kcat -J.",
+)
+@click.option(
+    "--html", type=click.Path(dir_okay=False, writable=True), metavar="FILE", help="Write a page with charts."
+)
+@click.option(
+    "--price",
+    type=_Price(),
+    help="What an MTU costs: 0.01, or by tiers 0:0.012,25000:0.01 (past 25,000 users each costs 0.01).",
+)
+@click.option("--currency", default="", metavar="TEXT", help="Written behind amounts, such as USD.")
+@click.option(
+    "--exact-users",
+    type=click.IntRange(min=0),
+    default=2_000_000,
+    show_default=True,
+    help="Beyond so many distinct users, their numbers are estimates with a stated error.",
+)
+@pass_invocation
+def what_if(
+    invocation: Invocation,
+    *,
+    file: str,
+    against: tuple[str, ...],
+    since: int | None,
+    source: str | None,
+    html: str | None,
+    price: Prices | None,
+    currency: str,
+    exact_users: int,
+) -> None:
+    """Say what the rules in FILE would cost, in MTUs and money, decided over your own traffic.
+
+    Reads the raw topic beside the live workers, whose offsets stay as they are, or JSON lines. FILE may also be the
+    name of a preset. All other settings of the processor are taken from the environment.
+    """
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from pipeline.bootstrap.what_if import build_count, count_topic
+    from pipeline.tools.what_if.tables import print_findings
+
+    if since is not None and source is not None:
+        raise click.UsageError("--since goes with the raw topic, not with --from.")
+    if currency and price is None:
+        raise click.UsageError("--currency goes with --price.")
+    _only_once([file, *against, source])
+    sets, everything = _rule_sets(file, against)
+    settings = _settings(invocation, kafka=source is None)
+    count = build_count(settings, sets, everything, exact_users=exact_users)
+    errors = Console(stderr=True)
+    if source is None:
+        findings = asyncio.run(count_topic(settings, count, errors, since_ms=since))
+    else:
+        findings = asyncio.run(_count_file(source, count, errors))
+    prices = None if price is None else replace(price, currency=currency)
+    told = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    print_findings(told, findings, prices)
+    if html is not None:
+        _write_page(html, findings, prices)
+
+
+def _only_once(files: Sequence[str | None]) -> None:
+    if files.count(_STANDARD_INPUT) > 1:
+        raise click.UsageError("`-` is given twice, and standard input is read once.")
+
+
+def _rule_sets(file: str, against: Sequence[str]) -> tuple[list[RuleSet], RuleSet]:
+    """Return the baseline, what keeps everything, the others and last the rules of FILE; and what keeps everything."""
+    from pipeline.tools.what_if.tally import RuleSet
+
+    everything = RuleSet(name=Preset.KEEP_ALL.value, rules=read_rules(Preset.KEEP_ALL))
+    others = [name for name in dict.fromkeys(against) if name != Preset.KEEP_ALL]
+    called = _names([*others, file])
+    compared = [RuleSet(name=called[name], rules=read_rules(name, parameter="--against")) for name in others]
+    asked = [] if file in {Preset.KEEP_ALL, *others} else [RuleSet(name=called[file], rules=read_rules(file))]
+    is_first = not against or against[0] == Preset.KEEP_ALL
+    ordered = [everything, *compared] if is_first else [compared[0], everything, *compared[1:]]
+    return [*ordered, *asked], everything
+
+
+def _names(files: Sequence[str]) -> dict[str, str]:
+    """Call files by their last name, where no two have the same."""
+    last = [Path(file).name for file in files]
+    short = {file: name if last.count(name) == 1 else file for file, name in zip(files, last, strict=True)}
+    return short | {_STANDARD_INPUT: "standard input"}
+
+
+def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
+    from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+
+    others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
+    requirements = [Requirement.KAFKA] if kafka else []
+    checks = [policy_mistakes, schema_mistakes, *([tls_mistakes] if kafka else [])]
+    return Invocation(environment=others).settings(requirements, checks)
+
+
+async def _count_file(name: str, count: Count, errors: Console) -> Findings:
+    from pipeline.tools.what_if.lines import LinesSource
+    from pipeline.tools.what_if.run import count_all
+
+    with click.open_file(name, "rb") as opened:
+        file: IO[bytes] = opened
+        title = "standard input" if name == _STANDARD_INPUT else name
+        return await count_all(LinesSource(file, title=title, total=_size(file)), count, errors)
+
+
+def _size(file: IO[bytes]) -> int | None:
+    """Return the size of a file; None where its end is not known, as of a pipe."""
+    try:
+        status = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return status.st_size if S_ISREG(status.st_mode) else None
+
+
+def _write_page(path: str, findings: Findings, prices: Prices | None) -> None:
+    from pipeline.tools.what_if.page import page
+
+    try:
+        Path(path).write_text(page(findings, prices, written_at=datetime.now(UTC)), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from error
+    click.echo(f"written: {path}", err=True)

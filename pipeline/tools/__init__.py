@@ -1,0 +1,1 @@
+"""What an operator runs beside the live workers: what a set of rules would cost, and what a change of rules means."""

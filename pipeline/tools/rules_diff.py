@@ -1,0 +1,195 @@
+"""Say in words what changes from one set of rules to another: rule by rule, and in effect."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from pipeline.core.kinds import KINDS
+from pipeline.core.reachability import covers_kind
+from pipeline.core.rules import SETTLED_BY_KIND, Condition, Decision, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pipeline.core.filters import Rules
+    from pipeline.core.kinds import Kind
+    from pipeline.core.rules import Clause
+
+    _Asked: TypeAlias = tuple[frozenset[Clause], Decision]
+
+_NO_CHANGE: Final = "Both decide alike."
+
+
+class _Effect(NamedTuple):
+    """How the events of a kind are decided: by what else they are, in order, and otherwise."""
+
+    asked: tuple[_Asked, ...]
+    otherwise: Decision
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if not self.asked:
+            return str(self.otherwise)
+        cases = "; ".join(f"{decision} where {_conditions(clauses)}" for clauses, decision in self.asked)
+        return f"{cases}; else {self.otherwise}"
+
+
+def differences(old: Rules, new: Rules) -> Iterator[str]:
+    """Say what changes, a line each; what comes of it last."""
+    if old.version == new.version:
+        yield _NO_CHANGE
+        return
+    yield from _rule_changes(old, new)
+    if old.default != new.default:
+        yield f"default: {old.default} becomes {new.default}"
+    effects = list(_effect_changes(old, new))
+    yield ""
+    yield "In effect:" if effects else "In effect nothing changes: every event is decided as before."
+    yield from (f"  {line}" for line in effects)
+
+
+# ---- rule by rule
+
+
+def _rule_changes(old: Rules, new: Rules) -> Iterator[str]:
+    pairs = _pairs(old.rules, new.rules)
+    stay = _longest_rise([after for _, after in sorted(pairs)])
+    for before, rule in enumerate(old.rules):
+        if before not in {each for each, _ in pairs}:
+            yield f"removed: {_told(rule, before)}"
+    sources = {after: before for before, after in pairs}
+    for after, rule in enumerate(new.rules):
+        if after not in sources:
+            yield f"added: {_told(rule, after)}"
+            continue
+        before = sources[after]
+        changes = list(_changes(old.rules[before], rule))
+        if after not in stay:
+            changes.insert(0, f"moved from place {before + 1} to {after + 1}")
+        if changes:
+            yield f"changed: {_called(rule, after)}: {'; '.join(changes)}"
+
+
+def _pairs(old: Sequence[Rule], new: Sequence[Rule]) -> set[tuple[int, int]]:
+    """Say which rule is which: alike in all but the name, else of the same name, else of the same conditions."""
+    keys: tuple[Callable[[Rule], object], ...] = (
+        lambda rule: (frozenset(rule.when), rule.then, rule.shadow, rule.name),
+        lambda rule: (frozenset(rule.when), rule.then, rule.shadow),
+        lambda rule: rule.name,
+        lambda rule: frozenset(rule.when),
+    )
+    pairs: set[tuple[int, int]] = set()
+    for key in keys:
+        left: defaultdict[object, list[int]] = defaultdict(list)
+        for before in sorted(set(range(len(old))) - {before for before, _ in pairs}):
+            left[key(old[before])].append(before)
+        for after in sorted(set(range(len(new))) - {after for _, after in pairs}):
+            found = key(new[after])
+            if found is not None and left[found]:
+                pairs.add((left[found].pop(0), after))
+    return pairs
+
+
+def _longest_rise(places: Sequence[int]) -> set[int]:
+    """Return the members of the longest rising run; the others have moved."""
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for place in places:
+        at = bisect_left(ends, place)
+        before[place] = ends[at - 1] if at else None
+        ends[at : at + 1] = [place]
+    found: set[int] = set()
+    last = ends[-1] if ends else None
+    while last is not None:
+        found.add(last)
+        last = before[last]
+    return found
+
+
+def _changes(old: Rule, new: Rule) -> Iterator[str]:
+    if old.name != new.name and (old.name or new.name):
+        yield f"was called `{old.name}`" if old.name else "had no name"
+    if old.then != new.then:
+        yield f"{old.then} becomes {new.then}"
+    if old.shadow != new.shadow:
+        yield "is a shadow now, and decides nothing" if new.shadow else "is no shadow any more, and decides"
+    befores, afters = ({(c.condition, c.tag): c for c in rule.when} for rule in (old, new))
+    for key in sorted({*befores, *afters}, key=str):
+        before, after = befores.get(key), afters.get(key)
+        if before is None and after is not None:
+            yield f"asks also that {_clause(after)}"
+        elif after is None and before is not None:
+            yield f"asks no more that {_clause(before)}"
+        elif before is not None and after is not None and before != after:
+            more, fewer = sorted(after.values - before.values), sorted(before.values - after.values)
+            told = [f"also {_alternatives(more)}"] if more else []
+            told += [f"no more {_alternatives(fewer)}"] if fewer else []
+            yield f"{_subject(after)}: {', '.join(told)}"
+
+
+def _called(rule: Rule, place: int) -> str:
+    return f"rule {place + 1} `{rule.name}`" if rule.name else f"rule {place + 1}"
+
+
+def _told(rule: Rule, place: int) -> str:
+    asked = f"where {_conditions(rule.when)}" if rule.when else "always"
+    return f"{_called(rule, place)}: {'as a shadow ' if rule.shadow else ''}{rule.then} {asked}"
+
+
+def _conditions(clauses: Iterable[Clause]) -> str:
+    return " and ".join(
+        _clause(clause) for clause in sorted(clauses, key=lambda each: (each.condition, each.tag or ""))
+    )
+
+
+def _clause(clause: Clause) -> str:
+    verb = "is like" if clause.condition is Condition.MESSAGE_NAME else "is"
+    return f"{_subject(clause)} {verb} {_alternatives(sorted(clause.values))}"
+
+
+def _subject(clause: Clause) -> str:
+    return f"tag {clause.tag}" if clause.condition is Condition.TAG else clause.condition.value
+
+
+def _alternatives(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+# ---- in effect
+
+
+def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
+    """Say what changes for the events of each kind, identified and anonymous; kinds that change alike share a line."""
+    changed: defaultdict[tuple[_Effect, _Effect], dict[str, list[bool]]] = defaultdict(dict)
+    for kind in KINDS.values():
+        for anonymous in (False, True):
+            effects = _effect(old, kind, anonymous=anonymous), _effect(new, kind, anonymous=anonymous)
+            if effects[0] != effects[1]:
+                changed[effects].setdefault(kind.name, []).append(anonymous)
+    for (before, after), kinds in changed.items():
+        for who, suffix in (([False, True], ""), ([False], ", identified"), ([True], ", anonymous")):
+            names = [name.removeprefix("message.") for name, cases in kinds.items() if cases == who]
+            if names:
+                conditional = before.asked or after.asked
+                arrow = "\n    was: {}\n    now: {}" if conditional else " {} becomes {}"
+                yield f"{', '.join(names)}{suffix}:{arrow.format(before, after)}"
+
+
+def _effect(rules: Rules, kind: Kind, *, anonymous: bool) -> _Effect:
+    """Work out what the kind and being anonymous leave open. Shadows decide nothing."""
+    asked: list[_Asked] = []
+    otherwise = rules.default
+    for rule in rules.rules:
+        if rule.shadow or not covers_kind(rule, kind, anonymous=anonymous):
+            continue
+        clauses = frozenset(clause for clause in rule.when if clause.condition not in SETTLED_BY_KIND)
+        if not clauses:
+            otherwise = rule.then
+            break
+        if all(not earlier <= clauses for earlier, _ in asked):  # what asks less has decided before
+            asked.append((clauses, rule.then))
+    while asked and asked[-1][1] == otherwise:
+        asked.pop()
+    return _Effect(tuple(asked), otherwise)

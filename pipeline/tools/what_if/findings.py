@@ -1,0 +1,130 @@
+"""What came of the same traffic under several sets of rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.core.kinds import KINDS, Category, kind_of
+from pipeline.tools.what_if.crowds import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.core.filters import Rules
+    from pipeline.core.outcomes import RejectReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A billing month of which there is traffic, and the days of it that the traffic covers; all since 1970-01-01.
+
+    ``last_day`` is the month's own last day.
+    """
+
+    first_day: int
+    last_day: int
+    covered_from: int
+    covered_to: int
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the traffic leaves days of it out."""
+        return self.covered_from > self.first_day or self.covered_to < self.last_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindCount:
+    """The events of one kind under one set of rules."""
+
+    kept: int = 0
+    dropped: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSetFindings:
+    """What one set of rules makes of the traffic.
+
+    ``users`` and ``growth`` are by the first day of the month. ``engagements_lost`` and ``never_seen`` are against the
+    baseline: engagements, by kind, that it keeps and these rules do not; users whom it touches and these never do.
+    """
+
+    name: str
+    rules: Rules
+    kinds: Mapping[str, KindCount]
+    users: Mapping[int, Estimate]
+    growth: Mapping[int, Sequence[tuple[int, Estimate]]]
+    engagements_lost: Mapping[str, int]
+    never_seen: Estimate
+    undated: int
+
+    @property
+    def kept(self) -> int:
+        """Events that are sent on."""
+        return sum(count.kept for count in self.kinds.values())
+
+    @property
+    def dropped(self) -> int:
+        """Events that are left out on purpose."""
+        return sum(count.dropped for count in self.kinds.values())
+
+    @property
+    def rejected(self) -> int:
+        """Events that become dead letters for what they are or for a setting; not those that cannot be decoded."""
+        return sum(count.rejected for count in self.kinds.values())
+
+    @property
+    def all_users(self) -> Estimate:
+        """MTUs of all months together: what the invoices add up to."""
+        found = self.users.values()
+        return Estimate(sum(e.value for e in found), sum(e.low for e in found), sum(e.high for e in found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that is told. ``sets`` begin with the baseline.
+
+    ``read`` counts all messages; ``empty`` have no body and are dropped by any rules, ``unusable`` cannot be decoded.
+    ``reasons`` says by which groups of actions (bits) users are touched when all is kept, each user once a month.
+    """
+
+    source: str
+    read: int
+    empty: int
+    unusable: Mapping[RejectReason, int]
+    first_ms: int | None
+    last_ms: int | None
+    months: Sequence[Month]
+    sets: Sequence[RuleSetFindings]
+    reasons: Mapping[int, Estimate]
+    exact_up_to: int
+    is_exact: bool
+    tracks: bool
+
+    @property
+    def baseline(self) -> RuleSetFindings:
+        """What the others are compared with."""
+        return self.sets[0]
+
+    @property
+    def others(self) -> Sequence[RuleSetFindings]:
+        """The sets that are compared with the baseline."""
+        return self.sets[1:]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that were seen: the known ones in the order of their table, then the others."""
+        seen = {name for found in self.sets for name in found.kinds}
+        return (*(name for name in KINDS if name in seen), *sorted(seen - KINDS.keys()))
+
+    def saved(self, found: RuleSetFindings, month: int | None = None) -> int:
+        """Return how many MTUs fewer than the baseline a set has; negative where it has more."""
+        if month is None:
+            return sum(self.saved(found, each.first_day) for each in self.months)
+        return self.baseline.users[month].value - found.users[month].value
+
+
+def is_engagement(kind: str) -> bool:
+    """Tell whether events of a kind are acts of people."""
+    return kind_of(kind).category is Category.ENGAGEMENT

@@ -1,0 +1,96 @@
+"""Read traffic from a file or standard input, one message a line.
+
+A line is an event, or a message around one: `{"key": …, "timestamp": …, "value": …}`, with the value as JSON, as a text
+or null. What `kcat -J` writes is understood too, where `ts` and `payload` are the names. Times are in milliseconds.
+An event by itself has its own time. A line that is no JSON is a message that cannot be used, as it would be in Kafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from pipeline.core.messages import Message
+
+_LINES_A_BATCH: Final = 2_000
+_NULL: Final = b"null"
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    """A message around an event."""
+
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    timestamp: Any = None
+    ts: Any = None
+    event: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class LineMessage(msgspec.Struct, frozen=True, gc=False):
+    """A line as a message (`pipeline.core.messages.Message`); ``offset`` is its place in the file, from 0."""
+
+    offset: int
+    value: bytes | None
+    timestamp: int = -1
+    topic: str = "file"
+    partition: int = 0
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+_decode_line: Final = msgspec.json.Decoder(_Line).decode
+
+
+def message_of(line: bytes, offset: int) -> LineMessage:
+    """Make a message of a line. Total over any bytes."""
+    try:
+        found = _decode_line(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return LineMessage(offset, line)
+    body = found.payload if isinstance(found.value, msgspec.UnsetType) else found.value
+    if isinstance(body, msgspec.UnsetType) or not isinstance(found.event, msgspec.UnsetType):
+        return LineMessage(offset, line)
+    told = found.ts if found.timestamp is None else found.timestamp
+    timestamp = told if isinstance(told, int) and not isinstance(told, bool) else -1
+    return LineMessage(offset, _body(bytes(body)), timestamp)
+
+
+def _body(written: bytes) -> bytes | None:
+    if written == _NULL:
+        return None
+    if written[:1] != b'"':
+        return written
+    return msgspec.json.decode(written, type=str).encode("utf-8", "surrogatepass")
+
+
+class LinesSource:
+    """Traffic from an open file (`pipeline.tools.what_if.sources.Source`); `done` and `total` are bytes."""
+
+    def __init__(self, file: IO[bytes], *, title: str, total: int | None) -> None:
+        """Take the file, what it is called, and its size where that is known."""
+        self._file = file
+        self.title = title
+        self.total = total
+        self.done = 0
+
+    async def batches(self) -> AsyncIterator[Sequence[Message]]:
+        """Give the lines that are not blank."""
+        offset = 0
+        for lines in iter(lambda: list(islice(self._file, _LINES_A_BATCH)), []):
+            self.done += sum(map(len, lines))
+            batch = list(_messages(lines, offset))
+            offset += len(lines)
+            yield batch
+
+
+def _messages(lines: Sequence[bytes], first: int) -> Iterator[LineMessage]:
+    for offset, line in enumerate(lines, first):
+        told = line.strip()
+        if told:
+            yield message_of(told, offset)

@@ -1,0 +1,237 @@
+"""The charts of the page. Lines are drawn in SVG that stretches, words beside them in HTML that does not.
+
+Every chart has its figures in a table next to it, and is left out of what is read aloud.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.tools.what_if.crowds import counted
+from pipeline.tools.what_if.groups import BITS, MEANINGS, Group, groups_of
+from pipeline.tools.what_if.page_parts import (
+    colour,
+    heads,
+    legend,
+    line_style,
+    nice_ticks,
+    row,
+    short_number,
+    table,
+    text,
+)
+from pipeline.tools.what_if.words import compared, day, month_told, number, share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.tools.what_if.crowds import Estimate
+    from pipeline.tools.what_if.findings import Findings, Month
+    from pipeline.tools.what_if.prices import Prices
+
+_MOST_COMBINATIONS: Final = 12
+_MOST_DAYS: Final = 124
+_LABELS: Final = 4
+_CURVE_POINTS: Final = 60
+_USUAL_PRICE: Final = 0.02
+"""Segment's list prices for an MTU lie around one cent."""
+
+
+def reasons_chart(findings: Findings) -> str:
+    """Draw who is touched by which kinds only."""
+    found = sorted(findings.reasons.items(), key=lambda each: -each[1].value)
+    total = sum(estimate.value for _, estimate in found)
+    highest = max((estimate.value for _, estimate in found), default=0)
+    items = [
+        _bar(_combination(bits), estimate, total, highest, engaged=bool(bits & BITS[Group.ENGAGED]))
+        for bits, estimate in found[:_MOST_COMBINATIONS]
+    ]
+    rest = found[_MOST_COMBINATIONS:]
+    if rest:
+        others = sum(estimate.value for _, estimate in rest)
+        items.append(
+            f'<li><span>{len(rest)} other combinations</span><span class="bar"><i style="width:'
+            f'{100 * others / max(highest, others):.2f}%"></i></span>{_figure(f"{others:,}", others, total)}</li>'
+        )
+    used = 0
+    for bits, _ in found:
+        used |= bits
+    meanings = "; ".join(f"<b>{text(group)}</b>: {text(MEANINGS[group])}" for group in groups_of(used))
+    return (
+        '<ul class="key"><li class="engaged"><i></i>did something themselves</li>'
+        "<li><i></i>were only reached, or not even that</li></ul>"
+        f'<ul class="sets">{"".join(items)}</ul><p class="soft">{meanings}.</p>'
+    )
+
+
+def _combination(bits: int) -> str:
+    names = [group.value for group in groups_of(bits)]
+    return f"only {names[0]}" if len(names) == 1 else " + ".join(names)
+
+
+def _bar(name: str, estimate: Estimate, total: int, highest: int, *, engaged: bool) -> str:
+    width = 100 * estimate.value / highest
+    mark = ' class="engaged"' if engaged else ""
+    return (
+        f"<li{mark}><span>{text(name)}</span>"
+        f'<span class="bar"><i style="width:{width:.2f}%"></i></span>'
+        f"{_figure(number(estimate), estimate.value, total)}</li>"
+    )
+
+
+def _figure(told: str, part: int, total: int) -> str:
+    return f'<span class="figure">{told} <span>({share(part, total)})</span></span>'
+
+
+def growth_chart(findings: Findings) -> str:
+    """Draw how MTUs add up, day by day; each month begins at 0."""
+    months = _latest(findings.months)
+    begin = months[0].covered_from
+    length = months[-1].covered_to + 1 - begin
+    highest = max(found.users[month.first_day].value for found in findings.sets for month in months)
+    ticks = nice_ticks(highest)
+    lines = []
+    for place, found in enumerate(findings.sets):
+        for month in months:
+            # At the end of each day; straight within a day, for nothing finer is known.
+            points = [(max(month.covered_from, begin) - begin, 0)]
+            points += [(each + 1 - begin, estimate.value) for each, estimate in found.growth[month.first_day]]
+            points.append((month.covered_to + 1 - begin, found.users[month.first_day].value))
+            lines.append(_line(place, len(findings.sets), [(100 * x / length, 100 * y / ticks[-1]) for x, y in points]))
+    labels = [(100 * each / length, _day_label(begin + each)) for each in _spread(length)]
+    drawn = _frame("".join(lines), [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "day (UTC)")
+    names = [compared(findings, found) for found in findings.sets]
+    rows = [
+        row(
+            f"{day(each)}",
+            [number(_at(found.growth[month.first_day], each)) for found in findings.sets],
+        )
+        for month in months
+        for each in _days(findings, month)
+    ]
+    figures = table(heads(["end of", *names]), rows, caption="MTUs since the month began", wide=True)
+    return f'{legend(names)}<div class="pair"><div>{drawn}</div><div class="figures">{figures}</div></div>'
+
+
+def _latest(months: Sequence[Month]) -> Sequence[Month]:
+    """Return the months that fit on a chart, the last one always."""
+    end = months[-1].covered_to
+    return [month for month in months if end - month.covered_from < _MOST_DAYS] or months[-1:]
+
+
+def _days(findings: Findings, month: Month) -> list[int]:
+    return sorted({each for found in findings.sets for each, _ in found.growth[month.first_day]})
+
+
+def _at(growth: Sequence[tuple[int, Estimate]], wanted: int) -> Estimate:
+    return next((estimate for each, estimate in reversed(growth) if each <= wanted), counted(0))
+
+
+def _spread(length: int) -> list[int]:
+    step = max(1, -(-length // _LABELS))
+    return list(range(0, length, step))
+
+
+def _day_label(each: int) -> str:
+    return f"{day(each):%d %b}"
+
+
+def cost_chart(findings: Findings, prices: Prices | None) -> str:
+    """Draw money: over MTUs by the price that was given, else over prices."""
+    return _cost_by_price(findings) if prices is None else _cost_by_users(findings, prices)
+
+
+def _cost_by_users(findings: Findings, prices: Prices) -> str:
+    month = max(findings.months, key=lambda each: findings.baseline.users[each.first_day].value)
+    points = [found.users[month.first_day].value for found in findings.sets]
+    widest = nice_ticks(max(*points, 1) * 1.1)
+    highest = nice_ticks(float(prices.cost(widest[-1])))
+    curve = [widest[-1] * step / _CURVE_POINTS for step in range(_CURVE_POINTS + 1)]
+
+    def at(users: float) -> tuple[float, float]:
+        return 100 * users / widest[-1], 100 * float(prices.cost(users)) / highest[-1]
+
+    dots = "".join(
+        f'<span class="dot" style="left:{x:.2f}%;bottom:{y:.2f}%;background:{colour(place)};'
+        f'{_dot(len(points) - place)}"></span>'
+        for place, (x, y) in enumerate(map(at, points))
+    )
+    line = f'<polyline points="{_points([at(users) for users in curve])}" style="stroke:var(--soft);stroke-width:2.5"/>'
+    labels = [(100 * tick / widest[-1], short_number(tick)) for tick in widest]
+    drawn = _frame(
+        line, [(100 * tick / highest[-1], short_number(tick)) for tick in highest], labels, "MTUs in the month", dots
+    )
+    rows = [
+        row(compared(findings, found), [number(found.users[month.first_day]), text(prices.told(prices.cost(users)))])
+        for found, users in zip(findings.sets, points, strict=True)
+    ]
+    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption=f"{month_told(month)}")
+    names = [compared(findings, found) for found in findings.sets]
+    unit = f", in {text(prices.currency)}" if prices.currency else ""
+    return (
+        f'{_dots_legend(names)}<div class="pair"><div><span class="soft">Cost of a month{unit}</span>{drawn}</div>'
+        f"<div>{figures}</div></div>"
+    )
+
+
+def _cost_by_price(findings: Findings) -> str:
+    users = [found.all_users.value for found in findings.sets]
+    ticks = nice_ticks(max(*users, 1) * _USUAL_PRICE)
+    lines = "".join(
+        _line(place, len(users), [(0, 0), (100, 100 * each * _USUAL_PRICE / ticks[-1])])
+        for place, each in enumerate(users)
+    )
+    labels = [(100 * step / 2, f"{_USUAL_PRICE * step / 2:g}") for step in range(3)]
+    drawn = _frame(lines, [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "price of an MTU")
+    names = [compared(findings, found) for found in findings.sets]
+    rows = [
+        row(name, [number(found.all_users), f'<span data-users="{found.all_users.value}">&ndash;</span>'])
+        for name, found in zip(names, findings.sets, strict=True)
+    ]
+    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption="All months together")
+    field = (
+        '<p class="try" hidden><label for="price">Your price of an MTU</label>'
+        '<input id="price" type="number" min="0" step="0.001" value="0.01" inputmode="decimal"></p>'
+    )
+    return (
+        f'{legend(names)}<div class="pair"><div><span class="soft">Cost</span>{drawn}</div>'
+        f"<div>{field}{figures}</div></div>"
+    )
+
+
+def _dots_legend(names: Sequence[str]) -> str:
+    items = "".join(
+        f'<li><i style="background:{colour(place)};border-radius:50%"></i>{text(name)}</li>'
+        for place, name in enumerate(names)
+    )
+    return f'<ul class="key">{items}</ul>'
+
+
+def _line(place: int, sets: int, points: Sequence[tuple[float, float]]) -> str:
+    return f'<polyline points="{_points(points)}" {line_style(place, sets)}/>'
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.2f},{100 - y:.2f}" for x, y in points)
+
+
+def _frame(
+    lines: str, rise: Sequence[tuple[float, str]], labels: Sequence[tuple[float, str]], axis: str, more: str = ""
+) -> str:
+    """Put lines on a grid; places are in percent."""
+    grid = "".join(f'<line class="grid" x1="0" x2="100" y1="{100 - y:.2f}" y2="{100 - y:.2f}"/>' for y, _ in rise)
+    ups = "".join(f'<span class="y" style="bottom:{y:.2f}%">{text(word)}</span>' for y, word in rise)
+    along = "".join(f'<span class="x{_edge(x)}" style="left:{x:.2f}%">{text(word)}</span>' for x, word in labels)
+    return (
+        '<div class="chart" aria-hidden="true"><svg viewBox="0 0 100 100" preserveAspectRatio="none">'
+        f"{grid}{lines}</svg>"
+        f'{ups}{along}<span class="axis">{text(axis)}</span>{more}</div>'
+    )
+
+
+def _dot(size: int) -> str:
+    return f"width:{0.35 + 0.4 * size:.2f}rem;height:{0.35 + 0.4 * size:.2f}rem"
+
+
+def _edge(x: float) -> str:
+    return " last" if x >= 100 else ""  # noqa: PLR2004 -- percent

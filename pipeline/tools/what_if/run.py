@@ -1,0 +1,41 @@
+"""Read traffic to its end and count it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pipeline.tools.what_if.progress import CountProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from rich.console import Console
+
+    from pipeline.core.messages import Message
+    from pipeline.tools.what_if.counting import Count
+    from pipeline.tools.what_if.findings import Findings
+    from pipeline.tools.what_if.sources import Source
+
+
+async def _nothing_to_learn(_messages: Sequence[Message]) -> None:
+    """Read what needs no schemas."""
+
+
+async def count_all(
+    source: Source,
+    count: Count,
+    console: Console,
+    learn: Callable[[Sequence[Message]], Awaitable[None]] = _nothing_to_learn,
+) -> Findings:
+    """Count everything that a source gives; `learn` makes sure that messages can be decoded before they are.
+
+    Progress is shown on the console.
+    """
+    with CountProgress(console, source) as progress:
+        async for messages in source.batches():
+            await learn(messages)
+            count.count(messages)
+            progress.show(count.read)
+            await asyncio.sleep(0)  # the consumer fetches on the same loop
+    return count.findings(source.title)

@@ -1,0 +1,184 @@
+"""Print the findings as tables; without colours and lines where standard output is no terminal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.tools.what_if.words import (
+    compared,
+    losses,
+    month_name,
+    month_told,
+    notes,
+    number,
+    share,
+    short_kind,
+    span,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from pipeline.tools.what_if.findings import Findings, KindCount, Month, RuleSetFindings
+    from pipeline.tools.what_if.prices import Prices
+
+_ANY_WIDTH: Final = 10_000
+_NONE: Final = "-"
+_ALL_MONTHS: Final = "all months"
+_USERS: Final = ("MTUs", "saved", "%")
+_MONEY: Final = ("cost", "saved")
+_EFFECTS: Final = ("events sent on", "engagements lost", "users no longer seen")
+
+
+def print_findings(console: Console, findings: Findings, prices: Prices | None) -> None:
+    """Print everything that was found."""
+    console.print(Text(f"{span(findings)}."), soft_wrap=True)
+    console.print()
+    for table in _fitting(console, _costs(findings, prices), _costs_apart(findings, prices)):
+        _print(console, table)
+    for line in losses(findings):
+        console.print(Text(f"ENGAGEMENTS LOST: {line}", style="bold red"), soft_wrap=True)
+    if any(found.engagements_lost for found in findings.others):
+        console.print()
+    for table in _fitting(console, _kinds(findings, findings.sets, "Events by kind"), _kinds_apart(findings)):
+        _print(console, table)
+    for note in notes(findings):
+        console.print(Text(note), soft_wrap=True)
+    if prices is None:
+        console.print(Text("With --price, such as --price 0.01, the same in money."), soft_wrap=True)
+    else:
+        console.print(Text(f"Price: {prices}."), soft_wrap=True)
+
+
+def _fitting(console: Console, whole: Table, parts: Sequence[Table]) -> Sequence[Table]:
+    """Choose one table where the terminal is wide enough for it, else its parts."""
+    whole.box = SIMPLE_HEAD if console.is_terminal else None
+    wanted = console.measure(whole, options=console.options.update_width(_ANY_WIDTH)).maximum
+    return [whole] if wanted <= console.width else parts
+
+
+def _print(console: Console, table: Table) -> None:
+    table.title_justify = "left"
+    table.title_style = "bold"
+    table.box = SIMPLE_HEAD if console.is_terminal else None
+    if console.is_terminal:
+        console.print(table)
+    else:
+        # Cells end where the text ends, and whoever reads it by machine finds no line folded.
+        with console.capture() as capture:
+            console.print(table)
+        console.print(Text("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"), soft_wrap=True)
+
+
+def _costs(findings: Findings, prices: Prices | None) -> Table:
+    """Put users, money and what else becomes of them beside each other."""
+    table = _table(findings, "What it costs", [*_USERS, *(_MONEY if prices is not None else ()), *_EFFECTS])
+    months = findings.months
+    for found in findings.sets:
+        if len(months) > 1:
+            for place, month in enumerate(months):
+                name = compared(findings, found) if place == 0 else ""
+                cells = _users(findings, found, (month,), prices)
+                table.add_row(Text(name), month_told(month), *cells, *[""] * len(_EFFECTS))
+        head = [Text(compared(findings, found))] if len(months) <= 1 else [Text(), Text(_ALL_MONTHS)]
+        cells = _users(findings, found, months, prices)
+        table.add_row(*head, *cells, *_effects(findings, found), end_section=len(months) > 1)
+    return table
+
+
+def _costs_apart(findings: Findings, prices: Prices | None) -> Sequence[Table]:
+    """Put users and money into one table, and what else becomes of them into another."""
+    users = _table(findings, "What it costs", [*_USERS, *(_MONEY if prices is not None else ())])
+    effects = _table(findings, "What else changes", _EFFECTS, by_month=False)
+    months = findings.months
+    for found in findings.sets:
+        name = Text(compared(findings, found))
+        if len(months) > 1:
+            for month in months:
+                users.add_row(name, month_name(month), *_users(findings, found, (month,), prices))
+                name = Text()
+        head = [name] if len(months) <= 1 else [name, Text(_ALL_MONTHS)]
+        users.add_row(*head, *_users(findings, found, months, prices), end_section=len(months) > 1)
+        effects.add_row(Text(compared(findings, found)), *_effects(findings, found))
+    return users, effects
+
+
+def _table(findings: Findings, title: str, numbers: Sequence[str], *, by_month: bool = True) -> Table:
+    months = findings.months
+    if by_month and len(months) == 1:
+        title += f" in {month_told(months[0])}"
+    table = Table(title=title)
+    table.add_column("rules", overflow="fold")
+    if by_month and len(months) > 1:
+        table.add_column("month", no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _effects(findings: Findings, found: RuleSetFindings) -> Sequence[str | Text]:
+    if found is findings.baseline:
+        return f"{found.kept:,}", _NONE, _NONE
+    lost = sum(found.engagements_lost.values())
+    return f"{found.kept:,}", Text(f"{lost:,}", style="bold red" if lost else ""), number(found.never_seen)
+
+
+def _users(findings: Findings, found: RuleSetFindings, months: Sequence[Month], prices: Prices | None) -> Iterator[str]:
+    days = [month.first_day for month in months]
+    users, base = (sum(each.users[day].value for day in days) for each in (found, findings.baseline))
+    sign = "" if findings.is_exact else "~"
+    is_baseline = found is findings.baseline
+    yield f"{sign}{users:,}"
+    yield _NONE if is_baseline else f"{sign}{base - users:,}"
+    yield _NONE if is_baseline else share(base - users, base)
+    if prices is not None:
+        cost, base_cost = (sum_of(prices, each, days) for each in (found, findings.baseline))
+        yield prices.told(cost)
+        yield _NONE if is_baseline else prices.told(base_cost - cost)
+
+
+def sum_of(prices: Prices, found: RuleSetFindings, days: Sequence[int]) -> Decimal:
+    """Return what the months that begin on these days cost together."""
+    return sum((prices.cost(found.users[day].value) for day in days), Decimal(0))
+
+
+def _kinds_apart(findings: Findings) -> Sequence[Table]:
+    titles = [(found, f"Events by kind: {compared(findings, found)}") for found in findings.sets]
+    return [_kinds(findings, (found,), title) for found, title in titles]
+
+
+def _kinds(findings: Findings, sets: Sequence[RuleSetFindings], title: str) -> Table:
+    table = Table(title=title, show_footer=True)
+    unusable = sum(findings.unusable.values())
+    table.add_column("kind", footer=f"all {findings.read:,} messages", no_wrap=True)
+    for found in sets:
+        head = "" if len(sets) == 1 else f"{compared(findings, found)}\n"
+        totals = (found.kept, found.dropped + findings.empty, found.rejected + unusable)
+        for place, (word, total) in enumerate(zip(("kept", "dropped", "rejected"), totals, strict=True)):
+            header = Text(f"{head if place == 0 else chr(10) * bool(head)}{word}")
+            table.add_column(header, footer=f"{total:,}", justify="right", no_wrap=True)
+    for kind in findings.kinds:
+        counts = [found.kinds.get(kind) for found in sets]
+        table.add_row(Text(short_kind(kind)), *(cell for count in counts for cell in _cells(count)))
+    if findings.empty:
+        table.add_row("(no body)", *(["", f"{findings.empty:,}", ""] * len(sets)))
+    if unusable:
+        table.add_row("(cannot be decoded)", *(["", "", f"{unusable:,}"] * len(sets)))
+    return table
+
+
+def _cells(count: KindCount | None) -> tuple[str, str, str]:
+    if count is None:
+        return "", "", ""
+    return _cell(count.kept), _cell(count.dropped), _cell(count.rejected)
+
+
+def _cell(events: int) -> str:
+    return f"{events:,}" if events else _NONE

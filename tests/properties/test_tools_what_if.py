@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.billing_month import BillingMonth
+from pipeline.core.events import decode
+from pipeline.core.filters import FilterBook, Rules
+from pipeline.core.identity import AnonymousPolicy
+from pipeline.core.kinds import KINDS, Category
+from pipeline.core.outcomes import Deliver, Drop, Outcome
+from pipeline.core.policy import Policy, UnknownKinds
+from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.processing import State, process
+from pipeline.tools.rules_diff import _effect_changes, differences
+from pipeline.tools.what_if.counting import Count
+from pipeline.tools.what_if.tally import RuleSet
+from tests.builders import RawMessage, encode
+from tests.fakes.tracking import PlainTrackedUsers, month
+from tests.properties.core_strategies import bodies, decisions, events, rule_lists, shapes
+
+START = 1_769_000_000_000  # ten days before the end of January 2026
+rules = st.builds(Rules, rules=rule_lists.map(tuple), default=decisions, filename=st.just("rules.yaml"))
+policies = st.builds(
+    Policy,
+    unknown_kinds=st.sampled_from(UnknownKinds),
+    anonymous_delivery=st.sampled_from(AnonymousPolicy),
+    anonymous_engagement=st.sampled_from(AnonymousPolicy),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[RawMessage]:
+    """Draw the messages of a partition over some weeks."""
+    encoded = st.builds(encode, events(), shapes)
+    found = draw(st.lists(encoded | bodies, max_size=15))
+    hours = st.integers(0, 24 * 40)
+    return [
+        RawMessage(value=value, offset=offset, timestamp=START + draw(hours) * 3_600_000)
+        for offset, value in enumerate(found)
+    ]
+
+
+def processed(history: list[RawMessage], policy: Policy) -> tuple[list[Outcome], set[tuple[str, bytes]]]:
+    """Process each message by itself; return the outcomes, and the users of each month that were kept."""
+    tracked = PlainTrackedUsers()
+    outcomes, users = [], set()
+    for message in history:
+        outcome = process(message, policy, State(tracked_users=tracked))
+        outcomes.append(outcome)
+        if isinstance(outcome, Deliver):
+            users.add((month(message.timestamp), outcome.user_key))
+            if outcome.change is not None and outcome.change.mark is not None:
+                tracked.mark(outcome.change.mark)
+    return outcomes, users
+
+
+@given(histories(), rules, policies, st.sampled_from([0, 1, 1000]))
+def test_each_set_of_rules_comes_to_what_processing_each_message_comes_to(
+    history: list[RawMessage], chosen: Rules, policy: Policy, exact_users: int
+) -> None:
+    everything = RuleSet(name="keep-all", rules=preset_rules(Preset.KEEP_ALL))
+    sets = [everything, RuleSet(name="chosen", rules=chosen)]
+    count = Count(sets, everything, policy=policy, billing_month=BillingMonth(), exact_users=exact_users)
+    for message in history:
+        count.count([message])
+    findings = count.findings("a test")
+    assert findings.read == len(history)
+    plainly = [processed(history, replace(policy, rules=rule_set.rules)) for rule_set in sets]
+    for (outcomes, users), found in zip(plainly, findings.sets, strict=True):
+        kinds = Counter(outcome.kind.name for outcome in outcomes if isinstance(outcome, Deliver))
+        assert {kind: each.kept for kind, each in found.kinds.items() if each.kept} == kinds
+        dropped = sum(isinstance(outcome, Drop) for outcome in outcomes)
+        assert found.dropped + findings.empty == dropped
+        assert found.rejected + sum(findings.unusable.values()) == len(history) - dropped - kinds.total()
+        assert (
+            found.kept + found.dropped + found.rejected + findings.empty + sum(findings.unusable.values())
+            == findings.read
+        )
+        assert found.all_users.value == len(users)
+        ends = [growth[-1][1].value for growth in found.growth.values() if growth]
+        assert ends == [estimate.value for estimate in found.users.values() if estimate.value]
+        assert found.never_seen.value == len({user for _, user in plainly[0][1]} - {user for _, user in users})
+        lost = Counter(
+            before.kind.name
+            for before, outcome in zip(plainly[0][0], outcomes, strict=True)
+            if isinstance(before, Deliver)
+            and not isinstance(outcome, Deliver)
+            and before.kind.category is Category.ENGAGEMENT
+        )
+        assert found.engagements_lost == lost
+    assert sum(estimate.value for estimate in findings.reasons.values()) == findings.baseline.all_users.value
+
+
+@given(rules, rules, events())
+def test_what_is_not_said_to_change_is_decided_alike(old: Rules, new: Rules, event: Any) -> None:
+    decoded = decode(encode(event))
+    said = "\n".join(_effect_changes(old, new))
+    books = FilterBook(old), FilterBook(new)
+    for name, kind in KINDS.items():
+        for anonymous in (False, True):
+            before, after = (book.filter_for(kind, anonymous=anonymous).ruling(decoded).decision for book in books)  # type: ignore[arg-type]
+            if before != after:
+                assert name.removeprefix("message.") in said
+
+
+@given(rules, rules)
+def test_a_difference_can_be_told_of_any_rules(old: Rules, new: Rules) -> None:
+    assert list(differences(old, old)) == ["Both decide alike."]
+    assert (list(differences(old, new)) == ["Both decide alike."]) == (old.version == new.version)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.tools.what_if.page import page
+from pipeline.tools.what_if.page_parts import nice_ticks, short_number
+from pipeline.tools.what_if.prices import Prices, parse_prices
+from tests.unit.tools.test_counting import CLICKED, RECEIVED, SENT, TRACKED, TRAFFIC
+from tests.unit.tools.traffic import ENGAGEMENT, EVERYTHING, findings_of, happened, rule_set
+
+if TYPE_CHECKING:
+    from pipeline.tools.what_if.findings import Findings
+
+NASTY = rule_set(
+    "rules:\n  - {name: '<script>alert(1)</script>', when: {message_name: '\"><img src=x>'}, then: drop}\n",
+    "<b>&'\".yaml",
+)
+LOSSY = rule_set("rules:\n  - {when: {action: clicked}, then: drop}\n", "lossy.yaml")
+WRITTEN_AT = datetime(2026, 2, 1, 12, 30, tzinfo=UTC)
+VOID = {"meta", "br", "input", "line", "polyline"}
+MONTHS = [
+    happened(f"u-{number}", kind, f"2026-0{1 + number % 3}-{5 + number % 20:02}T10:00")
+    for number in range(60)
+    for kind in (SENT, RECEIVED, CLICKED)[: 1 + number % 3]
+]
+
+
+class _Reader(HTMLParser):
+    """Reads a page, and holds its tags to their nesting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action", "srcset", "data"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in VOID or self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def _read(findings: Findings, prices: Prices | None = None) -> tuple[str, _Reader]:
+    written = page(findings, prices, written_at=WRITTEN_AT)
+    reader = _Reader()
+    reader.feed(written)
+    assert reader.open == []
+    return written, reader
+
+
+@pytest.mark.parametrize("price", [None, "0.01", "0:0.012,10:0.01"])
+@pytest.mark.parametrize("messages", [[], TRAFFIC, MONTHS])
+def test_a_page_needs_nothing_from_outside(messages: list, price: str | None) -> None:  # type: ignore[type-arg]
+    prices = None if price is None else parse_prices(price, "USD")
+    written, reader = _read(findings_of(messages, EVERYTHING, ENGAGEMENT, LOSSY, TRACKED), prices)
+    assert reader.addresses == []
+    assert not re.search(r"https?:|//[a-z]|url\(|@import", written)
+    assert "default-src 'none'" in written
+
+
+def test_what_people_wrote_is_no_markup() -> None:
+    written, reader = _read(findings_of(MONTHS, NASTY, EVERYTHING), parse_prices("1", "<i>$</i>"))
+    assert reader.tags.count("script") == 1
+    assert not {"b", "img"} & set(re.findall(r"<(b|img)[ >](?!Sent|Received|Engaged)", written))
+    assert "<i>$" not in written
+    assert any("<b>&'\".yaml" in words for words in reader.words)
+
+
+def test_no_user_and_no_message_is_in_it() -> None:
+    written, _ = _read(findings_of(MONTHS, EVERYTHING, ENGAGEMENT))
+    assert not re.search(r"u-[0-9]|new-year|c1a7e2d4", written)
+
+
+def test_the_headline_answers_for_the_last_set_of_rules() -> None:
+    findings = findings_of(TRAFFIC, EVERYTHING, ENGAGEMENT)
+    written, _ = _read(findings, parse_prices("10", "USD"))
+    assert "<h1>engagement-only saves 67 % of the MTUs (20.00 USD) and loses no engagement</h1>" in written
+    written, _ = _read(findings_of(TRAFFIC, ENGAGEMENT, EVERYTHING))
+    assert "<h1>keep-all costs further 200 % of the MTUs and loses no engagement</h1>" in written
+    written, _ = _read(findings_of(TRAFFIC, EVERYTHING))
+    assert "<h1>keep-all costs 3 MTUs</h1>" in written
+
+
+def test_lost_engagements_are_loud() -> None:
+    written, _ = _read(findings_of(TRAFFIC, EVERYTHING, LOSSY))
+    assert "and loses 1 engagement</h1>" in written
+    assert 'class="alarm" role="note">Engagements lost: lossy.yaml loses 1 engagement that keep-all keeps' in written
+    assert "⚠ 1 engagement lost" in written
+
+
+def test_every_chart_has_its_figures_in_words_or_in_a_table() -> None:
+    written, reader = _read(findings_of(MONTHS, EVERYTHING, ENGAGEMENT), parse_prices("0.01"))
+    assert written.count('class="chart" aria-hidden="true"') == 2
+    for caption in ("MTUs since the month began", "messages, by what they are", "MTUs of each billing month"):
+        assert any(caption in words for words in reader.words)
+    assert "only Sent" in reader.words
+    assert reader.tags.count("table") == 4
+
+
+def test_many_combinations_are_cut_to_the_largest() -> None:
+    kinds = ["push.sent", "push.received", "iam.impression", "push.failed", "push.clicked"]
+    messages = [
+        happened(f"u-{bits}", f"message.{kind}")
+        for bits in range(1, 32)
+        for place, kind in enumerate(kinds)
+        if bits & 1 << place
+    ]
+    _, reader = _read(findings_of(messages, EVERYTHING))
+    assert "19 other combinations" in reader.words
+
+
+def test_a_chart_shows_the_latest_days_of_a_long_time() -> None:
+    messages = [happened("u-1", SENT, f"{year}-0{month}-11T00:00") for year in (2024, 2025) for month in range(1, 10)]
+    written, _ = _read(findings_of(messages, EVERYTHING))
+    ((days, _),) = re.findall(r"(MTUs since the month began</caption>.*?)(</table>)", written, re.DOTALL)
+    assert "2025-09-11" in days
+    assert "2024-09-11" not in days
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [(0, [0, 1]), (1, [0, 0.25, 0.5, 0.75, 1]), (9065, [0, 2500, 5000, 7500, 10_000]), (100, [0, 25, 50, 75, 100])],
+)
+def test_ticks_are_round_and_reach_the_highest(highest: float, ticks: list[float]) -> None:
+    assert nice_ticks(highest) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(("value", "told"), [(0, "0"), (999, "999"), (2500, "2.5k"), (2e6, "2M"), (3e9, "3G")])
+def test_numbers_on_axes_are_short(value: float, told: str) -> None:
+    assert short_number(value) == told

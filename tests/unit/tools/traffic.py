@@ -1,0 +1,47 @@
+"""Small traffic and sets of rules for the tests of the tools."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.billing_month import BillingMonth
+from pipeline.core.policy import Policy
+from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.rules_file import parse_rules
+from pipeline.tools.what_if.counting import Count
+from pipeline.tools.what_if.tally import RuleSet
+from tests.builders import RawMessage, encode, raw_event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.tools.what_if.findings import Findings
+
+EVERYTHING = RuleSet(name="keep-all", rules=preset_rules(Preset.KEEP_ALL))
+ENGAGEMENT = RuleSet(name="engagement-only", rules=preset_rules(Preset.ENGAGEMENT_ONLY))
+
+
+def rule_set(text: str, name: str = "new.yaml") -> RuleSet:
+    return RuleSet(name=name, rules=parse_rules(text, filename=name))
+
+
+def happened(user: str, kind: str, at: str = "2026-01-05T10:00", **event: Any) -> RawMessage:
+    """Make a message of a user; `at` is the time at which Kafka stored it."""
+    milliseconds = round(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
+    return RawMessage(value=encode(raw_event(kind, external_id=user, **event)), timestamp=milliseconds)
+
+
+def findings_of(
+    messages: Sequence[RawMessage], *sets: RuleSet, start_day: int = 1, exact_users: int = 1000
+) -> Findings:
+    """Count messages under sets of rules; the first is the baseline."""
+    count = Count(
+        sets,
+        EVERYTHING,
+        policy=Policy(),
+        billing_month=BillingMonth(start_day),
+        exact_users=exact_users,
+    )
+    count.count(messages)
+    return count.findings("a test")
