@@ -63,9 +63,11 @@ kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
 
 .PHONY: docs
-docs: .venv/installed ## Write the settings into README.md and into the schema of the chart's values
+docs: .venv/installed ## Write what is generated: settings, metrics, the schema of the chart's values, dashboards and alerts
 	@$(BIN)/python -m tests.readme
 	@$(BIN)/python -m tests.write_chart_schema
+	@$(BIN)/python -m tests.metrics_catalogue
+	@$(BIN)/python -m tests.deploy.dashboards
 
 .PHONY: chart-docs
 chart-docs: .venv/installed ## Write the chart's README out of its values and their comments

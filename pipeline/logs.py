@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from structlog.typing import EventDict, Processor
 
@@ -22,7 +22,9 @@ _FIRST: Final = ("timestamp", "level", "logger", "message")
 _OURS: Final = "pipeline"
 # Whatever the level: below these, libraries write passwords, keys and bodies (aiokafka its requests, Faust its events).
 _LIBRARY_LEVEL: Final = logging.INFO
-_QUIET_LIBRARIES: Final = frozenset({"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "mode"})
+_QUIET_LIBRARIES: Final = frozenset(
+    {"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "httpcore", "httpx", "httpx2", "mode"}
+)
 _QUIET_LEVEL: Final = logging.WARNING
 _REPEAT_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 1_000
@@ -70,10 +72,27 @@ def _discreet(record: logging.LogRecord) -> bool:
     return record.levelno >= (_QUIET_LEVEL if package in _QUIET_LIBRARIES else _LIBRARY_LEVEL)
 
 
+class _Told:
+    """Adds what every line of this process says; a line's own field of that name wins."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = dict(fields)
+
+    def __call__(self, _logger: object, _method: str, line: EventDict) -> EventDict:
+        return {**self._fields, **line}
+
+
 def configure_logs(
-    level: str, *, as_json: bool, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    level: str,
+    *,
+    as_json: bool,
+    everywhere: Mapping[str, str] | None = None,
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send every log line of this process, of whatever library, to a stream (standard error) in one form.
+
+    `everywhere` has fields that all of them say, such as the role: `worker all` writes two roles into one stream.
 
     `level` is `debug`, `info`, `warning` or `error`. `debug` is for our own lines: no library is ever heard below
     `info`, and most from `warning` on. Each message of theirs is written once in ten seconds, with `repeated` telling
@@ -83,6 +102,7 @@ def configure_logs(
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _Told(everywhere or {}),
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -11,7 +11,8 @@ import msgspec
 import orjson
 
 from pipeline.core.avro.contracts import RAW_EVENT
-from pipeline.core.events import Content, Details, Event, Facts, Person
+from pipeline.core.content import Content
+from pipeline.core.events import Details, Event, Facts, Person
 from pipeline.core.tags import NO_TAGS
 
 if TYPE_CHECKING:

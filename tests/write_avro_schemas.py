@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-import avro.schema
-
 from pipeline.core.avro.contracts import CONTRACTS, Contract
+from pipeline.core.avro.framing import fingerprint_of
 
 AVRO_SCHEMAS: Final = Path(__file__).parents[1] / "schemas" / "avro"
 FINGERPRINTS: Final = AVRO_SCHEMAS / "fingerprints.json"
@@ -36,7 +35,7 @@ def fingerprints(text: str) -> dict[str, str]:
     """
     everything = json.dumps(_without_docs(json.loads(text)), sort_keys=True)
     return {
-        "crc-64-avro": avro.schema.parse(text).fingerprint("CRC-64-AVRO").hex(),
+        "crc-64-avro": fingerprint_of(text).hex(),
         "sha-256-with-defaults": hashlib.sha256(everything.encode()).hexdigest(),
     }
 

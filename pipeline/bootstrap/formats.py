@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from avro.errors import SchemaParseException
-
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
@@ -16,20 +14,20 @@ from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from pipeline.stream.schemas import TopicSchemas
-from pipeline.stream.schemas_first import SchemasFirst
 from pipeline.stream.sorting import Formats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pipeline.core.avro.contracts import Contract
-    from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.stream.work import Work
@@ -94,9 +92,11 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None, metrics: StreamMetrics) -> Work:
+def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None) -> Work:
     """Let a role's work see only what it can read."""
-    return work if schemas is None else SchemasFirst(work, schemas, holding=metrics.schemas_away)
+    if schemas is None:
+        return work
+    return PrerequisitesFirst(work, schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
 
 
 @asynccontextmanager
@@ -165,6 +165,6 @@ def raw_schema(settings: Settings) -> tuple[bytes, Callable[[bytes, int], Event 
     try:
         text = path.read_text(encoding="utf-8")
         return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)
-    except (OSError, UnicodeDecodeError, SchemaParseException, UnusableSchemaError) as error:
+    except (OSError, UnicodeDecodeError, UnusableSchemaError) as error:
         text = f"{variable('raw_schema_file')} is `{path}`, which cannot be used as the schema of raw events: {error}."
         raise SettingsError((Mistake(fields=("raw_schema_file",), text=text),)) from error

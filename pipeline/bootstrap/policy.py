@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.core.mistakes import RulesError
@@ -10,6 +11,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.stream.rules_reload import RulesSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +31,28 @@ def build_policy(settings: Settings) -> Policy:
     mistakes: list[Mistake] = []
     rules = _read(settings.rules_file, "rules_file", parse_rules, mistakes)
     names = _read(settings.names_file, "names_file", parse_names, mistakes)
+    if rules is None:
+        rules = preset_rules(settings.rules_preset or Preset.KEEP_ALL)
+    if rules.needs_tracked_users and settings.tracked_users_secret is None:
+        text = f"{variable('tracked_users_secret')} is not set: `tracked_only` in {rules.filename} needs it."
+        mistakes.append(Mistake(fields=("rules_file", "tracked_users_secret"), text=text))
     if mistakes:
         raise SettingsError(tuple(mistakes))
     return Policy(
-        rules=rules if rules is not None else preset_rules(settings.rules_preset or Preset.KEEP_ALL),
+        rules=rules,
         unknown_kinds=settings.unknown_kinds,
         anonymous_delivery=settings.anonymous_delivery,
         anonymous_engagement=settings.anonymous_engagement,
         name_profile=settings.name_profile,
         custom_names=names or {},
     )
+
+
+def rules_source(settings: Settings) -> RulesSource:
+    """Tell which files are to be looked at again, and how a policy is made of them."""
+    named = [path for path in (settings.rules_file, settings.names_file) if path is not None]
+    files = named if settings.rules_reload_seconds else ()
+    return RulesSource(files=files, load=partial(build_policy, settings))
 
 
 def _read(path: Path | None, field: str, parse: Callable[..., _Parsed], mistakes: list[Mistake]) -> _Parsed | None:

@@ -9,7 +9,8 @@ import structlog
 
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
-from pipeline.kafka.topic_configuration import size_warnings
+from pipeline.kafka.topic_configuration import RETENTION, size_warnings
+from pipeline.kafka.topic_plans import plan_topics
 from pipeline.kafka.topics import check_topics, configurations
 from pipeline.settings.choices import Role
 
@@ -53,6 +54,15 @@ async def begin(
     names = (*keyed[role], settings.dead_letter_topic)
     watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
     return found
+
+
+def retention_seconds(role: Role, settings: Settings, found: Mapping[str, FoundTopic]) -> float:
+    """Say how long the topic that a role reads keeps a message; where the cluster does not tell, as it is wanted."""
+    topics = {Role.PROCESSOR: settings.raw_topic, Role.SEGMENT_SINK: settings.records_topic}
+    wanted = {plan.name: plan.configuration for plan in plan_topics(settings)}
+    name = topics[role]
+    milliseconds = int(found[name].configuration.get(RETENTION, wanted[name][RETENTION]))
+    return float("inf") if milliseconds < 0 else milliseconds / 1000
 
 
 def _source(role: Role, settings: Settings, found: Mapping[str, FoundTopic]) -> tuple[str, Source]:

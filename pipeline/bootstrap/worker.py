@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,39 +20,34 @@ from prometheus_client import (
 )
 
 from pipeline.bootstrap.files import data_folder
-from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats
-from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.formats import guarded, sink_formats
+from pipeline.bootstrap.memory import memory_limit_bytes
+from pipeline.bootstrap.processor import ProcessorRole
+from pipeline.bootstrap.producer import now_ms, open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options
-from pipeline.bootstrap.topics import begin
-from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
-from pipeline.kafka.producer import BatchProducer
-from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.kafka.topic_watch import TopicWatch
-from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.segment import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
-from pipeline.settings.choices import Partitioning, RecordsCompression, Role
+from pipeline.settings.choices import Role
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
-from pipeline.stream.processor import Processor
 from pipeline.stream.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from pipeline.core.policy import Policy
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.settings.sections import Settings
     from pipeline.sinks.segment.options import SegmentOptions
+    from pipeline.stream.rules_reload import RulesReload
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
 
-UNKNOWN_RULES = "none"
-"""Rules version in the dead letters of a sink, which has no rules."""
 COLLECTOR_THRESHOLD = 10_000
 """New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
 
@@ -71,6 +65,7 @@ def run_worker(role: Role, settings: Settings) -> int:
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)
     metrics = StreamMetrics(registry)
+    metrics.bounds(memory_bytes=memory_limit_bytes())
     with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
         watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds)
         role_parts = _role_parts(role, settings, connection, registry, metrics, watch=watch)
@@ -96,7 +91,12 @@ def run_worker(role: Role, settings: Settings) -> int:
             stall_timeout_seconds=settings.stall_timeout_seconds,
         )
         worker = Worker(
-            worker_options, registry=registry, metrics=metrics, open_work=role_parts.open_work, topics=watch
+            worker_options,
+            registry=registry,
+            metrics=metrics,
+            open_work=role_parts.open_work,
+            topics=watch,
+            rules=role_parts.rules,
         )
         _spare_the_collector()
         return asyncio.run(worker.run())
@@ -119,6 +119,7 @@ class _RoleParts:
     group: str
     topic: str
     open_work: Callable[[], AbstractAsyncContextManager[Work]]
+    rules: RulesReload | None = None
 
 
 def _role_parts(
@@ -132,11 +133,12 @@ def _role_parts(
 ) -> _RoleParts:
     match role:
         case Role.PROCESSOR:
-            policy, metrics = build_policy(settings), ProcessorMetrics(registry)
+            processor = ProcessorRole(settings, connection, registry, stream_metrics, watch)
             return _RoleParts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
-                open_work=lambda: _processor(settings, connection, policy, metrics, stream_metrics, watch=watch),
+                open_work=processor.open,
+                rules=processor.rules,
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
@@ -150,50 +152,6 @@ def _role_parts(
 
 
 @asynccontextmanager
-async def _processor(
-    settings: Settings,
-    connection: ConnectionOptions,
-    policy: Policy,
-    metrics: ProcessorMetrics,
-    stream_metrics: StreamMetrics,
-    *,
-    watch: TopicWatch,
-) -> AsyncIterator[Work]:
-    topics = await begin(Role.PROCESSOR, settings, connection, watch)
-    async with (
-        processor_formats(settings) as formats,
-        _producer(settings, connection, stream_metrics) as producer,
-    ):
-        records: SamePartition | Repartition
-        match settings.partitioning:
-            case Partitioning.SAME:
-                records = SamePartition(producer, topic=settings.records_topic)
-            case Partitioning.REPARTITION:
-                records = Repartition(
-                    producer, topic=settings.records_topic, partitions=topics[settings.records_topic].partitions
-                )
-        processor = Processor(
-            policy=policy,
-            records=records,
-            dead_letters=DeadLetterWriter(
-                producer,
-                topic=settings.dead_letter_topic,
-                partitions=topics[settings.dead_letter_topic].partitions,
-                rules_version=policy.version,
-                now_ms=_now_ms,
-            ),
-            metrics=metrics,
-            breaker=Breaker(
-                BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
-            ),
-            retrying=lambda: producer.retrying,
-            hold_reason=lambda: producer.hold_reason,
-            formats=formats.formats,
-        )
-        yield guarded(processor, formats.schemas, stream_metrics)
-
-
-@asynccontextmanager
 async def _segment_sink(
     settings: Settings,
     connection: ConnectionOptions,
@@ -204,9 +162,10 @@ async def _segment_sink(
     watch: TopicWatch,
 ) -> AsyncIterator[Work]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
+    stream_metrics.retention(retention_seconds(Role.SEGMENT_SINK, settings, topics))
     async with (
         sink_formats(settings) as formats,
-        _producer(settings, connection, stream_metrics) as producer,
+        open_producer(settings, connection, stream_metrics) as producer,
     ):
         logger.info("records go to Segment", endpoint=options.endpoint, lanes=options.lanes)
         sink = SegmentSink(
@@ -215,8 +174,8 @@ async def _segment_sink(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                rules_version=UNKNOWN_RULES,
-                now_ms=_now_ms,
+                now_ms=now_ms,
+                on_stored=stream_metrics.dead_letters_stored,
             ),
             metrics=metrics,
             connect=segment_connector(settings),
@@ -224,25 +183,4 @@ async def _segment_sink(
             store_hold_reason=lambda: producer.hold_reason,
             read_avro=formats.read_avro,
         )
-        yield guarded(sink, formats.schemas, stream_metrics)
-
-
-@asynccontextmanager
-async def _producer(
-    settings: Settings, connection: ConnectionOptions, metrics: StreamMetrics
-) -> AsyncIterator[BatchProducer]:
-    compression = settings.records_compression
-    producer = BatchProducer(
-        connection,
-        compression=None if compression is RecordsCompression.NONE else compression.value,
-        on_retry=metrics.write_retried,
-    )
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        yield guarded(sink, formats.schemas)

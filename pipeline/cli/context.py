@@ -13,7 +13,7 @@ from pipeline.settings.loading import load_settings
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pipeline.settings.choices import Requirement
+    from pipeline.settings.choices import Requirement, Role
     from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
 
@@ -24,8 +24,12 @@ class Invocation:
 
     environment: Mapping[str, str]
 
-    def settings(self, requirements: Collection[Requirement] = (), checks: Collection[Check] = ()) -> Settings:
+    def settings(
+        self, requirements: Collection[Requirement] = (), checks: Collection[Check] = (), *, role: Role | None = None
+    ) -> Settings:
         """Read the settings, with checks of the command's own, and write logs as they say from here on.
+
+        `role` is what every line of the log names as its own.
 
         Raises:
             SettingsError: with every mistake at once.
@@ -33,7 +37,11 @@ class Invocation:
         from pipeline.logs import configure_logs
 
         settings = load_settings(self.environment, requirements=requirements, checks=checks)
-        configure_logs(settings.log_level, as_json=settings.log_format is LogFormat.JSON)
+        configure_logs(
+            settings.log_level,
+            as_json=settings.log_format is LogFormat.JSON,
+            everywhere=None if role is None else {"role": role.value},
+        )
         return settings
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -100,6 +101,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def main() -> NoReturn:
     """Run the command that the arguments name, in the environment of this process."""
+    _open_what_is_closed()
     try:
         code = run(sys.argv[1:], dict(os.environ))
         sys.stdout.flush()
@@ -114,6 +116,13 @@ def main() -> NoReturn:
         click.echo(f"Standard output cannot be written: {error.strerror}.", err=True)
         code = ExitCode.FAILED
     sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Let standard streams that the caller has closed (`>&-`) lead nowhere; a socket would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 -- for the rest of the process
 
 
 def _comes_of_printing(error: OSError) -> bool:

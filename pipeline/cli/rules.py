@@ -80,7 +80,8 @@ def rules() -> None:
 def check(file: str) -> None:
     """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
     parsed = _rules(file)
-    click.echo(f"{parsed.filename}: {len(parsed.rules)} rules, default {parsed.default}, version {parsed.version}")
+    counted = "1 rule" if len(parsed.rules) == 1 else f"{len(parsed.rules)} rules"
+    click.echo(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
 
 
 @rules.command()
@@ -127,6 +128,9 @@ def _rules(file: str) -> Rules:
 def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
     match outcome:
+        case Drop(reason=DropReason.NOT_TRACKED, rule=rule):
+            yield "outcome   kept if its user was tracked this month before, else dropped: not_tracked"
+            yield f"decided   {_decider(rule, policy.rules)}"
         case Deliver(user_key=user_key, record=record, rule=rule):
             yield "outcome   delivered"
             yield f"decided   {_decider(rule, policy.rules)}"
@@ -140,6 +144,8 @@ def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
             yield f"outcome   rejected: {reason}; it would become a dead letter"
             if setting := _setting(outcome, policy):
                 yield f"decided   {setting}"
+    for shadow in () if isinstance(outcome, Reject) else outcome.shadows:
+        yield f"shadow    {_decider(shadow, policy.rules)}, if it were no shadow"
 
 
 def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:

@@ -64,12 +64,13 @@ async def _go_through(settings: Settings, names: Collection[str], *, register: b
             elif register:
                 told = f"registered now, id {await registry.register(where, contract.text)}"
             elif await registry.compatible(where, contract.text):
-                told = "not registered; the registry would take it: `onesignal-pipeline schemas register`"
+                told = f"not registered; the registry would take it: `onesignal-pipeline schemas register {name}`"
             else:
                 refused += 1
                 told = (
-                    "not registered, and the registry would refuse it: what is registered there is not compatible "
-                    "with this version. Register it under another topic, or change that subject's rule"
+                    "not registered, and the registry would refuse it: by the rule of the subject it cannot "
+                    f"follow what is registered there. `onesignal-pipeline schemas register {name}` tells the reason, "
+                    "in the registry's words"
                 )
             click.echo(f"{name}: {where}: {told}")
     return 1 if refused else 0

@@ -33,16 +33,15 @@ def create(invocation: Invocation) -> None:
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.errors import TopicsError
     from pipeline.kafka.topic_configuration import differences
-    from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults, plan_topics
+    from pipeline.kafka.topic_plans import plan_topics
+    from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     plans = plan_topics(settings)
     connection = connection_options(settings)
     outcomes = asyncio.run(create_topics(connection, plans))
     found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
-    if faults := find_faults(found, settings, tuple(Role)):
-        raise TopicsError(faults)
-    for plan in plans:
+    for plan in (plan for plan in plans if plan.name in found):
         there = found[plan.name].partitions
         click.echo(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
         if outcomes[plan.name] is Creation.CREATED:
@@ -50,6 +49,8 @@ def create(invocation: Invocation) -> None:
         else:
             told = list(differences(plan.configuration, found[plan.name].configuration))
         click.echo("".join(f"  {each}\n" for each in told), nl=False)
+    if faults := find_faults(found, settings, tuple(Role)):  # told last: topics may have been created all the same
+        raise TopicsError(faults)
     _warn(found, settings, tuple(Role))
 
 
@@ -64,13 +65,14 @@ def check(invocation: Invocation, role: str | None) -> None:
     """Check the topics that a ROLE uses, or all of them, and list every fault."""
     from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
+    from pipeline.kafka.topic_plans import topics_of
     from pipeline.kafka.topics import check_topics
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     roles = tuple(Role) if role is None else (Role(role),)
     found = asyncio.run(check_topics(connection_options(settings), settings, roles))
     _warn(found, settings, roles)
-    for name in (settings.raw_topic, settings.records_topic, settings.dead_letter_topic):
+    for name in dict.fromkeys(getattr(settings, field) for each in Role for field in topics_of(each, settings)):
         if name in found:
             click.echo(f"{name}: {_counted(found[name].partitions)}")
 

@@ -55,7 +55,8 @@ def _settings(invocation: Invocation, role: str) -> Settings:
         checks.append(_port_mistakes)
     if Role.PROCESSOR in roles:
         checks += [policy_mistakes, schema_mistakes]
-    return invocation.settings(frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles)), checks)
+    requirements = frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles))
+    return invocation.settings(requirements, checks, role=None if role == _ALL else Role(role))
 
 
 def _port_mistakes(settings: Settings) -> Iterator[Mistake]:

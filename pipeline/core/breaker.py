@@ -59,6 +59,11 @@ class Breaker:
         allowed = self.limits.max_share * (older_records + records)
         return bad == 0 or older_bad + self._reserved - own + bad <= max(allowed, ALWAYS_ALLOWED)
 
+    @property
+    def share(self) -> float:
+        """The share of dead letters in the window; 0 while there is nothing in it."""
+        return self._bad / self._records if self._records else 0.0
+
     def reserve(self, dead_letters: int) -> None:
         """Count dead letters that were allowed and are not sure yet; a negative number takes some back."""
         self._reserved += dead_letters

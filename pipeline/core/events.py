@@ -9,23 +9,20 @@ through `pipeline.core.body_shapes`, field by field. None of them raises.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
 from msgspec.structs import astuple, fields
 
 from pipeline.core.body_shapes import DATA, EVENT, MESSAGE, USER, canonical_form
+from pipeline.core.content import Content, Text
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.tags import NO_TAGS, plain_tags
 from pipeline.core.timestamps import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-Text: TypeAlias = str | None
-Localized: TypeAlias = str | dict[str, Any] | None
-"""A text, or one text for each language."""
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
@@ -53,17 +50,6 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     onesignal_id: Text = None
     external_id: Text = None
     data: Details | None = None
-
-
-class Content(msgspec.Struct, frozen=True, gc=False):
-    """``message``: what was sent. Blank for engagements later than 30 days (domain.md 1.1)."""
-
-    id: Text = None
-    name: Text = None
-    title: Localized = None
-    contents: Localized = None
-    template_id: Text = None
-    url: Text = None
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.core.indexes import Index, Ruling, build_indexes
+from pipeline.core.indexes import Candidate, Index, Ruling, build_candidate, build_indexes
 from pipeline.core.reachability import covers_kind, find_unreachable
-from pipeline.core.rules import SETTLED_BY_KIND, Clause, Decision, Rule, SampleBy, rules_version
+from pipeline.core.rules import SETTLED_BY_KIND, Clause, Decision, Rule, SampleBy, Verdict, rules_version
 
 if TYPE_CHECKING:
     from pipeline.core.events import Event
@@ -29,10 +29,11 @@ _HASHES: Final = 2**64
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """The rules that events of one kind can meet, identified ones or anonymous ones."""
+    """The rules that events of one kind can meet, identified ones or anonymous ones. ``shadows`` decide nothing."""
 
     indexes: tuple[Index, ...]
     otherwise: Ruling
+    shadows: tuple[Candidate, ...] = ()
 
     def ruling(self, event: Event) -> Ruling:
         """Find the first rule that matches, else the default."""
@@ -45,6 +46,14 @@ class Filter(msgspec.Struct, frozen=True):
                     first = candidate.ruling
                     break
         return first
+
+    def shadows_before(self, ruling: Ruling, event: Event) -> tuple[int, ...]:
+        """List the shadow rules of which each would have decided in place of this ruling, if it were no shadow."""
+        return tuple(
+            shadow.ruling.order
+            for shadow in self.shadows
+            if shadow.ruling.order < ruling.order and shadow.matches(event)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,18 @@ class Rules:
         object.__setattr__(self, "version", rules_version(self.rules, self.default))
         object.__setattr__(self, "warnings", find_unreachable(self.rules, self.filename))
 
+    @property
+    def needs_tracked_users(self) -> bool:
+        """Whether a decision depends on who was tracked before."""
+        decisions = (self.default, *(rule.then for rule in self.rules if not rule.shadow))
+        return any(decision.verdict is Verdict.TRACKED_ONLY for decision in decisions)
+
+    def label(self, place: int | None) -> str:
+        """Name a rule shortly, as a metric does: by its name, else by its number from 1; None is the default."""
+        if place is None:
+            return "default"
+        return self.rules[place].name or f"rule {place + 1}"
+
 
 class FilterBook:
     """The filters of all kinds, compiled as they are asked for; kinds that meet the same rules share one."""
@@ -82,13 +103,17 @@ class FilterBook:
 
     def _compile_anew(self, met: tuple[int, ...]) -> Filter:
         asking: list[tuple[Ruling, list[Clause]]] = []
+        shadows: list[Candidate] = []
         for order in met:
             ruling, rule = self._rules[order]
             clauses = [clause for clause in rule.when if clause.condition not in SETTLED_BY_KIND]
-            if not clauses:
-                return Filter(build_indexes(asking), ruling)
-            asking.append((ruling, clauses))
-        return Filter(build_indexes(asking), self._default)
+            if rule.shadow:
+                shadows.append(build_candidate(ruling, clauses))
+            elif clauses:
+                asking.append((ruling, clauses))
+            else:
+                return Filter(build_indexes(asking), ruling, tuple(shadows))
+        return Filter(build_indexes(asking), self._default, tuple(shadows))
 
 
 def in_sample(decision: Decision, user_key: bytes, message_id: str) -> bool:

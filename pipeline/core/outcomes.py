@@ -10,10 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from pipeline.core.content import Content
 from pipeline.core.kinds import Kind
-
-StateChange: TypeAlias = None
-"""What a stateful rule will have the caller write down. No rule has state yet, so there is no change but none."""
+from pipeline.core.tracking import Mark
 
 
 class DropReason(StrEnum):
@@ -22,6 +21,8 @@ class DropReason(StrEnum):
     TOMBSTONE = "tombstone"
     RULE = "rule"
     SAMPLED_OUT = "sampled_out"
+    NOT_TRACKED = "not_tracked"
+    """The rule keeps the events of users who were tracked this month before, and this one was not."""
     ANONYMOUS = "anonymous"
 
 
@@ -44,26 +45,40 @@ class RejectReason(StrEnum):
     RECORD_TOO_LARGE = "record_too_large"
 
 
+class StateChange(msgspec.Struct, frozen=True, gc=False):
+    """What the caller must remember of a message, from the next message on."""
+
+    mark: Mark | None = None
+    learnt: Content | None = None
+    """What the message catalogue does not know yet."""
+
+
 class Deliver(msgspec.Struct, frozen=True, gc=False):
     """Send ``record`` on: one Segment track call as JSON bytes.
 
     ``user_key`` orders and partitions. ``rule`` is the index of the rule that decided; None is the default action.
+    ``shadows`` are the indexes of the shadow rules that would have decided. ``filled`` tells that the message
+    catalogue knew what the event did not say any more.
     """
 
     kind: Kind
     user_key: bytes
     record: bytes
     rule: int | None = None
-    change: StateChange = None
+    change: StateChange | None = None
+    shadows: tuple[int, ...] = ()
+    filled: bool = False
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):
-    """Leave the message out. ``kind`` is None for a message without a body."""
+    """Leave the message out. ``kind`` is None for a message without a body, which has no user either."""
 
     kind: Kind | None
     reason: DropReason
     rule: int | None = None
-    change: StateChange = None
+    user_key: bytes = b""
+    change: StateChange | None = None
+    shadows: tuple[int, ...] = ()
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):

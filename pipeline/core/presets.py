@@ -1,4 +1,4 @@
-"""Three filters by name, for those who need no file."""
+"""Filters by name, for those who need no file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.filters import Rules
 from pipeline.core.kinds import Action, Category
-from pipeline.core.rules import DROP, KEEP, Clause, Condition, Rule
+from pipeline.core.rules import DROP, KEEP, TRACKED_ONLY, Clause, Condition, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +17,13 @@ class Preset(StrEnum):
     """The filters by name.
 
     ``engagement-only`` is the one that really saves MTUs: Received touches nearly the same users as Sent.
+    ``tracked-only`` saves as many, and keeps the delivery events of users who are tracked anyway.
     """
 
     KEEP_ALL = "keep-all"
     CURB_SENT_AND_DISPLAYED = "curb-sent-and-displayed"
     ENGAGEMENT_ONLY = "engagement-only"
+    TRACKED_ONLY = "tracked-only"
 
 
 _RULES: Final[Mapping[Preset, tuple[Rule, ...]]] = {
@@ -37,6 +39,13 @@ _RULES: Final[Mapping[Preset, tuple[Rule, ...]]] = {
         Rule(
             when=(Clause(Condition.CATEGORY, frozenset({Category.DELIVERY})),),
             then=DROP,
+            name="the whole delivery category",
+        ),
+    ),
+    Preset.TRACKED_ONLY: (
+        Rule(
+            when=(Clause(Condition.CATEGORY, frozenset({Category.DELIVERY})),),
+            then=TRACKED_ONLY,
             name="the whole delivery category",
         ),
     ),

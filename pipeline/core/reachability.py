@@ -51,7 +51,7 @@ def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...
         takers = []
         if left:
             for earlier in range(place):
-                if left & cases[earlier] and _asks_no_more(rules[earlier], rule):
+                if left & cases[earlier] and not rules[earlier].shadow and _asks_no_more(rules[earlier], rule):
                     left &= ~cases[earlier]
                     takers.append(describe(rules[earlier], earlier))
         if not left:

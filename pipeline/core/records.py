@@ -18,7 +18,8 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.core.classification import mtu_class
-from pipeline.core.events import Content, Details, Person
+from pipeline.core.content import Content
+from pipeline.core.events import Details, Person
 from pipeline.core.kinds import Channel
 from pipeline.core.localized import texts_by_language
 from pipeline.core.privacy import clean_reason, clean_url

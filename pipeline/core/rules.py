@@ -52,6 +52,8 @@ class Verdict(StrEnum):
     KEEP = "keep"
     DROP = "drop"
     SAMPLE = "sample"
+    TRACKED_ONLY = "tracked_only"
+    """Keep the event if its user was tracked this billing month before: it then costs no further MTU."""
 
 
 class SampleBy(StrEnum):
@@ -77,6 +79,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 KEEP: Final = Decision(Verdict.KEEP)
 DROP: Final = Decision(Verdict.DROP)
+TRACKED_ONLY: Final = Decision(Verdict.TRACKED_ONLY)
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -91,12 +94,16 @@ class Clause(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule: when all its clauses hold, its decision counts. ``line`` is where its file has it, from 1."""
+    """One rule: when all its clauses hold, its decision counts. ``line`` is where its file has it, from 1.
+
+    A rule in the ``shadow`` decides nothing: what it would have decided is counted.
+    """
 
     when: tuple[Clause, ...]
     then: Decision
     name: str | None = None
     line: int | None = None
+    shadow: bool = False
 
 
 def rules_version(rules: tuple[Rule, ...], default: Decision) -> str:
@@ -107,7 +114,8 @@ def rules_version(rules: tuple[Rule, ...], default: Decision) -> str:
 
 def _rule_meaning(rule: Rule) -> Mapping[str, object]:
     clauses = sorted((clause.condition, clause.tag or "", sorted(clause.values)) for clause in rule.when)
-    return {"when": clauses, "then": _decision_meaning(rule.then)}
+    shadow = {"shadow": True} if rule.shadow else {}
+    return {"when": clauses, "then": _decision_meaning(rule.then), **shadow}
 
 
 def _decision_meaning(decision: Decision) -> list[str | float]:

@@ -9,7 +9,18 @@ from jsonschema import Draft7Validator
 from pipeline.core.filters import Rules
 from pipeline.core.kinds import SPELLINGS
 from pipeline.core.mistakes import RulesError
-from pipeline.core.rules import DROP, KEEP, WITHOUT_LETTER_CASE, Clause, Condition, Decision, Rule, SampleBy, Verdict
+from pipeline.core.rules import (
+    DROP,
+    KEEP,
+    TRACKED_ONLY,
+    WITHOUT_LETTER_CASE,
+    Clause,
+    Condition,
+    Decision,
+    Rule,
+    SampleBy,
+    Verdict,
+)
 from pipeline.core.rules_mistakes import explain
 from pipeline.core.rules_schema import rules_schema
 from pipeline.core.yaml_document import Document, Path, read_document
@@ -17,7 +28,7 @@ from pipeline.core.yaml_document import Document, Path, read_document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DECISIONS: Final = {Verdict.KEEP.value: KEEP, Verdict.DROP.value: DROP}
+_DECISIONS: Final = {decision.verdict.value: decision for decision in (KEEP, DROP, TRACKED_ONLY)}
 
 
 def parse_rules(text: str, *, filename: str) -> Rules:
@@ -46,6 +57,7 @@ def _rule(document: Document, place: int, rule: dict[str, Any]) -> Rule:
         then=_decision(rule["then"]),
         name=rule.get("name"),
         line=document.lines[path],
+        shadow=rule.get("shadow", False),
     )
 
 

@@ -107,7 +107,7 @@ def _missing(finding: Finding) -> Wording:
 def _not_a_member(finding: Finding) -> Wording:
     decision = finding.subject in {"then", "default"}
     if finding.text is None:
-        wanted = "keep, drop or a sample" if decision else "a word"
+        wanted = "keep, drop, tracked_only or a sample" if decision else "a word"
         return f"{_quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
     known = f"known are {_listed([*finding.expected, *([_SAMPLE] if decision else [])])}"
     if not finding.text:

@@ -87,6 +87,10 @@ def rules_schema() -> Schema:
                             "name": {"description": "What the rule is for.", **_NAME},
                             "when": _object("The conditions. All must hold; of a list, any value.", conditions),
                             "then": {"description": "What is done with the event.", **_decision()},
+                            "shadow": {
+                                "description": "Decide nothing, and count what the rule would have decided.",
+                                "type": "boolean",
+                            },
                         },
                         required=("then",),
                     ),
@@ -112,5 +116,5 @@ def _decision() -> Schema:
     return {
         "if": {"type": "object"},
         "then": _object("Keep a sample.", {Verdict.SAMPLE.value: sample}, required=(Verdict.SAMPLE.value,)),
-        "else": {"enum": [Verdict.KEEP.value, Verdict.DROP.value]},
+        "else": {"enum": [verdict.value for verdict in Verdict if verdict is not Verdict.SAMPLE]},
     }

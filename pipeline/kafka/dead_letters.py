@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pipeline.kafka import headers
 from pipeline.kafka.producer import Entry
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import Message
     from pipeline.kafka.producer import BatchProducer
+
+
+NO_RULES: Final = b"none"
 
 
 class Stage(StrEnum):
@@ -28,12 +32,14 @@ class Stage(StrEnum):
 class DeadLetter:
     """One rejected message. ``reason`` is a member of the stage's closed enum.
 
-    The original key and bytes are taken from ``message`` and never changed.
+    The original key and bytes are taken from ``message`` and never changed. ``rules_version`` is that of the policy
+    that decided; a sink has none.
     """
 
     stage: Stage
     reason: StrEnum
     message: Message
+    rules_version: bytes = NO_RULES
 
 
 class DeadLetterStore(Protocol):
@@ -60,15 +66,15 @@ class DeadLetterWriter:
         *,
         topic: str,
         partitions: int,
-        rules_version: str,
         now_ms: Callable[[], int],
+        on_stored: Callable[[Stage, StrEnum, int], None] = lambda _stage, _reason, _letters: None,
     ) -> None:
-        """Take a started producer, the topic with its number of partitions, and the clock."""
+        """Take a started producer, the topic with its number of partitions, the clock, and who counts letters."""
         self._producer = producer
         self._topic = topic
         self._partitions = partitions
-        self._rules_version = rules_version.encode()
         self._now_ms = now_ms
+        self._on_stored = on_stored
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters; returning means the broker has confirmed every one of them."""
@@ -78,6 +84,8 @@ class DeadLetterWriter:
             partition = letter.message.partition % self._partitions
             runs.setdefault(partition, []).append(self._entry(letter, rejected_at))
         await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
+        for (stage, reason), count in Counter((letter.stage, letter.reason) for letter in letters).items():
+            self._on_stored(stage, reason, count)
 
     def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:
         message = letter.message
@@ -92,7 +100,7 @@ class DeadLetterWriter:
                 (headers.SOURCE_PARTITION, b"%d" % message.partition),
                 (headers.SOURCE_OFFSET, b"%d" % message.offset),
                 (headers.REJECTED_AT, rejected_at),
-                (headers.RULES_VERSION, self._rules_version),
+                (headers.RULES_VERSION, letter.rules_version),
                 (headers.FORMAT_VERSION, headers.DEAD_LETTER_FORMAT),
             ],
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import orjson
 
 from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.settings.mistakes import variable
 
@@ -84,9 +85,11 @@ class SchemaRegistry:
         configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": options.request_seconds}
         if options.username is not None:
             configuration["basic.auth.user.info"] = f"{options.username}:{options.password}"
-        # Without a file of its own the client would trust what the package certifi brings; here the system decides.
+        # Left to itself the client trusts what the package certifi brings; here the system decides, if it knows any.
         usual = ssl.get_default_verify_paths()
-        configuration["ssl.ca.location"] = str(options.ca_file or usual.cafile or usual.capath)
+        trusted = options.ca_file or usual.cafile or usual.capath
+        if trusted is not None:
+            configuration["ssl.ca.location"] = str(trusted)
         try:
             self._client = self._library.AsyncSchemaRegistryClient(configuration)
         except (ssl.SSLError, OSError):
@@ -121,7 +124,7 @@ class SchemaRegistry:
             versions = await self._client.get_versions(self._raw_subject)
             for version in sorted(versions, reverse=True):
                 text = await self._text((await self._client.get_version(self._raw_subject, version)).schema)
-                if not isinstance(text, Absence) and fingerprint_of(text) == wanted:
+                if not isinstance(text, Absence) and _has(text, wanted):
                     return text
         except Exception as error:
             if self._code(error) not in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
@@ -162,17 +165,18 @@ class SchemaRegistry:
         return Registered(schema_id=found.schema_id, version=found.version)
 
     async def compatible(self, subject: str, schema: str) -> bool:
-        """Ask whether a subject would take a schema; one that does not exist takes any.
+        """Ask whether a subject would take a schema, by its rule and all its versions; without any it takes all.
 
         Raises:
             RegistryFaultError: the registry does not answer, or refuses to.
         """
         try:
-            return bool(await self._client.test_compatibility(subject, self._library.Schema(schema, "AVRO")))
+            taken = await self._client.test_compatibility_all_versions(subject, self._library.Schema(schema, "AVRO"))
         except Exception as error:
             if self._code(error) in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
                 return True
             raise self._fault(error) from error
+        return bool(taken)
 
     async def register(self, subject: str, schema: str) -> int:
         """Register a schema under a subject and return its id; the same again gives the same id.
@@ -205,7 +209,7 @@ class SchemaRegistry:
         if not isinstance(error, self._library.SchemaRegistryError):
             known = isinstance(error, (self._library.TransportError, OSError))
             answered = "does not answer" if known else "gives an answer that cannot be understood"
-            told = f"{type(error).__name__} {_shown(error)}".strip()
+            told = f"{type(error).__name__} {error}".strip()[:_SHOWN_CHARACTERS]
             return RegistryFaultError(
                 f"{address} {answered} ({told}): check {variable('schema_registry_url')}, and that it runs"
             )
@@ -215,8 +219,11 @@ class SchemaRegistry:
                 f"{address} answers {status}: check {variable('schema_registry_username')} and "
                 f"{variable('schema_registry_password')}, and what they may read"
             )
-        hint = f"check the path in {variable('schema_registry_url')}" if status == _NOT_FOUND else "it is asked again"
-        return RegistryFaultError(f"{address} answers {status} ({_shown(error)}): {hint}")
+        path = f"check the path in {variable('schema_registry_url')}"
+        hint = path if status == _NOT_FOUND else "its own log may say why"
+        known = error.error_code not in {None, error.UNKNOWN}
+        told = f" ({_shown(error)})" if known else ", and not as a registry does"
+        return RegistryFaultError(f"{address} answers {status}{told}: {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +255,14 @@ def _library() -> _Library:
     )
 
 
+def _has(text: str, wanted: bytes) -> bool:
+    """Tell whether a schema has a fingerprint; one that is no Avro schema after all has none, and hides no other."""
+    try:
+        return fingerprint_of(text) == wanted
+    except UnusableSchemaError:
+        return False
+
+
 def _filled(schema: Any, named: dict[str, Any]) -> Any:
     """Put the definition of each referred name where it is first used."""
     if isinstance(schema, str):
@@ -258,4 +273,5 @@ def _filled(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def _shown(error: Exception) -> str:
-    return str(error)[:_SHOWN_CHARACTERS]
+    """Return what the registry says; the library adds numbers to it."""
+    return str(getattr(error, "error_message", error))[:_SHOWN_CHARACTERS]

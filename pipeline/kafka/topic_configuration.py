@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Configurations = Mapping[str, Mapping[str, str]]
 
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
-_ASKED_FOR: Final = ("cleanup.policy", "compression.type", "retention.ms", MAX_MESSAGE_BYTES)
+RETENTION: Final = "retention.ms"
+_ASKED_FOR: Final = ("cleanup.policy", "compression.type", RETENTION, MAX_MESSAGE_BYTES)
 _HEADER_BYTES: Final = 1_024
 """A dead letter's headers: their names, a topic's name of 249 characters at most, and numbers."""
 RECORD_BYTES: Final = 2 * MAX_RECORD_BYTES + _HEADER_BYTES

@@ -10,6 +10,7 @@ import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, UnknownTopicOrPartitionError, for_code
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import TopicLostError
 from pipeline.kafka.topic_protocol import TopicsRequest, topic_id
 
@@ -97,6 +98,12 @@ class TopicWatch:
     def complaint(self) -> str | None:
         """Why not all events flow though the worker does what it can; None when they do."""
         return AWAY if self._away else self._growth
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        """The causes of the complaint, for metrics."""
+        causes = {HoldReason.KAFKA_AWAY: self._away, HoldReason.PARTITIONS_ADDED: self._growth is not None}
+        return frozenset(reason for reason, holds in causes.items() if holds)
 
     def expect(
         self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource

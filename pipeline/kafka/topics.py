@@ -22,31 +22,25 @@ from aiokafka.errors import (
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
 from pipeline.kafka.topic_configuration import read_configuration, size_faults
+from pipeline.kafka.topic_plans import topics_of
+from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pipeline.kafka.connection import ConnectionOptions
-    from pipeline.settings.kafka_sections import TopicSettings
+    from pipeline.kafka.topic_plans import TopicPlan
     from pipeline.settings.sections import Settings
 
 TIMEOUT_SECONDS: Final = 15.0
-_MILLISECONDS_PER_HOUR: Final = 3_600_000
-_FOR_EVER: Final = -1
-DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
-"""A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _REMEDIES: Final[Mapping[type[BrokerResponseError], str]] = {
     InvalidReplicationFactorError: f"lower {variable('topic_replication_factor')}, or add brokers",
     TopicAuthorizationFailedError: "let this user create topics, or have them created by somebody who may",
     ClusterAuthorizationFailedError: "let this user create topics, or have them created by somebody who may",
     PolicyViolationError: "meet the cluster's policy, or have the topics created by somebody who may",
-}
-_TOPICS_OF_ROLE: Final[Mapping[Role, tuple[str, ...]]] = {
-    Role.PROCESSOR: ("raw_topic", "records_topic", "dead_letter_topic"),
-    Role.SEGMENT_SINK: ("records_topic", "dead_letter_topic"),
 }
 
 
@@ -55,16 +49,6 @@ class Creation(StrEnum):
 
     CREATED = "created"
     EXISTED = "was there"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicPlan:
-    """A topic as the settings want it; `configuration` in Kafka's own names."""
-
-    name: str
-    partitions: int
-    replication_factor: int
-    configuration: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,39 +63,10 @@ class FoundTopic:
     configuration: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan_topics(settings: TopicSettings) -> tuple[TopicPlan, ...]:
-    """Say how the pipeline's topics should be made."""
-    dead_letter_partitions = settings.dead_letter_topic_partitions or settings.topic_partitions
-    wanted: tuple[tuple[str, int, int, dict[str, str]], ...] = (
-        (settings.raw_topic, settings.topic_partitions, settings.raw_topic_retention_hours, {}),
-        (settings.records_topic, settings.topic_partitions, settings.records_topic_retention_hours, {}),
-        (
-            settings.dead_letter_topic,
-            dead_letter_partitions,
-            settings.dead_letter_topic_retention_hours,
-            {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
-        ),
-    )
-    return tuple(
-        TopicPlan(
-            name=name,
-            partitions=partitions,
-            replication_factor=settings.topic_replication_factor,
-            configuration={
-                "cleanup.policy": "delete",
-                "compression.type": settings.topic_compression.value,
-                "retention.ms": str(hours if hours == _FOR_EVER else hours * _MILLISECONDS_PER_HOUR),
-                **more,
-            },
-        )
-        for name, partitions, hours, more in wanted
-    )
-
-
 def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
     """List everything about the topics of these roles that would lose, misplace or hold back messages."""
     faults = []
-    fields = dict.fromkeys(setting for role in Role if role in roles for setting in _TOPICS_OF_ROLE[role])
+    fields = dict.fromkeys(setting for role in Role if role in roles for setting in topics_of(role, settings))
     for setting in fields:
         name = getattr(settings, setting)
         topic = found.get(name)
@@ -131,7 +86,28 @@ def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Coll
             f"{records.partitions}: records keep their event's partition, so give both the same number, or set "
             f"{variable('partitioning')} to `repartition`."
         )
+    faults += _memory_faults(found, settings) if Role.PROCESSOR in roles else ()
     return (*faults, *size_faults(configurations(found), settings, roles))
+
+
+def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Iterator[str]:
+    """List what would make a partition's memory another one than that of its users."""
+    raw = found.get(settings.raw_topic)
+    for setting in memory_topics(settings):
+        topic = found.get(name := getattr(settings, setting))
+        wanted = 1 if setting == "message_catalogue_topic" else raw.partitions if raw is not None else None
+        if topic is not None and wanted is not None and topic.partitions != wanted:
+            yield (
+                f"Topic `{name}` has {topic.partitions} partitions and needs {wanted}"
+                + ("." if wanted == 1 else f", as many as `{settings.raw_topic}`.")
+                + f" Create one that has, and name it in {variable(setting)}."
+            )
+        policy = topic.configuration.get("cleanup.policy", "compact") if topic is not None else "compact"
+        if "compact" not in policy:
+            yield (
+                f"Topic `{name}` is not compacted (cleanup.policy={policy}): what is remembered would grow with every "
+                "event, or be forgotten within the month. Set it to `compact,delete`."
+            )
 
 
 def configurations(found: Mapping[str, FoundTopic]) -> dict[str, Mapping[str, str]]:
@@ -172,7 +148,7 @@ async def check_topics(
         TopicsError: with every fault at once.
         KafkaUnreachableError: when no broker can be spoken to.
     """
-    names = [getattr(settings, setting) for role in roles for setting in _TOPICS_OF_ROLE[role]]
+    names = [getattr(settings, setting) for role in roles for setting in topics_of(role, settings)]
     found = await describe_topics(connection, configured=names, timeout_seconds=timeout_seconds)
     if faults := find_faults(found, settings, roles):
         raise TopicsError(faults)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,8 @@ class DemoOptions:
 
 def run_demo(options: DemoOptions, *, environment: Mapping[str, str]) -> int:
     """Run the demo and return the exit code: 0 when it adds up, 1 when it does not, 130 when it was interrupted."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PLAIN_WIDTH)
+    # Not what rich takes for a terminal: FORCE_COLOR, which many CI systems set, makes one of any file.
+    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, force_interactive=False)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-demo-"))
     code = _FAILED
     try:
@@ -84,7 +84,7 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
     children = Children(folder=folder)
     with EmbeddedBroker() as broker:
         names = Names()
-        for topic in (names.raw_topic, names.records_topic, names.dead_letter_topic):
+        for topic in names.topics:
             broker.create_topic(topic, PARTITIONS)
         try:
             run = DemoRun(

@@ -129,7 +129,7 @@ def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: Pre
     users_differ = sum(truth.ids[each].user != user for each, user in arrivals.users.items() if each in truth.ids)
     presets_differ = sum(
         tally.events != truth.forwarded_under[preset.value]
-        or {user.decode() for user in tally.users} != truth.users[preset.value]
+        or {user.decode() for user in tally.users} != truth.under[preset.value].users
         for preset, tally in comparison.tallies.items()
     )
     return [
@@ -151,7 +151,7 @@ def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: Pre
 _COUNTERS = "onesignal_pipeline_"
 
 
-def counter_check(counters: Mapping[str, float], truth: Truth) -> Check:
+def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrivals) -> Check:
     """Hold the workers' own counters against the truth; only for a run in which no worker was killed."""
     forwarded = truth.counts[Fate.FORWARDED]
     expected = {
@@ -162,6 +162,7 @@ def counter_check(counters: Mapping[str, float], truth: Truth) -> Check:
         "segment_records_received_total": forwarded,
         "segment_records_accepted_total": forwarded,
         "segment_records_rejected_total": 0,
+        "tracked_users": len(set(arrivals.users.values())),
     }
     wrong = sum(counters.get(f"{_COUNTERS}{name}", 0) != value for name, value in expected.items())
     return Check(claim="the workers' own counters say the same", exceptions=wrong)

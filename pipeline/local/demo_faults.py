@@ -39,7 +39,7 @@ async def kill_each_worker_once(
     async def kill(name: str, moment: Callable[[Snapshot], bool]) -> str:
         await watch.until(moment)
         await children.kill_and_restart(name)
-        say(f"killed the {name} in mid-stream, and started it again")
+        say(f"killed the {name} in mid-stream and started it again; Kafka keeps the dead one in its group for 6 s")
         return name
 
     return list(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.events import decode
 from pipeline.core.identity import identify, user_key
+from pipeline.core.kinds import Action
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
@@ -28,6 +29,7 @@ class Tally:
 
     policy: Policy
     events: int = 0
+    sent: int = 0
     users: set[bytes] = field(default_factory=set)
 
 
@@ -37,7 +39,7 @@ def _tallies() -> dict[Preset, Tally]:
 
 @dataclass(slots=True)
 class PresetComparison:
-    """The events and the distinct users (MTUs) that each preset would send on."""
+    """The events and the distinct users (MTUs) that each preset would send on, all of one month."""
 
     tallies: dict[Preset, Tally] = field(default_factory=_tallies)
 
@@ -60,6 +62,9 @@ class PresetComparison:
         for tally in self.tallies.values():
             plan = tally.policy.plan_for(kind)
             filters = plan.anonymous if is_anonymous else plan.identified
-            if plan.refusal is None and filters.ruling(event).decision.verdict is Verdict.KEEP:
+            verdict = filters.ruling(event).decision.verdict
+            is_kept = verdict is Verdict.KEEP or (verdict is Verdict.TRACKED_ONLY and key in tally.users)
+            if plan.refusal is None and is_kept:
                 tally.events += 1
+                tally.sent += plan.kind.action is Action.SENT
                 tally.users.add(key)

@@ -1,4 +1,4 @@
-"""Show how far a demo has come: bars on a terminal, a line now and then elsewhere."""
+"""Show how far a demo has come: bars on a terminal that can redraw, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class DemoProgress:
 
     def __enter__(self) -> Self:
         """Begin to show."""
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._bars = Progress(
                 *_columns(self._console.width, self._events),
                 console=self._console,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.local.demo_presets import PresetComparison
 
 
+PRICE: Final = 0.01
+"""A price to compare with, in dollars; yours is in your contract."""
 _NARROW: Final = 80
 _NUMBER: Final = re.compile(r"[0-9][0-9,.]*%?")
 
@@ -74,9 +76,9 @@ def _checks(outcome: Outcome) -> Table:
 
 def _presets(outcome: Outcome) -> Table:
     tallies = outcome.comparison.tallies
-    table = Table(title="What the filters change (the same traffic under each preset)", title_justify="left")
+    table = Table(title="What the filters change: the same traffic under each preset", title_justify="left")
     table.add_column("preset")
-    for name in ("events sent on", "share", "distinct users (MTUs)", "share"):
+    for name in ("events sent on", "share", "of them Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
         table.add_column(name, justify="right")
     most_users = max(len(tally.users) for tally in tallies.values())
     for preset, tally in tallies.items():
@@ -84,8 +86,10 @@ def _presets(outcome: Outcome) -> Table:
             f"[bold]{preset}[/] (this run)" if preset == outcome.preset else str(preset),
             f"{tally.events:,}",
             f"{tally.events / max(1, outcome.events):.0%}",
+            f"{tally.sent:,}",
             f"{len(tally.users):,}",
             f"{len(tally.users) / max(1, most_users):.0%}",
+            f"${len(tally.users) * PRICE:,.2f}",
         )
     return table
 

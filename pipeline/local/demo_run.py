@@ -114,7 +114,7 @@ class DemoRun:
         arrivals = await read_arrivals(self._stand_in)
         found = checks(truth, observer.observed, arrivals, comparison)
         if not killed and not arrivals.faults:
-            found.append(counter_check(await read_counters(self._ports.values()), truth))
+            found.append(counter_check(await read_counters(self._ports.values()), truth, arrivals))
         return Outcome(
             sums=sums(truth, observer.observed, arrivals, snapshot),
             checks=found,
@@ -180,6 +180,8 @@ class DemoRun:
             "PROCESSOR_GROUP": self.names.processor_group,
             "SEGMENT_SINK_GROUP": self.names.segment_sink_group,
             "RULES_PRESET": self.preset.value,
+            "TRACKED_USERS_SECRET": "not a secret: the demo's",
+            "TRACKED_USERS_TOPIC": self.names.tracked_users_topic,
             "HTTP_PORT": str(port),
         }
         if self._stand_in:

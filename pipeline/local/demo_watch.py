@@ -30,8 +30,14 @@ class Names(NamedTuple):
     raw_topic: str = "onesignal.events"
     records_topic: str = "segment.records"
     dead_letter_topic: str = "onesignal.dead-letters"
+    tracked_users_topic: str = "onesignal.tracked-users"
     processor_group: str = "onesignal-pipeline-processor"
     segment_sink_group: str = "onesignal-pipeline-segment-sink"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics, all of the same number of partitions."""
+        return self.raw_topic, self.records_topic, self.dead_letter_topic, self.tracked_users_topic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,11 +60,12 @@ _ACTS_OF_A_PERSON: Final = frozenset(
     },
 )
 KEEP_ALL, CURB, ENGAGEMENT_ONLY = "keep-all", "curb-sent-and-displayed", "engagement-only"
-PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY)
+TRACKED_ONLY: Final = "tracked-only"
+PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY, TRACKED_ONLY)
 
 
 def preset_drops(preset: str, kind: str) -> bool:
-    """Tell whether a preset leaves out a kind, given by its canonical name."""
+    """Tell whether a preset leaves out a kind, given by its canonical name, whoever the user is."""
     if preset == ENGAGEMENT_ONLY:
         return kind not in _ACTS_OF_A_PERSON
     return preset == CURB and kind in _SENT_OR_DISPLAYED
@@ -94,16 +95,34 @@ _FATES: Final[Mapping[Sort, Fate]] = {
 
 
 @cache
-def fate(sort: Sort, kind: str, preset: str) -> Fate:
-    """Say what must become of a message under a preset; a rule that drops comes before the user is asked for."""
+def _fate(sort: Sort, kind: str, preset: str) -> Fate:
+    """Say what must become of a message of a tracked user; a rule that drops comes before the user is asked for."""
     if sort in {Sort.EVENT, Sort.NAMES_NOBODY} and preset_drops(preset, kind):
         return Fate.DROPPED
     return _FATES[sort]
 
 
-@cache
-def _forwarding_presets(sort: Sort, kind: str) -> tuple[str, ...]:
-    return tuple(preset for preset in PRESETS if fate(sort, kind, preset) is Fate.FORWARDED)
+class Fates:
+    """What must become of the messages of one month under a preset, asked in the order of each user's messages."""
+
+    def __init__(self, preset: str) -> None:
+        """Know of nobody."""
+        self._preset = preset
+        self.users: set[str] = set()
+        """Whom Segment would bill so far."""
+
+    def of(self, message: TrafficMessage) -> Fate:
+        """Say what must become of the next message."""
+        found = _fate(message.sort, message.kind, self._preset)
+        if found is Fate.FORWARDED:
+            if (
+                self._preset == TRACKED_ONLY
+                and message.kind not in _ACTS_OF_A_PERSON
+                and message.user not in self.users
+            ):
+                return Fate.DROPPED
+            self.users.add(message.user)
+        return found
 
 
 class Origin(NamedTuple):
@@ -129,21 +148,20 @@ class Truth:
     ids: dict[str, Origin] = field(default_factory=dict)
     repeated: Counter[str] = field(default_factory=Counter)
     counts: Counter[Fate] = field(default_factory=Counter)
-    users: dict[str, set[str]] = field(init=False)
+    under: dict[str, Fates] = field(init=False)
     forwarded_under: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Start with nothing written."""
         self.fates = {number: bytearray() for number in range(self.partitions)}
-        self.users = {preset: set() for preset in PRESETS}
+        self.under = {preset: Fates(preset) for preset in PRESETS}
 
     def note(self, message: TrafficMessage, partition: int) -> None:
         """Take down a message that goes to a partition as its next one."""
         fates = self.fates[partition]
-        for preset in _forwarding_presets(message.sort, message.kind):
-            self.forwarded_under[preset] += 1
-            self.users[preset].add(message.user)
-        outcome = fate(message.sort, message.kind, self.preset)
+        outcomes = {preset: fates.of(message) for preset, fates in self.under.items()}
+        self.forwarded_under.update(preset for preset, outcome in outcomes.items() if outcome is Fate.FORWARDED)
+        outcome = outcomes[self.preset]
         self.counts[outcome] += 1
         if outcome is Fate.FORWARDED:
             self._note_id(message, Origin(partition, len(fates), message.user))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
@@ -46,6 +47,8 @@ class TrafficWriter:
     _starts: dict[int, int] = field(init=False, default_factory=dict)
     _partitions_by_key: dict[bytes, int] = field(init=False, default_factory=dict)
     _keyless: int = field(init=False, default=0)
+    _at_ms: int = field(init=False, default_factory=lambda: time.time_ns() // 1_000_000)
+    """The time of all messages: they are of one billing month, whatever the clock does meanwhile."""
 
     async def __aenter__(self) -> Self:
         """Connect."""
@@ -79,10 +82,10 @@ class TrafficWriter:
     async def _append(self, message: TrafficMessage) -> None:
         partition = self._place(message.key)
         builder = self._open.get(partition) or self._open.setdefault(partition, self._producer.create_batch())
-        if builder.append(key=message.key, value=message.value, timestamp=None) is None:
+        if builder.append(key=message.key, value=message.value, timestamp=self._at_ms) is None:
             await self._send(partition)
             builder = self._open[partition] = self._producer.create_batch()
-            builder.append(key=message.key, value=message.value, timestamp=None)
+            builder.append(key=message.key, value=message.value, timestamp=self._at_ms)
         self.truth.note(message, partition)
 
     def _place(self, key: bytes | None) -> int:

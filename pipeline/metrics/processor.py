@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from pipeline.core.kinds import KINDS
+from pipeline.core.outcomes import DropReason, RejectReason
+from pipeline.metrics.breaker import BreakerMetrics
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from prometheus_client import CollectorRegistry
 
     from pipeline.core.kinds import Kind
-    from pipeline.core.outcomes import DropReason, RejectReason
 
 NO_KIND = "none"
 """Label value of messages whose body does not tell their kind."""
@@ -53,9 +56,21 @@ class ProcessorMetrics:
             "Forwarded events whose message key was not their user key; their order is not promised.",
             registry=registry,
         )
-        self._holding = Gauge(
-            f"{prefix}_holding", "1 while the processor holds and needs somebody to look.", registry=registry
+        self._filled = Counter(
+            "onesignal_pipeline_messages_filled_total",
+            "Late engagements that were given the name, title, contents, template and link which earlier events had.",
+            registry=registry,
         )
+        self.breaker = BreakerMetrics(registry)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show what is usual from the start: Prometheus does not see an increase that makes a series."""
+        for kind in KINDS.values():
+            self._forwarded.labels(*_labels(kind))
+            self._dropped.labels(*_labels(kind), DropReason.RULE.value)
+        for reason in RejectReason:
+            self._rejected.labels(*_labels(None), reason.value)
 
     def received(self, messages: int) -> None:
         """Count messages taken in hand."""
@@ -83,9 +98,9 @@ class ProcessorMetrics:
         """Count forwarded events that were not keyed by their user."""
         self._foreign_keys.inc(events)
 
-    def holding(self, *, holding: bool) -> None:
-        """Tell whether the processor holds."""
-        self._holding.set(holding)
+    def filled(self, events: int) -> None:
+        """Count forwarded events that the message catalogue filled in."""
+        self._filled.inc(events)
 
     def given_back(self, messages: int) -> None:
         """Count messages given back unsettled."""

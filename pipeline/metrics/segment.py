@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from pipeline.metrics.breaker import BreakerMetrics
+from pipeline.metrics.histogram import AgeHistogram
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from prometheus_client import CollectorRegistry
 
+AGES: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_FLUSH_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
+_FLUSH_RECORDS: Final = (1, 10, 50, 100, 250, 500, 750, 1_000, 1_500, 2_000, 2_500)
+_FLUSH_BYTES: Final = (1_000, 10_000, 50_000, 100_000, 200_000, 300_000, 400_000, 450_000, 475_000, 500_000)
+_FLUSH_ATTEMPTS: Final = (1, 2, 3, 5, 10, 30, 100)
 _DURATIONS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
 _FULLNESS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 1.0)
 
@@ -25,6 +36,38 @@ class AnswerClass(StrEnum):
     OTHER = "other"
     TIMEOUT = "timeout"
     NETWORK = "network"
+
+
+class LanesState(Protocol):
+    """What is looked at when it is scraped."""
+
+    @property
+    def lanes_in_flight(self) -> int:
+        """Lanes with a request under way."""
+
+    @property
+    def bytes_in_hand(self) -> int:
+        """Bytes of the records that are not settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedFlush:
+    """One request that Segment accepted.
+
+    ``duration_seconds`` is the time from its first attempt, and ``event_times`` are when its events happened, in
+    seconds since the epoch, 0 where that is not known.
+    """
+
+    records: int
+    body_bytes: int
+    budget_bytes: int
+    attempts: int
+    duration_seconds: float
+    event_times: Sequence[float]
+
+    @property
+    def fullness(self) -> float:
+        return self.body_bytes / self.budget_bytes
 
 
 class SegmentMetrics:
@@ -55,7 +98,39 @@ class SegmentMetrics:
             buckets=_FULLNESS,
             registry=registry,
         )
-        self._holding = Gauge(name + "holding", "1 while the sink holds and needs somebody to look.", registry=registry)
+        self._flush_records = Histogram(
+            name + "batch_records", "Records of an accepted request.", buckets=_FLUSH_RECORDS, registry=registry
+        )
+        self._flush_bytes = Histogram(
+            name + "batch_bytes",
+            "Bytes of an accepted request before compression.",
+            buckets=_FLUSH_BYTES,
+            registry=registry,
+        )
+        self._flush_attempts = Histogram(
+            name + "batch_attempts",
+            "Attempts that an accepted request took.",
+            buckets=_FLUSH_ATTEMPTS,
+            registry=registry,
+        )
+        self._flush_duration = Histogram(
+            name + "batch_duration_seconds",
+            "Time from the first attempt of a request until Segment accepted it.",
+            buckets=_FLUSH_SECONDS,
+            registry=registry,
+        )
+        self._ages = AgeHistogram(
+            name + "event_age_seconds",
+            "Time from OneSignal's event to Segment's 200, for each record; what is sent again counts again.",
+            bounds=AGES,
+            registry=registry,
+        )
+        self._lanes = Gauge(name + "lanes", "Requests that this worker may have under way.", registry=registry)
+        self._lanes_in_flight = Gauge(name + "lanes_in_flight", "Requests that are under way now.", registry=registry)
+        self._bytes_in_hand = Gauge(
+            name + "in_hand_bytes", "Bytes of the records received and not yet settled.", registry=registry
+        )
+        self.breaker = BreakerMetrics(registry)
         for answer in AnswerClass:
             self._attempts.labels(answer)
 
@@ -64,11 +139,22 @@ class SegmentMetrics:
         self._received.inc(records)
         self._in_flight.inc(records)
 
-    def accepted(self, records: int, *, fullness: float) -> None:
-        """Count the records of one accepted request. ``fullness`` is its bytes / the budget."""
-        self._accepted.inc(records)
-        self._in_flight.dec(records)
-        self._fullness.observe(fullness)
+    def watch(self, state: Callable[[], LanesState], *, lanes: int) -> None:
+        """Show how the lanes are when it is scraped."""
+        self._lanes.set(lanes)
+        self._lanes_in_flight.set_function(lambda: state().lanes_in_flight)
+        self._bytes_in_hand.set_function(lambda: state().bytes_in_hand)
+
+    def accepted(self, flush: AcceptedFlush, *, now: float) -> None:
+        """Count one accepted request. ``now`` is in seconds since the epoch."""
+        self._accepted.inc(flush.records)
+        self._in_flight.dec(flush.records)
+        self._fullness.observe(flush.fullness)
+        self._flush_records.observe(flush.records)
+        self._flush_bytes.observe(flush.body_bytes)
+        self._flush_attempts.observe(flush.attempts)
+        self._flush_duration.observe(flush.duration_seconds)
+        self._ages.observe(flush.event_times, now=now)
 
     def rejected(self, reason: StrEnum, records: int) -> None:
         """Count records stored as dead letters; zero of them makes the reason visible."""
@@ -84,7 +170,3 @@ class SegmentMetrics:
         """Count one request and how long it took."""
         self._attempts.labels(answer).inc()
         self._duration.observe(seconds)
-
-    def holding(self, *, holding: bool) -> None:
-        """Tell whether the sink holds."""
-        self._holding.set(holding)

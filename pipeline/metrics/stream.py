@@ -1,64 +1,124 @@
-"""What a worker tells of Kafka: lag, commits, rebalances, progress."""
+"""What a worker tells of Kafka and of itself: lag, commits, rebalances, progress, holds, dead letters, bounds."""
 
 from __future__ import annotations
 
+import platform
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.metrics.lag import LagCollector
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+    from enum import StrEnum
 
     from prometheus_client import CollectorRegistry
+
+    from pipeline.metrics.lag import PartitionLag
 
 PREFIX = "onesignal_pipeline"
 
 
 class StreamMetrics:
-    """Counts commits and write retries, and shows what the consumer knows when it is scraped."""
+    """Counts what every worker does, and shows what its consumer knows when it is scraped."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self._commits = Counter(f"{PREFIX}_commits_total", "Commits that the broker has confirmed.", registry=registry)
-        self._write_retries = Counter(
-            f"{PREFIX}_write_retries_total", "Writes to Kafka that were repeated.", registry=registry
-        )
+        def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+            return Gauge(f"{PREFIX}_{name}", text, labels, registry=registry)
 
-        self._schemas_away = Gauge(
-            f"{PREFIX}_schemas_away", "1 while messages wait for a schema that cannot be looked up.", registry=registry
-        )
+        def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+            return Counter(f"{PREFIX}_{name}_total", text, labels, registry=registry)
 
-    def schemas_away(self, away: bool) -> None:  # noqa: FBT001 -- one fact
-        """Tell whether messages wait for the schema registry."""
-        self._schemas_away.set(away)
+        self._build = gauge("build_info", "1 for the program that runs.", ("role", "version", "python"))
+        self._commits = counter("commits", "Commits that the broker has confirmed.")
+        self._failed_commits = counter(
+            "commits_failed", "Commits that were not confirmed; what they held is tried again."
+        )
+        self._rebalances = counter("rebalances", "Assignments of partitions that this worker has taken up.")
+        self._write_retries = counter("write_retries", "Writes to Kafka that were repeated.")
+        self._dead_letters = counter(
+            "dead_letters",
+            "Dead letters stored, confirmed by the broker; one that is stored again after a redelivery counts again.",
+            ("stage", "reason"),
+        )
+        self._lag = LagCollector(registry)
+        self._retention = gauge(
+            "source_retention_seconds",
+            "How long the topic that is read keeps a message, as the cluster tells it, else as the settings want it.",
+        )
+        self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
+        self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
+        self._in_hand_limit = gauge(
+            "messages_in_hand_limit", "Messages in hand at which nothing more is fetched, all partitions together."
+        )
+        self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
+        self._progress = gauge("seconds_since_progress", "Seconds since a commit, or since there was nothing to do.")
+        self._ready = gauge("ready", "1 when /readyz says ready.")
+        self._holding = gauge(
+            "holding", "1 while this worker holds for that reason and needs somebody to look.", ("reason",)
+        )
+        for reason in HoldReason:
+            self._holding.labels(reason.value)
+
+    def built(self, *, role: str, version: str) -> None:
+        """Tell what runs."""
+        self._build.labels(role, version, platform.python_version()).set(1)
+
+    def bounds(self, *, memory_bytes: float) -> None:
+        """Tell how much memory may be used."""
+        self._memory_limit.set(memory_bytes)
+
+    def retention(self, seconds: float) -> None:
+        """Tell how long the topic that is read keeps a message."""
+        self._retention.set(seconds)
 
     def committed(self) -> None:
         """Count a confirmed commit."""
         self._commits.inc()
 
+    def commit_failed(self) -> None:
+        """Count a commit that was not confirmed."""
+        self._failed_commits.inc()
+
+    def rebalanced(self) -> None:
+        """Count an assignment that was taken up."""
+        self._rebalances.inc()
+
     def write_retried(self) -> None:
         """Count a write that is repeated."""
         self._write_retries.inc()
 
+    def dead_letters_stored(self, stage: StrEnum, reason: StrEnum, letters: int) -> None:
+        """Count dead letters that the broker has confirmed."""
+        self._dead_letters.labels(stage.value, reason.value).inc(letters)
+
     def watch(
         self,
         *,
-        lag: Callable[[], float],
+        lag: Callable[[], Sequence[PartitionLag]],
         partitions: Callable[[], float],
         in_hand: Callable[[], float],
+        in_hand_limit: Callable[[], float],
         seconds_since_progress: Callable[[], float],
         ready: Callable[[], float],
+        holds: Callable[[], Collection[HoldReason]],
     ) -> None:
         """Show values that are read at each scrape."""
-        for name, text, value in (
-            ("consumer_lag_messages", "Messages of the assigned partitions that are not committed.", lag),
-            ("assigned_partitions", "Partitions assigned to this worker.", partitions),
-            ("messages_in_hand", "Messages fetched and not settled in order.", in_hand),
-            (
-                "seconds_since_progress",
-                "Seconds since a commit, or since there was nothing to do.",
-                seconds_since_progress,
-            ),
-            ("ready", "1 when /readyz says ready.", ready),
+        self._lag.ask = lag
+        for gauge, value in (
+            (self._partitions, partitions),
+            (self._in_hand, in_hand),
+            (self._in_hand_limit, in_hand_limit),
+            (self._progress, seconds_since_progress),
+            (self._ready, ready),
         ):
-            Gauge(f"{PREFIX}_{name}", text, registry=self._registry).set_function(value)
+            gauge.set_function(value)
+        for reason in HoldReason:
+            self._holding.labels(reason.value).set_function(partial(_holds_for, reason, holds))
+
+
+def _holds_for(reason: HoldReason, holds: Callable[[], Collection[HoldReason]]) -> float:
+    return float(reason in holds())

@@ -19,6 +19,16 @@ _TLS_FILES: Final = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_s
 _CREDENTIALS: Final = ("kafka_sasl_username", "kafka_sasl_password")
 
 
+def memory_topics(settings: Settings) -> tuple[str, ...]:
+    """List the settings of the topics in which something is remembered, those that are in use."""
+    in_use = {
+        "tracked_users_topic": settings.tracked_users_secret is not None,
+        "tracked_users_feed_topic": settings.tracked_users_feed_topic is not None,
+        "message_catalogue_topic": settings.message_catalogue,
+    }
+    return tuple(field for field, is_in_use in in_use.items() if is_in_use)
+
+
 def missing(settings: Settings, requirements: Collection[Requirement]) -> Iterator[Mistake]:
     """List the settings that a command cannot do without."""
     if Requirement.KAFKA in requirements and settings.kafka_bootstrap_servers is None:
@@ -67,8 +77,13 @@ def _kafka_certificates(settings: Settings) -> Iterator[Mistake]:
 
 
 def _distinct_topics(settings: Settings) -> Iterator[Mistake]:
-    fields = ("raw_topic", "records_topic", "dead_letter_topic")
+    fields = ("raw_topic", "records_topic", "dead_letter_topic", *memory_topics(settings))
     yield from _distinct(settings, fields, "each needs a topic of its own")
+
+
+def _feed(settings: Settings) -> Iterator[Mistake]:
+    if settings.tracked_users_feed_topic is not None and settings.tracked_users_secret is None:
+        yield _mistake("{} is not set: {} is of no use without it.", "tracked_users_secret", "tracked_users_feed_topic")
 
 
 def _distinct_groups(settings: Settings) -> Iterator[Mistake]:
@@ -153,6 +168,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _kafka_credentials,
     _kafka_certificates,
     _distinct_topics,
+    _feed,
     _distinct_groups,
     _rules,
     _names,

@@ -20,6 +20,7 @@ from pipeline.settings.choices import (
     SegmentRegion,
 )
 from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
+from pipeline.settings.memory_section import MemorySettings
 from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, WriteKey
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class ProcessorSettings(Section):
     rules_file: ReadableFile | None = Field(default=None, description="The filter rules, as YAML. Excludes the preset.")
     rules_preset: Preset | None = Field(
         default=None, description="Rules that come with the program. With neither file nor preset: `keep-all`."
+    )
+    rules_reload_seconds: float = Field(
+        default=5,
+        ge=0,
+        le=3_600,
+        description="How often the files of rules and names are looked at for changes, which take effect between two "
+        "batches; `0` is never.",
     )
     unknown_kinds: UnknownKinds = Field(
         default=UnknownKinds.REJECT, description="What happens to events of a kind that is not known."
@@ -200,13 +208,22 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     TopicSettings,
     FormatSettings,
     ProcessorSettings,
+    MemorySettings,
     SegmentSettings,
     WorkerSettings,
 )
 FIELDS: Final = tuple(field for section in SECTIONS for field in section.model_fields)
 
 
-class Settings(KafkaSettings, TopicSettings, FormatSettings, ProcessorSettings, SegmentSettings, WorkerSettings):
+class Settings(
+    KafkaSettings,
+    TopicSettings,
+    FormatSettings,
+    ProcessorSettings,
+    MemorySettings,
+    SegmentSettings,
+    WorkerSettings,
+):
     """Everything that the environment decides, read once. The validation's context is the secrets' files, by field."""
 
     _files: dict[str, Path] = PrivateAttr(default_factory=dict)

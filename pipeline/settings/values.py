@@ -18,6 +18,7 @@ from pipeline.settings.masking import presentable
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _WRITE_KEY_LENGTH: Final = 32
+_SECRET_LENGTH: Final = 16
 _WRITE_KEY: Final = re.compile(rf"[A-Za-z0-9]{{{_WRITE_KEY_LENGTH}}}")
 _WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
@@ -60,6 +61,13 @@ def _write_key(value: SecretStr) -> SecretStr:
     if len(key) != _WRITE_KEY_LENGTH:
         raise ValueError(f"it has {len(key)} characters")
     raise ValueError("it has characters other than letters and digits")
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    length = len(value.get_secret_value().strip())
+    if length < _SECRET_LENGTH:
+        raise ValueError(f"it has {length} characters")
+    return value
 
 
 def _url(value: str) -> str:
@@ -140,6 +148,9 @@ Topic = Annotated[str, AfterValidator(_topic), Expected("a topic name: at most 2
 Name = Annotated[str, Field(min_length=1, max_length=249), Expected("a name of 1 to 249 characters")]
 Text = Annotated[str, Field(min_length=1), Expected("text")]
 Secret = Annotated[SecretStr, Expected("a secret")]
+LongSecret = Annotated[
+    SecretStr, AfterValidator(_long_secret), Expected(f"a secret of at least {_SECRET_LENGTH} characters")
+]
 WriteKey = Annotated[
     SecretStr,
     AfterValidator(_write_key),

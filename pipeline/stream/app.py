@@ -14,10 +14,11 @@ from pipeline.stream.agents import add_agent
 from pipeline.stream.transport import Transport, TransportOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from pipeline.kafka.groups import KnownSource
+    from pipeline.stream.ledger import TopicPartition
     from pipeline.stream.transport import BatchConsumer
     from pipeline.stream.work import Work
 
@@ -85,7 +86,13 @@ class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable typ
 
 
 def build_app(
-    options: AppOptions, work: Work, *, on_committed: Callable[[], None], source: KnownSource | None = None
+    options: AppOptions,
+    work: Work,
+    *,
+    on_committed: Callable[[], None],
+    on_commit_failed: Callable[[], None] = lambda: None,
+    on_rebalanced: Callable[[], None] = lambda: None,
+    source: KnownSource | None = None,
 ) -> App:
     """Build the app of one role, inside the event loop that will run it; `source` is its topic as it was found."""
     app = App(
@@ -105,6 +112,11 @@ def build_app(
         web_enabled=False,
         TableManager=_Tables,
     )
+
+    def assigned(places: Collection[TopicPartition]) -> None:
+        on_rebalanced()
+        work.assigned(places)
+
     app.transport = Transport(
         app.conf.broker_consumer,
         app,
@@ -115,6 +127,8 @@ def build_app(
             revoke_commit_timeout_seconds=options.revoke_timeout_seconds,
             before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
+            on_commit_failed=on_commit_failed,
+            on_assigned=assigned,
             source=source,
         ),
     )

@@ -63,9 +63,18 @@ def judge_liveness(
 
 
 def judge_readiness(
-    *, stopping: bool, fault: str | None, joined: bool, state: WorkState, complaint: str | None = None
+    *,
+    stopping: bool,
+    fault: str | None,
+    joined: bool,
+    state: WorkState,
+    complaint: str | None = None,
+    note: str | None = None,
 ) -> Health:
-    """Say whether events flow. `complaint` is what keeps some of them waiting until an operator acts."""
+    """Say whether events flow. `complaint` is what keeps some of them waiting until an operator acts.
+
+    `note` is told beside the answer and changes nothing of it.
+    """
     if fault is not None:
         return Health(ok=False, detail=fault)
     if stopping:
@@ -74,4 +83,5 @@ def judge_readiness(
         return Health(ok=False, detail="joining the consumer group")
     if complaint is not None or state.hold_reason is not None:
         return Health(ok=False, detail="; ".join(filter(None, (complaint, state.hold_reason))))
-    return Health(ok=True, detail="retrying" if state.retrying else "ready")
+    detail = "retrying" if state.retrying else "ready"
+    return Health(ok=True, detail=detail if note is None else f"{detail}; {note}")

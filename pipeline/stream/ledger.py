@@ -168,6 +168,11 @@ class Ledger:
         entry = self._entries.get(place)
         return entry.messages if entry is not None else 0
 
+    def oldest_in_hand(self, place: TopicPartition) -> Message | None:
+        """Return the oldest message of a partition that is not settled in order; None when none is in hand."""
+        entry = self._entries.get(place)
+        return entry.batches[0].messages[0] if entry is not None and entry.batches else None
+
     def messages_in_hand(self) -> int:
         """Count the messages of all partitions that are not settled in order."""
         return sum(entry.messages for entry in self._entries.values())

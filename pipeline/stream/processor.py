@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.line import Line, wait_idle
-from pipeline.stream.sorting import JSON_ONLY, sort_batch
+from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.kafka.producer import Entry
     from pipeline.metrics.processor import ProcessorMetrics
+    from pipeline.metrics.rules import RulesMetrics
+    from pipeline.stream.memory import MemoryStore
     from pipeline.stream.sorting import Formats, SortedBatch
 
 logger = structlog.get_logger(__name__)
@@ -39,6 +42,7 @@ class ProcessorState:
     """How the processor goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None
+    holds: frozenset[HoldReason]
     retrying: bool
     batches_in_hand: int
 
@@ -53,18 +57,22 @@ class Processor:
     def __init__(
         self,
         *,
-        policy: Policy,
+        policy: Callable[[], Policy],
         records: RecordStore,
         dead_letters: DeadLetterStore,
         metrics: ProcessorMetrics,
+        rules_metrics: RulesMetrics,
         breaker: Breaker,
         retrying: Callable[[], bool],
         hold_reason: Callable[[], str | None] = lambda: None,
         formats: Formats = JSON_ONLY,
+        memories: MemoryStore = NOTHING_REMEMBERED,
     ) -> None:
-        """Take policy, stores, metrics and breaker, and who knows whether a write is repeated or refused."""
+        """Take stores, metrics, breaker, who gives the policy for a batch, and who knows of failed writes."""
         self._policy = policy
         self._formats = formats
+        self._memories = memories
+        self._rules_metrics = rules_metrics
         self._records = records
         self._dead_letters = dead_letters
         self._metrics = metrics
@@ -75,6 +83,7 @@ class Processor:
         self._fault: asyncio.Future[None] | None = None
         self._next_warning = 0.0
         self._held = False
+        metrics.breaker.watch(breaker)
 
     async def run(self) -> None:
         """Work until cancelled; raise the first fault of any partition."""
@@ -83,6 +92,9 @@ class Processor:
             await self._fault
         finally:
             await self.revoke(tuple(self._lines), timeout_seconds=0)
+
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Need nothing: a line is made when the first batch comes."""
 
     def accept(self, batch: MessageBatch) -> None:
         """Decide a batch and put it behind the others of its partition."""
@@ -93,7 +105,7 @@ class Processor:
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line(self, self._fault)
-        line.put(sort_batch(batch, self._policy, self._formats))
+        line.put(sort_batch(batch, self._policy(), self._formats, self._memories.of(batch.partition)))
 
     def objection(self, decided: SortedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""
@@ -111,10 +123,10 @@ class Processor:
         elif self._held and not held:
             logger.info("processor holds no more")
         self._held = held
-        self._metrics.holding(holding=held)
 
     async def write(self, decided: SortedBatch) -> None:
-        """Write a batch; returning means that it is confirmed and acknowledged."""
+        """Write a batch; returning means that it is confirmed and acknowledged. What it changes is stored first."""
+        await self._memories.store(decided.batch.partition, decided.changes)
         await asyncio.gather(
             self._records.store(decided.batch.partition, decided.records),
             self._dead_letters.store(decided.letters),
@@ -123,6 +135,9 @@ class Processor:
         self._metrics.settled(
             messages=tally.received, forwarded=tally.forwarded, dropped=tally.dropped, rejected=tally.rejected
         )
+        self._rules_metrics.decided(tally.rules.kept, tally.rules.dropped, tally.rules.shadowed)
+        if tally.filled:
+            self._metrics.filled(tally.filled)
         if tally.foreign_keys:
             self._metrics.foreign_keys(tally.foreign_keys)
             self._warn_of_foreign_keys(decided)
@@ -166,9 +181,15 @@ class Processor:
         """Tell how the work goes."""
         return ProcessorState(
             hold_reason=self._hold_reason(),
+            holds=self._holds(),
             retrying=self._retrying(),
             batches_in_hand=sum(line.length for line in self._lines.values()),
         )
+
+    def _holds(self) -> frozenset[HoldReason]:
+        lines_hold = any(line.hold_reason is not None for line in self._lines.values())
+        causes = {HoldReason.BREAKER: lines_hold, HoldReason.MESSAGE_TOO_LARGE: self._store_hold_reason() is not None}
+        return frozenset(reason for reason, holds in causes.items() if holds)
 
     def _hold_reason(self) -> str | None:
         held = (line.hold_reason for line in self._lines.values() if line.hold_reason is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
@@ -11,10 +12,10 @@ import structlog
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
-from pipeline.stream.schemas_first import SchemasAwayError
+from pipeline.stream.prerequisites import PrerequisiteAwayError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pipeline.core.avro.schema_book import SchemaBook
     from pipeline.core.messages import MessageBatch
@@ -30,8 +31,18 @@ UNKNOWN_FOR_SECONDS: Final = 60.0
 Read = TypeVar("Read")
 
 
+@dataclass(slots=True)
+class _LookUp:
+    """A look-up that is going on, and how many partitions wait for it."""
+
+    task: asyncio.Task[None]
+    waiting: int = 0
+
+
 class TopicSchemas(Generic[Read]):
-    """What is known of a topic's schemas (`pipeline.stream.schemas_first.Schemas`)."""
+    """What is known of a topic's schemas (`pipeline.stream.prerequisites.Prerequisites`)."""
+
+    words = "schemas"
 
     def __init__(
         self,
@@ -47,6 +58,12 @@ class TopicSchemas(Generic[Read]):
         self._registry = registry
         self._clock = clock
         self._unknown: dict[bytes, float] = {}
+        self._going_on: dict[bytes, _LookUp] = {}
+
+    def missing_for(self, partition: int) -> set[bytes]:
+        """Return nothing: which schemas a partition needs is known from its batches."""
+        del partition
+        return set()
 
     def missing(self, batch: MessageBatch) -> set[bytes]:
         """Return the schemas that must be looked up before a batch can be read."""
@@ -54,12 +71,27 @@ class TopicSchemas(Generic[Read]):
             self._doubt()
         return self._book.missing([message.value for message in batch.messages])
 
-    async def look_up(self, schema: bytes) -> None:
-        """Learn a schema, or that there is none of use.
+    async def obtain(self, schema: bytes) -> None:
+        """Learn a schema, or that there is none of use; asked again in the meantime, it waits for the same answer.
+
+        At a start all partitions want the same schema at once. A look-up goes on while one of those that wait is left.
 
         Raises:
-            SchemasAwayError: the registry does not answer.
+            PrerequisiteAwayError: the registry does not answer.
         """
+        going_on = self._going_on.get(schema)
+        if going_on is None:
+            going_on = self._going_on[schema] = _LookUp(asyncio.create_task(self._answer(schema)))
+        going_on.waiting += 1
+        try:
+            await asyncio.shield(going_on.task)
+        finally:
+            going_on.waiting -= 1
+            if not going_on.waiting:
+                del self._going_on[schema]
+                going_on.task.cancel()
+
+    async def _answer(self, schema: bytes) -> None:
         match await self._found(schema):
             case Absence.UNKNOWN:
                 self._unknown[schema] = self._clock() + UNKNOWN_FOR_SECONDS
@@ -68,6 +100,9 @@ class TopicSchemas(Generic[Read]):
                 self._refuse(schema, RejectReason.UNUSABLE_SCHEMA, Absence.NOT_AVRO.value)
             case str() as text:
                 self.learn(schema, text)
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        """Forget nothing: a schema is the same for all partitions."""
 
     def learn(self, schema: bytes, text: str) -> None:
         """Take a schema into the book."""
@@ -87,7 +122,7 @@ class TopicSchemas(Generic[Read]):
                 await asyncio.sleep(SECOND_LOOK_SECONDS)
                 found = await self._registry.find(schema)
         except RegistryFaultError as error:
-            raise SchemasAwayError(str(error)) from error
+            raise PrerequisiteAwayError(str(error)) from error
         return found
 
     def _refuse(self, schema: bytes, reason: RejectReason, why: str) -> None:

@@ -26,6 +26,7 @@ from mode import Service
 
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import ConsumerThread
+from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, TopicPartition
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             if stored:
                 self.ledger.stored(commit)
                 self.options.on_committed()
+            else:
+                self.options.on_commit_failed()
             return stored
 
     # ---- rebalance
@@ -183,6 +186,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             raise OffsetsVanishedError(self.app.conf.id, vanished)
         self.ledger.assign(positions.by_partition)
         logger.info("partitions assigned", partitions=sorted(number for _, number in positions.by_partition))
+        self.options.on_assigned(tuple(positions.by_partition))
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -213,14 +217,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
     def lag(self) -> int:
         """Count the offsets that could be read and are not committed, over the partitions whose end is known."""
-        waiting = 0
+        return sum(waiting.messages for waiting in self.waiting())
+
+    def waiting(self) -> list[Waiting]:
+        """Tell the same of each partition, with the oldest message in hand."""
+        found = []
         for place, offset in self.ledger.offsets_to_reread().items():
             try:
                 end = self._thread.readable_end(place)
             except (AssertionError, IllegalStateError):  # given up meanwhile, in the consumer's thread
                 continue
-            waiting += max(0, end - offset) if end else 0
-        return waiting
+            oldest = self.ledger.oldest_in_hand(place)
+            messages = max(0, end - offset) if end else 0
+            found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
+        return found
 
     async def broker_answers(self, timeout_seconds: float) -> bool:
         """Tell whether a broker answers now."""
@@ -233,7 +243,7 @@ class TransportOptions:
     """What the transport needs to know of the worker around it.
 
     `before_revoke` is awaited before partitions are given up: it settles what it can within its own bound and drops
-    the rest. `on_committed` is called after each confirmed commit.
+    the rest. `on_committed` is called after each confirmed commit, `on_commit_failed` after each other one.
     """
 
     consumer: Mapping[str, Any]
@@ -245,6 +255,9 @@ class TransportOptions:
     revoke_commit_timeout_seconds: float
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
     on_committed: Callable[[], None]
+    on_commit_failed: Callable[[], None] = lambda: None
+    on_assigned: Callable[[Collection[TopicPartition]], None] = lambda _: None
+    """Hears which partitions were positioned, before the first batch of any of them."""
     source: KnownSource | None = None
     """The topic as it was found at the start; None reads whatever is assigned."""
 

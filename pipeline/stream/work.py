@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch
 
 
@@ -18,6 +19,10 @@ class WorkState(Protocol):
         """Why nothing is sent on purpose, as one sentence that says what to check; None when work goes on."""
 
     @property
+    def holds(self) -> frozenset[HoldReason]:
+        """The same for metrics: every cause to hold, empty when work goes on."""
+
+    @property
     def retrying(self) -> bool:
         """Whether something waits to be tried again."""
 
@@ -27,6 +32,9 @@ class Work(Protocol):
 
     async def run(self) -> None:
         """Work until cancelled. Raises what no retry can mend: the worker then ends, nothing more is acknowledged."""
+
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Hear which partitions are this worker's now, before their first batch comes; never blocks."""
 
     def accept(self, batch: MessageBatch) -> None:
         """Take a batch; never blocks, for the transport bounds what is in hand of each partition."""

@@ -22,6 +22,7 @@ from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
+from pipeline.stream.lag import LagClock
 from pipeline.stream.status_server import StatusServer
 from pipeline.stream.transport import check_environment
 
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
+    from pipeline.stream.rules_reload import RulesReload
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -67,14 +70,17 @@ class Worker:
         metrics: StreamMetrics,
         open_work: Callable[[], AbstractAsyncContextManager[Work]],
         topics: TopicWatch | None = None,
+        rules: RulesReload | None = None,
     ) -> None:
-        """Take what opens the role's work (it connects, and closes when its context ends), and the topics' watch."""
+        """Take what opens the role's work (it connects, and closes when its context ends), and what is watched."""
         self._options = options
         self._registry = registry
         self._metrics = metrics
         self._open_work = open_work
         self._topics = topics
+        self._rules = rules
         self._progress = Progress(now=time.monotonic)
+        self._lag = LagClock(now=time.time)
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._started = False
@@ -103,10 +109,12 @@ class Worker:
             )
             await status.start()
             stack.push_async_callback(status.stop)
+            program = version("onesignal-pipeline")
+            self._metrics.built(role=self._options.app.name, version=program)
             logger.info(
                 "worker starts",
                 role=self._options.app.name,
-                version=version("onesignal-pipeline"),
+                version=program,
                 group=self._options.app.group,
                 topic=self._options.app.topic,
                 http_port=status.port,
@@ -115,7 +123,14 @@ class Worker:
             if work is None:
                 return 0
             source = self._topics.source if self._topics is not None else None
-            app = self._app = build_app(self._options.app, work, on_committed=self._on_committed, source=source)
+            app = self._app = build_app(
+                self._options.app,
+                work,
+                on_committed=self._on_committed,
+                on_commit_failed=self._metrics.commit_failed,
+                on_rebalanced=self._metrics.rebalanced,
+                source=source,
+            )
             self._show_metrics(app)
             await self._work_until_the_end(app, work)
         return 0 if self._fault is None else 1
@@ -140,6 +155,8 @@ class Worker:
         tasks: set[asyncio.Task[Any]] = {working, starting, watching, stopping}
         if self._topics is not None:
             tasks.add(asyncio.create_task(self._topics.run(), name="topics"))
+        if self._rules is not None:
+            tasks.add(asyncio.create_task(self._rules.run(), name="rules"))
         everything = frozenset(tasks)
         try:
             while not (self._stop.is_set() or self._fault):
@@ -173,7 +190,7 @@ class Worker:
             await app.sleep(WATCH_SECONDS)
             if app.crashed or app.should_stop:
                 raise app.crash_reason or WorkerError("Faust stopped by itself")
-            if consumer.lag() == 0:
+            if sum(lag.messages for lag in self._lag.look(consumer.waiting())) == 0:
                 self._progress.made()
             if self._progress.seconds_without() > self._options.stall_timeout_seconds / 2:
                 self._broker_answers = await consumer.broker_answers(BROKER_ANSWER_SECONDS)
@@ -244,6 +261,7 @@ class Worker:
             joined=self._started and not self._app.rebalancing,
             state=self._work.state(),
             complaint=self._complaint,
+            note=self._rules.note if self._rules is not None else None,
         )
 
     @property
@@ -251,11 +269,17 @@ class Worker:
         return self._topics.complaint if self._topics is not None else None
 
     def _show_metrics(self, app: App) -> None:
-        ledger = app.batch_consumer.ledger
+        ledger, most = app.batch_consumer.ledger, self._options.app.max_messages_in_hand
         self._metrics.watch(
-            lag=app.batch_consumer.lag,
+            lag=lambda: self._lag.look(app.batch_consumer.waiting()),
             partitions=lambda: len(ledger.places()),
             in_hand=ledger.messages_in_hand,
+            in_hand_limit=lambda: most * len(ledger.places()),
             seconds_since_progress=self._progress.seconds_without,
             ready=lambda: float(self._readiness().ok),
+            holds=self._holds,
         )
+
+    def _holds(self) -> set[HoldReason]:
+        parts = (self._work.state() if self._work is not None else None, self._topics)
+        return {reason for part in parts if part is not None for reason in part.holds}

@@ -43,12 +43,12 @@ def main() -> int:
         console.print(f"[{time.monotonic() - started:6.1f} s] {text}", markup=False, soft_wrap=True)
 
     tell(f"seed {chosen.seed}: {chosen.events:,} events, {chosen.kills} kills, every fault {chosen.rounds} time(s)")
-    beside: dict[str, Any] = {}
     try:
-        outcome = asyncio.run(_run(chosen, folder, tell))
+        figures = report.figures(asyncio.run(_run(chosen, folder, tell)))
+        report.write(figures)  # whatever comes next
         if not chosen.short:
             tell("the processor is killed beside stock Faust, which takes two minutes")
-            beside = _beside_stock_faust(tell)
+            report.compare(figures, lambda: _beside_stock_faust(tell))
     except (KafkaServerError, KafkaUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         shutil.rmtree(folder, ignore_errors=True)
@@ -60,7 +60,7 @@ def main() -> int:
         console.print_exception()
         tell(f"FAILED: the run did not come to its end ({error!r}); seed {chosen.seed}, logs in {folder}")
         return 1
-    return _conclude({**report.figures(outcome), **beside}, folder, console)
+    return _conclude(figures, folder, console)
 
 
 def _chosen() -> Form:
@@ -86,12 +86,13 @@ def _beside_stock_faust(tell: report.Tell) -> dict[str, Any]:
     """Count what a kill of a processor repeats and loses, and what it does on stock Faust."""
     with KafkaServer() as server:
         killed = compare_kills(Cluster(server.bootstrap_servers), tell=tell)
-    return {"kills_beside_stock_faust": {name: each.figures() for name, each in killed.items()}}
+    return {name: each.figures() for name, each in killed.items()}
 
 
 def _conclude(figures: dict[str, Any], folder: Path, console: Console) -> int:
     report.write(figures)
     console.print(report.table(figures), report.recovery_table(figures))
+    console.print(report.faults(figures), markup=False, soft_wrap=True)
     for said, times in figures["starts_without_a_broker"].items():
         console.print(
             f"{times} starts of workers ended at once and were repeated: {said}", markup=False, soft_wrap=True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.table import Table
 
 from tests.chaos.recovery import PARTS, recovery_seconds
-from tests.chaos.run import REPEATED_PER_DISRUPTION
+from tests.chaos.run import REPEATED_PER_DISTURBANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "dead_letters": dict(sorted(ledger.letters.items())),
         "poison": dict(sorted(stage.writer.poison.items())),
         "faults": dict(sorted(stage.injected.items())),
+        "requests_spoilt": dict(sorted(stage.met.items())),
         "answers": answers(outcome),
         "unsettled": outcome.unsettled,
         "lag_after_churn_seconds": stage.lag_after_churn_seconds,
@@ -71,10 +72,13 @@ def answers(outcome: Outcome) -> dict[str, int]:
 
 
 def bound(outcome: Outcome) -> int:
-    """How many duplicates are within the promise: what was in hand whenever somebody was disturbed."""
+    """How many duplicates are within the promise: what was in hand at each kill, and what lost its answer.
+
+    All that other disturbances repeat must find room in it too; they count by themselves where nobody was killed.
+    """
     stage = outcome.stage
-    disturbed = stage.crew.kills + stage.disruptions
-    return disturbed * REPEATED_PER_DISRUPTION + stage.sampler.ledger.repeats_after_lost_answers
+    disturbed = stage.crew.kills or stage.disruptions
+    return disturbed * REPEATED_PER_DISTURBANCE + stage.sampler.ledger.repeats_after_lost_answers
 
 
 def broken(outcome: Outcome) -> list[dict[str, Any]]:
@@ -94,6 +98,16 @@ def broken(outcome: Outcome) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def compare(report: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+    """Put what a kill costs beside stock Faust; a comparison that fails takes no figure of the run with it."""
+    try:
+        report["kills_beside_stock_faust"] = measure()
+    except Exception as error:  # noqa: BLE001 -- whatever it was, it is evidence
+        report["broken"].append(
+            {"promise": "what a kill costs is measured beside stock Faust", "count": 1, "evidence": [repr(error)]}
+        )
 
 
 def write(report: dict[str, Any]) -> None:
@@ -138,6 +152,17 @@ def table(report: dict[str, Any]) -> Table:
     for name, count in report["dead_letters"].items():
         drawn.add_row(f"dead letters, {name}", f"{count:,}")
     return drawn
+
+
+def faults(report: dict[str, Any]) -> str:
+    """Say in a few lines what was broken, how many requests that has spoilt, and what Segment answered."""
+    spoilt = report["requests_spoilt"]
+    injected = (
+        f"{name} ({count}{f', met by {spoilt[name]} requests' if name in spoilt else ''})"
+        for name, count in report["faults"].items()
+    )
+    answered = (f"{status} ({count:,})" for status, count in report["answers"].items())
+    return f"faults: {'; '.join(injected)}\nanswers of Segment: {', '.join(answered)}"
 
 
 def recovery_table(report: dict[str, Any]) -> Table:

@@ -37,7 +37,7 @@ PARTITIONS: Final = 6
 MAX_POLL_RECORDS: Final = 200
 REQUEST_RECORDS: Final = 250
 LANES: Final = 2
-REPEATED_PER_DISRUPTION: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POLL_RECORDS
+REPEATED_PER_DISTURBANCE: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POLL_RECORDS
 """One request a lane and one batch in hand a partition."""
 
 _HEAP_MEGABYTES: Final = 768
@@ -68,6 +68,8 @@ def environment(kafka_port: int, segment_endpoint: str, names: Names) -> dict[st
         "PROCESSOR_GROUP": names.processor_group,
         "SEGMENT_SINK_GROUP": names.sink_group,
         "RULES_PRESET": PRESET,
+        "TRACKED_USERS_SECRET": "a secret of the chaos",
+        "TRACKED_USERS_TOPIC": names.tracked_users,
         "SEGMENT_ENDPOINT": segment_endpoint,
         "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.1",
         "SEGMENT_RETRY_BASE_SECONDS": "0.05",

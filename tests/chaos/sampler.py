@@ -36,6 +36,7 @@ class Names:
     raw: str = "chaos.raw"
     records: str = "chaos.records"
     letters: str = "chaos.letters"
+    tracked_users: str = "chaos.tracked-users"
     processor_group: str = "chaos-processor"
     sink_group: str = "chaos-sink"
 
@@ -58,6 +59,10 @@ class Sampler:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         names = (self.names.raw, self.names.records, self.names.letters)
         topics = [NewTopic(name, num_partitions=self.partitions, replication_factor=1) for name in names]
+        compacted = {"cleanup.policy": "compact,delete"}
+        topics.append(
+            NewTopic(self.names.tracked_users, num_partitions=self.partitions, replication_factor=1, config=compacted)
+        )
         for created in admin.create_topics(topics, operation_timeout=30).values():
             created.result(30)
         self._consumer = _consumer(self.bootstrap_servers, "chaos-sampler")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from pipeline.local.segment_faults import CutAnswer, TakeAndDrop
+from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Refuse, TakeAndDrop
 from pipeline.local.segment_judgement import basic_auth_key
 from pipeline.local.segment_ledger import Ledger as SegmentLedger
 from pipeline.local.segment_stand_in import SegmentStandIn
@@ -15,11 +15,11 @@ from pipeline.local.segment_stand_in import SegmentStandIn
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from pipeline.local.segment_faults import AnswerStatus, Fault
+    from pipeline.local.segment_faults import Fault
     from tests.chaos.ledger import Ledger
 
 _MOST_WORKERS: Final = 1_000
-_REFUSED: Final = 400
+_REFUSALS: Final = (400, 413)
 _ANSWER_LOST: Final = "answer-lost"
 
 
@@ -45,12 +45,16 @@ class _Acceptances(SegmentLedger):
 
 
 class ChaosSegment(SegmentStandIn):
-    """A stand-in that knows its callers. ``first_accepted`` has the time of each worker's first accepted record."""
+    """A stand-in that knows its callers. ``first_accepted`` has the time of each worker's first accepted record.
+
+    ``spoilt`` counts the requests to which a fault has happened: one that nobody meets proves nothing.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(write_keys=[write_key(number) for number in range(_MOST_WORKERS)])
         self.acceptances = self.ledger = _Acceptances(ledger)
         self.first_accepted: dict[str, float] = {}
+        self.spoilt = 0
 
     async def _answer(self, request: web.Request) -> web.Response:
         await request.read()  # from here on nothing is awaited before the verdict
@@ -63,7 +67,8 @@ class ChaosSegment(SegmentStandIn):
         return answer
 
     async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
-        if fault.status == _REFUSED:
+        self.spoilt += 1
+        if fault.status in _REFUSALS:
             records = orjson.loads(await request.read())["batch"]
             if len(records) == 1:
                 self.acceptances.ledger.refused_alone(records[0]["messageId"], caller=_caller(request))
@@ -72,11 +77,9 @@ class ChaosSegment(SegmentStandIn):
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if isinstance(fault, TakeAndDrop | CutAnswer):
             request[_ANSWER_LOST] = True
+        if not isinstance(fault, AnswerStatus | Refuse):
+            self.spoilt += 1
         return await super()._fail(request, fault)
-
-    def failed(self) -> int:
-        """Count the requests that met a fault."""
-        return self.ledger.faults.total()
 
 
 def _caller(request: web.Request) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.chaos.stage import Stage
 
 _TIMES: Final = 3
-_MET_SECONDS: Final = 6.0
+_MET_SECONDS: Final = 8.0
 _UNKNOWN_ANSWERS: Final = (302, 418, 404, 501)
 
 
@@ -29,9 +29,12 @@ async def sicken(stage: Stage) -> None:
         await stage.rest()
         async with stage.sick:
             stage.inject(name)
+            before = stage.segment.spoilt
             try:
                 await _SICKNESSES[name](stage)
+                await _met(stage, before + 1)
             finally:
+                stage.met[name] += stage.segment.spoilt - before
                 stage.segment.faults.clear()
                 stage.segment.resume()
 
@@ -40,12 +43,17 @@ def _some(fault: Callable[[], Fault]) -> Callable[[Stage], Awaitable[None]]:
     """Break the next requests, and wait until they have come."""
 
     async def break_some(stage: Stage) -> None:
-        before = stage.segment.failed()
+        before = stage.segment.spoilt
         stage.segment.faults.order(fault(), times=_TIMES)
-        with suppress(AssertionError):  # the sinks may all be dead or cut off just now
-            await eventually(lambda: stage.segment.failed() >= before + _TIMES, within_seconds=_MET_SECONDS)
+        await _met(stage, before + _TIMES)
 
     return break_some
+
+
+async def _met(stage: Stage, requests: int) -> None:
+    """Wait until so many requests have come to grief; not for long, for the sinks may all be dead or cut off."""
+    with suppress(AssertionError):
+        await eventually(lambda: stage.segment.spoilt >= requests, within_seconds=_MET_SECONDS)
 
 
 def _for_a_while(fault: Callable[[Stage], Fault]) -> Callable[[Stage], Awaitable[None]]:

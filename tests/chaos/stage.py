@@ -28,8 +28,9 @@ REQUEST_TIMEOUT_SECONDS = 1
 class Stage:
     """Everything that can be broken, and who tells of it.
 
-    ``calm`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
-    ``disruptions`` counts what makes workers repeat themselves, kills apart.
+    ``go`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
+    ``met`` counts the requests that each sickness of Segment has spoilt, and ``disruptions`` what makes workers repeat
+    themselves, kills apart.
     """
 
     form: Form
@@ -43,10 +44,10 @@ class Stage:
     names: Names
     tell: Callable[[str], None]
     injected: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
     disruptions: int = 0
     broken: list[str] = field(default_factory=list)
     lag_after_churn_seconds: list[float] = field(default_factory=list)
-    zombie_seconds: float = 0.0
     go: asyncio.Event = field(default_factory=asyncio.Event)
     sick: asyncio.Lock = field(default_factory=asyncio.Lock)
 

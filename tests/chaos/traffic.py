@@ -10,12 +10,12 @@ import orjson
 
 from pipeline.core.message_ids import message_id_of
 from pipeline.local.traffic import traffic
-from pipeline.local.traffic_truth import CURB, Fate, fate
+from pipeline.local.traffic_truth import TRACKED_ONLY, Fate, Fates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PRESET: Final = CURB
+PRESET: Final = TRACKED_ONLY
 _POISONED: Final = 0.004
 _LARGE_EVENTS: Final = 3  # of each sort that weighs a megabyte: the point is made, the disk is spared
 _MEGABYTE: Final = 1_000_000
@@ -39,6 +39,7 @@ def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
     random = Random(seed)
     numbers = count()
     left = dict.fromkeys(LARGE, _LARGE_EVENTS)
+    fates = Fates(PRESET)
     for message in traffic(seed=seed, events=events):
         if random.random() < _POISONED:
             name = random.choice(tuple(POISON))
@@ -46,7 +47,7 @@ def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
                 left[name] = left.get(name, 1) - (name in LARGE)
                 yield poison(name, number=next(numbers), user=f"p-{random.randrange(_POISON_USERS)}")
                 continue
-        outcome = fate(message.sort, message.kind, PRESET)
+        outcome = fates.of(message)
         forwarded = outcome is Fate.FORWARDED
         message_id = (message.message_id or message_id_of(None, message.value or b"")) if forwarded else None
         yield Written(message.key, message.value, outcome, message_id, message.user)

@@ -41,6 +41,7 @@ class Writer:
         self._ledger = ledger
         self._messages = messages
         self._stop = threading.Event()
+        self._at_ms = time.time_ns() // 1_000_000
         self._places: dict[bytes, int] = {}
         self._producer = Producer(
             {
@@ -109,7 +110,12 @@ class Writer:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, key=message.key, value=message.value, partition=partition, on_delivery=stored
+                    self._topic,
+                    key=message.key,
+                    value=message.value,
+                    partition=partition,
+                    on_delivery=stored,
+                    timestamp=self._at_ms,  # all of one month, so that what `tracked_only` keeps is known beforehand
                 )
             except BufferError:
                 self._producer.poll(0.1)

@@ -28,6 +28,7 @@ _START_SECONDS: Final = 90
 _START_ATTEMPTS: Final = 3  # a free port may be taken by another program before it is bound
 _COMMAND_SECONDS: Final = 120
 _PROBE_SECONDS: Final = 0.2
+_WAIT_SECONDS: Final = 5  # of kubectl's own waiting, between looks at whether all programs still run
 _NODE: Final = {
     "apiVersion": "v1",
     "kind": "Node",
@@ -102,10 +103,10 @@ class Cluster:
         return self._run("helm", arguments, stdin)
 
     def apply(self, *manifests: object) -> str:
-        """Apply objects, given as they are in JSON, with strict validation on the server.
+        """Apply objects, given as they are in JSON, with strict validation: an unknown field is an error.
 
         Raises:
-            ClusterError: the server refuses one.
+            ClusterError: one is refused.
         """
         listed = {"apiVersion": "v1", "kind": "List", "items": manifests}
         return self.kubectl("apply", "--server-side", "--validate=strict", "-f", "-", stdin=json.dumps(listed))
@@ -140,7 +141,7 @@ class Cluster:
         self._launch("kwok", control_plane.kwok(access, ports, toolbox.kwok_stages()))
         self.kubectl("create", "-f", "-", stdin=json.dumps(_NODE))
         self.kubectl("apply", "--server-side", "-f", str(toolbox.crd_directory()))
-        seconds = f"--timeout={_PROBE_SECONDS}s"
+        seconds = f"--timeout={_WAIT_SECONDS}s"
         self._await("the node", deadline, "wait", "--for=condition=Ready", seconds, f"node/{NODE}")
         self._await("the custom resources", deadline, "wait", "--for=condition=Established", seconds, "crd", "--all")
         self._await("the controllers", deadline, "get", "serviceaccount", "default")

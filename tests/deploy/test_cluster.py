@@ -51,7 +51,7 @@ def test_the_custom_resources_of_the_chart_are_known(cluster: Cluster) -> None:
 
 def test_an_unknown_field_of_a_custom_resource_is_refused(cluster: Cluster) -> None:
     rules = {"groups": [{"name": "a", "rules": [{"alert": "A", "expr": "1", "forr": "5m"}]}]}
-    with pytest.raises(ClusterError, match=r'unknown field "spec\.groups\[0\]\.rules\[0\]\.forr"'):
+    with pytest.raises(ClusterError, match=r"\bforr\b.*(unknown|not declared)|unknown field .*\bforr\b"):
         cluster.apply(_object("monitoring.coreos.com/v1", "PrometheusRule", "misspelt", "default", rules))
 
 
@@ -90,7 +90,7 @@ def test_it_listens_on_loopback_alone_and_leaves_neither_process_nor_file(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with Cluster() as cluster:
         processes = [psutil.Process(pid) for pid in cluster.pids]
-        assert [process.name() for process in processes] == [program[:15] for program in PROGRAMS]
+        assert [process.name() for process in processes] == list(PROGRAMS)
         listening = [
             each.laddr.ip
             for process in processes

@@ -97,7 +97,7 @@ def test_a_pin_that_changes_gives_another_place(tmp_path: Path, monkeypatch: pyt
 def test_without_room_on_the_disk_nothing_is_begun(fakes: type[FakeWorkshop], monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "free")  # noqa: PYI024 -- the shape of what shutil gives
     monkeypatch.setattr("shutil.disk_usage", lambda _path: usage(free=1e9))
-    with pytest.raises(toolbox.ToolsUnavailableError, match=r"takes 11 GB for a while, and .* has 1\.0 GB"):
+    with pytest.raises(toolbox.ToolsUnavailableError, match=r"takes 6 GB for a while, and .* has 1\.0 GB"):
         toolbox.prepare(["helm", "kubernetes"])
     assert fakes.built == []
 

@@ -18,6 +18,7 @@ from pipeline.stream.transport import BatchConsumer, Transport, TransportOptions
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.ledger import RecordBatch
@@ -53,6 +54,7 @@ class FakeState:
     """How a role goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None = None
+    holds: frozenset[HoldReason] = frozenset()
     retrying: bool = False
 
 
@@ -65,6 +67,7 @@ class FakeWork:
     def __init__(self, *, settles_at_once: bool = False) -> None:
         self.settles_at_once = settles_at_once
         self.batches: list[MessageBatch] = []
+        self.partitions: list[int] = []
         self.effects: list[str] = []
         self.status = FakeState()
         self.accept_error: Exception | None = None
@@ -83,6 +86,9 @@ class FakeWork:
     def fail(self, error: Exception) -> None:
         assert self._fault is not None
         self._fault.set_exception(error)
+
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        self.partitions = sorted(number for _, number in partitions)
 
     def accept(self, batch: MessageBatch) -> None:
         if self.accept_error is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _REQUEST_SECONDS = 20
 _POLL_SECONDS = 0.05
+_MOST_UNCONFIRMED = 50_000
 _BY_KEY = -1
 _NOW = 0
 
@@ -72,6 +73,8 @@ def produce(bootstrap_servers: str, topic: str, messages: Iterable[RawMessage], 
 
     count = 0
     for count, message in enumerate(messages, 1):  # noqa: B007 -- the count is the result
+        while len(producer) >= _MOST_UNCONFIRMED:  # a slow broker makes the writer wait, not fail
+            producer.poll(_POLL_SECONDS)
         producer.produce(
             topic,
             value=message.value,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import aiohttp
 from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from tests.integration.clients import committed_offsets, eventually, watermarks
+from tests.integration.stream_workers import SESSION_SECONDS, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -61,6 +61,15 @@ class WorkerProcess:
         except aiohttp.ClientError:
             return 0, ""
 
+    async def said(self, path: str, text: str) -> int:
+        """Wait until its status server says this; return the status."""
+        async with asyncio.timeout(EXIT_SECONDS):
+            while True:
+                status, answer = await self.get(path)
+                if text in answer:
+                    return status
+                await asyncio.sleep(0.05)
+
 
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
@@ -94,7 +103,7 @@ class Pipeline:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(http_port),
             "LOG_FORMAT": "console",
-            "SESSION_TIMEOUT_SECONDS": "2",
+            "SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             **self.settings,
         }
         # What a killed worker leaves behind goes away with the test's folder.
@@ -179,10 +188,3 @@ async def running_pipeline(
             if worker.process.returncode is None:
                 await worker.kill()
         await segment.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline.settings.choices import Role
@@ -14,28 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.brokers import Broker
-    from tests.integration.pipeline_processes import WorkerProcess
 
 ALL_BAD = 200
-
-
-async def said(worker: WorkerProcess, path: str, text: str) -> int:
-    """Wait until the status server says this; return the status."""
-    async with asyncio.timeout(60):
-        while True:
-            status, answer = await worker.get(path)
-            if text in answer:
-                return status
-            await asyncio.sleep(0.05)
 
 
 async def test_a_template_that_makes_everything_a_reject_stops_the_processor(broker: Broker, tmp_path: Path) -> None:
     async with running_pipeline(broker, tmp_path, partitions=1, SHUTDOWN_TIMEOUT_SECONDS="60") as pipeline:
         await write(pipeline, [RawMessage(key=b"u", value=b'{"evnt":1}', partition=0) for _ in range(ALL_BAD)])
         processor = await pipeline.start(Role.PROCESSOR)
-        assert await said(processor, "/readyz", "would become dead letters") == 503
+        assert await processor.said("/readyz", "would become dead letters") == 503
         assert (await processor.get("/healthz"))[0] == 200
-        assert await said(processor, "/metrics", "onesignal_pipeline_events_holding 1.0") == 200
+        assert await processor.said("/metrics", 'onesignal_pipeline_holding{reason="breaker"} 1.0') == 200
         assert await processor.stop() == 0, pipeline.logs()
         servers = pipeline.broker.bootstrap_servers
         assert read_topic(servers, pipeline.dead_letter_topic) == []
@@ -43,5 +31,5 @@ async def test_a_template_that_makes_everything_a_reject_stops_the_processor(bro
 
         pipeline.settings = {**pipeline.settings, "DEAD_LETTER_MAX_SHARE": "1"}
         processor = await pipeline.start(Role.PROCESSOR)
-        assert await said(processor, "/readyz", "ready") == 200
+        assert await processor.said("/readyz", "ready") == 200
         await eventually(lambda: len(read_topic(servers, pipeline.dead_letter_topic)) == ALL_BAD, within_seconds=60)

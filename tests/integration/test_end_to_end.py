@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.local.segment_faults import AnswerStatus
 from pipeline.local.traffic import traffic
-from pipeline.local.traffic_truth import CURB, Fate, fate
+from pipeline.local.traffic_truth import CURB, Fate, Fates
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic
 from tests.integration.pipeline_processes import PARTITIONS, Pipeline, WorkerProcess, running_pipeline
@@ -63,7 +63,8 @@ async def test_traffic_of_every_shape_adds_up_from_the_raw_topic_to_segment(brok
         await write(pipeline, [RawMessage(key=message.key, value=message.value) for message in messages])
         await pipeline.settled()
 
-        fates = [fate(message.sort, message.kind, CURB) for message in messages]
+        meant = Fates(CURB)
+        fates = [meant.of(message) for message in messages]
         expected = Counter(fates)
         told = await numbers(processor)
         assert told["events_received_total"] == EVENTS

@@ -10,7 +10,6 @@ import orjson
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, read_topic
 from tests.integration.pipeline_processes import running_pipeline
-from tests.integration.test_breaker import said
 from tests.integration.test_end_to_end import numbers, write
 from tests.integration.test_kill import click
 
@@ -131,5 +130,5 @@ async def test_each_poisoned_message_has_one_outcome_and_its_neighbours_arrive(b
         arrived = [message_id for message_id, user in pipeline.segment.ledger.accepted.items() if user == "good"]
         assert arrived == [orjson.loads(message.value or b"")["event"]["id"] for message in good]
         for worker in workers:
-            assert await said(worker, "/readyz", '"ready"') == 200
+            assert await worker.said("/readyz", '"ready') == 200
             assert await worker.stop() == 0, pipeline.logs()

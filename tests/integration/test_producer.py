@@ -188,8 +188,10 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
         FakeMessage(partition=1, offset=9, key=None, value=None),
     ]
     async with writing(broker) as producer:
-        writer = DeadLetterWriter(producer, topic=topic, partitions=2, rules_version="r-9", now_ms=lambda: 1_234)
-        await writer.store([DeadLetter(stage=Stage.PROCESSOR, reason=reason, message=each) for each in rejected])
+        writer = DeadLetterWriter(producer, topic=topic, partitions=2, now_ms=lambda: 1_234)
+        await writer.store(
+            [DeadLetter(stage=Stage.PROCESSOR, reason=reason, message=each, rules_version=b"r-9") for each in rejected]
+        )
     first, second = await asyncio.to_thread(read_topic, broker.bootstrap_servers, topic)
     assert [(each.partition, each.key, each.value) for each in (first, second)] == [
         (1, b"\xff", b"{broken"),

@@ -68,7 +68,8 @@ def registry() -> Iterator[RegistryServer]:
 
 @pytest.fixture
 def client(registry: RegistryServer) -> Iterator[SchemaRegistryClient]:
-    with SchemaRegistryClient({"url": registry.url}) as client:
+    # Left to itself it waits for ever for an answer that got lost; so it asks again.
+    with SchemaRegistryClient({"url": registry.url, "timeout": 20}) as client:
         yield client
 
 
@@ -219,6 +220,9 @@ async def test_contracts_are_checked_and_registered_from_the_command_line(
         assert "run `onesignal-pipeline schemas register`" in refused.stderr
         told = await command(pipeline, "schemas", "check")
         assert (told.returncode, told.stdout.count("the registry would take it")) == (0, 3)
+        for name in ("raw-event", "segment-record", "dead-letter"):
+            assert f"`onesignal-pipeline schemas register {name}`" in told.stdout
+        assert told.stderr == ""
         dry = await command(pipeline, "schemas", "register", "--dry-run")
         assert f"segment-record: {subject}: not registered" in dry.stdout
         done = await command(pipeline, "schemas", "register")

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.metrics.segment import SegmentMetrics
@@ -304,7 +305,7 @@ async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_
         await delivery.holding()
         assert len(stand_in.ledger.requests) < 200
         assert "would become dead letters" in (delivery.sink.state().hold_reason or "")
-        assert delivery.count("holding") == 1.0
+        assert delivery.sink.state().holds == {HoldReason.BREAKER}
         stand_in.faults.clear()
         await delivery.all_acked(1)
     assert delivery.dead_letters.letters == []

@@ -95,6 +95,18 @@ def test_creating_twice_changes_nothing(broker: Broker, capsys: pytest.CaptureFi
 
 
 @pytest.mark.real_only("CreateTopics")
+def test_what_was_created_is_told_although_the_topics_do_not_fit_together(
+    broker: Broker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = _environment(broker, TOPIC_PARTITIONS="3")
+    _make(broker, environment, RECORDS_TOPIC=2)
+    assert run(["topics", "create"], environment) == ExitCode.FAILED
+    captured = capsys.readouterr()
+    assert f"{environment['PIPELINE_RAW_TOPIC']}: created, 3 partitions\n" in captured.out
+    assert "has 3 partitions and" in captured.err
+
+
+@pytest.mark.real_only("CreateTopics")
 def test_what_the_cluster_refuses_is_told_for_each_topic(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     environment = _environment(broker, TOPIC_REPLICATION_FACTOR="9")
     assert run(["topics", "create"], environment) == ExitCode.FAILED

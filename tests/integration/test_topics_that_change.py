@@ -15,7 +15,6 @@ from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, read_topic
 from tests.integration.cluster_changes import add_partitions, delete_topic
 from tests.integration.pipeline_processes import running_pipeline
-from tests.integration.test_breaker import said
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
 
@@ -41,7 +40,7 @@ async def started(pipeline: Pipeline) -> list[WorkerProcess]:
     """Start both workers, and wait until they are ready."""
     workers = [await pipeline.start(role) for role in Role]
     for worker in workers:
-        assert await said(worker, "/readyz", '"ready"') == 200
+        assert await worker.said("/readyz", '"ready') == 200
     return workers
 
 
@@ -51,10 +50,10 @@ async def test_a_worker_with_nothing_to_do_is_not_ready_while_kafka_is_away(brok
         workers = await started(pipeline)
         with broker.outage():
             for worker in workers:
-                assert await said(worker, "/readyz", "Kafka does not answer") == 503
-                assert await said(worker, "/healthz", "") == 200
+                assert await worker.said("/readyz", "Kafka does not answer") == 503
+                assert await worker.said("/healthz", "") == 200
         for worker in workers:
-            assert await said(worker, "/readyz", '"ready"') == 200
+            assert await worker.said("/readyz", '"ready') == 200
         assert [await worker.stop() for worker in workers] == [0, 0]
         for worker in workers:
             lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
@@ -74,8 +73,8 @@ async def test_added_partitions_wait_untouched_until_the_documented_procedure_br
         await pipeline.accepted(100)
 
         add_partitions(broker, pipeline.raw_topic, AFTER)
-        assert await said(processor, "/readyz", "has 4 partitions and had 2") == 503
-        assert await said(sink, "/readyz", "ready") == 200
+        assert await processor.said("/readyz", "has 4 partitions and had 2") == 503
+        assert await sink.said("/readyz", "ready") == 200
         await write(pipeline, clicks(100, 100, AFTER))
         await pipeline.accepted(150)  # those of the partitions that were there before
         assert (await processor.get("/healthz"))[0] == 200
@@ -88,7 +87,7 @@ async def test_added_partitions_wait_untouched_until_the_documented_procedure_br
         assert "give both the same number" in refused.log.read_text()
 
         add_partitions(broker, pipeline.records_topic, AFTER)
-        assert await said(sink, "/readyz", "has 4 partitions and had 2") == 503
+        assert await sink.said("/readyz", "has 4 partitions and had 2") == 503
         assert [await worker.stop() for worker in (processor, sink)] == [0, 0], pipeline.logs()
         assert len(pipeline.segment.ledger.accepted) == 150
         await started(pipeline)
@@ -102,7 +101,7 @@ async def test_added_partitions_wait_untouched_until_the_documented_procedure_br
 async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_many_are_lost(
     broker: Broker, tmp_path: Path, role: Role
 ) -> None:
-    async with running_pipeline(broker, tmp_path, partitions=1, SESSION_TIMEOUT_SECONDS="6") as pipeline:
+    async with running_pipeline(broker, tmp_path, partitions=1) as pipeline:
         processor, sink = await started(pipeline)
         topic = {Role.PROCESSOR: pipeline.raw_topic, Role.SEGMENT_SINK: pipeline.records_topic}[role]
         behind = {Role.PROCESSOR: processor, Role.SEGMENT_SINK: sink}[role]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 
 from pipeline.local.broker import Fault, Request
 from tests.fakes.stream import FakeWork
+from tests.integration.brokers import Capability
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 from tests.integration.stream_workers import Stage, numbers, running_worker, stage
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.brokers import Broker
+
+WRITTEN = 42
+"""Messages of the topic that is compacted."""
+SEGMENT_MS, APART_MS = 100, 1_000
+COMPACTION_SECONDS = 60
 
 
 async def test_every_message_reaches_the_work_once_and_in_order_and_is_committed(
@@ -85,7 +92,7 @@ async def test_with_work_that_never_settles_memory_is_bound_and_fetching_stops(b
     async with running_worker(
         where, tmp_path, work, max_poll_records=poll_records, max_messages_in_hand=most_in_hand
     ) as worker:
-        await eventually(lambda: worker.in_hand >= partitions * most_in_hand)
+        await eventually(lambda: all(len(work.offsets(each)) >= most_in_hand for each in range(partitions)))
         held = worker.in_hand
         with pytest.raises(TimeoutError):
             await work.until(held + 1, within_seconds=0.5)
@@ -141,7 +148,7 @@ async def test_a_member_that_the_broker_has_forgotten_joins_again_and_loses_noth
 
 
 async def test_an_outage_of_the_broker_is_waited_for(broker: Broker, tmp_path: Path) -> None:
-    if broker.embedded is None:
+    if Capability.OUTAGE not in broker.capabilities:
         pytest.skip("the cluster of KAFKA_BOOTSTRAP_SERVERS is not ours to stop")
     where = stage(broker)
     where.produce(*numbers(5))
@@ -302,7 +309,7 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
     where = stage(
         broker,
         cleanup_policy="compact",
-        segment_ms=100,
+        segment_ms=SEGMENT_MS,
         min_cleanable_dirty_ratio=0.01,
         max_compaction_lag_ms=100,
         min_compaction_lag_ms=0,
@@ -310,27 +317,27 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
     await asyncio.to_thread(compact, where)
     work = FakeWork()
     async with running_worker(where, tmp_path, work, max_poll_records=2) as worker:
-        await eventually(lambda: bool(work.offsets()) and work.offsets()[-1] == 41)
+        await eventually(lambda: bool(work.offsets()) and work.offsets()[-1] == WRITTEN - 1)
         offsets = work.offsets()
         assert offsets != list(range(offsets[0], offsets[-1] + 1)), "the log was not compacted"
         for batch in reversed(work.batches):
             batch.acknowledge()
-        await eventually(lambda: where.committed() == {0: 42})
+        await eventually(lambda: where.committed() == {0: WRITTEN})
         await eventually(lambda: worker.lag == 0)
 
 
 def compact(where: Stage) -> None:
-    """Write one key again and again between others, and wait until the broker has removed some of it."""
+    """Write one key again and again between others, and wait until the broker has removed some of it.
+
+    Only segments that are closed are compacted. A segment is closed by a message whose own time is `segment_ms` after
+    that of the segment's first; so each is told a time, and how fast the writing goes does not matter.
+    """
     servers = where.broker.bootstrap_servers
-    for number in range(40):
-        produce(
-            servers,
-            where.topic,
-            [RawMessage(key=b"again" if number % 2 else b"k-%d" % number, value=b"x", partition=0)],
-        )
-    for number in range(2):
-        produce(servers, where.topic, [RawMessage(key=b"last-%d" % number, value=b"x", partition=0)])
-    for _ in range(300):
-        if len(read_topic(servers, where.topic)) < 42:
-            return
-    raise AssertionError("the broker did not compact the topic")
+    keys = [b"again" if number % 2 else b"k-%d" % number for number in range(WRITTEN - 2)]
+    first = time.time_ns() // 1_000_000 - WRITTEN * APART_MS
+    for number, key in enumerate([*keys, b"last-0", b"last-1"]):
+        message = RawMessage(key=key, value=b"x", partition=0, timestamp_milliseconds=first + number * APART_MS)
+        produce(servers, where.topic, [message])
+    deadline = time.monotonic() + COMPACTION_SECONDS
+    while len(read_topic(servers, where.topic)) == WRITTEN:
+        assert time.monotonic() < deadline, f"the broker did not compact the topic within {COMPACTION_SECONDS} s"

@@ -149,7 +149,7 @@ async def test_the_status_pages_follow_a_worker_through_work_and_hold(broker: Br
         await answers(worker, "/readyz", 200, "ready")
         where.produce(*numbers(3))
         await work.until(3)
-        await answers(worker, "/metrics", 200, "onesignal_pipeline_consumer_lag_messages 3.0")
+        await answers(worker, "/metrics", 200, 'onesignal_pipeline_consumer_lag_messages{partition="0"} 3.0')
         await answers(worker, "/metrics", 200, "onesignal_pipeline_assigned_partitions 1.0")
         await answers(worker, "/metrics", 200, "onesignal_pipeline_messages_in_hand 3.0")
         work.status.hold_reason = "Segment answers 401: check the write key"
@@ -157,7 +157,7 @@ async def test_the_status_pages_follow_a_worker_through_work_and_hold(broker: Br
         await answers(worker, "/metrics", 200, "onesignal_pipeline_ready 0.0")
         work.status.hold_reason = None
         work.settle_all()
-        await answers(worker, "/metrics", 200, "onesignal_pipeline_consumer_lag_messages 0.0")
+        await answers(worker, "/metrics", 200, 'onesignal_pipeline_consumer_lag_messages{partition="0"} 0.0')
         await answers(worker, "/healthz", 200, "nothing waits")
 
 

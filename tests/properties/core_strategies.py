@@ -8,7 +8,7 @@ import orjson
 from hypothesis import strategies as st
 
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
-from pipeline.core.rules import DROP, KEEP, Clause, Condition, Decision, Rule, SampleBy, Verdict
+from pipeline.core.rules import DROP, KEEP, TRACKED_ONLY, Clause, Condition, Decision, Rule, SampleBy, Verdict
 from tests.builders import BodyShape, RawMessage, encode, raw_event
 
 if TYPE_CHECKING:
@@ -125,10 +125,12 @@ def _clauses() -> SearchStrategy[tuple[Clause, ...]]:
 
 
 percents: SearchStrategy[float] = st.sampled_from([0.0, 1.0, 12.5, 50.0, 99.9, 100.0])
-decisions: SearchStrategy[Decision] = st.sampled_from([KEEP, DROP]) | st.builds(
+decisions: SearchStrategy[Decision] = st.sampled_from([KEEP, DROP, TRACKED_ONLY]) | st.builds(
     Decision,
     st.just(Verdict.SAMPLE),
     percents,
     st.sampled_from(SampleBy),
 )
-rule_lists: SearchStrategy[list[Rule]] = st.lists(st.builds(Rule, _clauses(), decisions), max_size=8)
+rule_lists: SearchStrategy[list[Rule]] = st.lists(
+    st.builds(Rule, _clauses(), decisions, shadow=st.sampled_from([False, False, True])), max_size=8
+)

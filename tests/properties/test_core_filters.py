@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import FilterBook, Rules, in_sample
@@ -49,9 +50,19 @@ def holds(clause: Clause, event: Any, kind: Kind) -> bool:
 def first_match(rules: list[Rule], default: Decision, event: Any) -> tuple[int | None, Decision]:
     kind = kind_of(event["event"]["kind"])
     for number, rule in enumerate(rules):
-        if all(holds(clause, event, kind) for clause in rule.when):
+        if not rule.shadow and all(holds(clause, event, kind) for clause in rule.when):
             return number, rule.then
     return None, default
+
+
+def shadows_that_would_decide(rules: list[Rule], default: Decision, event: Any) -> list[int]:
+    """Bring each shadow into the light alone, and see whether it decides."""
+    lit = [
+        [replace(other, shadow=other.shadow and place != shadow) for place, other in enumerate(rules)]
+        for shadow in range(len(rules))
+    ]
+    places = [place for place, rule in enumerate(rules) if rule.shadow]
+    return [place for place in places if first_match(lit[place], default, event)[0] == place]
 
 
 @given(rule_lists, decisions, st.lists(events(), min_size=1, max_size=5))
@@ -64,10 +75,13 @@ def test_compiled_rules_decide_as_plain_ones(rules: list[Rule], default: Decisio
         event = decode(encode(raw))
         assert isinstance(event, Event)
         kind = kind_of(event.event.kind)
-        ruling = book.filter_for(kind, anonymous=identify(event).user_id is None).ruling(event)
+        compiled_filter = book.filter_for(kind, anonymous=identify(event).user_id is None)
+        ruling = compiled_filter.ruling(event)
         assert (ruling.rule, ruling.decision) == first_match(rules, default, raw)
+        shadows = compiled_filter.shadows_before(ruling, event)
+        assert list(shadows) == shadows_that_would_decide(rules, default, raw)
         if kind.known:
-            assert ruling.rule not in never
+            assert not {ruling.rule, *shadows} & never
 
 
 @given(st.text(alphabet="ab*?[]!-^\\.+(|", max_size=12), st.text(alphabet="ab*?[]!-^\\.+(|\n", max_size=12))

@@ -29,7 +29,7 @@ def backlog_of(sizes: list[tuple[int, list[int]]], limits: PackingLimits) -> tup
             records.append(f"{serial}".zfill(length)[:length].encode())
         messages = [FakeMessage(value=value, partition=partition) for value in records]
         held = HeldBatch(batch=FakeBatch(partition, messages, []), since=0.0, size=0, unsettled=len(records))
-        backlog.append(Run(held=held, records=records, messages=messages))
+        backlog.append(Run(held=held, records=records, messages=messages, times=[0.0] * len(records)))
         all_records.extend((partition, value) for value in records)
     return backlog, all_records
 

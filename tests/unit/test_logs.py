@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,17 @@ def test_a_line_is_one_json_object_that_starts_with_time_level_and_message() -> 
         "records": 3,
         "partition": 1,
     }
+
+
+def test_what_is_told_everywhere_is_in_every_line_and_a_line_of_its_own_field_wins() -> None:
+    stream = io.StringIO()
+    configure_logs("info", as_json=True, everywhere={"role": "processor"}, stream=stream)
+    structlog.get_logger("pipeline.stream").info("partitions assigned")
+    structlog.get_logger("pipeline.bootstrap").info("role started", role="segment-sink")
+    library = threading.Thread(target=lambda: logging.getLogger("aiokafka").error("lost"))
+    library.start()
+    library.join()
+    assert [line["role"] for line in _lines(stream)] == ["processor", "segment-sink", "processor"]
 
 
 def test_a_value_that_json_lacks_does_not_lose_the_line() -> None:
@@ -115,7 +127,9 @@ def test_no_level_makes_a_library_tell_its_requests_with_their_secrets_and_bodie
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
-@pytest.mark.parametrize("library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access", "confluent_kafka"])
+@pytest.mark.parametrize(
+    "library", ["faust", "aiokafka", "mode", "asyncio", "aiohttp.access", "confluent_kafka", "httpx2"]
+)
 def test_what_libraries_tell_in_passing_is_not_heard(library: str, level: str) -> None:
     stream = _configured(level)
     logging.getLogger(library).info("chatter")

@@ -16,7 +16,8 @@ from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.schema_types import parse_schema, read_record
 from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
-from pipeline.core.events import Content, Details, Event, Facts, Person
+from pipeline.core.content import Content
+from pipeline.core.events import Details, Event, Facts, Person
 from pipeline.core.outcomes import RejectReason
 
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import avro.schema
+import orjson
+from fastavro import schema as fastavro_schema
 
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 
 _FINGERPRINT: Final = "CRC-64-AVRO"
@@ -57,9 +59,16 @@ def fingerprint(prefix: bytes) -> bytes:
 
 
 def fingerprint_of(schema: str) -> bytes:
-    """Return the CRC-64-AVRO fingerprint of a schema, little endian.
+    """Return the CRC-64-AVRO fingerprint of a schema, little endian: the one that Avro for Java writes.
+
+    It is fastavro's. The avro package leaves ``{"type": "long"}`` where a logical type stood, and writes a type out
+    again where it is used again, so it finds another fingerprint for such schemas.
 
     Raises:
-        avro.errors.SchemaParseException: it is not an Avro schema.
+        UnusableSchemaError: it is not an Avro schema.
     """
-    return avro.schema.parse(schema).fingerprint(_FINGERPRINT)
+    try:
+        canonical = fastavro_schema.to_parsing_canonical_form(orjson.loads(schema))
+    except Exception as error:
+        raise UnusableSchemaError(f"it is not an Avro schema ({type(error).__name__}: {error})") from error
+    return bytes.fromhex(fastavro_schema.fingerprint(canonical, _FINGERPRINT))

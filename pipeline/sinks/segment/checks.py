@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
@@ -20,6 +21,9 @@ _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
 ReadAvro: TypeAlias = "Callable[[bytes], bytes | SegmentRejectReason]"
 MAX_MESSAGE_ID_CHARACTERS: Final = 100
 """Segment's limit of `messageId` (duplicate-data.md)."""
+
+
+UNKNOWN_TIME: Final = 0.0
 
 
 class SegmentRejectReason(StrEnum):
@@ -50,6 +54,7 @@ class _TrackCall(msgspec.Struct, frozen=True, gc=False):
     )
     user_id: str | None = msgspec.field(name="userId", default=None)
     anonymous_id: str | None = msgspec.field(name="anonymousId", default=None)
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class _AnyCall(msgspec.Struct, frozen=True, gc=False):
@@ -70,13 +75,15 @@ _decode_any_call = msgspec.json.Decoder(_AnyCall).decode
 class Examined:
     """The messages of a batch, sorted out.
 
-    ``records`` are the values of ``messages``, the ones that may be sent, in order. ``letters`` are the others.
+    ``records`` are the values of ``messages``, the ones that may be sent, in order. ``times`` are when their events
+    happened, in seconds since the epoch, `UNKNOWN_TIME` where that is not told. ``letters`` are the others.
     ``unknown_format`` is the first format version that this program does not know: from that message on, nothing
     was examined.
     """
 
     records: Sequence[bytes]
     messages: Sequence[Message]
+    times: Sequence[float]
     letters: Sequence[DeadLetter]
     unknown_format: bytes | None
 
@@ -89,6 +96,7 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: Re
     """
     records: list[bytes] = []
     sendable: list[Message] = []
+    times: list[float] = []
     letters: list[DeadLetter] = []
     for message in messages:
         found = message.headers
@@ -102,21 +110,26 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: Re
                 continue
             value = read
         elif version != RECORD_FORMAT:
-            return Examined(records=records, messages=sendable, letters=letters, unknown_format=version)
+            return Examined(records=records, messages=sendable, times=times, letters=letters, unknown_format=version)
         if value is None:
             letters.append(_letter(message, SegmentRejectReason.TOMBSTONE))
             continue
-        reason = reject_reason(value, max_bytes=max_record_bytes)
-        if reason is None:
+        seen = look_at(value, max_bytes=max_record_bytes)
+        if isinstance(seen, SegmentRejectReason):
+            letters.append(_letter(message, seen))
+        else:
             records.append(value)
             sendable.append(message)
-        else:
-            letters.append(_letter(message, reason))
-    return Examined(records=records, messages=sendable, letters=letters, unknown_format=None)
+            times.append(seen)
+    return Examined(records=records, messages=sendable, times=times, letters=letters, unknown_format=None)
 
 
-def reject_reason(record: bytes, *, max_bytes: int) -> SegmentRejectReason | None:
-    """Say why Segment could not use a record; None if it can."""
+def look_at(record: bytes, *, max_bytes: int) -> SegmentRejectReason | float:
+    """Say why Segment could not use a record; if it can, when its event happened, or `UNKNOWN_TIME`.
+
+    The time comes from the same reading that checks the record, so a header for it would only cost more: bytes in
+    Kafka, and as much time.
+    """
     if len(record) > max_bytes:
         return SegmentRejectReason.TOO_LARGE
     try:
@@ -124,14 +137,14 @@ def reject_reason(record: bytes, *, max_bytes: int) -> SegmentRejectReason | Non
         if not record.isascii():
             record.decode()  # msgspec does not look for broken UTF-8 in fields that it skips
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _diagnose(record)
+        return _diagnose(record) or UNKNOWN_TIME
     if call.event.isspace() or call.message_id.isspace() or (call.user_id or call.anonymous_id or " ").isspace():
-        return _diagnose(record)
-    return None
+        return _diagnose(record) or UNKNOWN_TIME
+    return UNKNOWN_TIME if call.timestamp is None else call.timestamp.timestamp()
 
 
 def _diagnose(record: bytes) -> SegmentRejectReason | None:
-    """Say the same as `reject_reason`, slowly: this is the definition, what comes before it is the short way."""
+    """Say the same as `look_at`, slowly: this is the definition, what comes before it is the short way."""
     try:
         record.decode()
         call = _decode_any_call(record)

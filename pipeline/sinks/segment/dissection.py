@@ -68,7 +68,13 @@ class Dissection:
             letters[verdict.run.held].append(letter)
         return Flight(
             runs=tuple(
-                Run(held=held, records=(), messages=(), letters=sorted(found, key=lambda letter: letter.message.offset))
+                Run(
+                    held=held,
+                    records=(),
+                    messages=(),
+                    times=(),
+                    letters=sorted(found, key=lambda letter: letter.message.offset),
+                )
                 for held, found in letters.items()
             )
         )

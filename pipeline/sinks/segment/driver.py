@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pipeline.metrics.segment import AcceptedFlush
 from pipeline.sinks.segment.actions import Acknowledge, Send, Store, Wait
 from pipeline.sinks.segment.holds import unknown_formats
 from pipeline.sinks.segment.request import build_body
@@ -122,9 +123,16 @@ class LaneDriver:
         )
         match decision:
             case Done():
-                fullness = len(body) / self._shared.max_batch_bytes
-                self._shared.metrics.accepted(self.lane.flight.record_count, fullness=fullness)
-                log.info("segment batch accepted", duration_seconds=round(self._now() - self._departed_at, 3))
+                accepted = AcceptedFlush(
+                    records=self.lane.flight.record_count,
+                    body_bytes=len(body),
+                    budget_bytes=self._shared.max_batch_bytes,
+                    attempts=attempt,
+                    duration_seconds=self._now() - self._departed_at,
+                    event_times=self.lane.flight.times,
+                )
+                self._shared.metrics.accepted(accepted, now=self._shared.wall_clock())
+                log.info("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))
             case Retry(after_seconds=seconds, everywhere=everywhere):
                 log.warning("segment request failed, trying again", after_seconds=round(seconds, 3))
                 if everywhere:

@@ -36,6 +36,7 @@ class HeldBatch:
 class Run:
     """Consecutive records of one batch; ``records`` are the values of ``messages``.
 
+    ``times`` are when their events happened, in seconds since the epoch, 0 where that is not known.
     ``letters`` are the batch's messages that cannot be sent; they travel with its first run. ``size`` counts the
     records' bytes, each with a separator.
     """
@@ -43,6 +44,7 @@ class Run:
     held: HeldBatch
     records: Sequence[bytes]
     messages: Sequence[Message]
+    times: Sequence[float]
     letters: Sequence[DeadLetter] = ()
     size: int = field(init=False)
 
@@ -53,8 +55,14 @@ class Run:
     def split(self, count: int) -> tuple[Run, Run]:
         """Cut after ``count`` records."""
         return (
-            replace(self, records=self.records[:count], messages=self.messages[:count]),
-            replace(self, records=self.records[count:], messages=self.messages[count:], letters=()),
+            replace(self, records=self.records[:count], messages=self.messages[:count], times=self.times[:count]),
+            replace(
+                self,
+                records=self.records[count:],
+                messages=self.messages[count:],
+                times=self.times[count:],
+                letters=(),
+            ),
         )
 
 
@@ -67,6 +75,10 @@ class Flight:
     @property
     def records(self) -> list[bytes]:
         return list(chain.from_iterable(run.records for run in self.runs))
+
+    @property
+    def times(self) -> list[float]:
+        return list(chain.from_iterable(run.times for run in self.runs))
 
     @property
     def letters(self) -> list[DeadLetter]:
@@ -91,7 +103,7 @@ class Flight:
 
     def only_letters(self) -> Flight:
         """Leave out what can be sent, and the runs of which nothing is left."""
-        return Flight(runs=tuple(replace(run, records=(), messages=()) for run in self.runs if run.letters))
+        return Flight(runs=tuple(replace(run, records=(), messages=(), times=()) for run in self.runs if run.letters))
 
     def only_records(self) -> Flight:
         """Leave out what cannot be sent, and the runs of which nothing is left."""

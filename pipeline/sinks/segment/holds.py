@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from pipeline.core.breaker import BreakerLimits
     from pipeline.kafka.dead_letters import DeadLetter
-    from pipeline.metrics.segment import SegmentMetrics
     from pipeline.sinks.segment.flight import Partition
 
 logger = structlog.get_logger(__name__)
@@ -22,8 +21,7 @@ _MAX_VERSION_CHARACTERS: Final = 20
 class Holds:
     """The reasons for which lanes hold. Lanes that hold for the same reason make one line in the log."""
 
-    def __init__(self, *, metrics: SegmentMetrics, wall_clock: Callable[[], float]) -> None:
-        self._metrics = metrics
+    def __init__(self, *, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._reasons: dict[int, tuple[str, ...]] = {}
         self._told: frozenset[str] = frozenset()
@@ -46,7 +44,6 @@ class Holds:
             logger.info("segment sink goes on")
         self.since = (self.since or self._wall_clock()) if present else None
         self._told = present
-        self._metrics.holding(holding=bool(present))
 
 
 def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:

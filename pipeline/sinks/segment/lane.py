@@ -12,6 +12,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.sinks.segment.actions import Acknowledge, Action, Send, Store, Wait
 from pipeline.sinks.segment.checks import examine
 from pipeline.sinks.segment.dissection import NOTHING, Dissection
@@ -77,6 +78,16 @@ class Lane:
         return self._hold or self._tripped
 
     @property
+    def holds(self) -> frozenset[HoldReason]:
+        """Every cause for which something of this lane is held."""
+        causes = {
+            HoldReason.SEGMENT_REFUSES: self._hold,
+            HoldReason.BREAKER: self._tripped,
+            HoldReason.UNKNOWN_FORMAT: self._unreadable or None,
+        }
+        return frozenset(reason for reason, cause in causes.items() if cause is not None)
+
+    @property
     def flight(self) -> Flight:
         """The records of the request to send or under way, then the dead letters; empty when there is nothing."""
         return self._rest.part if self._rest.part.runs else self._rest.letters
@@ -136,7 +147,15 @@ class Lane:
             return
         seen = examine(batch.messages, max_record_bytes=self._limits.max_record_bytes, read_avro=self._read_avro)
         if seen.records or seen.letters:
-            self._backlog.append(Run(held=held, records=seen.records, messages=seen.messages, letters=seen.letters))
+            self._backlog.append(
+                Run(
+                    held=held,
+                    records=seen.records,
+                    messages=seen.messages,
+                    times=seen.times,
+                    letters=seen.letters,
+                )
+            )
         if seen.unknown_format is not None:
             self._unreadable[held.partition] = seen.unknown_format
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -88,6 +89,8 @@ _ADVICE: Final[Mapping[int, str]] = {
 }
 _REDIRECT_ADVICE: Final = "redirects are not followed: set PIPELINE_SEGMENT_ENDPOINT to the address it moved to"
 _OTHER_ADVICE: Final = "this answer is not one of Segment's: check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way"
+_WRITE_KEY: Final = re.compile(rb"write[ _-]?key", re.IGNORECASE)
+"""Segment's own word is "An invalid write key was provided"; a code or a field's name would say the same."""
 _KEY_ADVICE: Final = "Segment says that the write key is invalid: check PIPELINE_SEGMENT_WRITE_KEY"
 
 
@@ -152,7 +155,7 @@ def _retry(answer: Answered, *, attempt: int, jitter: float, now: float, policy:
 
 
 def _names_the_key(answer: Answered) -> bool:
-    return answer.status == HTTPStatus.BAD_REQUEST and b"write key" in answer.body.lower()
+    return answer.status == HTTPStatus.BAD_REQUEST and _WRITE_KEY.search(answer.body) is not None
 
 
 def _advice(answer: Answered) -> str:

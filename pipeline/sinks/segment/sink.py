@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.client import SegmentClient
 from pipeline.sinks.segment.driver import LaneDriver
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pipeline.sinks.segment.client import BatchClient
     from pipeline.sinks.segment.flight import Partition
     from pipeline.sinks.segment.options import SegmentOptions
+
+
+_STORE_HOLDS: Final = frozenset((HoldReason.MESSAGE_TOO_LARGE,))
 
 
 class SegmentSink:
@@ -68,7 +72,7 @@ class SegmentSink:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
         self._metrics = metrics
-        self._holds = Holds(metrics=metrics, wall_clock=wall_clock)
+        self._holds = Holds(wall_clock=wall_clock)
         shared = Surroundings(
             policy=RetryPolicy(
                 base_seconds=options.retry_base_seconds,
@@ -107,6 +111,8 @@ class SegmentSink:
         )
         for reason in SegmentRejectReason:
             metrics.rejected(reason, 0)
+        metrics.breaker.watch(breaker)
+        metrics.watch(self.state, lanes=options.lanes)
 
     async def run(self) -> None:
         """Drive all lanes until cancelled. A fault that is not an outcome ends all of them and is raised."""
@@ -118,6 +124,9 @@ class SegmentSink:
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
+
+    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Need nothing: a lane is found when the first batch comes."""
 
     def accept(self, batch: MessageBatch) -> None:
         """Take a batch in hand; it goes to the lane of its partition. Never blocks."""
@@ -145,6 +154,9 @@ class SegmentSink:
         lanes = [driver.lane for driver in self._drivers]
         return SinkState(
             hold_reason=self._holds.reason or self._store_hold_reason(),
+            holds=frozenset[HoldReason]().union(
+                *(lane.holds for lane in lanes), () if self._store_hold_reason() is None else _STORE_HOLDS
+            ),
             holding_since=self._holds.since,
             retrying=self._store_retrying() or any(lane.retrying for lane in lanes),
             lanes_in_flight=sum(lane.in_flight for lane in lanes),

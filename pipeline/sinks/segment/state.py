@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.core.hold_reasons import HoldReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +19,7 @@ class SinkState:
     """
 
     hold_reason: str | None
+    holds: frozenset[HoldReason]
     holding_since: float | None
     retrying: bool
     lanes_in_flight: int

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import DropReason, RejectReason
+    from pipeline.metrics.segment import AcceptedFlush
 
 
 def main() -> int:
@@ -51,10 +52,10 @@ def main() -> int:
             meter.received(records)
             super().received(records)
 
-        def accepted(self, records: int, *, fullness: float) -> None:
-            super().accepted(records, fullness=fullness)
-            meter.request_was_full(fullness)
-            meter.settled(records)
+        def accepted(self, flush: AcceptedFlush, *, now: float) -> None:
+            super().accepted(flush, now=now)
+            meter.request_was_full(flush.fullness)
+            meter.settled(flush.records)
 
     vars(composition).update(ProcessorMetrics=MeteredProcessorMetrics, SegmentMetrics=MeteredSegmentMetrics)
     settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[options.role])

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 import orjson
 import pytest
-from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats, subject
 from pipeline.core.avro.contracts import CONTRACTS, RAW_EVENT, SEGMENT_RECORD
@@ -15,10 +14,9 @@ from pipeline.core.avro.records import encode_record
 from pipeline.core.events import Event
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError
-from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings import SettingsError, load_settings
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.schemas_first import SchemasFirst
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record
 from tests.fakes.stream import FakeWork
@@ -117,7 +115,7 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
         assert found.read_avro is not None
         assert found.schemas is not None
         for schema_id in (8, 9):
-            await found.schemas.look_up(registry_prefix(schema_id))
+            await found.schemas.obtain(registry_prefix(schema_id))
         assert found.read_avro(registry_prefix(9) + encode_record(SAMPLE)) == SAMPLE
         assert found.read_avro(registry_prefix(9) + b"\x02") is SegmentRejectReason.NOT_AVRO
         assert found.read_avro(registry_prefix(8) + b"\x02") is SegmentRejectReason.UNUSABLE_SCHEMA
@@ -125,8 +123,8 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
 
 
 async def test_work_is_guarded_only_where_schemas_are_looked_up(fake: FakeRegistry) -> None:
-    work, metrics = FakeWork(), StreamMetrics(CollectorRegistry())
+    work = FakeWork()
     async with sink_formats(settings()) as plain:
-        assert guarded(work, plain.schemas, metrics) is work
+        assert guarded(work, plain.schemas) is work
     async with sink_formats(settings(SCHEMA_REGISTRY_URL=fake.url)) as found:
-        assert isinstance(guarded(work, found.schemas, metrics), SchemasFirst)
+        assert isinstance(guarded(work, found.schemas), PrerequisitesFirst)

@@ -107,6 +107,27 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("settings >&-", ExitCode.DONE),
+        ("rules check no-such-file 2>&-", ExitCode.MISTAKE),
+        ("rules explain keep-all - <&-", ExitCode.DONE),
+        ("settings <&- >&- 2>&-", ExitCode.DONE),
+    ],
+)
+def test_a_standard_stream_that_is_closed_leads_nowhere_and_is_no_crash(command: str, code: ExitCode) -> None:
+    told = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m pipeline {command}', sys.executable],
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (told.returncode, told.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(
     "arguments", [("settings",), ("settings", "--format", "json"), ("rules", "check", "keep-all"), ("--help",)]
 )
 def test_a_full_disk_behind_standard_output_is_one_line_and_no_traceback(arguments: tuple[str, ...]) -> None:

@@ -42,7 +42,7 @@ def test_a_good_file_is_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_text("rules:\n  - when: {action: sent}\n    then: drop\n", encoding="utf-8")
     assert run(["rules", "check", str(path)], {}) == ExitCode.DONE
     captured = capsys.readouterr()
-    assert captured.out.startswith(f"{path}: 1 rules, default keep, version ")
+    assert captured.out.startswith(f"{path}: 1 rule, default keep, version ")
     assert captured.err == ""
 
 
@@ -74,7 +74,7 @@ def test_a_file_of_bytes_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_preset_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["rules", "check", "engagement-only"], {}) == ExitCode.DONE
-    assert capsys.readouterr().out.startswith("preset engagement-only: 1 rules, default keep, version ")
+    assert capsys.readouterr().out.startswith("preset engagement-only: 1 rule, default keep, version ")
 
 
 def test_the_rule_that_decides_is_named(rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +83,19 @@ def test_the_rule_that_decides_is_named(rules: str, tmp_path: Path, capsys: pyte
         "kind      message.push.sent (push, sent, delivery)",
         "outcome   dropped: rule",
         f"decided   {rules}:2: rule 1 `no sends`: drop",
+    ]
+
+
+def test_what_depends_on_who_is_tracked_and_what_shadows_would_do_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shadow.yaml"
+    path.write_text("rules:\n  - {name: no sends, then: drop, shadow: true}\n  - {then: tracked_only}\n")
+    assert run(["rules", "explain", str(path), _event(tmp_path, kind="message.push.sent")], {}) == ExitCode.DONE
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "outcome   kept if its user was tracked this month before, else dropped: not_tracked",
+        f"decided   {path}:3: rule 2: tracked_only",
+        f"shadow    {path}:2: rule 1 `no sends`: drop, if it were no shadow",
     ]
 
 
@@ -179,6 +192,7 @@ def test_rules_and_event_cannot_both_come_from_standard_input(capsys: pytest.Cap
                 ("plain", "keep-all"),
                 ("plain", "curb-sent-and-displayed"),
                 ("plain", "engagement-only"),
+                ("plain", "tracked-only"),
                 ("plain", "folder/"),
                 ("plain", "kept.yaml"),
             ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from pipeline.cli.main import ExitCode, run
@@ -82,3 +83,13 @@ def test_a_folder_that_cannot_be_made_after_all_is_a_mistake(capsys: pytest.Capt
     # The system says that whoever may write everywhere may write here, and then refuses.
     assert run(["worker", "segment-sink"], {**KAFKA, **SEGMENT, "PIPELINE_DATA_DIRECTORY": "/proc/onesignal/x"}) == 2
     assert capsys.readouterr().err.startswith("PIPELINE_DATA_DIRECTORY is `/proc/onesignal/x`, ")
+
+
+def test_every_line_of_a_worker_names_its_role(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["worker", "processor"], {**KAFKA, "PIPELINE_HTTP_PORT": "0"}) == ExitCode.FAILED
+    lines = [orjson.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    assert [line["message"].partition(":")[0] for line in lines] == [
+        "neither PIPELINE_RULES_FILE nor PIPELINE_RULES_PRESET is set",
+        "worker starts",
+    ]
+    assert {line["role"] for line in lines} == {"processor"}

@@ -74,3 +74,13 @@ def test_without_bad_records_there_is_nothing_to_refuse() -> None:
 def test_a_share_of_one_never_holds() -> None:
     made = breaker(max_share=1.0, window=10)
     assert all(made.admit(records=7, bad=7) for _ in range(100))
+
+
+def test_the_share_is_that_of_the_window() -> None:
+    breaker = Breaker(BreakerLimits(max_share=0.5, window=100))
+    assert breaker.share == 0.0
+    breaker.note(records=40, bad=10)
+    breaker.note(records=60, bad=0)
+    assert breaker.share == 0.1
+    breaker.note(records=60, bad=0)
+    assert breaker.share == 0.0

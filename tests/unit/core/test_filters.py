@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.events import Content, Event, Facts, Person
+from pipeline.core.content import Content
+from pipeline.core.events import Event, Facts, Person
 from pipeline.core.filters import FilterBook, in_sample
 from pipeline.core.kinds import KINDS, kind_of
 from pipeline.core.rules import DROP, KEEP, Condition, Decision, SampleBy, Verdict

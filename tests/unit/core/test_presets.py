@@ -30,8 +30,16 @@ def test_engagement_only_drops_the_whole_delivery_category() -> None:
     assert kept(Preset.ENGAGEMENT_ONLY) == {n for n, kind in KINDS.items() if kind.category is Category.ENGAGEMENT}
 
 
+def test_tracked_only_keeps_engagements_and_asks_of_deliveries_whether_their_user_is_tracked() -> None:
+    rules = preset_rules(Preset.TRACKED_ONLY)
+    asked = {kind for kind in KINDS if ruling(rules, event(kind)).decision.verdict == "tracked_only"}
+    assert asked == {name for name, kind in KINDS.items() if kind.category is Category.DELIVERY}
+    assert kept(Preset.TRACKED_ONLY) == set(KINDS) - asked
+    assert rules.needs_tracked_users
+
+
 def test_presets_have_versions_of_their_own_and_no_warnings() -> None:
     all_rules = [preset_rules(preset) for preset in Preset]
     assert len({rules.version for rules in all_rules}) == len(Preset)
-    assert [rules.warnings for rules in all_rules] == [(), (), ()]
+    assert [rules.warnings for rules in all_rules] == [()] * len(Preset)
     assert [rules.filename for rules in all_rules] == [f"preset {preset}" for preset in Preset]

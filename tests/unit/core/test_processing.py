@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.identity import AnonymousPolicy
-from pipeline.core.kinds import KINDS, kind_of
+from pipeline.core.kinds import KINDS, Kind, kind_of
 from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
@@ -30,6 +30,10 @@ def delivered(found: Outcome) -> dict[str, Any]:
 
 def rules(text: str) -> Policy:
     return Policy(rules=parse_rules(text, filename="rules.yaml"))
+
+
+def dropped_anonymously(kind: Kind) -> Drop:
+    return Drop(kind, DropReason.ANONYMOUS, user_key=b"c1a7e2d4-0f3b-4a58-9c0b-1f2d3c4b5a69")
 
 
 def test_a_good_event_is_delivered() -> None:
@@ -82,9 +86,17 @@ def test_names_follow_the_profile() -> None:
 @pytest.mark.parametrize(
     ("kind", "policy", "expected"),
     [
-        (CLICKED, Policy(anonymous_engagement=AnonymousPolicy.DROP), Drop(CLICKED, DropReason.ANONYMOUS)),
+        (
+            CLICKED,
+            Policy(anonymous_engagement=AnonymousPolicy.DROP),
+            dropped_anonymously(CLICKED),
+        ),
         (CLICKED, Policy(anonymous_engagement=AnonymousPolicy.REJECT), Reject(CLICKED, RejectReason.ANONYMOUS)),
-        (SENT, Policy(anonymous_delivery=AnonymousPolicy.DROP), Drop(SENT, DropReason.ANONYMOUS)),
+        (
+            SENT,
+            Policy(anonymous_delivery=AnonymousPolicy.DROP),
+            dropped_anonymously(SENT),
+        ),
         (SENT, Policy(anonymous_delivery=AnonymousPolicy.REJECT), Reject(SENT, RejectReason.ANONYMOUS)),
     ],
     ids=str,
@@ -111,12 +123,12 @@ def test_an_event_about_nobody_is_rejected(policy: AnonymousPolicy) -> None:
 
 def test_an_event_about_nobody_that_a_rule_drops_is_dropped() -> None:
     found = outcome(Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY)), SENT.name, external_id="", subscription_id="")
-    assert found == Drop(SENT, DropReason.RULE, 0)
+    assert found == Drop(SENT, DropReason.RULE, 0)  # it has no user key
 
 
 def test_a_rule_drops_and_the_outcome_tells_which() -> None:
     policy = rules("rules:\n  - when: {channel: sms}\n    then: drop\n  - when: {language: EN}\n    then: drop\n")
-    assert outcome(policy) == Drop(CLICKED, DropReason.RULE, 1)
+    assert outcome(policy) == Drop(CLICKED, DropReason.RULE, 1, b"u-1001")
 
 
 def test_a_rule_keeps_and_the_outcome_tells_which() -> None:
@@ -124,7 +136,7 @@ def test_a_rule_keeps_and_the_outcome_tells_which() -> None:
     found = outcome(policy)
     assert isinstance(found, Deliver)
     assert found.rule == 0
-    assert outcome(policy, user={"language": "de"}) == Drop(CLICKED, DropReason.RULE, None)
+    assert outcome(policy, user={"language": "de"}) == Drop(CLICKED, DropReason.RULE, None, b"u-1001")
 
 
 def test_a_sample_keeps_some_users_with_all_their_events() -> None:
@@ -136,7 +148,9 @@ def test_a_sample_keeps_some_users_with_all_their_events() -> None:
     assert all(len(answers) == 1 for answers in kept.values())
     assert 8 < sum(answers == {True} for answers in kept.values()) < 28
     dropped = next(user for user, answers in kept.items() if answers == {False})
-    assert outcome(policy, external_id=f"u-{dropped}") == Drop(CLICKED, DropReason.SAMPLED_OUT, 0)
+    assert outcome(policy, external_id=f"u-{dropped}") == Drop(
+        CLICKED, DropReason.SAMPLED_OUT, 0, f"u-{dropped}".encode()
+    )
 
 
 def test_a_sample_of_events_keeps_some_events_of_a_user() -> None:

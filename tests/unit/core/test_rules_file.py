@@ -8,7 +8,7 @@ from pipeline.core.mistakes import RulesError
 from pipeline.core.rules import DROP, KEEP, Clause, Condition, Decision, SampleBy, Verdict
 from pipeline.core.rules_file import parse_rules
 
-DECISIONS = "known are `keep`, `drop`, `{sample: {percent: 10, by: user}}`"
+DECISIONS = "known are `keep`, `drop`, `tracked_only`, `{sample: {percent: 10, by: user}}`"
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "rules"
 
 
@@ -82,7 +82,7 @@ def test_yaml_1_1_words_are_texts() -> None:
         ),
         (
             f"rules:\n  - {'k' * 70}: 1\n    then: keep\n",
-            f"r.yaml:2: unknown key `{'k' * 60}…`; known are `name`, `when`, `then`",
+            f"r.yaml:2: unknown key `{'k' * 60}…`; known are `name`, `when`, `then`, `shadow`",
         ),
         ("rules: {}", "r.yaml:1: `rules` must be a list, not keys with values"),
         ("rules: []\ndefault:\n", f"r.yaml:2: `default` has no value; {DECISIONS}"),

@@ -16,13 +16,11 @@ class Why(StrEnum):
 
 
 def letter(message: FakeMessage) -> DeadLetter:
-    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message)
+    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
 
 
 def writer(producer: KeptWrites, partitions: int = 4) -> DeadLetterWriter:
-    return DeadLetterWriter(
-        producer, topic=TOPIC, partitions=partitions, rules_version="r-1", now_ms=lambda: 1_700_000_000_123
-    )
+    return DeadLetterWriter(producer, topic=TOPIC, partitions=partitions, now_ms=lambda: 1_700_000_000_123)
 
 
 async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where_from() -> None:
@@ -79,3 +77,20 @@ async def test_a_letter_that_cannot_be_stored_is_not_taken_for_stored() -> None:
 
 def test_stages_are_safe_as_labels() -> None:
     assert [stage.value for stage in Stage] == ["processor", "segment-sink"]
+
+
+async def test_what_is_stored_is_counted_by_stage_and_reason_once_it_is_confirmed() -> None:
+    kept, counted = KeptWrites(), []
+    store = DeadLetterWriter(
+        kept,
+        topic=TOPIC,
+        partitions=2,
+        now_ms=lambda: 0,
+        on_stored=lambda stage, reason, letters: counted.append((stage, reason, letters)),
+    )
+    await store.store([letter(FakeMessage(offset=n, partition=n)) for n in range(3)])
+    assert counted == [(Stage.PROCESSOR, Why.NOT_JSON, 3)]
+    kept.error = RuntimeError("stopped")
+    with pytest.raises(RuntimeError, match="stopped"):
+        await store.store([letter(FakeMessage(offset=0))])
+    assert len(counted) == 1

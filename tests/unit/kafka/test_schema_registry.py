@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -80,10 +81,12 @@ async def test_a_schema_of_another_kind_is_no_avro_schema(fake: FakeRegistry, ki
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (error(500, 50001), "answers 500"),
+        (error(500, 50001), "answers 500 (told so): its own log may say why"),
         (error(503, 503), "answers 503"),
         (error(429, 429), "answers 429"),
-        (Answer(502, "<html>"), "answers 502"),
+        (Answer(502, "<html>"), "answers 502, and not as a registry does: its own log may say why"),
+        (Answer(404, "<html>"), "answers 404, and not as a registry does: check the path in"),
+        (Answer(404, {"error": "Not Found"}), "answers 404, and not as a registry does: check the path in"),
         (error(401, 401), "check PIPELINE_SCHEMA_REGISTRY_USERNAME and PIPELINE_SCHEMA_REGISTRY_PASSWORD"),
         (error(403, 403), "answers 403"),
         (Answer(200, "<html>a login page</html>"), "cannot be understood"),
@@ -124,6 +127,15 @@ async def test_a_single_object_is_looked_for_in_the_versions_of_the_raw_subject(
         await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA))
 
 
+async def test_a_version_that_cannot_be_read_hides_no_other(fake: FakeRegistry) -> None:
+    fake.answers["GET /subjects/raw-value/versions"] = Answer(200, [1, 2, 3])
+    twice = '{"type":"enum","name":"E","symbols":["A","A"]}'
+    for version, schema in ((1, SCHEMA), (2, twice), (3, "no JSON")):
+        body = {"subject": "raw-value", "version": version, "id": version, "schema": schema}
+        fake.answers[f"GET /subjects/raw-value/versions/{version}"] = Answer(200, body)
+    assert await found(fake, SINGLE_OBJECT_MARK + fingerprint_of(SCHEMA)) == SCHEMA
+
+
 async def test_what_a_schema_refers_to_is_put_in_its_place_once(fake: FakeRegistry) -> None:
     inner = {"type": "record", "name": "Inner", "fields": [{"name": "doc", "type": "string"}]}
     fields: list[dict[str, Any]] = [
@@ -158,6 +170,15 @@ async def test_tls_is_proved_with_the_authority_of_the_setting(tmp_path: Path) -
     await fake.stop()
 
 
+async def test_a_system_without_authorities_leaves_them_to_the_client(
+    fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = SimpleNamespace(cafile=None, capath=None)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+    fake.answers[BY_ID] = Answer(200, {"schema": SCHEMA})
+    assert await found(fake) == SCHEMA
+
+
 async def test_a_contract_is_registered_or_not(fake: FakeRegistry) -> None:
     body = {"subject": "s", "id": 4, "version": 2, "schema": SCHEMA}
     async with client(fake) as registry:
@@ -173,7 +194,7 @@ async def test_a_contract_is_registered_or_not(fake: FakeRegistry) -> None:
 
 
 async def test_compatibility_is_the_registrys_to_judge(fake: FakeRegistry) -> None:
-    path = "POST /compatibility/subjects/s/versions/latest"
+    path = "POST /compatibility/subjects/s/versions"
     async with client(fake) as registry:
         fake.answers[path] = Answer(200, {"is_compatible": True})
         assert await registry.compatible("s", SCHEMA)

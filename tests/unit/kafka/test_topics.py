@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.kafka.topics import FoundTopic, TopicPlan, find_faults, plan_topics
+from pipeline.kafka.topic_plans import TopicPlan, plan_topics
+from pipeline.kafka.topics import FoundTopic, find_faults
 from pipeline.settings import Role, Settings, load_settings
 
 BOTH = tuple(Role)

@@ -181,10 +181,14 @@ def test_the_workers_counters_must_say_the_same() -> None:
         "onesignal_pipeline_segment_records_received_total": 4,
         "onesignal_pipeline_segment_records_accepted_total": 4,
         "onesignal_pipeline_segment_records_rejected_total": 0,
+        "onesignal_pipeline_tracked_users": 2,
     }
-    assert counter_check(counters, run.truth).holds
-    assert counter_check({**counters, "onesignal_pipeline_events_forwarded_total": 5}, run.truth).exceptions == 1
-    assert counter_check({}, run.truth).exceptions == 6
+    assert counter_check(counters, run.truth, run.arrivals).holds
+    assert (
+        counter_check({**counters, "onesignal_pipeline_events_forwarded_total": 5}, run.truth, run.arrivals).exceptions
+        == 1
+    )
+    assert counter_check({}, run.truth, run.arrivals).exceptions == 7
 
 
 def test_a_check_with_an_exception_does_not_hold() -> None:

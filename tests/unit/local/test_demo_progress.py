@@ -24,6 +24,10 @@ def snapshot(written: int, processed: int, records: int, accepted: int) -> Snaps
     )
 
 
+def terminal(out: io.StringIO, width: int) -> Console:
+    return Console(file=out, width=width, force_terminal=True, _environ={"TERM": "xterm"})
+
+
 def times(*seconds: float) -> Callable[[], float]:
     left: Iterator[float] = iter(seconds)
     return lambda: next(left)
@@ -37,10 +41,26 @@ def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
     assert [line.split()[3] for line in out.getvalue().splitlines()] == ["2", "4"]
 
 
+@pytest.mark.parametrize(
+    "console",
+    [
+        # CI systems like to set FORCE_COLOR, which makes rich take a log file for a terminal.
+        lambda out: Console(file=out, force_interactive=False, _environ={"FORCE_COLOR": "1"}),
+        lambda out: Console(file=out, force_terminal=True, _environ={"TERM": "dumb"}),
+    ],
+    ids=["coloured, into a file", "a dumb terminal"],
+)
+def test_where_nothing_can_be_redrawn_there_are_lines(console: Callable[[io.StringIO], Console]) -> None:
+    out = io.StringIO()
+    with DemoProgress(console(out), events=10, now=times(0, 2)) as progress:
+        progress.show(snapshot(7, 5, 3, 2))
+    assert "settled by sink" in out.getvalue()
+    assert "━" not in out.getvalue()
+
+
 def test_on_a_terminal_there_are_bars() -> None:
     out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=True)
-    with DemoProgress(console, events=10) as progress:
+    with DemoProgress(terminal(out, 120), events=10) as progress:
         progress.say("starting")
         progress.show(snapshot(7, 5, 3, 2))
     assert "starting" in out.getvalue()
@@ -54,7 +74,7 @@ def test_a_narrow_terminal_loses_the_bars_then_the_time_and_never_a_count(
     width: int, beside: tuple[bool, bool]
 ) -> None:
     out = io.StringIO()
-    with DemoProgress(Console(file=out, width=width, force_terminal=True), events=20_000_000) as progress:
+    with DemoProgress(terminal(out, width), events=20_000_000) as progress:
         progress.show(snapshot(19_999_999, 5_999_999, 6_999_999, 2_999_999))
     for count in ("19999999/20000000", "5999999/20000000", "2999999/6999999"):
         assert count in out.getvalue()

@@ -22,6 +22,7 @@ MINUS = Sum(place="destination", total=("distinct messageIds", 1), parts=(("forw
 def outcome(*sums: Sum, exceptions: int = 0, killed: Sequence[str] = (), faults: bool = False) -> Outcome:
     comparison = PresetComparison()
     comparison.tallies[Preset.KEEP_ALL].events = 2
+    comparison.tallies[Preset.KEEP_ALL].sent = 1
     comparison.tallies[Preset.KEEP_ALL].users = {b"u-1", b"u-2"}
     return Outcome(
         sums=sums,
@@ -60,7 +61,15 @@ def test_sums_are_written_with_their_signs() -> None:
 
 def test_presets_are_shown_with_their_events_and_users_and_the_preset_of_the_run_is_marked() -> None:
     row = next(line for line in printed(outcome(RIGHT)).splitlines() if "(this run)" in line)
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["keep-all (this run)", "2", "50%", "2", "100%"]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "keep-all (this run)",
+        "2",
+        "50%",
+        "1",
+        "2",
+        "100%",
+        "$0.02",
+    ]
 
 
 def test_what_was_done_to_the_run_is_told() -> None:

@@ -11,12 +11,13 @@ from pipeline.core.message_ids import message_id_of
 from pipeline.core.outcomes import Deliver, Drop, Outcome, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
-from pipeline.core.processing import STATELESS, process
+from pipeline.core.processing import STATELESS, State, process
 from pipeline.local.traffic import LARGEST_MESSAGE_BYTES, traffic
 from pipeline.local.traffic_population import PRIVATE_MARKS
-from pipeline.local.traffic_truth import PRESETS, Fate, Sort, TrafficMessage, Truth, fate
+from pipeline.local.traffic_truth import PRESETS, Fate, Fates, Sort, TrafficMessage, Truth
 from pipeline.local.traffic_window import LARGEST_RECORD_BYTES
 from tests.builders import RawMessage
+from tests.fakes.tracking import PlainTrackedUsers
 
 EVENTS = 30_000
 HEADER_BYTES = 150
@@ -87,10 +88,13 @@ def test_personal_data_is_in_the_bodies_so_that_a_leak_could_be_seen() -> None:
 
 @pytest.mark.parametrize("preset", Preset)
 def test_the_core_agrees_with_the_generators_truth_about_every_message(preset: Preset) -> None:
-    policy = Policy(rules=preset_rules(preset))
-    for message in sample():
-        outcome = process(RawMessage(key=message.key, value=message.value), policy, STATELESS)
-        assert isinstance(outcome, OUTCOMES[fate(message.sort, message.kind, preset.value)]), message
+    policy, fates, tracked_users = Policy(rules=preset_rules(preset)), Fates(preset.value), PlainTrackedUsers()
+    for offset, message in enumerate(sample()):
+        raw = RawMessage(key=message.key, value=message.value, offset=offset)
+        outcome = process(raw, policy, State(tracked_users))
+        assert isinstance(outcome, OUTCOMES[fates.of(message)]), message
+        if isinstance(outcome, Deliver) and outcome.change is not None and outcome.change.mark is not None:
+            tracked_users.mark(outcome.change.mark)
 
 
 def test_what_is_forwarded_is_keyed_by_its_user_named_by_its_id_small_and_free_of_personal_data() -> None:
@@ -158,8 +162,17 @@ def test_the_truth_counts_the_users_of_each_preset() -> None:
     told.note(event("message.push.sent", "a", user="u-1"), 0)
     told.note(event("message.push.received", "b", user="u-2"), 0)
     told.note(event("message.push.clicked", "c", user="u-3"), 0)
-    assert told.users == {
+    told.note(event("message.push.sent", "d", user="u-3"), 0)
+    told.note(event("message.push.sent", "e", user="u-1"), 0)
+    assert {preset: fates.users for preset, fates in told.under.items()} == {
         "keep-all": {"u-1", "u-2", "u-3"},
         "curb-sent-and-displayed": {"u-2", "u-3"},
         "engagement-only": {"u-3"},
+        "tracked-only": {"u-3"},
+    }
+    assert told.forwarded_under == {
+        "keep-all": 5,
+        "curb-sent-and-displayed": 2,
+        "engagement-only": 1,
+        "tracked-only": 2,
     }

@@ -1,31 +1,75 @@
 from __future__ import annotations
 
+import pytest
 from prometheus_client import CollectorRegistry
 
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.core.outcomes import RejectReason
+from pipeline.kafka.dead_letters import Stage
+from pipeline.metrics.lag import PartitionLag
 from pipeline.metrics.stream import StreamMetrics
 
 
-def test_commits_and_repeated_writes_are_counted() -> None:
-    registry = CollectorRegistry()
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(f"onesignal_pipeline_{name}", labels)
+
+
+def test_commits_rebalances_and_repeated_writes_are_counted(registry: CollectorRegistry) -> None:
     metrics = StreamMetrics(registry)
     metrics.committed()
     metrics.committed()
+    metrics.commit_failed()
+    metrics.rebalanced()
     metrics.write_retried()
-    assert registry.get_sample_value("onesignal_pipeline_commits_total") == 2
-    assert registry.get_sample_value("onesignal_pipeline_write_retries_total") == 1
+    names = ("commits_total", "commits_failed_total", "rebalances_total", "write_retries_total")
+    assert [value(registry, name) for name in names] == [2, 1, 1, 1]
 
 
-def test_what_the_consumer_knows_is_read_at_each_scrape() -> None:
-    registry = CollectorRegistry()
-    known = {"lag": 1.0, "partitions": 2.0, "in_hand": 3.0, "idle": 4.0, "ready": 0.0}
+def test_stored_dead_letters_are_counted_by_stage_and_reason(registry: CollectorRegistry) -> None:
+    StreamMetrics(registry).dead_letters_stored(Stage.PROCESSOR, RejectReason.NOT_JSON, 3)
+    assert value(registry, "dead_letters_total", stage="processor", reason="not_json") == 3
+
+
+def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
+    metrics = StreamMetrics(registry)
+    metrics.built(role="processor", version="1.2.3")
+    metrics.bounds(memory_bytes=1024)
+    metrics.retention(3600.0)
+    samples = [sample for family in registry.collect() for sample in family.samples]
+    build = next(sample for sample in samples if sample.name == "onesignal_pipeline_build_info")
+    assert (build.labels["role"], build.labels["version"], build.value) == ("processor", "1.2.3", 1)
+    assert value(registry, "memory_limit_bytes") == 1024
+    assert value(registry, "source_retention_seconds") == 3600
+
+
+def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegistry) -> None:
+    known = {"partitions": 2.0, "in_hand": 3.0, "limit": 20.0, "idle": 4.0, "ready": 0.0}
+    lags = [PartitionLag(partition=7, messages=5, seconds=1.5)]
+    holds = {HoldReason.BREAKER}
     StreamMetrics(registry).watch(
-        lag=lambda: known["lag"],
+        lag=lambda: lags,
         partitions=lambda: known["partitions"],
         in_hand=lambda: known["in_hand"],
+        in_hand_limit=lambda: known["limit"],
         seconds_since_progress=lambda: known["idle"],
         ready=lambda: known["ready"],
+        holds=lambda: holds,
     )
-    names = ("consumer_lag_messages", "assigned_partitions", "messages_in_hand", "seconds_since_progress", "ready")
-    assert [registry.get_sample_value(f"onesignal_pipeline_{name}") for name in names] == [1, 2, 3, 4, 0]
-    known.update(lag=10.0, ready=1.0)
-    assert [registry.get_sample_value(f"onesignal_pipeline_{name}") for name in names] == [10, 2, 3, 4, 1]
+    names = ("assigned_partitions", "messages_in_hand", "messages_in_hand_limit", "seconds_since_progress", "ready")
+    assert [value(registry, name) for name in names] == [2, 3, 20, 4, 0]
+    assert value(registry, "consumer_lag_messages", partition="7") == 5
+    assert value(registry, "consumer_lag_seconds", partition="7") == 1.5
+    assert {reason: value(registry, "holding", reason=reason.value) for reason in HoldReason} == {
+        reason: float(reason is HoldReason.BREAKER) for reason in HoldReason
+    }
+    known.update(idle=10.0, ready=1.0)
+    lags[:] = [PartitionLag(partition=8, messages=0, seconds=0.0)]
+    holds.clear()
+    assert [value(registry, name) for name in names] == [2, 3, 20, 10, 1]
+    assert value(registry, "consumer_lag_messages", partition="7") is None, "it was given up"
+    assert value(registry, "holding", reason="breaker") == 0

@@ -354,10 +354,11 @@ def test_any_text_is_taken_or_refused_in_words_that_name_the_variable(field: str
     assert all(variable(field) in mistake.text for mistake in mistakes)
 
 
-def test_the_secrets_are_those_of_kafka_the_registry_and_segment() -> None:
+def test_the_secrets_are_known() -> None:
     assert secrets() == (
         "kafka_sasl_password",
         "kafka_ssl_key_password",
         "schema_registry_password",
+        "tracked_users_secret",
         "segment_write_key",
     )

@@ -219,3 +219,11 @@ def test_a_restart_reads_again_from_what_is_stored_and_not_from_what_is_settled(
 def test_a_restart_reads_from_the_position_where_nothing_was_ever_stored(ledger: Ledger) -> None:
     ledger.assign({place(): Position(offset=4, committed=False)})
     assert ledger.offsets_to_reread() == {place(): 4}
+
+
+def test_the_oldest_in_hand_is_the_first_that_is_not_settled_in_order(ledger: Ledger) -> None:
+    assert ledger.oldest_in_hand(place()) is None
+    ledger.deliver(place(), (first := messages(0, 1)))
+    ledger.deliver(place(), messages(2)).acknowledge()
+    assert ledger.oldest_in_hand(place()) is first[0]
+    assert ledger.oldest_in_hand(place(5)) is None

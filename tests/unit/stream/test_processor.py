@@ -8,9 +8,11 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
 from pipeline.metrics.processor import ProcessorMetrics
+from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.line import ASK_AGAIN_SECONDS
 from pipeline.stream.processor import Processor
 from pipeline.stream.sorting import sort_batch
@@ -76,10 +78,11 @@ class Bench:
         self.stores = Stores(self.effects)
         self.registry = CollectorRegistry()
         self.processor = Processor(
-            policy=Policy(),
+            policy=Policy,
             records=self.stores,
             dead_letters=self.stores.letters,
             metrics=ProcessorMetrics(self.registry),
+            rules_metrics=RulesMetrics(self.registry),
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
             retrying=lambda: False,
         )
@@ -218,7 +221,7 @@ async def test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_a
     reason = bench.processor.state().hold_reason or ""
     assert "not_json" in reason
     assert "PIPELINE_DEAD_LETTER_MAX_SHARE" in reason
-    assert (bench.metric("holding"), bench.metric("in_flight")) == (1, 101)
+    assert (bench.processor.state().holds, bench.metric("in_flight")) == (frozenset({HoldReason.BREAKER}), 101)
 
 
 async def test_a_few_bad_messages_hold_nothing(bench: Bench) -> None:
@@ -235,11 +238,8 @@ async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: Benc
         with structlog.testing.capture_logs() as lines:
             await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=60.0)
     assert bench.effects == []
-    assert (bench.processor.state().hold_reason, bench.metric("holding"), bench.metric("given_back_total")) == (
-        None,
-        0,
-        11,
-    )
+    assert (bench.processor.state().hold_reason, bench.processor.state().holds) == (None, frozenset())
+    assert bench.metric("given_back_total") == 11
     assert lines == [{"event": "processor holds no more", "log_level": "info"}]
 
 

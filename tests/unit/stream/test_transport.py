@@ -11,6 +11,7 @@ from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError,
 
 from pipeline.kafka.groups import KnownSource
 from pipeline.stream.errors import OffsetsVanishedError
+from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.transport import check_environment
 from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, place
@@ -356,6 +357,13 @@ async def test_lag_leaves_out_partitions_whose_end_is_unknown_or_that_are_gone(b
     bench.thread.ends = {place(0): None, place(1): 3, place(2): 9}
     del bench.thread.positions[place(2)]
     assert bench.consumer.lag() == 3
+
+
+async def test_what_waits_is_told_with_the_time_of_the_oldest_message_in_hand(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    bench.thread.ends = {place(0): 10, place(1): 6}
+    bench.consumer.ledger.deliver(place(0), messages(0, 1, 2))
+    assert bench.consumer.waiting() == [Waiting(0, 10, messages(0)[0].timestamp), Waiting(1, 6, None)]
 
 
 async def test_a_batch_tells_faust_its_partition_and_last_offset(bench: TransportBench) -> None:

@@ -11,7 +11,8 @@ from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.memory import Memory
 from pipeline.core.avro.schema_types import UnusableSchemaError, read_record, read_schema
-from pipeline.core.events import Content, Event, decode
+from pipeline.core.content import Content
+from pipeline.core.events import Event, decode
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.tags import NO_TAGS, read_tags
 from pipeline.core.timestamps import event_time

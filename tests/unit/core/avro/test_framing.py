@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.avro.contracts import DEAD_LETTER
 from pipeline.core.avro.framing import (
     SINGLE_OBJECT_MARK,
     fingerprint,
@@ -12,6 +13,7 @@ from pipeline.core.avro.framing import (
     registry_prefix,
     schema_prefix,
 )
+from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 
 ID_7 = b"\x00\x00\x00\x00\x07"
@@ -56,6 +58,41 @@ def test_a_single_object_names_the_fingerprint_of_its_schema_little_endian() -> 
     assert fingerprint_of('"int"') == INT_FINGERPRINT
     prefix = SINGLE_OBJECT_MARK + INT_FINGERPRINT
     assert (registry_id(prefix), fingerprint(prefix)) == (None, INT_FINGERPRINT)
+
+
+JAVA_FINGERPRINTS = {
+    '{"type":"record","name":"Order","fields":[{"name":"total","type":"int"}]}': "ce978f5f84a1dbd1",
+    # A logical type is no part of the canonical form, and a type with nothing else to say is its name alone.
+    '{"type":"record","name":"R","namespace":"n","fields":[{"name":"x","type":{"type":"int","logicalType":"date"}},'
+    '{"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}},'
+    '{"name":"u","type":{"type":"string","logicalType":"uuid"}},'
+    '{"name":"ts","type":{"type":"long","logicalType":"timestamp-micros"}},'
+    '{"name":"self","type":["null","R"]}]}': "1557c98fab36a8f0",
+    # A type is written out where it comes first, and named afterwards.
+    '{"type":"record","name":"a.b.R","fields":[{"name":"x","type":{"type":"enum","name":"E","symbols":["A"]}},'
+    '{"name":"y","type":"E"},{"name":"z","type":["null",{"type":"fixed","name":"c.F","size":4}]},'
+    '{"name":"m","type":{"type":"map","values":{"type":"array","items":"c.F"}}}]}': "94ff3fb21762f96f",
+    # An empty namespace is none, also inside of another.
+    '{"type":"record","name":"R","namespace":"n","fields":[{"name":"x","type":{"type":"record","name":"R2",'
+    '"namespace":"","fields":[{"name":"q","type":{"type":"string","avro.java.string":"String"}}]}}]}': (
+        "bc77907ea2e62551"
+    ),
+    DEAD_LETTER.text: "702e350c796e0a3c",
+}
+"""What ``SchemaNormalization.parsingFingerprint("CRC-64-AVRO", …)`` of Avro 1.12.2 for Java gives."""
+
+
+@pytest.mark.parametrize("schema", JAVA_FINGERPRINTS)
+def test_the_fingerprint_is_the_one_that_java_writes(schema: str) -> None:
+    assert fingerprint_of(schema).hex() == JAVA_FINGERPRINTS[schema]
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "no JSON", "null", "5", "{}", '{"type":"record"}', '"nonsense"', '{"type":"array"}', "[" * 5_000]
+)
+def test_what_is_no_schema_has_no_fingerprint(schema: str) -> None:
+    with pytest.raises(UnusableSchemaError, match="not an Avro schema"):
+        fingerprint_of(schema)
 
 
 def test_the_fingerprint_does_not_change_with_what_does_not_change_the_bytes() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.kafka.dead_letters import DeadLetter, Stage
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
-from pipeline.sinks.segment.checks import SegmentRejectReason, examine, reject_reason
+from pipeline.sinks.segment.checks import UNKNOWN_TIME, SegmentRejectReason, examine, look_at
 from tests.fakes.segment import FakeMessage, record, record_of
 
 LIMIT = 32_768
@@ -58,12 +58,12 @@ USABLE = [
 
 @pytest.mark.parametrize(("value", "reason"), REJECTED)
 def test_what_segment_would_throw_away_is_rejected(value: bytes, reason: SegmentRejectReason) -> None:
-    assert reject_reason(value, max_bytes=LIMIT) is reason
+    assert look_at(value, max_bytes=LIMIT) is reason
 
 
 @pytest.mark.parametrize("value", USABLE)
 def test_a_good_record_passes(value: bytes) -> None:
-    assert reject_reason(value, max_bytes=LIMIT) is None
+    assert look_at(value, max_bytes=LIMIT) == UNKNOWN_TIME
 
 
 AVRO_REASONS = (
@@ -128,3 +128,11 @@ def test_nothing_is_examined_from_an_unknown_format_version_on() -> None:
 def test_a_message_without_a_format_version_is_taken_for_the_present_one() -> None:
     bare = FakeMessage(value=record(), headers=[("source-partition", b"1")])
     assert examine([bare], max_record_bytes=LIMIT).records == [record()]
+
+
+def test_the_time_of_an_event_is_read_with_the_check_and_lacks_where_it_is_no_time() -> None:
+    times = {"2026-01-01T00:00:00.120Z": 1_767_225_600.12, "2026-01-01T00:00:00": UNKNOWN_TIME, "soon": UNKNOWN_TIME}
+    messages = [FakeMessage(value=record("a", timestamp=text), offset=n) for n, text in enumerate((*times, 7))]
+    seen = examine([*messages, FakeMessage(value=b"{", offset=4)], max_record_bytes=LIMIT)
+    assert seen.times == [*times.values(), UNKNOWN_TIME]
+    assert len(seen.records) == len(seen.times)

@@ -31,6 +31,7 @@ def run_of(partition: int, *offsets: int, letters: tuple[int, ...] = ()) -> Run:
         held=held,
         records=[message.value or b"" for message in messages],
         messages=messages,
+        times=[0.0] * len(messages),
         letters=[
             DeadLetter(stage=Stage.SEGMENT_SINK, reason=SegmentRejectReason.NOT_JSON, message=message)
             for message in every[len(offsets) :]

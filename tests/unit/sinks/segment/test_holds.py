@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import CollectorRegistry
 
-from pipeline.metrics.segment import SegmentMetrics
 from pipeline.sinks.segment.holds import Holds, unknown_formats
 from tests.fakes.segment import TOPIC
 
@@ -15,24 +13,22 @@ if TYPE_CHECKING:
 HOLDS, GOES_ON = ("error", "segment sink holds"), ("info", "segment sink goes on")
 
 
-def holds(wall_clock: Callable[[], float] = lambda: 7.0) -> tuple[Holds, CollectorRegistry]:
-    registry = CollectorRegistry()
-    return Holds(metrics=SegmentMetrics(registry), wall_clock=wall_clock), registry
+def holds(wall_clock: Callable[[], float] = lambda: 7.0) -> Holds:
+    return Holds(wall_clock=wall_clock)
 
 
 def test_lanes_that_hold_for_the_same_reason_make_one_line() -> None:
-    board, registry = holds()
+    board = holds()
     with structlog.testing.capture_logs() as lines:
         for lane in (0, 1):
             board.tell(lane, ("check the key",))
             board.tell(lane, ("check the key",))
     assert lines == [{"log_level": "error", "event": "segment sink holds", "reason": "check the key"}]
     assert (board.reason, board.since) == ("check the key", 7.0)
-    assert registry.get_sample_value("onesignal_pipeline_segment_holding") == 1.0
 
 
 def test_the_hold_is_over_when_the_last_lane_goes_on() -> None:
-    board, registry = holds()
+    board = holds()
     with structlog.testing.capture_logs() as lines:
         board.tell(0, ("check the key",))
         board.tell(1, ("check the path",))
@@ -41,19 +37,18 @@ def test_the_hold_is_over_when_the_last_lane_goes_on() -> None:
         board.tell(1, ())
     assert [(line["log_level"], line["event"]) for line in lines] == [HOLDS, HOLDS, GOES_ON]
     assert (board.reason, board.since) == (None, None)
-    assert registry.get_sample_value("onesignal_pipeline_segment_holding") == 0.0
 
 
 def test_a_hold_is_as_old_as_its_first_reason() -> None:
     times = iter([5.0, 9.0])
-    board, _ = holds(lambda: next(times))
+    board = holds(lambda: next(times))
     board.tell(0, ("check the key",))
     board.tell(0, ("check the path",))
     assert (board.reason, board.since) == ("check the path", 5.0)
 
 
 def test_a_reason_that_comes_back_is_told_again() -> None:
-    board, _ = holds()
+    board = holds()
     with structlog.testing.capture_logs() as lines:
         for reasons in (("check the key",), (), ("check the key",)):
             board.tell(0, reasons)

@@ -443,6 +443,7 @@ def test_the_breaker_holds_before_any_dead_letter_is_written_and_stops_the_split
 
 def test_a_hold_of_the_breaker_ends_when_the_answers_change_and_not_before() -> None:
     machine = lane(max_records=3, breaker=strict())
+    assert machine.holds == frozenset()
     whole = batch(0, A, B, C)
     machine.accept(whole, now=0.0)
     for now in (0.0, 60.0):

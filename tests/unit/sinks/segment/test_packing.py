@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pipeline.sinks.segment.flight import HeldBatch, Run
+from pipeline.sinks.segment.flight import Flight, HeldBatch, Run
 from pipeline.sinks.segment.packing import Backlog, PackingLimits, fitting
 from pipeline.sinks.segment.request import ENVELOPE_BYTES, build_body
 from tests.fakes.segment import FakeBatch, FakeMessage
@@ -14,7 +16,7 @@ def run_of(*records: bytes, partition: int = 0, since: float = 0.0) -> Run:
     messages = [FakeMessage(value=value, partition=partition, offset=n) for n, value in enumerate(records)]
     batch = FakeBatch(partition, messages, [])
     held = HeldBatch(batch=batch, since=since, size=sum(map(len, records)), unsettled=len(records))
-    return Run(held=held, records=records, messages=messages)
+    return Run(held=held, records=records, messages=messages, times=[0.0] * len(records))
 
 
 def backlog_of(*runs: Run, limits: PackingLimits = SMALL) -> Backlog:
@@ -101,3 +103,12 @@ def test_removing_a_partition_makes_room_for_as_many_bytes() -> None:
     backlog = backlog_of(run_of(b"a" * 20), run_of(b"b" * 20, partition=1))
     backlog.remove([("segment.records", 0)])
     assert not backlog.fills_a_request
+
+
+def test_the_times_of_a_run_are_cut_and_joined_with_its_records() -> None:
+    run = replace(run_of(b"a", b"b", b"c"), times=[1.0, 2.0, 3.0])
+    first, second = run.split(1)
+    assert (first.times, second.times) == ([1.0], [2.0, 3.0])
+    flight = Flight(runs=(second, first))
+    assert flight.times == [2.0, 3.0, 1.0]
+    assert flight.only_letters().times == []

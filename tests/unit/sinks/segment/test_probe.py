@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from pipeline.settings.choices import SegmentRegion
-from pipeline.sinks.segment.checks import reject_reason
+from pipeline.sinks.segment.checks import SegmentRejectReason, look_at
 from pipeline.sinks.segment.options import ENDPOINTS
 from pipeline.sinks.segment.probe import EVENT_NAME, ProbeOutcome, ProbeReport, probe
 from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered
@@ -53,7 +53,7 @@ def test_a_check_sends_one_marked_event_that_segment_can_use() -> None:
     segment = FakeSegment([])
     report = probed(OK, segment)
     (event,) = json.loads(segment.bodies[0])["batch"]
-    assert reject_reason(json.dumps(event).encode(), max_bytes=32_768) is None
+    assert not isinstance(look_at(json.dumps(event).encode(), max_bytes=32_768), SegmentRejectReason)
     assert (event["event"], event["messageId"], report.message_id) == (EVENT_NAME, str(ID), str(ID))
     assert event["integrations"] == {"All": False}
     assert any(str(ID) in line for line in report.lines)

@@ -87,8 +87,16 @@ def test_what_speaks_of_the_records_refuses_them(status: int, reason: SegmentRej
     assert says in decision.advice
 
 
-def test_a_400_that_names_the_write_key_says_so() -> None:
-    decision = decided(Answered(status=400, body=b'{"message":"An invalid Write Key was provided"}'))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message":"An invalid Write Key was provided"}',
+        b'{"success":false,"code":"invalid_write_key"}',
+        b'{"error":"writeKey is required"}',
+    ],
+)
+def test_a_400_that_names_the_write_key_says_so(body: bytes) -> None:
+    decision = decided(Answered(status=400, body=body))
     assert isinstance(decision, Hold)
     assert "Segment says that the write key is invalid" in decision.advice
 

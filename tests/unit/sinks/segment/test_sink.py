@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.headers import FORMAT_VERSION
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.response import Answered, Failure, Unanswered
@@ -158,7 +159,7 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
         state = made.sink.state()
         assert (state.holding, state.retrying, state.holding_since) == (True, False, 1_767_225_601.0)
         assert "PIPELINE_SEGMENT_WRITE_KEY" in (state.hold_reason or "")
-        assert made.count("holding") == 1.0
+        assert state.holds == {HoldReason.SEGMENT_REFUSES}
         await until(100.0)
         assert not made.sink.state().holding
 
@@ -449,6 +450,7 @@ def test_an_unknown_format_version_holds_its_partition_and_says_what_to_do() -> 
         state = made.sink.state()
         assert state.holding
         assert "upgrade the sinks first" in (state.hold_reason or "")
+        assert state.holds == {HoldReason.UNKNOWN_FORMAT}
         await until(5.0)
         await made.sink.drain(deadline_seconds=5.0)
         await made.sink.revoke([(TOPIC, 0)], timeout_seconds=5.0)

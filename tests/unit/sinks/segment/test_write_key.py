@@ -8,31 +8,12 @@ from pydantic import SecretStr
 
 from pipeline.sinks.segment.write_key import LOOK_SECONDS, WriteKeyFile
 from tests.fakes.segment import WRITE_KEY
+from tests.mounts import Mount
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NEW_KEY = "N" * 32
-
-
-class Mount:
-    """A secret as Kubernetes mounts it: `write-key` -> `..data/write-key`, and `..data` -> a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "write-key"
-        self._folder = folder
-        self._versions = 0
-        self.swap(WRITE_KEY)
-        self.path.symlink_to("..data/write-key")
-
-    def swap(self, text: str) -> None:
-        """Turn the link to a new folder, in one step."""
-        self._versions += 1
-        version = self._folder / f"..version-{self._versions}"
-        version.mkdir()
-        (version / "write-key").write_text(text, encoding="utf-8")
-        (self._folder / "..next").symlink_to(version.name)
-        (self._folder / "..next").replace(self._folder / "..data")
 
 
 class Clock:
@@ -45,7 +26,7 @@ class Clock:
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Mount:
-    return Mount(tmp_path)
+    return Mount(tmp_path, "write-key", WRITE_KEY)
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from pipeline.stream.schemas_first import LAST_RETRY_SECONDS, SchemasAwayError, SchemasFirst
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.stream.prerequisites import LAST_RETRY_SECONDS, PrerequisiteAwayError, PrerequisitesFirst
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from pipeline.core.messages import Message, MessageBatch
 
@@ -30,19 +31,30 @@ class Batch:
 
 
 class FakeSchemas:
-    """Knows what was looked up. The value of a message is its schema's name."""
+    """Knows what was looked up. The value of a message is its schema's name; ``all_need`` is what any batch needs."""
+
+    words = "schemas"
 
     def __init__(self) -> None:
+        self.all_need: set[bytes] = set()
+        self.forgotten: list[int] = []
         self.known: set[bytes] = set()
         self.asked: list[tuple[float, bytes]] = []
         self.error: Exception | None = None
         self.answers = asyncio.Event()
         self.answers.set()
 
-    def missing(self, batch: MessageBatch) -> set[bytes]:
-        return {message.value for message in batch.messages if message.value} - self.known
+    def missing_for(self, partition: int) -> set[bytes]:
+        del partition
+        return self.all_need - self.known
 
-    async def look_up(self, schema: bytes) -> None:
+    def missing(self, batch: MessageBatch) -> set[bytes]:
+        return (self.all_need | {message.value for message in batch.messages if message.value}) - self.known
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        self.forgotten += partitions
+
+    async def obtain(self, schema: bytes) -> None:
         self.asked.append((asyncio.get_running_loop().time(), schema))
         await self.answers.wait()
         if self.error is not None:
@@ -54,8 +66,7 @@ class Scene:
     def __init__(self) -> None:
         self.work = FakeWork()
         self.schemas = FakeSchemas()
-        self.holding: list[bool] = []
-        self.first = SchemasFirst(self.work, self.schemas, holding=self.holding.append)
+        self.first = PrerequisitesFirst(self.work, self.schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
         self.running = asyncio.ensure_future(self.first.run())
 
     def accepted(self) -> list[bytes | None]:
@@ -120,29 +131,29 @@ async def test_the_schemas_of_a_batch_are_looked_up_side_by_side(stage: Scene) -
 
 @scene
 async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(stage: Scene) -> None:
-    stage.schemas.error = SchemasAwayError("no answer: check the address")
+    stage.schemas.error = PrerequisiteAwayError("no answer: check the address")
     with structlog.testing.capture_logs() as logs:
         stage.first.accept(Batch(b"new"))
         stage.first.accept(Batch(b"new", partition=1))
         await asyncio.sleep(100)
         assert stage.first.state().hold_reason == "no answer: check the address"
-        assert stage.holding.pop() is True
+        assert stage.first.state().holds == {HoldReason.SCHEMA_REGISTRY_AWAY}
         stage.schemas.error = None
         await asyncio.sleep(LAST_RETRY_SECONDS)
     assert stage.first.state().hold_reason is None
-    assert stage.holding.pop() is False
+    assert stage.first.state().holds == frozenset()
     assert stage.accepted() == [b"new", b"new"]
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(stage.schemas.asked[::2])]
     assert waits[:6] == pytest.approx([0.5, 1, 2, 4, 8, 15])
     assert [line["event"] for line in logs] == [
-        "schemas cannot be looked up, holding",
-        "schemas can be looked up again",
+        "what messages need cannot be had, holding",
+        "what messages need can be had again",
     ]
 
 
 @scene
 async def test_a_drain_does_not_wait_for_a_registry_that_is_away(stage: Scene) -> None:
-    stage.schemas.error = SchemasAwayError("away")
+    stage.schemas.error = PrerequisiteAwayError("away")
     stage.first.accept(Batch(b"new"))
     await stage.first.drain(deadline_seconds=60)
     assert asyncio.get_running_loop().time() < 1
@@ -163,7 +174,7 @@ async def test_a_drain_waits_for_an_answer_within_its_time(stage: Scene) -> None
 
 @scene
 async def test_a_partition_that_is_given_up_forgets_what_waits_and_its_hold(stage: Scene) -> None:
-    stage.schemas.error = SchemasAwayError("away")
+    stage.schemas.error = PrerequisiteAwayError("away")
     stage.first.accept(Batch(b"new"))
     stage.first.accept(Batch(b"new", partition=1))
     await asyncio.sleep(1)
@@ -196,3 +207,31 @@ async def test_a_fault_of_the_work_is_raised(stage: Scene) -> None:
     stage.work.fail(ValueError("its own"))
     with pytest.raises(ValueError, match="its own"):
         await stage.running
+
+
+@scene
+async def test_what_every_batch_will_need_is_obtained_at_the_assignment(stage: Scene) -> None:
+    stage.schemas.all_need = {b"memory"}
+    stage.schemas.answers.clear()
+    stage.first.assigned([(TOPIC, 0)])
+    stage.first.accept(Batch(b""))
+    await asyncio.sleep(1)
+    assert (stage.work.partitions, stage.accepted(), stage.first.state().retrying) == ([0], [], True)
+    stage.schemas.answers.set()
+    await asyncio.sleep(1)
+    assert stage.accepted() == [b""]
+    assert [need for _, need in stage.schemas.asked] == [b"memory"]
+
+
+@scene
+async def test_what_was_obtained_for_a_partition_is_forgotten_with_it_and_after_its_work(stage: Scene) -> None:
+    stage.schemas.all_need = {b"memory"}
+    stage.first.assigned([(TOPIC, 0), (TOPIC, 1)])
+    await asyncio.sleep(1)
+    stage.work.may_revoke.clear()
+    revoking = asyncio.create_task(stage.first.revoke([(TOPIC, 1)], timeout_seconds=5))
+    await stage.work.in_revoke.wait()
+    assert stage.schemas.forgotten == []
+    stage.work.may_revoke.set()
+    await revoking
+    assert stage.schemas.forgotten == [1]

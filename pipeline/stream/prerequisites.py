@@ -1,7 +1,7 @@
-"""Look up the schemas of a record batch before the role's work sees it.
+"""Obtain what a record batch needs before the role's work sees it: schemas, or what is remembered of its partition.
 
-The work decodes without waiting for anything, so what names an unknown schema waits here, and what follows it in the
-same partition waits behind it. While the registry is away this is a hold: nothing is decided, nothing is lost.
+The work decides without waiting for anything, so a batch that needs more than there is waits here, and what follows it
+in the same partition waits behind it. While it cannot be had this is a hold: nothing is decided, nothing is lost.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
+
+from pipeline.core.hold_reasons import HoldReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch
     from pipeline.stream.work import Work, WorkState
 
@@ -24,43 +28,53 @@ logger = structlog.get_logger(__name__)
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 15.0
 
+Need = TypeVar("Need")
 _Partition: TypeAlias = tuple[str, int]
 
 
-class SchemasAwayError(Exception):
-    """A schema cannot be looked up now; the text says why and what to check."""
+class PrerequisiteAwayError(Exception):
+    """What is needed cannot be had now; the text says why and what to check."""
 
 
-class Schemas(Protocol):
-    """What is known of schemas, and how more is learnt."""
+class Prerequisites(Protocol[Need]):
+    """What batches need, and how it is had. ``words`` name it in the log."""
 
-    def missing(self, batch: MessageBatch) -> set[bytes]:
-        """Return the schemas that must be looked up before a batch can be read."""
+    words: str
 
-    async def look_up(self, schema: bytes) -> None:
-        """Look a schema up; afterwards it is not missing, whatever the answer was.
+    def missing_for(self, partition: int) -> set[Need]:
+        """Return what must be obtained before any batch of a partition can be decided."""
+
+    def missing(self, batch: MessageBatch) -> set[Need]:
+        """Return what must be obtained before a batch can be decided."""
+
+    async def obtain(self, need: Need) -> None:
+        """Obtain it; afterwards it is not missing, whatever came of it.
 
         Raises:
-            SchemasAwayError: there is no answer now.
+            PrerequisiteAwayError: it cannot be had now.
         """
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        """Forget what was obtained for partitions that are given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SchemasFirstState:
+class GuardedState:
     """How it goes (`pipeline.stream.work.WorkState`)."""
 
     hold_reason: str | None
+    holds: frozenset[HoldReason]
     retrying: bool
 
 
-class SchemasFirst:
-    """A role's work that takes only what it can read (`pipeline.stream.work.Work`)."""
+class PrerequisitesFirst(Generic[Need]):
+    """A role's work that is given only what it can decide (`pipeline.stream.work.Work`)."""
 
-    def __init__(self, work: Work, schemas: Schemas, *, holding: Callable[[bool], None]) -> None:
-        """Take the work, the schemas, and whom to tell that a hold begins or ends."""
+    def __init__(self, work: Work, needs: Prerequisites[Need], *, hold: HoldReason) -> None:
+        """Take the work, what it needs, and what the hold is called while that cannot be had."""
         self._work = work
-        self._schemas = schemas
-        self._holding = holding
+        self._needs = needs
+        self._hold = hold
         self._waiting: dict[_Partition, deque[MessageBatch]] = {}
         self._tasks: dict[_Partition, asyncio.Task[None]] = {}
         self._away: dict[_Partition, str] = {}
@@ -79,28 +93,38 @@ class SchemasFirst:
                 task.cancel()
             await asyncio.gather(work, *self._tasks.values(), return_exceptions=True)
 
+    def assigned(self, partitions: Collection[_Partition]) -> None:
+        """Begin to obtain what every batch of these partitions will need."""
+        for topic, number in partitions:
+            if self._needs.missing_for(number):
+                self._begin((topic, number))
+        self._work.assigned(partitions)
+
     def accept(self, batch: MessageBatch) -> None:
-        """Hand a batch on, at once where its schemas are known and nothing of its partition waits."""
+        """Hand a batch on, at once where it needs nothing more and nothing of its partition waits."""
         place = (batch.topic, batch.partition)
         waiting = self._waiting.get(place)
         if waiting is not None:
             waiting.append(batch)
-        elif self._schemas.missing(batch):
-            self._waiting[place] = deque((batch,))
-            task = self._tasks[place] = asyncio.create_task(self._wait(place))
-            task.add_done_callback(self._report)
+        elif self._needs.missing(batch):
+            self._begin(place, batch)
         else:
             self._work.accept(batch)
 
+    def _begin(self, place: _Partition, *batches: MessageBatch) -> None:
+        self._waiting[place] = deque(batches)
+        task = self._tasks[place] = asyncio.create_task(self._wait(place))
+        task.add_done_callback(self._report)
+
     async def drain(self, *, deadline_seconds: float) -> None:
-        """Settle what is in hand; what waits for a registry that is away is not waited for."""
+        """Settle what is in hand; what waits for something that cannot be had is not waited for."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + deadline_seconds
         await self._until_handed_on(set(self._waiting), deadline_seconds)
         await self._work.drain(deadline_seconds=max(0.0, deadline - clock()))
 
     async def revoke(self, partitions: Collection[_Partition], *, timeout_seconds: float) -> None:
-        """Settle what can be settled within the time, and forget what waits for its schema."""
+        """Settle what can be settled within the time, and forget what waits."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_seconds
         places = {(place[0], place[1]) for place in partitions}
@@ -113,31 +137,35 @@ class SchemasFirst:
             self._waiting.pop(place, None)
             self._here_again(place)
         await self._work.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
+        await self._needs.forget([number for _, number in places])
 
     def state(self) -> WorkState:
-        """Tell how it goes: the registry's hold first, for it comes before everything else."""
+        """Tell how it goes: this hold first, for it comes before everything else."""
         inner = self._work.state()
         reason = next(iter(self._away.values()), None)
-        return SchemasFirstState(
-            hold_reason=reason or inner.hold_reason, retrying=bool(self._waiting) or inner.retrying
+        return GuardedState(
+            hold_reason=reason or inner.hold_reason,
+            holds=inner.holds | {self._hold} if self._away else inner.holds,
+            retrying=bool(self._waiting) or inner.retrying,
         )
 
     async def _wait(self, place: _Partition) -> None:
         waiting = self._waiting[place]
+        await self._obtain(place, partial(self._needs.missing_for, place[1]))
         while waiting:
-            await self._learn(place, waiting[0])
+            await self._obtain(place, partial(self._needs.missing, waiting[0]))
             self._work.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
         self._moved.set()
 
-    async def _learn(self, place: _Partition, batch: MessageBatch) -> None:
-        """Look up what a batch needs, all of it side by side: garbage may name a thousand schemas that do not exist."""
+    async def _obtain(self, place: _Partition, missing_now: Callable[[], set[Need]]) -> None:
+        """Obtain what is missing, all of it side by side: garbage may name a thousand schemas that do not exist."""
         retry_seconds = FIRST_RETRY_SECONDS
-        while missing := self._schemas.missing(batch):  # one may be forgotten while another is looked up
-            answers = await asyncio.gather(*map(self._schemas.look_up, missing), return_exceptions=True)
+        while missing := missing_now():  # one may be forgotten while another is obtained
+            answers = await asyncio.gather(*map(self._needs.obtain, missing), return_exceptions=True)
             errors = [answer for answer in answers if answer is not None]
             for error in errors:
-                if not isinstance(error, SchemasAwayError):
+                if not isinstance(error, PrerequisiteAwayError):
                     raise error
             if errors:
                 self._is_away(place, str(errors[0]))
@@ -147,18 +175,16 @@ class SchemasFirst:
 
     def _is_away(self, place: _Partition, reason: str) -> None:
         if reason not in self._away.values():
-            logger.error("schemas cannot be looked up, holding", reason=reason)
+            logger.error("what messages need cannot be had, holding", needed=self._needs.words, reason=reason)
         self._away[place] = reason
-        self._holding(True)  # noqa: FBT003 -- one fact
         self._moved.set()
 
     def _here_again(self, place: _Partition) -> None:
         if self._away.pop(place, None) is not None and not self._away:
-            logger.info("schemas can be looked up again")
-            self._holding(False)  # noqa: FBT003 -- one fact
+            logger.info("what messages need can be had again", needed=self._needs.words)
 
     async def _until_handed_on(self, places: Collection[_Partition], seconds: float) -> None:
-        """Wait until nothing of these partitions waits but for a registry that is away, or the time is over."""
+        """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""
         try:
             async with asyncio.timeout(seconds):
                 while any(place in self._waiting and place not in self._away for place in places):

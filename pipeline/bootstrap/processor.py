@@ -1,0 +1,151 @@
+"""Build the processor out of settings: its rules, what it remembers, and where its records go."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.bootstrap.formats import guarded, processor_formats
+from pipeline.bootstrap.memories import open_memories
+from pipeline.bootstrap.policy import build_policy, rules_source
+from pipeline.bootstrap.producer import now_ms, open_producer
+from pipeline.bootstrap.topics import begin, retention_seconds
+from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.core.events import decode as decode_json
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.dead_letters import DeadLetterWriter
+from pipeline.kafka.errors import KafkaUnreachableError
+from pipeline.kafka.records import Repartition, SamePartition
+from pipeline.metrics.memory import MemoryMetrics
+from pipeline.metrics.processor import ProcessorMetrics
+from pipeline.metrics.rules import RulesMetrics
+from pipeline.settings.choices import Partitioning, Role
+from pipeline.stream.keying import ForeignKeysError, sample
+from pipeline.stream.prerequisites import PrerequisitesFirst
+from pipeline.stream.processor import Processor
+from pipeline.stream.remembering import MemoriesFirst
+from pipeline.stream.rules_reload import RulesReload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from prometheus_client import CollectorRegistry
+
+    from pipeline.core.events import Event
+    from pipeline.core.outcomes import RejectReason
+    from pipeline.core.policy import Policy
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.producer import BatchProducer
+    from pipeline.kafka.topic_watch import TopicWatch
+    from pipeline.kafka.topics import FoundTopic
+    from pipeline.metrics.stream import StreamMetrics
+    from pipeline.settings.sections import Settings
+    from pipeline.stream.prerequisites import Prerequisites
+    from pipeline.stream.schemas import TopicSchemas
+    from pipeline.stream.work import Work
+
+logger = structlog.get_logger(__name__)
+
+
+class ProcessorRole:
+    """What a worker needs to be a processor. ``rules`` are what it decides by, and change with their files."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: ConnectionOptions,
+        registry: CollectorRegistry,
+        stream_metrics: StreamMetrics,
+        watch: TopicWatch,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._stream_metrics = stream_metrics
+        self._watch = watch
+        self._metrics = ProcessorMetrics(registry)
+        self._memory_metrics = MemoryMetrics(registry)
+        self._rules_metrics = RulesMetrics(registry)
+        self._decode: Callable[[bytes], Event | RejectReason] = decode_json
+        self.rules = RulesReload(
+            rules_source(settings),
+            build_policy(settings),
+            metrics=self._rules_metrics,
+            interval_seconds=settings.rules_reload_seconds,
+            objection=self._objection,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Work]:
+        """Connect the processor; it is disconnected in the end.
+
+        Raises:
+            ClusterFaultError: topics, keys or committed offsets cannot be used as they are, or Kafka does not answer.
+        """
+        settings, connection = self._settings, self._connection
+        topics = await begin(Role.PROCESSOR, settings, connection, self._watch)
+        self._stream_metrics.retention(retention_seconds(Role.PROCESSOR, settings, topics))
+        source = self._watch.source
+        async with (
+            processor_formats(settings) as formats,
+            open_producer(settings, connection, self._stream_metrics) as producer,
+            open_memories(settings, connection, producer, None if source is None else source.identity) as memories,
+        ):
+            if formats.schemas is None:
+                self._decode = formats.formats.decode
+            if (objection := await self._objection(self.rules.policy)) is not None:
+                raise ForeignKeysError(objection)
+            self._memory_metrics.watch(memories)
+            processor = Processor(
+                policy=lambda: self.rules.policy,
+                records=self._records(producer, topics),
+                dead_letters=DeadLetterWriter(
+                    producer,
+                    topic=settings.dead_letter_topic,
+                    partitions=topics[settings.dead_letter_topic].partitions,
+                    now_ms=now_ms,
+                    on_stored=self._stream_metrics.dead_letters_stored,
+                ),
+                metrics=self._metrics,
+                rules_metrics=self._rules_metrics,
+                breaker=Breaker(
+                    BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
+                ),
+                retrying=lambda: producer.retrying,
+                hold_reason=lambda: producer.hold_reason,
+                formats=formats.formats,
+                memories=memories,
+            )
+            yield prepared(processor, formats.schemas, MemoriesFirst(memories))
+
+    def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
+        topic = self._settings.records_topic
+        match self._settings.partitioning:
+            case Partitioning.SAME:
+                return SamePartition(producer, topic=topic)
+            case Partitioning.REPARTITION:
+                return Repartition(producer, topic=topic, partitions=topics[topic].partitions)
+
+    async def _objection(self, policy: Policy) -> str | None:
+        """Say why rules that need tracked users must not be used here."""
+        source = self._watch.source
+        if not policy.rules.needs_tracked_users or source is None:
+            return None
+        if self._settings.partitioning is Partitioning.REPARTITION:
+            logger.warning("with repartitioning a user is tracked in each raw partition by itself")
+            return None
+        try:
+            found = await sample(self._connection, self._settings.raw_topic, source.partitions, self._decode)
+        except KafkaUnreachableError as error:
+            return str(error)
+        return found.objection
+
+
+def prepared(work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Work:
+    """Let the work see only what it can decide.
+
+    Schemas come last, with nothing that waits behind them: an id that the registry did not know is doubted after a
+    minute, and a batch that still waited for its memory then could not be read any more.
+    """
+    return PrerequisitesFirst(guarded(work, schemas), memories, hold=HoldReason.STATE_AWAY)

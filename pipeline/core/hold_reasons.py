@@ -1,0 +1,24 @@
+"""Why a worker stops sending and keeps everything, as a closed enum: safe as a metric label."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class HoldReason(StrEnum):
+    """A cause to hold. `/readyz` and the log say in a sentence what to check."""
+
+    BREAKER = "breaker"
+    """Too many of the last messages would become dead letters."""
+    SEGMENT_REFUSES = "segment_refuses"
+    """Segment's answer says that nothing of ours will be accepted: a wrong key or address, an answer not understood."""
+    UNKNOWN_FORMAT = "unknown_format"
+    """A newer processor wrote records that this sink does not know."""
+    MESSAGE_TOO_LARGE = "message_too_large"
+    """Kafka refuses a message until a topic's limit is raised."""
+    SCHEMA_REGISTRY_AWAY = "schema_registry_away"
+    STATE_AWAY = "state_away"
+    """What is remembered of a partition cannot be read now."""
+    PARTITIONS_ADDED = "partitions_added"
+    """A topic has more partitions than the worker knows, and what they hold waits."""
+    KAFKA_AWAY = "kafka_away"

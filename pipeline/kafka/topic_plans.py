@@ -1,0 +1,76 @@
+"""What the pipeline's topics should be like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipeline.kafka.topic_configuration import RETENTION
+from pipeline.settings.checks import memory_topics
+from pipeline.settings.choices import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.settings.sections import Settings
+
+_MILLISECONDS_PER_HOUR: Final = 3_600_000
+_FOR_EVER: Final = -1
+DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
+"""A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
+_HOURS_PER_DAY: Final = 24
+_DELETED: Final = {"cleanup.policy": "delete"}
+_COMPACTED: Final = {"cleanup.policy": "compact,delete"}
+"""The latest entry of each key is kept, but no longer than the retention."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicPlan:
+    """A topic as the settings want it; `configuration` in Kafka's own names."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    configuration: Mapping[str, str]
+
+
+def topics_of(role: Role, settings: Settings) -> tuple[str, ...]:
+    """List the settings of the topics that a role uses."""
+    match role:
+        case Role.PROCESSOR:
+            return ("raw_topic", "records_topic", "dead_letter_topic", *memory_topics(settings))
+        case Role.SEGMENT_SINK:
+            return ("records_topic", "dead_letter_topic")
+
+
+def plan_topics(settings: Settings) -> tuple[TopicPlan, ...]:
+    """Say how the pipeline's topics should be made."""
+    partitions = settings.topic_partitions
+    dead_letter_partitions = settings.dead_letter_topic_partitions or partitions
+    larger = {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)}
+    wanted: dict[str, tuple[int, int, Mapping[str, str]]] = {
+        "raw_topic": (partitions, settings.raw_topic_retention_hours, _DELETED),
+        "records_topic": (partitions, settings.records_topic_retention_hours, _DELETED),
+        "dead_letter_topic": (
+            dead_letter_partitions,
+            settings.dead_letter_topic_retention_hours,
+            {**_DELETED, **larger},
+        ),
+        "tracked_users_topic": (partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
+        "tracked_users_feed_topic": (partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
+        "message_catalogue_topic": (1, settings.message_catalogue_days * _HOURS_PER_DAY, _COMPACTED),
+    }
+    return tuple(
+        TopicPlan(
+            name=getattr(settings, field),
+            partitions=count,
+            replication_factor=settings.topic_replication_factor,
+            configuration={
+                "compression.type": settings.topic_compression.value,
+                RETENTION: str(kept if kept == _FOR_EVER else kept * _MILLISECONDS_PER_HOUR),
+                **more,
+            },
+        )
+        for field in topics_of(Role.PROCESSOR, settings)
+        for count, kept, more in [wanted[field]]
+    )

@@ -1,0 +1,98 @@
+"""The entries of the topic of tracked users: what their bytes mean, and which of them must be refused.
+
+A mark: key = hash of the user key (8 bytes), first day of the month in days since 1970 (2); value = format version (1),
+fingerprint of the secret (4), epoch of the raw topic (4), raw offset plus one (8). A sketch: key = ``sketch``, month
+(2), name; value = version, fingerprint, epoch, bound minus one (8), hashes (8 each). All numbers are big-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from pipeline.kafka.errors import ClusterFaultError
+from pipeline.settings.mistakes import variable
+from pipeline.state.tracked_users import packed_mark
+from pipeline.state.user_sketch import UserSketch
+
+FORMAT_VERSION: Final = 1
+NO_EPOCH: Final = bytes(4)
+MARK_KEY_LENGTH: Final = 10
+_HEAD: Final = struct.Struct(">B4s4s")
+_MARK_LENGTH: Final = _HEAD.size + 8
+_SKETCH: Final = b"sketch"
+
+
+class ForeignEntryError(ClusterFaultError):
+    """The topic holds what this worker must not take for its own; the text says what to do."""
+
+
+class EntryCodec:
+    """Writes and reads the entries of one raw topic's users."""
+
+    def __init__(self, *, fingerprint: bytes, epoch: bytes, topic: str) -> None:
+        """Take the secret's fingerprint, the first bytes of the raw topic's id, and the topic's name for texts."""
+        self._own_head = _HEAD.pack(FORMAT_VERSION, fingerprint, epoch)
+        self.fingerprint = fingerprint
+        self._topic = topic
+
+    def mark_key(self, user: int, month: int) -> bytes:
+        """Return the key of a mark."""
+        return user.to_bytes(8, "big") + month.to_bytes(2, "big")
+
+    def mark_value(self, offset: int) -> bytes:
+        """Return the value of a mark."""
+        return self._own_head + (offset + 1).to_bytes(8, "big")
+
+    def read_mark(self, key: bytes, value: bytes) -> bytes:
+        """Return a mark (`packed_mark`). One of a former raw topic was made before this log began.
+
+        Raises:
+            ForeignEntryError: it was written with another secret, or by a newer version.
+        """
+        if value[:9] == self._own_head and len(value) == _MARK_LENGTH:
+            return key[:8] + value[9:]
+        self._check(value)
+        if len(value) != _MARK_LENGTH:
+            raise self._foreign("entries that are no marks")
+        return packed_mark(key[:8], -1)
+
+    def sketch_key(self, name: str, month: int) -> bytes:
+        """Return the key of a sketch."""
+        return _SKETCH + month.to_bytes(2, "big") + name.encode()
+
+    def sketch_value(self, sketch: UserSketch) -> bytes:
+        """Return the value of a sketch."""
+        return self._own_head + (sketch.bound - 1).to_bytes(8, "big") + sketch.dump()
+
+    def read_sketch(self, key: bytes, value: bytes) -> tuple[str, int, UserSketch]:
+        """Return name, month and sketch.
+
+        Raises:
+            ForeignEntryError: it was written with another secret, or by a newer version, or is none.
+        """
+        self._check(value)
+        count, rest = divmod(len(value) - _MARK_LENGTH, 8)
+        if not key.startswith(_SKETCH) or rest or count < 0:
+            raise self._foreign("entries that are neither marks nor sketches")
+        bound, *users = struct.unpack_from(f">{count + 1}Q", value, _HEAD.size)
+        month = int.from_bytes(key[len(_SKETCH) : len(_SKETCH) + 2], "big")
+        return key[len(_SKETCH) + 2 :].decode(errors="replace"), month, UserSketch(users, bound + 1)
+
+    def _check(self, value: bytes) -> None:
+        if len(value) < _HEAD.size:
+            raise self._foreign("entries that are none of tracked users")
+        version, fingerprint, _ = _HEAD.unpack_from(value)
+        if version != FORMAT_VERSION:
+            raise self._foreign(f"entries of format {version}, which another version of this program wrote")
+        if fingerprint != self.fingerprint:
+            raise ForeignEntryError(
+                f"topic `{self._topic}` was written with another {variable('tracked_users_secret')}: set that one "
+                "again, or name a new topic, and know that nobody is tracked in it yet"
+            )
+
+    def _foreign(self, what: str) -> ForeignEntryError:
+        return ForeignEntryError(
+            f"topic `{self._topic}` holds {what}: name a topic of its own in {variable('tracked_users_topic')}, or run "
+            "the version that wrote it"
+        )

@@ -1,0 +1,94 @@
+"""Follow partitions as they grow: one consumer for all of them, and what comes is handed to whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import aiokafka
+import structlog
+from aiokafka.errors import KafkaError
+
+from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.kafka.connection import ConnectionOptions
+
+logger = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 5.0
+
+
+class Follower:
+    """Reads on from given positions until it is closed; while Kafka is away it tries again."""
+
+    def __init__(self, connection: ConnectionOptions) -> None:
+        self._connection = connection
+        self._takers: dict[aiokafka.TopicPartition, Callable[[Sequence[Any]], None]] = {}
+        self._positions: dict[aiokafka.TopicPartition, int] = {}
+        self._changed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, topic: str, partition: int, position: int, take: Callable[[Sequence[Any]], None]) -> None:
+        """Hand what comes from a position on to `take`, in runs of messages."""
+        place = aiokafka.TopicPartition(topic, partition)
+        self._takers[place] = take
+        self._positions[place] = position
+        self._changed = True
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="follow")
+
+    def leave(self, topic: str, partition: int) -> None:
+        """Follow a partition no longer."""
+        place = aiokafka.TopicPartition(topic, partition)
+        if self._takers.pop(place, None) is not None:
+            del self._positions[place]
+            self._changed = True
+
+    def check(self) -> None:
+        """Raise what ended the following, if anything did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def close(self) -> None:
+        """Stop."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._read_on()
+            except (KafkaError, OSError) as error:
+                logger.warning("cannot follow what others write, trying again", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        consumer = open_consumer(self._connection)
+        try:
+            await consumer.start()
+            self._changed = True
+            while True:
+                if self._changed:
+                    self._assign(consumer)
+                if not self._takers:
+                    await asyncio.sleep(POLL_MS / 1000)
+                    continue
+                found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+                for place, records in found.items():
+                    take = self._takers.get(place)
+                    if take is not None:
+                        take(records)
+                        self._positions[place] = records[-1].offset + 1
+        finally:
+            await consumer.stop()
+
+    def _assign(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
+        self._changed = False
+        consumer.assign(list(self._takers))
+        for place, position in self._positions.items():
+            consumer.seek(place, position)

@@ -1,0 +1,94 @@
+"""What messages said, by message id: kept in memory within a bound, and in a compacted topic of one partition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from pipeline.core.content import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_MESSAGES: Final = 100_000
+"""Messages that are remembered at the most, the latest ones: about 100 MB if each says 500 bytes."""
+MOST_BYTES: Final = 4_096
+"""An entry larger than this is kept without contents, and one still larger not at all."""
+MILLISECONDS_A_DAY: Final = 86_400_000
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """The value of an entry, as JSON. Other fields of later versions are passed over."""
+
+    content: Content
+    v: int = 1
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Entry).decode
+
+
+class MessageCatalogue:
+    """The messages of the last days (`pipeline.core.catalogue.Catalogue`), oldest first."""
+
+    def __init__(self, *, days: int) -> None:
+        self._age_ms = days * MILLISECONDS_A_DAY
+        self._now_ms = 0
+        self._messages: dict[str, tuple[int, Content]] = {}
+
+    def __len__(self) -> int:
+        """Count the messages."""
+        return len(self._messages)
+
+    def advance(self, now_ms: int) -> None:
+        """Tell the time: age counts from this clock, so that another's that runs ahead makes nobody forget."""
+        self._now_ms = now_ms
+
+    def find(self, message_id: str) -> Content | None:
+        """Return what is known of a message."""
+        found = self._messages.get(message_id)
+        return None if found is None else found[1]
+
+    def learn(self, content: Content) -> None:
+        """Remember what a message said, as much of it as would be read back; the first word counts."""
+        kept = _kept(content)
+        if kept is not None:
+            self._remember(kept[0], self._now_ms)
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Take in entries as they were read from the topic; what is no entry is passed over."""
+        for record in records:
+            try:
+                content = _decode(record.value or b"").content
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            self._remember(content, min(record.timestamp, self._now_ms))
+
+    def _remember(self, content: Content, at_ms: int) -> None:
+        if content.id and at_ms >= self._now_ms - self._age_ms:
+            self._messages.setdefault(content.id, (at_ms, content))
+            self._fit()
+
+    def _fit(self) -> None:
+        while self._messages:
+            oldest = next(iter(self._messages))
+            if len(self._messages) <= MOST_MESSAGES and self._messages[oldest][0] >= self._now_ms - self._age_ms:
+                return
+            del self._messages[oldest]
+
+
+def entry_of(content: Content) -> tuple[bytes, bytes] | None:
+    """Return key and value of a message's entry; None where it is too large to keep."""
+    kept = _kept(content)
+    return None if kept is None else ((content.id or "").encode(), kept[1])
+
+
+def _kept(content: Content) -> tuple[Content, bytes] | None:
+    """Return what is kept of a message, and its entry's value; None where it is too large."""
+    for kept in (content, replace(content, contents=None)):
+        value = _encode(Entry(kept))
+        if len(value) <= MOST_BYTES:
+            return kept, value
+    return None

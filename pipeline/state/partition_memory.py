@@ -1,0 +1,129 @@
+"""What is remembered of one raw partition, and how it is read back from the entries of its topics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.core.processing import State
+from pipeline.core.tracking import BEFORE_THE_LOG
+from pipeline.state.entries import MARK_KEY_LENGTH
+from pipeline.state.sketches import DELIVERY, SHADOW, Sketches
+from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.core.billing_month import BillingMonth
+    from pipeline.core.outcomes import StateChange
+    from pipeline.state.entries import EntryCodec
+    from pipeline.state.message_catalogue import MessageCatalogue
+    from pipeline.state.tracked_users import UserHasher
+
+CHUNK: Final = 250_000
+"""Marks that are collected before they are sorted into place."""
+HASH_BYTES: Final = 8
+HASHED: Final = "user-hash-key"
+"""Header of a feed entry with the key of a mark, hash and month; its value is the fingerprint of the secret."""
+_FORMER: Final = packed_mark(bytes(HASH_BYTES), BEFORE_THE_LOG)[HASH_BYTES:]
+
+
+class PartitionMemory:
+    """What is remembered of one raw partition (`pipeline.stream.memory.Memory`)."""
+
+    def __init__(
+        self, hasher: UserHasher, month: BillingMonth, catalogue: MessageCatalogue | None, *, tracks: bool
+    ) -> None:
+        """Take what names users and months, the catalogue if there is one, and whether users are tracked."""
+        self.users = TrackedUsersOfPartition(hasher, month)
+        self.sketches = Sketches()
+        self.state = State(self.users if tracks else None, catalogue)
+        self._catalogue = catalogue
+
+    def advance(self, now_ms: int) -> None:
+        """Tell the time."""
+        if self._catalogue is not None:
+            self._catalogue.advance(now_ms)
+        self.users.advance(now_ms)
+        self.sketches.advance(self.users.month_of(now_ms))
+
+    def remember(self, change: StateChange) -> None:
+        """Take a change in, from the next message on."""
+        mark = change.mark
+        if mark is not None:
+            users = self.users
+            users.mark(users.hash_of(mark.user_key), users.month_of(mark.timestamp_ms), mark.offset)
+        if change.learnt is not None and self._catalogue is not None:
+            self._catalogue.learn(change.learnt)
+
+    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
+        """Note a user of whom a delivery event was dropped."""
+        self.sketches.add(DELIVERY, self.users.month_of(timestamp_ms), self.users.hash_of(user_key))
+
+    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
+        """Note a user of whom a shadow rule would have decided an event."""
+        self.sketches.add(SHADOW + rule, self.users.month_of(timestamp_ms), self.users.hash_of(user_key))
+
+    def users_delivery_would_add(self, month: int) -> float:
+        """Estimate the users of a month's dropped delivery events who are not tracked so far."""
+        return self.sketches.estimate(DELIVERY, month, lambda user: not self.users.is_tracked(user, month))
+
+
+class MarksReader:
+    """Collects what is read back of a partition, and sorts it into place in large chunks."""
+
+    def __init__(self, codec: EntryCodec, memory: PartitionMemory) -> None:
+        self._codec = codec
+        self._memory = memory
+        self._collected: dict[bytes, list[bytes]] = {}
+        self._waiting = 0
+        self._former = 0
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Take entries as they were read.
+
+        Raises:
+            ForeignEntryError: one was written with another secret, or by a newer version.
+        """
+        collected, read_mark = self._collected, self._codec.read_mark
+        for record in records:
+            key, value = record.key, record.value
+            if key is None or value is None:
+                continue
+            if len(key) == MARK_KEY_LENGTH:
+                collected.setdefault(key[HASH_BYTES:], []).append(read_mark(key, value))
+            else:
+                self._memory.sketches.merge(*self._codec.read_sketch(key, value))
+        self._waiting += len(records)
+        if self._waiting >= CHUNK:
+            self.load()
+
+    def load(self) -> int:
+        """Sort what was collected into place; return how many marks so far were made by a former raw topic."""
+        for month, marks in sorted(self._collected.items()):
+            self._former += sum(mark.endswith(_FORMER) for mark in marks)
+            self._memory.users.load(int.from_bytes(month, "big"), marks)
+        self._collected.clear()
+        self._waiting = 0
+        return self._former
+
+
+def take_feed(memory: PartitionMemory, records: Sequence[Any], fingerprint: bytes) -> int:
+    """Mark users who were counted elsewhere, as before every message of this log; tell how many were not understood.
+
+    The key is the user id, and the time tells the month. With the header `HASHED` the key is that of a mark: so users
+    of two months stay two entries when the topic is compacted, and an import leaves no user id in Kafka.
+    """
+    users, foreign = memory.users, 0
+    for record in records:
+        key = record.key
+        if not key:
+            foreign += 1
+            continue
+        hashed = dict(record.headers).get(HASHED) if record.headers else None
+        if hashed is None:
+            users.mark(users.hash_of(key), users.month_of(record.timestamp), BEFORE_THE_LOG)
+        elif hashed == fingerprint and len(key) == MARK_KEY_LENGTH:
+            users.mark(int.from_bytes(key[:HASH_BYTES], "big"), int.from_bytes(key[HASH_BYTES:], "big"), BEFORE_THE_LOG)
+        else:
+            foreign += 1
+    return foreign

@@ -1,0 +1,77 @@
+"""Read a partition of a compacted topic from its start to the end that it has now, without a consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import aiokafka
+from aiokafka.errors import KafkaError
+
+from pipeline.kafka.errors import KafkaUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.kafka.connection import ConnectionOptions
+
+POLL_MS: Final = 500
+STALL_SECONDS: Final = 30.0
+"""A read that brings nothing for so long is given up, so that a hold can say why."""
+FETCH_BYTES: Final = 4 * 1024 * 1024
+MOST_AT_ONCE: Final = 10_000
+"""Messages between two looks at the event loop: about thirty milliseconds of it."""
+
+
+def open_consumer(connection: ConnectionOptions) -> aiokafka.AIOKafkaConsumer:
+    """Make a consumer without a group, for partitions that are assigned by hand."""
+    return aiokafka.AIOKafkaConsumer(
+        **connection,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # what retention has removed since the start was asked for is not missed
+        client_id="onesignal-pipeline-state",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=POLL_MS,
+    )
+
+
+async def read_to_end(
+    connection: ConnectionOptions, topic: str, partition: int, take: Callable[[Sequence[Any]], None]
+) -> int:
+    """Hand the messages of a partition on in runs; return the position after the last one.
+
+    Raises:
+        KafkaUnreachableError: Kafka does not answer, or nothing comes for too long.
+    """
+    place = aiokafka.TopicPartition(topic, partition)
+    consumer = open_consumer(connection)
+    try:
+        await consumer.start()
+        consumer.assign([place])
+        start = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, start)
+        position = start
+        while position < end:
+            async with asyncio.timeout(STALL_SECONDS):
+                records = await _some(consumer, place)
+            position = await consumer.position(place)
+            take(records)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnreachableError(
+            f"topic `{topic}`, partition {partition}, cannot be read back ({type(error).__name__}): is Kafka away?"
+        ) from error
+    finally:
+        await consumer.stop()
+    return int(position)
+
+
+async def _some(consumer: aiokafka.AIOKafkaConsumer, place: aiokafka.TopicPartition) -> Sequence[Any]:
+    """Wait for messages; none where all that was left has been compacted away."""
+    before = await consumer.position(place)
+    while True:
+        found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+        records: Sequence[Any] = found.get(place, ())
+        if records or await consumer.position(place) > before:
+            return records

@@ -1,0 +1,186 @@
+"""The tracked users of one raw partition, in memory: who was marked in which billing month, and by which message.
+
+Users are keyed hashes of eight bytes, so no id is kept. A dictionary of a million of them takes 117 MB; here a month is
+256 pairs of sorted arrays, 17 MB for a million, and a new mark moves a few kilobytes. Two users of one partition share
+a hash with a probability of n² / 2⁶⁵: one in a million at six million users.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left
+from datetime import date, timedelta
+from hashlib import blake2b
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.core.billing_month import BillingMonth
+
+EPOCH: Final = date(1970, 1, 1)
+_SHARDS: Final = 256
+_SHARD_SHIFT: Final = 56
+_LAST_MONTH: Final = 2**16 - 1
+"""A month is named by its first day, in days since 1970, and stored in two bytes: they last until 2149."""
+MOST_MONTHS: Final = 3
+"""The present one, the one before for messages that are late or come again, and one for a clock that runs ahead."""
+_CLOCKS_APART_MS: Final = 86_400_000
+
+
+class UserHasher:
+    """Makes the keyed hash of a user key, the same one as long as the secret is the same."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = blake2b(secret.encode()).digest()
+        self.fingerprint = blake2b(b"which secret was it", key=self._key, digest_size=4).digest()
+
+    def hash_of(self, user_key: bytes) -> int:
+        """Return the hash, from 0 to 2⁶⁴ - 1."""
+        return int.from_bytes(blake2b(user_key, key=self._key, digest_size=8).digest(), "big")
+
+
+def packed_mark(user: bytes, offset: int) -> bytes:
+    """Put a mark into sixteen bytes: the hash, and the offset plus one, so that byte order is number order."""
+    return user + (offset + 1).to_bytes(8, "big")
+
+
+class MonthOfUsers:
+    """The marks of one month: hashes in sorted arrays, and beside them the offsets plus one."""
+
+    __slots__ = ("_hashes", "_places")
+
+    def __init__(self) -> None:
+        self._hashes = [array("Q") for _ in range(_SHARDS)]
+        self._places = [array("Q") for _ in range(_SHARDS)]
+
+    def __len__(self) -> int:
+        """Count the users."""
+        return sum(map(len, self._hashes))
+
+    def get(self, user: int) -> int | None:
+        """Return the offset of a user's first mark."""
+        shard = user >> _SHARD_SHIFT
+        hashes = self._hashes[shard]
+        at = bisect_left(hashes, user)
+        if at < len(hashes) and hashes[at] == user:
+            return self._places[shard][at] - 1
+        return None
+
+    def put(self, user: int, offset: int) -> bool:
+        """Take a mark in, unless there is an earlier one or the same; tell whether anything changed."""
+        shard = user >> _SHARD_SHIFT
+        hashes, places = self._hashes[shard], self._places[shard]
+        at = bisect_left(hashes, user)
+        if at == len(hashes) or hashes[at] != user:
+            hashes.insert(at, user)
+            places.insert(at, offset + 1)
+        elif offset + 1 < places[at]:
+            places[at] = offset + 1
+        else:
+            return False
+        return True
+
+    def load(self, marks: Iterable[bytes]) -> None:
+        """Take many marks in (`packed_mark`): half a microsecond each, and the earliest of a user counts."""
+        shards: list[list[bytes]] = [[] for _ in range(_SHARDS)]
+        for mark in marks:
+            shards[mark[0]].append(mark)
+        for shard, added in enumerate(shards):
+            if added:
+                self._load(shard, added)
+
+    def dump(self) -> Iterator[bytes]:
+        """Give all marks (`packed_mark`), ordered by hash."""
+        for hashes, places in zip(self._hashes, self._places, strict=True):
+            for user, place in zip(hashes, places, strict=True):
+                yield user.to_bytes(8, "big") + place.to_bytes(8, "big")
+
+    def _load(self, shard: int, marks: list[bytes]) -> None:
+        for user, place in zip(self._hashes[shard], self._places[shard], strict=True):
+            marks.append(user.to_bytes(8, "big") + place.to_bytes(8, "big"))
+        marks.sort()
+        numbers = array("Q", b"".join(marks))
+        if sys.byteorder == "little":
+            numbers.byteswap()
+        hashes, places = numbers[::2], numbers[1::2]
+        if any(one == other for one, other in pairwise(hashes)):
+            earliest = dict(zip(reversed(hashes), reversed(places), strict=True))
+            hashes, places = array("Q", reversed(earliest)), array("Q", reversed(earliest.values()))
+        self._hashes[shard], self._places[shard] = hashes, places
+
+
+class TrackedUsersOfPartition:
+    """The marks of one raw partition by month (`pipeline.core.tracking.TrackedUsers`).
+
+    Kept are the newest three months up to now. A mark of another time, as of a message that says it is from the year
+    2050, is not remembered, so it cannot push a month out that is needed.
+    """
+
+    def __init__(self, hasher: UserHasher, month: BillingMonth) -> None:
+        self._hasher = hasher
+        self._month = month
+        self._months: dict[int, MonthOfUsers] = {}
+        self._newest_allowed = -1
+        self._last_key = b""
+        self._last_hash = hasher.hash_of(b"")
+
+    def advance(self, now_ms: int) -> None:
+        """Tell the time, so that the month which begins is remembered. Times up to a day ahead of it are believed."""
+        self._newest_allowed = min(self._month.first_day(now_ms + _CLOCKS_APART_MS), _LAST_MONTH)
+
+    def marked_at(self, user_key: bytes, timestamp_ms: int) -> int | None:
+        """Return the raw offset that first marked a user in the billing month of a time."""
+        users = self._months.get(self._month.first_day(timestamp_ms))
+        return None if users is None else users.get(self.hash_of(user_key))
+
+    def mark(self, user: int, month: int, offset: int) -> bool:
+        """Take a mark in; tell whether it is one that is remembered and was not known."""
+        users = self._remembered(month)
+        return users is not None and users.put(user, offset)
+
+    def load(self, month: int, marks: Iterable[bytes]) -> None:
+        """Take many marks of one month in at once (`packed_mark`), if it is remembered."""
+        users = self._remembered(month)
+        if users is not None:
+            users.load(marks)
+
+    def month_of(self, timestamp_ms: int) -> int:
+        """Return the first day of the billing month of a time, in days since 1970; it names the month."""
+        return self._month.first_day(timestamp_ms)
+
+    def hash_of(self, user_key: bytes) -> int:
+        """Return the hash of a user key; that of the last one is at hand, for a mark follows a question."""
+        if user_key != self._last_key:
+            self._last_key, self._last_hash = user_key, self._hasher.hash_of(user_key)
+        return self._last_hash
+
+    def remembers(self, month: int) -> bool:
+        """Tell whether the marks of a month are remembered."""
+        return self._remembered(month) is not None
+
+    def is_tracked(self, user: int, month: int) -> bool:
+        """Tell whether a user is tracked in a month, by whatever message."""
+        users = self._months.get(month)
+        return users is not None and users.get(user) is not None
+
+    def count(self, month: int) -> int:
+        """Count the users that are tracked in a month."""
+        users = self._months.get(month)
+        return 0 if users is None else len(users)
+
+    def counts(self) -> dict[str, int]:
+        """Count the tracked users of each month, by its first day."""
+        return {str(EPOCH + timedelta(month)): len(users) for month, users in sorted(self._months.items())}
+
+    def _remembered(self, month: int) -> MonthOfUsers | None:
+        users = self._months.get(month)
+        if users is None and 0 <= month <= self._newest_allowed:
+            if len(self._months) < MOST_MONTHS:
+                users = self._months[month] = MonthOfUsers()
+            elif month > (oldest := min(self._months)):
+                del self._months[oldest]
+                users = self._months[month] = MonthOfUsers()
+        return users

@@ -1,0 +1,103 @@
+"""Look whether the raw topic is keyed by user, on which everything rests that is remembered of users."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import aiokafka
+from aiokafka.errors import KafkaError
+
+from pipeline.core.events import Event
+from pipeline.core.identity import identify, user_key
+from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
+from pipeline.kafka.partitioner import partition_for
+from pipeline.settings.mistakes import variable
+from pipeline.state.reading import POLL_MS, open_consumer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipeline.core.messages import Message
+    from pipeline.core.outcomes import RejectReason
+    from pipeline.kafka.connection import ConnectionOptions
+
+SAMPLE_MESSAGES: Final = 100
+"""How many of the latest messages of a partition are looked at."""
+SAMPLE_PARTITIONS: Final = 32
+SAMPLE_SECONDS: Final = 10.0
+MOST_FOREIGN: Final = 0.01
+"""A user's events may be in two partitions for one event in a hundred: ids change, and somebody writes by hand."""
+
+
+class ForeignKeysError(ClusterFaultError):
+    """The raw topic is not keyed by user, and rules need it to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a look at the latest messages has found: those that name a user, and those in another's partition."""
+
+    looked_at: int
+    misplaced: int
+
+    @property
+    def objection(self) -> str | None:
+        """Say why rules with `tracked_only` must not be used; None when they may, or the topic is empty."""
+        if self.misplaced <= self.looked_at * MOST_FOREIGN:
+            return None
+        return (
+            f"rules with `tracked_only` need a raw topic that is keyed by user, and {self.misplaced} of its latest "
+            f"{self.looked_at} events are not in their user's partition: key it by external_id, else subscription_id, "
+            f"or set {variable('partitioning')}=repartition, and know that a user is then tracked in each raw "
+            "partition by itself"
+        )
+
+
+def judge(messages: Iterable[Message], partitions: int, decode: Callable[[bytes], Event | RejectReason]) -> Sample:
+    """Count the events that are not where Kafka's default partitioner puts their user, nor keyed by the user."""
+    looked_at = misplaced = 0
+    for message in messages:
+        event = None if message.value is None else decode(message.value)
+        key = user_key(identify(event)) if isinstance(event, Event) else b""
+        if key:
+            looked_at += 1
+            misplaced += message.key != key and partition_for(key, partitions) != message.partition
+    return Sample(looked_at, misplaced)
+
+
+async def sample(
+    connection: ConnectionOptions, topic: str, partitions: int, decode: Callable[[bytes], Event | RejectReason]
+) -> Sample:
+    """Look at the latest messages of a topic.
+
+    Raises:
+        KafkaUnreachableError: Kafka does not answer.
+    """
+    consumer = open_consumer(connection)
+    try:
+        async with asyncio.timeout(SAMPLE_SECONDS):
+            await consumer.start()
+            return judge(await _latest(consumer, topic, partitions), partitions, decode)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnreachableError(
+            f"the keys of topic `{topic}` cannot be looked at ({type(error).__name__}): is Kafka away?"
+        ) from error
+    finally:
+        await consumer.stop()
+
+
+async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: int) -> list[Any]:
+    places = [aiokafka.TopicPartition(topic, number) for number in range(min(partitions, SAMPLE_PARTITIONS))]
+    starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    wanted = {place: max(starts[place], ends[place] - SAMPLE_MESSAGES) for place in places}
+    filled = [place for place in places if wanted[place] < ends[place]]
+    consumer.assign(filled)
+    for place in filled:
+        consumer.seek(place, wanted[place])
+    found: list[Any] = []
+    while left := [place for place in filled if await consumer.position(place) < ends[place]]:
+        for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
+            found += records
+    return found

@@ -1,0 +1,67 @@
+"""What a processor remembers of the messages of each raw partition, as its work uses it.
+
+What is remembered is stored before the records that were decided by it, and the offset is committed last. So a
+successor that reads it back knows at least what its predecessor knew at the committed offset.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.core.processing import STATELESS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.core.outcomes import StateChange
+    from pipeline.core.processing import State
+
+
+class Memory(Protocol):
+    """What is remembered of one raw partition. Its batches are decided in order, one at a time."""
+
+    @property
+    def state(self) -> State:
+        """What decisions may ask."""
+
+    def remember(self, change: StateChange) -> None:
+        """Take a change in, from the next message on."""
+
+    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
+        """Note a user of whom a delivery event was dropped: it would have touched the user."""
+
+    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
+        """Note a user of whom a shadow rule would have decided an event."""
+
+
+class MemoryStore(Protocol):
+    """The memories of all raw partitions that this worker has."""
+
+    def of(self, partition: int) -> Memory:
+        """Return the memory of a partition, which is complete."""
+
+    async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
+        """Store changes; returning means the broker has confirmed every one of them. It may be cancelled."""
+
+
+class NothingRemembered:
+    """Remembers nothing of any partition (`Memory` and `MemoryStore`)."""
+
+    state = STATELESS
+
+    def of(self, partition: int) -> NothingRemembered:
+        """Return itself: there is one memory, an empty one."""
+        del partition
+        return self
+
+    async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
+        """Store nothing."""
+
+    def remember(self, change: StateChange) -> None:
+        """Forget it at once."""
+
+    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
+        """Note nobody."""
+
+    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
+        """Note nobody."""

@@ -1,0 +1,163 @@
+"""When each alert must fire, and when it must not: series as promtool reads them, one sample a minute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_AT: Final = 'namespace="n",release="r",job="j"'
+_SINK: Final = f'{_AT},instance="sink"'
+_PROCESSOR: Final = f'{_AT},instance="processor"'
+_AGE: Final = "onesignal_pipeline_segment_event_age_seconds"
+_BUILD: Final = "onesignal_pipeline_build_info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Series, and how long after their beginning the alert fires or does not. `_` is a sample that lacks."""
+
+    alert: str
+    why: str
+    series: tuple[tuple[str, str], ...]
+    after: str
+    fires: bool
+
+
+def _ages(late: int, *, of: int = 100, minutes: int = 500) -> tuple[tuple[str, str], ...]:
+    """Let so many of a hundred records a minute be late."""
+    return (
+        (f'{_AGE}_bucket{{{_SINK},le="60.0"}}', f"0+{of - late}x{minutes}"),
+        (f"{_AGE}_count{{{_SINK}}}", f"0+{of}x{minutes}"),
+    )
+
+
+def _late_only_now(minutes_before: int) -> tuple[tuple[str, str], ...]:
+    """Let all be punctual, and then all be late for a quarter of an hour."""
+    reached = 100 * minutes_before
+    return (
+        (f'{_AGE}_bucket{{{_SINK},le="60.0"}}', f"0+100x{minutes_before} {reached}+0x15"),
+        (f"{_AGE}_count{{{_SINK}}}", f"0+100x{minutes_before + 15}"),
+    )
+
+
+def _waits(*, lag: int, idle: str, holding: int = 0) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="3"}}', f"{lag}x30"),
+        (f"onesignal_pipeline_seconds_since_progress{{{_SINK}}}", idle),
+        (f'onesignal_pipeline_holding{{{_SINK},reason="segment_refuses"}}', f"{holding}x30"),
+    )
+
+
+def _of_retention(seconds: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'onesignal_pipeline_consumer_lag_seconds{{{_PROCESSOR},partition="0"}}', "0x30"),
+        (f'onesignal_pipeline_consumer_lag_seconds{{{_PROCESSOR},partition="1"}}', seconds),
+        (f"onesignal_pipeline_source_retention_seconds{{{_PROCESSOR}}}", "7200x30"),
+    )
+
+
+def _processor_accounts(received: int) -> tuple[tuple[str, str], ...]:
+    kinds = 'channel="push",action="sent",category="delivery"'
+    return (
+        (f"onesignal_pipeline_events_received_total{{{_PROCESSOR}}}", f"{received}x30"),
+        (f"onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},{kinds}}}", "60x30"),
+        (f'onesignal_pipeline_events_dropped_total{{{_PROCESSOR},{kinds},reason="rule"}}', "30x30"),
+        (f'onesignal_pipeline_events_rejected_total{{{_PROCESSOR},{kinds},reason="no_user"}}', "5x30"),
+        (f"onesignal_pipeline_events_given_back_total{{{_PROCESSOR}}}", "2x30"),
+        (f"onesignal_pipeline_events_in_flight{{{_PROCESSOR}}}", "3x30"),
+    )
+
+
+def _sink_accounts(in_flight: str) -> tuple[tuple[str, str], ...]:
+    name = "onesignal_pipeline_segment_records"
+    return (
+        (f"{name}_received_total{{{_SINK}}}", "0+100x30"),
+        (f"{name}_accepted_total{{{_SINK}}}", "0+99x30"),
+        (f'{name}_rejected_total{{{_SINK},reason="refused"}}', "0+1x30"),
+        (f"{name}_given_back_total{{{_SINK}}}", "0x30"),
+        (f"{name}_in_flight{{{_SINK}}}", in_flight),
+    )
+
+
+def _between(*, accepted: int, lag: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+1000x200"),
+        (f"onesignal_pipeline_segment_records_accepted_total{{{_SINK}}}", f"0+{accepted}x200"),
+        (f'onesignal_pipeline_segment_records_rejected_total{{{_SINK},reason="refused"}}', "0x200"),
+        (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="0"}}', lag),
+        (f'{_BUILD}{{{_SINK},role="segment-sink"}}', "1x200"),
+    )
+
+
+def _rejected(share_of_thousand: int) -> tuple[tuple[str, str], ...]:
+    return (
+        (f"onesignal_pipeline_events_received_total{{{_PROCESSOR}}}", "0+1000x60"),
+        (f'onesignal_pipeline_events_rejected_total{{{_PROCESSOR},reason="no_user"}}', f"0+{share_of_thousand}x60"),
+        (f'onesignal_pipeline_segment_records_rejected_total{{{_SINK},reason="refused"}}', "0+2x60"),
+    )
+
+
+def _holding(reason: str, values: str) -> tuple[tuple[str, str], ...]:
+    return ((f'onesignal_pipeline_holding{{{_SINK},reason="{reason}"}}', values),)
+
+
+def _memory(used: int) -> tuple[tuple[str, str], ...]:
+    return (
+        (f"process_resident_memory_bytes{{{_SINK}}}", f"{used}x30"),
+        (f"onesignal_pipeline_memory_limit_bytes{{{_SINK}}}", "1000x30"),
+    )
+
+
+def _workers(sink: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'{_BUILD}{{{_PROCESSOR},role="processor"}}', "1x60"),
+        (f'{_BUILD}{{{_SINK},role="segment-sink"}}', sink),
+    )
+
+
+def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str, *, fires: bool) -> Case:
+    return Case(alert=f"OneSignalPipeline{alert}", why=why, series=series, after=after, fires=fires)
+
+
+_REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
+
+CASES: Final = (
+    _case("EventsLateFast", "a fifth is late", _ages(20), "65m", fires=True),
+    _case("EventsLateFast", "a tenth is late", _ages(10), "65m", fires=False),
+    _case("EventsLateFast", "late for a quarter of an hour after hours", _late_only_now(120), "2h14m", fires=True),
+    _case("EventsLateFast", "late for two minutes after hours", _late_only_now(120), "2h2m", fires=False),
+    _case("EventsLateSlow", "a tenth is late", _ages(10), "400m", fires=True),
+    _case("EventsLateSlow", "one in twenty is late", _ages(5), "400m", fires=False),
+    _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30"), "9m", fires=True),
+    _case("Stuck", "no progress, and no lag", _waits(lag=0, idle="0+60x30"), "9m", fires=False),
+    _case("Stuck", "lag, and progress", _waits(lag=7, idle="10x30"), "9m", fires=False),
+    _case("Stuck", "it holds, which has its own alert", _waits(lag=7, idle="0+60x30", holding=1), "9m", fires=False),
+    _case("LagNearRetention", "one partition is older than half", _of_retention("3700x30"), "6m", fires=True),
+    _case("LagNearRetention", "nearly half", _of_retention("3500x30"), "20m", fires=False),
+    _case("LagNearRetention", "it was, for a minute", _of_retention("10 3700 10x28"), "8m", fires=False),
+    _case("AccountingGap", "one event lacks", _processor_accounts(101), "6m", fires=True),
+    _case("AccountingGap", "one event too many", _processor_accounts(99), "6m", fires=True),
+    _case("AccountingGap", "it adds up", _processor_accounts(100), "20m", fires=False),
+    _case("AccountingGap", "one record lacks", _sink_accounts("-1x30"), "6m", fires=True),
+    _case("AccountingGap", "the records add up", _sink_accounts("0x30"), "20m", fires=False),
+    _case("AccountingGap", "a tenth does not arrive", _between(accepted=900, lag="0x200"), "2h", fires=True),
+    _case("AccountingGap", "a tenth waits", _between(accepted=900, lag="0+100x200"), "2h", fires=False),
+    _case("AccountingGap", "all arrives", _between(accepted=1000, lag="5x200"), "2h", fires=False),
+    _case("AccountingGap", "more arrives, it was sent again", _between(accepted=1100, lag="5x200"), "2h", fires=False),
+    _case("DeadLetters", "three of a hundred", _rejected(28), "35m", fires=True),
+    _case("DeadLetters", "half of one of a hundred", _rejected(3), "35m", fires=False),
+    _case("BreakerOpen", "it holds", _holding("breaker", "1x30"), "2m", fires=True),
+    _case("BreakerOpen", "it does not", _holding("breaker", "0x30"), "20m", fires=False),
+    _case("BreakerOpen", "another hold", _holding("kafka_away", "1x30"), "20m", fires=False),
+    _case("Holding", "Segment refuses", _holding("segment_refuses", "1x30"), "3m", fires=True),
+    _case("Holding", "it does not", _holding("segment_refuses", "0x30"), "20m", fires=False),
+    _case("Holding", "Kafka was away for a minute", _holding("kafka_away", "0 1 0x28"), "4m", fires=False),
+    _case("Holding", "the breaker has its own alert", _holding("breaker", "1x30"), "20m", fires=False),
+    _case("RulesReloadFailing", "refused", ((_REFUSED, "1x30"),), "6m", fires=True),
+    _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
+    _case("MemoryNearBound", "95 %", _memory(950), "11m", fires=True),
+    _case("MemoryNearBound", "85 %", _memory(850), "25m", fires=False),
+    _case("NoWorkers", "the sinks are gone", _workers("1x10 _x40"), "25m", fires=True),
+    _case("NoWorkers", "all are there", _workers("1x60"), "25m", fires=False),
+    _case("NoWorkers", "a sink was restarted", _workers("1x10 _x7 1x40"), "19m", fires=False),
+)

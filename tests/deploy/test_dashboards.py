@@ -1,0 +1,146 @@
+"""Every query of every dashboard and alert, evaluated by a real Prometheus that scrapes the running pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pipeline.local.segment_faults import AnswerStatus, Refuse
+from tests.deploy.dashboards.alerts import alerts
+from tests.deploy.dashboards.files import boards, generated
+from tests.deploy.dashboards.queries import PREFIX
+from tests.deploy.live import live
+from tests.deploy.programs import program
+from tests.deploy.prometheus import NAMESPACE, RELEASE
+from tests.metrics_catalogue import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.deploy.prometheus import Prometheus
+
+LOAD_SECONDS: Final = 40
+FAULT_SECONDS: Final = 20
+START_SECONDS: Final = 60
+VARIABLES: Final = {"$__rate_interval": "15s", "$__range": "30s", "$namespace": NAMESPACE, "$release": f".*|{RELEASE}"}
+"""What Grafana puts in the place of each variable; the last as for `All`."""
+
+
+def panels() -> Iterator[tuple[str, str, list[str]]]:
+    """Give the dashboard, the title and the queries of every panel, as the files have them."""
+    for path, text in generated().items():
+        if path.suffix == ".json":
+            board: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            assert text == path.read_text(encoding="utf-8"), "run `make docs`"
+            for panel in board["panels"]:
+                if panel["type"] != "row":
+                    yield path.stem, panel["title"], [target["expr"] for target in panel["targets"]]
+
+
+def filled_in(expression: str) -> str:
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    return expression
+
+
+async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
+    """List the queries that have no finite sample now; those that Prometheus does not take are raised."""
+    quiet = {(board.name, panel.title) for board in boards() for panel in board.panels if panel.under_faults}
+    found = [
+        f"{board}: {title}: {query}"
+        for board, title, queries in panels()
+        if under_faults or (board, title) not in quiet
+        for query in queries
+        if not await prometheus.finite(filled_in(query))
+    ]
+    return found + [
+        f"{alert.name}: {watched}"
+        for alert in alerts()
+        for watched in alert.watched
+        if not await prometheus.finite(watched)
+    ]
+
+
+async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_under_faults(tmp_path: Path) -> None:
+    async with live(program("prometheus", package="prometheus"), tmp_path, DEAD_LETTER_MAX_SHARE="1") as stage:
+        prometheus = stage.prometheus
+        accepted = f"rate({PREFIX}segment_records_accepted_total[15s]) > 0"
+        await prometheus.until(accepted, seconds=START_SECONDS)
+        await asyncio.sleep(LOAD_SECONDS)
+
+        assert await silent(prometheus, under_faults=False) == []
+        rules = [rule for group in (await prometheus.get("rules"))["groups"] for rule in group["rules"]]
+        assert {rule["health"] for rule in rules} == {"ok"}
+        assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
+        for name in ("namespace", "release"):
+            labels = await prometheus.query(f"count by ({name}) ({PREFIX}build_info)")
+            assert [sample.labels[name] for sample in labels] == [{"namespace": NAMESPACE, "release": RELEASE}[name]]
+
+        stage.pipeline.segment.faults.schedule(seed=1, rate=0.3)
+        stage.pipeline.segment.faults.order(Refuse(text="u-"), times=3)
+        stage.pipeline.segment.faults.order(AnswerStatus(status=429), times=3)
+        await asyncio.sleep(FAULT_SECONDS)
+        assert await silent(prometheus, under_faults=True) == []
+        for happened in (
+            f'sum(increase({PREFIX}segment_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
+            f"sum(rate({PREFIX}dead_letters_total[15s])) > 0",
+            f"sum(increase({PREFIX}segment_batch_attempts_sum[{FAULT_SECONDS}s]))"
+            f" > sum(increase({PREFIX}segment_batch_attempts_count[{FAULT_SECONDS}s]))",
+        ):
+            assert await prometheus.query(happened), happened
+
+
+def test_every_metric_in_a_query_is_in_the_catalogue_and_every_metric_is_in_a_query() -> None:
+    queries = " ".join([query for _, _, found in panels() for query in found] + [alert.rule for alert in alerts()])
+    known = {metric.name for metric in catalogue()}
+    used = {name.removesuffix(end) for name in _names(queries) for end in _ends(name, known)}
+    assert used <= known
+    assert known - used <= UNSEEN
+
+
+UNSEEN: Final = {
+    f"{PREFIX}segment_records_given_back_total",
+}
+"""Metrics that no panel shows by itself."""
+
+
+def _names(queries: str) -> set[str]:
+    words = "".join(each if each.isalnum() or each == "_" else " " for each in queries).split()
+    return {word for word in words if word.startswith(PREFIX)}
+
+
+def _ends(name: str, known: set[str]) -> list[str]:
+    return [""] if name in known else [end for end in ("_bucket", "_sum", "_count") if name.endswith(end)] or [""]
+
+
+def test_every_panel_says_what_it_shows_in_which_unit_and_from_when_on_it_is_bad() -> None:
+    for board in boards():
+        for panel in board.panels:
+            assert len(panel.description) > 20, panel.title
+            assert panel.description.endswith("."), panel.title
+            assert panel.unit, panel.title
+            assert panel.steps[0][0] is None, panel.title
+
+
+def test_dashboards_lead_to_one_another_and_let_a_release_be_chosen() -> None:
+    for path in generated():
+        if path.suffix != ".json":
+            continue
+        board = json.loads(path.read_text(encoding="utf-8"))
+        assert [variable["name"] for variable in board["templating"]["list"]] == ["datasource", "namespace", "release"]
+        assert [(link["type"], link["includeVars"], link["keepTime"]) for link in board["links"]] == [
+            ("dashboards", True, True)
+        ]
+        assert board["links"][0]["tags"] == board["tags"]
+        assert all(panel["datasource"]["uid"] == "${datasource}" for panel in board["panels"] if panel["type"] != "row")
+
+
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
+def test_no_two_panels_of_a_dashboard_have_the_same_title(board: Any) -> None:
+    titles = [panel.title for panel in board.panels]
+    assert len(set(titles)) == len(titles)

@@ -1,0 +1,122 @@
+"""Rules with `tracked_only`, on real workers that are killed: decisions are a function of the log before."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import orjson
+
+from pipeline.kafka.partitioner import partition_for
+from pipeline.settings.choices import Role
+from tests.builders import raw_event
+from tests.integration.clients import RawMessage, read_topic
+from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
+from tests.integration.test_end_to_end import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.brokers import Broker
+    from tests.integration.pipeline_processes import Pipeline
+
+RULES = "rules: [{when: {category: delivery}, then: tracked_only}]\n"
+SECRET = "a secret that is long enough"
+USERS = 40
+EVENTS = 3_000
+
+
+def settings(broker: Broker, tmp_path: Path, **more: str) -> dict[str, str]:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    return {
+        "RULES_FILE": str(rules),
+        "TRACKED_USERS_SECRET": SECRET,
+        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, cleanup_policy="compact,delete"),
+        **more,
+    }
+
+
+def traffic(seed: int) -> list[RawMessage]:
+    """Sends to everybody, and clicks of a few: who is tracked is decided again and again."""
+    chance = random.Random(seed)
+    found = []
+    for number in range(EVENTS):
+        user = f"u-{chance.randrange(USERS)}"
+        kind = "message.push.clicked" if chance.random() < 0.02 else "message.push.sent"
+        body = orjson.dumps(raw_event(kind, id=f"e-{number}", external_id=user))
+        found.append(RawMessage(key=user.encode(), value=body, partition=partition_for(user.encode(), PARTITIONS)))
+    return found
+
+
+def kept(messages: list[RawMessage]) -> set[str]:
+    """Decide the same by hand, all of one month."""
+    tracked: set[str] = set()
+    ids = set()
+    for message in messages:
+        event = orjson.loads(message.value or b"")["event"]
+        if event["kind"] == "message.push.clicked":
+            tracked.add(event["external_id"])
+        if event["external_id"] in tracked:
+            ids.add(event["id"])
+    return ids
+
+
+def forwarded(pipeline: Pipeline) -> set[str]:
+    records = read_topic(pipeline.broker.bootstrap_servers, pipeline.records_topic)
+    return {orjson.loads(record.value or b"")["messageId"] for record in records}
+
+
+async def test_killed_processors_decide_by_the_log_before(broker: Broker, tmp_path: Path) -> None:
+    messages = traffic(7)
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings(broker, tmp_path)) as pipeline:
+        await pipeline.start(Role.SEGMENT_SINK)
+        third = EVENTS // 3
+        for start in (0, third):
+            doomed = await pipeline.start(Role.PROCESSOR)
+            assert await doomed.said("/readyz", '"ready') == 200
+            await write(pipeline, messages[start : start + third])
+            await doomed.kill()
+        processor = await pipeline.start(Role.PROCESSOR)
+        await write(pipeline, messages[2 * third :])
+        await pipeline.settled()
+        assert forwarded(pipeline) == kept(messages)
+        assert await processor.said("/metrics", f"onesignal_pipeline_tracked_users {tracked(messages)}.0") == 200
+        assert await processor.stop() == 0, pipeline.logs()
+
+
+def tracked(messages: list[RawMessage]) -> int:
+    events = [orjson.loads(message.value or b"")["event"] for message in messages]
+    return len({event["external_id"] for event in events if event["kind"] == "message.push.clicked"})
+
+
+async def test_another_secret_is_refused_and_never_an_empty_memory(broker: Broker, tmp_path: Path) -> None:
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings(broker, tmp_path)) as pipeline:
+        await write(pipeline, traffic(8)[:500])
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.said("/readyz", '"ready') == 200
+        await pipeline.start(Role.SEGMENT_SINK)
+        await pipeline.settled()
+        assert await processor.stop() == 0, pipeline.logs()
+
+        pipeline.settings = {**pipeline.settings, "TRACKED_USERS_SECRET": "another secret, as long as that"}
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.ended() == 1
+        assert "was written with another PIPELINE_TRACKED_USERS_SECRET" in processor.log.read_text()
+
+
+async def test_a_raw_topic_that_is_not_keyed_by_user_is_refused(broker: Broker, tmp_path: Path) -> None:
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings(broker, tmp_path)) as pipeline:
+        foreign = [
+            RawMessage(key=b"%d" % number, value=each.value, partition=number % PARTITIONS)
+            for number, each in enumerate(traffic(9)[:200])
+        ]
+        await write(pipeline, foreign)
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.ended() == 1
+        assert "need a raw topic that is keyed by user" in processor.log.read_text()
+
+        pipeline.settings = {**pipeline.settings, "PARTITIONING": "repartition"}
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.said("/readyz", '"ready') == 200
+        assert "a user is tracked in each raw partition by itself" in processor.log.read_text()

@@ -1,0 +1,174 @@
+"""Decisions by what is remembered agree with a plain model of the rules, whatever is killed and whenever.
+
+A history is a raw partition of three months: clicks and sends of a few users. Processors take it batch by batch, and
+die between any two effects of a batch: its changes, its records, its commit. What they wrote outlives them; a zombie
+may write once more what its successor has written; the topic is compacted in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.billing_month import BillingMonth
+from pipeline.core.policy import Policy
+from pipeline.core.rules_file import parse_rules
+from pipeline.state.entries import NO_EPOCH, EntryCodec
+from pipeline.state.following import Follower
+from pipeline.state.memories import Memories
+from pipeline.state.partition_memory import MarksReader, PartitionMemory
+from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.tracked_users import UserHasher
+from pipeline.stream.sorting import SortedBatch, sort_batch
+from tests.builders import STORED_AT, encode, raw_event
+from tests.fakes.stream import FakeMessage
+from tests.fakes.tracking import month
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.kafka.producer import Entry
+
+DAY: Final = 86_400_000
+USERS: Final = 2
+POLICY: Final = Policy(
+    rules=parse_rules(
+        "rules: [{when: {category: delivery}, then: tracked_only}, {when: {channel: email}, then: drop}]",
+        filename="rules.yaml",
+    )
+)
+HASHER: Final = UserHasher("a secret of the tests")
+CODEC: Final = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked-users")
+KINDS: Final = ("message.push.sent", "message.push.clicked", "message.email.clicked")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One message of a history: who, what, and how many days after the first one Kafka stored it."""
+
+    user: int
+    kind: str
+    day: int
+
+
+def model(history: Sequence[Fact]) -> list[bool]:
+    """Decide by the rules as one would tell them."""
+    tracked: set[tuple[int, str]] = set()
+    kept = []
+    for fact in history:
+        place = (fact.user, month(STORED_AT + fact.day * DAY))
+        kept.append(fact.kind == "message.push.clicked" or (fact.kind == "message.push.sent" and place in tracked))
+        if fact.kind == "message.push.clicked":
+            tracked.add(place)
+    return kept
+
+
+@dataclass(slots=True)
+class Topic:
+    """The topic of tracked users, written to by whoever lives (`pipeline.kafka.producer.BatchProducer`)."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+        assert (topic, partition) == ("tracked-users", 0)
+        self.entries += entries
+
+    def compact(self) -> None:
+        latest = {entry.key: entry for entry in self.entries}
+        self.entries = [entry for entry in self.entries if latest[entry.key] is entry]
+
+
+class Batch:
+    topic, partition = "onesignal.events", 0
+
+    def __init__(self, messages: Sequence[FakeMessage]) -> None:
+        self.messages = messages
+
+    def acknowledge(self) -> None:
+        raise AssertionError("nothing is settled here")
+
+
+class Life:
+    """One processor from its start to its death."""
+
+    def __init__(self, topic: Topic, now_ms: int) -> None:
+        self._memories = Memories(
+            connection={},
+            producer=topic,  # type: ignore[arg-type] # a topic in memory
+            follower=Follower({}),
+            hasher=HASHER,
+            month=BillingMonth(),
+            now_ms=lambda: now_ms,
+            tracked=TrackedUsersTopics(topic="tracked-users", codec=CODEC),
+            catalogue=None,
+        )
+        memory = PartitionMemory(HASHER, BillingMonth(), None, tracks=True)
+        memory.advance(now_ms)
+        reader = MarksReader(CODEC, memory)
+        reader.take(topic.entries)
+        reader.load()
+        self._memories._partitions[0] = memory
+
+    def decide(self, messages: Sequence[FakeMessage]) -> SortedBatch:
+        return sort_batch(Batch(messages), POLICY, memory=self._memories.of(0))
+
+    async def store(self, decided: SortedBatch) -> None:
+        await self._memories.store(0, decided.changes)
+
+
+facts = st.builds(Fact, st.integers(0, USERS - 1), st.sampled_from(KINDS), st.sampled_from([0, 30, 31, 70]))
+steps = st.lists(
+    st.tuples(st.integers(2, 8), st.sampled_from(["committed", "killed", "stored", "written"]), st.booleans()),
+    min_size=3,
+    max_size=12,
+)
+
+
+histories = st.lists(facts, min_size=4, max_size=30)
+"""Kafka's times may jump, where they are those of the producers."""
+
+
+@settings(max_examples=300)
+@given(histories | histories.map(lambda found: sorted(found, key=lambda fact: fact.day)), steps)
+def test_decisions_are_a_function_of_the_log_whoever_dies_and_when(
+    history: list[Fact], deaths: list[tuple[int, str, bool]]
+) -> None:
+    asyncio.run(play(history, deaths))
+
+
+async def play(history: list[Fact], deaths: list[tuple[int, str, bool]]) -> None:
+    raw = [
+        FakeMessage(
+            offset=offset,
+            key=b"u-%d" % fact.user,
+            value=encode(raw_event(fact.kind, id=f"e-{offset}", external_id=f"u-{fact.user}")),
+            timestamp=STORED_AT + fact.day * DAY,
+        )
+        for offset, fact in enumerate(history)
+    ]
+    expected = {f"e-{offset}" for offset, kept in enumerate(model(history)) if kept}
+    topic, committed, plan = Topic(), 0, iter(deaths)
+    life = Life(topic, raw[-1].timestamp + 90 * DAY)
+    undead: tuple[Life, SortedBatch] | None = None
+    while committed < len(raw):
+        size, death, compacts = next(plan, (3, "committed", False))
+        batch = raw[committed : committed + size]
+        decided = life.decide(batch)
+        ids = {entry.headers[2][1] for entry in decided.records}
+        wanted = {b"%d" % message.offset for message in batch if f"e-{message.offset}" in expected}
+        assert ids == wanted, f"offsets {committed} to {committed + size - 1}"
+        if death != "killed":
+            await life.store(decided)
+        if death == "committed":
+            committed += len(batch)
+        else:
+            if undead is not None:  # a zombie writes after its successor
+                await undead[0].store(undead[1])
+            undead = (life, decided)
+            if compacts:
+                topic.compact()
+            life = Life(topic, raw[-1].timestamp + 90 * DAY)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from pipeline.bootstrap.processor import prepared
+from pipeline.core.avro.framing import registry_prefix
+from pipeline.core.avro.schema_book import SchemaBook
+from pipeline.core.outcomes import RejectReason
+from pipeline.kafka.schema_registry import Absence
+from pipeline.stream.schemas import UNKNOWN_FOR_SECONDS, TopicSchemas
+from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
+from tests.fakes.virtual_time import run_virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pipeline.core.events import Event
+    from pipeline.core.messages import MessageBatch
+    from pipeline.kafka.schema_registry import Lookup, SchemaRegistry
+
+UNKNOWN = registry_prefix(7)
+
+
+class Batch:
+    def __init__(self, partition: int) -> None:
+        self.topic = TOPIC
+        self.partition = partition
+        self.messages = [FakeMessage(offset=0, partition=partition, value=UNKNOWN + b"body")]
+
+    def acknowledge(self) -> None:
+        raise AssertionError("this is the work's to do")
+
+
+class SlowMemories:
+    """The memory of partition 0 takes its time; that of every other is there."""
+
+    words = "memories"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._complete = False
+
+    def missing_for(self, partition: int) -> set[int]:
+        return set() if partition or self._complete else {0}
+
+    def missing(self, batch: MessageBatch) -> set[int]:
+        return self.missing_for(batch.partition)
+
+    async def obtain(self, _partition: int) -> None:
+        await asyncio.sleep(self._seconds)
+        self._complete = True
+
+    async def forget(self, partitions: Collection[int]) -> None: ...
+
+
+class ForgetfulRegistry:
+    """Says twice at once that there is no such id, and takes its time when it is asked again."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    async def find(self, _prefix: bytes) -> Lookup:
+        self._asked += 1
+        if self._asked > 2:
+            await asyncio.sleep(20)
+        return Absence.UNKNOWN
+
+
+class ReadingWork(FakeWork):
+    """Reads each message when it is accepted, as the processor does."""
+
+    def __init__(self, book: SchemaBook[Event]) -> None:
+        super().__init__()
+        self._book = book
+        self.read: list[tuple[int, Event | RejectReason | None]] = []
+
+    def accept(self, batch: MessageBatch) -> None:
+        super().accept(batch)
+        self.read += [(batch.partition, self._book.read(message.value or b"")) for message in batch.messages]
+
+
+def no_decoder(_schema: str) -> Callable[[bytes, int], Event | RejectReason]:
+    raise AssertionError("the id is unknown")
+
+
+def test_a_batch_that_waits_for_its_memory_can_be_read_when_an_unknown_id_is_doubted_meanwhile() -> None:
+    async def play() -> list[tuple[int, Event | RejectReason | None]]:
+        book = SchemaBook["Event"]()
+        clock = asyncio.get_running_loop().time
+        registry = cast("SchemaRegistry", ForgetfulRegistry())
+        schemas = TopicSchemas(book, compile_decoder=no_decoder, registry=registry, clock=clock)
+        work = ReadingWork(book)
+        memories = SlowMemories(UNKNOWN_FOR_SECONDS + 10)
+        whole = prepared(work, schemas, memories)
+        running = asyncio.ensure_future(whole.run())
+        await asyncio.sleep(0.01)  # virtual: it has begun
+        whole.assigned([(TOPIC, 0), (TOPIC, 1)])
+        whole.accept(cast("MessageBatch", Batch(0)))
+        await asyncio.sleep(UNKNOWN_FOR_SECONDS + 5)
+        whole.accept(cast("MessageBatch", Batch(1)))
+        await asyncio.sleep(60)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait({running})
+        return work.read
+
+    assert run_virtual(play()) == [(1, RejectReason.UNKNOWN_SCHEMA), (0, RejectReason.UNKNOWN_SCHEMA)]

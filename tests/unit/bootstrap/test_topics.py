@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.bootstrap.topics import retention_seconds
+from pipeline.kafka.topics import FoundTopic
+from pipeline.settings import load_settings
+from pipeline.settings.choices import Role
+
+SETTINGS = load_settings({"PIPELINE_RAW_TOPIC_RETENTION_HOURS": "2", "PIPELINE_RECORDS_TOPIC_RETENTION_HOURS": "-1"})
+
+
+def found(**configuration: str) -> dict[str, FoundTopic]:
+    topic = FoundTopic(
+        partitions=1, configuration={name.replace("_", "."): value for name, value in configuration.items()}
+    )
+    return {SETTINGS.raw_topic: topic, SETTINGS.records_topic: topic}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_retention_is_what_the_cluster_tells(role: Role) -> None:
+    assert retention_seconds(role, SETTINGS, found(retention_ms="1500")) == 1.5
+    assert retention_seconds(role, SETTINGS, found(retention_ms="-1")) == float("inf")
+
+
+def test_where_it_tells_nothing_the_retention_is_what_is_wanted_of_the_topic() -> None:
+    assert retention_seconds(Role.PROCESSOR, SETTINGS, found()) == 7200
+    assert retention_seconds(Role.SEGMENT_SINK, SETTINGS, found()) == float("inf")

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pipeline.core.outcomes import Deliver, Drop
+from pipeline.core.policy import Policy
+from pipeline.core.processing import STATELESS, process
+from pipeline.core.rules_file import parse_rules
+from tests.builders import raw_event, raw_message
+
+RULES = """
+rules:
+  - {name: no sms, when: {channel: sms}, then: drop}
+  - {when: {action: clicked}, then: drop, shadow: true}
+  - {when: {language: en}, then: keep}
+  - {when: {tag: {plan: premium}}, then: drop, shadow: true}
+  - {then: drop, shadow: true}
+default: drop
+"""
+
+
+def shadows(kind: str, language: str) -> tuple[int, ...]:
+    policy = Policy(rules=parse_rules(RULES, filename="rules.yaml"))
+    found = process(raw_message(raw_event(kind, user={"language": language})), policy, STATELESS)
+    assert isinstance(found, (Deliver, Drop))
+    return found.shadows
+
+
+def test_a_shadow_counts_where_it_would_have_decided_before_the_rule_that_did() -> None:
+    assert shadows("message.push.clicked", "en") == (1,)
+    assert shadows("message.push.sent", "en") == ()
+
+
+def test_each_shadow_counts_as_if_it_were_alone() -> None:
+    assert shadows("message.push.clicked", "de") == (1, 3, 4)
+
+
+def test_a_shadow_behind_a_rule_that_decides_does_not_count() -> None:
+    assert shadows("message.sms.sent", "de") == ()
+
+
+def test_a_shadow_decides_nothing_and_takes_nothing_from_later_rules() -> None:
+    text = "rules: [{then: drop, shadow: true}, {when: {action: sent}, then: keep}]\ndefault: drop"
+    parsed = parse_rules(text, filename="rules.yaml")
+    assert parsed.warnings == ()
+    found = process(raw_message(raw_event("message.push.sent")), Policy(rules=parsed), STATELESS)
+    assert isinstance(found, Deliver)
+    assert (found.rule, found.shadows) == (1, (0,))
+
+
+def test_a_shadow_that_a_rule_before_it_leaves_nothing_to_is_reported() -> None:
+    parsed = parse_rules("rules: [{then: drop}, {then: keep, shadow: true}]", filename="rules.yaml")
+    assert [warning.message.split(" can never match")[0] for warning in parsed.warnings] == ["rule 2 (line 1)"]
+
+
+def test_the_version_tells_a_shadow_from_a_rule() -> None:
+    versions = {
+        parse_rules(f"rules: [{{then: drop{shadow}}}]", filename="rules.yaml").version
+        for shadow in ("", ", shadow: true", ", shadow: false")
+    }
+    assert len(versions) == 2
+
+
+def test_rules_have_short_names() -> None:
+    parsed = parse_rules(RULES, filename="rules.yaml")
+    assert [parsed.label(place) for place in (0, 1, None)] == ["no sms", "rule 2", "default"]

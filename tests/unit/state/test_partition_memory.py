@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.core.billing_month import BillingMonth
+from pipeline.core.content import Content
+from pipeline.core.outcomes import StateChange
+from pipeline.core.tracking import BEFORE_THE_LOG, Mark
+from pipeline.state import partition_memory
+from pipeline.state.entries import EntryCodec, ForeignEntryError
+from pipeline.state.message_catalogue import MessageCatalogue
+from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory, take_feed
+from pipeline.state.sketches import DELIVERY
+from pipeline.state.tracked_users import UserHasher
+from pipeline.state.user_sketch import UserSketch
+from tests.fakes.stream import FakeMessage
+
+HASHER = UserHasher("a secret that is long enough")
+OTHER = UserHasher("another secret, as long as that")
+MONTH = BillingMonth()
+
+
+def at(text: str) -> int:
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+NOW = at("2026-11-25T12:00")
+OCTOBER, NOVEMBER, DECEMBER = (MONTH.first_day(at(f"2026-{month}-15")) for month in (10, 11, 12))
+
+
+def memory(catalogue: MessageCatalogue | None = None, *, tracks: bool = True, now: int = NOW) -> PartitionMemory:
+    found = PartitionMemory(HASHER, MONTH, catalogue, tracks=tracks)
+    found.advance(now)
+    return found
+
+
+def codec(hasher: UserHasher = HASHER, epoch: bytes = b"raw1") -> EntryCodec:
+    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic="tracked")
+
+
+def mark(user: bytes, offset: int, month: int = NOVEMBER, *, epoch: bytes = b"raw1") -> FakeMessage:
+    writer = codec(epoch=epoch)
+    return FakeMessage(offset=0, key=writer.mark_key(HASHER.hash_of(user), month), value=writer.mark_value(offset))
+
+
+def test_a_change_is_known_from_the_next_message_on() -> None:
+    found = memory()
+    assert found.state.tracked_users is found.users
+    assert found.users.marked_at(b"u-1", NOW) is None
+    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    assert found.users.marked_at(b"u-1", NOW) == 7
+    assert found.users.marked_at(b"u-2", NOW) is None
+    assert found.users.marked_at(b"u-1", at("2026-10-31T23:59:59")) is None
+    assert found.users.marked_at(b"u-1", at("2026-11-01")) == 7
+
+
+def test_users_are_tracked_only_where_that_is_wanted() -> None:
+    assert memory(tracks=False).state.tracked_users is None
+
+
+def test_what_a_message_said_goes_to_the_catalogue() -> None:
+    catalogue, said = MessageCatalogue(days=90), Content(id="m-1", name="welcome")
+    found = memory(catalogue)
+    assert found.state.catalogue is catalogue
+    found.remember(StateChange(learnt=said))
+    assert catalogue.find("m-1") == said
+    memory().remember(StateChange(learnt=said))
+
+
+def test_a_month_begins_empty_and_the_present_one_stays_for_late_messages() -> None:
+    found = memory()
+    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    found.advance(december := at("2026-12-01T00:00:00"))
+    assert found.users.marked_at(b"u-1", december) is None
+    found.remember(StateChange(mark=Mark(b"u-1", december, 99)))
+    assert (found.users.marked_at(b"u-1", NOW), found.users.marked_at(b"u-1", december)) == (7, 99)
+    assert found.users.counts() == {"2026-11-01": 1, "2026-12-01": 1}
+
+
+def test_a_message_from_the_future_marks_nobody_and_pushes_nothing_out() -> None:
+    found = memory()
+    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    for year in range(2027, 2060):
+        found.remember(StateChange(mark=Mark(b"u-1", at(f"{year}-01-01"), 8)))
+    assert found.users.counts() == {"2026-11-01": 1}
+
+
+def test_users_of_dropped_delivery_events_count_until_they_are_tracked() -> None:
+    found = memory()
+    for user in (b"u-1", b"u-2", b"u-2", b"u-3"):
+        found.dropped_delivery(user, NOW)
+    assert found.users_delivery_would_add(NOVEMBER) == 3
+    found.remember(StateChange(mark=Mark(b"u-2", NOW, 7)))
+    assert found.users_delivery_would_add(NOVEMBER) == 2
+    assert found.users_delivery_would_add(OCTOBER) == 0
+
+
+def test_users_of_shadow_rules_are_counted_by_rule() -> None:
+    found = memory()
+    for rule, user in (("night", b"u-1"), ("night", b"u-2"), ("night", b"u-2"), ("weekend", b"u-1")):
+        found.shadowed(rule, user, NOW)
+    assert {name: found.sketches.estimate(name, NOVEMBER) for name in found.sketches.names(NOVEMBER)} == {
+        "shadow:night": 2,
+        "shadow:weekend": 1,
+    }
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1_000])
+def test_marks_are_read_back_by_month_and_the_earliest_counts(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_memory, "CHUNK", chunk)
+    found = memory()
+    reader = MarksReader(codec(), found)
+    reader.take([mark(b"u-1", 50), mark(b"u-1", 20, OCTOBER), mark(b"u-2", 8)])
+    reader.take([mark(b"u-1", 30), mark(b"u-1", 40), mark(b"u-2", 9)])
+    assert reader.load() == 0
+    assert found.users.marked_at(b"u-1", NOW) == 30
+    assert found.users.marked_at(b"u-2", NOW) == 8
+    assert found.users.marked_at(b"u-1", at("2026-10-02")) == 20
+
+
+def test_marks_of_a_month_that_has_not_begun_are_not_read_back() -> None:
+    found = memory()
+    reader = MarksReader(codec(), found)
+    reader.take([mark(b"u-1", 5, DECEMBER)])
+    reader.load()
+    assert found.users.counts() == {}
+
+
+def test_marks_of_a_former_raw_topic_are_counted_and_come_before_the_log() -> None:
+    found = memory()
+    reader = MarksReader(codec(), found)
+    reader.take([mark(b"u-1", 5), mark(b"u-2", 5, epoch=b"raw0"), mark(b"u-2", 6, epoch=b"raw0")])
+    assert reader.load() == 2
+    assert found.users.marked_at(b"u-1", NOW) == 5
+    assert found.users.marked_at(b"u-2", NOW) == BEFORE_THE_LOG
+
+
+def test_deleted_entries_are_passed_over_and_sketches_are_merged() -> None:
+    found = memory()
+    found.dropped_delivery(b"u-1", NOW)
+    written = codec()
+    sketch = FakeMessage(
+        offset=0,
+        key=written.sketch_key(DELIVERY, NOVEMBER),
+        value=written.sketch_value(UserSketch([HASHER.hash_of(b"u-1"), HASHER.hash_of(b"u-2")])),
+    )
+    reader = MarksReader(codec(), found)
+    reader.take([FakeMessage(offset=0, key=b"k", value=None), FakeMessage(offset=0, key=None), sketch])
+    reader.load()
+    assert found.users_delivery_would_add(NOVEMBER) == 2
+    assert found.users.counts() == {}
+
+
+def test_entries_of_another_secret_are_refused() -> None:
+    reader = MarksReader(codec(OTHER), memory())
+    with pytest.raises(ForeignEntryError, match="another PIPELINE_TRACKED_USERS_SECRET"):
+        reader.take([mark(b"u-1", 5)])
+
+
+def fed(key: bytes | None, *headers: tuple[str, bytes], timestamp: int = NOW) -> FakeMessage:
+    return FakeMessage(offset=77, key=key, value=b"anything", timestamp=timestamp, headers=headers)
+
+
+def test_a_fed_user_was_tracked_before_every_message_of_the_log() -> None:
+    found = memory()
+    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    records = [fed(b"u-1"), fed(b"u-2"), fed(b"u-3", timestamp=at("2026-10-31T23:59")), fed(b"u-4", ("trace", b"1"))]
+    assert take_feed(found, records, HASHER.fingerprint) == 0
+    assert [found.users.marked_at(user, NOW) for user in (b"u-1", b"u-2", b"u-3", b"u-4")] == [-1, -1, None, -1]
+    assert found.users.marked_at(b"u-3", at("2026-10-01")) == BEFORE_THE_LOG
+
+
+def test_a_hashed_entry_of_the_feed_names_user_and_month_itself() -> None:
+    found = memory()
+    header = (HASHED, HASHER.fingerprint)
+    records = [fed(codec().mark_key(HASHER.hash_of(b"u-1"), month), header) for month in (OCTOBER, NOVEMBER)]
+    assert take_feed(found, records, HASHER.fingerprint) == 0
+    assert found.users.counts() == {"2026-10-01": 1, "2026-11-01": 1}
+    assert found.users.marked_at(b"u-1", NOW) == BEFORE_THE_LOG
+
+
+def test_entries_of_the_feed_that_mean_nothing_mark_nobody_and_are_counted() -> None:
+    found = memory()
+    key = codec().mark_key(HASHER.hash_of(b"u-1"), NOVEMBER)
+    records = [
+        fed(None),
+        fed(b""),
+        fed(key, (HASHED, OTHER.fingerprint)),
+        fed(key[:8], (HASHED, HASHER.fingerprint)),
+    ]
+    assert take_feed(found, records, HASHER.fingerprint) == 4
+    assert found.users.counts() == {}

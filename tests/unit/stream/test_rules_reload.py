@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline.bootstrap.policy import build_policy, rules_source
+from pipeline.core.policy import Policy
+from pipeline.metrics.rules import RulesMetrics
+from pipeline.settings import load_settings
+from pipeline.stream.rules_reload import RulesReload
+from tests.fakes.stream import BOUND_SECONDS
+from tests.mounts import Mount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEEP, DROP, BROKEN = "rules: []\n", "rules: [{then: drop}]\n", "rules: [{then: dropp}]\n"
+START = 1_767_225_600.0
+
+
+class Bench:
+    """A mounted rules file and what watches it, at a time that the test sets."""
+
+    def __init__(self, folder: Path, objection: str | None = None) -> None:
+        self.mount = Mount(folder, "rules.yaml", KEEP)
+        settings = load_settings({"PIPELINE_RULES_FILE": str(self.mount.path)})
+        self.registry = CollectorRegistry()
+        self.now = START
+        self.objection = objection
+        self.asked = asyncio.Event()
+        self.reload = RulesReload(
+            rules_source(settings),
+            build_policy(settings),
+            metrics=RulesMetrics(self.registry),
+            interval_seconds=0.01,
+            objection=self.object_to,
+            now=lambda: self.now,
+        )
+
+    async def object_to(self, policy: Policy) -> str | None:
+        self.asked.set()
+        return self.objection if policy.rules.rules else None
+
+    async def swap(self, text: str) -> None:
+        self.mount.swap(text)
+        self.now += 60
+        await self.reload.look()
+
+    @property
+    def rules(self) -> int:
+        return len(self.reload.policy.rules.rules)
+
+    def metric(self, name: str) -> float | None:
+        return self.registry.get_sample_value(f"onesignal_pipeline_rules_{name}")
+
+    @property
+    def version_shown(self) -> float | None:
+        policy = self.reload.policy
+        labels = {"rules": policy.rules.version, "policy": policy.version}
+        return self.registry.get_sample_value("onesignal_pipeline_rules_info", labels)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    await bench.reload.look()
+    return bench
+
+
+async def test_a_valid_change_is_taken_up_and_told(bench: Bench) -> None:
+    before = bench.reload.policy.version
+    assert bench.reload.note == f"rules {bench.reload.policy.rules.version} since 2026-01-01T00:00:00+00:00"
+    await bench.swap(DROP)
+    assert (bench.rules, bench.version_shown) == (1, 1)
+    assert bench.reload.policy.version != before
+    assert bench.metric("loaded_timestamp_seconds") == START + 60
+    assert "since 2026-01-01T00:01:00+00:00" in bench.reload.note
+
+
+async def test_a_broken_change_is_refused_whole_and_those_from_before_stay(bench: Bench) -> None:
+    await bench.swap(DROP)
+    await bench.swap(BROKEN)
+    assert (bench.rules, bench.version_shown, bench.metric("reload_failing")) == (1, 1, 1)
+    assert "since 2026-01-01T00:01:00+00:00; a change was refused: " in bench.reload.note
+    assert "did you mean `drop`?" in bench.reload.note
+    assert bench.metric("loaded_timestamp_seconds") == START + 60
+
+
+@pytest.mark.parametrize(("repaired", "rules"), [(DROP, 1), (KEEP, 0)])
+async def test_a_refusal_ends_with_the_next_usable_content(bench: Bench, repaired: str, rules: int) -> None:
+    await bench.swap(BROKEN)
+    await bench.swap(repaired)
+    assert (bench.rules, bench.metric("reload_failing")) == (rules, 0)
+    assert "refused" not in bench.reload.note
+
+
+async def test_a_file_that_vanishes_is_refused(bench: Bench) -> None:
+    bench.mount.path.unlink()
+    await bench.reload.look()
+    assert bench.metric("reload_failing") == 1
+    assert "cannot be read" in bench.reload.note
+
+
+async def test_rules_that_cannot_be_used_here_are_refused_with_the_reason(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, objection="the raw topic is not keyed by user")
+    await bench.reload.look()
+    await bench.swap(DROP)
+    assert (bench.rules, bench.metric("reload_failing")) == (0, 1)
+    assert bench.reload.note.endswith("a change was refused: the raw topic is not keyed by user")
+
+
+async def test_another_layout_of_the_same_rules_changes_nothing(bench: Bench) -> None:
+    await bench.swap("# no rules\nrules: []\n")
+    assert bench.metric("loaded_timestamp_seconds") == START
+    assert "since 2026-01-01T00:00:00" in bench.reload.note
+
+
+async def test_it_looks_again_and_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    running = asyncio.create_task(bench.reload.run())
+    bench.mount.swap(DROP)
+    await asyncio.wait_for(bench.asked.wait(), BOUND_SECONDS)
+    bench.mount.swap(KEEP)
+    bench.asked.clear()
+    await asyncio.wait_for(bench.asked.wait(), BOUND_SECONDS)
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("environment", "files"),
+    [
+        ({"PIPELINE_RULES_PRESET": "engagement-only"}, 0),
+        ({"PIPELINE_RULES_FILE": "rules.yaml"}, 1),
+        ({"PIPELINE_RULES_FILE": "rules.yaml", "PIPELINE_RULES_RELOAD_SECONDS": "0"}, 0),
+    ],
+)
+async def test_without_a_file_that_may_change_nothing_is_looked_at(
+    environment: dict[str, str], files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.yaml").write_text(KEEP)
+    source = rules_source(load_settings(environment))
+    assert len(source.files) == files
+    if not files:
+        reload = RulesReload(source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=0)
+        await asyncio.wait_for(reload.run(), 10)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.content import Content
+from pipeline.core.policy import Policy
+from pipeline.core.processing import State
+from pipeline.core.rules_file import parse_rules
+from pipeline.core.tracking import Mark
+from pipeline.stream.sorting import SortedBatch, sort_batch
+from tests.builders import STORED_AT, encode, raw_event
+from tests.fakes.stream import FakeMessage
+from tests.fakes.tracking import PlainCatalogue, PlainTrackedUsers
+
+if TYPE_CHECKING:
+    from pipeline.core.outcomes import StateChange
+
+RULES = """
+rules:
+  - {name: shadow, when: {action: sent}, then: drop, shadow: true}
+  - {name: cheap, when: {category: delivery}, then: tracked_only}
+"""
+
+
+class PlainMemory:
+    """A memory (`pipeline.stream.memory.Memory`) that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.tracked_users = PlainTrackedUsers()
+        self.catalogue = PlainCatalogue()
+        self.state = State(self.tracked_users, self.catalogue)
+        self.noted: list[tuple[str, bytes]] = []
+
+    def remember(self, change: StateChange) -> None:
+        if change.mark is not None:
+            self.tracked_users.mark(change.mark)
+        if change.learnt is not None:
+            self.catalogue.known[change.learnt.id or ""] = change.learnt
+
+    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
+        assert timestamp_ms == STORED_AT
+        self.noted.append(("dropped", user_key))
+
+    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
+        assert timestamp_ms == STORED_AT
+        self.noted.append((rule, user_key))
+
+
+class Batch:
+    topic, partition = "onesignal.events", 0
+
+    def __init__(self, *events: dict[str, Any] | None) -> None:
+        self.messages = [
+            FakeMessage(offset=offset, value=None if event is None else encode(event), timestamp=STORED_AT, key=b"u-1")
+            for offset, event in enumerate(events)
+        ]
+
+    def acknowledge(self) -> None:
+        raise AssertionError("sorting settles nothing")
+
+
+def event(action: str, user: str = "u-1", **message: Any) -> dict[str, Any]:
+    return raw_event(f"message.push.{action}", external_id=user, message=message or None)
+
+
+def sorted_by(memory: PlainMemory, *events: dict[str, Any] | None) -> SortedBatch:
+    policy = Policy(rules=parse_rules(RULES, filename="rules.yaml"))
+    return sort_batch(Batch(*events), policy, memory=memory)
+
+
+def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
+    memory = PlainMemory()
+    found = sorted_by(memory, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
+    assert [entry.key for entry in found.records] == [b"u-1", b"u-1"]
+    assert [change.mark for change in found.changes if change.mark] == [Mark(b"u-1", STORED_AT, 1)]
+
+
+def test_rules_are_counted_by_their_names_and_users_noted_once_an_event() -> None:
+    memory = PlainMemory()
+    found = sorted_by(memory, event("clicked"), event("sent"), event("sent", "u-2"), event("received", "u-2"), None)
+    rules = found.tally.rules
+    assert rules.kept == {"default": 1, "cheap": 1}
+    assert rules.dropped == {"cheap": 2}
+    assert rules.shadowed == {"shadow": 2}
+    assert memory.noted == [("shadow", b"u-1"), ("dropped", b"u-2"), ("shadow", b"u-2"), ("dropped", b"u-2")]
+    assert found.tally.dropped.total() == 3
+
+
+def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> None:
+    memory = PlainMemory()
+    blank = {"name": "", "title": "", "contents": ""}
+    found = sorted_by(memory, event("sent", "u-2"), event("clicked", **blank))
+    learnt = found.changes[0].learnt
+    assert isinstance(learnt, Content)
+    assert learnt.name == "new-year"
+    assert found.tally.filled == 1
+    assert b'"message_name":"new-year"' in found.records[0].value  # type: ignore[operator]
+
+
+def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:
+    memory = PlainMemory()
+    nobody = raw_event("message.push.sent", external_id="", subscription_id="")
+    dropping = parse_rules("rules: [{then: keep, shadow: true}, {then: drop}]", filename="rules.yaml")
+    found = sort_batch(Batch(nobody), Policy(rules=dropping), memory=memory)
+    assert found.tally.rules.shadowed == {"rule 1": 1}
+    assert memory.noted == []
