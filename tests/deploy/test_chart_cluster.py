@@ -184,6 +184,7 @@ def test_two_releases_in_one_namespace_leave_each_other_alone(namespace: Namespa
     namespace.install(LEAST)
     namespace.install(LEAST, "--set", "components.processor.replicas=1", release="other")
     assert len(namespace.ready_pods("processor")) == 3
+    namespace.wait("poddisruptionbudget/other-onesignal-pipeline-processor", "expectedPods", 1)
     namespace.helm("uninstall", "other", *WAIT)
     assert len(namespace.ready_pods("processor")) == 2
     assert namespace.deployment(PROCESSOR)["status"]["readyReplicas"] == 2
