@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.deploy.cluster import ClusterError
+from tests.deploy.cluster import NODE, ClusterError
 from tests.deploy.rendering import EVERYTHING, EXAMPLES, LEAST, RELEASE
 from tests.write_chart_schema import CHART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.deploy.cluster import Cluster
@@ -184,6 +184,7 @@ def test_two_releases_in_one_namespace_leave_each_other_alone(namespace: Namespa
     namespace.install(LEAST)
     namespace.install(LEAST, "--set", "components.processor.replicas=1", release="other")
     assert len(namespace.ready_pods("processor")) == 3
+    namespace.wait("poddisruptionbudget/other-onesignal-pipeline-processor", "expectedPods", 1)
     namespace.helm("uninstall", "other", *WAIT)
     assert len(namespace.ready_pods("processor")) == 2
     assert namespace.deployment(PROCESSOR)["status"]["readyReplicas"] == 2
@@ -199,17 +200,26 @@ def test_budgets_and_scalers_find_their_pods(namespace: Namespace) -> None:
     assert "AmbiguousSelector" not in events
 
 
-def test_a_drain_takes_one_worker_at_a_time(namespace: Namespace) -> None:
+@pytest.fixture
+def full(namespace: Namespace) -> Iterator[Callable[[], None]]:
+    """Give what lets no further pod onto the node, as a drain begins with."""
+    yield lambda: print(namespace.cluster.kubectl("cordon", NODE))
+    namespace.cluster.kubectl("uncordon", NODE)
+
+
+def test_a_drain_takes_one_worker_at_a_time(namespace: Namespace, full: Callable[[], None]) -> None:
     namespace.install(LEAST, "--set", "components.segmentSink.replicas=3")
     namespace.wait(f"poddisruptionbudget/{SINK}", "disruptionsAllowed", 1)
     first, second, _ = (pod["metadata"]["name"] for pod in namespace.ready_pods("segment-sink"))
+    full()
     namespace.evict(first)
     with pytest.raises(ClusterError, match="disruption budget"):
         namespace.evict(second)
 
 
-def test_workers_that_hold_never_keep_a_node_from_being_drained(namespace: Namespace) -> None:
+def test_workers_that_hold_never_keep_a_node_from_being_drained(namespace: Namespace, full: Callable[[], None]) -> None:
     namespace.install(LEAST, "--set", "components.segmentSink.replicas=3")
+    full()
     for name in namespace.hold("segment-sink"):
         namespace.evict(name)
 
