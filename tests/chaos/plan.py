@@ -73,7 +73,7 @@ def form(
         seed=seed,
         short=short,
         chaos_seconds=chaos * times,
-        limit_seconds=180.0 if short else 720.0 * times,
+        limit_seconds=300.0 if short else 720.0 * times,
         churn_seconds=4.0 if short else 60.0,
         outage_seconds=1.5 if short else 4.0,
         lane_seconds=0.3 if short else 1.0,

@@ -46,6 +46,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "commits_backward": reckoning.commit_backward.count,
         "commits": outcome.commits,
         "samples": ledger.samples,
+        "samples_that_failed": dict(stage.unsampled),
         "unknown_ids": reckoning.unknown_ids.count,
         "wrong_fates": reckoning.wrong_fate.count,
         "displaced": reckoning.displaced.count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -43,6 +43,8 @@ REPEATED_PER_DISTURBANCE: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POL
 _HEAP_MEGABYTES: Final = 768
 _SAMPLE_SECONDS: Final = 0.3
 _DRAIN_SECONDS: Final = 90.0
+_SPARED: Final = 0.1
+_SPARED_SECONDS: Final = 30.0
 _FASTEST: Final = 50_000.0
 _PROGRESS_SECONDS: Final = 10.0
 
@@ -164,10 +166,23 @@ async def _break_everything(stage: Stage) -> None:
     stage.writer.per_second = stage.form.events / stage.form.chaos_seconds
     stage.writer.running.set()
     stage.go.set()
-    async with asyncio.TaskGroup() as lanes:
-        lanes.create_task(kill_at_random(stage))
-        lanes.create_task(upheave(stage))
-        lanes.create_task(sicken(stage))
+    sparing = asyncio.create_task(_spare(stage))
+    try:
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(kill_at_random(stage))
+            lanes.create_task(upheave(stage))
+            lanes.create_task(sicken(stage))
+    finally:
+        sparing.cancel()
+
+
+async def _spare(stage: Stage) -> None:
+    """Let the last of the traffic last as long as the faults do: what nothing flows through cannot break it."""
+    while True:
+        left = stage.form.events - stage.writer.written
+        if left < _SPARED * stage.form.events:
+            stage.writer.per_second = max(1.0, left / _SPARED_SECONDS)
+        await asyncio.sleep(_SAMPLE_SECONDS)
 
 
 async def _heal(stage: Stage) -> int:
@@ -192,8 +207,13 @@ async def _heal(stage: Stage) -> int:
 
 async def _sample(stage: Stage) -> None:
     while True:
-        with suppress(KafkaException, SampleError):  # away on purpose; the next sample checks the same and more
+        try:
             await asyncio.to_thread(stage.sampler.sample)
+        except (KafkaException, SampleError) as error:  # away on purpose; the next sample checks the same and more
+            stage.unsampled[str(error)] += 1
+        except Exception as error:
+            stage.broken.append(f"nobody looks at Kafka any more: {error!r}")
+            raise
         await asyncio.sleep(_SAMPLE_SECONDS)
 
 
@@ -202,8 +222,9 @@ async def _tell_progress(stage: Stage) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         stage.tell(
-            f"— {stage.writer.written:,} of {stage.form.events:,} written, {len(ledger.first_accepted):,} ids accepted,"
-            f" lag {stage.sampler.lag:,}, {ledger.samples} samples, {len(ledger.commits_ahead)} commits ahead"
+            f"— {stage.writer.written:,} of {stage.form.events:,} written, {stage.writer.stored:,} stored,"
+            f" {len(ledger.first_accepted):,} ids accepted, lag {stage.sampler.lag:,}, {ledger.samples} samples"
+            f" ({stage.unsampled.total()} failed), {len(ledger.commits_ahead)} commits ahead"
         )
 
 

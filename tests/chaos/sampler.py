@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -86,7 +86,11 @@ class Sampler:
         """
         processor = self._committed(self.names.processor_group, self.names.raw)
         sink = self._committed(self.names.sink_group, self.names.records)
-        ends = self._ends()
+        try:
+            ends = self._ends()
+        except KafkaException as error:
+            self._find_leaders(error)
+            raise
         self._catch_up(ends)
         self.ledger.committed("processor", processor)
         self.ledger.committed("sink", sink)
@@ -96,6 +100,12 @@ class Sampler:
             for topic, committed in ((self.names.raw, processor), (self.names.records, sink))
             for number in range(self.partitions)
         )
+
+    def _find_leaders(self, error: KafkaException) -> None:
+        """Look for leaders again: a client that saw a topic without them never does (librdkafka, issue 5430)."""
+        if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
+            for topic in (self.names.raw, self.names.records, self.names.letters):
+                self._consumer.list_topics(topic, timeout=_REQUEST_SECONDS)
 
     def _committed(self, group: str, topic: str) -> dict[int, int]:
         places = [TopicPartition(topic, number) for number in range(self.partitions)]

@@ -30,7 +30,7 @@ class Stage:
 
     ``go`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
     ``met`` counts the requests that each sickness of Segment has spoilt, and ``disruptions`` what makes workers repeat
-    themselves, kills apart.
+    themselves, kills apart. ``unsampled`` says why Kafka could not be looked at.
     """
 
     form: Form
@@ -45,6 +45,7 @@ class Stage:
     tell: Callable[[str], None]
     injected: Counter[str] = field(default_factory=Counter)
     met: Counter[str] = field(default_factory=Counter)
+    unsampled: Counter[str] = field(default_factory=Counter)
     disruptions: int = 0
     broken: list[str] = field(default_factory=list)
     lag_after_churn_seconds: list[float] = field(default_factory=list)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from pipeline.kafka.partitioner import partition_for
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _FLUSH_SECONDS: Final = 60
 _LARGEST_BYTES: Final = 2_000_000
 _BREATH_SECONDS: Final = 0.02
+_STILL_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 2.0
 
 
 class WriteError(Exception):
@@ -35,6 +38,7 @@ class Writer:
         self.running = threading.Event()
         self.done = threading.Event()
         self.written = 0
+        self.stored = 0
         self.poison: dict[str, int] = {}
         self.error: BaseException | None = None
         self._topic = topic
@@ -42,6 +46,7 @@ class Writer:
         self._messages = messages
         self._stop = threading.Event()
         self._at_ms = time.time_ns() // 1_000_000
+        self._stored_at = 0.0
         self._places: dict[bytes, int] = {}
         self._producer = Producer(
             {
@@ -91,18 +96,34 @@ class Writer:
             if self._stop.is_set():
                 break
             self._send(message)
+            self._find_leaders()
             due = max(due + 1 / self.per_second, time.monotonic() - 1)
             ahead = due - time.monotonic()
             if ahead > _BREATH_SECONDS:
                 self._producer.poll(ahead)
-        if self._producer.flush(_FLUSH_SECONDS):
-            raise WriteError("the broker has not confirmed everything")
+        deadline = time.monotonic() + _FLUSH_SECONDS
+        while self._producer.flush(_STILL_SECONDS):
+            if time.monotonic() > deadline:
+                raise WriteError("the broker has not confirmed everything")
+            self._find_leaders()
+
+    def _find_leaders(self) -> None:
+        """Look for leaders when nothing is stored: a client that saw a topic without them may never (sampler.py)."""
+        now = time.monotonic()
+        if not len(self._producer):
+            self._stored_at = now
+        elif now > self._stored_at + _STILL_SECONDS:
+            self._stored_at = now
+            with suppress(KafkaException):  # the broker is away
+                self._producer.list_topics(self._topic, timeout=_LOOK_SECONDS)
 
     def _send(self, message: Written) -> None:
         partition = self._place(message.key)
         expected = len(self._ledger.raw[partition].fates)
 
         def stored(error: object, stored_message: Message) -> None:
+            self.stored += 1
+            self._stored_at = time.monotonic()
             if error is not None or stored_message.offset() != expected:
                 self.error = WriteError(f"raw {partition}:{expected}: {error}, stored at {stored_message.offset()}")
 
