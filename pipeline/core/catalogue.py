@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from pipeline.core.kinds import Category
+from pipeline.core.privacy import clean_url
 
 if TYPE_CHECKING:
     from pipeline.core.content import Content, Localized
@@ -35,10 +36,15 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     known = catalogue.find(content.id or "")
     says_nothing = _is_blank(content.name) and _is_blank(content.title) and _is_blank(content.contents)
     if known is None:
-        return event, None if says_nothing else content
+        return event, None if says_nothing else _said_to_everybody(content)
     if says_nothing and category is Category.ENGAGEMENT:
         return replace(event, message=_filled(content, known)), None
     return event, None
+
+
+def _said_to_everybody(content: Content) -> Content:
+    """Take out of the link what can name the person it was made for: others will be told it too."""
+    return replace(content, url=clean_url(content.url)) if content.url else content
 
 
 def _filled(content: Content, known: Content) -> Content:

@@ -86,6 +86,14 @@ def test_what_a_message_says_is_learnt_once_also_from_what_is_dropped() -> None:
     assert again.change is None
 
 
+def test_what_a_link_says_of_a_person_is_not_learnt() -> None:
+    found = outcome("message.push.sent", PlainCatalogue(), {"url": "https://shop.example/new?to=jo@mail.example"})
+    assert isinstance(found, Deliver)
+    assert found.change is not None
+    assert found.change.learnt is not None
+    assert found.change.learnt.url == "https://shop.example/new"
+
+
 def test_nothing_is_learnt_of_a_message_that_says_nothing() -> None:
     found = outcome("message.push.clicked", PlainCatalogue(), BLANK)
     assert isinstance(found, Deliver)
