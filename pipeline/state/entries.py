@@ -34,7 +34,7 @@ class EntryCodec:
         """Take the secret's fingerprint, the first bytes of the raw topic's id, and the topic's name for texts."""
         self._own_head = _HEAD.pack(FORMAT_VERSION, fingerprint, epoch)
         self.fingerprint = fingerprint
-        self._topic = topic
+        self.topic = topic
 
     def mark_key(self, user: int, month: int) -> bytes:
         """Return the key of a mark."""
@@ -87,12 +87,12 @@ class EntryCodec:
             raise self._foreign(f"entries of format {version}, which another version of this program wrote")
         if fingerprint != self.fingerprint:
             raise ForeignEntryError(
-                f"topic `{self._topic}` was written with another {variable('tracked_users_secret')}: set that one "
+                f"topic `{self.topic}` was written with another {variable('tracked_users_secret')}: set that one "
                 "again, or name a new topic, and know that nobody is tracked in it yet"
             )
 
     def _foreign(self, what: str) -> ForeignEntryError:
         return ForeignEntryError(
-            f"topic `{self._topic}` holds {what}: name a topic of its own in {variable('tracked_users_topic')}, or run "
+            f"topic `{self.topic}` holds {what}: name a topic of its own in {variable('tracked_users_topic')}, or run "
             "the version that wrote it"
         )

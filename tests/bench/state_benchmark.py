@@ -1,0 +1,196 @@
+"""Measure what is remembered of users: memory, time for a message, a month that begins, and reading back.
+
+Run it with ``python -m tests.bench.state_benchmark``; ``--users`` for more or fewer than a million. For reading back a
+real Kafka is started; ``--no-kafka`` leaves it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import time
+from contextlib import contextmanager
+from itertools import count, cycle
+from typing import TYPE_CHECKING, Final
+
+import psutil
+import structlog
+
+from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
+from pipeline.kafka.connection import connection_options
+from pipeline.kafka.producer import BatchProducer, Entry
+from pipeline.settings import load_settings
+from pipeline.state.entries import NO_EPOCH, EntryCodec
+from pipeline.state.following import Follower
+from pipeline.state.memories import Memories
+from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher
+from tests.bench.cluster import PARTITIONS, Cluster
+from tests.bench.decode_benchmark import show
+from tests.kafka_server import KafkaServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NOW: Final = time.time_ns() // 1_000_000
+BEFORE: Final = NOW - 31 * MILLISECONDS_A_DAY
+HASHER: Final = UserHasher("the secret of the benchmark")
+MONTH: Final = BillingMonth()
+MOST_MEGABYTES: Final = 150
+MOST_MICROSECONDS: Final = 3.0
+LEAST_A_SECOND: Final = 200_000
+_MEGABYTE: Final = 1_000_000
+_CHUNK: Final = 50_000
+
+
+def main() -> int:
+    """Measure, and print the figures beside their bars."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.state_benchmark", description="Measure the memory.")
+    parser.add_argument("--users", type=int, default=1_000_000, help="users over all partitions (default: 1000000)")
+    parser.add_argument("--no-kafka", action="store_true", help="measure what needs no Kafka")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    partitions = remember(options.users)
+    ask(partitions)
+    begin_a_month(partitions)
+    partitions.clear()
+    if not options.no_kafka:
+        with KafkaServer() as server:
+            cluster = Cluster(server.bootstrap_servers)
+            for spread in (PARTITIONS, 1):
+                asyncio.run(read_back(cluster, options.users, spread))
+    return 0
+
+
+def user(number: int) -> bytes:
+    """Name a user, as long as a UUID."""
+    return b"user-%031d" % number
+
+
+def remember(users: int) -> list[TrackedUsersOfPartition]:
+    """Mark users one after the other in two months; tell memory and time."""
+    gc.collect()
+    process = psutil.Process()
+    before = process.memory_info().rss
+    partitions = [TrackedUsersOfPartition(HASHER, MONTH) for _ in range(PARTITIONS)]
+    for partition in partitions:
+        partition.advance(NOW)
+    started = time.process_time()
+    for timestamp in (BEFORE, NOW):
+        for number in range(users):
+            found = partitions[number % PARTITIONS]
+            found.mark(found.hash_of(user(number)), found.month_of(timestamp), number)
+    microseconds = (time.process_time() - started) / (2 * users) * 1e6
+    megabytes = (process.memory_info().rss - before) / _MEGABYTE
+    bar = "" if megabytes <= MOST_MEGABYTES else "  MISS"
+    print(
+        f"{users:,} users in each of two months, {PARTITIONS} partitions: {megabytes:.0f} MB of {MOST_MEGABYTES}{bar}"
+    )
+    print(f"made by marking one after the other, {microseconds:.2f} µs each")
+    return partitions
+
+
+def ask(partitions: Sequence[TrackedUsersOfPartition]) -> None:
+    """Tell what a message pays: the question whether its user is tracked, and the mark where it makes one."""
+    one, month = partitions[0], MONTH.first_day(NOW)
+    held = one.count(month)
+    known = cycle([user(number * PARTITIONS) for number in range(0, held, max(1, held // 10_000))])
+    strangers = cycle([b"stranger-%027d" % number for number in range(10_000)])
+    fresh = (b"new-%032d" % number for number in count())
+
+    def question_and_mark() -> None:
+        key = next(fresh)
+        one.marked_at(key, NOW)
+        one.mark(one.hash_of(key), one.month_of(NOW), 7)
+
+    show(
+        f"a message, its user not the one before ({MOST_MICROSECONDS} µs at most)",
+        {
+            "asks whether its user is tracked, who is": lambda: one.marked_at(next(known), NOW),
+            "asks whether its user is tracked, who is not": lambda: one.marked_at(next(strangers), NOW),
+            "asks, and marks its user": question_and_mark,
+        },
+    )
+
+
+def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
+    """Tell the longest that a message waits when months begin, the oldest one forgotten among them."""
+    longest = 0.0
+    for days in (31, 62):
+        later = NOW + days * MILLISECONDS_A_DAY
+        for number, partition in enumerate(partitions):
+            started = time.perf_counter()
+            partition.advance(later)
+            partition.marked_at(b"u", later)
+            partition.mark(partition.hash_of(b"u"), partition.month_of(later), number)
+            longest = max(longest, time.perf_counter() - started)
+    print(f"a month begins: the longest step took {longest * 1000:.2f} ms")
+
+
+async def read_back(cluster: Cluster, users: int, spread: int) -> None:
+    """Write marks to a topic and read them back; tell the rate, and how long the event loop was busy at a time."""
+    connection = connection_options(load_settings({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers}))
+    with cluster.topic("tracked") as topic:
+        codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
+        producer = BatchProducer(connection, compression="lz4")
+        await producer.start()
+        shares = [range(number, users, spread) for number in range(spread)]
+        await asyncio.gather(*(_write(producer, codec, number, share) for number, share in enumerate(shares)))
+        follower = Follower(connection)
+        memories = Memories(
+            connection=connection,
+            producer=producer,
+            follower=follower,
+            hasher=HASHER,
+            month=MONTH,
+            now_ms=lambda: NOW,
+            tracked=TrackedUsersTopics(topic=topic, codec=codec),
+            catalogue=None,
+        )
+        with _busy() as longest:
+            started, cpu = time.perf_counter(), time.process_time()
+            await asyncio.gather(*map(memories.restore, range(spread)))
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        await producer.stop()
+        if memories.tracked_users() != users:
+            raise AssertionError(f"{memories.tracked_users():,} users were read back")
+    by_cpu = users / cpu
+    bar = "" if by_cpu >= LEAST_A_SECOND else f"  MISS ({LEAST_A_SECOND:,})"
+    print(
+        f"{users:,} users read back of {spread} partitions: {users / seconds:,.0f} a second beside what else ran, "
+        f"{by_cpu:,.0f} a second of CPU{bar}; the event loop was busy for {max(longest) * 1000:.0f} ms at the longest"
+    )
+
+
+async def _write(producer: BatchProducer, codec: EntryCodec, partition: int, numbers: Sequence[int]) -> None:
+    month = MONTH.first_day(NOW)
+    for start in range(0, len(numbers), _CHUNK):
+        entries = [
+            Entry(codec.mark_key(HASHER.hash_of(user(number)), month), codec.mark_value(number), None, [])
+            for number in numbers[start : start + _CHUNK]
+        ]
+        await producer.write(codec.topic, partition, entries)
+
+
+@contextmanager
+def _busy() -> Iterator[list[float]]:
+    """Note how much later than asked for the event loop comes back."""
+    late = [0.0]
+
+    async def watch() -> None:
+        while True:
+            asked = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late.append(time.perf_counter() - asked - 0.005)
+
+    task = asyncio.ensure_future(watch())
+    try:
+        yield late
+    finally:
+        task.cancel()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
