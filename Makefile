@@ -6,6 +6,7 @@ SHELL := bash
 BIN := .venv/bin
 PROGRAM := $(BIN)/onesignal-pipeline
 UV_VERSION := 0.13.9
+CYCLONEDX_VERSION := 7.5.0
 UPGRADE := --upgrade
 
 .PHONY: help
@@ -82,6 +83,12 @@ lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	compile --output-file requirements/runtime.txt; \
 	compile --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi
+
+.PHONY: sbom
+sbom: .venv/installed ## List what the program is made of, as CycloneDX: build/sbom.json
+	@test -x build/sbom/bin/cyclonedx-py || { $(BIN)/python -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom==$(CYCLONEDX_VERSION); }
+	@build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON -o build/sbom.json requirements/runtime.txt
+	@echo "build/sbom.json: $$(grep -c '"bom-ref": "requirements' build/sbom.json) packages"
 
 .PHONY: clean
 clean: ## Remove everything that was made here, .venv included
