@@ -10,7 +10,7 @@ import structlog
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
 from pipeline.kafka.topic_configuration import RETENTION, size_warnings
-from pipeline.kafka.topic_plans import plan_topics
+from pipeline.kafka.topic_plans import plan_topics, topics_of
 from pipeline.kafka.topics import check_topics, configurations
 from pipeline.settings.choices import Role
 
@@ -51,7 +51,7 @@ async def begin(
     group, source = _source(role, settings, found)
     known = await begin_group(connection, group=group, source=source, start=settings.group_start)
     keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}
-    names = (*keyed[role], settings.dead_letter_topic)
+    names = [getattr(settings, field) for field in topics_of(role, settings)]
     watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
     return found
 

@@ -6,11 +6,13 @@ import random
 from typing import TYPE_CHECKING
 
 import orjson
+import pytest
 
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.integration.clients import RawMessage, read_topic
+from tests.integration.cluster_changes import delete_topic
 from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
 from tests.integration.test_end_to_end import write
 
@@ -103,6 +105,17 @@ async def test_another_secret_is_refused_and_never_an_empty_memory(broker: Broke
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.ended() == 1
         assert "was written with another PIPELINE_TRACKED_USERS_SECRET" in processor.log.read_text()
+
+
+@pytest.mark.real_only("topics that are deleted")
+async def test_a_processor_ends_when_what_it_remembers_is_deleted(broker: Broker, tmp_path: Path) -> None:
+    own = settings(broker, tmp_path, TOPIC_WATCH_SECONDS="0.2")
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **own) as pipeline:
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.said("/readyz", '"ready') == 200
+        delete_topic(broker, own["TRACKED_USERS_TOPIC"])
+        assert await processor.ended() == 1, pipeline.logs()
+        assert f"topic `{own['TRACKED_USERS_TOPIC']}` was deleted: " in processor.log.read_text()
 
 
 async def test_a_raw_topic_that_is_not_keyed_by_user_is_refused(broker: Broker, tmp_path: Path) -> None:
