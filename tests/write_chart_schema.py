@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.core.presets import Preset
 from pipeline.core.rules_schema import rules_schema
 from pipeline.settings.expectations import annotation, choices, secrets
 from pipeline.settings.mistakes import variable
@@ -75,6 +76,7 @@ def settings_schema() -> dict[str, Any]:
 def values_schema() -> dict[str, Any]:
     """Return the schema with what the code knows in its place."""
     schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
+    schema["properties"]["rules"]["properties"]["preset"]["enum"] = ["", *Preset]
     schema["definitions"]["settings"] = settings_schema()
     schema["definitions"]["rules"] = _quoted({name: part for name, part in rules_schema().items() if name != "$schema"})
     return schema

@@ -61,13 +61,20 @@ class Chart:
     helm: Path
     folder: Path = CHART
 
-    def render(self, *files: Path, values: Mapping[str, Any] | None = None, release: str = RELEASE) -> Manifests:
+    def render(
+        self,
+        *files: Path,
+        values: Mapping[str, Any] | None = None,
+        release: str = RELEASE,
+        namespace: str = "default",
+    ) -> Manifests:
         """Render with values files and, over them, values.
 
         Raises:
             RefusedError: with Helm's words.
         """
-        done = self.run("template", release, str(self.folder), *_options(files), *_further(values))
+        place = (release, str(self.folder), "--namespace", namespace)
+        done = self.run("template", *place, *_options(files), *_further(values))
         if done.returncode:
             raise RefusedError(done.stderr)
         return Manifests(text=done.stdout)

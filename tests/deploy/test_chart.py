@@ -102,5 +102,6 @@ def test_two_releases_never_select_each_others_pods(chart: Chart) -> None:
 
 
 def test_names_stay_short_enough_for_kubernetes(chart: Chart) -> None:
-    manifests = chart.render(EVERYTHING, release="r" * 53)
-    assert max(len(each["metadata"]["name"]) for each in manifests.objects) <= 63
+    named = {"ConfigMap": 253}  # the names of all others may become labels, of pods or endpoints
+    for each in chart.render(EVERYTHING, release="r" * 53).objects:
+        assert len(each["metadata"]["name"]) <= named.get(each["kind"], 63)

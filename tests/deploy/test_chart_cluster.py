@@ -111,14 +111,16 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 
 @RENDERED
 def test_the_server_knows_every_field_that_is_rendered(chart: Chart, namespace: Namespace, values: Path) -> None:
-    text = chart.render(values).text
+    manifests = chart.render(values, namespace=namespace.name)
     options = ("--dry-run=server", "--validate=strict", "--namespace", namespace.name, "-f", "-")
-    told = namespace.cluster.kubectl("apply", *options, stdin=text)
-    assert told.count("(server dry run)") == len(chart.render(values).objects)
+    told = namespace.cluster.kubectl("apply", *options, stdin=manifests.text)
+    assert told.count("(server dry run)") == len(manifests.objects)
 
 
 def test_a_field_that_the_server_does_not_know_would_be_refused(chart: Chart, namespace: Namespace) -> None:
-    text = chart.render(LEAST).text.replace("readOnlyRootFilesystem:", "readOnlyRootFileSystem:")
+    text = chart.render(LEAST, namespace=namespace.name).text.replace(
+        "readOnlyRootFilesystem:", "readOnlyRootFileSystem:"
+    )
     options = ("--dry-run=server", "--validate=strict", "--namespace", namespace.name, "-f", "-")
     with pytest.raises(ClusterError, match="unknown field"):
         namespace.cluster.kubectl("apply", *options, stdin=text)

@@ -36,6 +36,7 @@ CHECKS: Final[Mapping[str, Collection[Check]]] = {
     "topics": (tls_mistakes,),
 }
 KEY: Final = "a1B2" * 8
+TRACKING: Final = {"trackedUsers.existingSecret": "tracked-users", "componentDefaults.resources.limits.memory": "1G"}
 RULES: Final = sorted((ROOT / "schemas" / "rules" / "valid").glob("*.yaml"))
 RENDERED: Final = pytest.mark.parametrize("values", [LEAST, EVERYTHING, *EXAMPLES], ids=lambda path: path.stem)
 
@@ -63,6 +64,7 @@ def stored(manifests: Manifests) -> Contents:
         ("secret", "schema-registry"): {"password": "secret"},
         ("secret", "registry-password"): {"password": "secret"},
         ("secret", "registry-ca"): {"ca.crt": authority},
+        ("secret", "tracked-users"): {"hash-key": "0123456789abcdef\n"},
         ("configMap", "raw-schema"): {"raw-event.avsc": schema},
     }
     for each in manifests.of_kind("ConfigMap"):
@@ -177,7 +179,7 @@ def test_rules_arrive_as_they_were_written(chart: Chart, tmp_path: Path, rules: 
     written = rules.read_text(encoding="utf-8").replace("1.50", "'1.50'").replace("vip: true", "vip: 'true'")
     written = written.replace("on: off", "'on': 'off'")
     given = written if way == "text" else read_document(written, filename="written").value
-    settings = settings_of("processor", chart.render(LEAST, values={f"rules.{way}": given}), tmp_path)
+    settings = settings_of("processor", chart.render(LEAST, values={**TRACKING, f"rules.{way}": given}), tmp_path)
     assert settings.rules_file is not None
     arrived = parse_rules(settings.rules_file.read_text(encoding="utf-8"), filename="arrived")
     assert arrived.version == parse_rules(rules.read_text(encoding="utf-8"), filename="original").version
@@ -185,7 +187,7 @@ def test_rules_arrive_as_they_were_written(chart: Chart, tmp_path: Path, rules: 
 
 @pytest.mark.parametrize("preset", Preset)
 def test_every_preset_can_be_chosen(chart: Chart, tmp_path: Path, preset: Preset) -> None:
-    manifests = chart.render(LEAST, values={"rules.preset": preset})
+    manifests = chart.render(LEAST, values={**TRACKING, "rules.preset": preset})
     assert settings_of("processor", manifests, tmp_path).rules_preset is preset
 
 

@@ -6,7 +6,7 @@
 {{- range $key, $_ := .Values.components }}
 {{- $values := include "onesignal-pipeline.componentValues" (dict "root" $ "key" $key) | fromYaml }}
 {{- if $values.enabled }}
-{{- include "onesignal-pipeline.componentMistakes" (dict "root" $ "values" $values "path" (printf "components.%s" $key)) }}
+{{- include "onesignal-pipeline.componentMistakes" (dict "root" $ "values" $values "key" $key "path" (printf "components.%s" $key)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -65,6 +65,9 @@
 {{- end }}
 {{- if gt (len $given) 1 }}
 {{- include $mistake (printf "%s are set: keep one" (join ", " ($given | sortAlpha))) }}
+{{- end }}
+{{- if and (or (eq .preset "tracked-only") (contains "tracked_only" (print .text .document))) (not $.Values.trackedUsers.existingSecret) }}
+{{- include $mistake "trackedUsers.existingSecret is empty: the rules keep events of tracked users only, who are remembered by a secret" }}
 {{- end }}
 {{- if .text }}
 {{- $read := fromYaml .text }}
@@ -128,7 +131,7 @@
 {{- include $mistake (printf "%s.terminationGracePeriodSeconds is %v, but a worker may flush for %v s (shutdownTimeoutSeconds) and leave Kafka for 10 s: give more than %v" $path (include "onesignal-pipeline.text" .values.terminationGracePeriodSeconds) (include "onesignal-pipeline.text" .values.shutdownTimeoutSeconds) (include "onesignal-pipeline.text" $deadline)) }}
 {{- end }}
 {{- with dig "limits" "memory" "" .values.resources }}
-{{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values) | int64 }}
+{{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values "key" $.key) | int64 }}
 {{- if lt (include "onesignal-pipeline.bytes" . | int64) $bound }}
 {{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000)) }}
 {{- end }}

@@ -94,7 +94,16 @@ PIPELINE_RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
 PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
 {{- end }}
 
+{{- define "onesignal-pipeline.trackedUsersFiles" -}}
+{{- with .Values.trackedUsers }}
+{{- if .existingSecret }}
+- {setting: PIPELINE_TRACKED_USERS_SECRET_FILE, file: tracked-users-secret, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "onesignal-pipeline.processorFiles" -}}
+{{- include "onesignal-pipeline.trackedUsersFiles" . }}
 {{- if .Values.names.custom }}
 - {setting: PIPELINE_NAMES_FILE, file: names.yaml, configMap: {{ include "onesignal-pipeline.fullname" . }}-names, key: names.yaml}
 {{- end }}

@@ -50,5 +50,9 @@
 {{- $hand := get .values.settings "PIPELINE_MAX_MESSAGES_IN_HAND" | default 2000 | int64 }}
 {{- $poll := get .values.settings "PIPELINE_MAX_POLL_RECORDS" | default 1000 | int64 }}
 {{- $message := add (int64 .root.Values.topics.messageBytes) 500 }}
-{{- add 100000000 (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
+{{- $users := 0 }}
+{{- if and .root.Values.trackedUsers.existingSecret (eq .key "processor") }}
+{{- $users = mul 150 (int64 .root.Values.trackedUsers.most) }}
+{{- end }}
+{{- add 100000000 $users (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
 {{- end }}
