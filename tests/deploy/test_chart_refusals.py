@@ -77,6 +77,7 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"rules.text": "rules: [{then: tracked_only}]"}, "trackedUsers.existingSecret is empty"),
     ({"rules.document": {"rules": [{"then": "tracked_only"}]}}, "trackedUsers.existingSecret is empty"),
     ({"trackedUsers.existingSecret": "users"}, "components.processor.resources.limits.memory is 256Mi"),
+    ({"components.processor.settings.PIPELINE_MESSAGE_CATALOGUE": True}, "limits.memory is 256Mi"),
     ({"rules.text": "default: keep"}, "rules.text is no rules file"),
     ({"rules.text": "rules: ["}, "rules.text is no rules file (error converting YAML"),
     ({"names.profile": "custom"}, "names.custom and names.profile"),

@@ -54,5 +54,7 @@
 {{- if and .root.Values.trackedUsers.existingSecret (eq .key "processor") }}
 {{- $users = mul 150 (int64 .root.Values.trackedUsers.most) }}
 {{- end }}
-{{- add 100000000 $users (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
+{{- /* The message catalogue holds about 100 MB at the most. */}}
+{{- $catalogue := ternary 100000000 0 (eq (toString (get .values.settings "PIPELINE_MESSAGE_CATALOGUE")) "true") }}
+{{- add 100000000 $users $catalogue (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
 {{- end }}
