@@ -14,6 +14,7 @@ import orjson
 
 from pipeline.kafka.producer import BatchProducer, Entry
 from pipeline.local.broker import EmbeddedBroker
+from pipeline.local.segment_faults import Refuse
 from pipeline.local.traffic import traffic
 from pipeline.settings.choices import Role
 from pipeline.sinks.segment.request import timestamp
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PARTITIONS: Final = 4
 EVENTS_A_SECOND: Final = 300
 SEED: Final = 7
+ONE_IN_SIXTEEN: Final = Refuse(text='"messageId":"0')
+"""Lets Segment refuse the records whose id begins so, for good."""
 _TICK_SECONDS: Final = 0.2
 _SECONDS_OF_AN_EVENT: Final = {"timestamp", "event.timestamp", "event_timestamp"}
 _MOMENT_OF_AN_EVENT: Final = {"datetime", "event.datetime", "event_datetime"}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pipeline.local.segment_faults import AnswerStatus, Refuse
+from pipeline.local.segment_faults import AnswerStatus
 from tests.deploy.dashboards.alerts import alerts
 from tests.deploy.dashboards.files import boards, generated
 from tests.deploy.dashboards.queries import PREFIX
-from tests.deploy.live import live
+from tests.deploy.live import ONE_IN_SIXTEEN, live
 from tests.deploy.programs import program
 from tests.deploy.prometheus import NAMESPACE, RELEASE
 from tests.metrics_catalogue import catalogue
@@ -82,13 +82,14 @@ async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_
             assert [sample.labels[name] for sample in labels] == [{"namespace": NAMESPACE, "release": RELEASE}[name]]
 
         stage.pipeline.segment.faults.schedule(seed=1, rate=0.3)
-        stage.pipeline.segment.faults.order(Refuse(text="u-"), times=3)
+        stage.pipeline.segment.faults.order(ONE_IN_SIXTEEN, times=40)
         stage.pipeline.segment.faults.order(AnswerStatus(status=429), times=3)
         await asyncio.sleep(FAULT_SECONDS)
         assert await silent(prometheus, under_faults=True) == []
         for happened in (
             f'sum(increase({PREFIX}segment_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
             f"sum(rate({PREFIX}dead_letters_total[15s])) > 0",
+            f"sum(increase({PREFIX}segment_records_rejected_total[{FAULT_SECONDS}s])) > 0",
             f"sum(increase({PREFIX}segment_batch_attempts_sum[{FAULT_SECONDS}s]))"
             f" > sum(increase({PREFIX}segment_batch_attempts_count[{FAULT_SECONDS}s]))",
         ):

@@ -89,6 +89,7 @@ def _now(scope: Scope) -> Row:
 
 
 def _requests(scope: Scope) -> Row:
+    by_answer = f"sum by (answer) (rate({scope.series('segment_attempts_total')}[{scope.window}])) > 0"
     return Row(
         title="Requests",
         panels=(
@@ -98,9 +99,7 @@ def _requests(scope: Scope) -> Row:
                 "a record of the batch is refused, or the key is wrong.",
                 unit="reqps",
                 look=Look.STACKED,
-                series=one(
-                    f"sum by (answer) (rate({scope.series('segment_attempts_total')}[{scope.window}]))", "{{answer}}"
-                ),
+                series=one(by_answer, "{{answer}}"),
             ),
             Panel(
                 title="Duration of a request",
@@ -206,12 +205,13 @@ def _accounts(scope: Scope) -> Row:
             ),
             Panel(
                 title="Refused records",
+                under_faults=True,
                 description="Stored as dead letters, by reason. `refused`: Segment answered 400 to this record alone.",
                 unit="cps",
                 width=6,
                 look=Look.STACKED,
                 series=one(
-                    f"sum by (reason) (rate({scope.series('segment_records_rejected_total')}[{scope.window}]))",
+                    f"sum by (reason) (rate({scope.series('segment_records_rejected_total')}[{scope.window}])) > 0",
                     "{{reason}}",
                 ),
             ),

@@ -111,7 +111,7 @@ def _by(scope: Scope, metric: str, label: str, title: str, description: str) -> 
         description=description,
         unit="cps",
         look=Look.STACKED,
-        series=one(f"sum by ({label}) (rate({scope.series(metric)}[{scope.window}]))", f"{{{{{label}}}}}"),
+        series=one(f"sum by ({label}) (rate({scope.series(metric)}[{scope.window}])) > 0", f"{{{{{label}}}}}"),
     )
 
 

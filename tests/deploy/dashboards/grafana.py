@@ -24,6 +24,7 @@ DATASOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasourc
 MATCHERS: Final = 'namespace=~"$namespace",release=~"$release"'
 WINDOW: Final = "$__rate_interval"
 _EVERYTHING: Final = ".*"
+_COUNTING: Final = {"short", "cps", "reqps"}
 _FILL: Final = {Look.LINES: 8, Look.STACKED: 40}
 
 
@@ -141,6 +142,8 @@ def _lines(panel: Panel) -> Any:
         .axis_soft_min(0)
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
     )
+    if panel.unit in _COUNTING and panel.most is None:
+        made = made.axis_soft_max(1)  # a line of zeros is at the bottom
     if panel.look is Look.STACKED:
         made = made.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A"))
     if len(panel.steps) > 1:

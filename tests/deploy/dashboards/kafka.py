@@ -53,7 +53,7 @@ def _now(scope: Scope) -> Row:
                 width=6,
             ),
             number(
-                "Retention used up",
+                "Most retention used up",
                 "Age of the oldest message that is not settled, against how long its topic keeps it. At 100 % Kafka "
                 "deletes messages that nobody has read.",
                 f"max({lag_of_retention(scope)})",
@@ -87,17 +87,22 @@ def _lag(scope: Scope) -> Row:
                 series=one(f"sum by (role) ({scope.with_role(messages)})", "{{role}}"),
             ),
             Panel(
-                title="Lag in seconds",
-                description="Age of the oldest message that is not settled, by role.",
-                unit="s",
-                steps=steps(60, 300),
-                series=one(f"max by (role) ({scope.with_role(seconds)})", "{{role}}"),
+                title="Retention used up",
+                description="Age of the oldest message that is not settled, against how long its topic keeps it: at "
+                "100 % Kafka deletes it. The alert comes at half.",
+                unit="percentunit",
+                steps=steps(0.25, 0.5),
+                series=one(f"max by (role) ({scope.with_role(lag_of_retention(scope))})", "{{role}}"),
             ),
             Panel(
-                title="Lag in seconds, the five worst partitions",
-                description="One alone: a poisonous hold, or a key that has more events than a partition can take.",
+                title="Lag in seconds, worst and median partition",
+                description="The worst far above the median: a hold that concerns one partition, or a key with more "
+                "events than a partition can take. topk(5, onesignal_pipeline_consumer_lag_seconds) names it.",
                 unit="s",
-                series=one(f"topk(5, {scope.with_role(seconds)})", "{{role}} {{partition}}"),
+                series=(
+                    Series(query=f"max by (role) ({scope.with_role(seconds)})", name="{{role}}, worst"),
+                    Series(query=f"quantile by (role) (0.5, {scope.with_role(seconds)})", name="{{role}}, median"),
+                ),
             ),
         ),
     )
