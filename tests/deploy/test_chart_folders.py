@@ -88,6 +88,14 @@ def test_alerts_get_further_labels_and_recorded_series_do_not(copied: Chart) -> 
     assert recorded == GROUPS[0]["rules"][1]
 
 
+def test_alerts_lead_to_the_runbook_where_people_read_it(chart: Chart) -> None:
+    base = {"monitoring.prometheusRule": {"enabled": True, "runbookBase": "https://git.example/pipeline/blob/main/"}}
+    (rule,) = chart.render(LEAST, values=base).of_kind("PrometheusRule")
+    pages = [each["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for each in group["rules"]]
+    assert pages
+    assert all(page.startswith("https://git.example/pipeline/blob/main/deploy/runbook.md#") for page in pages)
+
+
 def test_the_files_that_are_there_are_all_taken(chart: Chart) -> None:
     manifests = chart.render(EVERYTHING)
     shown = [name for each in manifests.of_kind("ConfigMap") for name in each["data"] if name.endswith(".json")]
