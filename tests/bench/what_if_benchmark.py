@@ -34,7 +34,10 @@ _TRACKED: Final = RuleSet(
     name="tracked",
     rules=parse_rules("rules:\n  - {when: {category: delivery}, then: tracked_only}\n", filename="tracked.yaml"),
 )
-_OTHERS: Final = [RuleSet(name=preset.value, rules=preset_rules(preset)) for preset in list(Preset)[1:]]
+_OTHERS: Final = [
+    RuleSet(name=preset.value, rules=preset_rules(preset))
+    for preset in (Preset.CURB_SENT_AND_DISPLAYED, Preset.ENGAGEMENT_ONLY)
+]
 
 
 def _processed(messages: Sequence[RawMessage]) -> None:

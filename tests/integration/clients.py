@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 if TYPE_CHECKING:
@@ -190,9 +190,24 @@ def committed_offsets(bootstrap_servers: str, group: str, topic: str) -> dict[in
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     places = [TopicPartition(topic, number) for number in partitions_of(bootstrap_servers, topic)]
     request = ConsumerGroupTopicPartitions(group, places)
-    answer = admin.list_consumer_group_offsets([request], request_timeout=_REQUEST_SECONDS)[group]
-    found = answer.result(_REQUEST_SECONDS).topic_partitions
+    found = _group_offsets(admin, group, request)
     return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
+def _group_offsets(admin: AdminClient, group: str, request: ConsumerGroupTopicPartitions) -> list[TopicPartition]:
+    """Ask until the group's coordinator answers: a cluster's first group makes it load."""
+    deadline = time.monotonic() + _REQUEST_SECONDS
+    while True:
+        answer = admin.list_consumer_group_offsets([request], request_timeout=_REQUEST_SECONDS)[group]
+        try:
+            found: list[TopicPartition] = answer.result(_REQUEST_SECONDS).topic_partitions
+        except KafkaException as error:
+            loads = error.args[0].code() == KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+            if not loads or time.monotonic() > deadline:
+                raise
+            admin.poll(_POLL_SECONDS)
+        else:
+            return found
 
 
 async def eventually(condition: Callable[[], bool], *, within_seconds: float = 20) -> None:

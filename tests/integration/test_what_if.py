@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 import pytest
@@ -19,7 +19,8 @@ from pipeline.settings.choices import Role
 from tests.avro_bodies import without_logical_types
 from tests.builders import encode, raw_event
 from tests.integration.clients import RawMessage, committed_offsets, produce
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
+from tests.integration.test_end_to_end import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ async def what_if(environment: Mapping[str, str], *arguments: str) -> subprocess
 
 
 def row(printed: str, name: str) -> list[str]:
-    (line,) = [line for line in printed.splitlines() if line.strip().startswith(name)]
+    line = next(line for line in printed.splitlines() if line.strip().startswith(name))
     return line.strip().removeprefix(name).split()
 
 
@@ -60,11 +61,16 @@ def events(*users: str, kind: str = "message.push.sent", timestamp: int | None =
     ]
 
 
-@pytest.mark.parametrize("preset", [Preset.ENGAGEMENT_ONLY, Preset.KEEP_ALL])
+@pytest.mark.parametrize("preset", [Preset.ENGAGEMENT_ONLY, Preset.KEEP_ALL, Preset.TRACKED_ONLY])
 async def test_what_it_predicts_beside_the_live_group_is_what_segment_has_counted(
     preset: Preset, broker: Broker, tmp_path: Path
 ) -> None:
-    async with running_pipeline(broker, tmp_path, RULES_PRESET=preset.value) as pipeline:
+    settings: dict[str, Any] = {
+        "RULES_PRESET": preset.value,
+        "TRACKED_USERS_SECRET": "a secret that is long enough",
+        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, cleanup_policy="compact,delete"),
+    }
+    async with running_pipeline(broker, tmp_path, **settings) as pipeline:
         processor, _ = [await pipeline.start(role) for role in Role]
         messages = [RawMessage(key=message.key, value=message.value) for message in traffic(seed=3, events=EVENTS)]
         await asyncio.to_thread(
@@ -78,7 +84,9 @@ async def test_what_it_predicts_beside_the_live_group_is_what_segment_has_counte
         assert told.returncode == 0, told.stderr
         accepted = pipeline.segment.ledger.accepted
         name = "keep-all (baseline)" if preset is Preset.KEEP_ALL else preset.value
-        assert row(told.stdout, name)[0] == f"{len(set(accepted.values())):,}"
+        users, *_, sent_on, _, _ = row(told.stdout, name)
+        assert users == f"{len(set(accepted.values())):,}"
+        assert sent_on == f"{(await numbers(processor))['events_forwarded_total']:,.0f}"
         assert f"{EVENTS:,} messages of topic {pipeline.raw_topic}, from " in told.stdout
 
         assert await asyncio.to_thread(committed_offsets, *group) == before
