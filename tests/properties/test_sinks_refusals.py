@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.breaker import Breaker, BreakerLimits
@@ -149,7 +149,13 @@ class Story:
         return True
 
 
+REFUSED: Final = Turn(Refuse(reason=BAD, advice="look"), breaker_says_no=False, given_up=None)
+
+
 @settings(max_examples=max(EXAMPLES, settings().max_examples))
+@example(  # the second record is taken, its answer is lost, and then it is refused while the breaker says no
+    [2, 1], 2, [REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]
+)
 @given(st.lists(st.integers(1, RECORDS), min_size=PARTITIONS, max_size=PARTITIONS), st.integers(1, RECORDS), TURNS)
 def test_whatever_is_refused_and_held_is_settled_once_and_in_order_when_it_ends(
     sizes: list[int], most: int, turns: list[Turn]

@@ -3,8 +3,9 @@
 The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused gives
 its place to its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
 is not. Verdicts are collected, and no dead letter is written before the last one: whoever uses this may change his
-mind until then (`rejoin`). But a verdict is final once a record behind it is accepted: sent again, it would come too
-late. So the breaker is asked at each verdict, about the flight as a whole, and what it allows is reserved.
+mind until then (`rejoin`). But a verdict is final once a record behind it is accepted, or may have been: sent again, it
+would come too late. So the breaker is asked at each verdict, about the flight as a whole, and what it allows is
+reserved.
 """
 
 from __future__ import annotations
@@ -113,6 +114,10 @@ class Dissection:
         if not self.unsettled:
             self._breaker.note(records=self._accepted, bad=0)
         return part
+
+    def unanswered(self) -> None:
+        """Note that the first part may be accepted already: no answer came that says that it is not."""
+        self._final = len(self._verdicts)
 
     def refused(self, reason: SegmentRejectReason) -> None:
         """Put pieces of the first part in its place, or pass a verdict on it when it is one record."""

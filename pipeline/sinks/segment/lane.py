@@ -181,8 +181,10 @@ class Lane:
                 self._hold = None
                 self._go_on(now)
             case Retry(after_seconds=seconds):
+                self._rest.unanswered()
                 self._back_off(now + seconds, hold=None)
             case Hold(after_seconds=seconds):
+                self._rest.unanswered()
                 self._back_off(now + seconds, hold=decision)
             case Refuse():
                 self._refused(decision, now)
@@ -196,6 +198,8 @@ class Lane:
     def interrupted(self, *, now: float) -> None:
         """Report that the request, or the storing of dead letters, was cancelled: what is left of it is due at once."""
         self._due_at = now
+        if self._phase is _Phase.SENDING:
+            self._rest.unanswered()
         self._enter(_Phase.BACKING_OFF if self._phase is _Phase.SENDING else _Phase.REFUSED)
 
     def withdraw(self, partitions: Collection[Partition]) -> None:
