@@ -55,7 +55,7 @@ def import_users(invocation: Invocation, file: str) -> int:
     counts = users.counts()
     asyncio.run(feed(settings, users, _Progress("users written").tell))
     if users.over:
-        click.echo(f"{users.over:,} lines are of months that are long over, and were left out.", err=True)
+        click.echo(f"Left out, for their month is long over: {_lines(users.over)}.", err=True)
     told = told_by_month(counts) or "nobody"
     click.echo(f"Imported into {settings.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
     return 0
@@ -121,6 +121,10 @@ def _settings(invocation: Invocation) -> Settings:
     from pipeline.bootstrap.tracked_users import tracking_mistakes
 
     return invocation.settings([Requirement.KAFKA], [tls_mistakes, tracking_mistakes])
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
 
 
 class _Progress:
