@@ -68,9 +68,7 @@ class Follower:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _read_on(self) -> None:
-        consumer = open_consumer(self._connection)
-        try:
-            await consumer.start()
+        async with open_consumer(self._connection) as consumer:
             self._changed = True
             while True:
                 if self._changed:
@@ -84,8 +82,6 @@ class Follower:
                     if take is not None:
                         take(records)
                         self._positions[place] = records[-1].offset + 1
-        finally:
-            await consumer.stop()
 
     def _assign(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         self._changed = False

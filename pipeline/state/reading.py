@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiokafka
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError
 from pipeline.kafka.errors import KafkaUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pipeline.kafka.connection import ConnectionOptions
 
@@ -23,9 +24,17 @@ MOST_AT_ONCE: Final = 10_000
 """Messages between two looks at the event loop: about thirty milliseconds of it."""
 
 
-def open_consumer(connection: ConnectionOptions) -> aiokafka.AIOKafkaConsumer:
-    """Make a consumer without a group, for partitions that are assigned by hand."""
-    return aiokafka.AIOKafkaConsumer(
+_LEAVING: Final[set[asyncio.Task[None]]] = set()
+
+
+@asynccontextmanager
+async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+    """Connect a consumer without a group, for partitions that are assigned by hand; it is closed in the end.
+
+    aiokafka forgets the connection of a start that is cancelled, so such a start ends by itself and is closed then;
+    who gave up, as when a partition is taken away, does not wait for that.
+    """
+    consumer = aiokafka.AIOKafkaConsumer(
         **connection,
         group_id=None,
         enable_auto_commit=False,
@@ -34,6 +43,21 @@ def open_consumer(connection: ConnectionOptions) -> aiokafka.AIOKafkaConsumer:
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=POLL_MS,
     )
+    starting = asyncio.ensure_future(consumer.start())
+    try:
+        await asyncio.shield(starting)
+        yield consumer
+    finally:
+        leaving = asyncio.create_task(_close(consumer, starting))
+        _LEAVING.add(leaving)
+        leaving.add_done_callback(_LEAVING.discard)
+        if starting.done():
+            await asyncio.shield(leaving)
+
+
+async def _close(consumer: aiokafka.AIOKafkaConsumer, starting: asyncio.Future[None]) -> None:
+    await asyncio.gather(starting, return_exceptions=True)
+    await consumer.stop()
 
 
 async def read_to_end(
@@ -45,25 +69,21 @@ async def read_to_end(
         KafkaUnreachableError: Kafka does not answer, or nothing comes for too long.
     """
     place = aiokafka.TopicPartition(topic, partition)
-    consumer = open_consumer(connection)
     try:
-        await consumer.start()
-        consumer.assign([place])
-        start = (await consumer.beginning_offsets([place]))[place]
-        end = (await consumer.end_offsets([place]))[place]
-        consumer.seek(place, start)
-        position = start
-        while position < end:
-            async with asyncio.timeout(STALL_SECONDS):
-                records = await _some(consumer, place)
-            position = await consumer.position(place)
-            take(records)
+        async with open_consumer(connection) as consumer:
+            consumer.assign([place])
+            position = (await consumer.beginning_offsets([place]))[place]
+            end = (await consumer.end_offsets([place]))[place]
+            consumer.seek(place, position)
+            while position < end:
+                async with asyncio.timeout(STALL_SECONDS):
+                    records = await _some(consumer, place)
+                position = await consumer.position(place)
+                take(records)
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"topic `{topic}`, partition {partition}, cannot be read back ({type(error).__name__}): is Kafka away?"
         ) from error
-    finally:
-        await consumer.stop()
     return int(position)
 
 

@@ -92,11 +92,10 @@ class MonthOfUsers:
             if added:
                 self._load(shard, added)
 
-    def dump(self) -> Iterator[bytes]:
-        """Give all marks (`packed_mark`), ordered by hash."""
-        for hashes, places in zip(self._hashes, self._places, strict=True):
-            for user, place in zip(hashes, places, strict=True):
-                yield user.to_bytes(8, "big") + place.to_bytes(8, "big")
+    def users(self) -> Iterator[int]:
+        """Give the hashes of all users, in order."""
+        for hashes in self._hashes:
+            yield from hashes
 
     def _load(self, shard: int, marks: list[bytes]) -> None:
         for user, place in zip(self._hashes[shard], self._places[shard], strict=True):
@@ -173,7 +172,11 @@ class TrackedUsersOfPartition:
 
     def counts(self) -> dict[str, int]:
         """Count the tracked users of each month, by its first day."""
-        return {str(EPOCH + timedelta(month)): len(users) for month, users in sorted(self._months.items())}
+        return {str(EPOCH + timedelta(month)): len(users) for month, users in self.months()}
+
+    def months(self) -> list[tuple[int, MonthOfUsers]]:
+        """Give the months that are remembered, in order, by their first day in days since 1970."""
+        return sorted(self._months.items(), key=lambda item: item[0])
 
     def _remembered(self, month: int) -> MonthOfUsers | None:
         users = self._months.get(month)

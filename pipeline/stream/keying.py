@@ -75,17 +75,13 @@ async def sample(
     Raises:
         KafkaUnreachableError: Kafka does not answer.
     """
-    consumer = open_consumer(connection)
     try:
-        async with asyncio.timeout(SAMPLE_SECONDS):
-            await consumer.start()
+        async with asyncio.timeout(SAMPLE_SECONDS), open_consumer(connection) as consumer:
             return judge(await _latest(consumer, topic, partitions), partitions, decode)
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"the keys of topic `{topic}` cannot be looked at ({type(error).__name__}): is Kafka away?"
         ) from error
-    finally:
-        await consumer.stop()
 
 
 async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: int) -> list[Any]:

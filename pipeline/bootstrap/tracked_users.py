@@ -1,0 +1,96 @@
+"""Build what takes users in from a file, and what reads back who is tracked, out of settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.bootstrap.memories import entry_codec, user_hasher
+from pipeline.bootstrap.producer import now_ms
+from pipeline.core.billing_month import BillingMonth
+from pipeline.kafka.connection import connection_options
+from pipeline.kafka.producer import BatchProducer
+from pipeline.kafka.topics import check_topics
+from pipeline.settings.choices import Role
+from pipeline.settings.mistakes import Mistake, variable
+from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.tools.tracked_users.rows import BY_ID, HashRows, IdRows, months_at
+from pipeline.tools.tracked_users.topics import UsersTopics, feed_users
+from pipeline.tools.tracked_users.users_file import oldest_month_at, read_users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pipeline.settings.sections import Settings
+    from pipeline.tools.tracked_users.rows import RowReader
+    from pipeline.tools.tracked_users.users_file import FileUsers
+
+
+def tracking_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """List what is not set and is needed to know who is tracked."""
+    yield from _unset(settings, "tracked_users_secret", "give the secret of the processors")
+
+
+def feed_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """List what is not set and is needed to tell processors of users."""
+    yield from _unset(settings, "tracked_users_feed_topic", "name the topic that processors take users from")
+
+
+def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
+    if getattr(settings, field) is None:
+        yield Mistake(fields=(field,), text=f"{variable(field)} is not set: {remedy}.")
+
+
+async def raw_partitions(settings: Settings) -> int:
+    """Count the partitions of the raw topic, with a look whether the processor's topics can be used.
+
+    Raises:
+        TopicsError: they cannot; every fault is listed.
+        KafkaUnreachableError: no broker can be spoken to.
+    """
+    found = await check_topics(connection_options(settings), settings, [Role.PROCESSOR])
+    return found[settings.raw_topic].partitions
+
+
+def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Callable[[int], None]) -> FileUsers:
+    """Read a file of users for a raw topic of so many partitions; `tell` is told how many rows so far.
+
+    Raises:
+        UsersFileError: with every mistake of the file.
+    """
+    hasher, month, now = user_hasher(settings), BillingMonth(settings.billing_month_start_day), now_ms()
+    months = months_at(now, month)
+
+    def reader_of(columns: tuple[str, ...]) -> RowReader:
+        if columns == BY_ID:
+            return IdRows(hasher=hasher, partitions=partitions, months=months)
+        return HashRows(fingerprint=hasher.fingerprint.hex(), partitions=partitions, months=months)
+
+    return read_users(file, reader_of, oldest_month=oldest_month_at(now, month), tell=tell)
+
+
+async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]) -> None:
+    """Write users to the feed topic, and confirm all of them; `tell` is told how many so far."""
+    if settings.tracked_users_feed_topic is None:
+        raise ValueError("a feed topic is required, and the settings are loaded with that check")
+    producer = BatchProducer(connection_options(settings))
+    await producer.start()
+    try:
+        codec = entry_codec(settings, user_hasher(settings), None)
+        await feed_users(producer, settings.tracked_users_feed_topic, users, codec, tell=tell)
+    finally:
+        await producer.stop()
+
+
+def users_topics(settings: Settings) -> UsersTopics:
+    """Make what reads back who is tracked."""
+    hasher = user_hasher(settings)
+    codec = entry_codec(settings, hasher, None)
+    return UsersTopics(
+        connection=connection_options(settings),
+        topics=TrackedUsersTopics(
+            topic=settings.tracked_users_topic, codec=codec, feed=settings.tracked_users_feed_topic
+        ),
+        hasher=hasher,
+        month=BillingMonth(settings.billing_month_start_day),
+        now_ms=now_ms(),
+    )

@@ -1,0 +1,140 @@
+"""`tracked-users`: take users in who are tracked already, write down who is, and count them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.settings.choices import Requirement
+
+if TYPE_CHECKING:
+    from pipeline.settings.sections import Settings
+    from pipeline.tools.tracked_users.users_file import FileUsers
+
+_MISTAKE: Final = 2
+_TELL_SECONDS: Final = 2.0
+
+
+@click.group("tracked-users")
+def tracked_users() -> None:
+    """Take in, write down and count the users who are tracked."""
+
+
+@tracked_users.command("import")
+@click.argument("file", metavar="FILE.csv|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@pass_invocation
+def import_users(invocation: Invocation, file: str) -> int:
+    """Tell the processors of users whom Segment has counted already, through other sources.
+
+    \b
+    FILE is CSV with a header, one user a line:
+      user_id          the userId of their events, else the anonymousId
+      month            optional: 2026-11 or 2026-11-01; without it the present month
+    or what `export` writes. `-` is standard input.
+
+    Nothing is written unless every line is good. Importing a file again changes nothing. Only hashes go to Kafka.
+    """
+    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap.tracked_users import feed, feed_mistakes, raw_partitions, tracking_mistakes
+    from pipeline.tools.tracked_users.tables import told_by_month
+    from pipeline.tools.tracked_users.users_file import UsersFileError
+
+    checks = [tls_mistakes, tracking_mistakes, feed_mistakes]
+    settings = invocation.settings([Requirement.KAFKA], checks)
+    partitions = asyncio.run(raw_partitions(settings))
+    try:
+        users = _read(settings, file, partitions)
+    except UsersFileError as error:
+        click.echo(f"{error}\nNothing was imported.", err=True)
+        return _MISTAKE
+    counts = users.counts()
+    asyncio.run(feed(settings, users, _Progress("users written").tell))
+    if users.over:
+        click.echo(f"Left out, for their month is long over: {_lines(users.over)}.", err=True)
+    told = told_by_month(counts) or "nobody"
+    click.echo(f"Imported into {settings.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
+    return 0
+
+
+def _read(settings: Settings, file: str, partitions: int) -> FileUsers:
+    from pipeline.bootstrap.tracked_users import read_file
+
+    with click.open_file(file, "rb") as opened:
+        text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        try:
+            return read_file(settings, text, partitions, _Progress("lines read").tell)
+        finally:
+            text.detach()
+
+
+@tracked_users.command()
+@pass_invocation
+def export(invocation: Invocation) -> None:
+    """Write down as CSV who is tracked: hashes, which `import` takes with the same secret and raw topic."""
+    from pipeline.bootstrap.tracked_users import raw_partitions, users_topics
+    from pipeline.tools.tracked_users.rows import BY_HASH, hash_row
+    from pipeline.tools.tracked_users.tables import told_by_month
+
+    settings = _settings(invocation)
+    topics = users_topics(settings)
+    fingerprint = topics.topics.codec.fingerprint.hex()
+    counts: dict[int, int] = {}
+
+    async def write() -> None:
+        partitions = await raw_partitions(settings)
+        click.echo(",".join(BY_HASH))
+        for number in range(partitions):
+            for month, users in (await topics.read(number)).users.months():
+                counts[month] = counts.get(month, 0) + len(users)
+                for user in users.users():
+                    click.echo(hash_row(user, number, month, partitions=partitions, fingerprint=fingerprint))
+
+    asyncio.run(write())
+    click.echo(f"Exported: {told_by_month(dict(sorted(counts.items()))) or 'nobody'}.", err=True)
+
+
+@tracked_users.command()
+@pass_invocation
+def stats(invocation: Invocation) -> None:
+    """Count who is tracked, by partition and month. `by feed` are those who are so through the feed alone."""
+    from pipeline.bootstrap.tracked_users import raw_partitions, users_topics
+    from pipeline.tools.tracked_users.tables import table
+
+    settings = _settings(invocation)
+    topics = users_topics(settings)
+
+    async def count() -> None:
+        partitions = [await topics.read(number) for number in range(await raw_partitions(settings))]
+        for line in table(partitions, has_feed=settings.tracked_users_feed_topic is not None):
+            click.echo(line)
+
+    asyncio.run(count())
+
+
+def _settings(invocation: Invocation) -> Settings:
+    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap.tracked_users import tracking_mistakes
+
+    return invocation.settings([Requirement.KAFKA], [tls_mistakes, tracking_mistakes])
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
+
+
+class _Progress:
+    """Says every two seconds how far it is."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next = time.monotonic() + _TELL_SECONDS
+
+    def tell(self, count: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _TELL_SECONDS
+            click.echo(f"{count:,} {self._what} …", err=True)

@@ -1,0 +1,92 @@
+"""Feed users into Kafka, and read back who is tracked, beside the live workers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipeline.kafka.producer import Entry
+from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory
+from pipeline.state.reading import read_to_end
+from pipeline.state.restoring import feed_taker
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable
+
+    from pipeline.core.billing_month import BillingMonth
+    from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.producer import BatchProducer
+    from pipeline.state.entries import EntryCodec
+    from pipeline.state.restoring import TrackedUsersTopics
+    from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher
+    from pipeline.tools.tracked_users.users_file import FileUsers
+
+ENTRIES_AT_ONCE: Final = 10_000
+_NOTHING: Final = b""
+"""The value of an entry; without one it would be a deletion to compaction."""
+
+
+async def feed_users(
+    producer: BatchProducer, feed: str, users: FileUsers, codec: EntryCodec, *, tell: Callable[[int], None]
+) -> None:
+    """Write users to the feed; returning means the broker has confirmed all of them. `tell` is told how many so far.
+
+    Writing them again changes nothing.
+    """
+    written = 0
+    headers = [(HASHED, codec.fingerprint)]
+
+    async def write(partition: int, month: int, hashes: array[int]) -> None:
+        nonlocal written
+        for start in range(0, len(hashes), ENTRIES_AT_ONCE):
+            part = hashes[start : start + ENTRIES_AT_ONCE]
+            entries = [Entry(codec.mark_key(user, month), _NOTHING, None, headers) for user in part]
+            await producer.write(feed, partition, entries)
+            written += len(entries)
+            tell(written)
+
+    await asyncio.gather(*(write(partition, month, hashes) for (partition, month), hashes in users.marks.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionUsers:
+    """Who is tracked in a raw partition; `by_feed` counts by month those who are so through the feed alone."""
+
+    users: TrackedUsersOfPartition
+    by_feed: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersTopics:
+    """Where it stands who is tracked, and how that is read."""
+
+    connection: ConnectionOptions
+    topics: TrackedUsersTopics
+    hasher: UserHasher
+    month: BillingMonth
+    now_ms: int
+
+    async def read(self, partition: int) -> PartitionUsers:
+        """Read back who is tracked in a raw partition.
+
+        Raises:
+            KafkaUnreachableError: Kafka does not answer.
+            ForeignEntryError: it was written with another secret, or by a newer version.
+        """
+        memory = PartitionMemory(self.hasher, self.month, None, tracks=True)
+        memory.advance(self.now_ms)
+        marks = MarksReader(self.topics.codec, memory)
+        await read_to_end(self.connection, self.topics.topic, partition, marks.take)
+        marks.load()
+        by_log = _counts(memory)
+        if self.topics.feed is not None:
+            take = feed_taker(self.topics, partition, memory)
+            await read_to_end(self.connection, self.topics.feed, partition, take)
+        by_feed = {month: count - by_log.get(month, 0) for month, count in _counts(memory).items()}
+        return PartitionUsers(users=memory.users, by_feed=by_feed)
+
+
+def _counts(memory: PartitionMemory) -> dict[int, int]:
+    return {month: len(users) for month, users in memory.users.months()}
