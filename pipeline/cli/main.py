@@ -19,6 +19,7 @@ from pipeline.cli.schemas import schemas
 from pipeline.cli.segment import segment
 from pipeline.cli.settings import settings
 from pipeline.cli.topics import topics
+from pipeline.cli.traffic import traffic
 from pipeline.cli.worker import worker
 from pipeline.core.mistakes import RulesError
 from pipeline.kafka.errors import ClusterFaultError
@@ -76,7 +77,7 @@ def completion(shell: str) -> None:
     click.echo(completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source())
 
 
-for command in (worker, topics, schemas, segment, rules, settings, demo):
+for command in (worker, topics, schemas, segment, rules, settings, demo, traffic):
     cli.add_command(command)
 
 
