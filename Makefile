@@ -59,6 +59,10 @@ test-chart: .venv/installed ## Check the Helm chart with pinned tools and a real
 	@$(BIN)/python -m tests.deploy.toolbox
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
+.PHONY: test-image
+test-image: .venv/installed ## Build the image with buildah and run workers in it, as root; part of test-chart too
+	@$(BIN)/python -m pytest tests/deploy/test_image.py $(ARGS)
+
 .PHONY: kafka
 kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
