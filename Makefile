@@ -59,6 +59,10 @@ test-chart: .venv/installed ## Check the Helm chart with pinned tools and a real
 	@$(BIN)/python -m tests.deploy.toolbox
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
+.PHONY: test-image
+test-image: .venv/installed ## Build the image with buildah and run workers in it, as root; part of test-chart too
+	@$(BIN)/python -m pytest tests/deploy/test_image.py $(ARGS)
+
 .PHONY: kafka
 kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.kafka_server $(ARGS)
@@ -79,9 +83,11 @@ chart-docs: .venv/installed ## Write the chart's README out of its values and th
 lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	@test -x build/lock/bin/uv || { $(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet uv==$(UV_VERSION); }
 	@compile() { build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) pyproject.toml "$$@"; }; \
-	compile --output-file requirements/runtime.txt; \
-	compile --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) "$$@"; }; \
+	compile pyproject.toml --output-file requirements/runtime.txt; \
+	compile pyproject.toml --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt; \
+	compile pyproject.toml --extra registry --constraint requirements/dev.txt --output-file requirements/registry.txt; \
+	compile requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi
 
 .PHONY: sbom

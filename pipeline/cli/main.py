@@ -20,6 +20,7 @@ from pipeline.cli.segment import segment
 from pipeline.cli.settings import settings
 from pipeline.cli.topics import topics
 from pipeline.cli.tracked_users import tracked_users
+from pipeline.cli.traffic import traffic
 from pipeline.cli.worker import worker
 from pipeline.core.mistakes import RulesError
 from pipeline.kafka.errors import ClusterFaultError
@@ -77,7 +78,7 @@ def completion(shell: str) -> None:
     click.echo(completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source())
 
 
-for command in (worker, topics, schemas, segment, rules, tracked_users, settings, demo):
+for command in (worker, topics, schemas, segment, rules, tracked_users, settings, demo, traffic):
     cli.add_command(command)
 
 

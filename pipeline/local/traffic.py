@@ -25,6 +25,7 @@ LARGEST_MESSAGE_BYTES: Final = 1_400
 """No event the generator makes is larger; garbage may be. A test holds it to that."""
 
 _START_MILLISECONDS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z: a fixed date, so that a seed fixes every byte
+_EVENTS_OF_ENDLESS_TRAFFIC: Final = 250_000  # 10,000 people
 _CAMPAIGN_INTERVAL_MILLISECONDS: Final = 15 * 60 * 1_000
 _REMEMBERED_FOR_REPEATS: Final = 400
 
@@ -54,15 +55,21 @@ _OLD_SPELLINGS: Final[Mapping[str, str]] = {
 _SHAPE_BY_PERCENT: Final = [shape for shape, percent in SHAPES.items() for _ in range(percent)]
 
 
-def traffic(*, seed: int, events: int) -> Iterator[TrafficMessage]:
-    """Make so many messages, the same ones for the same seed and number; keyed by user, each user's in order."""
+def traffic(*, seed: int, events: int | None, now_ms: Callable[[], int] | None = None) -> Iterator[TrafficMessage]:
+    """Make so many messages, the same ones for the same seed and number; keyed by user, each user's in order.
+
+    Without ``events`` it has no end. With ``now_ms`` (milliseconds since the epoch) everything happens when it is made;
+    without it on a fixed day of 2026.
+    """
     random = Random(seed)
-    return islice(_with_oddities(random, events), events)
+    people = population_size(_EVENTS_OF_ENDLESS_TRAFFIC if events is None else events)
+    return islice(_with_oddities(random, people, now_ms), events)
 
 
-def _with_oddities(random: Random, events: int) -> Iterator[TrafficMessage]:
+def _with_oddities(random: Random, people: int, now_ms: Callable[[], int] | None) -> Iterator[TrafficMessage]:
     recent: deque[TrafficMessage] = deque(maxlen=_REMEMBERED_FOR_REPEATS)
-    for happening in _all_happenings(random, events):
+    for planned in _all_happenings(random, people):
+        happening = planned if now_ms is None else planned._replace(milliseconds=now_ms())
         fact = _fact(random, happening)
         message = _message(random, fact, happening)
         if random.random() < _ODD:
@@ -71,8 +78,8 @@ def _with_oddities(random: Random, events: int) -> Iterator[TrafficMessage]:
         yield message
 
 
-def _all_happenings(random: Random, events: int) -> Iterator[Happening]:
-    people = population(random, population_size(events))
+def _all_happenings(random: Random, size: int) -> Iterator[Happening]:
+    people = population(random, size)
     start = _START_MILLISECONDS
     pending: list[Happening] = []
     number = 0

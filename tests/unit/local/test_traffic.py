@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from itertools import islice
 
 import orjson
 import pytest
@@ -31,6 +32,15 @@ def sample() -> tuple[TrafficMessage, ...]:
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     assert list(traffic(seed=7, events=500)) == list(traffic(seed=7, events=500))
+
+
+def test_endless_traffic_happens_now_and_has_no_end() -> None:
+    moments = iter(range(1_800_000_000_000, 1_900_000_000_000, 1_000))
+    made = list(islice(traffic(seed=3, events=None, now_ms=lambda: next(moments)), 2_000))
+    bodies = b"".join(message.value or b"" for message in made)
+    assert b"1800000" in bodies
+    assert b"2026-01-01" not in bodies
+    assert b"17672" not in bodies
 
 
 def test_another_seed_gives_other_bytes() -> None:
