@@ -53,7 +53,8 @@ class Service:
         if own.get("disable"):
             return []
         if "test" in own:
-            kind, *command = own["test"]
+            told: list[str] = own["test"]
+            kind, *command = told
             assert kind == "CMD", "no shell is wanted"
             return command
         return _instruction("CMD", within="HEALTHCHECK") if self.is_ours else []
