@@ -23,7 +23,7 @@ from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.pipeline_processes import running_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from pipeline.local.traffic_truth import TrafficMessage
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PARTITIONS: Final = 4
 EVENTS_A_SECOND: Final = 300
 SEED: Final = 7
+APPS: Final = 6
 ONE_IN_SIXTEEN: Final = Refuse(text='"messageId":"0')
 """Lets Segment refuse the records whose id begins so, for good."""
 _TICK_SECONDS: Final = 0.2
@@ -104,7 +105,7 @@ async def _load(pipeline: Pipeline) -> None:
     producer = BatchProducer({"bootstrap_servers": pipeline.broker.bootstrap_servers})
     await producer.start()
     chance = random.Random(SEED)
-    endless = itertools.chain.from_iterable(traffic(seed=seed, events=100_000) for seed in itertools.count(SEED))
+    endless = _steady_traffic()
     try:
         while True:
             started = time.monotonic()
@@ -118,6 +119,19 @@ async def _load(pipeline: Pipeline) -> None:
             await asyncio.sleep(max(0.0, started + _TICK_SECONDS - time.monotonic()))
     finally:
         await producer.stop()
+
+
+def _steady_traffic() -> Iterator[TrafficMessage]:
+    """Make traffic of several apps at once, each in another moment of its campaigns, so that it has no waves."""
+    apps = [
+        itertools.islice(
+            itertools.chain.from_iterable(traffic(seed=seed, events=100_000) for seed in itertools.count(app, APPS)),
+            app * 1_500,
+            None,
+        )
+        for app in range(APPS)
+    ]
+    return itertools.chain.from_iterable(zip(*apps, strict=True))
 
 
 def _now(message: TrafficMessage, chance: random.Random) -> bytes | None:
