@@ -27,7 +27,14 @@ FULLY_COVERED: Final = (
     "pipeline/core/*",
     "pipeline/settings/*",
     "pipeline/kafka/partitioner.py",
+    "pipeline/state/entries.py",
+    "pipeline/state/message_catalogue.py",
+    "pipeline/state/partition_memory.py",
+    "pipeline/state/sketches.py",
+    "pipeline/state/user_sketch.py",
     "pipeline/stream/ledger.py",
+    "pipeline/tools/tracked_users/rows.py",
+    "pipeline/tools/tracked_users/users_file.py",
     *(
         f"pipeline/sinks/segment/{module}.py"
         for module in (

@@ -34,11 +34,12 @@ def create(invocation: Invocation) -> None:
     from pipeline.kafka.errors import TopicsError
     from pipeline.kafka.topic_configuration import differences
     from pipeline.kafka.topic_plans import plan_topics
-    from pipeline.kafka.topics import Creation, await_topics, create_topics, find_faults
+    from pipeline.kafka.topics import Creation, await_topics, create_topics, describe_topics, find_faults
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
-    plans = plan_topics(settings)
     connection = connection_options(settings)
+    raw = asyncio.run(describe_topics(connection)).get(settings.raw_topic)
+    plans = plan_topics(settings, raw_partitions=None if raw is None else raw.partitions)
     outcomes = asyncio.run(create_topics(connection, plans))
     found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
     for plan in (plan for plan in plans if plan.name in found):

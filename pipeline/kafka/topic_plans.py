@@ -43,9 +43,10 @@ def topics_of(role: Role, settings: Settings) -> tuple[str, ...]:
             return ("records_topic", "dead_letter_topic")
 
 
-def plan_topics(settings: Settings) -> tuple[TopicPlan, ...]:
-    """Say how the pipeline's topics should be made."""
+def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tuple[TopicPlan, ...]:
+    """Say how the pipeline's topics should be made, beside a raw topic that has so many partitions already."""
     partitions = settings.topic_partitions
+    users_partitions = partitions if raw_partitions is None else raw_partitions
     dead_letter_partitions = settings.dead_letter_topic_partitions or partitions
     larger = {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)}
     wanted: dict[str, tuple[int, int, Mapping[str, str]]] = {
@@ -56,8 +57,8 @@ def plan_topics(settings: Settings) -> tuple[TopicPlan, ...]:
             settings.dead_letter_topic_retention_hours,
             {**_DELETED, **larger},
         ),
-        "tracked_users_topic": (partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
-        "tracked_users_feed_topic": (partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
+        "tracked_users_topic": (users_partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
+        "tracked_users_feed_topic": (users_partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
         "message_catalogue_topic": (1, settings.message_catalogue_days * _HOURS_PER_DAY, _COMPACTED),
     }
     return tuple(

@@ -27,7 +27,8 @@ class MemorySettings(Section):
     tracked_users_feed_topic: Topic | None = Field(
         default=None,
         description="Users whom Segment has counted already through other sources: the key is the user id, the time "
-        "tells the month, the value does not matter. Keyed and partitioned as the raw topic; without it there is none.",
+        "tells the month; any value but none, which compaction would delete. Keyed and partitioned as the raw topic. "
+        "Without it there is no feed.",
     )
     billing_month_start_day: int = Field(
         default=1, ge=1, le=28, description="Day on which Segment's billing month begins, in UTC."

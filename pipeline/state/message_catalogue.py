@@ -67,16 +67,15 @@ class MessageCatalogue:
             self._remember(content, min(record.timestamp, self._now_ms))
 
     def _remember(self, content: Content, at_ms: int) -> None:
-        if content.id and at_ms >= self._now_ms - self._age_ms:
-            self._messages.setdefault(content.id, (at_ms, content))
-            self._fit()
-
-    def _fit(self) -> None:
-        while self._messages:
-            oldest = next(iter(self._messages))
-            if len(self._messages) <= MOST_MESSAGES and self._messages[oldest][0] >= self._now_ms - self._age_ms:
-                return
-            del self._messages[oldest]
+        oldest_ms = self._now_ms - self._age_ms
+        if not content.id or at_ms < oldest_ms:
+            return
+        messages = self._messages
+        while messages and messages[first := next(iter(messages))][0] < oldest_ms:
+            del messages[first]
+        messages.setdefault(content.id, (at_ms, content))
+        if len(messages) > MOST_MESSAGES:
+            del messages[next(iter(messages))]
 
 
 def entry_of(content: Content) -> tuple[bytes, bytes] | None:

@@ -112,3 +112,67 @@ def test_the_dead_letter_topic_takes_the_largest_raw_message_and_its_headers() -
     largest_by_default = 1_048_588  # Kafka's own default of max.message.bytes
     assert "max.message.bytes" not in raw.configuration
     assert int(dead_letters.configuration["max.message.bytes"]) > largest_by_default + 10_000
+
+
+REMEMBERING = {
+    "TRACKED_USERS_SECRET": "a secret that is long enough",
+    "TRACKED_USERS_FEED_TOPIC": "feed",
+    "MESSAGE_CATALOGUE": "true",
+}
+MEMORIES = ("onesignal.tracked-users", "feed", "onesignal.message-catalogue")
+COMPACTED = {"cleanup.policy": "compact,delete"}
+
+
+def _remembering(**changes: FoundTopic) -> dict[str, FoundTopic]:
+    counts = dict(zip(MEMORIES, (12, 12, 1), strict=True))
+    return {
+        **HEALTHY,
+        **{name: FoundTopic(partitions=count, configuration=COMPACTED) for name, count in counts.items()},
+        **{
+            name: changes[short]
+            for name, short in zip(MEMORIES, ("users", "feed", "catalogue"), strict=True)
+            if short in changes
+        },
+    }
+
+
+def test_topics_in_which_something_is_remembered_are_planned_where_they_are_in_use() -> None:
+    planned = plan_topics(_settings(**REMEMBERING, TOPIC_PARTITIONS="6", MESSAGE_CATALOGUE_DAYS="2"))[3:]
+    assert [(plan.name, plan.partitions) for plan in planned] == list(zip(MEMORIES, (6, 6, 1), strict=True))
+    assert [plan.configuration["retention.ms"] for plan in planned] == ["3369600000", "3369600000", "172800000"]
+    assert {plan.configuration["cleanup.policy"] for plan in planned} == {"compact,delete"}
+
+
+def test_users_get_the_partitions_of_a_raw_topic_that_is_there() -> None:
+    planned = plan_topics(_settings(**REMEMBERING, TOPIC_PARTITIONS="6"), raw_partitions=12)
+    assert [plan.partitions for plan in planned] == [6, 6, 6, 12, 12, 1]
+
+
+def test_the_processor_needs_the_topics_in_which_something_is_remembered() -> None:
+    settings = _settings(**REMEMBERING)
+    assert find_faults(_remembering(), settings, BOTH) == ()
+    assert [fault.split("`")[1] for fault in find_faults(HEALTHY, settings, [Role.PROCESSOR])] == list(MEMORIES)
+    assert find_faults(HEALTHY, settings, [Role.SEGMENT_SINK]) == ()
+
+
+@pytest.mark.parametrize("short", ["users", "feed"])
+def test_users_must_be_in_the_partitions_of_their_events(short: str) -> None:
+    found = _remembering(**{short: FoundTopic(partitions=16, configuration=COMPACTED)})
+    (fault,) = find_faults(found, _settings(**REMEMBERING), BOTH)
+    assert "has 16 partitions and needs 12, as many as `onesignal.events`. Create one that has, and name it" in fault
+
+
+def test_the_message_catalogue_is_one_partition() -> None:
+    found = _remembering(catalogue=FoundTopic(partitions=2, configuration=COMPACTED))
+    assert find_faults(found, _settings(**REMEMBERING), BOTH) == (
+        "Topic `onesignal.message-catalogue` has 2 partitions and needs 1. Create one that has, and name it in "
+        "PIPELINE_MESSAGE_CATALOGUE_TOPIC.",
+    )
+
+
+def test_a_memory_that_is_not_compacted_is_a_fault() -> None:
+    found = _remembering(users=FoundTopic(partitions=12, configuration={"cleanup.policy": "delete"}))
+    (fault,) = find_faults(found, _settings(**REMEMBERING), BOTH)
+    assert fault.startswith("Topic `onesignal.tracked-users` is not compacted (cleanup.policy=delete): ")
+    untold = _remembering(users=FoundTopic(partitions=12))
+    assert find_faults(untold, _settings(**REMEMBERING), BOTH) == (), "a cluster need not tell its configuration"

@@ -156,3 +156,45 @@ def test_segment_is_found_by_region_or_by_endpoint() -> None:
 )
 def test_times_that_contradict_are_refused(variables: dict[str, str], text: str) -> None:
     assert _mistakes(**variables) == [text]
+
+
+SECRET = "a secret that is long enough"
+
+
+def test_a_feed_of_users_is_of_no_use_where_they_are_not_tracked() -> None:
+    assert _mistakes(TRACKED_USERS_FEED_TOPIC="feed") == [
+        "PIPELINE_TRACKED_USERS_SECRET is not set: PIPELINE_TRACKED_USERS_FEED_TOPIC is of no use without it."
+    ]
+    assert _mistakes(TRACKED_USERS_FEED_TOPIC="feed", TRACKED_USERS_SECRET=SECRET) == []
+
+
+@pytest.mark.parametrize("secret", ["short", "fifteen letters", "  fifteen letters  "])
+def test_a_secret_of_tracked_users_is_long_and_never_shown(secret: str) -> None:
+    (told,) = _mistakes(TRACKED_USERS_SECRET=secret)
+    assert told.startswith("PIPELINE_TRACKED_USERS_SECRET")
+    assert "at least 16 characters" in told
+    assert secret.strip() not in told
+
+
+def test_topics_in_which_something_is_remembered_are_topics_of_their_own_where_they_are_in_use() -> None:
+    same = {"TRACKED_USERS_TOPIC": "segment.records", "MESSAGE_CATALOGUE_TOPIC": "segment.records"}
+    assert _mistakes(**same) == []
+    assert _mistakes(**same, TRACKED_USERS_SECRET=SECRET, MESSAGE_CATALOGUE="true") == [
+        f"PIPELINE_{one} and PIPELINE_{other} are both `segment.records`: each needs a topic of its own."
+        for one, other in (
+            ("RECORDS_TOPIC", "TRACKED_USERS_TOPIC"),
+            ("RECORDS_TOPIC", "MESSAGE_CATALOGUE_TOPIC"),
+            ("TRACKED_USERS_TOPIC", "MESSAGE_CATALOGUE_TOPIC"),
+        )
+    ]
+    assert _mistakes(TRACKED_USERS_SECRET=SECRET, TRACKED_USERS_FEED_TOPIC="onesignal.tracked-users") == [
+        "PIPELINE_TRACKED_USERS_TOPIC and PIPELINE_TRACKED_USERS_FEED_TOPIC are both `onesignal.tracked-users`: "
+        "each needs a topic of its own."
+    ]
+
+
+@pytest.mark.parametrize("day", ["0", "29", "-1", "1.5", "first"])
+def test_a_billing_month_begins_on_a_day_that_every_month_has(day: str) -> None:
+    (told,) = _mistakes(BILLING_MONTH_START_DAY=day)
+    assert told.startswith("PIPELINE_BILLING_MONTH_START_DAY")
+    assert _mistakes(BILLING_MONTH_START_DAY="28") == []

@@ -111,6 +111,15 @@ def test_messages_older_than_the_days_are_forgotten() -> None:
     assert (found.find("m-1"), len(found)) == (None, 2)
 
 
+def test_a_message_that_was_forgotten_is_learnt_again() -> None:
+    found = catalogue(days=2)
+    found.learn(WELCOME)
+    found.advance(NOW + 3 * MILLISECONDS_A_DAY)
+    said = Content(id="m-1", name="welcome back")
+    found.learn(said)
+    assert found.find("m-1") == said
+
+
 def test_a_clock_that_runs_ahead_makes_nobody_forget() -> None:
     found = catalogue(days=2)
     found.learn(WELCOME)
