@@ -55,7 +55,7 @@ class Service:
         if "test" in own:
             kind, *command = own["test"]
             assert kind == "CMD", "no shell is wanted"
-            return command
+            return list(command)
         return _instruction("CMD", within="HEALTHCHECK") if self.is_ours else []
 
     @property
