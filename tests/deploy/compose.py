@@ -56,7 +56,7 @@ class Service:
             told: list[str] = own["test"]
             kind, *command = told
             assert kind == "CMD", "no shell is wanted"
-            return command
+            return list(command)
         return _instruction("CMD", within="HEALTHCHECK") if self.is_ours else []
 
     @property

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def test_ports_are_open_on_loopback_only(services: dict[str, Service]) -> None:
 def test_every_image_is_pinned(services: dict[str, Service]) -> None:
     images = {service.resolved["image"] for service in services.values()}
     assert f"apache/kafka:{KAFKA_VERSION}" in images
+    assert f"{PROGRAM}:{version(PROGRAM)}" in images
     assert all(re.fullmatch(r"[a-z-]+(/[a-z]+)?:v?\d+\.\d+\.\d+", image) for image in images)
 
 

@@ -58,7 +58,8 @@ def test_every_command_of_the_stack_runs_and_traffic_arrives(stack: Stack, tool:
     eventually(lambda: told(ledger, "/ledger")["records_accepted"] > 200, stack)
     assert {reason for reason, count in told(ledger, "/ledger")["discarded"].items() if count} <= {"duplicate"}
     eventually(lambda: sample(stack, "up") == {"processor": 1, "segment-sink": 1}, stack)
-    eventually(lambda: sample(stack, "sum(onesignal_pipeline_events_received_total)").get("", 0) > 200, stack)
+    received = "sum(onesignal_pipeline_events_received_total{namespace='compose', release='onesignal-pipeline'})"
+    eventually(lambda: sample(stack, received).get("", 0) > 200, stack)
     rules = told(stack.address("prometheus", 9090), "/api/v1/rules")["data"]["groups"]
     assert rules
     assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
