@@ -60,9 +60,12 @@ class MessageCatalogue:
     def take(self, records: Sequence[Any]) -> None:
         """Take in entries as they were read from the topic; what is no entry is passed over."""
         for record in records:
+            value = record.value or b""
+            if len(value) > MOST_BYTES:
+                continue
             try:
-                content = _decode(record.value or b"").content
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                content = _decode(value).content
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             self._remember(content, min(record.timestamp, self._now_ms))
 

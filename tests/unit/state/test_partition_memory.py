@@ -12,6 +12,7 @@ from pipeline.state import partition_memory
 from pipeline.state.entries import EntryCodec, ForeignEntryError
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory, take_feed
+from pipeline.state.restoring import TrackedUsersTopics, feed_taker, in_time
 from pipeline.state.sketches import DELIVERY
 from pipeline.state.tracked_users import UserHasher
 from pipeline.state.user_sketch import UserSketch
@@ -170,6 +171,13 @@ def test_a_fed_user_was_tracked_before_every_message_of_the_log() -> None:
     assert take_feed(found, records, HASHER.fingerprint) == 0
     assert [found.users.marked_at(user, NOW) for user in (b"u-1", b"u-2", b"u-3", b"u-4")] == [-1, -1, None, -1]
     assert found.users.marked_at(b"u-3", at("2026-10-01")) == BEFORE_THE_LOG
+
+
+def test_a_fed_user_of_a_month_that_begins_is_marked_though_no_raw_message_has_told_the_time() -> None:
+    found, december = memory(), at("2026-12-01T00:00:01")
+    topics = TrackedUsersTopics(topic="tracked", codec=codec(), feed="feed")
+    in_time(found, lambda: december, feed_taker(topics, 0, found))([fed(b"u-1", timestamp=december)])
+    assert found.users.marked_at(b"u-1", december) == BEFORE_THE_LOG
 
 
 def test_a_hashed_entry_of_the_feed_names_user_and_month_itself() -> None:
