@@ -76,6 +76,7 @@ class Memories:
         self._catalogue_is_read = catalogue is None
         self._readers = asyncio.Semaphore(READERS)
         self._catalogue_reading = asyncio.Lock()
+        self.tracks = tracked is not None
 
     def is_complete(self, partition: int) -> bool:
         """Tell whether everything that is remembered of a partition has been read back."""
@@ -104,7 +105,9 @@ class Memories:
     def forget(self, partitions: Iterable[int]) -> None:
         """Forget partitions that are given up; they are read back when they come again."""
         for number in partitions:
-            self._partitions.pop(number, None)
+            memory = self._partitions.pop(number, None)
+            if memory is not None:
+                memory.forget_unstored()
             if self._tracked is not None and self._tracked.feed is not None:
                 self._follower.leave(self._tracked.feed, number)
 
@@ -119,6 +122,7 @@ class Memories:
                 entries = [Entry(key, value, None, []) for key, value in learnt]
                 runs.append(self._producer.write(self._catalogue.topic, 0, entries))
         await asyncio.gather(*runs)
+        self._partitions[partition].stored(changes)
 
     def tracked_users(self) -> int:
         """Count the users that are tracked this month, over all partitions of this worker."""

@@ -70,6 +70,18 @@ def test_what_a_message_said_goes_to_the_catalogue() -> None:
     memory().remember(StateChange(learnt=said))
 
 
+def test_what_was_learnt_and_not_stored_is_learnt_again_when_a_partition_is_given_up() -> None:
+    catalogue = MessageCatalogue(days=90)
+    found = memory(catalogue)
+    changes = [StateChange(learnt=Content(id=f"m-{number}", name="welcome")) for number in range(3)]
+    for change in changes:
+        found.remember(change)
+    found.stored([*changes[:2], StateChange(mark=Mark(b"u-1", NOW, 7))])
+    found.forget_unstored()
+    memory().forget_unstored()
+    assert [catalogue.find(f"m-{number}") is not None for number in range(3)] == [True, True, False]
+
+
 def test_a_month_begins_empty_and_the_present_one_stays_for_late_messages() -> None:
     found = memory()
     found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
