@@ -16,7 +16,6 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.dead_letters import DeadLetterWriter
-from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.metrics.memory import MemoryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
@@ -128,17 +127,18 @@ class ProcessorRole:
                 return Repartition(producer, topic=topic, partitions=topics[topic].partitions)
 
     async def _objection(self, policy: Policy) -> str | None:
-        """Say why rules that need tracked users must not be used here."""
+        """Say why rules that need tracked users must not be used here.
+
+        Raises:
+            KafkaUnreachableError: Kafka does not answer, so nothing can be said.
+        """
         source = self._watch.source
         if not policy.rules.needs_tracked_users or source is None:
             return None
         if self._settings.partitioning is Partitioning.REPARTITION:
             logger.warning("with repartitioning a user is tracked in each raw partition by itself")
             return None
-        try:
-            found = await sample(self._connection, self._settings.raw_topic, source.partitions, self._decode)
-        except KafkaUnreachableError as error:
-            return str(error)
+        found = await sample(self._connection, self._settings.raw_topic, source.partitions, self._decode)
         return found.objection
 
 

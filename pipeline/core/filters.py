@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.core.indexes import Candidate, Index, Ruling, build_candidate, build_indexes
+from pipeline.core.indexes import Candidate, Index, Ruling, build_indexes
 from pipeline.core.reachability import covers_kind, find_unreachable
 from pipeline.core.rules import SETTLED_BY_KIND, Clause, Decision, Rule, SampleBy, Verdict, rules_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.core.events import Event
     from pipeline.core.kinds import Kind
     from pipeline.core.mistakes import Mistake
@@ -33,7 +35,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     indexes: tuple[Index, ...]
     otherwise: Ruling
-    shadows: tuple[Candidate, ...] = ()
+    shadows: tuple[Index, ...] = ()
 
     def ruling(self, event: Event) -> Ruling:
         """Find the first rule that matches, else the default."""
@@ -49,11 +51,15 @@ class Filter(msgspec.Struct, frozen=True):
 
     def shadows_before(self, ruling: Ruling, event: Event) -> tuple[int, ...]:
         """List the shadow rules of which each would have decided in place of this ruling, if it were no shadow."""
-        return tuple(
-            shadow.ruling.order
-            for shadow in self.shadows
-            if shadow.ruling.order < ruling.order and shadow.matches(event)
-        )
+        found = []
+        for index in self.shadows:
+            for shadow in index(event):
+                if shadow.ruling.order > ruling.order:
+                    break
+                if shadow.matches(event):
+                    found.append(shadow.ruling.order)
+        found.sort()
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +109,26 @@ class FilterBook:
 
     def _compile_anew(self, met: tuple[int, ...]) -> Filter:
         asking: list[tuple[Ruling, list[Clause]]] = []
-        shadows: list[Candidate] = []
+        shadows: list[tuple[Ruling, list[Clause]]] = []
+        otherwise = self._default
         for order in met:
             ruling, rule = self._rules[order]
             clauses = [clause for clause in rule.when if clause.condition not in SETTLED_BY_KIND]
             if rule.shadow:
-                shadows.append(build_candidate(ruling, clauses))
+                shadows.append((ruling, clauses))
             elif clauses:
                 asking.append((ruling, clauses))
             else:
-                return Filter(build_indexes(asking), ruling, tuple(shadows))
-        return Filter(build_indexes(asking), self._default, tuple(shadows))
+                otherwise = ruling
+                break
+        return Filter(build_indexes(asking), otherwise, _shadow_indexes(shadows))
+
+
+def _shadow_indexes(shadows: Sequence[tuple[Ruling, Sequence[Clause]]]) -> tuple[Index, ...]:
+    """File shadows as rules are; those that the kind alone settles always match."""
+    always = tuple(Candidate(ruling) for ruling, clauses in shadows if not clauses)
+    indexes = build_indexes([(ruling, clauses) for ruling, clauses in shadows if clauses])
+    return (lambda _event: always, *indexes) if always else indexes
 
 
 def in_sample(decision: Decision, user_key: bytes, message_id: str) -> bool:

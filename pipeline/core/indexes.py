@@ -112,14 +112,9 @@ def build_indexes(rules: Sequence[tuple[Ruling, Sequence[Clause]]]) -> tuple[Ind
     filed: defaultdict[Condition, list[tuple[Clause, Candidate]]] = defaultdict(list)
     for ruling, clauses in rules:
         key = min(clauses, key=lambda clause: _MOST_TELLING.index(clause.condition))
-        others = build_candidate(ruling, (clause for clause in clauses if clause is not key))
-        filed[key.condition].append((key, others))
+        others = tuple(_predicate(clause) for clause in clauses if clause is not key)
+        filed[key.condition].append((key, Candidate(ruling, others)))
     return tuple(_index(condition, entries) for condition, entries in filed.items())
-
-
-def build_candidate(ruling: Ruling, clauses: Iterable[Clause]) -> Candidate:
-    """Make a rule that is filed nowhere and tests all its clauses."""
-    return Candidate(ruling, tuple(_predicate(clause) for clause in clauses))
 
 
 def _index(condition: Condition, entries: Sequence[tuple[Clause, Candidate]]) -> Index:

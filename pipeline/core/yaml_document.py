@@ -25,6 +25,7 @@ _STANDARD_TAG: Final = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|
 _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
+_HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -62,6 +63,8 @@ def read_document(text: str, *, filename: str) -> Document:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError:
         raise _failure(filename, 1, "values are nested too deep") from None
+    except (ValueError, OverflowError):  # PyYAML lets them through: an escape such as "\\U00110000"
+        raise _failure(filename, 1, "an escape names a character that does not exist", "correct it") from None
     except yaml.MarkedYAMLError as error:
         raise _syntax_failure(filename, error) from None
     except yaml.reader.ReaderError as error:
@@ -123,7 +126,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, (*path, place)) for place, item in enumerate(node.value)]
-        text = str(node.value)
+        text = self._text(node)
         self.texts[path] = text
         return _scalar(text) if isinstance(node, yaml.ScalarNode) and node.style is None else text
 
@@ -135,13 +138,20 @@ class _Reader:
                 self._note(line, "a key must be a word", None)
             elif key.tag == _MERGE_TAG:
                 self._note(line, "merge keys (`<<`) are not supported", "write the keys out")
-            elif key.value in values:
+            elif self._text(key) in values:
                 first = self.lines[*path, key.value]
                 self._note(line, f"`{key.value}` is here twice, first in line {first}", "keep one of them")
             else:
                 self.lines[*path, key.value] = line
                 values[key.value] = self.read(item, (*path, key.value))
         return values
+
+    def _text(self, node: yaml.Node) -> str:
+        text = str(node.value)
+        if _HALF_A_CHARACTER.search(text):  # no mistake could quote it, for it cannot be written
+            message = "an escape from \\uD800 to \\uDFFF is half a character"
+            raise _failure(self.filename, node.start_mark.line + 1, message, "write the character itself")
+        return text
 
     def _note(self, line: int, message: str, suggestion: str | None) -> None:
         self.mistakes.append(Mistake(file=self.filename, line=line, message=message, suggestion=suggestion))

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _PREFIX = "onesignal_pipeline_"
 TRACKED_USERS = (
     f"{_PREFIX}tracked_users",
-    "Users of this worker's partitions who are tracked this billing month so far: those whom Segment counts.",
+    "Users of this worker's partitions whom Segment counts this billing month so far; absent where none is tracked.",
 )
 WOULD_ADD = (
     f"{_PREFIX}users_delivery_would_add_so_far",
-    "Estimate of the users whom dropped delivery events would have added this billing month, tracked ones aside.",
+    "Estimate of users whom dropped delivery events would have added this billing month; absent where none is tracked.",
 )
 SHADOW_USERS = (
     f"{_PREFIX}rule_shadow_users",
@@ -28,7 +28,9 @@ CATALOGUE = (f"{_PREFIX}message_catalogue_messages", "Messages of which the cata
 
 
 class Remembered(Protocol):
-    """What can be asked of the memories."""
+    """What can be asked of the memories. ``tracks`` tells whether users are tracked."""
+
+    tracks: bool
 
     def tracked_users(self) -> int:
         """Count the users that are tracked this month."""
@@ -57,12 +59,10 @@ class MemoryMetrics:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give the values of now."""
         remembered = self._remembered
-        for (name, text), value in (
-            (TRACKED_USERS, remembered.tracked_users() if remembered else 0),
-            (WOULD_ADD, remembered.users_delivery_would_add() if remembered else 0),
-            (CATALOGUE, remembered.catalogue_size() if remembered else 0),
-        ):
-            yield GaugeMetricFamily(name, text, value=value)
+        if remembered is None or remembered.tracks:
+            yield GaugeMetricFamily(*TRACKED_USERS, value=remembered.tracked_users() if remembered else 0)
+            yield GaugeMetricFamily(*WOULD_ADD, value=remembered.users_delivery_would_add() if remembered else 0)
+        yield GaugeMetricFamily(*CATALOGUE, value=remembered.catalogue_size() if remembered else 0)
         shadows = GaugeMetricFamily(*SHADOW_USERS, labels=["rule"])
         for rule, users in (remembered.shadow_users() if remembered else {}).items():
             shadows.add_metric([rule], users)

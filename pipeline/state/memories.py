@@ -16,7 +16,7 @@ from pipeline.kafka.producer import Entry
 from pipeline.state.message_catalogue import entry_of
 from pipeline.state.partition_memory import PartitionMemory
 from pipeline.state.reading import read_to_end
-from pipeline.state.restoring import feed_taker, read_marks
+from pipeline.state.restoring import feed_taker, in_time, read_marks
 from pipeline.state.sketches import SHADOW
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Memories:
         self._catalogue_is_read = catalogue is None
         self._readers = asyncio.Semaphore(READERS)
         self._catalogue_reading = asyncio.Lock()
+        self.tracks = tracked is not None
 
     def is_complete(self, partition: int) -> bool:
         """Tell whether everything that is remembered of a partition has been read back."""
@@ -104,7 +105,9 @@ class Memories:
     def forget(self, partitions: Iterable[int]) -> None:
         """Forget partitions that are given up; they are read back when they come again."""
         for number in partitions:
-            self._partitions.pop(number, None)
+            memory = self._partitions.pop(number, None)
+            if memory is not None:
+                memory.forget_unstored()
             if self._tracked is not None and self._tracked.feed is not None:
                 self._follower.leave(self._tracked.feed, number)
 
@@ -119,6 +122,7 @@ class Memories:
                 entries = [Entry(key, value, None, []) for key, value in learnt]
                 runs.append(self._producer.write(self._catalogue.topic, 0, entries))
         await asyncio.gather(*runs)
+        self._partitions[partition].stored(changes)
 
     def tracked_users(self) -> int:
         """Count the users that are tracked this month, over all partitions of this worker."""
@@ -181,7 +185,7 @@ class Memories:
             return memory
         await read_marks(self._connection, tracked, partition, memory)
         if tracked.feed is not None:
-            take = feed_taker(tracked, partition, memory)
+            take = in_time(memory, self._now_ms, feed_taker(tracked, partition, memory))
             end = await read_to_end(self._connection, tracked.feed, partition, take)
             self._follower.follow(tracked.feed, partition, end, take)
         logger.info("tracked users read back", partition=partition, users=memory.users.counts())

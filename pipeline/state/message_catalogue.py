@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pipeline.core.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_MESSAGES: Final = 100_000
 """Messages that are remembered at the most, the latest ones: about 100 MB if each says 500 bytes."""
@@ -57,12 +57,20 @@ class MessageCatalogue:
         if kept is not None:
             self._remember(kept[0], self._now_ms)
 
+    def forget(self, message_ids: Iterable[str]) -> None:
+        """Forget messages, so that they are learnt again."""
+        for message_id in message_ids:
+            self._messages.pop(message_id, None)
+
     def take(self, records: Sequence[Any]) -> None:
         """Take in entries as they were read from the topic; what is no entry is passed over."""
         for record in records:
+            value = record.value or b""
+            if len(value) > MOST_BYTES:
+                continue
             try:
-                content = _decode(record.value or b"").content
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                content = _decode(value).content
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             self._remember(content, min(record.timestamp, self._now_ms))
 

@@ -11,7 +11,7 @@ from pipeline.state.sketches import DELIVERY, SHADOW, Sketches
 from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipeline.core.billing_month import BillingMonth
     from pipeline.core.outcomes import StateChange
@@ -38,6 +38,7 @@ class PartitionMemory:
         self.sketches = Sketches()
         self.state = State(self.users if tracks else None, catalogue)
         self._catalogue = catalogue
+        self._unstored: set[str] = set()
 
     def advance(self, now_ms: int) -> None:
         """Tell the time."""
@@ -54,6 +55,16 @@ class PartitionMemory:
             users.mark(users.hash_of(mark.user_key), users.month_of(mark.timestamp_ms), mark.offset)
         if change.learnt is not None and self._catalogue is not None:
             self._catalogue.learn(change.learnt)
+            self._unstored.add(change.learnt.id or "")
+
+    def stored(self, changes: Iterable[StateChange]) -> None:
+        """Hear that changes are in Kafka."""
+        self._unstored.difference_update(change.learnt.id or "" for change in changes if change.learnt is not None)
+
+    def forget_unstored(self) -> None:
+        """Have the catalogue, which outlives this partition, forget what nobody else would ever read of it."""
+        if self._catalogue is not None:
+            self._catalogue.forget(self._unstored)
 
     def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
         """Note a user of whom a delivery event was dropped."""

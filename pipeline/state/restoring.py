@@ -64,3 +64,15 @@ def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionMemo
             )
 
     return take
+
+
+def in_time(
+    memory: PartitionMemory, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
+) -> Callable[[Sequence[Any]], None]:
+    """Tell a memory the time before it takes what comes: a month may begin in the feed, long before a raw message."""
+
+    def take_in_time(records: Sequence[Any]) -> None:
+        memory.advance(now_ms())
+        take(records)
+
+    return take_in_time

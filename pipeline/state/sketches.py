@@ -14,7 +14,8 @@ DELIVERY: Final = "delivery"
 SHADOW: Final = "shadow:"
 """Prefix of the sketch of a shadow rule's users."""
 MOST_SKETCHES: Final = 64
-"""Names a month at the most; a rules file with more shadows counts the users of the first of them."""
+"""Names a month at the most; a rules file with more shadows counts the users of the first of them. `DELIVERY` has room
+in any case."""
 _MONTHS: Final = 2
 
 
@@ -70,6 +71,6 @@ class Sketches:
                 return None
             named = self._months[month] = {}
         sketch = named.get(name)
-        if sketch is None and len(named) < MOST_SKETCHES:
+        if sketch is None and (len(named) < MOST_SKETCHES or name == DELIVERY):
             sketch = named[name] = UserSketch()
         return sketch

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pipeline.kafka.errors import ClusterFaultError
+from pipeline.kafka.headers import RULES_VERSION
 from pipeline.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:
@@ -56,7 +58,10 @@ class RulesReload:
         objection: Callable[[Policy], Awaitable[str | None]] = accept_any,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Take what is in force at the start; `objection` says why a new policy must not be used."""
+        """Take what is in force at the start.
+
+        `objection` says why a new policy must not be used, and raises `ClusterFaultError` where it cannot tell now.
+        """
         self._source = source
         self._metrics = metrics
         self._interval_seconds = interval_seconds
@@ -72,7 +77,8 @@ class RulesReload:
     def note(self) -> str:
         """What `/readyz` tells of the rules."""
         since = datetime.fromtimestamp(self._since, UTC).isoformat(timespec="seconds")
-        note = f"rules {self.policy.rules.version} since {since}"
+        header = f"{RULES_VERSION}: {self.policy.version}"  # which settings have a part in, too
+        note = f"rules {self.policy.rules.version} since {since} ({header} in headers)"
         return note if self._refusal is None else f"{note}; a change was refused: {self._refusal}"
 
     async def run(self) -> None:
@@ -89,16 +95,24 @@ class RulesReload:
         content = await asyncio.to_thread(self._read)
         if content == self._content:
             return
-        self._content = content
         try:
             policy = await asyncio.to_thread(self._source.load)
+            in_force = policy.version == self.policy.version
+            reason = None if in_force else await self._objection(policy)
         except SettingsError as error:
+            # A file that was away for a moment, between the two readings, gives no such reason a second time.
+            self._content = content if str(error) == self._refusal else None
             self._refuse(str(error))
             return
-        if (reason := await self._objection(policy)) is not None:
+        except ClusterFaultError as error:
+            self._content = None  # ask again at the next look
+            self._refuse(str(error))
+            return
+        self._content = content
+        if reason is not None:
             self._refuse(reason)
             return
-        if policy.version != self.policy.version or policy.rules != self.policy.rules:
+        if not in_force or policy.rules != self.policy.rules:
             self._take_up(policy)
         elif self._refusal is not None:
             logger.info("the rules in force are in their file again", rules_version=policy.rules.version)
@@ -113,9 +127,10 @@ class RulesReload:
             logger.warning(str(warning))
 
     def _refuse(self, reason: str) -> None:
+        if reason != self._refusal:
+            logger.error("changed rules are refused, those from before stay", reason=reason)
         self._refusal = reason
         self._metrics.refused()
-        logger.error("changed rules are refused, those from before stay", reason=reason)
 
     def _read(self) -> bytes:
         """Hash what the files hold; one that cannot be read counts as one that holds nothing."""

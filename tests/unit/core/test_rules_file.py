@@ -71,6 +71,22 @@ def test_yaml_1_1_words_are_texts() -> None:
         ("rules: []\n" + "#" * 262_144, "r.yaml:1: the file has more than 262,144 characters"),
         ("rules: " + "[" * 5000, "r.yaml:1: values are nested too deep"),
         ("rules: " + "[" * 50 + "]" * 50, "r.yaml:1: values are nested too deep"),
+        (
+            'rules: [{name: "\\U00110000", then: keep}]',
+            "r.yaml:1: an escape names a character that does not exist; correct it",
+        ),
+        (
+            'rules: [{name: "\\UFFFFFFFF", then: keep}]',
+            "r.yaml:1: an escape names a character that does not exist; correct it",
+        ),
+        (
+            'rules:\n  - {name: "a\\uD800", then: keep}',
+            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half a character; write the character itself",
+        ),
+        (
+            'rules:\n  - {"\\uDFFF": a, then: keep}',
+            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half a character; write the character itself",
+        ),
         ("rules:\n" + "  - then: keep\n" * 1001, "r.yaml:1: `rules` has more than 1,000 entries"),
         (
             f"rules:\n  - when: {{message_id: [{'a, ' * 1001}]}}\n    then: keep\n",

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pipeline.core.events import Event, decode
+from pipeline.core.filters import FilterBook
+from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import raw_event, raw_message
+from tests.builders import encode, raw_event, raw_message
 
 RULES = """
 rules:
@@ -44,6 +47,32 @@ def test_a_shadow_decides_nothing_and_takes_nothing_from_later_rules() -> None:
     found = process(raw_message(raw_event("message.push.sent")), Policy(rules=parsed), STATELESS)
     assert isinstance(found, Deliver)
     assert (found.rule, found.shadows) == (1, (0,))
+
+
+def test_shadows_are_told_in_the_order_of_the_rules_whatever_they_are_found_by() -> None:
+    text = """
+rules:
+  - {when: {language: en}, then: drop, shadow: true}
+  - {when: {tag: {plan: premium}}, then: drop, shadow: true}
+  - {when: {action: sent}, then: drop, shadow: true}
+  - {when: {message_name: "hello*"}, then: drop, shadow: true}
+  - {when: {language: en, tag: {plan: premium}}, then: drop, shadow: true}
+"""
+    event = raw_event(
+        "message.push.sent", message={"name": "hello"}, user={"language": "en", "tags": {"plan": "premium"}}
+    )
+    found = process(raw_message(event), Policy(rules=parse_rules(text, filename="rules.yaml")), STATELESS)
+    assert isinstance(found, Deliver)
+    assert found.shadows == (0, 1, 2, 3, 4)
+
+
+def test_shadows_that_ask_for_other_values_are_not_even_tried() -> None:
+    many = "".join(f"  - {{when: {{template_id: t-{number}}}, then: drop, shadow: true}}\n" for number in range(1_000))
+    rules = parse_rules(f"rules:\n{many}", filename="rules.yaml")
+    found = FilterBook(rules).filter_for(kind_of("message.push.sent"), anonymous=False)
+    event = decode(encode(raw_event("message.push.sent", message={"template_id": "t-7"})))
+    assert isinstance(event, Event)
+    assert [len(tuple(index(event))) for index in found.shadows] == [1]
 
 
 def test_a_shadow_that_a_rule_before_it_leaves_nothing_to_is_reported() -> None:

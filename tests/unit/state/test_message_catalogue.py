@@ -57,7 +57,19 @@ def test_the_bytes_of_an_entry_are_fixed() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"{", b"[]", b'{"content": 7}', b'{"content": {"id": 7}}', b'{"v": 1}', b"\xff\xfe", b'"\xff"'],
+    [
+        None,
+        b"",
+        b"{",
+        b"[]",
+        b'{"content": 7}',
+        b'{"content": {"id": 7}}',
+        b'{"v": 1}',
+        b"\xff\xfe",
+        b'"\xff"',
+        b'{"a":' + b"[" * 4_000,
+        b'{"content": {"id": "m-2", "contents": "' + b"x" * MOST_BYTES + b'"}}',
+    ],
 )
 def test_what_is_no_entry_is_passed_over(value: bytes | None) -> None:
     found = catalogue()

@@ -12,6 +12,7 @@ from pipeline.state import partition_memory
 from pipeline.state.entries import EntryCodec, ForeignEntryError
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory, take_feed
+from pipeline.state.restoring import TrackedUsersTopics, feed_taker, in_time
 from pipeline.state.sketches import DELIVERY
 from pipeline.state.tracked_users import UserHasher
 from pipeline.state.user_sketch import UserSketch
@@ -67,6 +68,18 @@ def test_what_a_message_said_goes_to_the_catalogue() -> None:
     found.remember(StateChange(learnt=said))
     assert catalogue.find("m-1") == said
     memory().remember(StateChange(learnt=said))
+
+
+def test_what_was_learnt_and_not_stored_is_learnt_again_when_a_partition_is_given_up() -> None:
+    catalogue = MessageCatalogue(days=90)
+    found = memory(catalogue)
+    changes = [StateChange(learnt=Content(id=f"m-{number}", name="welcome")) for number in range(3)]
+    for change in changes:
+        found.remember(change)
+    found.stored([*changes[:2], StateChange(mark=Mark(b"u-1", NOW, 7))])
+    found.forget_unstored()
+    memory().forget_unstored()
+    assert [catalogue.find(f"m-{number}") is not None for number in range(3)] == [True, True, False]
 
 
 def test_a_month_begins_empty_and_the_present_one_stays_for_late_messages() -> None:
@@ -170,6 +183,13 @@ def test_a_fed_user_was_tracked_before_every_message_of_the_log() -> None:
     assert take_feed(found, records, HASHER.fingerprint) == 0
     assert [found.users.marked_at(user, NOW) for user in (b"u-1", b"u-2", b"u-3", b"u-4")] == [-1, -1, None, -1]
     assert found.users.marked_at(b"u-3", at("2026-10-01")) == BEFORE_THE_LOG
+
+
+def test_a_fed_user_of_a_month_that_begins_is_marked_though_no_raw_message_has_told_the_time() -> None:
+    found, december = memory(), at("2026-12-01T00:00:01")
+    topics = TrackedUsersTopics(topic="tracked", codec=codec(), feed="feed")
+    in_time(found, lambda: december, feed_taker(topics, 0, found))([fed(b"u-1", timestamp=december)])
+    assert found.users.marked_at(b"u-1", december) == BEFORE_THE_LOG
 
 
 def test_a_hashed_entry_of_the_feed_names_user_and_month_itself() -> None:

@@ -84,3 +84,5 @@ def test_more_shadow_rules_than_can_be_kept_are_not_counted() -> None:
     for number in range(MOST_SKETCHES + 5):
         found.add(f"{SHADOW}{number}", NOVEMBER, 1)
     assert len(found.names(NOVEMBER)) == MOST_SKETCHES
+    found.add(DELIVERY, NOVEMBER, 1)
+    assert found.estimate(DELIVERY, NOVEMBER) == 1, "what is no shadow is counted all the same"

@@ -8,9 +8,12 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.core.policy import Policy
+from pipeline.core.rules_file import parse_rules
+from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.settings import load_settings
-from pipeline.stream.rules_reload import RulesReload
+from pipeline.settings.mistakes import Mistake, SettingsError
+from pipeline.stream.rules_reload import RulesReload, RulesSource
 from tests.fakes.stream import BOUND_SECONDS
 from tests.mounts import Mount
 
@@ -24,7 +27,7 @@ START = 1_767_225_600.0
 class Bench:
     """A mounted rules file and what watches it, at a time that the test sets."""
 
-    def __init__(self, folder: Path, objection: str | None = None) -> None:
+    def __init__(self, folder: Path, objection: str | ClusterFaultError | None = None) -> None:
         self.mount = Mount(folder, "rules.yaml", KEEP)
         settings = load_settings({"PIPELINE_RULES_FILE": str(self.mount.path)})
         self.registry = CollectorRegistry()
@@ -42,6 +45,8 @@ class Bench:
 
     async def object_to(self, policy: Policy) -> str | None:
         self.asked.set()
+        if isinstance(self.objection, ClusterFaultError):
+            raise self.objection
         return self.objection if policy.rules.rules else None
 
     async def swap(self, text: str) -> None:
@@ -72,7 +77,8 @@ async def bench(tmp_path: Path) -> Bench:
 
 async def test_a_valid_change_is_taken_up_and_told(bench: Bench) -> None:
     before = bench.reload.policy.version
-    assert bench.reload.note == f"rules {bench.reload.policy.rules.version} since 2026-01-01T00:00:00+00:00"
+    header = f"(rules-version: {before} in headers)"
+    assert bench.reload.note == f"rules {bench.reload.policy.rules.version} since 2026-01-01T00:00:00+00:00 {header}"
     await bench.swap(DROP)
     assert (bench.rules, bench.version_shown) == (1, 1)
     assert bench.reload.policy.version != before
@@ -84,7 +90,8 @@ async def test_a_broken_change_is_refused_whole_and_those_from_before_stay(bench
     await bench.swap(DROP)
     await bench.swap(BROKEN)
     assert (bench.rules, bench.version_shown, bench.metric("reload_failing")) == (1, 1, 1)
-    assert "since 2026-01-01T00:01:00+00:00; a change was refused: " in bench.reload.note
+    assert "since 2026-01-01T00:01:00+00:00 " in bench.reload.note
+    assert "; a change was refused: " in bench.reload.note
     assert "did you mean `drop`?" in bench.reload.note
     assert bench.metric("loaded_timestamp_seconds") == START + 60
 
@@ -110,6 +117,77 @@ async def test_rules_that_cannot_be_used_here_are_refused_with_the_reason(tmp_pa
     await bench.swap(DROP)
     assert (bench.rules, bench.metric("reload_failing")) == (0, 1)
     assert bench.reload.note.endswith("a change was refused: the raw topic is not keyed by user")
+
+
+async def test_a_change_that_cannot_be_judged_while_kafka_is_away_is_taken_up_later(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.reload.look()
+    bench.objection = KafkaUnreachableError("is Kafka away?")
+    await bench.swap(DROP)
+    assert (bench.rules, bench.metric("reload_failing")) == (0, 1)
+    assert bench.reload.note.endswith("a change was refused: is Kafka away?")
+    bench.objection = None
+    await bench.reload.look()
+    assert (bench.rules, bench.metric("reload_failing")) == (1, 0)
+
+
+async def test_a_change_that_is_taken_back_while_kafka_is_away_is_refused_no_longer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.reload.look()
+    bench.objection = KafkaUnreachableError("is Kafka away?")
+    await bench.swap(DROP)
+    await bench.swap(KEEP)
+    assert (bench.rules, bench.metric("reload_failing")) == (0, 0)
+
+
+async def test_rules_that_are_in_force_already_are_not_judged_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.reload.look()
+    await bench.swap(DROP)
+    bench.objection = "the raw topic is not keyed by user"
+    await bench.swap("# the same\n" + DROP)
+    assert (bench.rules, bench.metric("reload_failing")) == (1, 0)
+
+
+class FlickeringFile:
+    """A rules file that is away each time a policy is made of it, until it stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stays = False
+        self.read = 0
+
+    def load(self) -> Policy:
+        self.read += 1
+        if not self.stays:
+            raise SettingsError((Mistake(fields=("rules_file",), text="cannot be read"),))
+        return Policy(rules=parse_rules(DROP, filename="rules.yaml"))
+
+
+async def test_a_file_that_is_away_between_two_readings_is_read_again(tmp_path: Path) -> None:
+    file = FlickeringFile(tmp_path / "rules.yaml")
+    file.path.write_text(DROP)
+    reload = RulesReload(
+        RulesSource(files=(file.path,), load=file.load),
+        Policy(),
+        metrics=RulesMetrics(CollectorRegistry()),
+        interval_seconds=5,
+    )
+    await reload.look()
+    assert "a change was refused" in reload.note
+    file.stays = True
+    await reload.look()
+    assert (len(reload.policy.rules.rules), "refused" in reload.note) == (1, False)
+
+
+async def test_a_broken_file_is_not_read_for_ever(tmp_path: Path) -> None:
+    file = FlickeringFile(tmp_path / "rules.yaml")
+    file.path.write_text(DROP)
+    source = RulesSource(files=(file.path,), load=file.load)
+    reload = RulesReload(source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=5)
+    for _ in range(5):
+        await reload.look()
+    assert file.read == 2
 
 
 async def test_another_layout_of_the_same_rules_changes_nothing(bench: Bench) -> None:
