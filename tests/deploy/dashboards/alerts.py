@@ -113,18 +113,32 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
     lag = f"sum by ({worker}) ({scope.series('consumer_lag_messages')})"
     idle = f"sum by ({worker}) ({scope.series('seconds_since_progress')})"
     holds = f"max by ({worker}) ({scope.series('holding')})"
+    retries = f"max by ({worker}) ({scope.series('retrying')})"
+    lies = f"({idle} > {STUCK_SECONDS} and {lag} > 0) unless {holds} == 1"
     used_up = lag_of_retention(scope)
     return (
         Alert(
             name=f"{NAME}Stuck",
             severity=Severity.CRITICAL,
-            watched=(lag, idle, holds),
-            rule=f"({idle} > {STUCK_SECONDS} and {lag} > 0) unless {holds} == 1",
+            watched=(lag, idle, holds, retries),
+            rule=f"{lies} unless {retries} == 1",
             lasting="2m",
             summary=f"A worker in {_WHERE} does not get on",
             description=(
                 "{{ $labels.instance }} has messages to settle and has committed nothing for "
                 "{{ $value | humanizeDuration }}."
+            ),
+        ),
+        Alert(
+            name=f"{NAME}NothingTaken",
+            severity=Severity.CRITICAL,
+            watched=(lag, idle, holds, retries),
+            rule=f"({lies}) and {retries} == 1",
+            lasting="5m",
+            summary=f"Nothing that a worker in {_WHERE} sends is taken",
+            description=(
+                "{{ $labels.instance }} has sent the same again for {{ $value | humanizeDuration }}: Segment, or Kafka, "
+                "is sick or out of reach. Events wait in Kafka and are late."
             ),
         ),
         Alert(
