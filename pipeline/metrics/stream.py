@@ -57,6 +57,9 @@ class StreamMetrics:
         self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
         self._progress = gauge("seconds_since_progress", "Seconds since a commit, or since there was nothing to do.")
         self._ready = gauge("ready", "1 when /readyz says ready.")
+        self._retrying = gauge(
+            "retrying", "1 while something that Segment or Kafka did not take waits to be sent again."
+        )
         self._holding = gauge(
             "holding", "1 while this worker holds for that reason and needs somebody to look.", ("reason",)
         )
@@ -104,6 +107,7 @@ class StreamMetrics:
         in_hand_limit: Callable[[], float],
         seconds_since_progress: Callable[[], float],
         ready: Callable[[], float],
+        retrying: Callable[[], float],
         holds: Callable[[], Collection[HoldReason]],
     ) -> None:
         """Show values that are read at each scrape."""
@@ -114,6 +118,7 @@ class StreamMetrics:
             (self._in_hand_limit, in_hand_limit),
             (self._progress, seconds_since_progress),
             (self._ready, ready),
+            (self._retrying, retrying),
         ):
             gauge.set_function(value)
         for reason in HoldReason:

@@ -277,6 +277,7 @@ class Worker:
             in_hand_limit=lambda: most * len(ledger.places()),
             seconds_since_progress=self._progress.seconds_without,
             ready=lambda: float(self._readiness().ok),
+            retrying=lambda: float(self._work is not None and self._work.state().retrying),
             holds=self._holds,
         )
 

@@ -40,12 +40,27 @@ def _late_only_now(minutes_before: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _waits(*, lag: int, idle: str, holding: int = 0) -> tuple[tuple[str, str], ...]:
+def _waits(*, lag: int, idle: str, holding: int = 0, retrying: str = "0x30") -> tuple[tuple[str, str], ...]:
     return (
         (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="3"}}', f"{lag}x30"),
         (f"onesignal_pipeline_seconds_since_progress{{{_SINK}}}", idle),
         (f'onesignal_pipeline_holding{{{_SINK},reason="segment_refuses"}}', f"{holding}x30"),
+        (f"onesignal_pipeline_retrying{{{_SINK}}}", retrying),
+        (f"onesignal_pipeline_commits_total{{{_SINK}}}", "0x30" if idle.startswith("0+") else "0+9x30"),
     )
+
+
+_RESTARTED: Final = tuple(
+    (f"{name}{{{_SINK}{labels}}}", " stale ".join([first, *[values] * 4]))
+    for name, labels, first, values in (
+        ("onesignal_pipeline_consumer_lag_messages", ',partition="3"', "7x6", "7x6"),
+        ("onesignal_pipeline_seconds_since_progress", "", "0+60x6", "0+60x6"),
+        ("onesignal_pipeline_commits_total", "", "0+9x2 18x3", "0x6"),
+        ("onesignal_pipeline_holding", ',reason="segment_refuses"', "0x6", "0x6"),
+        ("onesignal_pipeline_retrying", "", "0x6", "0x6"),
+    )
+)
+"""Stuck from the second minute on, and after each restart; it lives for six minutes and is away for two."""
 
 
 def _of_retention(seconds: str) -> tuple[tuple[str, str], ...]:
@@ -128,10 +143,22 @@ CASES: Final = (
     _case("EventsLateFast", "late for two minutes after hours", _late_only_now(120), "2h2m", fires=False),
     _case("EventsLateSlow", "a tenth is late", _ages(10), "400m", fires=True),
     _case("EventsLateSlow", "one in twenty is late", _ages(5), "400m", fires=False),
-    _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30"), "9m", fires=True),
-    _case("Stuck", "no progress, and no lag", _waits(lag=0, idle="0+60x30"), "9m", fires=False),
-    _case("Stuck", "lag, and progress", _waits(lag=7, idle="10x30"), "9m", fires=False),
-    _case("Stuck", "it holds, which has its own alert", _waits(lag=7, idle="0+60x30", holding=1), "9m", fires=False),
+    _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30"), "11m", fires=True),
+    _case("Stuck", "no progress, and no lag", _waits(lag=0, idle="0+60x30"), "29m", fires=False),
+    _case("Stuck", "lag, and progress", _waits(lag=7, idle="10x30"), "29m", fires=False),
+    _case("Stuck", "it holds, which has its own alert", _waits(lag=7, idle="0+60x30", holding=1), "29m", fires=False),
+    _case("Stuck", "the probe restarts it again and again", _RESTARTED, "21m", fires=True),
+    _case("Stuck", "Segment is away", _waits(lag=7, idle="0+60x30", retrying="1x30"), "29m", fires=False),
+    _case("NothingTaken", "Segment is away", _waits(lag=7, idle="0+60x30", retrying="1x30"), "12m", fires=True),
+    _case("NothingTaken", "away for two minutes", _waits(lag=7, idle="0 60 0x28", retrying="1x30"), "29m", fires=False),
+    _case("NothingTaken", "stuck", _waits(lag=7, idle="0+60x30"), "29m", fires=False),
+    _case(
+        "NothingTaken",
+        "it holds, which has its own alert",
+        _waits(lag=7, idle="0+60x30", holding=1, retrying="1x30"),
+        "29m",
+        fires=False,
+    ),
     _case("LagNearRetention", "one partition is older than half", _of_retention("3700x30"), "6m", fires=True),
     _case("LagNearRetention", "nearly half", _of_retention("3500x30"), "20m", fires=False),
     _case("LagNearRetention", "it was, for a minute", _of_retention("10 3700 10x28"), "8m", fires=False),

@@ -224,7 +224,16 @@ def test_other_names_replace_the_processor_though_its_settings_are_the_same(char
 
 
 def test_what_only_the_topics_job_needs_replaces_no_pod(chart: Chart) -> None:
-    assert pods_after(chart, {}) == pods_after(chart, {"topics.retentionHours.raw": 24, "topics.replicationFactor": 1})
+    only = {"topics.retentionHours.deadLetters": 24, "topics.replicationFactor": 1}
+    assert pods_after(chart, {}) == pods_after(chart, only)
+
+
+def test_workers_know_how_long_what_they_read_is_kept_where_the_cluster_does_not_tell(
+    chart: Chart, tmp_path: Path
+) -> None:
+    manifests = chart.render(LEAST, values={"topics.retentionHours": {"raw": 24, "records": 336}})
+    assert settings_of("processor", manifests, tmp_path / "processor").raw_topic_retention_hours == 24
+    assert settings_of("segment-sink", manifests, tmp_path / "sink").records_topic_retention_hours == 336
 
 
 def test_mounted_paths_are_absolute(chart: Chart) -> None:

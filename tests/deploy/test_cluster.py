@@ -109,7 +109,8 @@ def test_a_program_that_ends_is_named_with_what_it_said_and_nothing_is_left(
     programs.mkdir()
     files.mkdir()
     for name in ("kubectl", "helm", *PROGRAMS):
-        (programs / name).write_text(f"#!/bin/sh\necho {name} is broken\nexit 1\n")
+        does = "exec sleep 60" if name == "kube-apiserver" else f"echo {name} is broken; exit 1"
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
         (programs / name).chmod(0o755)
     monkeypatch.setattr(toolbox, "tool", programs.joinpath)
     monkeypatch.setattr("tempfile.tempdir", str(files))

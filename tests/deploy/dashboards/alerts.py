@@ -113,18 +113,32 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
     lag = f"sum by ({worker}) ({scope.series('consumer_lag_messages')})"
     idle = f"sum by ({worker}) ({scope.series('seconds_since_progress')})"
     holds = f"max by ({worker}) ({scope.series('holding')})"
+    retries = f"max by ({worker}) ({scope.series('retrying')})"
+    # A probe that restarts the worker starts its clock anew, so what was committed in a longer time counts too.
+    commits = f"sum by ({worker}) (increase({scope.series('commits_total')}[10m]))"
+    stuck = f"(({idle} > {STUCK_SECONDS} or {commits} == 0) and {lag} > 0) unless {holds} == 1 unless {retries} == 1"
+    not_taken = f"({idle} > {STUCK_SECONDS} and {lag} > 0 and {retries} == 1) unless {holds} == 1"
     used_up = lag_of_retention(scope)
     return (
         Alert(
             name=f"{NAME}Stuck",
             severity=Severity.CRITICAL,
-            watched=(lag, idle, holds),
-            rule=f"({idle} > {STUCK_SECONDS} and {lag} > 0) unless {holds} == 1",
-            lasting="2m",
+            watched=(lag, idle, commits, holds, retries),
+            rule=stuck,
+            lasting="4m",
             summary=f"A worker in {_WHERE} does not get on",
+            description="{{ $labels.instance }} has messages to settle and commits nothing, for no known reason.",
+        ),
+        Alert(
+            name=f"{NAME}NothingTaken",
+            severity=Severity.CRITICAL,
+            watched=(lag, idle, holds, retries),
+            rule=not_taken,
+            lasting="5m",
+            summary=f"Nothing that a worker in {_WHERE} sends is taken",
             description=(
-                "{{ $labels.instance }} has messages to settle and has committed nothing for "
-                "{{ $value | humanizeDuration }}."
+                "{{ $labels.instance }} has sent the same again for {{ $value | humanizeDuration }}: Segment, or "
+                "Kafka, is sick or out of reach. Events wait in Kafka and are late."
             ),
         ),
         Alert(

@@ -230,11 +230,18 @@ def _dead_letters(scope: Scope) -> Row:
                 ),
             ),
             Panel(
-                title="Holding",
-                description="1 while a worker holds for that reason. Its section in the runbook says what to do.",
+                title="Holding or trying again",
+                description="1 while a worker holds for that reason, or sends again what was not taken. The runbook's "
+                "sections of the alerts Holding and NothingTaken say what to do.",
                 unit="short",
                 steps=ZERO_IS_GOOD,
-                series=one(f"max by (reason) ({scope.series('holding')})", "{{reason}}"),
+                series=(
+                    Series(query=f"max by (reason) ({scope.series('holding')})", name="{{reason}}"),
+                    Series(
+                        query=f"max by (role) ({scope.with_role(scope.series('retrying'))})",
+                        name="{{role}} tries again",
+                    ),
+                ),
             ),
         ),
     )

@@ -15,7 +15,7 @@ from tests.metrics_catalogue import FEW_VALUES, FILE, LABEL_VALUES, REASONS, cat
 UNITS = ("_seconds", "_bytes", "_ratio", "_info")
 COUNTED = ("records", "messages", "partitions", "attempts", "lanes", "in_flight", "in_hand", "limit", "users")
 """The last words of gauges and histograms that count things."""
-YES_OR_NO = ("ready", "holding", "failing")
+YES_OR_NO = ("ready", "retrying", "holding", "failing")
 SINCE = ("seconds_since_progress", "so_far")
 
 

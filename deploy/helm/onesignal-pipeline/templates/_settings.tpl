@@ -92,6 +92,8 @@ PIPELINE_RULES_PRESET: {{ .Values.rules.preset }}
 PIPELINE_RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
 {{- end }}
 PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
+{{- /* What the alert about retention reckons with, where the cluster does not tell workers. */}}
+PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .Values.topics.retentionHours.raw | quote }}
 {{- end }}
 
 {{- define "onesignal-pipeline.trackedUsersFiles" -}}
@@ -137,6 +139,7 @@ PIPELINE_SEGMENT_ENDPOINT: {{ .endpoint | quote }}
 {{- else }}
 PIPELINE_SEGMENT_REGION: {{ .region }}
 {{- end }}
+PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int $.Values.topics.retentionHours.records | quote }}
 PIPELINE_SEGMENT_MAX_REQUESTS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRequestsPerSecond "workers" $workers) | quote }}
 PIPELINE_SEGMENT_MAX_RECORDS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRecordsPerSecond "workers" $workers) | quote }}
 {{- end }}
@@ -148,7 +151,7 @@ PIPELINE_SEGMENT_MAX_RECORDS_PER_SECOND: {{ include "onesignal-pipeline.share" (
 {{- end }}
 {{- end }}
 
-{{- /* What `topics create` makes. Workers do not need it, so a change of it does not replace them. */ -}}
+{{- /* What `topics create` makes. Workers are told the retention of what they read; a change of the rest replaces none. */ -}}
 {{- define "onesignal-pipeline.topicSettings" -}}
 {{- with .Values.topics }}
 PIPELINE_TOPIC_PARTITIONS: {{ int .partitions | quote }}
