@@ -35,6 +35,7 @@ _NEEDED: Final = ("buildah", "mmdebstrap", "unshare")
 _MOST_LAYERS_KEPT: Final = 200
 _BUILD_SECONDS: Final = 900
 _START_SECONDS: Final = 20
+_COMMAND_SECONDS: Final = 60
 # Of this machine, and of no image: whom it trusts, and where it gets Python packages.
 _LENT: Final = (Path("/etc/ssl/certs"), Path("/usr/local/share/ca-certificates"), Path("/etc/pip.conf"))
 
@@ -75,6 +76,16 @@ class Container:
         (child,) = children
         return child
 
+    def ended(self, seconds: float) -> tuple[int, str]:
+        """Wait for its end; return its exit code and what it said."""
+        said, _ = self.engine.communicate(timeout=seconds)
+        return self.engine.returncode, said
+
+    def close(self) -> None:
+        """End it, if it still runs."""
+        self.engine.kill()
+        self.engine.communicate()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
@@ -104,10 +115,9 @@ class Image:
         """Run a command to its end; return its exit code and what it says."""
         container = self.start(command, environment or {})
         try:
-            said, _ = container.engine.communicate(timeout=60)
+            return container.ended(_COMMAND_SECONDS)
         finally:
-            container.engine.kill()
-        return container.engine.returncode, said
+            container.close()
 
 
 class Builder:

@@ -24,7 +24,7 @@ from tests.kafka_program import free_ports
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.deploy.container import Container, Image
+    from tests.deploy.container import Image
 
 USER = 10001
 SECONDS = 60
@@ -83,8 +83,14 @@ def test_a_build_is_given_only_what_the_dockerfile_copies() -> None:
     assert "*" in ignored
 
 
+def test_the_readme_tells_the_images_size_within_a_tenth(image: Image) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"It is (\d+) MB on Debian's own\nPython, (\d+) MB of them ours", text)
+    size, base = (float(each.removesuffix(" MB")) for each in (image.size, image.base_size))
+    assert [int(each) for each in told] == pytest.approx([size, size - base], rel=0.1)
+
+
 def test_the_image_says_what_it_is(image: Image) -> None:
-    print(f"image {image.size}, of which the base {image.base_size}")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     labels = image.configuration["Labels"]
     assert labels["org.opencontainers.image.title"] == project["name"]
@@ -143,11 +149,6 @@ def healthcheck(image: Image, environment: dict[str, str]) -> int:
     return image.run(*command, environment=environment)[0]
 
 
-def ended(container: Container) -> tuple[int, str]:
-    said, _ = container.engine.communicate(timeout=SECONDS)
-    return container.engine.returncode, said
-
-
 @pytest.mark.parametrize("role", ["processor", "segment-sink"])
 def test_a_worker_is_process_one_answers_its_healthcheck_and_ends_in_order(image: Image, role: str) -> None:
     (port,) = free_ports(1)
@@ -171,9 +172,9 @@ def test_a_worker_is_process_one_answers_its_healthcheck_and_ends_in_order(image
             assert program.children() == []
             began = time.monotonic()
             program.terminate()
-            code, said = ended(container)
+            code, said = container.ended(SECONDS)
         finally:
-            container.engine.kill()
+            container.close()
     assert code == 0, said
     assert time.monotonic() - began < 30
     assert healthcheck(image, environment) == 1
