@@ -21,7 +21,7 @@ from aiokafka.errors import (
 
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
-from pipeline.kafka.topic_configuration import read_configuration, size_faults
+from pipeline.kafka.topic_configuration import RETENTION, read_configuration, size_faults
 from pipeline.kafka.topic_plans import topics_of
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 TIMEOUT_SECONDS: Final = 15.0
+LONGEST_MONTH_MS: Final = 31 * 24 * 3_600_000
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _REMEDIES: Final[Mapping[type[BrokerResponseError], str]] = {
     InvalidReplicationFactorError: f"lower {variable('topic_replication_factor')}, or add brokers",
@@ -102,11 +103,19 @@ def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Itera
                 + ("." if wanted == 1 else f", as many as `{settings.raw_topic}`.")
                 + f" Create one that has, and name it in {variable(setting)}."
             )
-        policy = topic.configuration.get("cleanup.policy", "compact") if topic is not None else "compact"
+        configuration = topic.configuration if topic is not None else {}
+        policy = configuration.get("cleanup.policy", "compact")
         if "compact" not in policy:
             yield (
                 f"Topic `{name}` is not compacted (cleanup.policy={policy}): what is remembered would grow with every "
                 "event, or be forgotten within the month. Set it to `compact,delete`."
+            )
+        kept_ms = int(configuration.get(RETENTION, -1)) if "delete" in policy else -1
+        if setting != "message_catalogue_topic" and 0 <= kept_ms < LONGEST_MONTH_MS:
+            yield (
+                f"Topic `{name}` is kept for {kept_ms} ms ({RETENTION}): users would be forgotten within the month, "
+                f"and a month has up to {LONGEST_MONTH_MS} ms. Add the raw topic's retention to that, for what is "
+                "read again."
             )
 
 

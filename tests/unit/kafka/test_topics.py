@@ -176,3 +176,24 @@ def test_a_memory_that_is_not_compacted_is_a_fault() -> None:
     assert fault.startswith("Topic `onesignal.tracked-users` is not compacted (cleanup.policy=delete): ")
     untold = _remembering(users=FoundTopic(partitions=12))
     assert find_faults(untold, _settings(**REMEMBERING), BOTH) == (), "a cluster need not tell its configuration"
+
+
+WEEK = {"cleanup.policy": "compact,delete", "retention.ms": "604800000"}
+
+
+@pytest.mark.parametrize(("short", "topic"), [("users", "onesignal.tracked-users"), ("feed", "feed")])
+def test_users_are_not_forgotten_within_the_month(short: str, topic: str) -> None:
+    found = _remembering(**{short: FoundTopic(partitions=12, configuration=WEEK)})
+    (fault,) = find_faults(found, _settings(**REMEMBERING), BOTH)
+    assert fault.startswith(f"Topic `{topic}` is kept for 604800000 ms (retention.ms): users would be forgotten")
+    assert find_faults(found, _settings(**REMEMBERING), [Role.SEGMENT_SINK]) == ()
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [WEEK | {"retention.ms": "-1"}, WEEK | {"retention.ms": "2678400000"}, {"cleanup.policy": "compact"}],
+)
+def test_users_that_are_kept_for_a_month_are_kept_long_enough(configuration: dict[str, str]) -> None:
+    users = FoundTopic(partitions=12, configuration=configuration)
+    catalogue = FoundTopic(partitions=1, configuration=WEEK)
+    assert find_faults(_remembering(users=users, catalogue=catalogue), _settings(**REMEMBERING), BOTH) == ()
