@@ -11,7 +11,7 @@ import pytest
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
-from tests.integration.clients import RawMessage, read_topic
+from tests.integration.clients import RawMessage, produce, read_topic
 from tests.integration.cluster_changes import delete_topic
 from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
 from tests.integration.test_end_to_end import write
@@ -105,6 +105,45 @@ async def test_another_secret_is_refused_and_never_an_empty_memory(broker: Broke
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.ended() == 1
         assert "was written with another PIPELINE_TRACKED_USERS_SECRET" in processor.log.read_text()
+
+
+GARBAGE = (b"", b"\xff\xfe", b"{", b'{"x":' + b"[" * 4_000, b"null", b"x" * 100_000)
+STRANGE_USERS = ("\u00fc\u0000\u2028", "\U0001f600" * 50, " padded ", "sketch", "0" * 9_000, '"quoted"\n')
+
+
+async def test_garbage_in_what_is_remembered_and_strange_users_change_no_decision(
+    broker: Broker, tmp_path: Path
+) -> None:
+    feed = broker.create_topic("feed", PARTITIONS, cleanup_policy="compact,delete")
+    catalogue = broker.create_topic("catalogue", 1, cleanup_policy="compact,delete")
+    for topic, key in ((feed, b"\xff" * 9), (catalogue, b"m-1")):
+        produce(broker.bootstrap_servers, topic, [RawMessage(key=key, value=value) for value in GARBAGE])
+        headers = (("user-hash-key", b""), ("user-hash-key", b"\x00\x00\x00\x00"))
+        produce(broker.bootstrap_servers, topic, [RawMessage(key=b"k" * 10, value=b"", headers=headers)])
+    messages = [
+        RawMessage(
+            key=user.encode(),
+            value=orjson.dumps(raw_event(kind, id=f"e-{turn}-{number}", external_id=user)),
+            partition=partition_for(user.encode(), PARTITIONS),
+        )
+        for turn, kind in enumerate(("message.push.sent", "message.push.clicked", "message.push.sent"))
+        for number, user in enumerate(STRANGE_USERS)
+    ]
+    more = {"TRACKED_USERS_FEED_TOPIC": feed, "MESSAGE_CATALOGUE": "true", "MESSAGE_CATALOGUE_TOPIC": catalogue}
+    async with running_pipeline(
+        broker, tmp_path, partitions=PARTITIONS, **settings(broker, tmp_path, **more)
+    ) as pipeline:
+        await pipeline.start(Role.SEGMENT_SINK)
+        doomed = await pipeline.start(Role.PROCESSOR)
+        await write(pipeline, messages[: 2 * len(STRANGE_USERS)])
+        await pipeline.settled()
+        await doomed.kill()
+        processor = await pipeline.start(Role.PROCESSOR)
+        await write(pipeline, messages[2 * len(STRANGE_USERS) :])
+        await pipeline.settled()
+        assert forwarded(pipeline) == kept(messages)
+        assert len(kept(messages)) == 2 * len(STRANGE_USERS)
+        assert await processor.stop() == 0, pipeline.logs()
 
 
 @pytest.mark.real_only("topics that are deleted")
