@@ -59,7 +59,7 @@ class Sampler:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         names = (self.names.raw, self.names.records, self.names.letters)
         topics = [NewTopic(name, num_partitions=self.partitions, replication_factor=1) for name in names]
-        compacted = {"cleanup.policy": "compact,delete"}
+        compacted = {"cleanup.policy": "compact,delete", "retention.ms": "-1"}
         topics.append(
             NewTopic(self.names.tracked_users, num_partitions=self.partitions, replication_factor=1, config=compacted)
         )

@@ -6,19 +6,21 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pipeline.local.broker import EmbeddedBroker
     from tests.kafka_server import KafkaServer
 
 _ADMIN_SECONDS = 30
+REMEMBERED: Final[Mapping[str, str]] = {"cleanup_policy": "compact,delete", "retention_ms": str(936 * 3_600_000)}
+"""The configuration of a topic in which users are remembered for a month."""
 
 
 class BrokerKind(StrEnum):

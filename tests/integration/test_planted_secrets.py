@@ -9,6 +9,7 @@ import orjson
 from pipeline.local.segment_stand_in import WRITE_KEY
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
+from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, eventually, read_topic
 from tests.integration.pipeline_processes import running_pipeline
 from tests.integration.test_end_to_end import write
@@ -59,9 +60,9 @@ async def test_nothing_that_is_secret_or_personal_goes_where_it_must_not(broker:
         "DEAD_LETTER_MAX_SHARE": "1",
         "RULES_PRESET": "tracked-only",
         "TRACKED_USERS_SECRET": TRACKED_USERS_SECRET,
-        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", 1, cleanup_policy="compact,delete"),
+        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", 1, **REMEMBERED),
         "MESSAGE_CATALOGUE": "true",
-        "MESSAGE_CATALOGUE_TOPIC": broker.create_topic("message-catalogue", 1, cleanup_policy="compact,delete"),
+        "MESSAGE_CATALOGUE_TOPIC": broker.create_topic("message-catalogue", 1, **REMEMBERED),
     }
     async with running_pipeline(broker, tmp_path, partitions=1, **settings) as pipeline:
         await write(pipeline, traffic())

@@ -11,6 +11,7 @@ import pytest
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
+from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, produce, read_topic
 from tests.integration.cluster_changes import delete_topic
 from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
@@ -34,7 +35,7 @@ def settings(broker: Broker, tmp_path: Path, **more: str) -> dict[str, str]:
     return {
         "RULES_FILE": str(rules),
         "TRACKED_USERS_SECRET": SECRET,
-        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, cleanup_policy="compact,delete"),
+        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, **REMEMBERED),
         **more,
     }
 
@@ -114,8 +115,8 @@ STRANGE_USERS = ("\u00fc\u0000\u2028", "\U0001f600" * 50, " padded ", "sketch", 
 async def test_garbage_in_what_is_remembered_and_strange_users_change_no_decision(
     broker: Broker, tmp_path: Path
 ) -> None:
-    feed = broker.create_topic("feed", PARTITIONS, cleanup_policy="compact,delete")
-    catalogue = broker.create_topic("catalogue", 1, cleanup_policy="compact,delete")
+    feed = broker.create_topic("feed", PARTITIONS, **REMEMBERED)
+    catalogue = broker.create_topic("catalogue", 1, **REMEMBERED)
     for topic, key in ((feed, b"\xff" * 9), (catalogue, b"m-1")):
         produce(broker.bootstrap_servers, topic, [RawMessage(key=key, value=value) for value in GARBAGE])
         headers = (("user-hash-key", b""), ("user-hash-key", b"\x00\x00\x00\x00"))

@@ -17,6 +17,7 @@ from pipeline.kafka.partitioner import partition_for
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import await_topics
 from pipeline.settings import load_settings
+from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import read_topic
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def environment(broker: Broker, **more: str) -> dict[str, str]:
     """Make the topics of a processor, and name them."""
     named = {name: broker.unique(name.lower()) for name in TOPICS}
     for name, topic in named.items():
-        compacted = {"cleanup_policy": "compact,delete"} if name.startswith("TRACKED") else {}
-        broker.create_topic_named(topic, PARTITIONS, **compacted)
+        broker.create_topic_named(topic, PARTITIONS, **(REMEMBERED if name.startswith("TRACKED") else {}))
     variables = {"KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers, "TRACKED_USERS_SECRET": SECRET, **named, **more}
     found = {f"PIPELINE_{name}": value for name, value in variables.items()}
     asyncio.run(await_topics(connection_options(load_settings(found)), list(named.values())))

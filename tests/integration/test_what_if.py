@@ -18,6 +18,7 @@ from pipeline.local.traffic import traffic
 from pipeline.settings.choices import Role
 from tests.avro_bodies import without_logical_types
 from tests.builders import encode, raw_event
+from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, committed_offsets, produce
 from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
 from tests.integration.test_end_to_end import numbers
@@ -68,7 +69,7 @@ async def test_what_it_predicts_beside_the_live_group_is_what_segment_has_counte
     settings: dict[str, Any] = {
         "RULES_PRESET": preset.value,
         "TRACKED_USERS_SECRET": "a secret that is long enough",
-        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, cleanup_policy="compact,delete"),
+        "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, **REMEMBERED),
     }
     async with running_pipeline(broker, tmp_path, **settings) as pipeline:
         processor, _ = [await pipeline.start(role) for role in Role]
