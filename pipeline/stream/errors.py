@@ -45,8 +45,9 @@ class OffsetsLostError(WorkerError):
         ]
         super().__init__(
             f"the committed offset of group {group} is no longer in the log; {'; '.join(parts)}. "
-            "Find out why (retention shorter than the outage? topic deleted?), then accept the gap with "
-            f"`kafka-consumer-groups --reset-offsets --to-earliest --group {group} --topic … --execute`, and start it."
+            "Find out why (retention shorter than the outage? topic deleted?), then accept the gap of these partitions "
+            "alone: stop the group's workers, then `kafka-consumer-groups --reset-offsets --to-earliest "
+            f"--group {group} {_partitions(self.lost)} --execute`, and start them."
         )
 
 
@@ -60,6 +61,14 @@ class OffsetsVanishedError(WorkerError):
         named = ", ".join(f"{place.topic}[{place.partition}]" for place in sorted(places))
         super().__init__(
             f"the committed offset of group {group} is gone for {named}. Find out why (offsets deleted? the group's "
-            f"log damaged?), then set it with `kafka-consumer-groups --reset-offsets --group {group} --topic … "
-            "--execute`, and start it."
+            "log damaged?), then stop the group's workers, set it with `kafka-consumer-groups --reset-offsets --group "
+            f"{group} {_partitions(places)} … --execute`, and start them."
         )
+
+
+def _partitions(places: Collection[TopicPartition]) -> str:
+    """Name partitions as Kafka's command takes them: without their numbers it would set those that are well, too."""
+    numbers: dict[str, list[str]] = {}
+    for place in sorted(places):
+        numbers.setdefault(place.topic, []).append(str(place.partition))
+    return " ".join(f"--topic {topic}:{','.join(found)}" for topic, found in numbers.items())

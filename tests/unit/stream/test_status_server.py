@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from pipeline.stream.errors import OffsetsLostError, PortUnavailableError
+from pipeline.stream.errors import OffsetsLostError, OffsetsVanishedError, PortUnavailableError
 from pipeline.stream.health import Health
 from pipeline.stream.ledger import TopicPartition
 from pipeline.stream.status_server import StatusServer
@@ -85,4 +85,10 @@ def test_lost_offsets_are_told_by_partition_with_their_number_and_what_to_do() -
     text = str(OffsetsLostError("group-1", lost))
     assert "t[0]: committed 12, the log holds 0 to 3, the topic was truncated or made anew" in text
     assert "t[1]: committed 5, the log holds 8 to 10, 3 messages lost" in text
-    assert "--reset-offsets --to-earliest --group group-1" in text
+    assert "--reset-offsets --to-earliest --group group-1 --topic t:0,1 --execute" in text
+
+
+def test_vanished_offsets_are_set_for_their_partitions_alone() -> None:
+    text = str(OffsetsVanishedError("group-1", [TopicPartition("t", 3), TopicPartition("t", 1)]))
+    assert "is gone for t[1], t[3]" in text
+    assert "--reset-offsets --group group-1 --topic t:1,3 … --execute" in text
