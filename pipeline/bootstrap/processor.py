@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pipeline.bootstrap.formats import guarded, processor_formats
+from pipeline.bootstrap.formats import RawReader, guarded, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import now_ms, open_producer
@@ -21,19 +21,18 @@ from pipeline.metrics.memory import MemoryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.settings.choices import Partitioning, Role
-from pipeline.stream.keying import ForeignKeysError, sample
+from pipeline.stream.keying import ForeignKeysError, judge, latest
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from pipeline.stream.processor import Processor
 from pipeline.stream.remembering import MemoriesFirst
 from pipeline.stream.rules_reload import RulesReload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from prometheus_client import CollectorRegistry
 
     from pipeline.core.events import Event
-    from pipeline.core.outcomes import RejectReason
     from pipeline.core.policy import Policy
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
@@ -66,7 +65,7 @@ class ProcessorRole:
         self._metrics = ProcessorMetrics(registry)
         self._memory_metrics = MemoryMetrics(registry)
         self._rules_metrics = RulesMetrics(registry)
-        self._decode: Callable[[bytes], Event | RejectReason] = decode_json
+        self._reader = RawReader(decode_json, None, settings.raw_topic)
         self.rules = RulesReload(
             rules_source(settings),
             build_policy(settings),
@@ -91,8 +90,7 @@ class ProcessorRole:
             open_producer(settings, connection, self._stream_metrics) as producer,
             open_memories(settings, connection, producer, None if source is None else source.identity) as memories,
         ):
-            if formats.schemas is None:
-                self._decode = formats.formats.decode
+            self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
             if (objection := await self._objection(self.rules.policy)) is not None:
                 raise ForeignKeysError(objection)
             self._memory_metrics.watch(memories)
@@ -130,7 +128,7 @@ class ProcessorRole:
         """Say why rules that need tracked users must not be used here.
 
         Raises:
-            KafkaUnreachableError: Kafka does not answer, so nothing can be said.
+            ClusterFaultError: Kafka or the schema registry does not answer, so nothing can be said.
         """
         source = self._watch.source
         if not policy.rules.needs_tracked_users or source is None:
@@ -138,8 +136,9 @@ class ProcessorRole:
         if self._settings.partitioning is Partitioning.REPARTITION:
             logger.warning("with repartitioning a user is tracked in each raw partition by itself")
             return None
-        found = await sample(self._connection, self._settings.raw_topic, source.partitions, self._decode)
-        return found.objection
+        messages = await latest(self._connection, self._settings.raw_topic, source.partitions)
+        await self._reader.learn(messages)
+        return judge(messages, source.partitions, self._reader.decode).objection
 
 
 def prepared(work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Work:

@@ -17,7 +17,7 @@ from pipeline.settings.mistakes import variable
 from pipeline.state.reading import POLL_MS, open_consumer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.core.messages import Message
     from pipeline.core.outcomes import RejectReason
@@ -67,17 +67,15 @@ def judge(messages: Iterable[Message], partitions: int, decode: Callable[[bytes]
     return Sample(looked_at, misplaced)
 
 
-async def sample(
-    connection: ConnectionOptions, topic: str, partitions: int, decode: Callable[[bytes], Event | RejectReason]
-) -> Sample:
-    """Look at the latest messages of a topic.
+async def latest(connection: ConnectionOptions, topic: str, partitions: int) -> Sequence[Message]:
+    """Read the latest messages of a topic.
 
     Raises:
         KafkaUnreachableError: Kafka does not answer.
     """
     try:
         async with asyncio.timeout(SAMPLE_SECONDS), open_consumer(connection) as consumer:
-            return judge(await _latest(consumer, topic, partitions), partitions, decode)
+            return await _latest(consumer, topic, partitions)
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"the keys of topic `{topic}` cannot be looked at ({type(error).__name__}): is Kafka away?"

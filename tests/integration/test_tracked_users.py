@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from pipeline.core.avro.contracts import RAW_EVENT
+from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.choices import Role
+from tests.avro_bodies import FRAME, written
 from tests.builders import raw_event
 from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, produce, read_topic
@@ -156,6 +159,27 @@ async def test_a_processor_ends_when_what_it_remembers_is_deleted(broker: Broker
         delete_topic(broker, own["TRACKED_USERS_TOPIC"])
         assert await processor.ended() == 1, pipeline.logs()
         assert f"topic `{own['TRACKED_USERS_TOPIC']}` was deleted: " in processor.log.read_text()
+
+
+async def test_avro_that_is_not_keyed_by_user_is_refused_too(broker: Broker, tmp_path: Path) -> None:
+    schema = tmp_path / "raw.avsc"
+    schema.write_text(RAW_EVENT.text, encoding="utf-8")
+    mark = SINGLE_OBJECT_MARK + fingerprint_of(RAW_EVENT.text)
+    own = settings(broker, tmp_path, RAW_FORMAT="avro", RAW_SCHEMA_FILE=str(schema))
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **own) as pipeline:
+        foreign = [
+            RawMessage(
+                key=b"%d" % number,
+                value=mark
+                + written({"event": {"kind": "message.push.sent", "external_id": f"u-{number}"}})[len(FRAME) :],
+                partition=number % PARTITIONS,
+            )
+            for number in range(100)
+        ]
+        await write(pipeline, foreign)
+        processor = await pipeline.start(Role.PROCESSOR)
+        assert await processor.ended() == 1
+        assert "need a raw topic that is keyed by user" in processor.log.read_text()
 
 
 async def test_a_raw_topic_that_is_not_keyed_by_user_is_refused(broker: Broker, tmp_path: Path) -> None:

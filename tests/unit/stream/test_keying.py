@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.events import decode
+from pipeline.kafka.partitioner import partition_for
+from pipeline.stream.keying import Sample, judge
+from tests.builders import encode, raw_event
+from tests.fakes.stream import FakeMessage
+
+PARTITIONS = 4
+HOME = partition_for(b"u-1", PARTITIONS)
+ELSEWHERE = (HOME + 1) % PARTITIONS
+
+
+def message(key: bytes | None, partition: int, value: bytes | None = None) -> FakeMessage:
+    body = encode(raw_event(external_id="u-1")) if value is None else value
+    return FakeMessage(offset=0, partition=partition, key=key, value=body)
+
+
+@pytest.mark.parametrize(
+    ("key", "partition", "misplaced"),
+    [(b"u-1", HOME, 0), (b"u-1", ELSEWHERE, 0), (b"other", HOME, 0), (None, HOME, 0), (b"other", ELSEWHERE, 1)],
+)
+def test_an_event_is_misplaced_where_neither_its_key_nor_its_partition_is_that_of_its_user(
+    key: bytes | None, partition: int, misplaced: int
+) -> None:
+    assert judge([message(key, partition)], PARTITIONS, decode) == Sample(1, misplaced)
+
+
+def test_what_names_no_user_is_not_looked_at() -> None:
+    tombstone = FakeMessage(offset=0, partition=0, key=b"k", value=None)
+    nobody = encode(raw_event(external_id="", subscription_id=""))
+    garbage = [
+        tombstone,
+        message(b"k", 0, b"\x00\x00\x00\x00\x07avro"),
+        message(b"k", 0, b"{"),
+        message(b"k", 0, nobody),
+    ]
+    assert judge(garbage, PARTITIONS, decode) == Sample(0, 0)
+
+
+@pytest.mark.parametrize(("misplaced", "objects"), [(0, False), (2, False), (3, True), (200, True)])
+def test_one_event_in_a_hundred_may_be_misplaced(misplaced: int, *, objects: bool) -> None:
+    objection = Sample(200, misplaced).objection
+    assert (objection is not None) is objects
+    assert objection is None or f"{misplaced} of its latest 200 events" in objection
+
+
+def test_an_empty_topic_is_keyed_well() -> None:
+    assert Sample(0, 0).objection is None
