@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EPOCH: Final = date(1970, 1, 1)
 _SHARDS: Final = 256
 _SHARD_SHIFT: Final = 56
+_FIRST_MONTH: Final = 0
+"""The one that a message without a time would be in, if months began on the first; it would never end."""
 _LAST_MONTH: Final = 2**16 - 1
 """A month is named by its first day, in days since 1970, and stored in two bytes: they last until 2149."""
 MOST_MONTHS: Final = 3
@@ -180,7 +182,7 @@ class TrackedUsersOfPartition:
 
     def _remembered(self, month: int) -> MonthOfUsers | None:
         users = self._months.get(month)
-        if users is None and 0 <= month <= self._newest_allowed:
+        if users is None and _FIRST_MONTH < month <= self._newest_allowed:
             if len(self._months) < MOST_MONTHS:
                 users = self._months[month] = MonthOfUsers()
             elif month > (oldest := min(self._months)):

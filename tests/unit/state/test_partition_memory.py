@@ -100,6 +100,16 @@ def test_a_message_from_the_future_marks_nobody_and_pushes_nothing_out() -> None
     assert found.users.counts() == {"2026-11-01": 1}
 
 
+@pytest.mark.parametrize("start_day", [1, 15])
+@pytest.mark.parametrize("timestamp", [-1, 0, -(2**62), 2**62])
+def test_a_message_without_a_time_or_with_none_that_can_be_marks_nobody(timestamp: int, start_day: int) -> None:
+    found = PartitionMemory(HASHER, BillingMonth(start_day), None, tracks=True)
+    found.advance(NOW)
+    found.remember(StateChange(mark=Mark(b"u-1", timestamp, 7)))
+    assert found.users.marked_at(b"u-1", timestamp) is None
+    assert found.users.counts() == {}
+
+
 def test_users_of_dropped_delivery_events_count_until_they_are_tracked() -> None:
     found = memory()
     for user in (b"u-1", b"u-2", b"u-2", b"u-3"):
