@@ -35,7 +35,7 @@ class Manifests:
     @property
     def objects(self) -> list[dict[str, Any]]:
         """All of it, hooks included."""
-        return [each for each in yaml.safe_load_all(self.text) if each]
+        return [each for each in yaml.load_all(self.text, Loader=yaml.CSafeLoader) if each]
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         """Return the objects of one kind."""
