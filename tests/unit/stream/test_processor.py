@@ -11,18 +11,21 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
+from pipeline.core.processing import State
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.line import ASK_AGAIN_SECONDS
 from pipeline.stream.processor import Processor
-from pipeline.stream.sorting import sort_batch
+from pipeline.stream.sorting import NOTHING_REMEMBERED, sort_batch
 from tests.builders import encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
+from tests.fakes.tracking import PlainTrackedUsers
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from pipeline.core.outcomes import StateChange
     from pipeline.kafka.dead_letters import DeadLetter
     from pipeline.kafka.producer import Entry
 
@@ -72,11 +75,40 @@ class Letters:
             self._effects.append(f"stored {len(letters)} letters")
 
 
+class Remembering:
+    """The memory of every partition; what it is given is confirmed when the test lets it."""
+
+    def __init__(self, effects: list[str]) -> None:
+        self._effects = effects
+        self._users = PlainTrackedUsers()
+        self.state = State(self._users)
+        self.may_confirm = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    def of(self, partition: int) -> Remembering:
+        del partition
+        return self
+
+    def remember(self, change: StateChange) -> None:
+        if change.mark is not None:
+            self._users.mark(change.mark)
+
+    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None: ...
+
+    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None: ...
+
+    async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
+        self.asked.set()
+        await self.may_confirm.wait()
+        self._effects.append(f"stored {len(changes)} changes of {partition}")
+
+
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = False) -> None:
         self.effects: list[str] = []
         self.stores = Stores(self.effects)
         self.registry = CollectorRegistry()
+        self.memories = Remembering(self.effects)
         self.processor = Processor(
             policy=Policy,
             records=self.stores,
@@ -85,6 +117,7 @@ class Bench:
             rules_metrics=RulesMetrics(self.registry),
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
             retrying=lambda: False,
+            memories=self.memories if remembers else NOTHING_REMEMBERED,
         )
         self.running = asyncio.create_task(self.processor.run())
 
@@ -114,6 +147,29 @@ async def test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_sto
     bench.accept("first", good=2, bad=1)
     await bench.settled()
     assert bench.effects == ["stored 2 records of 0", "stored 1 letters", "acknowledged first"]
+
+
+async def test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_it_is_written() -> None:
+    bench = Bench(remembers=True)
+    await asyncio.sleep(0)
+    bench.accept("first", good=2, bad=1)
+    await asyncio.wait_for(bench.memories.asked.wait(), BOUND_SECONDS)
+    await asyncio.sleep(0)
+    assert bench.effects == [], "everything waits for what is remembered"
+    bench.memories.may_confirm.set()
+    bench.accept("second")
+    await bench.settled()
+    assert bench.effects == [
+        "stored 1 changes of 0",
+        "stored 2 records of 0",
+        "stored 1 letters",
+        "acknowledged first",
+        "stored 0 changes of 0",
+        "stored 1 records of 0",
+        "acknowledged second",
+    ]
+    bench.running.cancel()
+    await asyncio.wait({bench.running})
 
 
 async def test_the_batches_of_a_partition_are_written_one_after_the_other(bench: Bench) -> None:

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.bootstrap.policy import build_policy
+from pipeline.settings import load_settings
+from pipeline.settings.mistakes import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = {"PIPELINE_TRACKED_USERS_SECRET": "a secret that is long enough"}
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    return tmp_path / "rules.yaml"
+
+
+@pytest.mark.parametrize(
+    "text", ["rules: [{when: {action: sent}, then: tracked_only}]", "rules: []\ndefault: tracked_only"]
+)
+def test_rules_that_ask_who_is_tracked_need_the_secret(text: str, rules: Path) -> None:
+    rules.write_text(text)
+    named = {"PIPELINE_RULES_FILE": str(rules)}
+    with pytest.raises(SettingsError) as refused:
+        build_policy(load_settings(named))
+    assert str(refused.value) == f"PIPELINE_TRACKED_USERS_SECRET is not set: `tracked_only` in {rules} needs it."
+    assert build_policy(load_settings(named | SECRET)).rules.needs_tracked_users
+
+
+def test_the_preset_needs_the_secret_too() -> None:
+    with pytest.raises(SettingsError, match="`tracked_only` in preset tracked-only needs it"):
+        build_policy(load_settings({"PIPELINE_RULES_PRESET": "tracked-only"}))
+
+
+def test_a_shadow_decides_nothing_so_it_needs_no_secret(rules: Path) -> None:
+    rules.write_text("rules: [{then: tracked_only, shadow: true}]")
+    assert not build_policy(load_settings({"PIPELINE_RULES_FILE": str(rules)})).rules.needs_tracked_users
