@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of
+from pipeline.core.rules_file import parse_rules
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.choices import Role
 from tests.avro_bodies import FRAME, written
@@ -30,6 +31,7 @@ RULES = "rules: [{when: {category: delivery}, then: tracked_only}]\n"
 SECRET = "a secret that is long enough"
 USERS = 40
 EVENTS = 3_000
+SENT, CLICKED = "message.push.sent", "message.push.clicked"
 
 
 def settings(broker: Broker, tmp_path: Path, **more: str) -> dict[str, str]:
@@ -197,3 +199,32 @@ async def test_a_raw_topic_that_is_not_keyed_by_user_is_refused(broker: Broker, 
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.said("/readyz", '"ready') == 200
         assert "a user is tracked in each raw partition by itself" in processor.log.read_text()
+
+
+async def test_rules_may_come_to_ask_who_is_tracked_and_cease_to(broker: Broker, tmp_path: Path) -> None:
+    own = settings(broker, tmp_path, RULES_RELOAD_SECONDS="0.1")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: []\n")
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **own) as pipeline:
+        await pipeline.start(Role.SEGMENT_SINK)
+        processor = await pipeline.start(Role.PROCESSOR)
+
+        async def decided_by(text: str, *events: tuple[str, str, str]) -> set[str]:
+            rules.write_text(text)
+            assert await processor.said("/readyz", parse_rules(text, filename="rules.yaml").version) == 200
+            await write(pipeline, [event(*each) for each in events])
+            await pipeline.settled()
+            return forwarded(pipeline)
+
+        first = await decided_by("rules: []\n", ("e-1", SENT, "u-1"))
+        assert first == {"e-1"}
+        tracked_only = [("e-2", SENT, "u-1"), ("e-3", SENT, "u-2"), ("e-4", CLICKED, "u-2"), ("e-5", SENT, "u-2")]
+        assert await decided_by(RULES, *tracked_only) == {"e-1", "e-2", "e-4", "e-5"}
+        assert "e-6" in await decided_by("rules: []\n", ("e-6", SENT, "u-3"))
+        assert await processor.said("/metrics", "onesignal_pipeline_tracked_users 3.0") == 200
+        assert await processor.stop() == 0, pipeline.logs()
+
+
+def event(event_id: str, kind: str, user: str) -> RawMessage:
+    body = orjson.dumps(raw_event(kind, id=event_id, external_id=user))
+    return RawMessage(key=user.encode(), value=body, partition=partition_for(user.encode(), PARTITIONS))
