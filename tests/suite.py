@@ -11,16 +11,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from tests.kafka_server import KafkaUnavailableError, find_tools
 
 BIN: Final = Path(sys.executable).parent
 PYTHON: Final = (sys.executable, "-m")
+UNIT: Final = "unit and property tests"
 COVERED: Final = (*PYTHON, "coverage", "run", "-m", "pytest")
 # Decisions are tested to the last branch; edges as far as they can be driven from outside.
 FULLY_COVERED: Final = (
@@ -68,12 +70,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One command of the suite."""
+    """One command of the suite.
+
+    `begins_with` names an earlier step beside which it is begun: one that computes, while this one mostly waits for
+    brokers. What it prints is shown when its turn comes.
+    """
 
     title: str
     command: tuple[str, ...]
     needs_real_kafka: bool = False
     needs_own_kafka: bool = False
+    begins_with: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """A step that was begun before its turn, and where it prints."""
+
+    process: subprocess.Popen[bytes]
+    printed: IO[bytes]
+    started: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,19 +106,20 @@ STEPS: Final = (
     Step(title="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
     Step(title="import rules", command=(str(BIN / "lint-imports"),)),
     Step(title="types", command=(str(BIN / "mypy"),)),
-    Step(title="unit and property tests", command=(*COVERED, "tests/unit", "tests/properties")),
+    Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
+    Step(
+        title="integration, real Kafka",
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
+        needs_real_kafka=True,
+        begins_with=UNIT,
+    ),
     Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
     Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
     Step(title="coverage of all, 90 %", command=(*PYTHON, "coverage", "report")),
     Step(
         title="coverage of decisions, 100 %",
         command=(*PYTHON, "coverage", "report", "--fail-under=100", f"--include={','.join(FULLY_COVERED)}"),
-    ),
-    Step(
-        title="integration, real Kafka",
-        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
-        needs_real_kafka=True,
     ),
     Step(
         title="integration, three-node Kafka",
@@ -122,7 +139,14 @@ def main() -> int:
     """Run the suite and return its exit code."""
     in_ci = os.environ.get("CI", "").lower() == "true"
     shutil.rmtree("build/coverage", ignore_errors=True)
-    results = [_result(step, in_ci=in_ci) for step in STEPS]
+    ahead: dict[str, Ahead] = {}
+    results = []
+    for step in STEPS:
+        beside = [other for other in STEPS if other.begins_with == step.title and not _lacking(other)]
+        for other in beside:
+            _say(f"\n== beside the next step, shown when its turn comes: {other.title} ==")
+            ahead[other.title] = _begun(other)
+        results.append(_result(step, ahead.get(step.title), in_ci=in_ci))
     _say("\n" + "\n".join(_line(result) for result in results))
     failed = [result.step.title for result in results if result.verdict is Verdict.FAILED]
     not_run = [result.step.title for result in results if result.verdict is Verdict.NOT_RUN]
@@ -147,13 +171,25 @@ def _lacking(step: Step) -> str:
     return ""
 
 
-def _result(step: Step, *, in_ci: bool) -> Result:
+def _begun(step: Step) -> Ahead:
+    printed = tempfile.TemporaryFile()  # noqa: SIM115 -- it is read when its turn comes
+    process = subprocess.Popen(step.command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT)
+    return Ahead(process=process, printed=printed, started=time.monotonic())
+
+
+def _result(step: Step, ahead: Ahead | None, *, in_ci: bool) -> Result:
     _say(f"\n== {step.title} ==")
     if lacking := _lacking(step):
         _say(lacking)
         return Result(step=step, verdict=Verdict.FAILED if in_ci else Verdict.NOT_RUN)
-    started = time.monotonic()
-    code = subprocess.run(step.command, check=False).returncode
+    started = time.monotonic() if ahead is None else ahead.started
+    if ahead is None:
+        code = subprocess.run(step.command, check=False).returncode
+    else:
+        code = ahead.process.wait()
+        ahead.printed.seek(0)
+        _say(ahead.printed.read().decode(errors="replace"))
+        ahead.printed.close()
     return Result(
         step=step,
         verdict=Verdict.FAILED if code else Verdict.PASSED,
