@@ -9,7 +9,7 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError
 
-from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer
+from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer, until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +58,7 @@ class Follower:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+        await until_closed()
 
     async def _run(self) -> None:
         while True:

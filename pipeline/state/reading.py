@@ -22,8 +22,8 @@ STALL_SECONDS: Final = 30.0
 FETCH_BYTES: Final = 4 * 1024 * 1024
 MOST_AT_ONCE: Final = 10_000
 """Messages between two looks at the event loop: about thirty milliseconds of it."""
-
-
+CLOSE_SECONDS: Final = 5.0
+"""How long the end of a program waits for a start that was given up."""
 _LEAVING: Final[set[asyncio.Task[None]]] = set()
 
 
@@ -32,7 +32,7 @@ async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka
     """Connect a consumer without a group, for partitions that are assigned by hand; it is closed in the end.
 
     aiokafka forgets the connection of a start that is cancelled, so such a start ends by itself and is closed then;
-    who gave up, as when a partition is taken away, does not wait for that.
+    who gave up, as when a partition is taken away, does not wait for that (`until_closed` does).
     """
     consumer = aiokafka.AIOKafkaConsumer(
         **connection,
@@ -53,6 +53,12 @@ async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka
         leaving.add_done_callback(_LEAVING.discard)
         if starting.done():
             await asyncio.shield(leaving)
+
+
+async def until_closed() -> None:
+    """Wait for consumers whose start was given up, within a bound: a loop that ends first would leave them open."""
+    if _LEAVING:
+        await asyncio.wait(_LEAVING, timeout=CLOSE_SECONDS)
 
 
 async def _close(consumer: aiokafka.AIOKafkaConsumer, starting: asyncio.Future[None]) -> None:

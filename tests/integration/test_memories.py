@@ -327,3 +327,13 @@ async def test_a_compacted_topic_is_read_back_over_its_gaps(broker: Broker) -> N
         await again.restore(0)
         assert found(again, *users) == list(range(1, 51))
         assert again.tracked_users() == 50
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.003, 0.01])
+async def test_a_follower_that_is_closed_while_it_connects_leaves_nothing_open(broker: Broker, seconds: float) -> None:
+    topic = broker.create_topic("followed")
+    follower = Follower({"bootstrap_servers": broker.bootstrap_servers})
+    follower.follow(topic, 0, 0, lambda _: None)
+    await asyncio.sleep(seconds)
+    await follower.close()
+    assert not reading._LEAVING, "its loop may end now"
