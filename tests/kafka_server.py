@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -90,8 +91,13 @@ class KafkaServer:
         return self._directory / "kafka.log"
 
     def freeze(self) -> None:
-        """Stop answering without closing a connection: an outage that clients see as silence."""
+        """Stop answering without closing a connection: an outage that clients see as silence.
+
+        Returning means that it has stopped: on a busy machine a signal takes its time, and answers go out meanwhile.
+        """
         self._signal(signal.SIGSTOP)
+        if self._process is not None:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Go on after ``freeze``."""
