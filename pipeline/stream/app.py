@@ -26,7 +26,7 @@ FAUST_LOGGER = logging.getLogger("faust")
 """Faust's services tell of their starts and stops in the name of the module that derives from them."""
 FETCH_WAIT_MS = 500
 """How long a broker may wait for a fetch to fill up."""
-FETCH_ANSWER_BYTES = 8 * 1024 * 1024
+FETCH_ANSWER_BYTES = 4 * 1024 * 1024
 """The most that one answer to a fetch brings, all partitions together; aiokafka holds it up to three times."""
 NEVER_SECONDS = 10.0**9
 SECONDS_OF_HEARTBEATS = 3.0
