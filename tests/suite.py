@@ -72,8 +72,8 @@ class Verdict(StrEnum):
 class Step:
     """One command of the suite.
 
-    `begins_with` names an earlier step beside which it is begun: one that computes, while this one mostly waits for
-    brokers. What it prints is shown when its turn comes.
+    `begins_with` names an earlier step beside which it is begun, for one that mostly waits for brokers. What it prints is
+    shown when its turn comes.
     """
 
     title: str
@@ -108,18 +108,18 @@ STEPS: Final = (
     Step(title="types", command=(str(BIN / "mypy"),)),
     Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
-    Step(
-        title="integration, real Kafka",
-        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
-        needs_real_kafka=True,
-        begins_with=UNIT,
-    ),
     Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
     Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
     Step(title="coverage of all, 90 %", command=(*PYTHON, "coverage", "report")),
     Step(
         title="coverage of decisions, 100 %",
         command=(*PYTHON, "coverage", "report", "--fail-under=100", f"--include={','.join(FULLY_COVERED)}"),
+    ),
+    Step(
+        title="integration, real Kafka",
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
+        needs_real_kafka=True,
+        begins_with=UNIT,
     ),
     Step(
         title="integration, three-node Kafka",
