@@ -72,8 +72,8 @@ class Verdict(StrEnum):
 class Step:
     """One command of the suite.
 
-    `begins_with` names an earlier step beside which it is begun, for one that mostly waits for brokers. What it prints is
-    shown when its turn comes.
+    `begins_with` names an earlier step beside which it is begun, for one that mostly waits for brokers. What it prints
+    is shown when its turn comes.
     """
 
     title: str
