@@ -149,4 +149,6 @@ def _track(
         return None, None
     if ruling.decision.verdict is Verdict.TRACKED_ONLY:
         return DropReason.NOT_TRACKED, None
-    return None, None if marked_at == message.offset else Mark(key, message.timestamp, message.offset)
+    if marked_at == message.offset:
+        return None, None
+    return None, tracked_users.mark_of(key, message.timestamp, message.offset)

@@ -15,10 +15,10 @@ BEFORE_THE_LOG: Final = -1
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """A user became a tracked one. ``timestamp_ms`` is Kafka's time of the message, ``offset`` its raw offset."""
+    """A user became a tracked one: who and in which month, as tracked users number them, and by which raw offset."""
 
-    user_key: bytes
-    timestamp_ms: int
+    user: int
+    month: int
     offset: int
 
 
@@ -29,4 +29,10 @@ class TrackedUsers(Protocol):
         """Return the raw offset that first marked a user in the billing month of a time.
 
         None when nothing did, or when the time is in no month that is remembered.
+        """
+
+    def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark | None:
+        """Return the mark that a message makes of its user, without taking it in.
+
+        None when Kafka's time of the message is in no month that is remembered.
         """

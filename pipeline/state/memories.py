@@ -153,12 +153,11 @@ class Memories:
         self, tracked: TrackedUsersTopics, partition: int, changes: Sequence[StateChange]
     ) -> list[Entry]:
         memory, codec = self._partitions[partition], tracked.codec
-        users, entries = memory.users, []
-        for change in changes:
-            mark = change.mark
-            if mark is not None and users.remembers(month := users.month_of(mark.timestamp_ms)):
-                key = codec.mark_key(users.hash_of(mark.user_key), month)
-                entries.append(Entry(key, codec.mark_value(mark.offset), None, []))
+        entries = [
+            Entry(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, [])
+            for change in changes
+            if (mark := change.mark) is not None
+        ]
         now = asyncio.get_running_loop().time()
         if now >= self._write_sketches_at.get(partition, 0.0):
             self._write_sketches_at[partition] = now + SKETCH_SECONDS

@@ -51,8 +51,7 @@ class PartitionMemory:
         """Take a change in, from the next message on."""
         mark = change.mark
         if mark is not None:
-            users = self.users
-            users.mark(users.hash_of(mark.user_key), users.month_of(mark.timestamp_ms), mark.offset)
+            self.users.mark(mark.user, mark.month, mark.offset)
         if change.learnt is not None and self._catalogue is not None:
             self._catalogue.learn(change.learnt)
             self._unstored.add(change.learnt.id or "")

@@ -15,6 +15,8 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.tracking import Mark
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -36,12 +38,15 @@ class UserHasher:
     """Makes the keyed hash of a user key, the same one as long as the secret is the same."""
 
     def __init__(self, secret: str) -> None:
-        self._key = blake2b(secret.encode()).digest()
-        self.fingerprint = blake2b(b"which secret was it", key=self._key, digest_size=4).digest()
+        key = blake2b(secret.encode()).digest()
+        self._keyed = blake2b(key=key, digest_size=8)
+        self.fingerprint = blake2b(b"which secret was it", key=key, digest_size=4).digest()
 
     def hash_of(self, user_key: bytes) -> int:
         """Return the hash, from 0 to 2⁶⁴ - 1."""
-        return int.from_bytes(blake2b(user_key, key=self._key, digest_size=8).digest(), "big")
+        keyed = self._keyed.copy()
+        keyed.update(user_key)
+        return int.from_bytes(keyed.digest(), "big")
 
 
 def packed_mark(user: bytes, offset: int) -> bytes:
@@ -137,6 +142,11 @@ class TrackedUsersOfPartition:
         users = self._months.get(self._month.first_day(timestamp_ms))
         return None if users is None else users.get(self.hash_of(user_key))
 
+    def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark | None:
+        """Return the mark that a message makes of its user, if it is one that is remembered."""
+        month = self._month.first_day(timestamp_ms)
+        return None if self._remembered(month) is None else Mark(self.hash_of(user_key), month, offset)
+
     def mark(self, user: int, month: int, offset: int) -> bool:
         """Take a mark in; tell whether it is one that is remembered and was not known."""
         users = self._remembered(month)
@@ -157,10 +167,6 @@ class TrackedUsersOfPartition:
         if user_key != self._last_key:
             self._last_key, self._last_hash = user_key, self._hasher.hash_of(user_key)
         return self._last_hash
-
-    def remembers(self, month: int) -> bool:
-        """Tell whether the marks of a month are remembered."""
-        return self._remembered(month) is not None
 
     def is_tracked(self, user: int, month: int) -> bool:
         """Tell whether a user is tracked in a month, by whatever message."""

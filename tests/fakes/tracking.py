@@ -5,22 +5,28 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline.core.tracking import Mark
+
 if TYPE_CHECKING:
     from pipeline.core.content import Content
-    from pipeline.core.tracking import Mark
 
 
 class PlainTrackedUsers:
     """The first mark of each user and calendar month, in a dictionary (`pipeline.core.tracking.TrackedUsers`)."""
 
     def __init__(self) -> None:
-        self.first: dict[tuple[bytes, str], int] = {}
+        self.first: dict[tuple[int, int], int] = {}
 
     def marked_at(self, user_key: bytes, timestamp_ms: int) -> int | None:
-        return self.first.get((user_key, month(timestamp_ms)))
+        asked = self.mark_of(user_key, timestamp_ms, 0)
+        return self.first.get((asked.user, asked.month))
+
+    def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark:
+        year, number = month(timestamp_ms).split("-")
+        return Mark(int.from_bytes(b"1" + user_key, "big"), 12 * int(year) + int(number), offset)
 
     def mark(self, mark: Mark) -> None:
-        place = (mark.user_key, month(mark.timestamp_ms))
+        place = (mark.user, mark.month)
         self.first[place] = min(mark.offset, self.first.get(place, mark.offset))
 
 

@@ -41,7 +41,10 @@ WELCOME = Content(id="m-1", name="welcome", title="Hello")
 
 
 def marked(*users: bytes, first_offset: int = 0, timestamp: int = NOW) -> list[StateChange]:
-    return [StateChange(mark=Mark(user, timestamp, first_offset + number)) for number, user in enumerate(users)]
+    month = MONTH.first_day(timestamp)
+    return [
+        StateChange(mark=Mark(OURS.hash_of(user), month, first_offset + number)) for number, user in enumerate(users)
+    ]
 
 
 def codec(topic: str, hasher: UserHasher = OURS, epoch: bytes = b"raw1") -> EntryCodec:

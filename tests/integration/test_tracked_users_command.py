@@ -11,7 +11,7 @@ from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.producer import now_ms
 from pipeline.cli.main import ExitCode, run
 from pipeline.core.outcomes import StateChange
-from pipeline.core.tracking import BEFORE_THE_LOG, Mark
+from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.partitioner import partition_for
 from pipeline.kafka.producer import BatchProducer
@@ -57,8 +57,9 @@ async def tracked(environment: dict[str, str], *users: bytes, mark: bool = False
                 await memories.restore(partition)
                 found.append(memories.of(partition).users.marked_at(user, now_ms()))
                 if mark:
-                    changes = [StateChange(mark=Mark(user, now_ms(), 7))]
-                    memories.of(partition).remember(changes[0])
+                    memory = memories.of(partition)
+                    changes = [StateChange(mark=memory.users.mark_of(user, now_ms(), 7))]
+                    memory.remember(changes[0])
                     await memories.store(partition, changes)
             return found
     finally:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
+from pipeline.core.tracking import Mark
 from pipeline.state.entries import EntryCodec
 from pipeline.state.tracked_users import (
     MOST_MONTHS,
@@ -100,8 +101,10 @@ class PartitionMachine(RuleBasedStateMachine):
         can_be &= month in self.model or len(self.model) < MOST_MONTHS or month > min(self.model)
         known = self.model[month].get(user) if month in self.model else None
         is_news = can_be and (known is None or offset < known)
-        assert self.users.mark(self.users.hash_of(user), self.users.month_of(timestamp), offset) is is_news
-        assert self.users.remembers(self.users.month_of(timestamp)) is can_be
+        number = self.users.month_of(timestamp)
+        mark = Mark(HASHER.hash_of(user), number, offset) if can_be else None
+        assert self.users.mark_of(user, timestamp, offset) == mark
+        assert self.users.mark(HASHER.hash_of(user), number, offset) is is_news
         if not can_be:
             return
         if month not in self.model and len(self.model) == MOST_MONTHS:

@@ -54,6 +54,9 @@ class Tally:
             return None
         return BEFORE_THE_LOG if self.crowd.contains(user_key, self._month_of(timestamp_ms)) else None
 
+    def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> None:
+        """Make no mark: the crowd knows who was touched."""
+
     def decide(self, event: Event, value: bytes, message: Message) -> Keep | Outcome:
         """Decide an event, and count it."""
         outcome: Keep | Outcome = judge(event, value, message, self.policy, self.state)

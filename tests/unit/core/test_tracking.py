@@ -28,9 +28,13 @@ def outcome(
     return process(message, policy, State(tracked_users))
 
 
+def mark(user: bytes, offset: int, timestamp_ms: int = STORED_AT) -> Mark:
+    return PlainTrackedUsers().mark_of(user, timestamp_ms, offset)
+
+
 def marked(at: int) -> PlainTrackedUsers:
     users = PlainTrackedUsers()
-    users.mark(Mark(b"u-1001", STORED_AT, at))
+    users.mark(mark(b"u-1001", at))
     return users
 
 
@@ -52,20 +56,20 @@ def test_a_mark_of_the_message_itself_or_of_a_later_one_does_not_count(at: int) 
 
 def test_a_mark_of_another_month_does_not_count() -> None:
     users = PlainTrackedUsers()
-    users.mark(Mark(b"u-1001", STORED_AT - 86_400_000, 3))
+    users.mark(mark(b"u-1001", 3, STORED_AT - 86_400_000))
     assert outcome(SENT, 7, users) == DROPPED
 
 
 def test_a_kept_event_marks_its_user_once() -> None:
     first = outcome(CLICKED, 7, PlainTrackedUsers())
     assert isinstance(first, Deliver)
-    assert first.change == StateChange(mark=Mark(b"u-1001", STORED_AT, 7))
+    assert first.change == StateChange(mark=mark(b"u-1001", 7))
     again, later, before = (outcome(CLICKED, 7, marked(at)) for at in (7, 5, 9))
     assert isinstance(again, Deliver)
     assert isinstance(later, Deliver)
     assert isinstance(before, Deliver)
     assert (again.change, later.change) == (None, None)
-    assert before.change == StateChange(mark=Mark(b"u-1001", STORED_AT, 7)), "the earlier message is the first mark"
+    assert before.change == StateChange(mark=mark(b"u-1001", 7)), "the earlier message is the first mark"
 
 
 def test_what_is_dropped_or_rejected_marks_nobody() -> None:
@@ -81,9 +85,9 @@ def test_what_is_dropped_or_rejected_marks_nobody() -> None:
 def test_anonymous_users_are_tracked_by_their_subscription() -> None:
     found = outcome(CLICKED, 7, PlainTrackedUsers(), external_id="", subscription_id="s-1")
     assert isinstance(found, Deliver)
-    assert found.change == StateChange(mark=Mark(b"s-1", STORED_AT, 7))
+    assert found.change == StateChange(mark=mark(b"s-1", 7))
     users = PlainTrackedUsers()
-    users.mark(Mark(b"s-1", STORED_AT, 3))
+    users.mark(mark(b"s-1", 3))
     assert isinstance(outcome(SENT, 7, users, external_id="", subscription_id="s-1"), Deliver)
     policy = Policy(rules=TRACKED_ONLY.rules, anonymous_delivery=AnonymousPolicy.DROP)
     found = outcome(SENT, 7, users, policy=policy, external_id="", subscription_id="s-1")

@@ -7,7 +7,7 @@ import pytest
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.content import Content
 from pipeline.core.outcomes import StateChange
-from pipeline.core.tracking import BEFORE_THE_LOG, Mark
+from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.state import partition_memory
 from pipeline.state.entries import EntryCodec, ForeignEntryError
 from pipeline.state.message_catalogue import MessageCatalogue
@@ -46,11 +46,16 @@ def mark(user: bytes, offset: int, month: int = NOVEMBER, *, epoch: bytes = b"ra
     return FakeMessage(offset=0, key=writer.mark_key(HASHER.hash_of(user), month), value=writer.mark_value(offset))
 
 
+def marks(memory: PartitionMemory, user: bytes, timestamp: int, offset: int) -> None:
+    """Do what a kept message does."""
+    memory.remember(StateChange(mark=memory.users.mark_of(user, timestamp, offset)))
+
+
 def test_a_change_is_known_from_the_next_message_on() -> None:
     found = memory()
     assert found.state.tracked_users is found.users
     assert found.users.marked_at(b"u-1", NOW) is None
-    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    marks(found, b"u-1", NOW, 7)
     assert found.users.marked_at(b"u-1", NOW) == 7
     assert found.users.marked_at(b"u-2", NOW) is None
     assert found.users.marked_at(b"u-1", at("2026-10-31T23:59:59")) is None
@@ -76,7 +81,7 @@ def test_what_was_learnt_and_not_stored_is_learnt_again_when_a_partition_is_give
     changes = [StateChange(learnt=Content(id=f"m-{number}", name="welcome")) for number in range(3)]
     for change in changes:
         found.remember(change)
-    found.stored([*changes[:2], StateChange(mark=Mark(b"u-1", NOW, 7))])
+    found.stored([*changes[:2], StateChange(mark=found.users.mark_of(b"u-1", NOW, 7))])
     found.forget_unstored()
     memory().forget_unstored()
     assert [catalogue.find(f"m-{number}") is not None for number in range(3)] == [True, True, False]
@@ -84,19 +89,19 @@ def test_what_was_learnt_and_not_stored_is_learnt_again_when_a_partition_is_give
 
 def test_a_month_begins_empty_and_the_present_one_stays_for_late_messages() -> None:
     found = memory()
-    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    marks(found, b"u-1", NOW, 7)
     found.advance(december := at("2026-12-01T00:00:00"))
     assert found.users.marked_at(b"u-1", december) is None
-    found.remember(StateChange(mark=Mark(b"u-1", december, 99)))
+    marks(found, b"u-1", december, 99)
     assert (found.users.marked_at(b"u-1", NOW), found.users.marked_at(b"u-1", december)) == (7, 99)
     assert found.users.counts() == {"2026-11-01": 1, "2026-12-01": 1}
 
 
 def test_a_message_from_the_future_marks_nobody_and_pushes_nothing_out() -> None:
     found = memory()
-    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    marks(found, b"u-1", NOW, 7)
     for year in range(2027, 2060):
-        found.remember(StateChange(mark=Mark(b"u-1", at(f"{year}-01-01"), 8)))
+        marks(found, b"u-1", at(f"{year}-01-01"), 8)
     assert found.users.counts() == {"2026-11-01": 1}
 
 
@@ -105,7 +110,7 @@ def test_a_message_from_the_future_marks_nobody_and_pushes_nothing_out() -> None
 def test_a_message_without_a_time_or_with_none_that_can_be_marks_nobody(timestamp: int, start_day: int) -> None:
     found = PartitionMemory(HASHER, BillingMonth(start_day), None, tracks=True)
     found.advance(NOW)
-    found.remember(StateChange(mark=Mark(b"u-1", timestamp, 7)))
+    marks(found, b"u-1", timestamp, 7)
     assert found.users.marked_at(b"u-1", timestamp) is None
     assert found.users.counts() == {}
 
@@ -115,7 +120,7 @@ def test_users_of_dropped_delivery_events_count_until_they_are_tracked() -> None
     for user in (b"u-1", b"u-2", b"u-2", b"u-3"):
         found.dropped_delivery(user, NOW)
     assert found.users_delivery_would_add(NOVEMBER) == 3
-    found.remember(StateChange(mark=Mark(b"u-2", NOW, 7)))
+    marks(found, b"u-2", NOW, 7)
     assert found.users_delivery_would_add(NOVEMBER) == 2
     assert found.users_delivery_would_add(OCTOBER) == 0
 
@@ -188,7 +193,7 @@ def fed(key: bytes | None, *headers: tuple[str, bytes], timestamp: int = NOW) ->
 
 def test_a_fed_user_was_tracked_before_every_message_of_the_log() -> None:
     found = memory()
-    found.remember(StateChange(mark=Mark(b"u-1", NOW, 7)))
+    marks(found, b"u-1", NOW, 7)
     records = [fed(b"u-1"), fed(b"u-2"), fed(b"u-3", timestamp=at("2026-10-31T23:59")), fed(b"u-4", ("trace", b"1"))]
     assert take_feed(found, records, HASHER.fingerprint) == 0
     assert [found.users.marked_at(user, NOW) for user in (b"u-1", b"u-2", b"u-3", b"u-4")] == [-1, -1, None, -1]

@@ -6,7 +6,6 @@ from pipeline.core.content import Content
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
-from pipeline.core.tracking import Mark
 from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage
@@ -72,7 +71,9 @@ def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
     memory = PlainMemory()
     found = sorted_by(memory, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
     assert [entry.key for entry in found.records] == [b"u-1", b"u-1"]
-    assert [change.mark for change in found.changes if change.mark] == [Mark(b"u-1", STORED_AT, 1)]
+    assert [change.mark for change in found.changes if change.mark] == [
+        PlainTrackedUsers().mark_of(b"u-1", STORED_AT, 1)
+    ]
 
 
 def test_rules_are_counted_by_their_names_and_users_noted_once_an_event() -> None:
