@@ -24,7 +24,7 @@ demo: .venv/installed ## Run the whole pipeline on this machine; ARGS="--events 
 	@$(PROGRAM) demo $(ARGS)
 
 .PHONY: test
-test: .venv/installed ## Everything that CI runs: lint, types, import rules, tests on both brokers, coverage floors
+test: .venv/installed ## Everything that must hold: lint, types, import rules, tests on both brokers, coverage; in CI the chart too
 	@$(BIN)/python -m tests.suite
 
 .PHONY: unit

@@ -1,8 +1,9 @@
 """Everything that must hold, one step after the other, and a table of what came of it: `make test`.
 
 A step that fails does not keep the others from running. Without Java the tests on a real Kafka are not run, which is
-said; with `CI=true` that is a failure. `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there; the chaos starts one of
-its own all the same, for it stops and kills it.
+said; with `CI=true` that is a failure, and the chart is checked as well (`make test-chart`, whose tools take half an
+hour to build the first time). `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there; the chaos starts one of its own
+all the same, for it stops and kills it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Final
 
+from pipeline.local.leash import leashed
 from tests.kafka_server import KafkaUnavailableError, find_tools
 
 BIN: Final = Path(sys.executable).parent
 PYTHON: Final = (sys.executable, "-m")
 UNIT: Final = "unit and property tests"
+_LOOK_SECONDS: Final = 0.5
 COVERED: Final = (*PYTHON, "coverage", "run", "-m", "pytest")
 # Decisions are tested to the last branch; edges as far as they can be driven from outside.
 FULLY_COVERED: Final = (
@@ -72,14 +75,15 @@ class Verdict(StrEnum):
 class Step:
     """One command of the suite.
 
-    `begins_with` names an earlier step beside which it is begun, for one that mostly waits for brokers. What it prints
-    is shown when its turn comes.
+    `begins_with` names an earlier step beside which it is begun, for one that mostly waits. What it prints is shown
+    when its turn comes.
     """
 
     title: str
     command: tuple[str, ...]
     needs_real_kafka: bool = False
     needs_own_kafka: bool = False
+    only_in_ci: bool = False
     begins_with: str | None = None
 
 
@@ -88,7 +92,7 @@ class Ahead:
     """A step that was begun before its turn, and where it prints."""
 
     process: subprocess.Popen[bytes]
-    printed: IO[bytes]
+    printed: IO[str]
     started: float
 
 
@@ -132,6 +136,12 @@ STEPS: Final = (
         needs_real_kafka=True,
     ),
     Step(title="chaos, short form", command=(*PYTHON, "tests.chaos", "--short"), needs_own_kafka=True),
+    Step(
+        title="chart, with its tools",
+        command=("nice", "make", "--no-print-directory", "test-chart"),
+        only_in_ci=True,
+        begins_with=UNIT,
+    ),
 )
 
 
@@ -141,8 +151,9 @@ def main() -> int:
     shutil.rmtree("build/coverage", ignore_errors=True)
     ahead: dict[str, Ahead] = {}
     results = []
-    for step in STEPS:
-        beside = [other for other in STEPS if other.begins_with == step.title and not _lacking(other)]
+    steps = [step for step in STEPS if in_ci or not step.only_in_ci]
+    for step in steps:
+        beside = [other for other in steps if other.begins_with == step.title and not _lacking(other)]
         for other in beside:
             _say(f"\n== beside the next step, shown when its turn comes: {other.title} ==")
             ahead[other.title] = _begun(other)
@@ -172,9 +183,26 @@ def _lacking(step: Step) -> str:
 
 
 def _begun(step: Step) -> Ahead:
-    printed = tempfile.TemporaryFile()  # noqa: SIM115 -- it is read when its turn comes
-    process = subprocess.Popen(step.command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT)
-    return Ahead(process=process, printed=printed, started=time.monotonic())
+    started = time.monotonic()
+    with tempfile.NamedTemporaryFile() as file:
+        process = subprocess.Popen(
+            leashed(step.command), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
+        printed = Path(file.name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 -- read when its turn comes
+    return Ahead(process=process, printed=printed, started=started)
+
+
+def _ended(ahead: Ahead) -> int:
+    """Show what a step that was begun before prints, until its end; return its exit code."""
+    with ahead.printed as printed:
+        code = None
+        while code is None:
+            code = ahead.process.poll()
+            sys.stdout.write(printed.read())
+            sys.stdout.flush()
+            if code is None:
+                time.sleep(_LOOK_SECONDS)
+    return code
 
 
 def _result(step: Step, ahead: Ahead | None, *, in_ci: bool) -> Result:
@@ -183,13 +211,7 @@ def _result(step: Step, ahead: Ahead | None, *, in_ci: bool) -> Result:
         _say(lacking)
         return Result(step=step, verdict=Verdict.FAILED if in_ci else Verdict.NOT_RUN)
     started = time.monotonic() if ahead is None else ahead.started
-    if ahead is None:
-        code = subprocess.run(step.command, check=False).returncode
-    else:
-        code = ahead.process.wait()
-        ahead.printed.seek(0)
-        _say(ahead.printed.read().decode(errors="replace"))
-        ahead.printed.close()
+    code = subprocess.run(step.command, check=False).returncode if ahead is None else _ended(ahead)
     return Result(
         step=step,
         verdict=Verdict.FAILED if code else Verdict.PASSED,

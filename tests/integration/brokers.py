@@ -119,5 +119,3 @@ class Broker:
                 self.embedded.come_up()
             elif self.server is not None:
                 self.server.thaw()
-                # Its session has ended, so for a moment it names no broker, and an admin client that hears so waits on.
-                self.server.answers()

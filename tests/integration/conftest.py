@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 REAL_KAFKAS = frozenset({"real_kafka", "secured_kafka", "kafka_cluster"})
 """Fixtures that start a real Kafka."""
+PATIENT: Final = {"broker.session.timeout.ms": "600000"}
+"""A Kafka that was frozen goes on where it stopped. Else its controller finds at times that its own broker was away,
+names none for a moment, and an admin client of librdkafka that hears so waits for half a minute and more."""
 
 
 def _chosen(config: pytest.Config) -> tuple[BrokerKind, ...]:
@@ -88,7 +91,7 @@ def real_kafka() -> Iterator[KafkaServer | str]:
         yield address
         return
     _need_kafkas_tools()
-    with KafkaServer() as server:
+    with KafkaServer(properties=lambda *_ports: PATIENT) as server:
         yield server
 
 
