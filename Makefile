@@ -56,8 +56,7 @@ chaos: .venv/installed ## Break everything at once on a real Kafka, and add up; 
 
 .PHONY: test-chart
 test-chart: .venv/installed ## Check the Helm chart with pinned tools and a real Kubernetes API; the first time builds them, 30 minutes
-	@$(BIN)/python -m tests.deploy.toolbox
-	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+	@$(BIN)/python -m tests.deploy $(ARGS)
 
 .PHONY: test-image
 test-image: .venv/installed ## Build the image with buildah and run workers in it, as root; part of test-chart too

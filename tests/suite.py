@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import Thread
 from typing import IO, Final
 
 from pipeline.local.leash import leashed
@@ -36,6 +38,7 @@ FULLY_COVERED: Final = (
     "pipeline/state/message_catalogue.py",
     "pipeline/state/partition_memory.py",
     "pipeline/state/sketches.py",
+    "pipeline/state/tracked_users.py",
     "pipeline/state/user_sketch.py",
     "pipeline/stream/ledger.py",
     "pipeline/tools/tracked_users/rows.py",
@@ -76,7 +79,7 @@ class Step:
     """One command of the suite.
 
     `begins_with` names an earlier step beside which it is begun, for one that mostly waits. What it prints is shown
-    when its turn comes.
+    when its turn comes. `only_in_ci`: what takes a newcomer too long.
     """
 
     title: str
@@ -89,11 +92,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """A step that was begun before its turn, and where it prints."""
+    """A step that was begun before its turn: where it prints, and its exit code and seconds when it has ended."""
 
-    process: subprocess.Popen[bytes]
-    printed: IO[str]
-    started: float
+    printed: IO[bytes]
+    end: Future[tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ STEPS: Final = (
     Step(title="chaos, short form", command=(*PYTHON, "tests.chaos", "--short"), needs_own_kafka=True),
     Step(
         title="chart, with its tools",
-        command=("nice", "make", "--no-print-directory", "test-chart"),
+        command=("nice", *PYTHON, "tests.deploy"),
         only_in_ci=True,
         begins_with=UNIT,
     ),
@@ -188,21 +190,27 @@ def _begun(step: Step) -> Ahead:
         process = subprocess.Popen(
             leashed(step.command), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
         )
-        printed = Path(file.name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 -- read when its turn comes
-    return Ahead(process=process, printed=printed, started=started)
+        printed = Path(file.name).open("rb")  # noqa: SIM115 -- it is read when its turn comes
+    end: Future[tuple[int, float]] = Future()
+    Thread(target=lambda: end.set_result((process.wait(), time.monotonic() - started)), daemon=True).start()
+    return Ahead(printed=printed, end=end)
 
 
-def _ended(ahead: Ahead) -> int:
-    """Show what a step that was begun before prints, until its end; return its exit code."""
+def _shown(ahead: Ahead) -> tuple[int, float]:
+    """Show what a step that was begun before prints, until its end; return its exit code and how long it took."""
     with ahead.printed as printed:
-        code = None
-        while code is None:
-            code = ahead.process.poll()
-            sys.stdout.write(printed.read())
+        is_over = False
+        while not is_over:
+            is_over = bool(wait([ahead.end], _LOOK_SECONDS).done)
+            sys.stdout.buffer.write(printed.read())
             sys.stdout.flush()
-            if code is None:
-                time.sleep(_LOOK_SECONDS)
-    return code
+    return ahead.end.result()
+
+
+def _run(step: Step) -> tuple[int, float]:
+    started = time.monotonic()
+    code = subprocess.run(step.command, check=False).returncode
+    return code, time.monotonic() - started
 
 
 def _result(step: Step, ahead: Ahead | None, *, in_ci: bool) -> Result:
@@ -210,12 +218,11 @@ def _result(step: Step, ahead: Ahead | None, *, in_ci: bool) -> Result:
     if lacking := _lacking(step):
         _say(lacking)
         return Result(step=step, verdict=Verdict.FAILED if in_ci else Verdict.NOT_RUN)
-    started = time.monotonic() if ahead is None else ahead.started
-    code = subprocess.run(step.command, check=False).returncode if ahead is None else _ended(ahead)
+    code, seconds = _run(step) if ahead is None else _shown(ahead)
     return Result(
         step=step,
         verdict=Verdict.FAILED if code else Verdict.PASSED,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
 
 

@@ -13,6 +13,7 @@ from pipeline.kafka.topics import check_topics
 from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import Mistake, variable
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.stream.keying import ForeignKeysError, latest, placed_otherwise
 from pipeline.tools.tracked_users.rows import BY_ID, HashRows, IdRows, months_at
 from pipeline.tools.tracked_users.topics import UsersTopics, feed_users
 from pipeline.tools.tracked_users.users_file import oldest_month_at, read_users
@@ -66,6 +67,18 @@ def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Ca
         return HashRows(fingerprint=hasher.fingerprint.hex(), partitions=partitions, months=months)
 
     return read_users(file, reader_of, oldest_month=oldest_month_at(now, month), tell=tell)
+
+
+async def check_partitioner(settings: Settings, partitions: int) -> None:
+    """Look whether the latest raw messages are where their keys' users are imported to.
+
+    Raises:
+        ForeignKeysError: they are not.
+        KafkaUnreachableError: Kafka does not answer.
+    """
+    messages = await latest(connection_options(settings), settings.raw_topic, partitions)
+    if objection := placed_otherwise(messages, partitions):
+        raise ForeignKeysError(f"nothing was imported: {objection}")
 
 
 async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]) -> None:

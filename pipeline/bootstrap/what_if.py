@@ -8,6 +8,7 @@ from pipeline.bootstrap.formats import raw_reader
 from pipeline.bootstrap.policy import build_policy
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.connection import connection_options
+from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.run import count_all
 from pipeline.tools.what_if.topic import open_topic
@@ -30,6 +31,7 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
         policy=build_policy(settings),
         billing_month=BillingMonth(settings.billing_month_start_day),
         exact_users=exact_users,
+        catalogue=MessageCatalogue(days=settings.message_catalogue_days) if settings.message_catalogue else None,
     )
 
 

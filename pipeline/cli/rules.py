@@ -16,7 +16,9 @@ from pipeline.cli.what_if import diff, what_if
 from pipeline.core.kinds import Category
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
 from pipeline.core.policy import UnknownKinds
-from pipeline.core.processing import STATELESS, process
+from pipeline.core.processing import State, process
+from pipeline.core.rules import Verdict
+from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -55,6 +57,18 @@ class _Candidate:
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class _EverybodyTracked:
+    """Every user was tracked before, so that the record of an event that is kept then can be shown."""
+
+    def marked_at(self, user_key: bytes, timestamp_ms: int) -> int:
+        """Say that a former message marked the user (`pipeline.core.tracking.TrackedUsers`)."""
+        del user_key, timestamp_ms
+        return BEFORE_THE_LOG
+
+    def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> None:
+        """Make no mark."""
+
+
 @click.group()
 def rules() -> None:
     """Check filter rules, try them on an event, and see what they would cost."""
@@ -90,7 +104,7 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     settings = Invocation(environment=others).settings(checks=[policy_mistakes])
     policy = dataclasses.replace(build_policy(settings), rules=parsed)
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
-    outcome = process(_Candidate(value=event.read(), timestamp=stored_at), policy, STATELESS)
+    outcome = process(_Candidate(value=event.read(), timestamp=stored_at), policy, State(_EverybodyTracked()))
     for line in _explanation(outcome, policy):
         click.echo(line)
 
@@ -98,11 +112,8 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
 def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
     match outcome:
-        case Drop(reason=DropReason.NOT_TRACKED, rule=rule):
-            yield "outcome   kept if its user was tracked this month before, else dropped: not_tracked"
-            yield f"decided   {_decider(rule, policy.rules)}"
         case Deliver(user_key=user_key, record=record, rule=rule):
-            yield "outcome   delivered"
+            yield f"outcome   delivered{_condition(rule, policy.rules)}"
             yield f"decided   {_decider(rule, policy.rules)}"
             yield f"user key  {user_key.decode()}"
             yield f"record    {len(record)} bytes"
@@ -135,6 +146,13 @@ def _kind(kind: Kind | None) -> str:
         return "not told by the event"
     known = "" if kind.known else ", not a known kind"
     return f"{kind.name} ({kind.channel}, {kind.action}, {kind.category}{known})"
+
+
+def _condition(index: int | None, parsed: Rules) -> str:
+    decision = parsed.default if index is None else parsed.rules[index].then
+    if decision.verdict is Verdict.TRACKED_ONLY:
+        return " if its user was tracked this month before, else dropped: not_tracked"
+    return ""
 
 
 def _decider(index: int | None, parsed: Rules) -> str:

@@ -37,10 +37,17 @@ def import_users(invocation: Invocation, file: str) -> int:
       month            optional: 2026-11 or 2026-11-01; without it the present month
     or what `export` writes. `-` is standard input.
 
-    Nothing is written unless every line is good. Importing a file again changes nothing. Only hashes go to Kafka.
+    Nothing is written unless every line is good. Importing a file again changes nothing. Only hashes go to Kafka. The
+    raw topic must be partitioned by Kafka's default partitioner (murmur2): else nobody knows where a user's events are.
     """
     from pipeline.bootstrap import tls_mistakes
-    from pipeline.bootstrap.tracked_users import feed, feed_mistakes, raw_partitions, tracking_mistakes
+    from pipeline.bootstrap.tracked_users import (
+        check_partitioner,
+        feed,
+        feed_mistakes,
+        raw_partitions,
+        tracking_mistakes,
+    )
     from pipeline.tools.tracked_users.tables import told_by_month
     from pipeline.tools.tracked_users.users_file import UsersFileError
 
@@ -52,6 +59,8 @@ def import_users(invocation: Invocation, file: str) -> int:
     except UsersFileError as error:
         click.echo(f"{error}\nNothing was imported.", err=True)
         return _MISTAKE
+    if users.by_key:
+        asyncio.run(check_partitioner(settings, partitions))
     counts = users.counts()
     asyncio.run(feed(settings, users, _Progress("users written").tell))
     if users.over:

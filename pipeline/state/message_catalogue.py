@@ -49,7 +49,7 @@ class MessageCatalogue:
     def find(self, message_id: str) -> Content | None:
         """Return what is known of a message."""
         found = self._messages.get(message_id)
-        return None if found is None else found[1]
+        return None if found is None or found[0] < self._now_ms - self._age_ms else found[1]
 
     def learn(self, content: Content) -> None:
         """Remember what a message said, as much of it as would be read back; the first word counts."""
@@ -81,7 +81,9 @@ class MessageCatalogue:
         messages = self._messages
         while messages and messages[first := next(iter(messages))][0] < oldest_ms:
             del messages[first]
-        messages.setdefault(content.id, (at_ms, content))
+        if self.find(content.id) is None:
+            messages.pop(content.id, None)
+            messages[content.id] = (at_ms, content)
         if len(messages) > MOST_MESSAGES:
             del messages[next(iter(messages))]
 

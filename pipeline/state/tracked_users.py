@@ -109,7 +109,7 @@ class MonthOfUsers:
             marks.append(user.to_bytes(8, "big") + place.to_bytes(8, "big"))
         marks.sort()
         numbers = array("Q", b"".join(marks))
-        if sys.byteorder == "little":
+        if sys.byteorder == "little":  # pragma: no branch
             numbers.byteswap()
         hashes, places = numbers[::2], numbers[1::2]
         if any(one == other for one, other in pairwise(hashes)):
@@ -145,7 +145,9 @@ class TrackedUsersOfPartition:
     def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark | None:
         """Return the mark that a message makes of its user, if it is one that is remembered."""
         month = self._month.first_day(timestamp_ms)
-        return None if self._remembered(month) is None else Mark(self.hash_of(user_key), month, offset)
+        if month in self._months or self._may_begin(month):
+            return Mark(self.hash_of(user_key), month, offset)
+        return None
 
     def mark(self, user: int, month: int, offset: int) -> bool:
         """Take a mark in; tell whether it is one that is remembered and was not known."""
@@ -188,10 +190,13 @@ class TrackedUsersOfPartition:
 
     def _remembered(self, month: int) -> MonthOfUsers | None:
         users = self._months.get(month)
-        if users is None and _FIRST_MONTH < month <= self._newest_allowed:
-            if len(self._months) < MOST_MONTHS:
-                users = self._months[month] = MonthOfUsers()
-            elif month > (oldest := min(self._months)):
-                del self._months[oldest]
-                users = self._months[month] = MonthOfUsers()
+        if users is None and self._may_begin(month):
+            if len(self._months) == MOST_MONTHS:
+                del self._months[min(self._months)]
+            users = self._months[month] = MonthOfUsers()
         return users
+
+    def _may_begin(self, month: int) -> bool:
+        if not _FIRST_MONTH < month <= self._newest_allowed:
+            return False
+        return len(self._months) < MOST_MONTHS or month > min(self._months)

@@ -67,6 +67,19 @@ def judge(messages: Iterable[Message], partitions: int, decode: Callable[[bytes]
     return Sample(looked_at, misplaced)
 
 
+def placed_otherwise(messages: Iterable[Message], partitions: int) -> str | None:
+    """Say why the partition of a user's events cannot be told from the user's key; None when it can."""
+    keyed = [(message.key, message.partition) for message in messages if message.key]
+    misplaced = sum(partition_for(key, partitions) != partition for key, partition in keyed)
+    if misplaced <= len(keyed) * MOST_FOREIGN:
+        return None
+    return (
+        f"{misplaced} of the latest {len(keyed)} messages of the raw topic are not in the partition that Kafka's "
+        "default partitioner (murmur2) gives their key, so it is not known where a user's events are: let the producer "
+        "use it (librdkafka: partitioner=murmur2_random), or import what `export` writes, which tells partitions"
+    )
+
+
 async def latest(connection: ConnectionOptions, topic: str, partitions: int) -> Sequence[Message]:
     """Read the latest messages of a topic.
 

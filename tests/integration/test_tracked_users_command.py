@@ -18,7 +18,7 @@ from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import await_topics
 from pipeline.settings import load_settings
 from tests.integration.brokers import REMEMBERED
-from tests.integration.clients import read_topic
+from tests.integration.clients import RawMessage, produce, read_topic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,25 @@ def test_nothing_is_imported_unless_every_line_is_good(
     assert "Line 3: user_id names nobody" in told
     assert told.endswith("Nothing was imported.\n")
     assert read_topic(broker.bootstrap_servers, found["PIPELINE_TRACKED_USERS_FEED_TOPIC"]) == []
+
+
+def test_ids_are_not_imported_where_the_partition_of_their_events_is_not_known(
+    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = environment(broker)
+    users = [b"u-%d" % number for number in range(20)]
+    elsewhere = [RawMessage(key=user, value=b"{}", partition=(partition_for(user, 3) + 1) % 3) for user in users]
+    produce(broker.bootstrap_servers, found["PIPELINE_RAW_TOPIC"], elsewhere)
+    file = tmp_path / "users.csv"
+    file.write_text("user_id\nu-1\n")
+    assert run(["tracked-users", "import", str(file)], found) == ExitCode.FAILED
+    assert "nothing was imported: 20 of the latest 20 messages of the raw topic" in capsys.readouterr().err
+    assert read_topic(broker.bootstrap_servers, found["PIPELINE_TRACKED_USERS_FEED_TOPIC"]) == []
+
+    asyncio.run(tracked(found, b"u-2", mark=True))
+    assert run(["tracked-users", "export"], found) == ExitCode.DONE
+    file.write_text(capsys.readouterr().out)
+    assert run(["tracked-users", "import", str(file)], found) == ExitCode.DONE, "an export tells the partition"
 
 
 def test_rows_of_months_long_over_are_left_out_and_said(

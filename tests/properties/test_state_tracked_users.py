@@ -88,6 +88,11 @@ class PartitionMachine(RuleBasedStateMachine):
         self.users.advance(self.now)
         self.model: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
 
+    def can_be(self, timestamp: int) -> bool:
+        month = name_of_month(timestamp)
+        is_there = month in self.model or len(self.model) < MOST_MONTHS or month > min(self.model)
+        return is_there and month <= name_of_month(self.now + MILLISECONDS_A_DAY)
+
     @rule(days=st.integers(0, 40))
     def time_passes(self, days: int) -> None:
         self.now += days * MILLISECONDS_A_DAY
@@ -96,14 +101,10 @@ class PartitionMachine(RuleBasedStateMachine):
     @rule(user=st.sampled_from([b"a", b"b", b""]), days=st.integers(-120, 60), offset=offsets)
     def a_message_marks(self, user: bytes, days: int, offset: int) -> None:
         timestamp = self.now + days * MILLISECONDS_A_DAY
-        month = name_of_month(timestamp)
-        can_be = month <= name_of_month(self.now + MILLISECONDS_A_DAY)
-        can_be &= month in self.model or len(self.model) < MOST_MONTHS or month > min(self.model)
+        month, can_be = name_of_month(timestamp), self.can_be(timestamp)
         known = self.model[month].get(user) if month in self.model else None
         is_news = can_be and (known is None or offset < known)
         number = self.users.month_of(timestamp)
-        mark = Mark(HASHER.hash_of(user), number, offset) if can_be else None
-        assert self.users.mark_of(user, timestamp, offset) == mark
         assert self.users.mark(HASHER.hash_of(user), number, offset) is is_news
         if not can_be:
             return
@@ -111,6 +112,12 @@ class PartitionMachine(RuleBasedStateMachine):
             del self.model[min(self.model)]
         if is_news:
             self.model[month][user] = offset
+
+    @rule(user=st.sampled_from([b"a", b"b", b""]), days=st.integers(-120, 60), offset=offsets)
+    def a_message_would_mark(self, user: bytes, days: int, offset: int) -> None:
+        timestamp = self.now + days * MILLISECONDS_A_DAY
+        mark = Mark(HASHER.hash_of(user), self.users.month_of(timestamp), offset)
+        assert self.users.mark_of(user, timestamp, offset) == (mark if self.can_be(timestamp) else None)
 
     @rule(user=st.sampled_from([b"a", b"b", b"c", b""]), days=st.integers(-120, 60))
     def a_message_asks(self, user: bytes, days: int) -> None:

@@ -27,10 +27,14 @@ class UsersFileError(Exception):
 
 @dataclass(slots=True)
 class FileUsers:
-    """The users of a file by raw partition and month, eight bytes each; ``over`` counts rows of months long over."""
+    """The users of a file by raw partition and month, eight bytes each; ``over`` counts rows of months long over.
+
+    ``by_key`` tells that users were given the partition of their key, not one that the file tells.
+    """
 
     marks: defaultdict[tuple[int, int], array[int]] = field(default_factory=lambda: defaultdict(lambda: array("Q")))
     over: int = 0
+    by_key: bool = False
 
     def take(self, user: FileUser, oldest_month: int) -> None:
         """Take a user in, unless the month is before the oldest one."""
@@ -70,6 +74,7 @@ def read_users(
     rows = _rows(file, mistakes)
     header = next(rows, (1, []))
     columns = _columns(header[1])
+    found.by_key = columns == BY_ID
     reader = reader_of(columns)
     for count, (line, row) in enumerate(rows, 1):
         if count % _TOLD_EVERY_ROWS == 0:

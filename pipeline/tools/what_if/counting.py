@@ -14,7 +14,7 @@ import msgspec
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.events import Event, decode
 from pipeline.core.kinds import Category
-from pipeline.core.outcomes import Deliver
+from pipeline.core.outcomes import Deliver, Reject
 from pipeline.core.processing import Keep
 from pipeline.core.timestamps import event_time
 from pipeline.tools.what_if.exact_crowds import ExactCrowd, ExactPeople, ExactReasons
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from pipeline.core.billing_month import BillingMonth
     from pipeline.core.messages import Message
-    from pipeline.core.outcomes import RejectReason
+    from pipeline.core.outcomes import Drop, RejectReason
     from pipeline.core.policy import Policy
+    from pipeline.state.message_catalogue import MessageCatalogue
     from pipeline.tools.what_if.crowds import People, Reasons
 
 EXACT_USERS: Final = 2_000_000
@@ -58,9 +59,11 @@ class Count:
         policy: Policy,
         billing_month: BillingMonth,
         exact_users: int = EXACT_USERS,
+        catalogue: MessageCatalogue | None = None,
     ) -> None:
         """Take the sets, the one of them that keeps everything, and all but the rules of the policy.
 
+        The message catalogue, if there is one, is empty and learns from the traffic.
         ``decode`` is changed where the traffic is something else than JSON.
         """
         self.decode: Callable[[bytes], Event | RejectReason] = decode
@@ -68,7 +71,8 @@ class Count:
         self._exact_users = exact_users
         self._exact: ExactPeople | None = ExactPeople()
         self._people: People = self._exact
-        self._tallies = [Tally(each, policy, self._people, billing_month.first_day) for each in rule_sets]
+        self._catalogue = catalogue
+        self._tallies = [Tally(each, policy, self._people, billing_month.first_day, catalogue) for each in rule_sets]
         self._everything = self._tallies[rule_sets.index(everything)]
         self._reasons: Reasons = self._people.reasons()
         self._months: dict[int, int] = {}
@@ -96,9 +100,13 @@ class Count:
         if not is_date(message.timestamp):
             message = _dated(event, message)
         month, day = self._when(message.timestamp)
+        if self._catalogue is not None:
+            self._catalogue.advance(self._last_ms)
         baseline_keeps = False
         for tally in self._tallies:
             outcome = tally.decide(event, value, message)
+            if self._catalogue is not None and not isinstance(outcome, Reject):
+                _learn(self._catalogue, outcome)
             if isinstance(outcome, (Keep, Deliver)):
                 baseline_keeps = baseline_keeps or tally is self._tallies[0]
                 self._touch(tally, outcome, month, day)
@@ -187,6 +195,11 @@ class Count:
             covered_from=max(first_day, self._first_ms // MILLISECONDS_A_DAY),
             covered_to=min(last_day, self._last_ms // MILLISECONDS_A_DAY),
         )
+
+
+def _learn(catalogue: MessageCatalogue, outcome: Keep | Deliver | Drop) -> None:
+    if outcome.change is not None and outcome.change.learnt is not None:
+        catalogue.learn(outcome.change.learnt)
 
 
 def _dated(event: Event, message: Message) -> Message:

@@ -51,14 +51,15 @@ def message_of(line: bytes, offset: int) -> LineMessage:
     """Make a message of a line. Total over any bytes."""
     try:
         found = _decode_line(line)
+        written = found.payload if isinstance(found.value, msgspec.UnsetType) else found.value
+        if isinstance(written, msgspec.UnsetType) or not isinstance(found.event, msgspec.UnsetType):
+            return LineMessage(offset, line)
+        body = _body(bytes(written))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return LineMessage(offset, line)
-    body = found.payload if isinstance(found.value, msgspec.UnsetType) else found.value
-    if isinstance(body, msgspec.UnsetType) or not isinstance(found.event, msgspec.UnsetType):
         return LineMessage(offset, line)
     told = found.ts if found.timestamp is None else found.timestamp
     timestamp = told if isinstance(told, int) and not isinstance(told, bool) else -1
-    return LineMessage(offset, _body(bytes(body)), timestamp)
+    return LineMessage(offset, body, timestamp)
 
 
 def _body(written: bytes) -> bytes | None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.outcomes import Deliver, Drop, Reject
-from pipeline.core.processing import STATELESS, Keep, State, judge, process
+from pipeline.core.processing import Keep, State, judge, process
 from pipeline.core.tracking import BEFORE_THE_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.core.catalogue import Catalogue
     from pipeline.core.events import Event
     from pipeline.core.filters import Rules
     from pipeline.core.kinds import Kind
@@ -37,12 +38,19 @@ class RuleSet:
 class Tally:
     """What one set of rules has made of the traffic so far."""
 
-    def __init__(self, rule_set: RuleSet, policy: Policy, people: People, month_of: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        rule_set: RuleSet,
+        policy: Policy,
+        people: People,
+        month_of: Callable[[int], int],
+        catalogue: Catalogue | None,
+    ) -> None:
         self.rule_set = rule_set
         self.policy = replace(policy, rules=rule_set.rules)
         self.tracks = rule_set.rules.needs_tracked_users
         self.crowd: Crowd = people.crowd(asked=self.tracks)
-        self.state = State(tracked_users=self) if self.tracks else STATELESS
+        self.state = State(tracked_users=self if self.tracks else None, catalogue=catalogue)
         self.kinds: dict[str, list[int]] = {}
         self.engagements_lost: dict[str, int] = {}
         self.undated = 0

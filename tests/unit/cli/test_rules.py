@@ -92,11 +92,13 @@ def test_what_depends_on_who_is_tracked_and_what_shadows_would_do_is_told(
     path = tmp_path / "shadow.yaml"
     path.write_text("rules:\n  - {name: no sends, then: drop, shadow: true}\n  - {then: tracked_only}\n")
     assert run(["rules", "explain", str(path), _event(tmp_path, kind="message.push.sent")], {}) == ExitCode.DONE
-    assert capsys.readouterr().out.splitlines()[1:] == [
-        "outcome   kept if its user was tracked this month before, else dropped: not_tracked",
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:3] == [
+        "outcome   delivered if its user was tracked this month before, else dropped: not_tracked",
         f"decided   {path}:3: rule 2: tracked_only",
-        f"shadow    {path}:2: rule 1 `no sends`: drop, if it were no shadow",
     ]
+    assert '  "event": "Push Sent",' in told, "the record of a user who was"
+    assert told[-1] == f"shadow    {path}:2: rule 1 `no sends`: drop, if it were no shadow"
 
 
 def test_the_record_of_a_delivered_event_is_shown(

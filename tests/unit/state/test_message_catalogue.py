@@ -33,6 +33,28 @@ def test_what_was_learnt_is_found() -> None:
     assert len(found) == 1
 
 
+def test_a_message_is_forgotten_when_its_days_are_over_and_learnt_anew() -> None:
+    found = catalogue(days=90)
+    found.learn(WELCOME)
+    found.learn(Content(id="m-2", name="other"))
+    found.advance(NOW + 90 * MILLISECONDS_A_DAY)
+    assert found.find("m-1") == WELCOME
+    found.advance(NOW + 90 * MILLISECONDS_A_DAY + 1)
+    assert found.find("m-1") is None
+    found.learn(Content(id="m-2", name="anew"))
+    assert found.find("m-2") == Content(id="m-2", name="anew")
+
+
+def test_one_whose_days_are_over_behind_a_younger_one_is_learnt_anew() -> None:
+    found = catalogue(days=90)
+    found.take([stored(Content(id="m-2", name="younger"), at_ms=NOW)])
+    found.take([stored(WELCOME, at_ms=NOW - 60 * MILLISECONDS_A_DAY)])
+    found.advance(NOW + 60 * MILLISECONDS_A_DAY)
+    anew = Content(id="m-1", name="anew")
+    found.learn(anew)
+    assert (found.find("m-1"), len(found)) == (anew, 2)
+
+
 def test_the_first_word_counts() -> None:
     found = catalogue()
     found.learn(WELCOME)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core.kinds import Action
 from pipeline.core.outcomes import RejectReason
+from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.tools.what_if.crowds import counted
 from pipeline.tools.what_if.findings import KindCount, RuleSetFindings
 from pipeline.tools.what_if.groups import BITS, GROUPS, MEANINGS, Group, groups_of
@@ -43,6 +44,17 @@ def test_engagements_that_the_baseline_keeps_are_lost_by_kind() -> None:
     lossy = rule_set("rules:\n  - {when: {action: clicked}, then: drop}\n")
     findings = findings_of([*TRAFFIC, happened("u-3", CLICKED)], EVERYTHING, lossy)
     assert findings.sets[1].engagements_lost == {CLICKED: 2}
+
+
+def test_late_engagements_are_told_what_earlier_events_said_where_the_processor_would_be() -> None:
+    by_name = rule_set("rules:\n  - {when: {message_name: welcome}, then: keep}\ndefault: drop\n")
+    said, blank = {"id": "m-1", "name": "welcome"}, {"id": "m-1", "name": "", "title": "", "contents": ""}
+    traffic = [happened("u-1", SENT, message=said), happened("u-2", CLICKED, message=blank)]
+    forgetful = findings_of(traffic, EVERYTHING, by_name)
+    assert forgetful.sets[1].engagements_lost == {CLICKED: 1}
+    for sets in ([EVERYTHING, by_name], [by_name, EVERYTHING]):
+        found = findings_of(traffic, *sets, catalogue=MessageCatalogue(days=90)).sets
+        assert [each.kinds[CLICKED] for each in found] == [KindCount(kept=1)] * 2
 
 
 def test_what_the_baseline_drops_too_is_not_lost_by_anyone() -> None:

@@ -38,7 +38,9 @@ def test_a_time_that_is_no_whole_number_is_not_one(told: object) -> None:
     assert message_of(orjson.dumps({"timestamp": told, "value": {}}), 0).timestamp == -1
 
 
-@pytest.mark.parametrize("line", [b"nonsense", b"\xff\xfe", b"[]", b"{" * 5000, b'"text"', b'{"value":'])
+@pytest.mark.parametrize(
+    "line", [b"nonsense", b"\xff\xfe", b"[]", b"{" * 5000, b'"text"', b'{"value":', b'{"value":"\xff\xfe"}']
+)
 def test_what_is_no_message_is_left_to_the_decoder(line: bytes) -> None:
     assert message_of(line, 0).value == line
 

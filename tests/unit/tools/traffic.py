@@ -16,6 +16,7 @@ from tests.builders import RawMessage, encode, raw_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.state.message_catalogue import MessageCatalogue
     from pipeline.tools.what_if.findings import Findings
 
 EVERYTHING = RuleSet(name="keep-all", rules=preset_rules(Preset.KEEP_ALL))
@@ -33,7 +34,11 @@ def happened(user: str, kind: str, at: str = "2026-01-05T10:00", **event: Any) -
 
 
 def findings_of(
-    messages: Sequence[RawMessage], *sets: RuleSet, start_day: int = 1, exact_users: int = 1000
+    messages: Sequence[RawMessage],
+    *sets: RuleSet,
+    start_day: int = 1,
+    exact_users: int = 1000,
+    catalogue: MessageCatalogue | None = None,
 ) -> Findings:
     """Count messages under sets of rules; the first is the baseline."""
     count = Count(
@@ -42,6 +47,7 @@ def findings_of(
         policy=Policy(),
         billing_month=BillingMonth(start_day),
         exact_users=exact_users,
+        catalogue=catalogue,
     )
     count.count(messages)
     return count.findings("a test")

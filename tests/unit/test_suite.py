@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import suite
+from tests.suite import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LATE = "import sys, time; sys.stdout.buffer.write(b'\\xc3'); sys.stdout.flush(); time.sleep(.7); print('\\xa9 late')"
+
+
+def step(title: str, code: str, *, begins_with: str | None = None, only_in_ci: bool = False) -> Step:
+    command = (sys.executable, "-X", "utf8=0", "-c", code)
+    return Step(title=title, command=command, begins_with=begins_with, only_in_ci=only_in_ci)
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    return monkeypatch
+
+
+def test_a_step_that_runs_beside_others_is_shown_at_its_turn_whole(
+    where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    steps = step("one", "print('first')"), step("two", "print('second')"), step("late", LATE, begins_with="one")
+    where.setattr(suite, "STEPS", steps)
+    assert suite.main() == 0
+    told = capfd.readouterr().out
+    places = [told.index(text) for text in ("beside the next step", "first", "second", "== late ==", "é late")]
+    assert places == sorted(places)
+    assert told.endswith("\nEverything passed.\n")
+
+
+def test_what_fails_is_named_and_the_others_are_run(
+    where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fails = step("fails", "raise SystemExit(3)"), step("beside", "raise SystemExit(4)", begins_with="fails")
+    where.setattr(suite, "STEPS", (*fails, step("good", "print('all the same')")))
+    assert suite.main() == 1
+    told = capfd.readouterr().out
+    assert "all the same" in told
+    assert told.endswith("\nFAILED: fails, beside\n")
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_what_takes_long_runs_in_ci_alone(
+    ci: str, where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where.setenv("CI", ci)
+    where.setattr(suite, "STEPS", (step("one", "pass"), step("long", "pass", begins_with="one", only_in_ci=True)))
+    assert suite.main() == 0
+    assert ("long" in capfd.readouterr().out) is bool(ci)
