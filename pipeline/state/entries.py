@@ -17,7 +17,9 @@ from pipeline.state.user_sketch import UserSketch
 
 FORMAT_VERSION: Final = 1
 NO_EPOCH: Final = bytes(4)
-MARK_KEY_LENGTH: Final = 10
+_MARK_KEY: Final = struct.Struct(">QH")
+_PLACE: Final = struct.Struct(">Q")
+MARK_KEY_LENGTH: Final = _MARK_KEY.size
 _HEAD: Final = struct.Struct(">B4s4s")
 _MARK_LENGTH: Final = _HEAD.size + 8
 _SKETCH: Final = b"sketch"
@@ -38,11 +40,11 @@ class EntryCodec:
 
     def mark_key(self, user: int, month: int) -> bytes:
         """Return the key of a mark."""
-        return user.to_bytes(8, "big") + month.to_bytes(2, "big")
+        return _MARK_KEY.pack(user, month)
 
     def mark_value(self, offset: int) -> bytes:
         """Return the value of a mark."""
-        return self._own_head + (offset + 1).to_bytes(8, "big")
+        return self._own_head + _PLACE.pack(offset + 1)
 
     def read_mark(self, key: bytes, value: bytes) -> bytes:
         """Return a mark (`packed_mark`). One of a former raw topic was made before this log began.

@@ -37,6 +37,8 @@ READERS: Final = 4
 """Partitions that are read back side by side."""
 SKETCH_SECONDS: Final = 30.0
 """A changed sketch is written at most so often. What a sketch missed when its worker died is counted too low."""
+_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+"""One list for all marks: a new one for each of a batch has Python's collector look at them all, 0.3 µs a mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ class Memories:
     ) -> list[Entry]:
         memory, codec = self._partitions[partition], tracked.codec
         entries = [
-            Entry(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, [])
+            Entry(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, _NO_HEADERS)
             for change in changes
             if (mark := change.mark) is not None
         ]

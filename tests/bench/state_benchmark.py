@@ -115,7 +115,9 @@ def ask(partitions: Sequence[TrackedUsersOfPartition]) -> None:
     def question_and_mark() -> None:
         key = next(fresh)
         one.marked_at(key, NOW)
-        one.mark(one.hash_of(key), one.month_of(NOW), 7)
+        mark = one.mark_of(key, NOW, 7)
+        assert mark is not None
+        one.mark(mark.user, mark.month, mark.offset)
 
     show(
         "a message, its user not the one before",
