@@ -10,6 +10,7 @@ _SINK: Final = f'{_AT},instance="sink"'
 _PROCESSOR: Final = f'{_AT},instance="processor"'
 _AGE: Final = "onesignal_pipeline_segment_event_age_seconds"
 _BUILD: Final = "onesignal_pipeline_build_info"
+_STARTED: Final = "process_start_time_seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,10 @@ def _late_only_now(minutes_before: int) -> tuple[tuple[str, str], ...]:
         (f'{_AGE}_bucket{{{_SINK},le="60.0"}}', f"0+100x{minutes_before} {reached}+0x15"),
         (f"{_AGE}_count{{{_SINK}}}", f"0+100x{minutes_before + 15}"),
     )
+
+
+def _few_late(within: str, count: str) -> tuple[tuple[str, str], ...]:
+    return ((f'{_AGE}_bucket{{{_SINK},le="60.0"}}', within), (f"{_AGE}_count{{{_SINK}}}", count))
 
 
 def _waits(*, lag: int, idle: str, holding: int = 0, retrying: str = "0x30") -> tuple[tuple[str, str], ...]:
@@ -97,18 +102,66 @@ def _sink_accounts(in_flight: str) -> tuple[tuple[str, str], ...]:
 def _between(*, accepted: int, lag: str) -> tuple[tuple[str, str], ...]:
     return (
         (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+1000x200"),
-        (f"onesignal_pipeline_segment_records_accepted_total{{{_SINK}}}", f"0+{accepted}x200"),
-        (f'onesignal_pipeline_segment_records_rejected_total{{{_SINK},reason="refused"}}', "0x200"),
-        (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="0"}}', lag),
-        (f'{_BUILD}{{{_SINK},role="segment-sink"}}', "1x200"),
+        *_sink_of(_SINK, accepted=f"0+{accepted}x200", lag=lag, started="0x200"),
     )
 
 
-def _rejected(share_of_thousand: int) -> tuple[tuple[str, str], ...]:
+def _sink_of(at: str, *, accepted: str, lag: str, started: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"onesignal_pipeline_events_received_total{{{_PROCESSOR}}}", "0+1000x60"),
-        (f'onesignal_pipeline_events_rejected_total{{{_PROCESSOR},reason="no_user"}}', f"0+{share_of_thousand}x60"),
-        (f'onesignal_pipeline_segment_records_rejected_total{{{_SINK},reason="refused"}}', "0+2x60"),
+        (f"onesignal_pipeline_segment_records_accepted_total{{{at}}}", accepted),
+        (f'onesignal_pipeline_segment_records_rejected_total{{{at},reason="refused"}}', "0x200"),
+        (f'onesignal_pipeline_consumer_lag_messages{{{at},partition="0"}}', lag),
+        (f'{_BUILD}{{{at},role="segment-sink"}}', "1x200"),
+        (f"{_STARTED}{{{at}}}", started),
+    )
+
+
+def _sink_replaced(accepted: str) -> tuple[tuple[str, str], ...]:
+    """Let a sink go after 70 minutes, and another come two minutes later, which has caught up when it is scraped."""
+    return (
+        (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+6000x200"),
+        (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
+        *_sink_of(_SINK, accepted="0+6000x69 stale", lag="0x200", started="0x200"),
+        *_sink_of(f'{_AT},instance="new"', accepted=f"_x73 {accepted}", lag="0x200", started="_x73 4368x120"),
+    )
+
+
+_SINK_BEGAN_ANEW: Final = (
+    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+6000x200"),
+    (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
+    *_sink_of(_SINK, accepted="0+6000x69 _ 9000+6000x120", lag="0x200", started="0x69 _ 4210x120"),
+)
+"""Its container ended after 70 minutes and was started again in the same Pod."""
+
+_PROMETHEUS_AWAY: Final = (
+    (
+        f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}',
+        "9000000+1000x30 _x40 9071000+1000x90",
+    ),
+    (f"{_STARTED}{{{_PROCESSOR}}}", "-900000x30 _x40 -900000x90"),
+    *_sink_of(
+        _SINK, accepted="100000+1000x30 _x40 171000+1000x90", lag="0x30 _x40 0x90", started="-10000x30 _x40 -10000x90"
+    ),
+)
+"""For forty minutes; the workers went on, and the sink is younger than the processor."""
+
+
+def _rejected(share_of_thousand: int) -> tuple[tuple[str, str], ...]:
+    return _dead_letters(received="0+1000x60", rejected=f"0+{share_of_thousand}x60", sink_rejected="0+2x60")
+
+
+def _dead_letters(
+    *, received: str = "", rejected: str = "", sink_received: str = "", sink_rejected: str = ""
+) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (f"onesignal_pipeline_{series}", values)
+        for series, values in (
+            (f"events_received_total{{{_PROCESSOR}}}", received),
+            (f'events_rejected_total{{{_PROCESSOR},reason="no_user"}}', rejected),
+            (f"segment_records_received_total{{{_SINK}}}", sink_received),
+            (f'segment_records_rejected_total{{{_SINK},reason="refused"}}', sink_rejected),
+        )
+        if values
     )
 
 
@@ -123,10 +176,23 @@ def _memory(used: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _workers(sink: str) -> tuple[tuple[str, str], ...]:
-    return (
-        (f'{_BUILD}{{{_PROCESSOR},role="processor"}}', "1x60"),
-        (f'{_BUILD}{{{_SINK},role="segment-sink"}}', sink),
+def _worker(at: str, role: str, values: str, started: str) -> tuple[tuple[str, str], ...]:
+    return ((f'{_BUILD}{{{at},role="{role}"}}', values), (f"{_STARTED}{{{at}}}", started))
+
+
+def _workers(sink: str, started: str) -> tuple[tuple[str, str], ...]:
+    return (*_worker(_PROCESSOR, "processor", "1x60", "0x60"), *_worker(_SINK, "segment-sink", sink, started))
+
+
+def _falls_over(name: str, before: str, first_start: int) -> tuple[tuple[str, str], ...]:
+    """Let a processor die soon after each start, every six minutes; each life is scraped once."""
+    away = " stale _ _ _ _ "
+    starts = [str(first_start + 360 * life) for life in range(6)]
+    return _worker(
+        f'{_AT},instance="{name}"',
+        "processor",
+        f"1x10 {before}{away.join('1' for _ in starts)}",
+        f"0x10 {before}{away.join(starts)}",
     )
 
 
@@ -135,6 +201,8 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
 
 
 _REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
+_ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
+_FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
 
 CASES: Final = (
     _case("EventsLateFast", "a fifth is late", _ages(20), "65m", fires=True),
@@ -143,6 +211,10 @@ CASES: Final = (
     _case("EventsLateFast", "late for two minutes after hours", _late_only_now(120), "2h2m", fires=False),
     _case("EventsLateSlow", "a tenth is late", _ages(10), "400m", fires=True),
     _case("EventsLateSlow", "one in twenty is late", _ages(5), "400m", fires=False),
+    _case("EventsLateFast", "one of one is late", _ONE_LATE, "104m", fires=False),
+    _case("EventsLateSlow", "one of one is late", _ONE_LATE, "120m", fires=False),
+    _case("EventsLateFast", "eight of eight are late", _few_late("0x120", "0x60 0+1x60"), "68m", fires=False),
+    _case("EventsLateFast", "twenty of twenty are late", _few_late("0x120", "0x60 0+1x60"), "80m", fires=True),
     _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30"), "11m", fires=True),
     _case("Stuck", "no progress, and no lag", _waits(lag=0, idle="0+60x30"), "29m", fires=False),
     _case("Stuck", "lag, and progress", _waits(lag=7, idle="10x30"), "29m", fires=False),
@@ -171,8 +243,53 @@ CASES: Final = (
     _case("AccountingGap", "a tenth waits", _between(accepted=900, lag="0+100x200"), "2h", fires=False),
     _case("AccountingGap", "all arrives", _between(accepted=1000, lag="5x200"), "2h", fires=False),
     _case("AccountingGap", "more arrives, it was sent again", _between(accepted=1100, lag="5x200"), "2h", fires=False),
+    _case(
+        "AccountingGap",
+        "a new sink caught up before its first scrape",
+        _sink_replaced("18000+6000x120"),
+        "110m",
+        fires=False,
+    ),
+    _case("AccountingGap", "a new sink loses a twentieth", _sink_replaced("18000+5700x120"), "150m", fires=True),
+    _case("AccountingGap", "the sink began anew", _SINK_BEGAN_ANEW, "110m", fires=False),
+    _case("AccountingGap", "Prometheus was away an hour ago", _PROMETHEUS_AWAY, "130m", fires=False),
     _case("DeadLetters", "three of a hundred", _rejected(28), "35m", fires=True),
     _case("DeadLetters", "half of one of a hundred", _rejected(3), "35m", fires=False),
+    _case(
+        "DeadLetters",
+        "two of a backlog that the sink drains",
+        _dead_letters(received="1000x90", rejected="3x90", sink_received="0+10000x90", sink_rejected="0x30 1x5 2x55"),
+        "50m",
+        fires=False,
+    ),
+    _case(
+        "DeadLetters",
+        "some of a backlog that the sink drains while a little comes in",
+        _dead_letters(received="0+1x90", rejected="0x90", sink_received="0+10000x90", sink_rejected="0+2x90"),
+        "50m",
+        fires=False,
+    ),
+    _case(
+        "DeadLetters",
+        "two of two",
+        _dead_letters(received="10x30 11x5 12x55", rejected="0x30 1x5 2x55", sink_rejected="0x90"),
+        "50m",
+        fires=False,
+    ),
+    _case(
+        "DeadLetters",
+        "half, and the release has sinks only",
+        _dead_letters(sink_received="0+1000x90", sink_rejected="0+500x90"),
+        "80m",
+        fires=True,
+    ),
+    _case(
+        "DeadLetters",
+        "a twentieth of a backlog that the sink drains",
+        _dead_letters(received="1000x60", rejected="3x60", sink_received="0+1000x60", sink_rejected="0+50x60"),
+        "50m",
+        fires=True,
+    ),
     _case("BreakerOpen", "it holds", _holding("breaker", "1x30"), "2m", fires=True),
     _case("BreakerOpen", "it does not", _holding("breaker", "0x30"), "20m", fires=False),
     _case("BreakerOpen", "another hold", _holding("kafka_away", "1x30"), "20m", fires=False),
@@ -184,7 +301,11 @@ CASES: Final = (
     _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
     _case("MemoryNearBound", "95 %", _memory(950), "11m", fires=True),
     _case("MemoryNearBound", "85 %", _memory(850), "25m", fires=False),
-    _case("NoWorkers", "the sinks are gone", _workers("1x10 _x40"), "25m", fires=True),
-    _case("NoWorkers", "all are there", _workers("1x60"), "25m", fires=False),
-    _case("NoWorkers", "a sink was restarted", _workers("1x10 _x7 1x40"), "19m", fires=False),
+    _case("NoWorkers", "the sinks are gone", _workers("1x10 _x40", "0x10 _x40"), "25m", fires=True),
+    _case("NoWorkers", "all are there", _workers("1x60", "0x60"), "25m", fires=False),
+    _case("NoWorkers", "a sink was restarted", _workers("1x10 _x7 1x40", "0x10 _x7 1080x40"), "19m", fires=False),
+    _case(
+        "NoWorkers", "the one sink was replaced", _workers("1x10 stale 1x40", "0x10 stale 700x40"), "14m", fires=False
+    ),
+    _case("NoWorkers", "two processors die soon after each start", _FALL_OVER, "25m", fires=True),
 )

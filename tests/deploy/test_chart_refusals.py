@@ -88,6 +88,8 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"formats.raw": "auto"}, "formats.raw is auto, which needs a registry"),
     ({"formats.rawSchema.existingConfigMap": "a"}, "formats.rawSchema is set, but formats.raw is json"),
     ({"monitoring.scrapeAnnotations": True, "monitoring.podMonitor.enabled": True}, "count twice"),
+    ({"monitoring.prometheusRule.alertLabels": {"severity": "page"}}, "alertLabels sets severity"),
+    ({"monitoring.prometheusRule.alertLabels": {"between": "us"}}, "alertLabels sets between"),
     ({"componentDefaults.extraEnv": [{"name": "TMPDIR", "value": "/a"}]}, "extraEnv sets TMPDIR"),
     (
         {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", "value": "a"}]},

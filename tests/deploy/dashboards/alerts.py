@@ -22,8 +22,12 @@ BUDGET: Final = 0.01
 """The share of records that may be late: the objective is 99 % within a minute."""
 FAST_BURN, SLOW_BURN = 14.4, 6.0
 """Burn rates that use up 2 % of a month's budget in an hour, and 5 % in six hours (SRE Workbook, chapter 5)."""
+LATE_LEAST = DEAD_LETTERS_LEAST = 10
+"""Late records, or dead letters, that wake nobody: where little flows, one is a large share already."""
 NOT_BREAKER: Final = 'reason!="breaker"'
 STUCK_SECONDS: Final = 300
+YOUNG_SECONDS: Final = 120
+"""A worker that is younger may be one that dies soon after each start: it does not count as there."""
 ARRIVAL_LEAST: Final = 1_000
 """Records that seem lost in an hour before it counts: Prometheus extrapolates, and scrapes are not simultaneous."""
 
@@ -89,11 +93,12 @@ def as_yaml() -> str:
 def _lateness(scope: Scope) -> tuple[Alert, ...]:
     def burns(name: str, severity: Severity, rate: float, windows: tuple[str, str], lasting: str) -> Alert:
         shares = tuple(f"({scope.late_share(*RELEASE, window=window)})" for window in windows)
+        late = scope.late_records(*RELEASE, window=windows[-1])
         return Alert(
             name=f"{NAME}EventsLate{name}",
             severity=severity,
-            watched=shares,
-            rule="\nand\n".join(f"{share} > {rate * BUDGET:.3g}" for share in shares),
+            watched=(*shares, late),
+            rule="\nand\n".join((*(f"{share} > {rate * BUDGET:.3g}" for share in shares), f"{late} > {LATE_LEAST}")),
             lasting=lasting,
             summary=f"Events reach Segment late in {_WHERE}",
             description=(
@@ -158,7 +163,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
 
 def _accounts(scope: Scope) -> tuple[Alert, ...]:
     name, severity = f"{NAME}AccountingGap", Severity.CRITICAL
-    forwarded = scope.increase("events_forwarded_total", "1h")
+    forwarded = scope.increase("events_forwarded_total", 1)
     gap = f"({scope.arrival_gap()})"
     inside = tuple(
         Alert(
@@ -180,7 +185,7 @@ def _accounts(scope: Scope) -> tuple[Alert, ...]:
         name=name,
         severity=severity,
         watched=(gap, forwarded),
-        rule=f"{gap} > {ARRIVAL_LEAST}\nand\n{gap} / {forwarded} > {BUDGET}",
+        rule=f"{gap} > clamp_min({BUDGET} * {forwarded}, {ARRIVAL_LEAST})",
         lasting="30m",
         labels={"between": "processor-and-sink"},
         summary=f"Forwarded events in {_WHERE} do not arrive at the sink",
@@ -193,13 +198,13 @@ def _accounts(scope: Scope) -> tuple[Alert, ...]:
 
 
 def _dead_letters(scope: Scope) -> tuple[Alert, ...]:
-    share = scope.dead_letter_share(*RELEASE, window="15m")
+    share, letters = scope.dead_letter_share(*RELEASE, window="15m"), scope.dead_letters(*RELEASE, window="15m")
     return (
         Alert(
             name=f"{NAME}DeadLetters",
             severity=Severity.WARNING,
-            watched=(share,),
-            rule=f"{share} > 0.01",
+            watched=(share, letters),
+            rule=f"{share} > 0.01\nand\n{letters} > {DEAD_LETTERS_LEAST}",
             lasting="15m",
             summary=f"Many events in {_WHERE} become dead letters",
             description=(
@@ -217,7 +222,8 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     refused = f"max by ({', '.join(RELEASE)}) ({scope.series('rules_reload_failing')})"
     memory = memory_share(scope)
     roles = ", ".join((*RELEASE, "role"))
-    here = f"group by ({roles}) ({scope.series('build_info')})"
+    here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"
+    ages = scope.with_role(f"time() - {scope.foreign('process_start_time_seconds')}")
     before = f"group by ({roles}) (last_over_time({scope.series('build_info')}[6h]))"
     return (
         Alert(
@@ -259,10 +265,13 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
         Alert(
             name=f"{NAME}NoWorkers",
             severity=Severity.CRITICAL,
-            watched=(here, before),
+            watched=(ages, before),
             rule=f"{before} unless {here}",
             lasting="5m",
             summary=f"No {{{{ $labels.role }}}} of {_WHERE} is there",
-            description="There was one within six hours. What comes in waits in Kafka until its retention ends.",
+            description=(
+                "There was one within six hours; one that is younger than two minutes does not count. What comes in "
+                "waits in Kafka until its retention ends."
+            ),
         ),
     )

@@ -59,22 +59,50 @@ class Scope:
         """Say which share of records Segment accepted later than the objective."""
         return f"1 - {self.share_within('segment_event_age_seconds', LATE_SECONDS, *by, window=window)}"
 
+    def late_records(self, *by: str, window: str) -> str:
+        """Say how many records Segment accepted in a window later than the objective."""
+        name = "segment_event_age_seconds"
+        counted = (self.series(f"{name}_count"), self.series(f"{name}_bucket", where("le", LATE_SECONDS)))
+        return " - ".join(total(f"increase({series}[{window}])", *by) for series in counted)
+
     def dead_letter_share(self, *by: str, window: str | None = None) -> str:
-        """Say which share of messages became dead letters, of both stages."""
-        rejected = (
-            self.rate("events_rejected_total", *by, window=window),
-            f"({self.rate('segment_records_rejected_total', *by, window=window)}"
-            f" or 0 * {self.rate('events_rejected_total', *by, window=window)})",
+        """Say which share of messages became dead letters, of both stages.
+
+        It is a share of what the busier stage received: a sink also drains what came in long ago, or stands alone.
+        """
+        raw, records = (
+            self.rate(name, *by, window=window) for name in ("events_received_total", "segment_records_received_total")
         )
-        return f"({' + '.join(rejected)}) / {self.rate('events_received_total', *by, window=window)}"
+        return f"{self._dead_letters('rate', *by, window=window)} / ({greater(raw, records)})"
+
+    def dead_letters(self, *by: str, window: str) -> str:
+        """Say how many messages became dead letters in a window, of both stages."""
+        return self._dead_letters("increase", *by, window=window)
+
+    def _dead_letters(self, function: str, *by: str, window: str | None) -> str:
+        processor, sink = (
+            total(f"{function}({self.series(name)}[{window or self.window}])", *by)
+            for name in ("events_rejected_total", "segment_records_rejected_total")
+        )
+        return f"(({processor} or 0 * {sink}) + ({sink} or 0 * {processor}))"
 
     def rate(self, name: str, *by: str, window: str | None = None) -> str:
         """Say how much is counted in a second."""
         return total(f"rate({self.series(name)}[{window or self.window}])", *by)
 
-    def increase(self, name: str, window: str) -> str:
-        """Say how much was counted in a window."""
-        return total(f"increase({self.series(name)}[{window}])", *RELEASE)
+    def increase(self, name: str, hours: int) -> str:
+        """Say how much was counted in so many hours.
+
+        What a worker counts before its first scrape is no increase to Prometheus, and after an outage it is much. So of
+        a process that is younger the whole counter counts; the increase is more where it began anew in an older Pod.
+        """
+        series = self.series(name)
+        whole = f"({series} and {self.younger(hours * 3600)})"
+        return total(greater(f"increase({series}[{hours}h])", whole), *RELEASE)
+
+    def younger(self, seconds: int) -> str:
+        """Match, after `and` or `unless`, the workers whose process is younger."""
+        return f"on ({', '.join(WORKER)}) (time() - {self.foreign('process_start_time_seconds')} < {seconds})"
 
     def with_role(self, expression: str, *matchers: str) -> str:
         """Tell of each worker which role it has, or keep those of one role."""
@@ -108,24 +136,29 @@ class Scope:
         joined = f"{lag}{at} * on ({', '.join(WORKER)}) group_left () {told}{at}"
         return total(joined, *RELEASE)
 
-    def arrival_gap(self, window: str = "1h") -> str:
+    def arrival_gap(self, hours: int = 1) -> str:
         """Forwarded in a window - accepted or rejected by the sink in it - more waiting for the sink than before it.
 
         More than a little of it for long has not arrived. Less is what was sent again after a redelivery.
         """
-        forwarded = self.increase("events_forwarded_total", window)
+        forwarded = self.increase("events_forwarded_total", hours)
         arrived = (
-            self.increase("segment_records_accepted_total", window),
-            self.increase("segment_records_rejected_total", window),
+            self.increase("segment_records_accepted_total", hours),
+            self.increase("segment_records_rejected_total", hours),
         )
         now = self.waiting_records()
-        before = f"({self.waiting_records(window)} or 0 * {now})"
+        before = f"({self.waiting_records(f'{hours}h')} or 0 * {now})"
         return "\n- ".join((forwarded, *arrived, f"({now} - {before})"))
 
 
 def where(label: str, value: str) -> str:
     """Write a label matcher."""
     return f'{label}="{value}"'
+
+
+def greater(one: str, other: str) -> str:
+    """Take the greater of two values, or the only one; it wants parentheses."""
+    return f"{one} > {other} or {other} or {one}"
 
 
 def total(expression: str, *by: str) -> str:

@@ -102,6 +102,11 @@
 {{- if and .scrapeAnnotations .podMonitor.enabled }}
 {{- include $mistake "monitoring.scrapeAnnotations and monitoring.podMonitor.enabled are both true: every number would count twice" }}
 {{- end }}
+{{- range $label := list "between" "severity" }}
+{{- if hasKey $.Values.monitoring.prometheusRule.alertLabels $label }}
+{{- include $mistake (printf "monitoring.prometheusRule.alertLabels sets %s, which each alert says itself: use another label" $label) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
