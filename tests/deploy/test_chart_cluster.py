@@ -182,6 +182,20 @@ def test_a_topics_job_that_fails_leaves_the_release_alone_and_its_trace(namespac
     assert namespace.names("jobs") == set()
 
 
+@pytest.fixture
+def tainted(cluster: Cluster) -> Iterator[dict[str, str]]:
+    """Taint the only node; give the toleration."""
+    taint = {"key": "streams", "value": "only", "effect": "NoSchedule"}
+    cluster.kubectl("taint", "node", NODE, "streams=only:NoSchedule")
+    yield taint
+    cluster.kubectl("taint", "node", NODE, "streams-")
+
+
+def test_what_workers_tolerate_the_topics_job_tolerates_too(namespace: Namespace, tainted: dict[str, str]) -> None:
+    namespace.install(LEAST, "--set-json", f"componentDefaults.tolerations={json.dumps([tainted])}")
+    assert len(namespace.ready_pods("processor")) == 2
+
+
 def test_two_releases_in_one_namespace_leave_each_other_alone(namespace: Namespace) -> None:
     namespace.install(LEAST)
     namespace.install(LEAST, "--set", "components.processor.replicas=1", release="other")

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from tests.deploy.rendering import Chart
 
 SASL: Final = {"kafka.securityProtocol": "SASL_SSL"}
+HPA: Final = {"components.segmentSink.autoscaling.hpa.enabled": True}
+RESOURCES: Final = "componentDefaults.resources"
+SECRET: Final = {"setting": "PIPELINE_TRACKED_USERS_SECRET", "existingSecret": "a", "key": "b"}
+POD_MONITOR: Final = "monitoring.podMonitor"
+INSTANCE: Final = "app.kubernetes.io/instance"
+COMPONENT: Final = "app.kubernetes.io/component"
 BOTH: Final = {"hpa": {"enabled": True}, "keda": {"enabled": True}}
 
 Refusals: TypeAlias = list[tuple[dict[str, Any], str]]
@@ -43,6 +49,8 @@ SCHEMA: Final[Refusals] = [
     ({"rules.document": {"rules": [{"when": {"tag": {"level": 1000000}}, "then": "keep"}]}}, "got number, want string"),
     ({"image.digest": "latest"}, "does not match pattern"),
     ({"monitoring.podMonitor.interval": "often"}, "does not match pattern"),
+    ({"monitoring.podMonitor.interval": "30s1m"}, "'30s1m' does not match pattern"),
+    ({"monitoring.podMonitor.interval": ""}, "minLength: got 0, want 2"),
 ]
 CONTRADICTIONS: Final[Refusals] = [
     ({"kafka.bootstrapServers": []}, "kafka.bootstrapServers is empty"),
@@ -62,6 +70,18 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"componentDefaults.rollout.maxUnavailable": 0}, "no pod could ever be replaced"),
     ({"topics.partitions": 64}, "resources.limits.memory is 256Mi"),
     ({"components.segmentSink.settings.PIPELINE_FETCH_MAX_BYTES": 10_485_760}, "memory is 256Mi, but a worker"),
+    ({**HPA, f"{RESOURCES}.requests.cpu": None}, "components.segmentSink.resources.requests.cpu is empty"),
+    ({**HPA, f"{RESOURCES}.requests.cpu": 0}, "components.segmentSink.resources.requests.cpu is empty or 0"),
+    ({f"{RESOURCES}.requests.memory": "257Mi"}, "processor.resources.requests.memory is 257Mi and limits.memory 256Mi"),
+    ({f"{RESOURCES}.requests.memory": 268435457}, "requests.memory is 268435457 and limits.memory 256Mi"),
+    ({f"{RESOURCES}.limits.cpu": "249m"}, "segmentSink.resources.requests.cpu is 250m and limits.cpu 249m"),
+    ({f"{RESOURCES}.limits.cpu": 0.2}, "requests.cpu is 250m and limits.cpu 0.2"),
+    ({f"{RESOURCES}.requests.cpu": 1, f"{RESOURCES}.limits.cpu": "0.999"}, "requests.cpu is 1 and limits.cpu 0.999"),
+    (
+        {f"{RESOURCES}.requests.ephemeral-storage": "1G", f"{RESOURCES}.limits.ephemeral-storage": "999M"},
+        "requests.ephemeral-storage is 1G and limits.ephemeral-storage 999M",
+    ),
+    ({"topics.job.resources.requests.memory": "1Gi"}, "topics.job.resources.requests.memory is 1Gi and limits"),
     (SASL, "kafka.sasl.existingSecret is empty"),
     ({**SASL, "kafka.sasl.existingSecret": "kafka"}, "kafka.sasl.username is empty"),
     ({"kafka.sasl.existingSecret": "kafka"}, "kafka.sasl is set, but kafka.securityProtocol is PLAINTEXT"),
@@ -71,6 +91,10 @@ CONTRADICTIONS: Final[Refusals] = [
         "kafka.tls.ca.existingSecret and kafka.tls.ca.existingConfigMap are both set",
     ),
     ({"topics.records": "onesignal.events"}, "each needs a topic of its own"),
+    (
+        {"components.processor.consumerGroup": "onesignal-pipeline-segment-sink"},
+        "components.processor.consumerGroup, components.segmentSink.consumerGroup are the same",
+    ),
     ({"segment.region": "eu", "segment.endpoint": "https://a.test/v1/batch"}, "segment.region and segment.endpoint"),
     ({"rules.preset": "keep-all", "rules.text": "rules: []"}, "rules.preset, rules.text are set"),
     ({"rules.preset": "tracked-only"}, "trackedUsers.existingSecret is empty"),
@@ -90,6 +114,31 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"monitoring.scrapeAnnotations": True, "monitoring.podMonitor.enabled": True}, "count twice"),
     ({"monitoring.prometheusRule.alertLabels": {"severity": "page"}}, "alertLabels sets severity"),
     ({"monitoring.prometheusRule.alertLabels": {"between": "us"}}, "alertLabels sets between"),
+    (
+        {POD_MONITOR: {"enabled": True, "scrapeTimeout": "30s"}},
+        "monitoring.podMonitor.scrapeTimeout is 30s and interval 15s",
+    ),
+    ({POD_MONITOR: {"enabled": True, "interval": "9999ms"}}, "scrapeTimeout is 10s and interval 9999ms"),
+    (
+        {POD_MONITOR: {"enabled": True, "interval": "1h1m", "scrapeTimeout": "1h1m1ms"}},
+        "scrapeTimeout is 1h1m1ms and interval 1h1m",
+    ),
+    ({"commonLabels": {INSTANCE: "a"}}, f"commonLabels sets {INSTANCE}, which the chart sets: remove it"),
+    ({"commonLabels": {COMPONENT: "a"}}, f"commonLabels sets {COMPONENT}"),
+    ({"commonLabels": {"helm.sh/chart": "a"}}, "commonLabels sets helm.sh/chart"),
+    ({"componentDefaults.podLabels": {INSTANCE: "a"}}, f"components.segmentSink.podLabels sets {INSTANCE}"),
+    ({"components.processor.podLabels": {COMPONENT: "a"}}, f"components.processor.podLabels sets {COMPONENT}"),
+    ({POD_MONITOR: {"enabled": True, "labels": {INSTANCE: "a"}}}, f"podMonitor.labels sets {INSTANCE}, which"),
+    (
+        {POD_MONITOR: {"enabled": True, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
+        "monitoring.podMonitor.labels sets team, which commonLabels sets",
+    ),
+    (
+        {"monitoring.prometheusRule": {"enabled": True, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
+        "monitoring.prometheusRule.labels sets team, which commonLabels sets",
+    ),
+    ({"commonLabels": {"grafana_dashboard": "1"}}, "monitoring.dashboards.labels sets grafana_dashboard"),
+    ({"topics.job.serviceAccountAnnotations": {"helm.sh/hook": "a"}}, "serviceAccountAnnotations sets helm.sh/hook,"),
     ({"componentDefaults.extraEnv": [{"name": "TMPDIR", "value": "/a"}]}, "extraEnv sets TMPDIR"),
     (
         {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", "value": "a"}]},
@@ -98,6 +147,26 @@ CONTRADICTIONS: Final[Refusals] = [
     (
         {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY_FILE", "value": "a"}]},
         "extraEnv sets PIPELINE_SEGMENT_WRITE_KEY_FILE",
+    ),
+    (
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY", "value": "a"}]},
+        "extraEnv sets PIPELINE_SEGMENT_WRITE_KEY, but the chart sets PIPELINE_SEGMENT_WRITE_KEY_FILE",
+    ),
+    (
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC_FILE", "value": "a"}]},
+        "extraEnv sets PIPELINE_RAW_TOPIC_FILE, but the chart sets PIPELINE_RAW_TOPIC",
+    ),
+    (
+        {"componentDefaults.secretSettings": [{**SECRET, "setting": "PIPELINE_SEGMENT_WRITE_KEY"}]},
+        "secretSettings sets PIPELINE_SEGMENT_WRITE_KEY, which is set already",
+    ),
+    (
+        {"components.processor.secretSettings": [SECRET, SECRET]},
+        "secretSettings sets PIPELINE_TRACKED_USERS_SECRET, which is set already",
+    ),
+    (
+        {"components.processor.extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]},
+        "components.processor.extraEnv sets A 2 times",
     ),
 ]
 
@@ -127,6 +196,33 @@ def test_every_mistake_is_told_at_once(chart: Chart) -> None:
         chart.render(values={"components.processor.replicas": 20, "topics.records": "onesignal.events"})
     told = [line for line in str(refused.value).splitlines() if line.startswith("  - ")]
     assert len(told) == 4
+
+
+def test_every_variable_that_is_taken_is_told_at_once(chart: Chart) -> None:
+    taken = ("TMPDIR", "PIPELINE_RAW_TOPIC", "PIPELINE_SEGMENT_WRITE_KEY")
+    with pytest.raises(RefusedError) as refused:
+        chart.render(LEAST, values={"components.segmentSink.extraEnv": [{"name": name} for name in taken]})
+    told = [line for line in str(refused.value).splitlines() if line.startswith("  - ")]
+    assert [line.split()[3].rstrip(",") for line in told] == list(taken)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**HPA, RESOURCES: {"requests": {"cpu": None}, "limits": {"cpu": "500m"}}},
+        {f"{RESOURCES}.requests.cpu": 0.25, f"{RESOURCES}.limits.cpu": "250m"},
+        {f"{RESOURCES}.requests.memory": 268435456},
+        {POD_MONITOR: {"enabled": True, "interval": "1m30s", "scrapeTimeout": "90s"}},
+        {POD_MONITOR: {"enabled": True, "interval": "1s", "scrapeTimeout": "1000ms"}},
+        {POD_MONITOR: {"enabled": False, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
+        {f"{POD_MONITOR}.enabled": True, "componentDefaults.podLabels": {"app.kubernetes.io/version": "1"}},
+        {"components.processor": {"enabled": False, "consumerGroup": "onesignal-pipeline-segment-sink"}},
+        {"components.processor.extraEnv": [{"name": "PIPELINE_TRACKED_USERS_SECRET", "value": "0123456789abcdef"}]},
+    ],
+    ids=str,
+)
+def test_what_just_works_is_taken(chart: Chart, values: dict[str, Any]) -> None:
+    chart.render(LEAST, values=values)
 
 
 def test_a_component_that_is_off_is_not_judged(chart: Chart) -> None:

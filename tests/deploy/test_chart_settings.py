@@ -166,11 +166,12 @@ def test_the_smallest_memory_limit_is_what_the_readme_states(chart: Chart) -> No
     in_hand = settings.max_messages_in_hand + settings.max_poll_records
     bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand * (message + 500))
     assert bound < 200_200_000  # "at most 200 MB"
-    given = {"topics.partitions": partitions, "topics.messageBytes": message}
-    memory = "componentDefaults.resources.limits.memory"
-    chart.render(LEAST, values={**given, memory: bound})
+    requested = {"componentDefaults.resources.requests.memory": "160Mi"}
+    given = {"topics.partitions": partitions, "topics.messageBytes": message, **requested}
+    limit = "componentDefaults.resources.limits.memory"
+    chart.render(LEAST, values={**given, limit: bound})
     with pytest.raises(RefusedError, match="may use 200 MB"):
-        chart.render(LEAST, values={**given, memory: bound - 1})
+        chart.render(LEAST, values={**given, limit: bound - 1})
 
 
 @pytest.mark.parametrize("way", ["text", "document"])

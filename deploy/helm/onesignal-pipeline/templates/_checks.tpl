@@ -3,11 +3,23 @@
 {{- define "onesignal-pipeline.mistakes" -}}
 {{- include "onesignal-pipeline.connectionMistakes" . }}
 {{- include "onesignal-pipeline.fileMistakes" . }}
+{{- include "onesignal-pipeline.keyMistakes" . }}
+{{- with .Values.topics.job }}
+{{- if .enabled }}
+{{- include "onesignal-pipeline.resourceMistakes" (dict "path" "topics.job.resources" "resources" .resources) }}
+{{- end }}
+{{- end }}
 {{- range $key, $_ := .Values.components }}
 {{- $values := include "onesignal-pipeline.componentValues" (dict "root" $ "key" $key) | fromYaml }}
 {{- if $values.enabled }}
 {{- include "onesignal-pipeline.componentMistakes" (dict "root" $ "values" $values "key" $key "path" (printf "components.%s" $key)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.refuse" -}}
+{{- if . }}
+{{- fail (printf "these values cannot work:\n  - %s" (join "\n  - " .)) }}
 {{- end }}
 {{- end }}
 
@@ -51,6 +63,17 @@
 {{- $topics := list .Values.topics.raw .Values.topics.records .Values.topics.deadLetters }}
 {{- if ne (len $topics) (len (uniq $topics)) }}
 {{- include $mistake "topics.raw, topics.records and topics.deadLetters must differ: each needs a topic of its own" }}
+{{- end }}
+{{- $readers := dict }}
+{{- range $key, $component := .Values.components }}
+{{- if $component.enabled }}
+{{- $_ := set $readers $component.consumerGroup (append (get $readers $component.consumerGroup | default list) (printf "components.%s.consumerGroup" $key)) }}
+{{- end }}
+{{- end }}
+{{- range $group, $paths := $readers }}
+{{- if gt (len $paths) 1 }}
+{{- include $mistake (printf "%s are the same (%s): each component needs a group of its own" (join ", " $paths) $group) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -107,6 +130,46 @@
 {{- include $mistake (printf "monitoring.prometheusRule.alertLabels sets %s, which each alert says itself: use another label" $label) }}
 {{- end }}
 {{- end }}
+{{- with .podMonitor }}
+{{- if and .enabled (gt (include "onesignal-pipeline.milliseconds" .scrapeTimeout | int64) (include "onesignal-pipeline.milliseconds" .interval | int64)) }}
+{{- include $mistake (printf "monitoring.podMonitor.scrapeTimeout is %s and interval %s: the former may not exceed the latter, or the Prometheus operator ignores the PodMonitor" .scrapeTimeout .interval) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* No map of YAML may have a key twice. */ -}}
+{{- define "onesignal-pipeline.keyMistakes" -}}
+{{- $taken := dict }}
+{{- range $label, $_ := include "onesignal-pipeline.ownLabels" . | fromYaml }}
+{{- $_ := set $taken $label "the chart" }}
+{{- end }}
+{{- $component := dict "app.kubernetes.io/component" "the chart" }}
+{{- include "onesignal-pipeline.takenMistakes" (dict "path" "commonLabels" "given" .Values.commonLabels "taken" (merge $component $taken)) }}
+{{- range $label, $_ := .Values.commonLabels }}
+{{- $taken = merge $taken (dict $label "commonLabels") }}
+{{- end }}
+{{- range $name := list "podMonitor" "prometheusRule" "dashboards" }}
+{{- with get $.Values.monitoring $name }}
+{{- if .enabled }}
+{{- include "onesignal-pipeline.takenMistakes" (dict "path" (printf "monitoring.%s.labels" $name) "given" .labels "taken" $taken) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.topics.job }}
+{{- if .enabled }}
+{{- $hook := dict "helm.sh/hook" "the chart" "helm.sh/hook-weight" "the chart" "helm.sh/hook-delete-policy" "the chart" }}
+{{- include "onesignal-pipeline.takenMistakes" (dict "path" "topics.job.serviceAccountAnnotations" "given" .serviceAccountAnnotations "taken" $hook) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Keys of the map `given` that something else sets beside it: `taken` says what. */ -}}
+{{- define "onesignal-pipeline.takenMistakes" -}}
+{{- range $key, $_ := .given }}
+{{- with get $.taken $key }}
+{{- include "onesignal-pipeline.mistake" (printf "%s sets %s, which %s sets: remove it" $.path $key .) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -121,10 +184,29 @@
 {{- if and (or .hpa.enabled .keda.enabled) (gt (int .minReplicas) (int .maxReplicas)) }}
 {{- include $mistake (printf "%s.autoscaling: minReplicas is %d and maxReplicas %d: the former may not exceed the latter" $path (int .minReplicas) (int .maxReplicas)) }}
 {{- end }}
+{{- $resources := $.values.resources }}
+{{- if and .hpa.enabled (eq (dig "requests" "cpu" (dig "limits" "cpu" 0 $resources) $resources | include "onesignal-pipeline.millicores" | int) 0) }}
+{{- include $mistake (printf "%s.resources.requests.cpu is empty or 0, but autoscaling.hpa keeps CPU to a percentage of it: give it" $path) }}
+{{- end }}
 {{- end }}
 {{- $most := include "onesignal-pipeline.mostReplicas" .values | int }}
 {{- if gt $most $partitions }}
 {{- include $mistake (printf "%s: up to %d workers for %d partitions (topics.partitions), which leaves some idle: lower the former or raise the latter" $path $most $partitions) }}
+{{- end }}
+{{- include "onesignal-pipeline.resourceMistakes" (dict "path" (printf "%s.resources" $path) "resources" .values.resources) }}
+{{- $labels := dict "app.kubernetes.io/component" "the chart" }}
+{{- range $label, $_ := include "onesignal-pipeline.selectorLabels" .root | fromYaml }}
+{{- $_ := set $labels $label "the chart" }}
+{{- end }}
+{{- include "onesignal-pipeline.takenMistakes" (dict "path" (printf "%s.podLabels" $path) "given" .values.podLabels "taken" $labels) }}
+{{- $counts := dict }}
+{{- range .values.extraEnv }}
+{{- $_ := set $counts .name (get $counts .name | default 0 | add1) }}
+{{- end }}
+{{- range $name, $count := $counts }}
+{{- if gt $count 1 }}
+{{- include $mistake (printf "%s.extraEnv sets %s %d times: keep one" $path $name $count) }}
+{{- end }}
 {{- end }}
 {{- with .values.rollout }}
 {{- if and (has (toString .maxSurge) (list "0" "0%")) (has (toString .maxUnavailable) (list "0" "0%")) }}
@@ -139,6 +221,19 @@
 {{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values "key" $.key) | int64 }}
 {{- if lt (include "onesignal-pipeline.bytes" . | int64) $bound }}
 {{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.resourceMistakes" -}}
+{{- range $name, $reader := dict "cpu" "millicores" "memory" "bytes" "ephemeral-storage" "bytes" }}
+{{- $request := dig "requests" $name "" $.resources }}
+{{- $limit := dig "limits" $name "" $.resources }}
+{{- $reader = printf "onesignal-pipeline.%s" $reader }}
+{{- if not (or (eq (toString $request) "") (eq (toString $limit) "")) }}
+{{- if gt (include $reader $request | int64) (include $reader $limit | int64) }}
+{{- include "onesignal-pipeline.mistake" (printf "%s.requests.%s is %v and limits.%s %v: the former may not exceed the latter" $.path $name (include "onesignal-pipeline.text" $request) $name (include "onesignal-pipeline.text" $limit)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

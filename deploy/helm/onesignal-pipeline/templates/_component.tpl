@@ -110,8 +110,10 @@ spec:
       serviceAccountName: {{ include "onesignal-pipeline.serviceAccount" .root }}
       {{- include "onesignal-pipeline.podSecurity" .root | trim | nindent 6 }}
       terminationGracePeriodSeconds: {{ int .values.terminationGracePeriodSeconds }}
-      {{- with include "onesignal-pipeline.placement" . | trim }}
+      {{- range list (include "onesignal-pipeline.placement" .values) (include "onesignal-pipeline.spread" .) }}
+      {{- with trim . }}
       {{- . | nindent 6 }}
+      {{- end }}
       {{- end }}
       containers:
         - name: {{ .name }}
@@ -138,10 +140,20 @@ spec:
       {{- include "onesignal-pipeline.volumes" $parts | trim | nindent 6 }}
 {{- end }}
 
+{{- /* Where pods may run, out of a component's values. */ -}}
 {{- define "onesignal-pipeline.placement" -}}
-{{- with .values.priorityClassName }}
+{{- with .priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get $ $name }}
+{{ $name }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.spread" -}}
 {{- with .values.topologySpread }}
 topologySpreadConstraints:
   {{- range . }}
@@ -153,12 +165,6 @@ topologySpreadConstraints:
         {{- $.selector | nindent 8 }}
     matchLabelKeys: [pod-template-hash]
   {{- end }}
-{{- end }}
-{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
-{{- with get $.values $name }}
-{{ $name }}:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 {{- end }}
 

@@ -21,6 +21,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.commonLabels }}
 {{- toYaml . }}
 {{ end }}
+{{- include "onesignal-pipeline.ownLabels" . }}
+{{- end }}
+
+{{- define "onesignal-pipeline.ownLabels" -}}
 {{- include "onesignal-pipeline.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}

@@ -36,16 +36,17 @@ securityContext:
 {{- /* Settings stand in the pod itself: a change of one replaces pods, a roll-back brings the old one back with them. */ -}}
 {{- define "onesignal-pipeline.environment" -}}
 {{- $settings := deepCopy .settings }}
+{{- $mistakes := list }}
 {{- range .files }}
+{{- if hasKey $settings .setting }}
+{{- $mistakes = append $mistakes (printf "secretSettings sets %s, which is set already: keep one" (trimSuffix "_FILE" .setting)) }}
+{{- end }}
 {{- $_ := set $settings .setting (printf "%s/%s" (include "onesignal-pipeline.filesFolder" .) .file) }}
 {{- end }}
 {{- $_ := set $settings "PIPELINE_DATA_DIRECTORY" (include "onesignal-pipeline.dataFolder" .) }}
 {{- $_ := set $settings "TMPDIR" (include "onesignal-pipeline.dataFolder" .) }}
-{{- range .extraEnv }}
-{{- if or (hasKey $settings .name) (eq .name "PIPELINE_KAFKA_SASL_USERNAME") }}
-{{- fail (printf "these values cannot work:\n  - extraEnv sets %s, which the chart sets: remove it" .name) }}
-{{- end }}
-{{- end }}
+{{- $mistakes = concat $mistakes (include "onesignal-pipeline.extraEnvMistakes" (dict "settings" $settings "extraEnv" .extraEnv) | fromYamlArray) }}
+{{- include "onesignal-pipeline.refuse" $mistakes }}
 env:
   {{- range $name := keys $settings | sortAlpha }}
   - name: {{ $name }}
@@ -63,6 +64,20 @@ env:
   {{- with .extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{- /* A setting stands in its variable or, for a secret, in a file that <variable>_FILE names: the program refuses both. */ -}}
+{{- define "onesignal-pipeline.extraEnvMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $taken := set (deepCopy .settings) "PIPELINE_KAFKA_SASL_USERNAME" "" }}
+{{- range .extraEnv }}
+{{- $twin := hasSuffix "_FILE" .name | ternary (trimSuffix "_FILE" .name) (printf "%s_FILE" .name) }}
+{{- if hasKey $taken .name }}
+{{- include $mistake (printf "extraEnv sets %s, which the chart sets: remove it" .name) }}
+{{- else if and (hasPrefix "PIPELINE_" .name) (hasKey $taken $twin) }}
+{{- include $mistake (printf "extraEnv sets %s, but the chart sets %s: remove the former" .name $twin) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* Folders and never `subPath`: what Kubernetes changes in them is seen by a running worker. */ -}}

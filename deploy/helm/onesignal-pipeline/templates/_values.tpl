@@ -1,4 +1,4 @@
-{{- /* Reading values: a component's over the defaults, numbers as text, quantities as bytes. */ -}}
+{{- /* Reading values: a component's over the defaults, numbers as text, quantities as bytes, durations as milliseconds. */ -}}
 
 {{- /* Lay the map `over` onto the map `base`, in place. Sprig's merge takes `false` and 0 for absent. */ -}}
 {{- define "onesignal-pipeline.overlay" -}}
@@ -31,6 +31,21 @@
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
 {{- $unit := regexFind "[A-Za-z]*$" (toString .) }}
 {{- mulf (regexFind "^[0-9.]+" (include "onesignal-pipeline.text" .) | float64) (get $units $unit) | int64 }}
+{{- end }}
+
+{{- /* CPU in thousandths of a core, rounded up as Kubernetes does. */ -}}
+{{- define "onesignal-pipeline.millicores" -}}
+{{- $number := toString . | trimSuffix "m" | float64 }}
+{{- hasSuffix "m" (toString .) | ternary $number (mulf $number 1000) | ceil | int64 }}
+{{- end }}
+
+{{- define "onesignal-pipeline.milliseconds" -}}
+{{- $units := dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
 
 {{- /* The most workers of a component that there can be, out of its values. */ -}}
