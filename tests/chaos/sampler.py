@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -51,8 +51,8 @@ class Sampler:
     ledger: Ledger
     lag: int = 0
     _consumer: Consumer = field(init=False)
-    _groups: dict[str, Consumer] = field(init=False, default_factory=dict)
-    _read: dict[tuple[str, int], int] = field(init=False, default_factory=dict)
+    _groups: dict[str, Consumer] = field(init=False)
+    _read: dict[tuple[str, int], int] = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect, make the topics, and read what is written from the start."""
@@ -65,12 +65,14 @@ class Sampler:
         )
         for created in admin.create_topics(topics, operation_timeout=30).values():
             created.result(30)
+        self._read = dict.fromkeys([(name, number) for name in names[1:] for number in range(self.partitions)], 0)
+        self._connect()
+
+    def _connect(self) -> None:
+        groups = (self.names.processor_group, self.names.sink_group)
+        self._groups = {group: _consumer(self.bootstrap_servers, group) for group in groups}  # they ask, and never join
         self._consumer = _consumer(self.bootstrap_servers, "chaos-sampler")
-        for group in (self.names.processor_group, self.names.sink_group):
-            self._groups[group] = _consumer(self.bootstrap_servers, group)  # it asks, and never joins
-        places = [(name, number) for name in names[1:] for number in range(self.partitions)]
-        self._read = dict.fromkeys(places, 0)
-        self._consumer.assign([TopicPartition(name, number, 0) for name, number in places])
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._read.items()])
 
     def close(self) -> None:
         """Disconnect."""
@@ -84,13 +86,18 @@ class Sampler:
             KafkaException: Kafka does not answer.
             SampleError: what is stored could not be read to its end in time.
         """
+        try:
+            self._sample()
+        except (KafkaException, SampleError):
+            # A client that saw topics without leaders, or Kafka without a broker, never looks again (librdkafka 5430).
+            self.close()
+            self._connect()
+            raise
+
+    def _sample(self) -> None:
         processor = self._committed(self.names.processor_group, self.names.raw)
         sink = self._committed(self.names.sink_group, self.names.records)
-        try:
-            ends = self._ends()
-        except KafkaException as error:
-            self._find_leaders(error)
-            raise
+        ends = self._ends()
         self._catch_up(ends)
         self.ledger.committed("processor", processor)
         self.ledger.committed("sink", sink)
@@ -100,12 +107,6 @@ class Sampler:
             for topic, committed in ((self.names.raw, processor), (self.names.records, sink))
             for number in range(self.partitions)
         )
-
-    def _find_leaders(self, error: KafkaException) -> None:
-        """Look for leaders again: a client that saw a topic without them never does (librdkafka, issue 5430)."""
-        if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
-            for topic in (self.names.raw, self.names.records, self.names.letters):
-                self._consumer.list_topics(topic, timeout=_REQUEST_SECONDS)
 
     def _committed(self, group: str, topic: str) -> dict[int, int]:
         places = [TopicPartition(topic, number) for number in range(self.partitions)]
