@@ -148,7 +148,7 @@ def page() -> str:
             "",
             "Between the two it holds over a time: what was forwarded was accepted or rejected by the sink, or waits.",
             "So this is about 0 (Prometheus extrapolates), or less where records were sent again after a redelivery.",
-            "Of a worker that started within the hour the whole counter counts: what comes before its first scrape is",
+            "Of a sink that started within the hour the whole counter counts: what comes before its first scrape is",
             "no increase to Prometheus.",
             "",
             "```promql",

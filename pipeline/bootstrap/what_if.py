@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.formats import raw_reader
 from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.connection import connection_options
 from pipeline.state.message_catalogue import MessageCatalogue
@@ -32,6 +33,7 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
         billing_month=BillingMonth(settings.billing_month_start_day),
         exact_users=exact_users,
         catalogue=MessageCatalogue(days=settings.message_catalogue_days) if settings.message_catalogue else None,
+        now_ms=now_ms(),
     )
 
 

@@ -76,7 +76,8 @@ def placed_otherwise(messages: Iterable[Message], partitions: int) -> str | None
     return (
         f"{misplaced} of the latest {len(keyed)} messages of the raw topic are not in the partition that Kafka's "
         "default partitioner (murmur2) gives their key, so it is not known where a user's events are: let the producer "
-        "use it (librdkafka: partitioner=murmur2_random), or import what `export` writes, which tells partitions"
+        "use it (librdkafka: partitioner=murmur2_random), or import what `export` writes, which tells partitions; "
+        "where partitions were added lately, wait for newer messages"
     )
 
 

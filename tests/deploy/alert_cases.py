@@ -145,6 +145,27 @@ _PROMETHEUS_AWAY: Final = (
 )
 """For forty minutes; the workers went on, and the sink is younger than the processor."""
 
+_PROMETHEUS_NEW: Final = (
+    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "_x10 5000+1000x190"),
+    (f"{_STARTED}{{{_PROCESSOR}}}", "_x10 300x190"),
+    *_sink_of(_SINK, accepted="_x10 900000+1000x190", lag="0x200", started="_x10 -90000x190"),
+)
+"""Five minutes after a processor, which the sink is older than."""
+
+_PROCESSOR_REPLACED_UNSEEN: Final = (
+    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "9000000+1000x30"),
+    (f"{_STARTED}{{{_PROCESSOR}}}", "-90000x30"),
+    (f'onesignal_pipeline_events_forwarded_total{{{_AT},instance="new",channel="push"}}', "_x70 5000+1000x130"),
+    (f'{_STARTED}{{{_AT},instance="new"}}', "_x70 3900x130"),
+    *_sink_of(
+        _SINK,
+        accepted="900000+1000x30 _x39 970000+1000x130",
+        lag="0x30 _x39 0x130",
+        started="-90000x30 _x39 -90000x130",
+    ),
+)
+"""Prometheus was away for forty minutes, and a new processor came five minutes before it was back."""
+
 
 def _rejected(share_of_thousand: int) -> tuple[tuple[str, str], ...]:
     return _dead_letters(received="0+1000x60", rejected=f"0+{share_of_thousand}x60", sink_rejected="0+2x60")
@@ -253,6 +274,8 @@ CASES: Final = (
     _case("AccountingGap", "a new sink loses a twentieth", _sink_replaced("18000+5700x120"), "150m", fires=True),
     _case("AccountingGap", "the sink began anew", _SINK_BEGAN_ANEW, "110m", fires=False),
     _case("AccountingGap", "Prometheus was away an hour ago", _PROMETHEUS_AWAY, "130m", fires=False),
+    _case("AccountingGap", "Prometheus is younger than a processor", _PROMETHEUS_NEW, "60m", fires=False),
+    _case("AccountingGap", "a processor came unseen", _PROCESSOR_REPLACED_UNSEEN, "122m", fires=False),
     _case("DeadLetters", "three of a hundred", _rejected(28), "35m", fires=True),
     _case("DeadLetters", "half of one of a hundred", _rejected(3), "35m", fires=False),
     _case(
@@ -306,6 +329,13 @@ CASES: Final = (
     _case("NoWorkers", "a sink was restarted", _workers("1x10 _x7 1x40", "0x10 _x7 1080x40"), "19m", fires=False),
     _case(
         "NoWorkers", "the one sink was replaced", _workers("1x10 stale 1x40", "0x10 stale 700x40"), "14m", fires=False
+    ),
+    _case(
+        "NoWorkers",
+        "the one sink was away for 4 minutes",
+        _workers("1x10 _x4 1x40", "0x10 _x4 880x40"),
+        "16m",
+        fires=False,
     ),
     _case("NoWorkers", "two processors die soon after each start", _FALL_OVER, "25m", fires=True),
 )

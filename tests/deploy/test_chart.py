@@ -51,6 +51,20 @@ def test_a_misspelt_field_would_be_found(chart: Chart, kubeconform: list[str]) -
     assert "lagThreshold" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("PodMonitor", "podMonitor"), ("PrometheusRule", "prometheusRule"), ("ConfigMap", "dashboards")],
+)
+def test_an_object_s_own_labels_come_before_those_of_all_and_none_comes_twice(
+    chart: Chart, kind: str, values: str
+) -> None:
+    own = {f"monitoring.{values}": {"enabled": True, "labels": {"release": "own"}}}
+    text = chart.render(LEAST, values={**own, "commonLabels": {"release": "all", "team": "a"}}).text
+    [found, *_] = [each for each in re.split("^---$", text, flags=re.MULTILINE) if "\n    release: own\n" in each]
+    assert f"kind: {kind}\n" in found
+    assert found.count("\n    release: ") == found.count("\n    team: ") == 1
+
+
 def test_the_suites_of_the_chart_pass(tool: Callable[[str], Path]) -> None:
     command = [str(tool("helm-unittest")), "--strict", str(CHART)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

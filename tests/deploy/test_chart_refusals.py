@@ -16,6 +16,7 @@ HPA: Final = {"components.segmentSink.autoscaling.hpa.enabled": True}
 RESOURCES: Final = "componentDefaults.resources"
 SECRET: Final = {"setting": "PIPELINE_TRACKED_USERS_SECRET", "existingSecret": "a", "key": "b"}
 POD_MONITOR: Final = "monitoring.podMonitor"
+ALERTS: Final = "monitoring.prometheusRule"
 INSTANCE: Final = "app.kubernetes.io/instance"
 COMPONENT: Final = "app.kubernetes.io/component"
 BOTH: Final = {"hpa": {"enabled": True}, "keda": {"enabled": True}}
@@ -112,8 +113,8 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"formats.raw": "auto"}, "formats.raw is auto, which needs a registry"),
     ({"formats.rawSchema.existingConfigMap": "a"}, "formats.rawSchema is set, but formats.raw is json"),
     ({"monitoring.scrapeAnnotations": True, "monitoring.podMonitor.enabled": True}, "count twice"),
-    ({"monitoring.prometheusRule.alertLabels": {"severity": "page"}}, "alertLabels sets severity"),
-    ({"monitoring.prometheusRule.alertLabels": {"between": "us"}}, "alertLabels sets between"),
+    ({ALERTS: {"enabled": True, "alertLabels": {"severity": "page"}}}, "alertLabels sets severity"),
+    ({ALERTS: {"enabled": True, "alertLabels": {"between": "us"}}}, "alertLabels sets between"),
     (
         {POD_MONITOR: {"enabled": True, "scrapeTimeout": "30s"}},
         "monitoring.podMonitor.scrapeTimeout is 30s and interval 15s",
@@ -129,15 +130,7 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"componentDefaults.podLabels": {INSTANCE: "a"}}, f"components.segmentSink.podLabels sets {INSTANCE}"),
     ({"components.processor.podLabels": {COMPONENT: "a"}}, f"components.processor.podLabels sets {COMPONENT}"),
     ({POD_MONITOR: {"enabled": True, "labels": {INSTANCE: "a"}}}, f"podMonitor.labels sets {INSTANCE}, which"),
-    (
-        {POD_MONITOR: {"enabled": True, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
-        "monitoring.podMonitor.labels sets team, which commonLabels sets",
-    ),
-    (
-        {"monitoring.prometheusRule": {"enabled": True, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
-        "monitoring.prometheusRule.labels sets team, which commonLabels sets",
-    ),
-    ({"commonLabels": {"grafana_dashboard": "1"}}, "monitoring.dashboards.labels sets grafana_dashboard"),
+    ({ALERTS: {"enabled": True, "labels": {INSTANCE: "a"}}}, f"prometheusRule.labels sets {INSTANCE}, which"),
     ({"topics.job.serviceAccountAnnotations": {"helm.sh/hook": "a"}}, "serviceAccountAnnotations sets helm.sh/hook,"),
     ({"componentDefaults.extraEnv": [{"name": "TMPDIR", "value": "/a"}]}, "extraEnv sets TMPDIR"),
     (
@@ -214,7 +207,7 @@ def test_every_variable_that_is_taken_is_told_at_once(chart: Chart) -> None:
         {f"{RESOURCES}.requests.memory": 268435456},
         {POD_MONITOR: {"enabled": True, "interval": "1m30s", "scrapeTimeout": "90s"}},
         {POD_MONITOR: {"enabled": True, "interval": "1s", "scrapeTimeout": "1000ms"}},
-        {POD_MONITOR: {"enabled": False, "labels": {"team": "a"}}, "commonLabels": {"team": "b"}},
+        {ALERTS: {"enabled": False, "alertLabels": {"severity": "page"}}},
         {f"{POD_MONITOR}.enabled": True, "componentDefaults.podLabels": {"app.kubernetes.io/version": "1"}},
         {"components.processor": {"enabled": False, "consumerGroup": "onesignal-pipeline-segment-sink"}},
         {"components.processor.extraEnv": [{"name": "PIPELINE_TRACKED_USERS_SECRET", "value": "0123456789abcdef"}]},

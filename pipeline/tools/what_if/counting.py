@@ -60,10 +60,12 @@ class Count:
         billing_month: BillingMonth,
         exact_users: int = EXACT_USERS,
         catalogue: MessageCatalogue | None = None,
+        now_ms: int = LAST_MS,
     ) -> None:
         """Take the sets, the one of them that keeps everything, and all but the rules of the policy.
 
-        The message catalogue, if there is one, is empty and learns from the traffic.
+        The message catalogue, if there is one, is empty and learns from the traffic; its clock is the latest message's
+        up to now.
         ``decode`` is changed where the traffic is something else than JSON.
         """
         self.decode: Callable[[bytes], Event | RejectReason] = decode
@@ -72,6 +74,7 @@ class Count:
         self._exact: ExactPeople | None = ExactPeople()
         self._people: People = self._exact
         self._catalogue = catalogue
+        self._now_ms = now_ms
         self._tallies = [Tally(each, policy, self._people, billing_month.first_day, catalogue) for each in rule_sets]
         self._everything = self._tallies[rule_sets.index(everything)]
         self._reasons: Reasons = self._people.reasons()
@@ -101,7 +104,7 @@ class Count:
             message = _dated(event, message)
         month, day = self._when(message.timestamp)
         if self._catalogue is not None:
-            self._catalogue.advance(self._last_ms)
+            self._catalogue.advance(min(self._last_ms, self._now_ms))
         baseline_keeps = False
         for tally in self._tallies:
             outcome = tally.decide(event, value, message)

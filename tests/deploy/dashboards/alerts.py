@@ -267,7 +267,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
             severity=Severity.CRITICAL,
             watched=(ages, before),
             rule=f"{before} unless {here}",
-            lasting="5m",
+            lasting="7m",
             summary=f"No {{{{ $labels.role }}}} of {_WHERE} is there",
             description=(
                 "There was one within six hours; one that is younger than two minutes does not count. What comes in "

@@ -91,7 +91,11 @@ class Scope:
         return total(f"rate({self.series(name)}[{window or self.window}])", *by)
 
     def increase(self, name: str, hours: int) -> str:
-        """Say how much was counted in so many hours.
+        """Say how much was counted in so many hours, as far as Prometheus saw it."""
+        return total(f"increase({self.series(name)}[{hours}h])", *RELEASE)
+
+    def increase_and_before(self, name: str, hours: int) -> str:
+        """Say how much was counted in so many hours, at the most.
 
         What a worker counts before its first scrape is no increase to Prometheus, and after an outage it is much. So of
         a process that is younger the whole counter counts; the increase is more where it began anew in an older Pod.
@@ -139,12 +143,13 @@ class Scope:
     def arrival_gap(self, hours: int = 1) -> str:
         """Forwarded in a window - accepted or rejected by the sink in it - more waiting for the sink than before it.
 
-        More than a little of it for long has not arrived. Less is what was sent again after a redelivery.
+        More than a little of it for long has not arrived. Less is what was sent again after a redelivery. Of what
+        Prometheus did not see, what arrived counts and what was forwarded does not: a doubt wakes nobody.
         """
         forwarded = self.increase("events_forwarded_total", hours)
         arrived = (
-            self.increase("segment_records_accepted_total", hours),
-            self.increase("segment_records_rejected_total", hours),
+            self.increase_and_before("segment_records_accepted_total", hours),
+            self.increase_and_before("segment_records_rejected_total", hours),
         )
         now = self.waiting_records()
         before = f"({self.waiting_records(f'{hours}h')} or 0 * {now})"

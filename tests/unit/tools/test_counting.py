@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.kinds import Action
 from pipeline.core.outcomes import RejectReason
 from pipeline.state.message_catalogue import MessageCatalogue
@@ -52,9 +53,12 @@ def test_late_engagements_are_told_what_earlier_events_said_where_the_processor_
     traffic = [happened("u-1", SENT, message=said), happened("u-2", CLICKED, message=blank)]
     forgetful = findings_of(traffic, EVERYTHING, by_name)
     assert forgetful.sets[1].engagements_lost == {CLICKED: 1}
+    ahead = [traffic[0], happened("u-3", SENT, "2400-01-01T00:00", message={"id": "m-2", "name": "other"}), traffic[1]]
     for sets in ([EVERYTHING, by_name], [by_name, EVERYTHING]):
-        found = findings_of(traffic, *sets, catalogue=MessageCatalogue(days=90)).sets
-        assert [each.kinds[CLICKED] for each in found] == [KindCount(kept=1)] * 2
+        for messages in (traffic, ahead):
+            now_ms = traffic[0].timestamp + MILLISECONDS_A_DAY
+            found = findings_of(messages, *sets, catalogue=MessageCatalogue(days=90), now_ms=now_ms).sets
+            assert [each.kinds[CLICKED] for each in found] == [KindCount(kept=1)] * 2
 
 
 def test_what_the_baseline_drops_too_is_not_lost_by_anyone() -> None:

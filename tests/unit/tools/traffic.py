@@ -10,7 +10,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.tools.what_if.counting import Count
-from pipeline.tools.what_if.tally import RuleSet
+from pipeline.tools.what_if.tally import LAST_MS, RuleSet
 from tests.builders import RawMessage, encode, raw_event
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def findings_of(
     start_day: int = 1,
     exact_users: int = 1000,
     catalogue: MessageCatalogue | None = None,
+    now_ms: int = LAST_MS,
 ) -> Findings:
     """Count messages under sets of rules; the first is the baseline."""
     count = Count(
@@ -48,6 +49,7 @@ def findings_of(
         billing_month=BillingMonth(start_day),
         exact_users=exact_users,
         catalogue=catalogue,
+        now_ms=now_ms,
     )
     count.count(messages)
     return count.findings("a test")

@@ -126,7 +126,7 @@
 {{- include $mistake "monitoring.scrapeAnnotations and monitoring.podMonitor.enabled are both true: every number would count twice" }}
 {{- end }}
 {{- range $label := list "between" "severity" }}
-{{- if hasKey $.Values.monitoring.prometheusRule.alertLabels $label }}
+{{- if and $.Values.monitoring.prometheusRule.enabled (hasKey $.Values.monitoring.prometheusRule.alertLabels $label) }}
 {{- include $mistake (printf "monitoring.prometheusRule.alertLabels sets %s, which each alert says itself: use another label" $label) }}
 {{- end }}
 {{- end }}
@@ -146,9 +146,6 @@
 {{- end }}
 {{- $component := dict "app.kubernetes.io/component" "the chart" }}
 {{- include "onesignal-pipeline.takenMistakes" (dict "path" "commonLabels" "given" .Values.commonLabels "taken" (merge $component $taken)) }}
-{{- range $label, $_ := .Values.commonLabels }}
-{{- $taken = merge $taken (dict $label "commonLabels") }}
-{{- end }}
 {{- range $name := list "podMonitor" "prometheusRule" "dashboards" }}
 {{- with get $.Values.monitoring $name }}
 {{- if .enabled }}
@@ -186,7 +183,7 @@
 {{- end }}
 {{- $resources := $.values.resources }}
 {{- if and .hpa.enabled (eq (dig "requests" "cpu" (dig "limits" "cpu" 0 $resources) $resources | include "onesignal-pipeline.millicores" | int) 0) }}
-{{- include $mistake (printf "%s.resources.requests.cpu is empty or 0, but autoscaling.hpa keeps CPU to a percentage of it: give it" $path) }}
+{{- include $mistake (printf "%s.resources.requests.cpu is empty or 0, but autoscaling.hpa keeps CPU to a percentage of it: give it (a LimitRange is not seen)" $path) }}
 {{- end }}
 {{- end }}
 {{- $most := include "onesignal-pipeline.mostReplicas" .values | int }}

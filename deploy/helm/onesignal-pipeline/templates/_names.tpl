@@ -24,6 +24,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- include "onesignal-pipeline.ownLabels" . }}
 {{- end }}
 
+{{- /* Labels of one object, which come before those of all. */ -}}
+{{- define "onesignal-pipeline.labelsWith" -}}
+{{- merge (deepCopy .labels) (include "onesignal-pipeline.labels" .root | fromYaml) | toYaml }}
+{{- end }}
+
 {{- define "onesignal-pipeline.ownLabels" -}}
 {{- include "onesignal-pipeline.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
