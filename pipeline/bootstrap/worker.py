@@ -98,11 +98,11 @@ def run_worker(role: Role, settings: Settings) -> int:
             topics=watch,
             rules=role_parts.rules,
         )
-        _spare_the_collector()
+        spare_the_collector()
         return asyncio.run(worker.run())
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Let the garbage collector leave alone what stays for good, and look at the rest less often.
 
     Messages and records hold no cycles; following them over and over was an eighth of a processor's CPU.
