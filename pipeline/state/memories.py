@@ -38,7 +38,7 @@ READERS: Final = 4
 SKETCH_SECONDS: Final = 30.0
 """A changed sketch is written at most so often. What a sketch missed when its worker died is counted too low."""
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
-"""One list for all marks: a new one for each of a batch has Python's collector look at them all, 0.3 µs a mark."""
+"""One list for all marks: new ones would only be looked at by Python's collector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
