@@ -37,7 +37,7 @@ from pipeline.stream.sorting import NOTHING_REMEMBERED, sort_batch
 from tests.bench.cluster import PARTITIONS, Cluster
 from tests.bench.decode_benchmark import show
 from tests.builders import encode, raw_event
-from tests.fakes.stream import FakeMessage
+from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.kafka_server import KafkaServer
 
 if TYPE_CHECKING:
@@ -191,7 +191,8 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
     strangers = (packed_mark(HASHER.hash_of(b"stranger-%d" % number).to_bytes(8, "big"), 7) for number in range(80_000))
     memory.users.load(MONTH.first_day(NOW), strangers)
     memories._partitions[0] = memory
-    policy, batches = Policy(), [Batch(messages[start : start + BATCH]) for start in range(0, EVENTS, BATCH)]
+    policy = Policy()
+    batches = [UnsettledBatch(messages[start : start + BATCH]) for start in range(0, EVENTS, BATCH)]
     gc.collect()
     started = time.process_time()
     for batch in batches:
@@ -199,18 +200,6 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
         if remembers:
             await memories.store(0, decided.changes)
     return (time.process_time() - started) / EVENTS * 1e6
-
-
-class Batch:
-    """Messages of partition 0 (`pipeline.core.messages.MessageBatch`)."""
-
-    topic, partition = "raw", 0
-
-    def __init__(self, messages: Sequence[FakeMessage]) -> None:
-        self.messages = messages
-
-    def acknowledge(self) -> None:
-        """Settle nothing: there is no offset to commit."""
 
 
 class _Batches:

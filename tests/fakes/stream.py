@@ -41,6 +41,18 @@ class FakeMessage:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class UnsettledBatch:
+    """Messages of partition 0 that are decided and go no further (`pipeline.core.messages.MessageBatch`)."""
+
+    topic, partition = TOPIC, 0
+
+    def __init__(self, messages: Sequence[FakeMessage]) -> None:
+        self.messages = messages
+
+    def acknowledge(self) -> None:
+        raise AssertionError("nothing is settled here")
+
+
 def place(partition: int = 0) -> TopicPartition:
     return TopicPartition(TOPIC, partition)
 

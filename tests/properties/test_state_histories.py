@@ -25,7 +25,7 @@ from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.tracked_users import UserHasher
 from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
-from tests.fakes.stream import FakeMessage
+from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import month
 
 if TYPE_CHECKING:
@@ -90,16 +90,6 @@ def body(fact: Fact, offset: int) -> bytes:
     return encode(raw_event(fact.kind, id=f"e-{offset}", external_id=f"u-{fact.user}", message=message))
 
 
-class Batch:
-    topic, partition = "onesignal.events", 0
-
-    def __init__(self, messages: Sequence[FakeMessage]) -> None:
-        self.messages = messages
-
-    def acknowledge(self) -> None:
-        raise AssertionError("nothing is settled here")
-
-
 class Life:
     """One processor from its start to its death."""
 
@@ -122,7 +112,7 @@ class Life:
         self._memories._partitions[0] = memory
 
     def decide(self, messages: Sequence[FakeMessage]) -> SortedBatch:
-        return sort_batch(Batch(messages), POLICY, memory=self._memories.of(0))
+        return sort_batch(UnsettledBatch(messages), POLICY, memory=self._memories.of(0))
 
     async def store(self, decided: SortedBatch) -> None:
         await self._memories.store(0, decided.changes)

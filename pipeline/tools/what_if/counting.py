@@ -64,9 +64,8 @@ class Count:
     ) -> None:
         """Take the sets, the one of them that keeps everything, and all but the rules of the policy.
 
-        The message catalogue, if there is one, is empty and learns from the traffic; its clock is the latest message's
-        up to now.
-        ``decode`` is changed where the traffic is something else than JSON.
+        The message catalogue, if there is one, is empty and learns from the traffic; its clock is the latest message's,
+        ``now_ms`` at most. ``decode`` is changed where the traffic is something else than JSON.
         """
         self.decode: Callable[[bytes], Event | RejectReason] = decode
         self._billing_month = billing_month

@@ -8,7 +8,7 @@ from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
 from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
-from tests.fakes.stream import FakeMessage
+from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import PlainCatalogue, PlainTrackedUsers
 
 if TYPE_CHECKING:
@@ -45,17 +45,13 @@ class PlainMemory:
         self.noted.append((rule, user_key))
 
 
-class Batch:
-    topic, partition = "onesignal.events", 0
-
-    def __init__(self, *events: dict[str, Any] | None) -> None:
-        self.messages = [
+def batch(*events: dict[str, Any] | None) -> UnsettledBatch:
+    return UnsettledBatch(
+        [
             FakeMessage(offset=offset, value=None if event is None else encode(event), timestamp=STORED_AT, key=b"u-1")
             for offset, event in enumerate(events)
         ]
-
-    def acknowledge(self) -> None:
-        raise AssertionError("sorting settles nothing")
+    )
 
 
 def event(action: str, user: str = "u-1", **message: Any) -> dict[str, Any]:
@@ -64,7 +60,7 @@ def event(action: str, user: str = "u-1", **message: Any) -> dict[str, Any]:
 
 def sorted_by(memory: PlainMemory, *events: dict[str, Any] | None) -> SortedBatch:
     policy = Policy(rules=parse_rules(RULES, filename="rules.yaml"))
-    return sort_batch(Batch(*events), policy, memory=memory)
+    return sort_batch(batch(*events), policy, memory=memory)
 
 
 def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
@@ -102,6 +98,6 @@ def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:
     memory = PlainMemory()
     nobody = raw_event("message.push.sent", external_id="", subscription_id="")
     dropping = parse_rules("rules: [{then: keep, shadow: true}, {then: drop}]", filename="rules.yaml")
-    found = sort_batch(Batch(nobody), Policy(rules=dropping), memory=memory)
+    found = sort_batch(batch(nobody), Policy(rules=dropping), memory=memory)
     assert found.tally.rules.shadowed == {"rule 1": 1}
     assert memory.noted == []
