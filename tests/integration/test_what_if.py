@@ -111,6 +111,17 @@ async def test_only_what_is_there_at_the_beginning_and_new_enough_is_read(broker
     assert none.stdout.startswith(f"0 messages of topic {topic} since ")
 
 
+@pytest.mark.embedded_only("knows no times")
+async def test_a_cluster_that_knows_no_times_is_refused_and_not_taken_for_an_empty_one(broker: Broker) -> None:
+    topic = broker.create_topic("raw")
+    empty = await what_if(environment(broker, topic), "engagement-only", "--since", "7d")
+    assert empty.stdout.startswith(f"0 messages of topic {topic} since ")
+    await asyncio.to_thread(produce, broker.bootstrap_servers, topic, events("u-1"))
+    told = await what_if(environment(broker, topic), "engagement-only", "--since", "7d")
+    assert told.returncode == 1
+    assert f"Topic `{topic}` cannot be read from a time on in this cluster" in told.stderr
+
+
 async def test_the_page_of_a_topic_is_written(broker: Broker, tmp_path: Path) -> None:
     topic = broker.create_topic("raw", 2)
     await asyncio.to_thread(produce, broker.bootstrap_servers, topic, events("u-1", "u-2"))

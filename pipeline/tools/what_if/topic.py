@@ -86,7 +86,7 @@ async def open_topic(connection: ConnectionOptions, topic: str, *, since_ms: int
 
     Raises:
         KafkaUnreachableError: Kafka does not answer.
-        TopicsError: there is no such topic, or a partition has no leader.
+        TopicsError: there is no such topic, a partition has no leader, or the cluster knows no times.
     """
     found = (await describe_topics(connection)).get(topic)
     if found is None:
@@ -128,7 +128,19 @@ async def _begins(
         begins: Places = await consumer.beginning_offsets(places)
         return begins
     found = await consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+    if not any(found.values()):
+        await _check_times(consumer, places, ends)
     return {place: ends[place] if at is None else at.offset for place, at in found.items()}
+
+
+async def _check_times(consumer: aiokafka.AIOKafkaConsumer, places: Sequence[Any], ends: Places) -> None:
+    """Refuse a cluster that finds no message since 1970 in a topic that holds some: it does not look."""
+    starts = await consumer.beginning_offsets(places)
+    held = [place for place in places if starts[place] < ends[place]]
+    if held and not any((await consumer.offsets_for_times(dict.fromkeys(held, 0))).values()):
+        raise TopicsError(
+            [f"Topic `{held[0].topic}` cannot be read from a time on in this cluster (the embedded broker is one)."]
+        )
 
 
 def _title(topic: str, since_ms: int | None) -> str:
