@@ -209,7 +209,7 @@ def _shown(ahead: Ahead) -> tuple[int, float]:
 
 def _run(step: Step) -> tuple[int, float]:
     started = time.monotonic()
-    code = subprocess.run(step.command, check=False).returncode
+    code = subprocess.run(leashed(step.command), check=False).returncode
     return code, time.monotonic() - started
 
 
