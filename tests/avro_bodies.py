@@ -11,8 +11,9 @@ import msgspec
 import orjson
 
 from pipeline.core.avro.contracts import RAW_EVENT
-from pipeline.core.content import Content
-from pipeline.core.events import Details, Event, Facts, Person
+from pipeline.core.cleaning import cleaned, holds_nul, is_clean
+from pipeline.core.content import Details, EventContent
+from pipeline.core.events import Event, Facts, Person
 from pipeline.core.tags import NO_TAGS
 
 if TYPE_CHECKING:
@@ -47,17 +48,18 @@ def read_by_fastavro(value: bytes, writer: Schema, reader: Schema = RAW_EVENT.sc
 
 
 def as_event(found: Mapping[str, Any]) -> Event:
-    """Put what a library has read into the pipeline's structs."""
+    """Put what a library has read into the pipeline's structs, without empty ids and U+0000 as every decoder does."""
     facts, content, person = found["event"], found["message"], found["user"]
     details = facts["data"]
     if person is not None:
         tags = person["tags"]
         person = Person(**{**person, "tags": NO_TAGS if tags is None else msgspec.Raw(orjson.dumps(tags))})
-    return Event(
+    event = Event(
         event=Facts(**{**facts, "data": None if details is None else Details(**details)}),
-        message=None if content is None else Content(**content),
+        message=None if content is None else EventContent(**content),
         user=person,
     )
+    return event if is_clean(event) and not holds_nul(event) else cleaned(event)
 
 
 def text_of(schema: Schema) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.core.ids import IdField
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.kafka.dead_letters import Stage
@@ -29,6 +30,7 @@ LABEL_VALUES: Final = {
     "answer": [each.value for each in AnswerClass],
     "category": [each.value for each in Category] + [NO_KIND],
     "channel": [each.value for each in Channel] + [NO_KIND],
+    "field": [each.value for each in IdField],
     "outcome": ["kept", "dropped", "shadow"],
     "role": [each.value for each in Role],
     "stage": [each.value for each in Stage],

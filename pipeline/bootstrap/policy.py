@@ -45,7 +45,13 @@ def build_policy(settings: Settings) -> Policy:
         anonymous_engagement=settings.anonymous_engagement,
         name_profile=settings.name_profile,
         custom_names=names or {},
+        nobody_ids=nobody_ids(settings),
     )
+
+
+def nobody_ids(settings: Settings) -> frozenset[str]:
+    """Return the words that stand for no user, beside the usual ones."""
+    return frozenset(filter(None, settings.nobody_ids.split(",")))
 
 
 def rules_source(settings: Settings) -> RulesSource:

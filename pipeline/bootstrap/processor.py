@@ -138,7 +138,7 @@ class ProcessorRole:
             return None
         messages = await latest(self._connection, self._settings.raw_topic, source.partitions)
         await self._reader.learn(messages)
-        return judge(messages, source.partitions, self._reader.decode).objection
+        return judge(messages, source.partitions, self._reader.decode, policy.empty_ids).objection
 
 
 def prepared(work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Work:

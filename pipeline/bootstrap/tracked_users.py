@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.memories import entry_codec, user_hasher
+from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
+from pipeline.core.ids import EmptyIds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import check_topics
@@ -59,11 +61,11 @@ def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Ca
         UsersFileError: with every mistake of the file.
     """
     hasher, month, now = user_hasher(settings), BillingMonth(settings.billing_month_start_day), now_ms()
-    months = months_at(now, month)
+    months, empty_ids = months_at(now, month), EmptyIds(nobody_ids(settings))
 
     def reader_of(columns: tuple[str, ...]) -> RowReader:
         if columns == BY_ID:
-            return IdRows(hasher=hasher, partitions=partitions, months=months)
+            return IdRows(hasher=hasher, partitions=partitions, months=months, empty_ids=empty_ids)
         return HashRows(fingerprint=hasher.fingerprint.hex(), partitions=partitions, months=months)
 
     return read_users(file, reader_of, oldest_month=oldest_month_at(now, month), tell=tell)

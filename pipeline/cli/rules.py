@@ -13,11 +13,14 @@ import orjson
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.cli.rules_source import RulesSource, read_rules
 from pipeline.cli.what_if import diff, what_if
+from pipeline.core.events import Event, decode
+from pipeline.core.ids import EmptyReason
 from pipeline.core.kinds import Category
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
 from pipeline.core.policy import UnknownKinds
 from pipeline.core.processing import State, process
 from pipeline.core.rules import Verdict
+from pipeline.core.timestamps import TimeSource, time_source
 from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.settings.mistakes import variable
 
@@ -25,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.core.filters import Rules
+    from pipeline.core.ids import IgnoredId
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import Outcome
     from pipeline.core.policy import Policy
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _STANDARD_INPUT: Final = "-"
+_SHOWN: Final = 60
 _REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
 _ANONYMOUS: Final = {Category.DELIVERY: "anonymous_delivery", Category.ENGAGEMENT: "anonymous_engagement"}
 
@@ -104,18 +109,40 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     settings = Invocation(environment=others).settings(checks=[policy_mistakes])
     policy = dataclasses.replace(build_policy(settings), rules=parsed)
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
-    outcome = process(_Candidate(value=event.read(), timestamp=stored_at), policy, State(_EverybodyTracked()))
-    for line in _explanation(outcome, policy):
+    candidate = _Candidate(value=event.read(), timestamp=stored_at)
+    outcome = process(candidate, policy, State(_EverybodyTracked()))
+    for line in _explanation(outcome, policy, candidate):
         click.echo(line)
 
 
-def _explanation(outcome: Outcome, policy: Policy) -> Iterator[str]:
+def _ignored(ids: Sequence[IgnoredId]) -> Iterator[str]:
+    """Say which ids were not used, and why; what may name a person is not shown."""
+    for each in ids:
+        text = "(not shown)" if each.reason is EmptyReason.PERSONAL else _shortly(each.text)
+        yield f"ignored   {each.path} {text}: {each.reason}"
+
+
+def _time_source(candidate: _Candidate) -> TimeSource:
+    event = decode(candidate.value)
+    facts = event.event if isinstance(event, Event) else None
+    timestamp, datetime = (facts.timestamp, facts.datetime) if facts is not None else (None, None)
+    return time_source(timestamp, datetime, candidate.timestamp)
+
+
+def _shortly(text: str) -> str:
+    shown = orjson.dumps(text).decode()
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+
+
+def _explanation(outcome: Outcome, policy: Policy, candidate: _Candidate) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
+    yield from _ignored(outcome.ignored)
     match outcome:
         case Deliver(user_key=user_key, record=record, rule=rule):
             yield f"outcome   delivered{_condition(rule, policy.rules)}"
             yield f"decided   {_decider(rule, policy.rules)}"
             yield f"user key  {user_key.decode()}"
+            yield f"time      from {_time_source(candidate)}"
             yield f"record    {len(record)} bytes"
             yield orjson.dumps(orjson.loads(record), option=orjson.OPT_INDENT_2).decode()
         case Drop(reason=reason, rule=rule):

@@ -1,193 +1,232 @@
 """Bring any known body shape into the canonical nested form, one cleaned field at a time.
 
-The shapes (domain.md 1.4): nested, dotted-flat, dotted-flat in groups, snake case with the warehouse's columns.
-What a field of the wrong type becomes:
+The shapes (domain.md 1.4): nested, dotted-flat, dotted-flat in groups, snake case with the warehouse's columns, also
+in upper case. Of two spellings of one field the first that is not blank counts, of two equal keys the last; what stands
+for no id or no text is blank (`pipeline.core.ids`, `pipeline.core.texts`). Second names of a field count where it is
+blank in all of its own spellings. What a value of the wrong type becomes is in `pipeline.core.field_values`.
 
-- a number where a text is due is taken as its text; a boolean, list or object there counts as absent;
-- a text, list or object where an object or a time is due counts as absent;
-- of two spellings of one field the first that is not blank counts, of two equal keys the last.
-
-Only a body without an event kind is refused. orjson reads here: its depth limit (1,024) does not move with the
-caller's stack as msgspec's does, so the same bytes are decided alike everywhere. That costs half a microsecond.
+Only a body without an event kind is refused. orjson reads here: its depth limit (1,024) does not move with the caller's
+stack as msgspec's does, so the same bytes are decided alike everywhere. That costs half a microsecond.
 """
 
 from __future__ import annotations
 
-import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import orjson
-
+from pipeline.core import field_values
+from pipeline.core.cleaning import ID_FIELDS, SUBSCRIPTION_ID, usable_id
+from pipeline.core.flaws import Flaws
+from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
+from pipeline.core.json_repair import parse_exactly, parse_json
+from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import RejectReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Cleaner: TypeAlias = Callable[[object], object]
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Part: TypeAlias = dict[str, Any]
 """The fields of one part of the canonical form, by name."""
 
 EVENT, DATA, MESSAGE, USER = "event", "event.data", "message", "user"
+_SUBSCRIPTION: Final = "user.subscription"
+_PARTS: Final = frozenset({EVENT, DATA, MESSAGE, USER, _SUBSCRIPTION})
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_LARGEST_EXACT_FLOAT: Final = 2.0**53
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value if value and not value.isspace() else None
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_FLOAT:
-        return str(int(value))
-    return None
-
-
-def _localized(value: object) -> str | dict[str, Any] | None:
-    return _object(value) if isinstance(value, dict) else _text(value)
-
-
-def _time(value: object) -> int | float | str | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else _text(value)
-
-
-def _object(value: object) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) and value else None
-
-
-_FIELDS: Final[Mapping[str, Mapping[str, Cleaner]]] = {
-    EVENT: {
-        "kind": _text,
-        "id": _text,
-        "timestamp": _time,
-        "datetime": _text,
-        "app_id": _text,
-        "subscription_device_type": _text,
-        "subscription_id": _text,
-        "onesignal_id": _text,
-        "external_id": _text,
+_READERS: Final[Mapping[str, Callable[[object], object]]] = {
+    **{
+        f"{part}.{name}": field_values.text
+        for part, names in {
+            EVENT: "kind id datetime app_id subscription_device_type subscription_id onesignal_id",
+            DATA: "page_name page_id target_name target_id failure_reason live_activity_id live_activity_type",
+            MESSAGE: "id name template_id url app_url web_url live_activity_event_kind",
+            USER: "onesignal_id language",
+        }.items()
+        for name in names.split()
     },
-    DATA: {
-        "page_name": _text,
-        "page_id": _text,
-        "target_name": _text,
-        "target_id": _text,
-        "failure_reason": _text,
-        "live_activity_id": _text,
-        "live_activity_type": _text,
-    },
-    MESSAGE: {
-        "id": _text,
-        "name": _text,
-        "title": _localized,
-        "contents": _localized,
-        "template_id": _text,
-        "url": _text,
-    },
-    USER: {"onesignal_id": _text, "external_id": _text, "language": _text, "tags": _object},
+    "event.timestamp": field_values.time,
+    "message.title": field_values.localized,
+    "message.contents": field_values.localized,
+    "user.tags": field_values.tags,
 }
+"""How each field is read that is neither an external id nor below the subscription."""
 
-# Flat names that are not a field's path with underscores for dots.
-_SHORT_NAMES: Final[Mapping[str, tuple[str, str]]] = {
-    **{name: (EVENT, name) for name in _FIELDS[EVENT] if name not in {"kind", "id", "timestamp", "datetime"}},
-    **{name: (DATA, name) for name in _FIELDS[DATA]},
-    "template_id": (MESSAGE, "template_id"),
-    "tags": (USER, "tags"),
-    "language": (USER, "language"),
+_EXTERNAL_IDS: Final = (
+    *("event.external_id", "user.external_id"),
+    *("event.external_user_id", "external_user_id", "user.external_user_id"),
+)
+"""Where an external id may be, the first choice first."""
+
+_SHORT_NAMES: Final[Mapping[str, str]] = {
+    **{
+        path.rpartition(".")[2]: path
+        for path in ("event.external_id", *_READERS)
+        if path.startswith(("event.", "event.data."))
+        and path not in {"event.kind", "event.id", "event.timestamp", "event.datetime"}
+    },
+    "template_id": "message.template_id",
+    "tags": "user.tags",
+    "language": "user.language",
 }
+"""Flat names that are not a field's path with underscores for dots."""
 
+_SECOND_KINDS: Final = ("event", "kind", "event_type")
+_SECOND_TIMES: Final[Mapping[str, str]] = {"timestamp": "event.timestamp", "datetime": "event.datetime"}
+"""Names that count only where a field has no other. The times are read in flat bodies only."""
 
-def _spellings() -> dict[str, tuple[str, str, Cleaner]]:
-    places = dict(_SHORT_NAMES)
-    for part, fields in _FIELDS.items():
-        for name in fields:
-            path = f"{part}.{name}"
-            places[path] = places[path.replace(".", "_")] = (part, name)
-    return {spelling: (part, name, _FIELDS[part][name]) for spelling, (part, name) in places.items()}
-
-
-_SPELLINGS: Final = _spellings()
 _GROUP_ENDING: Final = " data"  # "Event Data", "Message Data"
-_PARTS: Final = frozenset({EVENT, DATA, MESSAGE, USER})
 # Objects that the dotted form may spread over keys of their own: "message.title.en", "user.tags.plan".
 _SPREAD: Final = ("message.title.", "message.contents.", "user.tags.")
 
-# Every escape of a JSON text, left to right: a surrogate pair, a surrogate alone, or any other.
-_ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD]([89a-fA-F])..|.)", re.DOTALL)
+
+def _spellings() -> dict[str, str]:
+    paths = [*_READERS, *_EXTERNAL_IDS, SUBSCRIPTION_ID]
+    lower = {**_SHORT_NAMES, **{path: path for path in paths}, **{path.replace(".", "_"): path for path in paths}}
+    upper = {spelling.upper(): path for spelling, path in lower.items() if "." not in spelling}
+    return {**lower, **upper}
 
 
-def canonical_form(value: bytes) -> dict[str, Part] | RejectReason:
-    """Read a body of any known shape into its parts: ``event``, ``event.data``, ``message`` and ``user``.
+_SPELLINGS: Final = _spellings()
 
-    A part has only the fields that are present and not blank.
+
+def canonical_form(value: bytes) -> tuple[dict[str, Part], Flaws | None] | RejectReason:
+    """Read a body of any known shape into its parts and its flaws.
+
+    The parts are ``event``, ``event.data``, ``message`` and ``user``; each has only the fields that are present and say
+    something.
     """
-    body = _parse(value)
+    try:
+        return _read_body(parse_json(value), is_exact=False)
+    except field_values.LongIntegerError:
+        return _read_body(parse_exactly(value), is_exact=True)
+
+
+def _read_body(body: Any, *, is_exact: bool) -> tuple[dict[str, Part], Flaws | None] | RejectReason:
     if isinstance(body, RejectReason):
         return body
     if not isinstance(body, dict):
         return RejectReason.NOT_AN_EVENT
-    parts: dict[str, Part] = {EVENT: {}, DATA: {}, MESSAGE: {}, USER: {}}
-    _read("", body, parts)
-    for key, item in body.items():
-        if isinstance(item, dict) and key.lower().endswith(_GROUP_ENDING):
-            _read("", item, parts)
-    return parts if "kind" in parts[EVENT] else RejectReason.NOT_AN_EVENT
+    reading = _Reading(is_exact=is_exact)
+    bodies = [body, *(item for key, item in body.items() if isinstance(item, dict) and _is_group(key))]
+    for each in bodies:
+        reading.read("", each)
+    reading.read_second_names(bodies)
+    return (reading.parts, reading.flaws()) if "kind" in reading.parts[EVENT] else RejectReason.NOT_AN_EVENT
 
 
-def _read(prefix: str, body: dict[str, Any], parts: dict[str, Part]) -> None:
-    for key, item in body.items():
-        spelling = _SPELLINGS.get(prefix + key if prefix else key)
-        if spelling is None:
-            _read_other(prefix + key, item, parts)
-            continue
-        part, name, clean = spelling
-        fields = parts[part]
-        if name not in fields:
-            cleaned = clean(item)
-            if cleaned is not None:
-                fields[name] = cleaned
+def _is_group(key: str) -> bool:
+    return key.lower().endswith(_GROUP_ENDING)
 
 
-def _read_other(path: str, item: object, parts: dict[str, Part]) -> None:
-    """Read a part, or one entry of an object that is spread over keys of their own."""
-    if isinstance(item, dict) and path in _PARTS:
-        _read(f"{path}.", item, parts)
-    else:
-        start = next((start for start in _SPREAD if path.startswith(start)), None)
-        if start is not None:
-            part, name, _ = _SPELLINGS[start[:-1]]
-            entries = parts[part].setdefault(name, {})
-            if isinstance(entries, dict):
-                entries.setdefault(path[len(start) :], item)
+class _Reading:
+    """One body being read. ``is_exact``: integers beyond 64 bits are texts already."""
+
+    def __init__(self, *, is_exact: bool) -> None:
+        self.parts: dict[str, Part] = {EVENT: {}, DATA: {}, MESSAGE: {}, USER: {}}
+        self._is_exact = is_exact
+        self._ignored: list[IgnoredId] = []
+        self._unreadable: list[IgnoredId] = []
+        self._external_ids: dict[str, list[str]] = {path: [] for path in _EXTERNAL_IDS}
+        self._subscription_ids: list[str] = []
+
+    def read(self, prefix: str, body: dict[str, Any]) -> None:
+        """Read what stands below a prefix."""
+        for key, item in body.items():
+            path = _SPELLINGS.get(prefix + key if prefix else key)
+            if path is None:
+                self._read_other(prefix + key, item)
+            else:
+                self._read_field(path, item)
+
+    def _read_field(self, path: str, item: object) -> None:
+        if not self._is_exact and field_values.may_be_long_integer(item):
+            raise field_values.LongIntegerError
+        if path in self._external_ids:
+            self._read_external_id(path, item)
+        elif path == SUBSCRIPTION_ID:
+            self._subscription_ids += filter(None, [field_values.plain_text(item)])
+        else:
+            self._read_usual(path, item)
+
+    def _read_usual(self, path: str, item: object) -> None:
+        part, _, name = path.rpartition(".")
+        fields = self.parts[part]
+        if name in fields:
+            return
+        if path in ID_FIELDS:
+            found: object = usable_id(path, field_values.plain_text(item), self._ignored)
+        else:
+            found = _READERS[path](item)
+        if found is not None:
+            fields[name] = found
+
+    def _read_external_id(self, path: str, item: object) -> None:
+        text = field_values.plain_text(item)
+        if text is not None:
+            self._external_ids[path].append(text)
+        elif field_values.is_unreadable(item):
+            shown = str(item) if isinstance(item, float) else type(item).__name__
+            self._unreadable.append(IgnoredId(path, IdField.EXTERNAL_ID, shown, EmptyReason.UNREADABLE))
+
+    def _read_other(self, path: str, item: object) -> None:
+        """Read a part, or one entry of an object that is spread over keys of their own."""
+        if isinstance(item, dict) and path in _PARTS:
+            self.read(f"{path}.", item)
+        else:
+            start = next((start for start in _SPREAD if path.startswith(start)), None)
+            if start is not None:
+                self._read_spread(start, path[len(start) :], item)
+
+    def _read_spread(self, start: str, key: str, item: object) -> None:
+        if not self._is_exact and field_values.may_be_long_integer(item):
+            raise field_values.LongIntegerError
+        part, _, name = start[:-1].rpartition(".")
+        entries = self.parts[part].setdefault(name, {})
+        if isinstance(entries, dict):
+            entries.setdefault(key, item)
+
+    def read_second_names(self, bodies: list[dict[str, Any]]) -> None:
+        """Read the names that count only where a field has none of its own."""
+        facts = self.parts[EVENT]
+        if "kind" not in facts:
+            facts.update(_first_known_kind(bodies))
+        if not isinstance(bodies[0].get(EVENT), dict):
+            for path, item in _second_times(bodies):
+                self._read_field(path, item)
+        if "subscription_id" not in facts:
+            usable = (usable_id(SUBSCRIPTION_ID, text, self._ignored) for text in self._subscription_ids)
+            facts.update(("subscription_id", found) for found in islice(filter(None, usable), 1))
+        self._choose_external_ids()
+
+    def _choose_external_ids(self) -> None:
+        for path, texts in self._external_ids.items():
+            part, _, name = path.rpartition(".")
+            if texts and part:
+                self.parts[part][name] = next((text for text in texts if EMPTY_IDS.reason(text) is None), texts[0])
+
+    def flaws(self) -> Flaws | None:
+        """Return what is odd about the ids; None when nothing is."""
+        external_ids = tuple((path, text) for path, texts in self._external_ids.items() for text in texts)
+        plain = len(external_ids) == 0 or [path for path, _ in external_ids] == ["event.external_id"]
+        if plain and not self._ignored and not self._unreadable:
+            return None
+        return Flaws(tuple(self._ignored), tuple(self._unreadable), external_ids)
 
 
-def _parse(value: bytes) -> Any:
-    text = value.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        reason = _reason(text, error)
-    if reason is not RejectReason.NOT_JSON or b"\\u" not in text:
-        return reason
-    try:
-        return orjson.loads(_ESCAPE.sub(_without_lone_surrogate, text))
-    except orjson.JSONDecodeError as error:
-        return _reason(text, error)
+def _first_known_kind(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Return the first second name of the kind that names a known one."""
+    texts = (item for _, item in _items(bodies, _SECOND_KINDS) if isinstance(item, str) and kind_of(item).known)
+    yield from (("kind", text) for text in islice(texts, 1))
 
 
-def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
-    """Put the replacement character for half a character: OneSignal clips contents at 50, which can cut an emoji."""
-    return b"\\ufffd" if escape.group(1) else escape.group()
+def _second_times(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, item in _items(bodies, _SECOND_TIMES):
+        yield _SECOND_TIMES[name], item
 
 
-def _reason(text: bytes, error: orjson.JSONDecodeError) -> RejectReason:
-    if "depth" in str(error):
-        return RejectReason.TOO_DEEP
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return RejectReason.NOT_UTF8
-    return RejectReason.NOT_JSON
+def _items(bodies: list[dict[str, Any]], names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Return what bodies have under names, also in upper case."""
+    for body in bodies:
+        for name in names:
+            for spelling in (name, name.upper()):
+                if spelling in body:
+                    yield name, body[spelling]

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from pipeline.core.content import Content
+from pipeline.core.ids import EMPTY_IDS
 from pipeline.core.kinds import Category
 from pipeline.core.privacy import clean_url
+from pipeline.core.texts import says_nothing, shown
 
 if TYPE_CHECKING:
-    from pipeline.core.content import Content, Localized
+    from pipeline.core.content import EventContent
     from pipeline.core.events import Event
 
 
@@ -31,32 +34,54 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     The event is the same object where there was nothing to fill in.
     """
     content = event.message
-    if content is None or _is_blank(content.id):
+    if content is None or not content.id:
         return event, None
-    known = catalogue.find(content.id or "")
-    says_nothing = _is_blank(content.name) and _is_blank(content.title) and _is_blank(content.contents)
+    known = catalogue.find(content.id)
+    is_blank = all(map(says_nothing, (content.name, content.title, content.contents)))
     if known is None:
-        return event, None if says_nothing else _said_to_everybody(content)
-    if says_nothing and category is Category.ENGAGEMENT:
+        return event, None if is_blank else _said_to_everybody(content)
+    if is_blank and category is Category.ENGAGEMENT:
         return replace(event, message=_filled(content, known)), None
     return event, None
 
 
-def _said_to_everybody(content: Content) -> Content:
-    """Take out of the link what can name the person it was made for: others will be told it too."""
-    return replace(content, url=clean_url(content.url)) if content.url else content
+def usable(content: Content) -> Content | None:
+    """Return stored content without what stands for no text; None where its id is empty, or it then says nothing.
+
+    Former versions stored placeholders, and messages whose id was one.
+    """
+    if not content.id or EMPTY_IDS.reason(content.id) is not None:
+        return None
+    found = Content(
+        id=content.id,
+        name=shown(content.name),
+        title=None if says_nothing(content.title) else content.title,
+        contents=None if says_nothing(content.contents) else content.contents,
+        template_id=None if content.template_id and EMPTY_IDS.reason(content.template_id) else content.template_id,
+        url=shown(content.url),
+    )
+    return found if found.name or found.title or found.contents else None
 
 
-def _filled(content: Content, known: Content) -> Content:
-    return replace(
-        content,
-        name=known.name if _is_blank(content.name) else content.name,
-        title=known.title if _is_blank(content.title) else content.title,
-        contents=known.contents if _is_blank(content.contents) else content.contents,
-        template_id=known.template_id if _is_blank(content.template_id) else content.template_id,
-        url=known.url if _is_blank(content.url) else content.url,
+def _said_to_everybody(content: EventContent) -> Content:
+    """Return what all recipients were told. The link loses what can name the person that it was made for."""
+    return Content(
+        content.id,
+        content.name,
+        content.title,
+        content.contents,
+        content.template_id,
+        clean_url(content.url) if content.url else content.url,
     )
 
 
-def _is_blank(text: Localized) -> bool:
-    return not text or (isinstance(text, str) and text.isspace())
+def _filled(content: EventContent, known: Content) -> EventContent:
+    has_link = any(map(shown, (content.url, content.app_url, content.web_url)))
+    return replace(
+        content,
+        name=shown(content.name) or known.name,
+        title=known.title if says_nothing(content.title) else content.title,
+        contents=known.contents if says_nothing(content.contents) else content.contents,
+        template_id=content.template_id or known.template_id,
+        url=content.url if has_link else known.url,
+    )

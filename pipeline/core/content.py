@@ -1,4 +1,4 @@
-"""``message``: what was sent. A module of its own, since what is remembered of messages is part of outcomes."""
+"""``message`` and ``event.data``: what was sent. A module of its own, since what is remembered is part of outcomes."""
 
 from __future__ import annotations
 
@@ -20,3 +20,23 @@ class Content(msgspec.Struct, frozen=True, gc=False):
     contents: Localized = None
     template_id: Text = None
     url: Text = None
+
+
+class EventContent(Content, frozen=True, gc=False):
+    """``message`` as one event has it: with what belongs to its device, or to itself, and is not the message's."""
+
+    app_url: Text = None
+    web_url: Text = None
+    live_activity_event_kind: Text = None
+
+
+class Details(msgspec.Struct, frozen=True, gc=False):
+    """``event.data``: what only some kinds have."""
+
+    page_name: Text = None
+    page_id: Text = None
+    target_name: Text = None
+    target_id: Text = None
+    failure_reason: Text = None
+    live_activity_id: Text = None
+    live_activity_type: Text = None

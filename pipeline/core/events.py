@@ -4,19 +4,22 @@ The canonical form is nested: ``event``, ``message`` and ``user``. It is decoded
 are bodies that are flat in one spelling throughout, dotted or snake case. Whatever does not fit them exactly goes
 through `pipeline.core.body_shapes`, field by field. None of them raises.
 
-``user.subscription`` is not read at all, so no token, email address or phone number can come out of it.
+Of ``user.subscription`` only the id is read, so no token, email address or phone number can come out of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
 from msgspec.structs import astuple, fields
 
 from pipeline.core.body_shapes import DATA, EVENT, MESSAGE, USER, canonical_form
-from pipeline.core.content import Content, Text
+from pipeline.core.cleaning import cleaned, holds_nul, is_clean, with_subscription
+from pipeline.core.content import Details, EventContent, Text
+from pipeline.core.field_values import plain_text
+from pipeline.core.flaws import Flaws
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.tags import NO_TAGS, plain_tags
 from pipeline.core.timestamps import Timestamp
@@ -25,20 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Details(msgspec.Struct, frozen=True, gc=False):
-    """``event.data``: what only some kinds have."""
-
-    page_name: Text = None
-    page_id: Text = None
-    target_name: Text = None
-    target_id: Text = None
-    failure_reason: Text = None
-    live_activity_id: Text = None
-    live_activity_type: Text = None
-
-
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """``event``: what happened, when, and to whom."""
+    """``event``: what happened, when, and to whom. ``external_user_id`` is an older name of ``external_id``."""
 
     kind: str
     id: Text = None
@@ -50,6 +41,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     onesignal_id: Text = None
     external_id: Text = None
     data: Details | None = None
+    external_user_id: Text = None
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):
@@ -59,14 +51,38 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     external_id: Text = None
     language: Text = None
     tags: msgspec.Raw = NO_TAGS
+    external_user_id: Text = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One decoded OneSignal fact. Texts may still be blank; blank means absent."""
+    """One decoded OneSignal fact.
+
+    Texts may still be blank; blank means absent. Empty ids are taken out when the event is decoded
+    (`pipeline.core.cleaning`), but for the external ids, for which the policy may name further words
+    (`pipeline.core.identity`). ``flaws`` is None for the usual event, which has none.
+    """
 
     event: Facts
-    message: Content | None = None
+    message: EventContent | None = None
     user: Person | None = None
+    external_user_id: Text = None
+    flaws: Flaws | None = None
+
+
+class _Subscription(msgspec.Struct, frozen=True, gc=False):
+    """``user.subscription``, of which nothing but the id is read."""
+
+    id: Any = None
+
+
+class _Subscriber(msgspec.Struct, frozen=True, gc=False):
+    subscription: _Subscription | None = None
+
+
+class _Owner(msgspec.Struct, frozen=True, gc=False):
+    """A nested body, of which nothing but the subscription of its user is read."""
+
+    user: _Subscriber | None = None
 
 
 _SHORT_NAMES: Final = {
@@ -79,7 +95,6 @@ _SHORT_NAMES: Final = {
 """The warehouse's columns that are not a field's path with underscores for dots (domain.md 1.4)."""
 
 _NEVER_READ: Final = (
-    *("message.app_url", "message.web_url", "message.live_activity_event_kind"),
     *(
         f"user.subscription.{name}"
         for name in (
@@ -91,23 +106,25 @@ _NEVER_READ: Final = (
 )
 """OneSignal's other variables (domain.md 1.2)."""
 
+_OF_FACTS: Final = [field for field in fields(Facts) if field.name != "data"]
 _FIELDS: Final = [
-    *(("event", field) for field in fields(Facts)[:-1]),
-    *(("event.data", field) for field in fields(Details)),
-    *(("message", field) for field in fields(Content)),
-    *(("user", field) for field in fields(Person)),
+    *((f"event.{field.name}", field) for field in _OF_FACTS),
+    *((f"event.data.{field.name}", field) for field in fields(Details)),
+    *((f"message.{field.name}", field) for field in fields(EventContent)),
+    *((f"user.{field.name}", field) for field in fields(Person)),
+    ("external_user_id", fields(Facts)[-1]),
 ]
-_FACTS: Final = len(fields(Facts)) - 1
+_FACTS: Final = len(_OF_FACTS)
 _DETAILS: Final = _FACTS + len(fields(Details))
-_CONTENT: Final = _DETAILS + len(fields(Content))
+_CONTENT: Final = _DETAILS + len(fields(EventContent))
 _PERSON: Final = _CONTENT + len(fields(Person))
 
 
 def _flat_decoder(spell: Callable[[str], str]) -> Callable[[bytes], msgspec.Struct]:
     """Make a decoder of bodies whose keys are all spelled in one way; any other key is refused."""
     known = [
-        (f"field_{place}", field.type, msgspec.field(default=field.default, name=spell(f"{part}.{field.name}")))
-        for place, (part, field) in enumerate(_FIELDS)
+        (f"field_{place}", field.type, msgspec.field(default=field.default, name=spell(path)))
+        for place, (path, field) in enumerate(_FIELDS)
     ]
     other = [
         (f"other_{place}", msgspec.Raw, msgspec.field(default=NO_TAGS, name=spell(path)))
@@ -121,37 +138,79 @@ _decode_nested: Final = msgspec.json.Decoder(Event).decode
 _decode_dotted: Final = _flat_decoder(str)
 _decode_snake: Final = _flat_decoder(lambda path: _SHORT_NAMES.get(path) or path.replace(".", "_"))
 
+_decode_owner: Final = msgspec.json.Decoder(_Owner).decode
+
+_BACKSLASH: Final = ord("\\")
+
 
 def decode(value: bytes) -> Event | RejectReason:
     """Decode an event of any known shape, or tell why it cannot be used. Total over any bytes.
 
     The kind may be blank or unknown; the policy's plan for it tells.
     """
+    second_look = _look_again_nested
     try:
-        return _decode_nested(value)
+        event = _decode_nested(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_tolerantly(value)
+        second_look = _look_again_flat
+        try:
+            event = _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _decode_tolerantly(value)
+    # Without a backslash there is no escape, and so no U+0000: a look for one byte costs next to nothing.
+    if not is_clean(event) or (_BACKSLASH in value and holds_nul(event)):
+        event = cleaned(event)
+    return event if event.event.kind and event.event.subscription_id else second_look(event, value)
 
 
 def _from_flat(body: msgspec.Struct) -> Event:
     values = astuple(body)
-    facts = (*values[:_FACTS], Details(*values[_FACTS:_DETAILS]))
-    return Event(Facts(*facts), Content(*values[_DETAILS:_CONTENT]), Person(*values[_CONTENT:_PERSON]))
+    *before_data, after_data = values[:_FACTS]
+    facts = (*before_data, Details(*values[_FACTS:_DETAILS]), after_data)
+    return Event(
+        Facts(*facts),
+        EventContent(*values[_DETAILS:_CONTENT]),
+        Person(*values[_CONTENT:_PERSON]),
+        values[_PERSON],
+    )
+
+
+def _look_again_nested(event: Event, value: bytes) -> Event:
+    """Look for a kind or a subscription that a nested event lacks under their second names."""
+    if not event.event.kind:
+        found = _decode_tolerantly(value)
+        return found if isinstance(found, Event) else event
+    return with_subscription(event, _nested_subscription(value)) if b'"subscription"' in value else event
+
+
+def _look_again_flat(event: Event, value: bytes) -> Event:
+    """Look for a kind or a subscription that a flat event lacks under their second names."""
+    if event.event.kind and b"user.subscription.id" not in value and b"user_subscription_id" not in value:
+        return event
+    found = _decode_tolerantly(value)
+    return found if isinstance(found, Event) else event
+
+
+def _nested_subscription(value: bytes) -> str | None:
+    """Return ``user.subscription.id`` of a nested body, as a text."""
+    try:
+        user = _decode_owner(value).user
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if user is None or user.subscription is None else plain_text(user.subscription.id)
 
 
 def _decode_tolerantly(value: bytes) -> Event | RejectReason:
     parts = canonical_form(value)
     if isinstance(parts, RejectReason):
         return parts
-    user = parts[USER]
+    fields_of, flaws = parts
+    user = fields_of[USER]
     if "tags" in user:
         user["tags"] = msgspec.Raw(orjson.dumps(plain_tags(user["tags"])))
     return Event(
-        event=Facts(**parts[EVENT], data=Details(**parts[DATA])),
-        message=Content(**parts[MESSAGE]),
+        event=Facts(**fields_of[EVENT], data=Details(**fields_of[DATA])),
+        message=EventContent(**fields_of[MESSAGE]),
         user=Person(**user),
+        flaws=flaws,
     )

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.core.events import Event
+    from pipeline.core.ids import EmptyIds
 
 
 class AnonymousPolicy(StrEnum):
@@ -20,33 +25,6 @@ class AnonymousPolicy(StrEnum):
     DELIVER = "deliver"
     DROP = "drop"
     REJECT = "reject"
-
-
-NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
-
-DISALLOWED_IDS: Final = frozenset(
-    {
-        "",
-        NIL_UUID,
-        "anon",
-        "anonymous",
-        "nil",
-        "none",
-        "null",
-        "n/a",
-        "na",
-        "undefined",
-        "unknown",
-        "<nil>",
-        "0",
-        "-1",
-        "true",
-        "false",
-        "[]",
-        "{}",
-    },
-)
-"""Ids that many people share by mistake, in lower case; Mixpanel refuses them and so do we (domain.md 3.1)."""
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
@@ -59,21 +37,54 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
 NOBODY: Final = Identity()
 
 
-def names_somebody(identifier: str | None) -> bool:
-    """Tell whether an id is present and not one that Mixpanel disallows, in any letter case."""
-    return identifier is not None and identifier.strip().lower() not in DISALLOWED_IDS
+def identify(event: Event, empty_ids: EmptyIds = EMPTY_IDS) -> Identity:
+    """Choose the userId, or without one the anonymousId; never both, as OneSignal's own integration does.
 
-
-def identify(event: Event) -> Identity:
-    """Choose the userId, or without one the anonymousId; never both, as OneSignal's own integration does."""
-    facts = event.event
-    if names_somebody(facts.external_id):
-        return Identity(facts.external_id, None)
-    if event.user is not None and names_somebody(event.user.external_id):
-        return Identity(event.user.external_id, None)
-    if names_somebody(facts.subscription_id):
-        return Identity(None, facts.subscription_id)
+    ``empty_ids`` decides which external ids name nobody. The subscription is judged by the usual words alone.
+    """
+    external_id = event.event.external_id
+    if external_id and (
+        external_id[0] in empty_ids.sure_first
+        or external_id[-1] in empty_ids.sure_last
+        or external_id[:2] in empty_ids.sure_start
+        or empty_ids.reason(external_id) is None
+    ):
+        return Identity(external_id, None)
+    for _, other in _external_ids(event):
+        if empty_ids.reason(other) is None:
+            return Identity(other, None)
+    subscription_id = event.event.subscription_id
+    if subscription_id and EMPTY_IDS.reason(subscription_id) is None:
+        return Identity(None, subscription_id)
     return NOBODY
+
+
+def ignored_external_ids(event: Event, empty_ids: EmptyIds) -> Iterator[IgnoredId]:
+    """List the external ids that were looked at and not used, up to the one that was."""
+    for path, text in _external_ids(event):
+        reason = empty_ids.reason(text)
+        if reason is None:
+            return
+        if reason is not EmptyReason.BLANK:
+            yield IgnoredId(path, IdField.EXTERNAL_ID, text, reason)
+
+
+def _external_ids(event: Event) -> Iterator[tuple[str, str]]:
+    """Return every external id with its path, the first choice first."""
+    flaws, facts, person = event.flaws, event.event, event.user
+    if flaws is not None and flaws.external_ids:
+        yield from flaws.external_ids
+        return
+    if facts.external_id:
+        yield "event.external_id", facts.external_id
+    if person is not None and person.external_id:
+        yield "user.external_id", person.external_id
+    if facts.external_user_id:
+        yield "event.external_user_id", facts.external_user_id
+    if event.external_user_id:
+        yield "external_user_id", event.external_user_id
+    if person is not None and person.external_user_id:
+        yield "user.external_user_id", person.external_user_id
 
 
 def user_key(identity: Identity) -> bytes:

@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.core.rules import Condition, Decision
 from pipeline.core.tags import read_tags
+from pipeline.core.texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,8 +61,7 @@ def _message_id(event: Event) -> str | None:
 
 
 def _message_name(event: Event) -> str | None:
-    name = event.message.name if event.message is not None else None
-    return name if name and not name.isspace() else None  # a blank one is absent: `*` does not match it
+    return shown(event.message.name) if event.message is not None else None  # a blank one is absent: `*` matches it not
 
 
 def _tags(event: Event, names: Iterable[str]) -> dict[str, str]:
@@ -69,12 +69,12 @@ def _tags(event: Event, names: Iterable[str]) -> dict[str, str]:
 
 
 def _device_type(event: Event) -> str | None:
-    device_type = event.event.subscription_device_type
+    device_type = shown(event.event.subscription_device_type)
     return None if device_type is None else device_type.lower()
 
 
 def _language(event: Event) -> str | None:
-    language = event.user.language if event.user is not None else None
+    language = shown(event.user.language) if event.user is not None else None
     return None if language is None else language.lower()
 
 

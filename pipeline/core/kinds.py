@@ -5,6 +5,7 @@ Source: domain.md 1.3. Kinds have at least two live spellings, so a kind is look
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -149,15 +150,23 @@ SPELLINGS: Final[Mapping[str, Kind]] = {**KINDS, **{alias: KINDS[name] for alias
 """The kinds by every known spelling."""
 
 _LONGEST_UNKNOWN_NAME: Final = 100
+_PASSED_OVER: Final = re.compile(r"[\s._-]+")
+
+
+def plain_spelling(spelling: str) -> str:
+    """Return a spelling as kinds are compared: without letter case, white space, dots, underscores and hyphens."""
+    return _PASSED_OVER.sub("", spelling).casefold()
+
+
+_BY_PLAIN_SPELLING: Final[Mapping[str, Kind]] = {plain_spelling(spelling): kind for spelling, kind in SPELLINGS.items()}
 
 
 def kind_of(spelling: str) -> Kind:
     """Find the kind that a spelling names; one that is not in the table gets what its words tell of it.
 
-    Letter case, white space at the ends, and a space or a hyphen for a dot or an underscore do not matter.
+    Letter case, white space, dots, underscores and hyphens do not matter; every other character counts.
     """
-    kind = SPELLINGS.get(spelling)
+    kind = SPELLINGS.get(spelling) or _BY_PLAIN_SPELLING.get(plain_spelling(spelling))
     if kind is not None:
         return kind
-    tidy = spelling.strip().lower()[:_LONGEST_UNKNOWN_NAME].replace(" ", ".").replace("-", "_")
-    return SPELLINGS.get(tidy) or _kind(tidy, known=False)
+    return _kind(spelling.strip().lower()[:_LONGEST_UNKNOWN_NAME].replace(" ", ".").replace("-", "_"), known=False)

@@ -1,53 +1,65 @@
-"""A localized text that came as one text.
+"""A text for each language: which one is the user's, and how such texts come as one text.
 
-Where a template takes ``message.title`` whole, OneSignal renders the object with a text for each language as text:
-``{'en':'Flash Sale'}`` with single quotes (domain.md 1.2), ``{"en"=>"Flash Sale"}`` as Ruby writes it, or JSON.
+Where a template takes ``message.title`` whole, OneSignal renders the object with a text for each language as text
+(`pipeline.core.quoted`). A text that merely looks like one stays a text: its keys must be languages.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final, cast
 
 import orjson
 
+from pipeline.core.languages import ENGLISH, ONESIGNAL_LANGUAGES, best_match, primary_language
+from pipeline.core.quoted import quoted_reader
+from pipeline.core.texts import SURE_BEGINNINGS, shown
+
 _LONGEST: Final = 10_000
-_LANGUAGE: Final = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}"
-_LANGUAGES: Final = re.compile(_LANGUAGE)
-
-
-def _beginning(quote: str, language: str) -> str:
-    return rf"""(?P<{quote}>['"])(?P<{language}>{_LANGUAGE})(?P={quote})\s{{0,9}}(?::|=>)\s{{0,9}}(?P={quote})"""
-
-
-# Quotes within a text are not escaped, so a text ends where the next language or the end of the object follows.
-_ENTRY: Final = re.compile(
-    rf"{_beginning('quote', 'language')}(?P<text>.*?)(?P=quote)\s{{0,9}}"
-    rf"(?:(?P<last>\}}\s{{0,9}}\Z)|,\s{{0,9}}(?={_beginning('next_quote', 'next_language')}))",
-    re.DOTALL,
-)
-_OPENING: Final = re.compile(r"\{\s{0,9}")
-_ESCAPED_QUOTE: Final = re.compile(r"""\\(['"\\])""")
+_LANGUAGE_TAG: Final = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}"
+_is_language_tag: Final = re.compile(_LANGUAGE_TAG).fullmatch
+_read_quoted: Final = quoted_reader(_LANGUAGE_TAG)
+_ID: Final = "id"
+"""Alone it is the key of an id rather than Indonesian."""
 
 
 def texts_by_language(text: str) -> dict[str, str] | None:
-    """Read a text for each language out of one text; None when it is a text like any other. Total over any text."""
+    """Read a text for each language out of one text; None when it is a text like any other. Total over any text.
+
+    All keys must be language tags, and English among them, or all of them languages of OneSignal's API.
+    """
     if text[:1] != "{" or len(text) > _LONGEST:
         return None
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _from_quoted(text)
-    return value if value and all(_LANGUAGES.fullmatch(key) and isinstance(value[key], str) for key in value) else None
+        value = _read_quoted(text)
+    return cast("dict[str, str]", value) if _is_by_language(value) else None
 
 
-def _from_quoted(text: str) -> dict[str, str] | None:
-    opening = _OPENING.match(text)
-    place = opening.end() if opening else 0
-    found: dict[str, str] = {}
-    while entry := _ENTRY.match(text, place):
-        found[entry["language"]] = _ESCAPED_QUOTE.sub(r"\1", entry["text"])
-        if entry["last"]:
-            return found
-        place = entry.end()
-    return None
+def _is_by_language(value: Any) -> bool:
+    if not isinstance(value, dict) or not value or not all(isinstance(each, str) for each in value.values()):
+        return False
+    if not all(map(_is_language_tag, value)):
+        return False
+    languages = {primary_language(key) for key in value}
+    return ENGLISH in languages or (languages <= ONESIGNAL_LANGUAGES and list(value) != [_ID])
+
+
+def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
+    """Return the text in the user's language, else in English, else the first that says something."""
+    if isinstance(text, str):
+        if text and text[0] in SURE_BEGINNINGS:
+            return text
+        by_language = texts_by_language(text)
+        if by_language is None:
+            return shown(text)
+        text = by_language
+    own = text.get(language or "")
+    if isinstance(own, str) and shown(own):
+        return own
+    said = {key: each for key, each in text.items() if isinstance(each, str) and shown(each)}
+    if not said:
+        return None
+    matched = (best_match(wanted, tuple(said)) for wanted in (language, ENGLISH) if wanted)
+    return next((said[key] for key in matched if key is not None), next(iter(said.values())))

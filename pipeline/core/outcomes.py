@@ -1,6 +1,6 @@
 """What becomes of a message: it is delivered, dropped on purpose, or cannot be used.
 
-Reasons are closed enums, safe as metric labels.
+Reasons are closed enums, safe as metric labels. ``ignored`` are the ids that were present and not used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from pipeline.core.content import Content
+from pipeline.core.ids import IgnoredId
 from pipeline.core.kinds import Kind
 from pipeline.core.tracking import Mark
 
@@ -42,6 +43,8 @@ class RejectReason(StrEnum):
     UNKNOWN_KIND = "unknown_kind"
     ANONYMOUS = "anonymous"
     NO_USER = "no_user"
+    UNREADABLE_EXTERNAL_ID = "unreadable_external_id"
+    """The event has an external id that cannot be read, such as a number beyond its digits, and no other."""
     RECORD_TOO_LARGE = "record_too_large"
 
 
@@ -58,7 +61,7 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
 
     ``user_key`` orders and partitions. ``rule`` is the index of the rule that decided; None is the default action.
     ``shadows`` are the indexes of the shadow rules that would have decided. ``filled`` tells that the message
-    catalogue knew what the event did not say any more.
+    catalogue knew what the event did not say any more, ``is_timed`` that the event itself told when it happened.
     """
 
     kind: Kind
@@ -68,6 +71,8 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
     change: StateChange | None = None
     shadows: tuple[int, ...] = ()
     filled: bool = False
+    ignored: tuple[IgnoredId, ...] = ()
+    is_timed: bool = True
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +84,7 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
     user_key: bytes = b""
     change: StateChange | None = None
     shadows: tuple[int, ...] = ()
+    ignored: tuple[IgnoredId, ...] = ()
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
@@ -86,6 +92,7 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
 
     kind: Kind | None
     reason: RejectReason
+    ignored: tuple[IgnoredId, ...] = ()
 
 
 Outcome: TypeAlias = Deliver | Drop | Reject

@@ -17,6 +17,7 @@ import orjson
 from pipeline.core.classification import DEFAULT_MTU_RULES, MtuRules
 from pipeline.core.filters import Filter, FilterBook, Rules
 from pipeline.core.identity import AnonymousPolicy
+from pipeline.core.ids import EMPTY_IDS, EmptyIds
 from pipeline.core.kinds import SPELLINGS, Category, Kind, kind_of
 from pipeline.core.names import NameProfile, derived_name, event_names
 from pipeline.core.outcomes import RejectReason
@@ -51,8 +52,9 @@ class Plan(msgspec.Struct, frozen=True):
 class Policy:
     """What the user chose. The defaults are the settings' defaults.
 
-    ``custom_names`` maps canonical kinds to event names and is read with the profile ``custom`` only. ``version`` is a
-    hash of everything that decides or shapes: under one version the same message gives the same outcome and bytes.
+    ``custom_names`` maps canonical kinds to event names and is read with the profile ``custom`` only. ``nobody_ids``
+    are words that stand for no external id, beside the usual ones; ``empty_ids`` decides by all of them. ``version`` is
+    a hash of everything that decides or shapes: under one version the same message gives the same outcome and bytes.
     """
 
     rules: Rules = field(default_factory=lambda: preset_rules(Preset.KEEP_ALL))
@@ -61,8 +63,10 @@ class Policy:
     anonymous_engagement: AnonymousPolicy = AnonymousPolicy.DELIVER
     name_profile: NameProfile = NameProfile.ONESIGNAL
     custom_names: Mapping[str, str] = field(default_factory=dict)
+    nobody_ids: frozenset[str] = frozenset()
     mtu_rules: tuple[MtuRules, ...] = DEFAULT_MTU_RULES
     version: str = field(init=False)
+    empty_ids: EmptyIds = field(init=False, repr=False, compare=False)
     plans: Mapping[str, Plan] = field(init=False, repr=False, compare=False)
     plan_of_unknown: Callable[[str], Plan] = field(init=False, repr=False, compare=False)
 
@@ -84,10 +88,13 @@ class Policy:
         def plan_of_unknown(spelling: str) -> Plan:
             return plan_of(kind_of(spelling))
 
-        meaning = (self.rules.version, self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
+        empty_ids = EmptyIds(self.nobody_ids) if self.nobody_ids else EMPTY_IDS
+        choices = (self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
+        meaning = (self.rules.version, *choices, sorted(empty_ids.own_words))
         shaping = (RECORD_VERSION, sorted(names.items()), [rules.version for rules in self.mtu_rules])
         version = hashlib.sha256(orjson.dumps([meaning, shaping])).hexdigest()[:12]
         object.__setattr__(self, "version", version)
+        object.__setattr__(self, "empty_ids", empty_ids)
         object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})
         object.__setattr__(self, "plan_of_unknown", lru_cache(maxsize=_UNKNOWN_KINDS_REMEMBERED)(plan_of_unknown))
 

@@ -14,7 +14,9 @@ _ADDRESSES: Final = re.compile(r"""[^\s<>()\[\]"',;:/?=]{1,64}(?:@|%40)[^\s<>()\
 _LONG_WORDS: Final = re.compile(r"[A-Za-z0-9_:\-]{32,}")
 _PHONE_NUMBERS: Final = re.compile(r"\+?\(?[0-9](?:[\s().\-]{0,2}[0-9]){6,}")
 _PERSONAL_SCHEMES: Final = re.compile(r"\s*(?:tel|sms|smsto|mms|mailto|callto|facetime|whatsapp|sip):", re.IGNORECASE)
+_WEB: Final = "https://"
 _INTERNATIONAL_NUMBERS: Final = re.compile(r"(?:\+|%2B)[0-9][0-9().\-]{6,20}", re.IGNORECASE)
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def clean_reason(text: str) -> str:
@@ -34,7 +36,7 @@ def clean_url(url: str) -> str | None:
 
     None for a blank URL, one over 2,048 characters, and one that is an address itself (`tel:`, `mailto:` …).
     """
-    if len(url) > _LONGEST_URL or url.isspace() or _PERSONAL_SCHEMES.match(url):
+    if len(url) > _LONGEST_URL or url.isspace() or (not url.startswith(_WEB) and _PERSONAL_SCHEMES.match(url)):
         return None
     if "#" in url or "?" in url:
         url = url.partition("#")[0].partition("?")[0]
@@ -43,3 +45,8 @@ def clean_url(url: str) -> str | None:
     if "+" in url or "%2B" in url or "%2b" in url:
         url = _INTERNATIONAL_NUMBERS.sub(_REMOVED, url)
     return url or None
+
+
+def may_name_a_person(text: str) -> bool:
+    """Tell whether a text looks like an address, a phone number or a token; a UUID does not."""
+    return _UUID.fullmatch(text) is None and clean_reason(text) != text

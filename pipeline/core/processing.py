@@ -13,18 +13,20 @@ import msgspec
 from pipeline.core.catalogue import Catalogue, consult
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import in_sample
-from pipeline.core.identity import AnonymousPolicy, Identity, identify, user_key
+from pipeline.core.identity import AnonymousPolicy, Identity, identify, ignored_external_ids, user_key
+from pipeline.core.ids import IgnoredId
 from pipeline.core.message_ids import message_id_of
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason, StateChange
 from pipeline.core.policy import Plan
 from pipeline.core.records import build_record
 from pipeline.core.rules import KEEP, Verdict
-from pipeline.core.timestamps import event_time
+from pipeline.core.timestamps import own_time, stored_time
 from pipeline.core.tracking import Mark, TrackedUsers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.core.flaws import Flaws
     from pipeline.core.indexes import Ruling
     from pipeline.core.messages import Message
     from pipeline.core.policy import Policy
@@ -52,6 +54,7 @@ class Keep(msgspec.Struct, frozen=True, gc=False):
     change: StateChange | None
     shadows: tuple[int, ...]
     filled: bool
+    ignored: tuple[IgnoredId, ...]
 
 
 def process(
@@ -77,77 +80,94 @@ def process(
         return kept
 
     facts = event.event
-    timestamp = event_time(facts.timestamp, facts.datetime, message.timestamp)
-    record = build_record(kept.plan.shape, kept.event, kept.identity, kept.message_id, timestamp)
+    told = own_time(facts.timestamp, facts.datetime)
+    timestamp = told or stored_time(message.timestamp)
+    plan, change, ignored = kept.plan, kept.change, kept.ignored
+    record = build_record(plan.shape, kept.event, kept.identity, kept.message_id, timestamp)
     if record is None:
-        return Reject(kept.plan.kind, RejectReason.RECORD_TOO_LARGE)
-    return Deliver(kept.plan.kind, kept.user_key, record, kept.rule, kept.change, kept.shadows, kept.filled)
+        return Reject(plan.kind, RejectReason.RECORD_TOO_LARGE, ignored)
+    is_timed = told is not None
+    return Deliver(plan.kind, kept.user_key, record, kept.rule, change, kept.shadows, kept.filled, ignored, is_timed)
 
 
 def judge(event: Event, value: bytes, message: Message, policy: Policy, state: State) -> Keep | Drop | Reject:
     """Decide whether a decoded event is kept. `value` is the body that it was decoded from."""
     plan = policy.plan_for(event.event.kind)
     if plan.refusal is not None:
-        return Reject(plan.kind, plan.refusal)
+        return Reject(plan.kind, plan.refusal, _ignored(event, policy))
 
     known, learnt = event, None
     if state.catalogue is not None:
         known, learnt = consult(state.catalogue, event, plan.kind.category)
-    identity = identify(known)
+    identity = identify(known, policy.empty_ids)
+    is_plain = event.flaws is None and identity.user_id is not None and identity.user_id is event.event.external_id
+    ignored = () if is_plain else _ignored(event, policy)
     rules = plan.anonymous if identity.user_id is None else plan.identified
-    ruling = rules.ruling(known)
+    ruling = rules.ruling(known) if rules.indexes else rules.otherwise
     key = user_key(identity)
     message_id = message_id_of(event.event.id, value)
 
-    withheld: DropReason | Reject | None = None
-    if ruling.decision is not KEEP or identity.user_id is None:
-        withheld = _withhold(plan, ruling, identity, key, message_id)
+    withheld: DropReason | RejectReason | None = None
     mark = None
-    if withheld is None and (state.tracked_users is not None or ruling.decision.verdict is Verdict.TRACKED_ONLY):
+    if ruling.decision is not KEEP:
+        withheld = _withhold(ruling, key, message_id)
+    if withheld is None and identity.user_id is None:
+        withheld = _withhold_unidentified(plan.anonymous_policy, identity, event.flaws)
+    if withheld is None and (ruling.decision is not KEEP or state.tracked_users is not None):
         withheld, mark = _track(message, ruling, key, state.tracked_users)
-    if isinstance(withheld, Reject):
-        return withheld
+    if withheld is not None and isinstance(withheld, RejectReason):
+        return Reject(plan.kind, withheld, ignored)
 
     change = None if mark is None and learnt is None else StateChange(mark, learnt)
     shadows = rules.shadows_before(ruling, known) if rules.shadows else ()
     if withheld is not None:
-        return Drop(plan.kind, withheld, ruling.rule, key, change, shadows)
-    return Keep(plan, known, identity, key, message_id, ruling.rule, change, shadows, known is not event)
+        return Drop(plan.kind, withheld, ruling.rule, key, change, shadows, ignored)
+    return Keep(plan, known, identity, key, message_id, ruling.rule, change, shadows, known is not event, ignored)
 
 
-def _withhold(
-    plan: Plan, ruling: Ruling, identity: Identity, key: bytes, message_id: str
-) -> DropReason | Reject | None:
-    """Drop or reject by rule, by sample, for want of an id, or by the policy for anonymous events; None to go on."""
+def _ignored(event: Event, policy: Policy) -> tuple[IgnoredId, ...]:
+    of_identity = tuple(ignored_external_ids(event, policy.empty_ids))
+    return of_identity if event.flaws is None else event.flaws.ignored + event.flaws.unreadable + of_identity
+
+
+def _withhold(ruling: Ruling, key: bytes, message_id: str) -> DropReason | None:
+    """Drop by rule or by sample; None to go on."""
     verdict = ruling.decision.verdict
     if verdict is Verdict.DROP:
         return DropReason.RULE
     if verdict is Verdict.SAMPLE and not in_sample(ruling.decision, key, message_id):
         return DropReason.SAMPLED_OUT
-    return None if identity.user_id is not None else _withhold_unidentified(plan, identity)
+    return None
 
 
-def _withhold_unidentified(plan: Plan, identity: Identity) -> DropReason | Reject | None:
+def _withhold_unidentified(
+    policy: AnonymousPolicy, identity: Identity, flaws: Flaws | None
+) -> DropReason | RejectReason | None:
+    """Reject for want of an id, or drop or reject by the policy for anonymous events; None to go on."""
+    if flaws is not None and flaws.unreadable:
+        return RejectReason.UNREADABLE_EXTERNAL_ID  # somebody is meant: taken for anonymous, they would be billed anew
     if identity.anonymous_id is None:
-        return Reject(plan.kind, RejectReason.NO_USER)
-    outcomes: dict[AnonymousPolicy, DropReason | Reject | None] = {
-        AnonymousPolicy.DELIVER: None,
-        AnonymousPolicy.DROP: DropReason.ANONYMOUS,
-        AnonymousPolicy.REJECT: Reject(plan.kind, RejectReason.ANONYMOUS),
-    }
-    return outcomes[plan.anonymous_policy]
+        return RejectReason.NO_USER
+    match policy:
+        case AnonymousPolicy.DELIVER:
+            return None
+        case AnonymousPolicy.DROP:
+            return DropReason.ANONYMOUS
+        case AnonymousPolicy.REJECT:
+            return RejectReason.ANONYMOUS
 
 
 def _track(
     message: Message, ruling: Ruling, key: bytes, tracked_users: TrackedUsers | None
 ) -> tuple[DropReason | None, Mark | None]:
     """Ask whether the user was tracked this month by an earlier message; what is kept marks who was not."""
+    asks = ruling.decision.verdict is Verdict.TRACKED_ONLY
     if tracked_users is None:
-        return DropReason.NOT_TRACKED, None
+        return DropReason.NOT_TRACKED if asks else None, None
     marked_at = tracked_users.marked_at(key, message.timestamp)
     if marked_at is not None and marked_at < message.offset:
         return None, None
-    if ruling.decision.verdict is Verdict.TRACKED_ONLY:
+    if asks:
         return DropReason.NOT_TRACKED, None
     if marked_at == message.offset:
         return None, None

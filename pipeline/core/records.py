@@ -5,25 +5,27 @@ domain.md's name: `subscription_id`, `subscription_device_type` (the page's `sub
 `language`, `event_kind`, `failure_reason`, page and target, live activity, `url`. App, category and MTU class are in
 ``context.onesignal``, where a destination can filter on them. A localized text becomes one text: the user's language,
 else English, else the first; also where it came as one text (`pipeline.core.localized`). `pipeline.core.privacy` cleans
-the launch URL and the failure reason.
+the launch URL and the failure reason. Empty ids were taken out before (`pipeline.core.cleaning`), texts that say
+nothing are taken out here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pipeline.core.classification import mtu_class
-from pipeline.core.content import Content
-from pipeline.core.events import Details, Person
+from pipeline.core.content import Details, EventContent
+from pipeline.core.events import Person
 from pipeline.core.kinds import Channel
-from pipeline.core.localized import texts_by_language
+from pipeline.core.localized import one_text
 from pipeline.core.privacy import clean_reason, clean_url
 from pipeline.core.shortening import MAX_RECORD_BYTES, shortened
+from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from pipeline.core.kinds import Kind
 
 INTEGRATION_NAME: Final = "onesignal"
-RECORD_VERSION: Final = "1.0.0"
+RECORD_VERSION: Final = "1.1.0"
 """Names the shape of the records in ``context.integration``. It changes with the shape, not with each release."""
 
 MESSAGE_TYPES: Final[Mapping[Channel, str]] = {
@@ -50,9 +52,12 @@ MESSAGE_TYPES: Final[Mapping[Channel, str]] = {
 _LOOP_GUARD: Final = msgspec.Raw(b'{"All":true,"OneSignal New":false}')
 """Keeps Segment's OneSignal destination from turning these properties into OneSignal tags (domain.md 0.8)."""
 
-_NO_CONTENT: Final = Content()
+_SURE: Final = SURE_BEGINNINGS
+_NO_CONTENT: Final = EventContent()
 _NO_PERSON: Final = Person()
 _NO_DETAILS: Final = Details()
+_APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos")
+"""Devices whose links open an app, by the beginning of OneSignal's name of them (iOS, AndroidPush, FireOSPush …)."""
 _TEMPORARY_ID: Final = "local-"
 """A onesignal_id that begins so is one the SDK made up before it had any (domain.md 6)."""
 
@@ -81,6 +86,7 @@ class Properties(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     failure_reason: str | None = None
     live_activity_id: str | None = None
     live_activity_type: str | None = None
+    live_activity_event_kind: str | None = None
 
 
 class Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="track"):
@@ -122,7 +128,7 @@ def shape_of(kind: Kind, event_name: str, mtu_rules: Iterable[MtuRules]) -> Shap
             "category": kind.category.value,
             "mtu": classes,
         }
-        if _present(app_id) is None:
+        if shown(app_id) is None:
             del onesignal["app_id"]
         return msgspec.Raw(_encode({"integration": integration, "onesignal": onesignal}))
 
@@ -152,66 +158,58 @@ def build_record(
 
 
 def _properties(shape: Shape, event: Event) -> Properties:
-    """Collect the properties. Runs for every record, so the usual blanks are sorted out in place and not by calls."""
+    """Collect the properties. Runs for every record, so the usual texts are told by their first character, in place."""
     facts, content, person = event.event, event.message or _NO_CONTENT, event.user or _NO_PERSON
-    message_id, name, title, contents = content.id, content.name, content.title, content.contents
-    device, subscription_id, template_id = facts.subscription_device_type, facts.subscription_id, content.template_id
-    onesignal_id, language, url = facts.onesignal_id, person.language, content.url
-    message_id = message_id if message_id and not message_id.isspace() else None
-    device = device if device and not device.isspace() else None
-    language = language if language and not language.isspace() else None
-    details = () if facts.data is None or facts.data == _NO_DETAILS else _detail_values(facts.data)
-    return Properties(
+    message_id, name, title, contents = content.id or None, content.name, content.title, content.contents
+    device, language, url = facts.subscription_device_type, person.language, content.url
+    onesignal_id = facts.onesignal_id
+    device = device if device and (device[0] in _SURE or shown(device)) else None
+    language = language if language and (language[0] in _SURE or shown(language)) else None
+    if (content.app_url or content.web_url) and not shown(url):
+        url = _link_of_device(content, device)
+    properties = Properties(
         shape.kind_name,
         shape.message_type,
         message_id,
         message_id,
-        name if name and not name.isspace() else None,
-        _one_text(title, language) if title else None,
-        _one_text(contents, language) if contents else None,
+        name if name and (name[0] in _SURE or (name not in PLACEHOLDERS and not name.isspace())) else None,
+        one_text(title, language) if title else None,
+        one_text(contents, language) if contents else None,
         device,
         device,
-        subscription_id if subscription_id and not subscription_id.isspace() else None,
-        template_id if template_id and not template_id.isspace() else None,
-        _real_id(onesignal_id) or _real_id(person.onesignal_id),
+        facts.subscription_id or None,
+        content.template_id or None,
+        onesignal_id if onesignal_id and onesignal_id[0] != _TEMPORARY_ID[0] else _real_id(onesignal_id, person),
         language,
-        clean_url(url) if url else None,
-        *details,
+        clean_url(url) if url and (url[0] in _SURE or shown(url)) else None,
     )
+    kind = content.live_activity_event_kind
+    if not kind and (facts.data is None or facts.data == _NO_DETAILS):
+        return properties
+    return replace(properties, **_details(facts.data or _NO_DETAILS, kind))
 
 
-def _detail_values(details: Details) -> tuple[str | None, ...]:
-    reason = _present(details.failure_reason)
-    return (
-        _present(details.page_name),
-        _present(details.page_id),
-        _present(details.target_name),
-        _present(details.target_id),
-        clean_reason(reason) if reason else None,
-        _present(details.live_activity_id),
-        _present(details.live_activity_type),
-    )
+def _details(details: Details, live_activity_event_kind: str | None) -> dict[str, str | None]:
+    """Return the properties that only some kinds have, by name."""
+    reason = shown(details.failure_reason)
+    return {
+        **{name: shown(text) for name, text in asdict(details).items()},
+        "failure_reason": clean_reason(reason) if reason else None,
+        "live_activity_event_kind": shown(live_activity_event_kind),
+    }
 
 
-def _present(text: str | None) -> str | None:
-    return text if text and not text.isspace() else None
+def _link_of_device(content: EventContent, device: str | None) -> str | None:
+    """Return the launch URL for apps or for browsers, whichever the device opens, else the other one."""
+    is_app = device is not None and device.lower().startswith(_APP_DEVICES)
+    urls = (content.app_url, content.web_url) if is_app else (content.web_url, content.app_url)
+    return next(filter(None, map(shown, urls)), None)
 
 
-def _real_id(onesignal_id: str | None) -> str | None:
-    return onesignal_id if onesignal_id and onesignal_id[:6] != _TEMPORARY_ID and not onesignal_id.isspace() else None
-
-
-def _one_text(text: str | dict[str, Any], language: str | None) -> str | None:
-    if isinstance(text, str):
-        by_language = texts_by_language(text) if text[:1] == "{" else None
-        if by_language is None:
-            return None if text.isspace() else text
-        text = by_language
-    own = text.get(language or "")
-    if isinstance(own, str) and own and not own.isspace():
-        return own
-    others = (text.get("en"), *text.values())
-    return next((other for other in others if isinstance(other, str) and _present(other)), None)
+def _real_id(onesignal_id: str | None, person: Person) -> str | None:
+    """Return the id that OneSignal gave the user: that of the event, else that of the user."""
+    ids = (onesignal_id, person.onesignal_id)
+    return next((each for each in ids if each and not each.startswith(_TEMPORARY_ID)), None)
 
 
 def _fitted(track: Track, size: int) -> bytes | None:

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
+from pipeline.core.json_repair import beyond_64_bits, with_exact_integers
+from pipeline.core.quoted import quoted_reader
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NO_TAGS: Final = msgspec.Raw(b"{}")
 
 _PLAIN: Final = (str, int, float)  # a tuple: isinstance takes five times as long with a union
+_LONGEST_TEXT: Final = 100_000
+_read_quoted: Final = quoted_reader(r"[^'\"]{1,200}", bare_values=True)
 
 
 def plain_tags(tags: dict[str, Any]) -> dict[str, str | float]:
@@ -21,14 +26,35 @@ def plain_tags(tags: dict[str, Any]) -> dict[str, str | float]:
 
 
 def read_tags(raw: msgspec.Raw, names: Iterable[str]) -> dict[str, str]:
-    """Decode the named tags as texts; what is absent, no plain value, or cannot be read is left out."""
+    """Decode the named tags as texts; what is absent, no plain value, or cannot be read is left out.
+
+    Tags are an object, or the same object as one text: JSON, or with single quotes as OneSignal renders it.
+    """
     try:
         tags = orjson.loads(memoryview(raw))
     except orjson.JSONDecodeError:
         return {}
+    if isinstance(tags, str):
+        tags = tags_in_text(tags)
     if not isinstance(tags, dict):
         return {}
+    if any(beyond_64_bits(value) for value in tags.values()) and isinstance(exact := _exactly(bytes(raw)), dict):
+        tags = exact
     return {name: _text(tags[name]) for name in names if isinstance(tags.get(name), _PLAIN)}
+
+
+def tags_in_text(text: str) -> Any:
+    """Read tags that came as one text: JSON, or as OneSignal renders an object. Anything else is no tags."""
+    if len(text) > _LONGEST_TEXT or text.lstrip()[:1] != "{":
+        return None
+    try:
+        return orjson.loads(with_exact_integers(text.encode()))
+    except orjson.JSONDecodeError:
+        return _read_quoted(text.strip())
+
+
+def _exactly(raw: bytes) -> Any:
+    return orjson.loads(with_exact_integers(raw))
 
 
 def _text(value: str | float) -> str:

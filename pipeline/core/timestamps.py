@@ -1,37 +1,81 @@
 """When an event happened, as the ISO 8601 text that Segment takes: UTC, to the millisecond.
 
 ``event.timestamp`` has seconds, ``event.datetime`` the same instant with milliseconds (domain.md 1.2), so a readable
-``datetime`` wins, then ``timestamp``, then the time at which Kafka stored the message.
+``datetime`` wins, then ``timestamp``, then the time at which Kafka stored the message. A ``datetime`` that does not say
+its zone may be any: it yields to a ``timestamp`` that is an instant, and adds its milliseconds where both have the same
+second.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Timestamp: TypeAlias = int | float | str | None
-"""Seconds, milliseconds or microseconds since the epoch as a number or as a text, a day `20260101`, or ISO 8601."""
+"""Seconds, milliseconds, microseconds or nanoseconds since the epoch as a number or as a text, also with an exponent, a
+day `20260101`, ISO 8601, or an HTTP date."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALLEST_MILLISECONDS: Final = 100_000_000_000
 """Below: seconds (until the year 5138). From here on: milliseconds (since 1973)."""
-_FIRST_DAY, _PAST_DAYS = 10_000_000, 100_000_000
-"""Eight digits are a day (`20260101`, ISO 8601's basic form) or nothing; as seconds they would end in 1973."""
+_FIRST_DAY, _SMALLEST_SECONDS = 10_000_000, 100_000_000
+"""Eight digits are a day (`20260101`, ISO 8601's basic form) or nothing. As seconds they would end in 1973, and smaller
+numbers before: they are years, counters and times that were cut."""
 _MICROSECONDS: Final = 1_000
 """Beyond the last millisecond: microseconds (since 1978)."""
+_NANOSECONDS: Final = 1_000_000
+"""Beyond the last microsecond: nanoseconds (since 1978)."""
+_PAST_NANOSECONDS: Final = 2**63 - 1
+"""The largest number of 64 bits, which stands for never."""
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the last of the year 9999
-_NUMBER: Final = re.compile(r"\s*[0-9]{1,18}(?:\.[0-9]{1,9})?\s*", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,17})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
+)
+_WHOLE: Final = re.compile(r"\s*[0-9]+\s*", re.ASCII)
+_HTTP_DATE: Final = re.compile(
+    r"\s*(?:[a-z]{3},\s?)?(?P<day>[0-9]{1,2})\s(?P<month>[a-z]{3})\s(?P<year>[0-9]{4})\s"
+    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})\s"
+    r"(?:GMT|UTC|(?P<sign>[+-])(?P<off_hours>[0-9]{2})(?P<off_minutes>[0-9]{2}))\s*",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MILLISECONDS: Final = frozenset(f".{number:03d}Z" for number in range(1000))
 _SECOND_LENGTH: Final = len("2026-01-01T00:00:00")
 _LONGEST_TEXT: Final = 40
+
+
+class TimeSource(StrEnum):
+    """Where the time of a record comes from."""
+
+    DATETIME = "event.datetime"
+    TIMESTAMP = "event.timestamp"
+    BOTH = "event.timestamp, with the milliseconds of event.datetime"
+    KAFKA = "Kafka, for the event tells no time that can be read"
+    NONE = "nowhere: neither the event nor Kafka tells one"
+
+
+class _Time(NamedTuple):
+    """A time in milliseconds since the epoch. ``is_instant`` is false where no zone is known, and UTC was taken."""
+
+    milliseconds: int
+    is_instant: bool
 
 
 @lru_cache(maxsize=8192)
 def _second_text(seconds: int) -> str:
     """Write a second. Events come in runs of the same few seconds, so it is remembered."""
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=8192)
+def _usual_second(timestamp: Timestamp) -> str | None:
+    """Write the second of a timestamp that counts seconds; None for any other."""
+    if isinstance(timestamp, int) and 0 < timestamp < _SMALLEST_MILLISECONDS:
+        return _second_text(timestamp)
+    return None
 
 
 def iso_text(milliseconds: int) -> str:
@@ -42,52 +86,111 @@ def iso_text(milliseconds: int) -> str:
 
 def event_time(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> str | None:
     """Choose and write the time of an event; None when neither it nor Kafka (``-1``) tells one."""
+    return own_time(timestamp, datetime_text) or stored_time(stored_milliseconds)
+
+
+def own_time(timestamp: Timestamp, datetime_text: str | None) -> str | None:
+    """Write the time that the event itself tells; None when it tells none that can be read."""
     # The usual case needs no parsing: the text is the timestamp's own second, with milliseconds.
     if (
         datetime_text
+        and datetime_text[:_SECOND_LENGTH] == _usual_second(timestamp)
         and datetime_text[_SECOND_LENGTH:] in _MILLISECONDS
-        and isinstance(timestamp, int)
-        and 0 < timestamp < _SMALLEST_MILLISECONDS
-        and datetime_text[:_SECOND_LENGTH] == _second_text(timestamp)
     ):
         return datetime_text
-    milliseconds = _from_text(datetime_text) if datetime_text else None
-    if milliseconds is None:
-        milliseconds = _from_text(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
-    if milliseconds is None:
-        milliseconds = _in_range(stored_milliseconds)
+    chosen = _chosen(timestamp, datetime_text)
+    return None if chosen is None else iso_text(chosen[0])
+
+
+def stored_time(stored_milliseconds: int) -> str | None:
+    """Write the time at which Kafka stored a message; None where it tells none (``-1``)."""
+    milliseconds = _in_range(stored_milliseconds)
     return None if milliseconds is None else iso_text(milliseconds)
 
 
-def _from_number(number: float | None) -> int | None:
-    if number is None or number < 0 or number >= (_LATEST_MILLISECONDS + 1) * _MICROSECONDS:
+def time_source(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> TimeSource:
+    """Tell where `event_time` takes the time from."""
+    chosen = _chosen(timestamp, datetime_text)
+    if chosen is not None:
+        return chosen[1]
+    return TimeSource.NONE if stored_time(stored_milliseconds) is None else TimeSource.KAFKA
+
+
+def _chosen(timestamp: Timestamp, datetime_text: str | None) -> tuple[int, TimeSource] | None:
+    told = _from_text(datetime_text) if datetime_text else None
+    if told is not None and told.is_instant:
+        return told.milliseconds, TimeSource.DATETIME
+    counted = _from_text(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
+    if told is None:
+        return None if counted is None else (counted.milliseconds, TimeSource.TIMESTAMP)
+    if counted is None or not counted.is_instant:
+        return told.milliseconds, TimeSource.DATETIME
+    in_same_second = told.milliseconds // 1000 == counted.milliseconds // 1000
+    if in_same_second and told.milliseconds % 1000:
+        return told.milliseconds, TimeSource.BOTH
+    return counted.milliseconds, TimeSource.TIMESTAMP
+
+
+def _from_number(number: float | None) -> _Time | None:
+    if number is None or number < _FIRST_DAY or number >= _PAST_NANOSECONDS:
         return None
-    if number > _LATEST_MILLISECONDS:
-        return _in_range(int(number // _MICROSECONDS))
-    if _FIRST_DAY <= number < _PAST_DAYS:
+    if number < _SMALLEST_SECONDS:
         return _day(int(number))
-    return _in_range(round(number if number >= _SMALLEST_MILLISECONDS else number * 1000))
+    if number >= (_LATEST_MILLISECONDS + 1) * _MICROSECONDS:
+        return _instant(int(number // _NANOSECONDS))
+    if number > _LATEST_MILLISECONDS:
+        return _instant(int(number // _MICROSECONDS))
+    return _instant(round(number if number >= _SMALLEST_MILLISECONDS else number * 1000))
 
 
-def _day(digits: int) -> int | None:
+def _day(digits: int) -> _Time | None:
     try:
         day = datetime(digits // 10_000, digits // 100 % 100, digits % 100, tzinfo=UTC)
     except ValueError:
         return None
-    return _in_range((day - _EPOCH) // timedelta(milliseconds=1))
+    return _time(day, is_instant=False)
 
 
-def _from_text(text: str) -> int | None:
+def _from_text(text: str) -> _Time | None:
     if len(text) > _LONGEST_TEXT:
         return None
     if _NUMBER.fullmatch(text):
-        return _from_number(float(text) if "." in text else int(text))
+        return _from_number(int(text) if _WHOLE.fullmatch(text) else float(text))
+    if http_date := _HTTP_DATE.fullmatch(text):
+        return _from_http_date(http_date)
+    bare = text.strip().removesuffix(" UTC")
     try:
-        instant = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
+        moment = datetime.fromisoformat(bare)
     except ValueError:
         return None
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-    return _in_range((instant - _EPOCH) // timedelta(milliseconds=1))
+    return _time(moment, is_instant=moment.tzinfo is not None or bare != text.strip())
+
+
+def _from_http_date(found: re.Match[str]) -> _Time | None:
+    offset = timedelta(hours=int(found["off_hours"] or 0), minutes=int(found["off_minutes"] or 0))
+    try:
+        moment = datetime(
+            int(found["year"]),
+            _MONTHS.index(found["month"].lower()) + 1,
+            int(found["day"]),
+            int(found["hour"]),
+            int(found["minute"]),
+            int(found["second"]),
+            tzinfo=timezone(-offset if found["sign"] == "-" else offset),
+        )
+    except ValueError:
+        return None
+    return _time(moment, is_instant=True)
+
+
+def _time(moment: datetime, *, is_instant: bool) -> _Time | None:
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    milliseconds = _in_range((moment - _EPOCH) // timedelta(milliseconds=1))
+    return None if milliseconds is None else _Time(milliseconds, is_instant)
+
+
+def _instant(milliseconds: int) -> _Time | None:
+    return None if _in_range(milliseconds) is None else _Time(milliseconds, is_instant=True)
 
 
 def _in_range(milliseconds: int) -> int | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from pipeline.core.ids import IdField
 from pipeline.core.kinds import KINDS
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.metrics.breaker import BreakerMetrics
@@ -61,6 +62,17 @@ class ProcessorMetrics:
             "Late engagements that were given the name, title, contents, template and link which earlier events had.",
             registry=registry,
         )
+        self._untimed = Counter(
+            f"{prefix}_without_time_total",
+            "Forwarded events that told no time that can be read; their record has Kafka's, if it has one.",
+            registry=registry,
+        )
+        self._ignored_ids = Counter(
+            "onesignal_pipeline_ids_ignored_total",
+            "Ids that were present and not used, for they stand for nobody, such as `null` or `{{ event.id }}`.",
+            ("field",),
+            registry=registry,
+        )
         self.breaker = BreakerMetrics(registry)
         self._begin()
 
@@ -69,6 +81,8 @@ class ProcessorMetrics:
         for kind in KINDS.values():
             self._forwarded.labels(*_labels(kind))
             self._dropped.labels(*_labels(kind), DropReason.RULE.value)
+        for field in IdField:
+            self._ignored_ids.labels(field.value)
         for reason in RejectReason:
             self._rejected.labels(*_labels(None), reason.value)
 
@@ -101,6 +115,15 @@ class ProcessorMetrics:
     def filled(self, events: int) -> None:
         """Count forwarded events that the message catalogue filled in."""
         self._filled.inc(events)
+
+    def untimed(self, events: int) -> None:
+        """Count forwarded events without a time of their own."""
+        self._untimed.inc(events)
+
+    def ignored_ids(self, ids: Mapping[IdField, int]) -> None:
+        """Count ids that were not used, by field."""
+        for field, count in ids.items():
+            self._ignored_ids.labels(field.value).inc(count)
 
     def given_back(self, messages: int) -> None:
         """Count messages given back unsettled."""

@@ -21,7 +21,7 @@ from pipeline.settings.choices import (
 )
 from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
 from pipeline.settings.memory_section import MemorySettings
-from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, WriteKey
+from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, Words, WriteKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,11 @@ class ProcessorSettings(Section):
     )
     anonymous_engagement: AnonymousPolicy = Field(
         default=AnonymousPolicy.DELIVER, description="What happens to engagement events without an external id."
+    )
+    nobody_ids: Words = Field(
+        default="",
+        description="Words that stand for no user where events have them as external id, separated by commas, such as "
+        "`guest,1,email`; beside `null`, `anonymous` and the like, which always do.",
     )
     name_profile: NameProfile = Field(
         default=NameProfile.ONESIGNAL,

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field, SecretStr
 from yarl import URL
 
+from pipeline.core.ids import EMPTY_IDS, EmptyReason
 from pipeline.settings.masking import presentable
 
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -68,6 +69,16 @@ def _long_secret(value: SecretStr) -> SecretStr:
     if length < _SECRET_LENGTH:
         raise ValueError(f"it has {length} characters")
     return value
+
+
+def _words(value: str) -> str:
+    words = [word.strip() for word in value.split(",")] if value.strip() else []
+    for word in words:
+        if EMPTY_IDS.reason(word) is EmptyReason.BLANK:
+            raise ValueError("there is nothing between two commas")
+        if EMPTY_IDS.reason(word) is EmptyReason.NOTHING_LEFT:
+            raise ValueError(f"`{presentable(word)}` is nothing without its quotes and brackets")
+    return ",".join(words)
 
 
 def _url(value: str) -> str:
@@ -164,6 +175,7 @@ RegistryUrl = Annotated[
     AfterValidator(_url),
     Expected("an address such as `https://registry.example:8081`; Apicurio's ends in `/apis/ccompat/v7`"),
 ]
+Words = Annotated[str, AfterValidator(_words), Expected("words, separated by commas, such as `guest,1,email`")]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file), Expected("the path of a file that can be read")]
 Folder = Annotated[
     Path, AfterValidator(_writable_folder), Expected("the path of a folder that can be written, or made")

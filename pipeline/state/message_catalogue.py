@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from pipeline.core.catalogue import usable
 from pipeline.core.content import Content
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ class MessageCatalogue:
             if len(value) > MOST_BYTES:
                 continue
             try:
-                content = _decode(value).content
+                content = usable(_decode(value).content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
-            self._remember(content, min(record.timestamp, self._now_ms))
+            if content is not None:
+                self._remember(content, min(record.timestamp, self._now_ms))
 
     def _remember(self, content: Content, at_ms: int) -> None:
         oldest_ms = self._now_ms - self._age_ms

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.core.events import Event
 from pipeline.core.identity import identify, user_key
+from pipeline.core.ids import EMPTY_IDS
 from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.mistakes import variable
@@ -19,6 +20,7 @@ from pipeline.state.reading import POLL_MS, open_consumer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from pipeline.core.ids import EmptyIds
     from pipeline.core.messages import Message
     from pipeline.core.outcomes import RejectReason
     from pipeline.kafka.connection import ConnectionOptions
@@ -55,12 +57,23 @@ class Sample:
         )
 
 
-def judge(messages: Iterable[Message], partitions: int, decode: Callable[[bytes], Event | RejectReason]) -> Sample:
-    """Count the events that are not where Kafka's default partitioner puts their user, nor keyed by the user."""
+def judge(
+    messages: Iterable[Message],
+    partitions: int,
+    decode: Callable[[bytes], Event | RejectReason],
+    empty_ids: EmptyIds = EMPTY_IDS,
+) -> Sample:
+    """Count the events that are not where Kafka's default partitioner puts their user, nor keyed by the user.
+
+    A message whose key is an empty id, such as ``null``, is passed over: its producer keys by user, and took a word
+    that stands for nobody for one.
+    """
     looked_at = misplaced = 0
     for message in messages:
+        if message.key and empty_ids.reason(message.key.decode(errors="replace")) is not None:
+            continue
         event = None if message.value is None else decode(message.value)
-        key = user_key(identify(event)) if isinstance(event, Event) else b""
+        key = user_key(identify(event, empty_ids)) if isinstance(event, Event) else b""
         if key:
             looked_at += 1
             misplaced += message.key != key and partition_for(key, partitions) != message.partition

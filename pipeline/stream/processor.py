@@ -138,6 +138,10 @@ class Processor:
         self._rules_metrics.decided(tally.rules.kept, tally.rules.dropped, tally.rules.shadowed)
         if tally.filled:
             self._metrics.filled(tally.filled)
+        if tally.untimed:
+            self._metrics.untimed(tally.untimed)
+        if tally.ignored_ids:
+            self._metrics.ignored_ids(tally.ignored_ids)
         if tally.foreign_keys:
             self._metrics.foreign_keys(tally.foreign_keys)
             self._warn_of_foreign_keys(decided)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.events import Event
     from pipeline.core.filters import Rules
+    from pipeline.core.ids import IdField, IgnoredId
     from pipeline.core.kinds import Kind
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.core.outcomes import StateChange
@@ -50,6 +51,10 @@ class Tally:
     """Forwarded events whose message was not keyed by their user: order is not promised for them."""
     filled: int
     """Forwarded events to which the message catalogue gave what they did not say any more."""
+    untimed: int
+    """Forwarded events that told no time that can be read, so theirs is Kafka's."""
+    ignored_ids: Mapping[IdField, int]
+    """Ids that were present and not used, for they stand for nobody or for nothing."""
     rules: RuleTally
 
     @property
@@ -106,10 +111,11 @@ def sort_batch(
                 sorting.delivered(delivered, message)
             case Drop() as dropped:
                 sorting.dropped_one(dropped, message)
-            case Reject(kind=kind, reason=reason):
+            case Reject(kind=kind, reason=reason, ignored=ignored):
                 letter = DeadLetter(stage=Stage.PROCESSOR, reason=reason, message=message, rules_version=rules)
                 letters.append(letter)
                 sorting.rejected[kind, reason] += 1
+                sorting.ignored(ignored)
     return SortedBatch(
         batch=batch,
         changes=sorting.changes,
@@ -134,12 +140,17 @@ class _Sorting:
         self._shadowed_by: Counter[int | None] = Counter()
         self._foreign_keys = 0
         self._filled = 0
+        self._untimed = 0
+        self._ignored_ids: Counter[IdField] = Counter()
 
     def delivered(self, outcome: Deliver, message: Message) -> None:
         self._forwarded[outcome.kind] += 1
         self._kept_by[outcome.rule] += 1
         self._foreign_keys += message.key != outcome.user_key
         self._filled += outcome.filled
+        self._untimed += not outcome.is_timed
+        if outcome.ignored:
+            self.ignored(outcome.ignored)
         if outcome.change is not None:
             self._change(outcome.change)
         if outcome.shadows:
@@ -148,6 +159,8 @@ class _Sorting:
     def dropped_one(self, outcome: Drop, message: Message) -> None:
         kind, reason = outcome.kind, outcome.reason
         self._dropped[kind, reason] += 1
+        if outcome.ignored:
+            self.ignored(outcome.ignored)
         if reason in _BY_RULE:
             self._dropped_by[outcome.rule] += 1
             if kind is not None and kind.category is Category.DELIVERY and outcome.user_key:
@@ -157,6 +170,10 @@ class _Sorting:
         if outcome.shadows:
             self._shadowed(outcome, message)
 
+    def ignored(self, ids: Iterable[IgnoredId]) -> None:
+        for each in ids:
+            self._ignored_ids[each.field] += 1
+
     def tally(self, *, received: int) -> Tally:
         return Tally(
             received=received,
@@ -165,6 +182,8 @@ class _Sorting:
             rejected=self.rejected,
             foreign_keys=self._foreign_keys,
             filled=self._filled,
+            untimed=self._untimed,
+            ignored_ids=self._ignored_ids,
             rules=RuleTally(
                 kept=self._named(self._kept_by.items()),
                 dropped=self._named(self._dropped_by.items()),

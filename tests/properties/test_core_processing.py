@@ -156,7 +156,9 @@ def test_no_token_address_or_number_of_a_subscription_leaves(
 
 
 @given(
-    st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 60_000), st.sampled_from(["title", "contents"])
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.integers(0, 60_000),
+    st.sampled_from(["title", "contents"]),
 )
 def test_long_texts_are_cut_to_the_limit_and_no_further(text: str, times: int, field: str) -> None:
     content = {"title": "", "contents": "", field: text * (times // max(len(text), 1))}

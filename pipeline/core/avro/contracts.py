@@ -150,6 +150,7 @@ _PROPERTIES: Final = _record(
     _optional("failure_reason", "Why it failed, without addresses, phone numbers and tokens."),
     _optional("live_activity_id", "Live activities: which one."),
     _optional("live_activity_type", "Live activities: the type of it."),
+    _optional("live_activity_event_kind", "Live activities: start, update or end."),
 )
 
 _INTEGRATION: Final = _record(
@@ -182,7 +183,7 @@ _CONTEXT: Final = _record(
 
 SEGMENT_RECORD: Final = Contract(
     "segment-record",
-    1,
+    2,
     _record(
         "SegmentRecord",
         "One record for Segment: the track call of schemas/segment-record.schema.json.",

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from pipeline.core.billing_month import EPOCH, BillingMonth
-from pipeline.core.identity import names_somebody
+from pipeline.core.ids import EMPTY_IDS, EmptyIds
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.mistakes import variable
 
@@ -98,6 +98,7 @@ class IdRows:
     hasher: UserHasher
     partitions: int
     months: Months
+    empty_ids: EmptyIds = EMPTY_IDS
 
     def read(self, row: Mapping[str, str]) -> FileUser:
         """Return the user of a row."""
@@ -106,7 +107,7 @@ class IdRows:
             raise RowMistakeError("user_id is empty")
         if user_id != user_id.strip() or not user_id.isprintable():
             raise RowMistakeError("user_id has spaces around it or characters that cannot be seen, or is not UTF-8")
-        if not names_somebody(user_id):
+        if self.empty_ids.reason(user_id) is not None:
             raise RowMistakeError("user_id names nobody, as `null` or `anonymous`: events with it are anonymous")
         key = user_id.encode()
         month = self.months.number(row.get("month", ""))

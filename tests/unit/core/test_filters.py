@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.content import Content
+from pipeline.core.content import EventContent
 from pipeline.core.events import Event, Facts, Person
 from pipeline.core.filters import FilterBook, in_sample
 from pipeline.core.kinds import KINDS, kind_of
@@ -78,12 +78,12 @@ ASKING = [
 
 @pytest.mark.parametrize("condition", ASKING)
 @pytest.mark.parametrize("other", ["app_id: a", "message_id: m-1"])
-@pytest.mark.parametrize("message", [None, Content(id="m-1")], ids=["no message", "an empty message"])
+@pytest.mark.parametrize("message", [None, EventContent(id="m-1")], ids=["no message", "an empty message"])
 @pytest.mark.parametrize("user", [None, Person()], ids=["no user", "an empty user"])
 def test_a_condition_on_what_an_event_has_not_fails(
     condition: str,
     other: str,
-    message: Content | None,
+    message: EventContent | None,
     user: Person | None,
 ) -> None:
     asked = Event(event=Facts(kind="message.push.sent", app_id="a", external_id="u"), message=message, user=user)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.events import Event, Facts, Person
-from pipeline.core.identity import DISALLOWED_IDS, Identity, identify, user_key
+from pipeline.core.identity import Identity, identify, user_key
+from pipeline.core.ids import DISALLOWED_IDS
 
 DOMAIN_LIST = (
     "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown <nil> "
@@ -37,7 +38,7 @@ def test_an_id_that_names_nobody_counts_as_missing(word: str) -> None:
 
 
 def test_the_list_is_that_of_the_domain() -> None:
-    assert {"", *DOMAIN_LIST.split()} == DISALLOWED_IDS
+    assert {"", *DOMAIN_LIST.split(), "nan", "all"} == DISALLOWED_IDS
 
 
 def test_an_event_without_a_person_is_read() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.identity import AnonymousPolicy
+from pipeline.core.ids import EmptyReason, IdField, IgnoredId
 from pipeline.core.kinds import KINDS, Kind, kind_of
 from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason
@@ -118,7 +119,8 @@ def test_anonymous_events_are_delivered_by_default() -> None:
 @pytest.mark.parametrize("policy", AnonymousPolicy)
 def test_an_event_about_nobody_is_rejected(policy: AnonymousPolicy) -> None:
     found = outcome(Policy(anonymous_engagement=policy), external_id="", subscription_id="0")
-    assert found == Reject(CLICKED, RejectReason.NO_USER)
+    ignored = IgnoredId("event.subscription_id", IdField.SUBSCRIPTION_ID, "0", EmptyReason.WORD)
+    assert found == Reject(CLICKED, RejectReason.NO_USER, (ignored,))
 
 
 def test_an_event_about_nobody_that_a_rule_drops_is_dropped() -> None:

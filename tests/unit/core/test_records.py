@@ -60,7 +60,7 @@ def test_the_record_of_the_typical_event() -> None:
             "url": "https://shop.example/new-year",
         },
         "context": {
-            "integration": {"name": "onesignal", "version": "1.0.0"},
+            "integration": {"name": "onesignal", "version": "1.1.0"},
             "onesignal": {
                 "app_id": "7d1c3c52-7a7d-4a30-8f0c-8b4f4b9f6a11",
                 "channel": "push",

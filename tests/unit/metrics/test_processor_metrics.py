@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
+from pipeline.core.ids import IdField
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel, kind_of
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
@@ -66,6 +67,7 @@ def test_every_label_value_is_a_member_of_an_enum_or_none(registry: CollectorReg
         "channel": {each.value for each in Channel} | {NO_KIND},
         "action": {each.value for each in Action} | {NO_KIND},
         "category": {each.value for each in Category} | {NO_KIND},
+        "field": {each.value for each in IdField},
         "reason": {each.value for each in (*DropReason, *RejectReason)},
     }
     labels = [sample.labels for family in registry.collect() for sample in family.samples]

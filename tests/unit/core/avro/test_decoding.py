@@ -11,7 +11,7 @@ from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.memory import Memory
 from pipeline.core.avro.schema_types import UnusableSchemaError, read_record, read_schema
-from pipeline.core.content import Content
+from pipeline.core.content import EventContent
 from pipeline.core.events import Event, decode
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.tags import NO_TAGS, read_tags
@@ -245,7 +245,7 @@ def test_blocks_may_say_their_size_and_come_one_after_the_other() -> None:
     )
     blocks = b"\x01\x08\x02a\x02b" + b"\x02\x02c\x02d" + b"\x00"
     event = decoded(FRAME + blocks + blocks + b"\x02k", schema)
-    assert event.message == Content(title={"a": "b", "c": "d"})
+    assert event.message == EventContent(title={"a": "b", "c": "d"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""What the value of a field becomes where a body is read field by field.
+
+- A number where a text is due is taken as its text; a boolean, list or object there counts as absent.
+- A text, list or object where an object or a time is due counts as absent.
+- An integer beyond 64 bits raises `LongIntegerError` once: the body must then be parsed with its exact digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline.core.cleaning import texts_without_nul
+from pipeline.core.json_repair import beyond_64_bits
+from pipeline.core.tags import tags_in_text
+from pipeline.core.texts import shown, without_nul
+
+if TYPE_CHECKING:
+    from pipeline.core.content import Localized
+
+_LARGEST_EXACT_FLOAT: Final = 2.0**53
+
+
+class LongIntegerError(Exception):
+    """A field holds a number that may have been an integer beyond 64 bits."""
+
+
+def plain_text(value: object) -> str | None:
+    """Return a text without U+0000, or a whole number as its text; None for anything else, and for a blank one."""
+    if isinstance(value, str):
+        return None if not value or value.isspace() else without_nul(value)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_FLOAT:
+        return str(int(value))
+    return None
+
+
+def text(value: object) -> str | None:
+    """Return a text that says something."""
+    return shown(plain_text(value))
+
+
+def localized(value: object) -> Localized:
+    """Return a text, or one text for each language."""
+    return texts_without_nul(value) or None if isinstance(value, dict) else text(value)
+
+
+def time(value: object) -> int | float | str | None:
+    """Return a time as it came."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else text(value)
+
+
+def tags(value: object) -> dict[str, Any] | None:
+    """Return tags by name, also out of one text."""
+    found = tags_in_text(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) and found else None
+
+
+def is_unreadable(value: object) -> bool:
+    """Tell whether an id is present and cannot be read.
+
+    That is a fraction, a number whose exact digits are not known, a list or an object. Null, booleans, and lists and
+    objects without anything in them mean no id.
+    """
+    if isinstance(value, list | dict):
+        return bool(value)
+    return isinstance(value, float) and plain_text(value) is None
+
+
+def may_be_long_integer(value: object) -> bool:
+    """Tell whether the digits of an integer may have been lost, in a value or in one of an object's values."""
+    return beyond_64_bits(value) or (isinstance(value, dict) and any(map(beyond_64_bits, value.values())))
