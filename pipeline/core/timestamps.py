@@ -53,8 +53,8 @@ class TimeSource(StrEnum):
     DATETIME = "event.datetime"
     TIMESTAMP = "event.timestamp"
     BOTH = "event.timestamp, with the milliseconds of event.datetime"
-    KAFKA = "Kafka, for the event tells no time that can be read"
-    NONE = "nowhere: neither the event nor Kafka tells one"
+    KAFKA = "Kafka, because the event has no readable time"
+    NONE = "nowhere: neither the event nor Kafka has one"
 
 
 class _Time(NamedTuple):
