@@ -1,4 +1,4 @@
-"""Take out of a decoded event the ids that are empty, and U+0000.
+"""Take out of a decoded event the ids that are empty; and U+0000, which goes nowhere.
 
 Nearly every event is clean, and `is_clean` is written to tell so fast: a first or last character settles most ids. Two
 things are left to others. External ids are chosen in `pipeline.core.identity`, for the policy may name further words
@@ -7,23 +7,22 @@ that stand for nobody. Texts are judged where they are used (`pipeline.core.text
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from msgspec.structs import asdict, astuple, replace
+from msgspec.structs import asdict, replace
 
 from pipeline.core.content import EventContent
 from pipeline.core.flaws import Flaws
 from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
 from pipeline.core.privacy import may_name_a_person
-from pipeline.core.texts import NUL, PLACEHOLDERS, shown, without_nul
+from pipeline.core.texts import PLACEHOLDERS, shown, texts_without_nul, without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from msgspec import Struct
 
-    from pipeline.core.content import Localized
-    from pipeline.core.events import Event, Person
+    from pipeline.core.events import Event
 
     _Struct = TypeVar("_Struct", bound=Struct)
 
@@ -47,7 +46,6 @@ _LAST: Final = EMPTY_IDS.sure_last
 _reason: Final = EMPTY_IDS.reason
 _NO_KINDS: Final = PLACEHOLDERS | {""}
 _NO_CONTENT: Final = EventContent()
-_LOCALIZED: Final = frozenset({"title", "contents"})
 
 
 def is_clean(event: Event) -> bool:
@@ -75,51 +73,14 @@ def is_clean(event: Event) -> bool:
     )
 
 
-def holds_nul(event: Event) -> bool:
-    """Tell whether any text of an event has U+0000, which goes nowhere."""
-    facts, content, person = event.event, event.message or _NO_CONTENT, event.user
-    texts = (
-        f"{facts.kind}{facts.id}{facts.app_id}{facts.subscription_device_type}{facts.subscription_id}"
-        f"{facts.onesignal_id}{facts.external_id}{facts.external_user_id}{event.external_user_id}{content.id}"
-        f"{content.name}{content.template_id}{content.url}{content.app_url}{content.web_url}"
-        f"{content.live_activity_event_kind}"
-    )
-    return (
-        NUL in texts
-        or _localized_holds_nul(content.title)
-        or _localized_holds_nul(content.contents)
-        or (facts.data is not None and any(text and NUL in text for text in astuple(facts.data)))
-        or (person is not None and _person_holds_nul(person))
-    )
-
-
-def _person_holds_nul(person: Person) -> bool:
-    return NUL in f"{person.onesignal_id}{person.external_id}{person.language}{person.external_user_id}"
-
-
-def _localized_holds_nul(localized: Localized) -> bool:
-    texts = (*localized, *localized.values()) if isinstance(localized, dict) else (localized,)
-    return any(isinstance(text, str) and NUL in text for text in texts)
-
-
 def cleaned(event: Event) -> Event:
-    """Return an event without empty ids and without U+0000; the ids that were ignored are in its flaws."""
+    """Return an event without empty ids, and with a blank kind where it says nothing; the ids are in its flaws."""
     ignored: list[IgnoredId] = []
-    facts = _cleaned(event.event, "event", ignored)
-    content = None if event.message is None else _cleaned(event.message, "message", ignored)
-    person = None if event.user is None else _cleaned(event.user, "user", ignored)
-    if facts.data is not None:
-        facts = replace(facts, data=_cleaned(facts.data, "event.data", ignored))
-    external_id = event.external_user_id and without_nul(event.external_user_id)
+    facts = _with_usable_ids(event.event, "event", ignored)
+    content = None if event.message is None else _with_usable_ids(event.message, "message", ignored)
+    person = None if event.user is None else _with_usable_ids(event.user, "user", ignored)
     flaws = Flaws(ignored=tuple(ignored)) if ignored else None
-    return replace(
-        event,
-        event=replace(facts, kind=shown(facts.kind) or ""),
-        message=content,
-        user=person,
-        external_user_id=external_id,
-        flaws=flaws,
-    )
+    return replace(event, event=replace(facts, kind=shown(facts.kind) or ""), message=content, user=person, flaws=flaws)
 
 
 def with_subscription(event: Event, subscription_id: str | None) -> Event:
@@ -132,39 +93,41 @@ def with_subscription(event: Event, subscription_id: str | None) -> Event:
 
 
 def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | None:
-    """Return an id without U+0000 if it names something, else None; an ignored one is added to a list."""
+    """Return an id if it names something, else None; an ignored one is added to a list."""
     if not text:
         return None
-    found = without_nul(text)
-    reason = _reason(found)
-    if reason is None and path == SUBSCRIPTION_ID and may_name_a_person(found):
+    reason = _reason(text)
+    if reason is None and path == SUBSCRIPTION_ID and may_name_a_person(text):
         reason = EmptyReason.PERSONAL
     if reason is None:
-        return found
+        return text
     if reason is not EmptyReason.BLANK:
-        ignored.append(IgnoredId(path, ID_FIELDS[path], found, reason))
+        ignored.append(IgnoredId(path, ID_FIELDS[path], text, reason))
     return None
 
 
-def texts_without_nul(texts: dict[str, Any]) -> dict[str, Any]:
-    """Return one text for each language, without U+0000."""
-    if not _localized_holds_nul(texts):
-        return texts
-    return {
-        without_nul(language): without_nul(text) if isinstance(text, str) else text for language, text in texts.items()
+def event_without_nul(event: Event) -> Event:
+    """Return an event without U+0000 in any text of it."""
+    facts = _without_nul(event.event)
+    return replace(
+        event,
+        event=facts if facts.data is None else replace(facts, data=_without_nul(facts.data)),
+        message=None if event.message is None else _without_nul(event.message),
+        user=None if event.user is None else _without_nul(event.user),
+        external_user_id=event.external_user_id and without_nul(event.external_user_id),
+    )
+
+
+def _with_usable_ids(part: _Struct, path: str, ignored: list[IgnoredId]) -> _Struct:
+    texts = {f"{path}.{name}": getattr(part, name) for name in part.__struct_fields__}
+    changed = {
+        here.rpartition(".")[2]: usable_id(here, text, ignored) for here, text in texts.items() if here in ID_FIELDS
     }
-
-
-def _cleaned(part: _Struct, path: str, ignored: list[IgnoredId]) -> _Struct:
-    """Clean the ids of one part, but for external ids, and take U+0000 out of all its texts."""
-    changed: dict[str, object] = {}
-    for name, value in asdict(part).items():
-        if isinstance(value, str):
-            here = f"{path}.{name}"
-            if here in ID_FIELDS:
-                changed[name] = usable_id(here, value, ignored)
-            elif name != "timestamp":
-                changed[name] = without_nul(value)
-        elif isinstance(value, dict) and name in _LOCALIZED:
-            changed[name] = texts_without_nul(value)
     return replace(part, **changed)
+
+
+def _without_nul(part: _Struct) -> _Struct:
+    values = asdict(part).items()
+    texts = {name: without_nul(value) for name, value in values if isinstance(value, str)}
+    localized = {name: texts_without_nul(value) for name, value in values if isinstance(value, dict)}
+    return replace(part, **texts, **localized)

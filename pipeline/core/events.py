@@ -16,7 +16,7 @@ import orjson
 from msgspec.structs import astuple, fields
 
 from pipeline.core.body_shapes import DATA, EVENT, MESSAGE, USER, canonical_form
-from pipeline.core.cleaning import cleaned, holds_nul, is_clean, with_subscription
+from pipeline.core.cleaning import cleaned, is_clean, with_subscription
 from pipeline.core.content import Details, EventContent, Text
 from pipeline.core.field_values import plain_text
 from pipeline.core.flaws import Flaws
@@ -140,8 +140,6 @@ _decode_snake: Final = _flat_decoder(lambda path: _SHORT_NAMES.get(path) or path
 
 _decode_owner: Final = msgspec.json.Decoder(_Owner).decode
 
-_BACKSLASH: Final = ord("\\")
-
 
 def decode(value: bytes) -> Event | RejectReason:
     """Decode an event of any known shape, or tell why it cannot be used. Total over any bytes.
@@ -157,8 +155,7 @@ def decode(value: bytes) -> Event | RejectReason:
             event = _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _decode_tolerantly(value)
-    # Without a backslash there is no escape, and so no U+0000: a look for one byte costs next to nothing.
-    if not is_clean(event) or (_BACKSLASH in value and holds_nul(event)):
+    if not is_clean(event):
         event = cleaned(event)
     return event if event.event.kind and event.event.subscription_id else second_look(event, value)
 

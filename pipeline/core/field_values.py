@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.core.cleaning import texts_without_nul
 from pipeline.core.json_repair import beyond_64_bits
 from pipeline.core.tags import tags_in_text
-from pipeline.core.texts import shown, without_nul
+from pipeline.core.texts import shown, texts_without_nul, without_nul
 
 if TYPE_CHECKING:
     from pipeline.core.content import Localized

@@ -6,7 +6,7 @@ Ids have stricter rules of their own (`pipeline.core.ids`); these are for all ot
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pipeline.core.content import Localized
@@ -40,3 +40,10 @@ def says_nothing(text: Localized) -> bool:
 def without_nul(text: str) -> str:
     """Return a text without U+0000, which databases behind a destination refuse."""
     return text.replace(NUL, "") if NUL in text else text
+
+
+def texts_without_nul(texts: dict[str, Any]) -> dict[str, Any]:
+    """Return one text for each language, without U+0000."""
+    return {
+        without_nul(language): without_nul(text) if isinstance(text, str) else text for language, text in texts.items()
+    }

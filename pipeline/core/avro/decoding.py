@@ -16,7 +16,7 @@ from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.schema_types import parse_schema, read_record
 from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
-from pipeline.core.cleaning import cleaned, holds_nul, is_clean
+from pipeline.core.cleaning import cleaned, is_clean
 from pipeline.core.content import Details, EventContent
 from pipeline.core.events import Event, Facts, Person
 from pipeline.core.outcomes import RejectReason
@@ -59,12 +59,4 @@ def event_decoder(writer_schema: str) -> DecodeEvent:
 
 
 def _decoder(writer: Type, reader: Record) -> DecodeEvent:
-    read = reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN)
-
-    def decode(value: bytes, start: int) -> Event | RejectReason:
-        event: Event | RejectReason = read(value, start)
-        if not isinstance(event, Event) or (is_clean(event) and not holds_nul(event)):
-            return event
-        return cleaned(event)
-
-    return decode
+    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN, mending=(is_clean, cleaned))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Read: TypeAlias = Callable[[bytes, int], Any]
     """Return the record whose body starts at a place and ends where the bytes end."""
     Refusals: TypeAlias = Sequence[tuple[type[Exception] | tuple[type[Exception], ...], object]]
+    Mending: TypeAlias = tuple[Callable[[Any], bool], Callable[[Any], Any]]
     Structs: TypeAlias = Mapping[str, type[msgspec.Struct]]
     """The struct of each record, by name; its fields are those of the record, in the same order."""
 
@@ -46,28 +47,37 @@ def reader_of(
     structs: Structs,
     refusals: Refusals,
     remembered: frozenset[str] = frozenset(),
+    *,
+    mending: Mending | None = None,
 ) -> Read:
     """Compile how one of our records is read from a writer's bytes.
 
     The records named by ``remembered`` come often in the same bytes, and are read once for each. ``refusals`` has what
-    is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
+    is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`. ``mending`` tells
+    whether a record is good as it was read, and mends one that is not.
 
     Raises:
         UnusableSchemaError: it cannot be read from them; the text says why.
     """
     try:
-        return _compiled(resolve(writer, reader), structs, refusals, remembered)
+        return _compiled(resolve(writer, reader), structs, refusals, remembered, mending)
     except RecursionError as error:
         raise UnusableSchemaError("the schema's types are nested too deep in one another") from error
 
 
-def _compiled(part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str]) -> Read:
+def _compiled(
+    part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str], mending: Mending | None
+) -> Read:
     source = _Source(structs, remembered)
     with source.block("def read(b, p):"):
         with source.block("try:"):
             source.part(part, "v")
             source.line("if p != len(b): raise Misfit")
-            source.line("return v")
+            if mending is None:
+                source.line("return v")
+            else:
+                is_good, mended = map(source.constant, mending)
+                source.line(f"return v if {is_good}(v) else {mended}(v)")
         for exceptions, refusal in refusals:
             source.line(f"except {source.constant(exceptions)}: return {source.constant(refusal)}")
     exec("\n".join(source.lines), source.constants)  # noqa: S102 -- made of numbers and of words that stand here
