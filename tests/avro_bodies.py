@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from pipeline.core.avro.contracts import RAW_EVENT
-from pipeline.core.cleaning import cleaned, is_clean
+from pipeline.core.cleaning import cleaned, event_without_nul, is_clean
 from pipeline.core.content import Details, EventContent
 from pipeline.core.events import Event, Facts, Person
 from pipeline.core.tags import NO_TAGS
@@ -48,7 +48,7 @@ def read_by_fastavro(value: bytes, writer: Schema, reader: Schema = RAW_EVENT.sc
 
 
 def as_event(found: Mapping[str, Any]) -> Event:
-    """Put what a library has read into the pipeline's structs, without empty ids as every decoder does."""
+    """Put what a library has read into the pipeline's structs, without empty ids and U+0000 as every decoder does."""
     facts, content, person = found["event"], found["message"], found["user"]
     details = facts["data"]
     if person is not None:
@@ -59,7 +59,8 @@ def as_event(found: Mapping[str, Any]) -> Event:
         message=None if content is None else EventContent(**content),
         user=person,
     )
-    return event if is_clean(event) else cleaned(event)
+    told = event_without_nul(event)
+    return told if is_clean(told) else cleaned(told)
 
 
 def text_of(schema: Schema) -> str:

@@ -64,6 +64,7 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
         and path not in {"event.kind", "event.id", "event.timestamp", "event.datetime"}
     },
     "template_id": "message.template_id",
+    "live_activity_event_kind": "message.live_activity_event_kind",
     "tags": "user.tags",
     "language": "user.language",
 }

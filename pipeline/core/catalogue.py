@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
+from pipeline.core.cleaning import part_without_nul
 from pipeline.core.content import Content
 from pipeline.core.ids import EMPTY_IDS
 from pipeline.core.kinds import Category
@@ -45,11 +46,12 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     return event, None
 
 
-def usable(content: Content) -> Content | None:
-    """Return stored content without what stands for no text; None where its id is empty, or it then says nothing.
+def usable(stored: Content) -> Content | None:
+    """Return stored content as it would be learnt now; None where its id is empty, or it says nothing.
 
-    Former versions stored placeholders, and messages whose id was one.
+    Former versions stored placeholders and U+0000, and messages whose id was a placeholder.
     """
+    content = part_without_nul(stored)
     if not content.id or EMPTY_IDS.reason(content.id) is not None:
         return None
     found = Content(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec.structs import asdict, replace
 
-from pipeline.core.content import EventContent
+from pipeline.core.content import Details, EventContent
 from pipeline.core.flaws import Flaws
 from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
+from pipeline.core.kinds import SPELLINGS
 from pipeline.core.privacy import may_name_a_person
-from pipeline.core.texts import PLACEHOLDERS, shown, texts_without_nul, without_nul
+from pipeline.core.texts import NUL, shown, texts_without_nul, without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,8 @@ ID_FIELDS: Final[Mapping[str, IdField]] = {
 _FIRST: Final = EMPTY_IDS.sure_first
 _LAST: Final = EMPTY_IDS.sure_last
 _reason: Final = EMPTY_IDS.reason
-_NO_KINDS: Final = PLACEHOLDERS | {""}
 _NO_CONTENT: Final = EventContent()
+_NO_DETAILS: Final = Details()
 
 
 def is_clean(event: Event) -> bool:
@@ -69,7 +70,7 @@ def is_clean(event: Event) -> bool:
         and (not message_id or message_id[0] in _FIRST or message_id[-1] in _LAST or not _reason(message_id))
         and (not template_id or template_id[0] in _FIRST or template_id[-1] in _LAST or not _reason(template_id))
         and (person is None or not person.onesignal_id or not _reason(person.onesignal_id))
-        and facts.kind not in _NO_KINDS
+        and (facts.kind in SPELLINGS or shown(facts.kind) is not None)
     )
 
 
@@ -106,14 +107,37 @@ def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | No
     return None
 
 
+def is_without_nul(event: Event) -> bool:
+    """Tell whether no text of an event has U+0000, its content apart. Runs for every event that comes as Avro."""
+    facts, person = event.event, event.user
+    return (
+        NUL not in f"{facts.kind}{facts.id or ''}{facts.app_id or ''}{facts.subscription_device_type or ''}"
+        and NUL not in f"{facts.subscription_id or ''}{facts.onesignal_id or ''}{facts.external_id or ''}"
+        and (facts.data is None or facts.data == _NO_DETAILS or facts.data == part_without_nul(facts.data))
+        and (person is None or person == part_without_nul(person))
+    )
+
+
+def content_without_nul(content: EventContent) -> EventContent:
+    """Return what was sent without U+0000 in any text of it."""
+    title, contents = content.title, content.contents
+    if (
+        (title is None or isinstance(title, str))
+        and (contents is None or isinstance(contents, str))
+        and NUL not in f"{content.id}{content.name}{title}{contents}{content.template_id}{content.url}"
+    ):
+        return content
+    return part_without_nul(content)
+
+
 def event_without_nul(event: Event) -> Event:
     """Return an event without U+0000 in any text of it."""
-    facts = _without_nul(event.event)
+    facts = part_without_nul(event.event)
     return replace(
         event,
-        event=facts if facts.data is None else replace(facts, data=_without_nul(facts.data)),
-        message=None if event.message is None else _without_nul(event.message),
-        user=None if event.user is None else _without_nul(event.user),
+        event=facts if facts.data is None else replace(facts, data=part_without_nul(facts.data)),
+        message=None if event.message is None else part_without_nul(event.message),
+        user=None if event.user is None else part_without_nul(event.user),
         external_user_id=event.external_user_id and without_nul(event.external_user_id),
     )
 
@@ -126,7 +150,8 @@ def _with_usable_ids(part: _Struct, path: str, ignored: list[IgnoredId]) -> _Str
     return replace(part, **changed)
 
 
-def _without_nul(part: _Struct) -> _Struct:
+def part_without_nul(part: _Struct) -> _Struct:
+    """Return one part of an event without U+0000 in any text of it."""
     values = asdict(part).items()
     texts = {name: without_nul(value) for name, value in values if isinstance(value, str)}
     localized = {name: texts_without_nul(value) for name, value in values if isinstance(value, dict)}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
-from pipeline.core.texts import NUL, without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,23 +43,19 @@ def identify(event: Event, empty_ids: EmptyIds = EMPTY_IDS) -> Identity:
     ``empty_ids`` decides which external ids name nobody. The subscription is judged by the usual words alone.
     """
     external_id = event.event.external_id
-    if (
-        external_id
-        and NUL not in external_id
-        and (
-            external_id[0] in empty_ids.sure_first
-            or external_id[-1] in empty_ids.sure_last
-            or external_id[:2] in empty_ids.sure_start
-            or empty_ids.reason(external_id) is None
-        )
+    if external_id and (
+        external_id[0] in empty_ids.sure_first
+        or external_id[-1] in empty_ids.sure_last
+        or external_id[:2] in empty_ids.sure_start
+        or empty_ids.reason(external_id) is None
     ):
         return Identity(external_id, None)
     for _, other in _external_ids(event):
         if empty_ids.reason(other) is None:
-            return Identity(without_nul(other), None)
+            return Identity(other, None)
     subscription_id = event.event.subscription_id
     if subscription_id and EMPTY_IDS.reason(subscription_id) is None:
-        return Identity(None, without_nul(subscription_id))
+        return Identity(None, subscription_id)
     return NOBODY
 
 

@@ -11,6 +11,7 @@ import re
 import string
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -94,7 +95,7 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\
 )
 _PUNCTUATION: Final = frozenset(string.punctuation)
 _OPTIONAL: Final = "optional("
-_TEMPLATE: Final = re.compile(r"\{\{+(?:(?!\}\}).)*+\}\}+|\{%(?:(?!%\}).)*+%\}|\$\{[^}]*+\}", re.DOTALL)
+_TEMPLATE: Final = re.compile(r"\{\{++(?:(?!\}\}).)*+\}\}+|\{%(?:(?!%\}).)*+%\}|\$\{[^}]*+\}", re.DOTALL)
 _OBJECT: Final = re.compile(r"\[object\s[^\]]*+\]", re.IGNORECASE)
 _SOLID: Final = string.ascii_letters + "123456789"
 _KEPT: Final = _SOLID + "0-_.:@+/|~"
@@ -177,6 +178,7 @@ def _without(text: str, *, quotes_only: bool) -> str:
     return text[start:end]
 
 
+@lru_cache(maxsize=1024)
 def _is_wrapping(character: str) -> bool:
     """Tell whether a character is white space, a quote, or not seen at all."""
     return (
@@ -187,10 +189,12 @@ def _is_wrapping(character: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def _is_bracket(character: str) -> bool:
     return character in _ANGLES or unicodedata.category(character) in _BRACKET_CATEGORIES
 
 
+@lru_cache(maxsize=1024)
 def _is_hollow(character: str) -> bool:
     """Tell whether a character says nothing: a zero, punctuation, white space, or not seen at all."""
     return (

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.core.texts import without_nul
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -152,7 +150,7 @@ SPELLINGS: Final[Mapping[str, Kind]] = {**KINDS, **{alias: KINDS[name] for alias
 """The kinds by every known spelling."""
 
 _LONGEST_UNKNOWN_NAME: Final = 100
-_PASSED_OVER: Final = re.compile(r"[\s._\-\0]+")
+_PASSED_OVER: Final = re.compile(r"[\s._-]+")
 
 
 def plain_spelling(spelling: str) -> str:
@@ -166,11 +164,9 @@ _BY_PLAIN_SPELLING: Final[Mapping[str, Kind]] = {plain_spelling(spelling): kind 
 def kind_of(spelling: str) -> Kind:
     """Find the kind that a spelling names; one that is not in the table gets what its words tell of it.
 
-    Letter case, white space, dots, underscores, hyphens and U+0000 do not matter; every other character counts.
+    Letter case, white space, dots, underscores and hyphens do not matter; every other character counts.
     """
     kind = SPELLINGS.get(spelling) or _BY_PLAIN_SPELLING.get(plain_spelling(spelling))
     if kind is not None:
         return kind
-    return _kind(
-        without_nul(spelling).strip().lower()[:_LONGEST_UNKNOWN_NAME].replace(" ", ".").replace("-", "_"), known=False
-    )
+    return _kind(spelling.strip().lower()[:_LONGEST_UNKNOWN_NAME].replace(" ", ".").replace("-", "_"), known=False)

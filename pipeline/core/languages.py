@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ENGLISH: Final = "en"
 
@@ -42,17 +43,26 @@ _SCRIPT_BY_REGION: Final[Mapping[tuple[str, str], str]] = {
 }
 """The script that a region implies, where it is not the language's usual one."""
 
-_USUAL_REGION: Final[Mapping[str, str]] = {"en": "US", "es": "ES", "pt": "BR", "fr": "FR", "de": "DE", "zh": "CN"}
+_REGIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "en": ("US", "GB"),
+    "es": ("ES", "419"),
+    "pt": ("BR", "PT"),
+}
+"""The usual region of a language, and the one whose language the other regions share."""
 
 _SUCCESSORS: Final[Mapping[str, str]] = {"iw": "he", "in": "id", "no": "nb", "ji": "yi", "tl": "fil", "mo": "ro"}
 """Codes that were withdrawn, or that mean one of several languages, and what stands for them."""
 
 _TAG: Final = re.compile(
-    r"(?P<language>[a-z]{2,3})(?:[-_](?P<script>[a-z]{4}))?(?:[-_](?P<region>[a-z]{2}|[0-9]{3}))?",
+    r"(?P<language>[a-z]{2,3})(?![a-z0-9])(?:[-_][a-z]{3}(?![a-z0-9]))?"
+    r"(?:[-_](?P<script>[a-z]{4})(?![a-z0-9]))?(?:[-_](?P<region>[a-z]{2}|[0-9]{3})(?![a-z0-9]))?",
     re.IGNORECASE | re.ASCII,
 )
+_REST: Final = re.compile(r"(?:[-_][a-z0-9]{1,8})*(?:[.@][a-z0-9.@-]*)?", re.IGNORECASE | re.ASCII)
+"""Variants, extensions and character sets, which tell nothing here: `de-DE-1996`, `en_US.UTF-8`."""
 _MOST_OFFERED: Final = 50
-_LONGEST_TAG: Final = 20
+_LONGEST_TAG: Final = 35
+"""BCP 47 asks for room for 35 characters. The bounds keep what is remembered small."""
 
 
 class _Tag(NamedTuple):
@@ -63,21 +73,18 @@ class _Tag(NamedTuple):
 
 def primary_language(tag: str) -> str | None:
     """Return the language of a tag by its present code; None for what is no language with a script or a region."""
-    read = _read(tag)
-    return None if read is None else read.language
+    found = _TAG.fullmatch(tag)
+    return None if found is None else _language(found)
 
 
-def best_match(wanted: str, offered: tuple[str, ...]) -> str | None:
+def best_match(wanted: str, offered: Iterable[str]) -> str | None:
     """Return the offered tag in the language and script of the wanted one; None when there is none.
 
-    Of several the one with the same region comes first, then the one without a region, then the one with the usual
-    region, then the first.
+    Of several the one with the same region comes first, then the one of the region that shares its language, the one
+    without a region, the one with the usual region, and then the first.
     """
-    if wanted in offered:
-        return wanted
-    if len(wanted) > _LONGEST_TAG or len(offered) > _MOST_OFFERED or any(len(tag) > _LONGEST_TAG for tag in offered):
-        return None
-    return _best_match(wanted, offered)
+    short = tuple(islice((tag for tag in offered if len(tag) <= _LONGEST_TAG), _MOST_OFFERED))
+    return _best_match(wanted, short) if len(wanted) <= _LONGEST_TAG else None
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +92,8 @@ def _best_match(wanted: str, offered: tuple[str, ...]) -> str | None:
     own = _read(wanted)
     if own is None:
         return None
-    order = (own.region, "", _USUAL_REGION.get(own.language))
+    usual, shared = _REGIONS.get(own.language, ("", ""))
+    order = (own.region, "" if own.region in {"", usual} else shared, "", usual)
     candidates = [
         (order.index(other.region) if other.region in order else len(order), place)
         for place, tag in enumerate(offered)
@@ -95,12 +103,17 @@ def _best_match(wanted: str, offered: tuple[str, ...]) -> str | None:
 
 
 def _read(tag: str) -> _Tag | None:
-    found = _TAG.fullmatch(tag)
-    if found is None:
+    tag = tag.strip()
+    found = _TAG.match(tag)
+    if found is None or not _REST.fullmatch(tag, found.end()):
         return None
-    language = found["language"].lower()
-    language = _SUCCESSORS.get(language, language)
+    language = _language(found)
     region = (found["region"] or "").upper()
     script = (found["script"] or "").capitalize()
     usual = _SCRIPT_BY_REGION.get((language, region), _SCRIPT_OF.get(language, ""))
     return _Tag(language, script or usual, region)
+
+
+def _language(found: re.Match[str]) -> str:
+    language = found["language"].lower()
+    return _SUCCESSORS.get(language, language)

@@ -13,7 +13,7 @@ import orjson
 
 from pipeline.core.languages import ENGLISH, ONESIGNAL_LANGUAGES, best_match, primary_language
 from pipeline.core.quoted import quoted_reader
-from pipeline.core.texts import SURE_BEGINNINGS, shown
+from pipeline.core.texts import SURE_BEGINNINGS, shown, texts_without_nul
 
 _LONGEST: Final = 10_000
 _LANGUAGE_TAG: Final = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}"
@@ -43,7 +43,7 @@ def _is_by_language(value: Any) -> bool:
     if not all(map(_is_language_tag, value)):
         return False
     languages = {primary_language(key) for key in value}
-    return ENGLISH in languages or (languages <= ONESIGNAL_LANGUAGES and list(value) != [_ID])
+    return ENGLISH in languages or (languages <= ONESIGNAL_LANGUAGES and [key.lower() for key in value] != [_ID])
 
 
 def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
@@ -54,12 +54,12 @@ def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
         by_language = texts_by_language(text)
         if by_language is None:
             return shown(text)
-        text = by_language
+        text = texts_without_nul(by_language)
     own = text.get(language or "")
     if isinstance(own, str) and shown(own):
         return own
     said = {key: each for key, each in text.items() if isinstance(each, str) and shown(each)}
     if not said:
         return None
-    matched = (best_match(wanted, tuple(said)) for wanted in (language, ENGLISH) if wanted)
+    matched = (wanted if wanted in said else best_match(wanted, said) for wanted in (language, ENGLISH) if wanted)
     return next((said[key] for key in matched if key is not None), next(iter(said.values())))

@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 from pipeline.core.ids import EMPTY_IDS
-from pipeline.core.texts import without_nul
 
 MAX_MESSAGE_ID_LENGTH: Final = 100
 """Segment's limit, in characters (domain.md 2.2)."""
@@ -23,7 +22,7 @@ def message_id_of(event_id: str | None, value: bytes) -> str:
     """Return OneSignal's event id where it is fit for Segment, else the UUIDv5 of the message's bytes.
 
     Never the id of the campaign message, which all its recipients share (domain.md 0.3). An id is fit when it names
-    something and has up to 100 visible ASCII characters; white space around it and U+0000 are removed.
+    something and has up to 100 visible ASCII characters; white space around it is removed.
     """
     if not event_id:
         digest = hashlib.sha1(_NAMESPACE.bytes + value, usedforsecurity=False).digest()
@@ -36,5 +35,5 @@ def message_id_of(event_id: str | None, value: bytes) -> str:
         and (event_id[0] in _FIRST or event_id[-1] in _LAST or EMPTY_IDS.reason(event_id) is None)
     ):
         return event_id
-    bare = without_nul(event_id).strip()
+    bare = event_id.strip()
     return message_id_of(None if bare == event_id else bare, value)

@@ -16,7 +16,7 @@ _PHONE_NUMBERS: Final = re.compile(r"\+?\(?[0-9](?:[\s().\-]{0,2}[0-9]){6,}")
 _PERSONAL_SCHEMES: Final = re.compile(r"\s*(?:tel|sms|smsto|mms|mailto|callto|facetime|whatsapp|sip):", re.IGNORECASE)
 _WEB: Final = "https://"
 _INTERNATIONAL_NUMBERS: Final = re.compile(r"(?:\+|%2B)[0-9][0-9().\-]{6,20}", re.IGNORECASE)
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PERSONAL_ID: Final = re.compile(r"@|%40|://|\A\s*\+[0-9]|\b(?![0-9]+\b)[A-Za-z0-9_:\-]{45,}")
 
 
 def clean_reason(text: str) -> str:
@@ -47,6 +47,9 @@ def clean_url(url: str) -> str | None:
     return url or None
 
 
-def may_name_a_person(text: str) -> bool:
-    """Tell whether a text looks like an address, a phone number or a token; a UUID does not."""
-    return _UUID.fullmatch(text) is None and clean_reason(text) != text
+def may_name_a_person(identifier: str) -> bool:
+    """Tell whether an id looks like an address, a phone number with its plus sign, a push token or a web address.
+
+    Numbers and UUIDs do not, whatever is around them.
+    """
+    return _PERSONAL_ID.search(identifier) is not None

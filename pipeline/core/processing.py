@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pipeline.core.catalogue import Catalogue, consult
-from pipeline.core.cleaning import event_without_nul
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import in_sample
 from pipeline.core.identity import AnonymousPolicy, Identity, identify, ignored_external_ids, user_key
@@ -41,9 +40,6 @@ class State(msgspec.Struct, frozen=True):
 
 
 STATELESS: Final = State()
-_NUL: Final = rb"\u0000"
-_BACKSLASH: Final = _NUL[0]
-"""Looked for first: one byte is found in a twentieth of the time."""
 
 
 class Keep(msgspec.Struct, frozen=True, gc=False):
@@ -90,8 +86,6 @@ def process(
     record = build_record(plan.shape, kept.event, kept.identity, kept.message_id, timestamp)
     if record is None:
         return Reject(plan.kind, RejectReason.RECORD_TOO_LARGE, ignored)
-    if _BACKSLASH in record and _NUL in record and (fresh := event_without_nul(event)) != event:
-        return process(message, policy, state, lambda _value: fresh)
     is_timed = told is not None
     return Deliver(plan.kind, kept.user_key, record, kept.rule, change, kept.shadows, kept.filled, ignored, is_timed)
 
@@ -100,7 +94,7 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
     """Decide whether a decoded event is kept. `value` is the body that it was decoded from."""
     plan = policy.plan_for(event.event.kind)
     if plan.refusal is not None:
-        return Reject(plan.kind, plan.refusal, _ignored(event, policy))
+        return Reject(plan.kind, plan.refusal)
 
     known, learnt = event, None
     if state.catalogue is not None:

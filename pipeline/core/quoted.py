@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 _ARROW: Final = r"\s{0,9}(?::|=>)\s{0,9}"
 _OPENING: Final = re.compile(r"\{\s{0,9}")
 _ESCAPED_QUOTE: Final = re.compile(r"""\\(['"\\])""")
-_BARE_VALUE: Final = r"-?[0-9]{1,100}(?:\.[0-9]{1,20})?|[Tt]rue|[Ff]alse"
+_BARE_VALUE: Final = r"-?[0-9]{1,100}(?:\.[0-9]{1,20})?|[Tt]rue|[Ff]alse|null|nil|None"
+_NOTHING: Final = frozenset({"null", "nil", "None"})
 
 
 def quoted_reader(key: str, *, bare_values: bool = False) -> ReadQuoted:
     """Make the reader of objects whose keys match a pattern, and whose values are texts in quotes.
 
     The key may be in other quotes than its value. ``bare_values`` are numbers and booleans without quotes, which become
-    their text. The reader returns None for any other text; its time is linear in the length.
+    their text, and null, whose key is left out. The reader returns None for any other text; its time is linear in the
+    length.
     """
     quoted_key = rf"(?:'(?:{key})'|\"(?:{key})\")"
     value_begins = rf"(?:['\"]|{_BARE_VALUE})" if bare_values else r"['\"]"
@@ -41,8 +43,10 @@ def quoted_reader(key: str, *, bare_values: bool = False) -> ReadQuoted:
         found: dict[str, str] = {}
         while entry := matches(text, place):
             bare_value = entry["bare"]
-            value = _ESCAPED_QUOTE.sub(r"\1", entry["text"]) if bare_value is None else bare_value.lower()
-            found[entry["key"][1:-1]] = value
+            if bare_value is None:
+                found[entry["key"][1:-1]] = _ESCAPED_QUOTE.sub(r"\1", entry["text"])
+            elif bare_value not in _NOTHING:
+                found[entry["key"][1:-1]] = bare_value.lower()
             if entry["last"]:
                 return found
             place = entry.end()

@@ -56,7 +56,7 @@ _SURE: Final = SURE_BEGINNINGS
 _NO_CONTENT: Final = EventContent()
 _NO_PERSON: Final = Person()
 _NO_DETAILS: Final = Details()
-_APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos")
+_APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos", "fire os", "kindle")
 """Devices whose links open an app, by the beginning of OneSignal's name of them (iOS, AndroidPush, FireOSPush …)."""
 _TEMPORARY_ID: Final = "local-"
 """A onesignal_id that begins so is one the SDK made up before it had any (domain.md 6)."""
@@ -165,8 +165,9 @@ def _properties(shape: Shape, event: Event) -> Properties:
     onesignal_id = facts.onesignal_id
     device = device if device and (device[0] in _SURE or shown(device)) else None
     language = language if language and (language[0] in _SURE or shown(language)) else None
+    link = clean_url(url) if url and (url[0] in _SURE or shown(url)) else None
     if (content.app_url or content.web_url) and not shown(url):
-        url = _link_of_device(content, device)
+        link = _link_of_device(content, device)
     properties = Properties(
         shape.kind_name,
         shape.message_type,
@@ -181,7 +182,7 @@ def _properties(shape: Shape, event: Event) -> Properties:
         content.template_id or None,
         onesignal_id if onesignal_id and onesignal_id[0] != _TEMPORARY_ID[0] else _real_id(onesignal_id, person),
         language,
-        clean_url(url) if url and (url[0] in _SURE or shown(url)) else None,
+        link,
     )
     kind = content.live_activity_event_kind
     if not kind and (facts.data is None or facts.data == _NO_DETAILS):
@@ -203,7 +204,7 @@ def _link_of_device(content: EventContent, device: str | None) -> str | None:
     """Return the launch URL for apps or for browsers, whichever the device opens, else the other one."""
     is_app = device is not None and device.lower().startswith(_APP_DEVICES)
     urls = (content.app_url, content.web_url) if is_app else (content.web_url, content.app_url)
-    return next(filter(None, map(shown, urls)), None)
+    return next(filter(None, map(clean_url, filter(None, map(shown, urls)))), None)
 
 
 def _real_id(onesignal_id: str | None, person: Person) -> str | None:

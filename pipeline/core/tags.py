@@ -30,16 +30,13 @@ def read_tags(raw: msgspec.Raw, names: Iterable[str]) -> dict[str, str]:
 
     Tags are an object, or the same object as one text: JSON, or with single quotes as OneSignal renders it.
     """
-    try:
-        tags = orjson.loads(memoryview(raw))
-    except orjson.JSONDecodeError:
-        return {}
+    tags = _loaded(memoryview(raw))
     if isinstance(tags, str):
         tags = tags_in_text(tags)
+    if tags is None or (isinstance(tags, dict) and any(map(beyond_64_bits, tags.values()))):
+        tags = _loaded(with_exact_integers(bytes(raw)))
     if not isinstance(tags, dict):
         return {}
-    if any(beyond_64_bits(value) for value in tags.values()) and isinstance(exact := _exactly(bytes(raw)), dict):
-        tags = exact
     return {name: _text(tags[name]) for name in names if isinstance(tags.get(name), _PLAIN)}
 
 
@@ -47,14 +44,15 @@ def tags_in_text(text: str) -> Any:
     """Read tags that came as one text: JSON, or as OneSignal renders an object. Anything else is no tags."""
     if len(text) > _LONGEST_TEXT or text.lstrip()[:1] != "{":
         return None
+    tags = _loaded(with_exact_integers(text.encode()))
+    return _read_quoted(text.strip()) if tags is None else tags
+
+
+def _loaded(text: bytes | memoryview) -> Any:
     try:
-        return orjson.loads(with_exact_integers(text.encode()))
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _read_quoted(text.strip())
-
-
-def _exactly(raw: bytes) -> Any:
-    return orjson.loads(with_exact_integers(raw))
+        return None
 
 
 def _text(value: str | float) -> str:

@@ -32,7 +32,7 @@ _PAST_NANOSECONDS: Final = 2**63 - 1
 """The largest number of 64 bits, which stands for never."""
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the last of the year 9999
 _NUMBER: Final = re.compile(
-    r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,17})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
+    r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,20})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
 )
 _WHOLE: Final = re.compile(r"\s*[0-9]+\s*", re.ASCII)
 _HTTP_DATE: Final = re.compile(
@@ -71,11 +71,9 @@ def _second_text(seconds: int) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _usual_second(timestamp: Timestamp) -> str | None:
+def _usual_second(timestamp: int) -> str | None:
     """Write the second of a timestamp that counts seconds; None for any other."""
-    if isinstance(timestamp, int) and 0 < timestamp < _SMALLEST_MILLISECONDS:
-        return _second_text(timestamp)
-    return None
+    return _second_text(timestamp) if 0 < timestamp < _SMALLEST_MILLISECONDS else None
 
 
 def iso_text(milliseconds: int) -> str:
@@ -94,6 +92,7 @@ def own_time(timestamp: Timestamp, datetime_text: str | None) -> str | None:
     # The usual case needs no parsing: the text is the timestamp's own second, with milliseconds.
     if (
         datetime_text
+        and type(timestamp) is int
         and datetime_text[:_SECOND_LENGTH] == _usual_second(timestamp)
         and datetime_text[_SECOND_LENGTH:] in _MILLISECONDS
     ):
@@ -132,7 +131,7 @@ def _chosen(timestamp: Timestamp, datetime_text: str | None) -> tuple[int, TimeS
 
 
 def _from_number(number: float | None) -> _Time | None:
-    if number is None or number < _FIRST_DAY or number >= _PAST_NANOSECONDS:
+    if number is None or not _FIRST_DAY <= number < _PAST_NANOSECONDS:
         return None
     if number < _SMALLEST_SECONDS:
         return _day(int(number))

@@ -73,7 +73,12 @@ def judge(
         if message.key and empty_ids.reason(message.key.decode(errors="replace")) is not None:
             continue
         event = None if message.value is None else decode(message.value)
-        key = user_key(identify(event, empty_ids)) if isinstance(event, Event) else b""
+        if not isinstance(event, Event):
+            continue
+        identity = identify(event, empty_ids)
+        if identity.user_id is None and event.flaws is not None and event.flaws.unreadable:
+            continue  # it becomes a dead letter
+        key = user_key(identity)
         if key:
             looked_at += 1
             misplaced += message.key != key and partition_for(key, partitions) != message.partition

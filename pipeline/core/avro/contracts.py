@@ -157,7 +157,7 @@ _INTEGRATION: Final = _record(
     "Integration",
     "Who made the record.",
     _required("name", "string", "Always onesignal."),
-    _required("version", "string", "The version of the record's shape, such as 1.0.0."),
+    _required("version", "string", "The version of the record's shape, such as 1.1.0."),
 )
 
 _ONESIGNAL: Final = _record(

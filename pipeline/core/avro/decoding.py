@@ -16,7 +16,7 @@ from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.schema_types import parse_schema, read_record
 from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
-from pipeline.core.cleaning import cleaned, is_clean
+from pipeline.core.cleaning import cleaned, content_without_nul, event_without_nul, is_clean, is_without_nul
 from pipeline.core.content import Details, EventContent
 from pipeline.core.events import Event, Facts, Person
 from pipeline.core.outcomes import RejectReason
@@ -43,7 +43,7 @@ _REFUSALS: Final = (
     (UnreadableError, RejectReason.NOT_AN_EVENT),
     (TooDeepError, RejectReason.TOO_DEEP),
 )
-_COMES_AGAIN: Final = frozenset({"Message"})
+_COMES_AGAIN: Final = {"Message": content_without_nul}
 
 
 def event_decoder(writer_schema: str) -> DecodeEvent:
@@ -59,4 +59,8 @@ def event_decoder(writer_schema: str) -> DecodeEvent:
 
 
 def _decoder(writer: Type, reader: Record) -> DecodeEvent:
-    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN, mending=(is_clean, cleaned))
+    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN, mending=((is_clean, is_without_nul), _mended))
+
+
+def _mended(event: Event) -> Event:
+    return cleaned(event_without_nul(event))

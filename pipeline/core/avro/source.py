@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     Read: TypeAlias = Callable[[bytes, int], Any]
     """Return the record whose body starts at a place and ends where the bytes end."""
     Refusals: TypeAlias = Sequence[tuple[type[Exception] | tuple[type[Exception], ...], object]]
-    Mending: TypeAlias = tuple[Callable[[Any], bool], Callable[[Any], Any]]
+    Mending: TypeAlias = tuple[Sequence[Callable[[Any], bool]], Callable[[Any], Any]]
+    Remembered: TypeAlias = Mapping[str, Callable[[Any], Any]]
     Structs: TypeAlias = Mapping[str, type[msgspec.Struct]]
     """The struct of each record, by name; its fields are those of the record, in the same order."""
 
@@ -46,15 +48,16 @@ def reader_of(
     reader: Record,
     structs: Structs,
     refusals: Refusals,
-    remembered: frozenset[str] = frozenset(),
+    remembered: Remembered = MappingProxyType({}),
     *,
     mending: Mending | None = None,
 ) -> Read:
     """Compile how one of our records is read from a writer's bytes.
 
-    The records named by ``remembered`` come often in the same bytes, and are read once for each. ``refusals`` has what
-    is returned for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`. ``mending`` tells
-    whether a record is good as it was read, and mends one that is not.
+    The records named by ``remembered`` come often in the same bytes, and are read once for each; its function sees what
+    is then remembered first. ``refusals`` has what is returned for each exception of `vocabulary.MISFITS`,
+    `UnreadableError` and `TooDeepError`. ``mending`` are the tests that a record must pass to be good as it was read, and
+    what mends one that does not.
 
     Raises:
         UnusableSchemaError: it cannot be read from them; the text says why.
@@ -66,7 +69,7 @@ def reader_of(
 
 
 def _compiled(
-    part: Part, structs: Structs, refusals: Refusals, remembered: frozenset[str], mending: Mending | None
+    part: Part, structs: Structs, refusals: Refusals, remembered: Remembered, mending: Mending | None
 ) -> Read:
     source = _Source(structs, remembered)
     with source.block("def read(b, p):"):
@@ -76,8 +79,8 @@ def _compiled(
             if mending is None:
                 source.line("return v")
             else:
-                is_good, mended = map(source.constant, mending)
-                source.line(f"return v if {is_good}(v) else {mended}(v)")
+                tests = " and ".join(f"{source.constant(test)}(v)" for test in mending[0])
+                source.line(f"return v if {tests} else {source.constant(mending[1])}(v)")
         for exceptions, refusal in refusals:
             source.line(f"except {source.constant(exceptions)}: return {source.constant(refusal)}")
     exec("\n".join(source.lines), source.constants)  # noqa: S102 -- made of numbers and of words that stand here
@@ -88,7 +91,7 @@ def _compiled(
 class _Source:
     """Source in the making. ``b`` is the body and ``p`` the place in it; ``v`` with numbers are values."""
 
-    def __init__(self, structs: Structs, remembered: frozenset[str]) -> None:
+    def __init__(self, structs: Structs, remembered: Remembered) -> None:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = dict(VOCABULARY)
         self._structs = structs
@@ -116,11 +119,11 @@ class _Source:
                     self.line(f"{target} = {self.constant(struct())}; p += {nulls}")
                 blocks.enter_context(self.block("else:"))
             if part.name in self._remembered:
-                blocks.enter_context(self._unless_remembered(target))
+                blocks.enter_context(self._unless_remembered(target, self._remembered[part.name]))
             self._fields(part, struct, target)
 
     @contextmanager
-    def _unless_remembered(self, target: str) -> Iterator[None]:
+    def _unless_remembered(self, target: str, finish: Callable[[Any], Any]) -> Iterator[None]:
         """Take what was read from the same bytes before; else read it and remember it."""
         memory = Memory()
         known, key, start = self.constant(memory.values), self._variable(), self._variable()
@@ -130,6 +133,7 @@ class _Source:
         with self.block("else:"):
             self.line(f"{start} = p")
             yield
+            self.line(f"{target} = {self.constant(finish)}({target})")
             self.line(f"{self.constant(memory.remember)}({key}, b[{start}:p], p - {start}, {target})")
 
     def _fields(self, part: Part, struct: type[msgspec.Struct], target: str) -> None:
