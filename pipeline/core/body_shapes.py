@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Part: TypeAlias = dict[str, Any]
 """The fields of one part of the canonical form, by name."""
 
+_Read: TypeAlias = tuple[dict[str, Part], Flaws | None] | RejectReason
+
 EVENT, DATA, MESSAGE, USER = "event", "event.data", "message", "user"
 _SUBSCRIPTION: Final = "user.subscription"
 _PARTS: Final = frozenset({EVENT, DATA, MESSAGE, USER, _SUBSCRIPTION})
@@ -89,19 +91,31 @@ def _spellings() -> dict[str, str]:
 _SPELLINGS: Final = _spellings()
 
 
-def canonical_form(value: bytes) -> tuple[dict[str, Part], Flaws | None] | RejectReason:
+def canonical_form(value: bytes) -> _Read:
     """Read a body of any known shape into its parts and its flaws.
 
     The parts are ``event``, ``event.data``, ``message`` and ``user``; each has only the fields that are present and say
     something.
     """
-    try:
-        return _read_body(parse_json(value), is_exact=False)
-    except field_values.LongIntegerError:
+    body = parse_json(value)
+    if body is RejectReason.NOT_JSON:  # unless an integer was too large even for a float
         return _read_body(parse_exactly(value), is_exact=True)
+    try:
+        return _read_body(body, is_exact=False)
+    except field_values.LongIntegerError:
+        return _with_exact_integers(_read_body(body, is_exact=True), _read_body(parse_exactly(value), is_exact=True))
 
 
-def _read_body(body: Any, *, is_exact: bool) -> tuple[dict[str, Part], Flaws | None] | RejectReason:
+def _with_exact_integers(inexact: _Read, exact: _Read) -> _Read:
+    """Take everything from the exact reading but a text for each language, where numbers are no texts."""
+    if isinstance(inexact, RejectReason) or isinstance(exact, RejectReason):
+        return exact
+    texts = inexact[0][MESSAGE].items()
+    exact[0][MESSAGE].update((name, text) for name, text in texts if isinstance(text, dict))
+    return exact
+
+
+def _read_body(body: Any, *, is_exact: bool) -> _Read:
     if isinstance(body, RejectReason):
         return body
     if not isinstance(body, dict):

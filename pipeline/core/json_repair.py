@@ -46,7 +46,7 @@ def parse_json(value: bytes) -> Any:
     if reason is not RejectReason.NOT_JSON:
         return reason
     try:
-        return orjson.loads(with_exact_integers(_repaired(text)))
+        return orjson.loads(_repaired(text))
     except orjson.JSONDecodeError as error:
         return _reason(text, error)
 

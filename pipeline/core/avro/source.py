@@ -56,8 +56,8 @@ def reader_of(
 
     The records named by ``remembered`` come often in the same bytes, and are read once for each; its function sees what
     is then remembered first. ``refusals`` has what is returned for each exception of `vocabulary.MISFITS`,
-    `UnreadableError` and `TooDeepError`. ``mending`` are the tests that a record must pass to be good as it was read, and
-    what mends one that does not.
+    `UnreadableError` and `TooDeepError`. ``mending`` are the tests that a record must pass to be good as it was read,
+    and what mends one that does not.
 
     Raises:
         UnusableSchemaError: it cannot be read from them; the text says why.
