@@ -97,4 +97,7 @@ def _with_flat_subscription(event: Event, form: BodyForm) -> Event:
     user = dict(event["user"])
     separator = "_" if _SHAPES[form] is BodyShape.SNAKE else "."
     subscription = user.pop("subscription")
-    return {**event, "user": {**user, **{f"subscription{separator}{name}": each for name, each in subscription.items()}}}
+    return {
+        **event,
+        "user": {**user, **{f"subscription{separator}{name}": each for name, each in subscription.items()}},
+    }

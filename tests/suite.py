@@ -114,6 +114,7 @@ STEPS: Final = (
     Step(title="types", command=(str(BIN / "mypy"),)),
     Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
+    Step(title="fuzz, 100,000 bodies", command=(*PYTHON, "tests.bench", "fuzz", "--digest")),
     Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
     Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
     Step(title="coverage of all, 90 %", command=(*PYTHON, "coverage", "report")),

@@ -21,6 +21,7 @@ from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
 from pipeline.core.json_repair import parse_exactly, parse_json
 from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import RejectReason
+from pipeline.core.texts import without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -98,8 +99,6 @@ def canonical_form(value: bytes) -> _Read:
     something.
     """
     body = parse_json(value)
-    if body is RejectReason.NOT_JSON:  # unless an integer was too large even for a float
-        return _read_body(parse_exactly(value), is_exact=True)
     try:
         return _read_body(body, is_exact=False)
     except field_values.LongIntegerError:
@@ -110,8 +109,10 @@ def _with_exact_integers(inexact: _Read, exact: _Read) -> _Read:
     """Take everything from the exact reading but a text for each language, where numbers are no texts."""
     if isinstance(inexact, RejectReason) or isinstance(exact, RejectReason):
         return exact
-    texts = inexact[0][MESSAGE].items()
-    exact[0][MESSAGE].update((name, text) for name, text in texts if isinstance(text, dict))
+    content = exact[0][MESSAGE]
+    for name, texts in inexact[0][MESSAGE].items():
+        if isinstance(texts, dict) and isinstance(content[name], dict):
+            content[name] = texts
     return exact
 
 
@@ -197,7 +198,7 @@ class _Reading:
         part, _, name = start[:-1].rpartition(".")
         entries = self.parts[part].setdefault(name, {})
         if isinstance(entries, dict):
-            entries.setdefault(key, item)
+            entries.setdefault(without_nul(key), without_nul(item) if isinstance(item, str) else item)
 
     def read_second_names(self, bodies: list[dict[str, Any]]) -> None:
         """Read the names that count only where a field has none of its own."""

@@ -19,7 +19,7 @@ from pipeline.core.privacy import may_name_a_person
 from pipeline.core.texts import NUL, shown, texts_without_nul, without_nul
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from msgspec import Struct
 
@@ -84,13 +84,13 @@ def cleaned(event: Event) -> Event:
     return replace(event, event=replace(facts, kind=shown(facts.kind) or ""), message=content, user=person, flaws=flaws)
 
 
-def with_subscription(event: Event, subscription_id: str | None) -> Event:
-    """Return an event with the subscription of its user, if that names something; the event has none of its own."""
+def with_subscription(event: Event, subscription_ids: Iterable[str | None]) -> Event:
+    """Return an event with the first subscription of its user that names something; it has none of its own."""
     ignored = [] if event.flaws is None else [*event.flaws.ignored]
-    found = usable_id(SUBSCRIPTION_ID, subscription_id, ignored)
-    if found is not None:
-        return replace(event, event=replace(event.event, subscription_id=found))
-    return replace(event, flaws=Flaws(ignored=tuple(ignored))) if ignored else event
+    usable = (usable_id(SUBSCRIPTION_ID, text, ignored) for text in subscription_ids)
+    found = next(filter(None, usable), None)
+    facts = event.event if found is None else replace(event.event, subscription_id=found)
+    return replace(event, event=facts, flaws=Flaws(ignored=tuple(ignored)) if ignored else event.flaws)
 
 
 def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | None:

@@ -25,7 +25,7 @@ from pipeline.core.tags import NO_TAGS, plain_tags
 from pipeline.core.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -76,7 +76,7 @@ class _Subscription(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Subscriber(msgspec.Struct, frozen=True, gc=False):
-    subscription: _Subscription | None = None
+    subscription: msgspec.Raw = NO_TAGS
     subscription_id: Any = msgspec.field(default=None, name="subscription.id")
 
 
@@ -145,6 +145,7 @@ _BACKSLASH: Final = _NUL[0]
 """Looked for first: one byte is found in a twentieth of the time."""
 
 _decode_owner: Final = msgspec.json.Decoder(_Owner).decode
+_decode_subscription: Final = msgspec.json.Decoder(_Subscription).decode
 
 
 def decode(value: bytes) -> Event | RejectReason:
@@ -186,7 +187,7 @@ def _look_again_nested(event: Event, value: bytes) -> Event:
         found = _decode_tolerantly(value)
         return found if isinstance(found, Event) else event
     names = b'"subscription"', b'subscription.id"'
-    return with_subscription(event, _nested_subscription(value)) if any(name in value for name in names) else event
+    return with_subscription(event, _nested_subscriptions(value)) if any(name in value for name in names) else event
 
 
 def _look_again_flat(event: Event, value: bytes) -> Event:
@@ -197,15 +198,21 @@ def _look_again_flat(event: Event, value: bytes) -> Event:
     return found if isinstance(found, Event) else event
 
 
-def _nested_subscription(value: bytes) -> str | None:
-    """Return ``user.subscription.id`` of a nested body, as a text."""
+def _nested_subscriptions(value: bytes) -> Iterator[str | None]:
+    """Return ``user.subscription.id`` of a nested body, as a text, from everywhere that it may be."""
     try:
         body = _decode_owner(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return
     user = body.user or _Subscriber()
-    found = (user.subscription or _Subscription()).id, user.subscription_id, body.subscription_id
-    return next(filter(None, map(plain_text, found)), None)
+    yield from map(plain_text, (_id_of_subscription(user.subscription), user.subscription_id, body.subscription_id))
+
+
+def _id_of_subscription(raw: msgspec.Raw) -> Any:
+    try:
+        return _decode_subscription(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _decode_tolerantly(value: bytes) -> Event | RejectReason:

@@ -1,8 +1,9 @@
 """Read JSON that templates have written almost right.
 
-Two kinds of fault are repaired, once parsing has failed, so JSON that parses pays nothing for it: control characters
-that stand in a string as they are, and half of a surrogate pair, which OneSignal's clipping of contents leaves of an
-emoji. A quote that is not escaped cannot be repaired: nothing tells where the string ends.
+Three kinds of fault are repaired, once parsing has failed, so JSON that parses pays nothing for it: control characters
+that stand in a string as they are; half of a surrogate pair, which OneSignal's clipping of contents leaves of an emoji;
+integers that are too large even for a float. A quote that is not escaped cannot be repaired: nothing tells where its
+string ends.
 
 orjson makes a float of an integer beyond 64 bits. `with_exact_integers` puts such integers into quotes first.
 """
@@ -19,8 +20,9 @@ from pipeline.core.outcomes import RejectReason
 _BEYOND: Final = 2.0**63
 LONGEST_INTEGER: Final = 100
 """Digits of an integer that are kept exactly."""
+_MOST_DIGITS_OF_A_FLOAT: Final = 308
 _TOO_LONG: Final = b"1e300"
-"""Stands for a longer integer, of which some are too large even for a float."""
+"""Stands for an integer that is too large even for a float."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 # Possessive repeats, and an end of the text in place of the closing quote, keep the time linear.
@@ -46,7 +48,7 @@ def parse_json(value: bytes) -> Any:
     if reason is not RejectReason.NOT_JSON:
         return reason
     try:
-        return orjson.loads(_repaired(text))
+        return orjson.loads(_STRINGS_OR_NUMBERS.sub(_finite, _repaired(text)))
     except orjson.JSONDecodeError as error:
         return _reason(text, error)
 
@@ -63,9 +65,15 @@ def parse_exactly(value: bytes) -> Any:
 
 def _exact(found: re.Match[bytes]) -> bytes:
     integer = found["integer"]
-    if integer is None:
-        return found.group()
-    return b'"%s"' % integer if len(integer.lstrip(b"-")) <= LONGEST_INTEGER else _TOO_LONG
+    if integer is None or len(integer.lstrip(b"-")) > LONGEST_INTEGER:
+        return _finite(found)
+    return b'"%s"' % integer
+
+
+def _finite(found: re.Match[bytes]) -> bytes:
+    integer = found["integer"]
+    is_finite = integer is None or len(integer.lstrip(b"-")) <= _MOST_DIGITS_OF_A_FLOAT
+    return found.group() if is_finite else _TOO_LONG
 
 
 def _repaired(text: bytes) -> bytes:

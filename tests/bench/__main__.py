@@ -3,6 +3,9 @@
 Without an argument two measurements run: ``speed`` and ``memory``; ``kills`` counts what a SIGKILL costs. Figures go to
 ``build/bench.json``. A missed bar is printed as MISS and the exit code stays 0, for a busy machine proves nothing; a
 run that left work undone is a failure.
+
+Two more need no Kafka. ``core --before COMMIT`` compares what `process` costs now and at a commit. ``fuzz --before
+COMMIT`` explains every outcome that differs, and fails if it cannot; ``fuzz --digest`` holds outcomes against a file.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from rich.console import Console
 
 from tests.bench.cluster import Cluster
 from tests.bench.comparison import compare
+from tests.bench.core_benchmark import compare_core, core_figures, core_table, core_verdict
+from tests.bench.fuzz.digest import check_digest, write_digest
+from tests.bench.fuzz.run import BODIES, SEED, fuzz
 from tests.bench.kills import compare_kills
 from tests.bench.memory import watch_memory
 from tests.bench.runs import RunError
@@ -29,22 +35,74 @@ from tests.bench.verdicts import (
     speed_verdicts,
     write_report,
 )
+from tests.bench.versions import VersionError
 from tests.kafka_server import KafkaServer, KafkaServerError, KafkaUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.table import Table
+
     from tests.bench.verdicts import Verdict
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure processor and sink.")
-    parser.add_argument("measurement", nargs="?", choices=("all", "speed", "memory", "kills"), default="all")
+    options = _options()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    try:
+        if options.measurement == "core":
+            return _core(options, console)
+        if options.measurement == "fuzz":
+            return _fuzz(options, console)
+    except VersionError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return _with_kafka(options, console)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure processor, sink and core.")
+    measurements = ("all", "speed", "memory", "kills", "core", "fuzz")
+    parser.add_argument("measurement", nargs="?", choices=measurements, default="all")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each contestant (default: 5)")
     parser.add_argument("--events", type=int, default=200_000, help="events of one run (default: 200000)")
     parser.add_argument("--memory-events", type=int, default=2_000_000, help="events of the memory run")
+    parser.add_argument("--before", metavar="COMMIT", help="core and fuzz: the commit to compare with")
+    parser.add_argument("--bodies", type=int, default=BODIES, help=f"fuzz: how many bodies (default: {BODIES})")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"fuzz: which bodies (default: {SEED})")
+    parser.add_argument("--digest", action="store_true", help="fuzz: hold 100,000 outcomes against the stored digest")
+    parser.add_argument("--write-digest", action="store_true", help="fuzz: store the digest of 100,000 outcomes")
     options = parser.parse_args()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    needs_commit = options.measurement == "core" or (
+        options.measurement == "fuzz" and not (options.digest or options.write_digest)
+    )
+    if needs_commit and options.before is None:
+        parser.error(f"{options.measurement} needs --before COMMIT")
+    return options
+
+
+def _core(options: argparse.Namespace, console: Console) -> int:
+    costs = compare_core(options.before)
+    write_report(core_figures(costs))
+    console.print(core_table(costs))
+    console.print(str(core_verdict(costs)))
+    console.print(f"figures: {REPORT}; a missed bar does not fail the command")
+    return 0
+
+
+def _fuzz(options: argparse.Namespace, console: Console) -> int:
+    def tell(told: str | Table) -> None:
+        console.print(told, markup=False, soft_wrap=isinstance(told, str))
+
+    if options.write_digest:
+        write_digest(tell)
+        return 0
+    if options.digest:
+        return 0 if check_digest(tell) else 1
+    return 0 if fuzz(options.before, bodies=options.bodies, seed=options.seed, tell=tell) else 1
+
+
+def _with_kafka(options: argparse.Namespace, console: Console) -> int:
     verdicts: list[Verdict] = []
     try:
         with _kafka() as cluster:

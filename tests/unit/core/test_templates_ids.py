@@ -62,7 +62,19 @@ EMPTY_NOW: Final = {
 
 IDS: Final = (
     *("null-island", "Nancy", "guest", "1", "{u-77}", 'Optional("u-77")', " u 1 ", "(u)", "nan-1", "allan", "nullable"),
-    *("0x0", "10", "0.1", "-7", "email", "[object]", "{{ user.id }}-7", "7-{{ user.id }}", "object Object", "none1", "Ü"),
+    *(
+        "0x0",
+        "10",
+        "0.1",
+        "-7",
+        "email",
+        "[object]",
+        "{{ user.id }}-7",
+        "7-{{ user.id }}",
+        "object Object",
+        "none1",
+        "Ü",
+    ),
 )
 
 FIELDS: Final = {
@@ -194,7 +206,8 @@ def test_of_two_spellings_the_one_that_is_not_empty_counts(
         event["event"]["external_id"] = ""
     value = encoded(event, form)
     other = next(spelling for spelling in spellings if f'"{spelling}"'.encode() not in value)
-    found = record_of(outcome_of(value[:-1] + f',"{other}":"x-7"}}'.encode(), form))
+    end = b"}}" if form is BodyForm.GROUPED else b"}"
+    found = record_of(outcome_of(value.removesuffix(end) + f',"{other}":"x-7"'.encode() + end, form))
     told = {
         IdField.EXTERNAL_ID: found.get("userId"),
         IdField.SUBSCRIPTION_ID: found.get("anonymousId"),
@@ -208,7 +221,7 @@ def test_of_two_spellings_the_one_that_is_not_empty_counts(
 @forms
 @pytest.mark.parametrize("text", IDS)
 def test_everything_else_is_an_id_and_goes_out_unchanged(text: str, form: BodyForm) -> None:
-    ids = {name: text for part, name in FIELDS.values() if part == "event" and name != "id"}
+    ids: dict[str, Any] = {name: text for part, name in FIELDS.values() if part == "event" and name != "id"}
     event = raw_event(**ids, message={"id": text, "template_id": text})
     found = outcome_of(encoded(event, form), form)
     record = record_of(found)

@@ -1,0 +1,132 @@
+"""What stands in one text: a title with its languages by the words of section 8, and tags by those of section 9."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.bench.fuzz.languages import OLD_CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST: Final = 10_000
+_LANGUAGES: Final = """
+ar bg bs ca cs da de el en es et fa fi fr he hi hr hu id it ja ka ko lt lv ms
+nb nl pa pl pt ro ru sk sr sv th tr uk vi zh
+"""
+_API: Final = frozenset(_LANGUAGES.split())
+_WELL_FORMED: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}")
+_API_TAG: Final = re.compile(r"([a-z]{2})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?")
+_ESCAPED: Final = re.compile(r"""\\(['"\\])""")
+
+
+def _beginning(key: str) -> re.Pattern[str]:
+    return re.compile(rf"""(['"])({key})\1\s{{0,9}}(?::|=>)\s{{0,9}}(['"])""", re.DOTALL)
+
+
+_LANGUAGE: Final = _beginning(_WELL_FORMED.pattern)
+_ANY_KEY: Final = _beginning(r"[^'\"]{1,128}")
+
+
+def localized_texts(text: str) -> list[dict[str, str] | None]:
+    """Return how a text may be read: the texts of a title by language, or None for a text like any other."""
+    if text[:1] != "{" or len(text) > _LONGEST:
+        return [None]
+    value = _json_object(text)
+    if value is None:
+        value = _quoted(text, _LANGUAGE)
+    if not value or not all(type(each) is str for each in value.values()):
+        return [None]
+    are_languages = _are_languages(value)
+    readings: list[dict[str, str] | None] = [None] if are_languages is False else [value]
+    return readings if are_languages is not None else [*readings, None]
+
+
+def tags_in(text: str) -> list[dict[str, Any]]:
+    """Return what tags a text may have."""
+    value = _json_object(text.strip())
+    if value is not None:
+        return [value]
+    value = _json_object(text.strip(), controls=True)
+    if value is not None:
+        return [value, {}]
+    quoted = _quoted(text, _ANY_KEY)
+    return [{}] if quoted is None else [quoted] if _is_plainly_quoted(text) else [quoted, {}]
+
+
+def _are_languages(keys: Iterable[str]) -> bool | None:
+    keys = list(keys)
+    if not all(_WELL_FORMED.fullmatch(key) for key in keys):
+        return False
+    if "en" in keys:
+        return True
+    if keys == ["id"]:
+        return False
+    folded = [_API_TAG.fullmatch(key.lower().replace("_", "-")) for key in keys]
+    languages = {OLD_CODES.get(tag[1], tag[1]) for tag in folded if tag}
+    if languages == {"id"}:
+        return None
+    if None not in folded and languages <= _API:
+        return True
+    starts = {re.split("[-_]", key.lower())[0] for key in keys}
+    return None if "en" in starts or {OLD_CODES.get(start, start) for start in starts} <= _API else False
+
+
+def _json_object(text: str, *, controls: bool = False) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text, strict=not controls, parse_int=_Digits, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class _Digits(str):
+    """A number in one text, with all its digits."""
+
+    __slots__ = ()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _quoted(text: str, beginning: re.Pattern[str]) -> dict[str, Any] | None:
+    place = 1
+    found: dict[str, Any] = {}
+    while True:
+        while place < len(text) and text[place].isspace():
+            place += 1
+        begin = beginning.match(text, place)
+        if begin is None:
+            return None
+        end = _end(text, begin.end(), begin[3], beginning)
+        if end is None:
+            return None
+        quote, place = end
+        found[begin[2]] = _ESCAPED.sub(r"\1", text[begin.end() : quote])
+        if place == len(text):
+            return found
+
+
+def _end(text: str, place: int, quote: str, beginning: re.Pattern[str]) -> tuple[int, int] | None:
+    """Find the quote that ends a text, and where the next key begins or the object has ended."""
+    while (place := text.find(quote, place)) >= 0:
+        rest = text[place + 1 : place + 40].lstrip()
+        after = place + 1 + (len(text[place + 1 : place + 40]) - len(rest))
+        if rest[:1] == "}" and not text[after + 1 :].strip():
+            return place, len(text)
+        if rest[:1] == ",":
+            following = after + 1
+            while following < len(text) and text[following].isspace():
+                following += 1
+            if beginning.match(text, following):
+                return place, following
+        place += 1
+    return None
+
+
+def _is_plainly_quoted(text: str) -> bool:
+    return re.fullmatch(r"\{\s*'[^'\"]+'\s*:\s*'[^'\"]*'(?:\s*,\s*'[^'\"]+'\s*:\s*'[^'\"]*')*\s*\}", text) is not None
