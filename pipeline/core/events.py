@@ -211,7 +211,7 @@ def _nested_subscriptions(value: bytes) -> Iterator[str | None]:
 def _id_of_subscription(raw: msgspec.Raw) -> Any:
     try:
         return _decode_subscription(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
