@@ -116,7 +116,7 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
 
 
 def _ignored(ids: Sequence[IgnoredId]) -> Iterator[str]:
-    """Say which ids were not used, and why; what may name a person is not shown."""
+    """List the ids that were not used, and why; what may name a person is not shown."""
     for each in ids:
         text = "(not shown)" if each.reason is EmptyReason.PERSONAL else _shortly(each.text)
         yield f"ignored   {each.path} {text}: {each.reason}"

@@ -106,7 +106,7 @@ def canonical_form(value: bytes) -> _Read:
 
 
 def _with_exact_integers(inexact: _Read, exact: _Read) -> _Read:
-    """Take everything from the exact reading but a text for each language, where numbers are no texts."""
+    """Return the exact reading, but with the texts by language of the other, where numbers are no texts."""
     if isinstance(inexact, RejectReason) or isinstance(exact, RejectReason):
         return exact
     content = exact[0][MESSAGE]

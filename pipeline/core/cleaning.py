@@ -1,4 +1,4 @@
-"""Take out of a decoded event the ids that are empty; and U+0000, which goes nowhere.
+"""Remove empty ids from a decoded event; and U+0000, which goes nowhere.
 
 Nearly every event is clean, and `is_clean` is written to tell so fast: a first or last character settles most ids. Two
 things are left to others. External ids are chosen in `pipeline.core.identity`, for the policy may name further words
@@ -50,7 +50,7 @@ _NO_DETAILS: Final = Details()
 
 
 def is_clean(event: Event) -> bool:
-    """Tell whether an event has a kind, and no id that is empty. Runs for every event.
+    """Return whether an event has a kind, and no id that is empty. Runs for every event.
 
     It is one expression without calls, so that an id costs 30 ns.
     """
@@ -108,7 +108,7 @@ def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | No
 
 
 def is_without_nul(event: Event) -> bool:
-    """Tell whether no text of an event has U+0000, its content apart. Runs for every event that comes as Avro."""
+    """Return whether no text of an event has U+0000, its content apart. Runs for every event that comes as Avro."""
     facts, person = event.event, event.user
     return (
         NUL not in f"{facts.kind}{facts.id or ''}{facts.app_id or ''}{facts.subscription_device_type or ''}"

@@ -58,7 +58,7 @@ def tags(value: object) -> dict[str, Any] | None:
 
 
 def is_unreadable(value: object) -> bool:
-    """Tell whether an id is present and cannot be read.
+    """Return whether an id is present and cannot be read.
 
     That is a fraction, a number whose exact digits are not known, a list or an object. Null, booleans, and lists and
     objects without anything in them mean no id.
@@ -69,5 +69,5 @@ def is_unreadable(value: object) -> bool:
 
 
 def may_be_long_integer(value: object) -> bool:
-    """Tell whether the digits of an integer may have been lost, in a value or in one of an object's values."""
+    """Return whether the digits of an integer may have been lost, in a value or in one of an object's values."""
     return beyond_64_bits(value) or (isinstance(value, dict) and any(map(beyond_64_bits, value.values())))

@@ -180,7 +180,7 @@ def _without(text: str, *, quotes_only: bool) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_wrapping(character: str) -> bool:
-    """Tell whether a character is white space, a quote, or not seen at all."""
+    """Return whether a character is white space, a quote, or not seen at all."""
     return (
         character in _QUOTES
         or character in _INVISIBLE
@@ -196,7 +196,7 @@ def _is_bracket(character: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_hollow(character: str) -> bool:
-    """Tell whether a character says nothing: a zero, punctuation, white space, or not seen at all."""
+    """Return whether a character says nothing: a zero, punctuation, white space, or not seen at all."""
     return (
         character in _PUNCTUATION
         or unicodedata.decimal(character, -1) == 0

@@ -98,5 +98,5 @@ def _reason(text: bytes, error: orjson.JSONDecodeError) -> RejectReason:
 
 
 def beyond_64_bits(value: object) -> bool:
-    """Tell whether orjson may have made this float of an integer that it could not hold."""
+    """Return whether orjson may have made this float of an integer that it could not hold."""
     return isinstance(value, float) and abs(value) >= _BEYOND

@@ -48,7 +48,7 @@ def clean_url(url: str) -> str | None:
 
 
 def may_name_a_person(identifier: str) -> bool:
-    """Tell whether an id looks like an address, a phone number with its plus sign, a push token or a web address.
+    """Return whether an id looks like an address, a phone number with its plus sign, a push token or a web address.
 
     Numbers and UUIDs do not, whatever is around them.
     """

@@ -28,7 +28,7 @@ def shown(text: str | None) -> str | None:
 
 
 def says_nothing(text: Localized) -> bool:
-    """Tell whether a text, or every language of it, is blank or a placeholder. An object of blanks alone is not."""
+    """Return whether a text, or every language of it, is blank or a placeholder. An object of blanks alone is not."""
     if not isinstance(text, dict):
         return shown(text) is None
     texts = [each for each in text.values() if isinstance(each, str)]

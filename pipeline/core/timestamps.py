@@ -108,7 +108,7 @@ def stored_time(stored_milliseconds: int) -> str | None:
 
 
 def time_source(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> TimeSource:
-    """Tell where `event_time` takes the time from."""
+    """Return where `event_time` takes the time from."""
     chosen = _chosen(timestamp, datetime_text)
     if chosen is not None:
         return chosen[1]

@@ -65,7 +65,7 @@ def is_bracket(character: str) -> bool:
 
 
 def bare(text: str) -> str:
-    """Take white space, invisible characters, quotes, brackets and `Optional(…)` off both ends."""
+    """Strip white space, invisible characters, quotes, brackets and `Optional(…)` off both ends."""
     before = None
     while text != before:
         before, text = text, around(text, is_soft)

@@ -84,7 +84,7 @@ class Document:
         return None if self.has_foreign_bytes and _SURROGATES.search(text) else text
 
     def is_foul(self, value: object) -> bool:
-        """Tell whether a value holds bytes that are no UTF-8, or a number beyond any float."""
+        """Return whether a value holds bytes that are no UTF-8, or a number beyond any float."""
         if self.is_clean and not self.has_endless_whole:
             return False
         written = json.dumps(value, ensure_ascii=False)

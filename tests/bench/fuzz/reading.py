@@ -39,13 +39,13 @@ class Before(Protocol):
     """What the version before the issue knows, for what a section leaves out."""
 
     def is_known(self, kind: str) -> bool:
-        """Tell whether a spelling named a known kind."""
+        """Return whether a spelling named a known kind."""
 
     def texts_by_language(self, text: str) -> dict[str, str] | None:
         """Read a localized text that came as one text."""
 
     def is_an_id(self, text: str | None) -> bool:
-        """Tell whether an id named somebody."""
+        """Return whether an id named somebody."""
 
     def clean_url(self, url: str) -> str | None:
         """Return what may leave of a URL."""

@@ -51,7 +51,7 @@ class Scalars:
         return text.replace("\x00", "") if self._removes_nul else text
 
     def is_blank(self, text: str) -> bool:
-        """Tell whether a text other than an id stands for none."""
+        """Return whether a text other than an id stands for none."""
         return not text or text.isspace() or (Section.IDS in self._on and text in BLANK_TEXTS)
 
     def first_text(self, values: list[Any]) -> str | None:
@@ -90,12 +90,12 @@ class Scalars:
 
 
 def has_a_length_to_read(whole: Whole) -> bool:
-    """Tell whether an integer has at most 100 digits."""
+    """Return whether an integer has at most 100 digits."""
     return len(whole.lstrip("-")) <= LONGEST_WHOLE
 
 
 def is_unreadable(value: object) -> bool:
-    """Tell whether an external id is present and of a type that cannot be read."""
+    """Return whether an external id is present and of a type that cannot be read."""
     if isinstance(value, bool) or value is None:
         return False
     if isinstance(value, Whole):

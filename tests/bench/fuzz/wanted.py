@@ -53,11 +53,11 @@ class Before:
         self._kind_of: Callable[[str], Any] = version.find("core.kinds", "kind_of")
 
     def is_known(self, kind: str) -> bool:
-        """Tell whether a spelling named a known kind."""
+        """Return whether a spelling named a known kind."""
         return bool(self._kind_of(kind).known)
 
     def is_nested(self, body: bytes) -> bool:
-        """Tell whether nothing but the nested parts of a body was read."""
+        """Return whether nothing but the nested parts of a body was read."""
         try:
             self._decode_nested(body)
         except (ValueError, RecursionError):
@@ -84,7 +84,7 @@ class Subject:
         self._made: dict[bytes, Result] = {}
 
     def allows(self, on: frozenset[Section]) -> bool:
-        """Tell whether the new outcome is one that these sections allow."""
+        """Return whether the new outcome is one that these sections allow."""
         return any(_agree(self._new, each) for each in self.wanted(on))
 
     def wanted(self, on: frozenset[Section]) -> Iterator[Result]:
@@ -128,7 +128,7 @@ class Subject:
             yield _NOT_UTF8
 
     def _has_odd_news(self, on: frozenset[Section]) -> bool:
-        """Tell whether a newly read field is neither a text nor null, also where a later one replaces it."""
+        """Return whether a newly read field is neither a text nor null, also where a later one replaces it."""
         return not on.isdisjoint({Section.SECOND_NAMES, Section.SMALLER}) and _ODD_NEWS.search(self._body) is not None
 
     def _lacks_kind(self, document: Document, on: frozenset[Section]) -> bool:

@@ -19,7 +19,7 @@ WELCOME: dict[str, Any] = {
 
 
 def taken(**fields: Any) -> MessageCatalogue:
-    """Take an entry as an older version stored it."""
+    """Return an entry as an older version stored it."""
     entry = entry_of(Content(**{**WELCOME, **fields}))
     assert entry is not None
     found = MessageCatalogue(days=90)
