@@ -18,7 +18,7 @@ from pipeline.core import field_values
 from pipeline.core.cleaning import ID_FIELDS, SUBSCRIPTION_ID, usable_id
 from pipeline.core.flaws import Flaws
 from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
-from pipeline.core.json_repair import parse_exactly, parse_json
+from pipeline.core.json_repair import parse_exactly, parse_json, with_finite_integers
 from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.texts import without_nul
@@ -99,10 +99,19 @@ def canonical_form(value: bytes) -> _Read:
     something.
     """
     body = parse_json(value)
+    if body is RejectReason.NOT_JSON and (finite := with_finite_integers(value)) != value:
+        return _if_id_is_unreadable(canonical_form(finite))
     try:
         return _read_body(body, is_exact=False)
     except field_values.LongIntegerError:
         return _with_exact_integers(_read_body(body, is_exact=True), _read_body(parse_exactly(value), is_exact=True))
+
+
+def _if_id_is_unreadable(found: _Read) -> _Read:
+    """Return what was read of a body with an integer that no parser takes, if an external id is one; else refuse it."""
+    if isinstance(found, RejectReason) or found[1] is None or not found[1].unreadable:
+        return RejectReason.NOT_JSON
+    return found
 
 
 def _with_exact_integers(inexact: _Read, exact: _Read) -> _Read:

@@ -1,9 +1,8 @@
 """Read JSON that templates have written almost right.
 
-Three kinds of fault are repaired, once parsing has failed, so JSON that parses pays nothing for it: control characters
-that stand in a string as they are; half of a surrogate pair, which OneSignal's clipping of contents leaves of an emoji;
-integers that are too large even for a float. A quote that is not escaped cannot be repaired: nothing tells where its
-string ends.
+Two kinds of fault are repaired, once parsing has failed, so JSON that parses pays nothing for it: control characters
+that stand in a string as they are, and half of a surrogate pair, which OneSignal's clipping of contents leaves of an
+emoji. A quote that is not escaped cannot be repaired: nothing tells where its string ends.
 
 orjson makes a float of an integer beyond 64 bits. `with_exact_integers` puts such integers into quotes first.
 """
@@ -48,7 +47,7 @@ def parse_json(value: bytes) -> Any:
     if reason is not RejectReason.NOT_JSON:
         return reason
     try:
-        return orjson.loads(_STRINGS_OR_NUMBERS.sub(_finite, _repaired(text)))
+        return orjson.loads(_repaired(text))
     except orjson.JSONDecodeError as error:
         return _reason(text, error)
 
@@ -58,6 +57,11 @@ def with_exact_integers(text: bytes) -> bytes:
     return _STRINGS_OR_NUMBERS.sub(_exact, text)
 
 
+def with_finite_integers(text: bytes) -> bytes:
+    """Shorten integers that are too large even for a float, which no parser takes."""
+    return _STRINGS_OR_NUMBERS.sub(_finite, text)
+
+
 def parse_exactly(value: bytes) -> Any:
     """Parse JSON that `parse_json` could read, with the digits of integers beyond 64 bits as texts."""
     return parse_json(with_exact_integers(value.removeprefix(_BYTE_ORDER_MARK)))
@@ -65,9 +69,8 @@ def parse_exactly(value: bytes) -> Any:
 
 def _exact(found: re.Match[bytes]) -> bytes:
     integer = found["integer"]
-    if integer is None or len(integer.lstrip(b"-")) > LONGEST_INTEGER:
-        return _finite(found)
-    return b'"%s"' % integer
+    is_kept = integer is None or len(integer.lstrip(b"-")) > LONGEST_INTEGER
+    return found.group() if is_kept else b'"%s"' % integer
 
 
 def _finite(found: re.Match[bytes]) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from pipeline.core.json_repair import beyond_64_bits, with_exact_integers
+from pipeline.core.json_repair import beyond_64_bits, with_exact_integers, with_finite_integers
 from pipeline.core.quoted import quoted_reader
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_tags(raw: msgspec.Raw, names: Iterable[str]) -> dict[str, str]:
     if isinstance(tags, str):
         tags = tags_in_text(tags)
     if tags is None or (isinstance(tags, dict) and any(map(beyond_64_bits, tags.values()))):
-        tags = _loaded(with_exact_integers(bytes(raw)))
+        tags = _loaded(with_exact_integers(with_finite_integers(bytes(raw))))
     if not isinstance(tags, dict):
         return {}
     return {name: _text(tags[name]) for name in names if isinstance(tags.get(name), _PLAIN)}

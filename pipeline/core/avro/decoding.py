@@ -63,4 +63,5 @@ def _decoder(writer: Type, reader: Record) -> DecodeEvent:
 
 
 def _mended(event: Event) -> Event:
-    return cleaned(event_without_nul(event))
+    told = event_without_nul(event)
+    return told if is_clean(told) else cleaned(told)

@@ -121,7 +121,7 @@ class Subject:
             yield self._old
         if document.has_broken_half and Section.CONTROL_CHARACTERS in on:
             yield _NOT_JSON
-        if document.has_infinity and self._has_odd_news(on):
+        if (document.has_infinity or document.has_endless_whole) and self._has_odd_news(on):
             yield _NOT_JSON
         news = new_values(document.tree, on, nested=self._is_nested)
         if document.has_foreign_bytes and (any(map(document.is_foul, news)) or self._has_odd_news(on)):

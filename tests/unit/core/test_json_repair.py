@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.json_repair import beyond_64_bits, parse_exactly, parse_json, with_exact_integers
+from pipeline.core.json_repair import (
+    beyond_64_bits,
+    parse_exactly,
+    parse_json,
+    with_exact_integers,
+    with_finite_integers,
+)
 from pipeline.core.outcomes import RejectReason
 
 DIGITS = "12345678901234567890123"
@@ -27,7 +33,7 @@ DIGITS = "12345678901234567890123"
         (b'"\\ud83dx\n\\n\\\\ud83d"', "\ufffdx\n\n\\ud83d"),
         (b'{"a":"\n","b":%b}' % DIGITS.encode(), {"a": "\n", "b": float(DIGITS)}),
         (b'{"a":"\n","b":%b.5}' % DIGITS.encode(), {"a": "\n", "b": float(DIGITS + ".5")}),
-        (b"7" * 400, 1e300),
+        (b"7" * 400, RejectReason.NOT_JSON),
         (b"-" + b"7" * 99, float("-" + "7" * 99)),
     ],
 )
@@ -90,9 +96,10 @@ def test_integers_beyond_64_bits_keep_their_digits(text: str, value: Any) -> Non
         assert json.loads(text, parse_int=str) == value
 
 
-def test_an_integer_that_is_too_large_for_a_float_is_read_as_one_that_is_not() -> None:
-    assert parse_exactly(b"7" * 400) == 1e300
-    assert parse_exactly(b'{"a":"\n","b":%b}' % (b"7" * 400)) == {"a": "\n", "b": 1e300}
+def test_an_integer_that_is_too_large_for_a_float_is_shortened_where_that_is_asked_for() -> None:
+    assert parse_exactly(b"7" * 400) is RejectReason.NOT_JSON
+    assert with_finite_integers(b"7" * 309) == b"1e300"
+    assert with_finite_integers(b'["%b",%b]' % (b"7" * 309, b"7" * 308)) == b'["%b",%b]' % (b"7" * 309, b"7" * 308)
     assert parse_exactly(b'{"a":"\n","b":%b}' % DIGITS.encode()) == {"a": "\n", "b": DIGITS}
 
 
