@@ -113,6 +113,7 @@ def is_without_nul(event: Event) -> bool:
     return (
         NUL not in f"{facts.kind}{facts.id or ''}{facts.app_id or ''}{facts.subscription_device_type or ''}"
         and NUL not in f"{facts.subscription_id or ''}{facts.onesignal_id or ''}{facts.external_id or ''}"
+        and NUL not in f"{facts.datetime or ''}{facts.timestamp or ''}"
         and (facts.data is None or facts.data == _NO_DETAILS or facts.data == part_without_nul(facts.data))
         and (
             person is None or NUL not in f"{person.onesignal_id or ''}{person.external_id or ''}{person.language or ''}"
