@@ -207,7 +207,7 @@ class _Reading:
         part, _, name = start[:-1].rpartition(".")
         entries = self.parts[part].setdefault(name, {})
         if isinstance(entries, dict):
-            entries.setdefault(without_nul(key), without_nul(item) if isinstance(item, str) else item)
+            entries.setdefault(key, without_nul(item) if isinstance(item, str) else item)
 
     def read_second_names(self, bodies: list[dict[str, Any]]) -> None:
         """Read the names that count only where a field has none of its own."""

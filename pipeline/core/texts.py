@@ -43,7 +43,5 @@ def without_nul(text: str) -> str:
 
 
 def texts_without_nul(texts: dict[str, Any]) -> dict[str, Any]:
-    """Return one text for each language, without U+0000."""
-    return {
-        without_nul(language): without_nul(text) if isinstance(text, str) else text for language, text in texts.items()
-    }
+    """Return one text for each language, without U+0000; the languages go nowhere and stay as they are."""
+    return {language: without_nul(text) if isinstance(text, str) else text for language, text in texts.items()}

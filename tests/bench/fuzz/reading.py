@@ -151,7 +151,8 @@ class Reader:
                 break
         else:
             ids.append(None)
-        is_flat = not _values(found, "user.subscription.id")
+        own = _values(found, "user.subscription.id")
+        is_flat = all(self._scalars.id_options([value])[-1] is None for value in own)
         return list(dict.fromkeys([*ids, None] if is_flat else ids))
 
     def _message_ids(self, found: Found) -> Options:

@@ -6,7 +6,7 @@ A section is the cause when the outcome is another one as soon as the body is re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tests.bench.fuzz.fields import ALL, NONE, Section
@@ -40,7 +40,8 @@ def explained(before: Before, body: bytes, case: Case, old: Result, new: Result)
     if subject.allows(NONE):
         return Finding(is_explained=False)
     needed = tuple(each for each in Section if not subject.allows(ALL - {each}))
-    if not needed:  # each of several sections explains it alone
-        needed = tuple(islice((each for each in Section if subject.allows(frozenset({each}))), 1))
+    if not needed:  # each of several sections explains it alone, or each of several pairs
+        sets = (each for size in (1, 2) for each in combinations(Section, size))
+        needed = next((each for each in sets if subject.allows(frozenset(each))), ())
     is_alone = len(needed) == 1 and subject.allows(frozenset(needed))
     return Finding(is_explained=bool(needed), sections=needed, is_alone=is_alone)

