@@ -79,7 +79,8 @@ async def test_a_full_partition_waits_while_the_others_go_on(broker: Broker, tmp
         await eventually(lambda: where.committed() == {0: 0, 1: 100})
         assert len(work.offsets(0)) <= 15
         kept = [batch for batch in work.batches if batch.partition == 0]
-        kept[0].acknowledge()
+        for batch in kept:  # the first may be of one message: the client's own batches need not be full
+            batch.acknowledge()
         await eventually(lambda: len(work.offsets(0)) > sum(len(batch.messages) for batch in kept))
 
 

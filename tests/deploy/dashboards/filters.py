@@ -16,7 +16,7 @@ def filters(scope: Scope) -> Board:
         name="filters",
         title="OneSignal pipeline: Filters and cost",
         description="What the rules keep and leave out, rule by rule, and which rules are in force.",
-        rows=(_saved(scope), _users(scope), _events(scope), _rules(scope)),
+        rows=(_saved(scope), _users(scope), _events(scope), _templates(scope), _rules(scope)),
     )
 
 
@@ -138,6 +138,35 @@ def _events(scope: Scope) -> Row:
                 "Left out, by reason",
                 "`rule`: a rule or the default says so. `sampled_out`: not in the sample. `not_tracked`: the user was "
                 "not tracked this month. `anonymous`: no external id.",
+            ),
+        ),
+    )
+
+
+def _templates(scope: Scope) -> Row:
+    return Row(
+        title="What events do not tell",
+        panels=(
+            Panel(
+                title="Ids not used, by field",
+                description="Ids that stand for nobody, such as `null` or a template that was not filled in. Many: "
+                "correct the template or the export. Those of one app only can be named in `PIPELINE_NOBODY_IDS`.",
+                unit="cps",
+                look=Look.STACKED,
+                width=12,
+                series=one(f"sum by (field) (rate({scope.series('ids_ignored_total')}[{scope.window}]))", "{{field}}"),
+            ),
+            Panel(
+                title="Sent on without a time",
+                description="Events that told no time that can be read; Segment has the time of the Kafka message. "
+                "Much later than the event where a topic is filled from an export: add the time to it.",
+                unit="cps",
+                width=12,
+                series=(
+                    Series(
+                        query=f"sum(rate({scope.series('events_without_time_total')}[{scope.window}]))", name="events"
+                    ),
+                ),
             ),
         ),
     )
