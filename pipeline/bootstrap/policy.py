@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.core.mistakes import RulesError
 from pipeline.core.names_file import parse_names
-from pipeline.core.policy import Policy
+from pipeline.core.policy import Policy, Remembering
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
@@ -46,6 +46,11 @@ def build_policy(settings: Settings) -> Policy:
         name_profile=settings.name_profile,
         custom_names=names or {},
         nobody_ids=nobody_ids(settings),
+        remembering=Remembering(
+            month_start_day=settings.billing_month_start_day,
+            tracked_users=settings.tracked_users_secret is not None,
+            catalogue_days=settings.message_catalogue_days if settings.message_catalogue else None,
+        ),
     )
 
 

@@ -32,7 +32,9 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
         policy=build_policy(settings),
         billing_month=BillingMonth(settings.billing_month_start_day),
         exact_users=exact_users,
-        catalogue=MessageCatalogue(days=settings.message_catalogue_days) if settings.message_catalogue else None,
+        catalogue=MessageCatalogue(days=settings.message_catalogue_days, longest_step_ms=None)
+        if settings.message_catalogue
+        else None,
         now_ms=now_ms(),
     )
 

@@ -6,7 +6,7 @@ It is compiled into a plan for each kind, so that nothing is worked out twice.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -37,6 +37,18 @@ class UnknownKinds(StrEnum):
     DELIVER = "deliver"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembering:
+    """What is remembered between messages, as far as it decides: `tracked_only`, and what is filled in.
+
+    ``month_start_day`` is the day of the billing month; ``catalogue_days`` None is without a message catalogue.
+    """
+
+    month_start_day: int = 1
+    tracked_users: bool = False
+    catalogue_days: int | None = None
+
+
 class Plan(msgspec.Struct, frozen=True):
     """All that is known of a kind's events beforehand. ``refusal`` is set when none of them can be used."""
 
@@ -65,6 +77,7 @@ class Policy:
     custom_names: Mapping[str, str] = field(default_factory=dict)
     nobody_ids: frozenset[str] = frozenset()
     mtu_rules: tuple[MtuRules, ...] = DEFAULT_MTU_RULES
+    remembering: Remembering = Remembering()
     version: str = field(init=False)
     empty_ids: EmptyIds = field(init=False, repr=False, compare=False)
     plans: Mapping[str, Plan] = field(init=False, repr=False, compare=False)
@@ -92,7 +105,8 @@ class Policy:
         choices = (self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
         meaning = (self.rules.version, *choices, sorted(empty_ids.own_words))
         shaping = (RECORD_VERSION, sorted(names.items()), [rules.version for rules in self.mtu_rules])
-        version = hashlib.sha256(orjson.dumps([meaning, shaping])).hexdigest()[:12]
+        remembered = astuple(self.remembering)
+        version = hashlib.sha256(orjson.dumps([meaning, shaping, remembered])).hexdigest()[:12]
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "empty_ids", empty_ids)
         object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})

@@ -25,6 +25,7 @@ from pipeline.kafka.topic_configuration import RETENTION, read_configuration, si
 from pipeline.kafka.topic_plans import topics_of
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
+from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 TIMEOUT_SECONDS: Final = 15.0
-LONGEST_MONTH_MS: Final = 31 * 24 * 3_600_000
+_HOUR_MS: Final = 3_600_000
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _REMEDIES: Final[Mapping[type[BrokerResponseError], str]] = {
     InvalidReplicationFactorError: f"lower {variable('topic_replication_factor')}, or add brokers",
@@ -94,6 +95,8 @@ def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Coll
 def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Iterator[str]:
     """List what would make a partition's memory another one than that of its users."""
     raw = found.get(settings.raw_topic)
+    told = raw.configuration.get(RETENTION) if raw is not None else None
+    raw_ms = int(told) if told is not None else settings.raw_topic_retention_hours * _HOUR_MS
     for setting in memory_topics(settings):
         topic = found.get(name := getattr(settings, setting))
         wanted = 1 if setting == "message_catalogue_topic" else raw.partitions if raw is not None else None
@@ -111,12 +114,25 @@ def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Itera
                 "event, or be forgotten within the month. Set it to `compact,delete`."
             )
         kept_ms = int(configuration.get(RETENTION, -1)) if "delete" in policy else -1
-        if setting != "message_catalogue_topic" and 0 <= kept_ms < LONGEST_MONTH_MS:
+        if (
+            setting != "message_catalogue_topic"
+            and kept_ms >= 0
+            and (advice := _too_short(kept_ms, raw_ms)) is not None
+        ):
             yield (
-                f"Topic `{name}` is kept for {kept_ms} ms ({RETENTION}): users would be forgotten within the month, "
-                f"and a month has up to {LONGEST_MONTH_MS} ms. Add the raw topic's retention to that, for what is "
-                "read again."
+                f"Topic `{name}` is kept for {kept_ms} ms ({RETENTION}): users would be forgotten while raw events of "
+                f"their month can still be read. {advice}."
             )
+
+
+def _too_short(kept_ms: int, raw_ms: int) -> str | None:
+    """Say how long users must be remembered: to the end of their month, and while its raw events are kept."""
+    if raw_ms < 0:
+        return f"The raw topic is kept for ever: set {RETENTION} to -1 too"
+    least_ms = LONGEST_MONTH_HOURS * _HOUR_MS + raw_ms
+    return (
+        f"Set it to {least_ms} or more: the longest month, and the raw topic's {raw_ms}" if kept_ms < least_ms else None
+    )
 
 
 def configurations(found: Mapping[str, FoundTopic]) -> dict[str, Mapping[str, str]]:

@@ -8,7 +8,9 @@ from pipeline.core.avro.schema_book import RawFormat
 from pipeline.core.names import NameProfile
 from pipeline.settings.choices import RecordsFormat, Requirement
 from pipeline.settings.environment import secret_file_variable
+from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
 from pipeline.settings.mistakes import Mistake, variable
+from pipeline.settings.sections import LAST_COMMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -151,13 +153,37 @@ def _order(settings: Settings) -> Iterator[Mistake]:
             yield _mistake(f"{{}} is {low:g} and {{}} is {high:g}: {why}.", lower, upper)
 
 
+def _revocation(settings: Settings) -> Iterator[Mistake]:
+    settling, rebalance = settings.revoke_timeout_seconds, settings.rebalance_timeout_seconds
+    if settling + LAST_COMMIT_SECONDS > rebalance:
+        yield _mistake(
+            f"{{}} is {settling:g}, with {LAST_COMMIT_SECONDS:g} s for the last commit, and {{}} is {rebalance:g}: "
+            "Kafka would drop a member that still gives partitions up, so lower the former or raise the latter.",
+            "revoke_timeout_seconds",
+            "rebalance_timeout_seconds",
+        )
+
+
+def _retention(settings: Settings) -> Iterator[Mistake]:
+    """A mark of a month's first day is needed for as long as its month's last raw event can be read again."""
+    kept, raw = settings.tracked_users_topic_retention_hours, settings.raw_topic_retention_hours
+    if settings.tracked_users_secret is None or kept < 0:
+        return
+    if raw < 0:
+        why = "{} is -1, so raw events of any month can be read again: set the former to `-1` too"
+    elif kept < LONGEST_MONTH_HOURS + raw:
+        why = (
+            f"users would be forgotten while raw events of their month can still be read. Set it to "
+            f"{LONGEST_MONTH_HOURS + raw} or more: a month of {LONGEST_MONTH_HOURS}, and {{}} of {raw}"
+        )
+    else:
+        return
+    fields = ("tracked_users_topic_retention_hours", "raw_topic_retention_hours")
+    yield _mistake(f"{{}} is {kept}: {why}.", *fields)
+
+
 _NOT_ABOVE: Final = (
     ("segment_retry_base_seconds", "segment_retry_max_seconds", "the first delay may not exceed the last"),
-    (
-        "revoke_timeout_seconds",
-        "rebalance_timeout_seconds",
-        "Kafka would drop a member that still waits for its request, so lower the former or raise the latter",
-    ),
     (
         "segment_flush_interval_seconds",
         "stall_timeout_seconds",
@@ -176,4 +202,6 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _registry,
     _segment_address,
     _order,
+    _revocation,
+    _retention,
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from pipeline.settings.kafka_sections import Section
 from pipeline.settings.values import Hours, LongSecret, Topic
+
+LONGEST_MONTH_HOURS: Final = 31 * 24
 
 
 class MemorySettings(Section):

@@ -26,6 +26,9 @@ from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LAST_COMMIT_SECONDS: Final = 1.0
+"""What is left of a revocation for its commit, whatever the settling before it took."""
+
 
 class ProcessorSettings(Section):
     """Processor."""
@@ -152,7 +155,11 @@ class WorkerSettings(Section):
         "10 s more.",
     )
     revoke_timeout_seconds: float = Field(
-        default=5, ge=0, le=300, description="How long a partition that is taken away is waited for."
+        default=5,
+        ge=0,
+        le=300,
+        description="How long what is in hand of a partition that is taken away may still settle; the commit has a "
+        f"part of it, and {LAST_COMMIT_SECONDS:g} s at least.",
     )
     session_timeout_seconds: float = Field(
         default=15,

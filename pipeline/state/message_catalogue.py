@@ -32,10 +32,17 @@ _decode: Final = msgspec.json.Decoder(Entry).decode
 
 
 class MessageCatalogue:
-    """The messages of the last days (`pipeline.core.catalogue.Catalogue`), oldest first."""
+    """The messages of the last days (`pipeline.core.catalogue.Catalogue`), oldest first.
 
-    def __init__(self, *, days: int) -> None:
+    Of one step of the clock, no more than ``longest_step_ms`` counts: a clock that is set wrong for a while would else
+    make the catalogue forget what nothing brings back before a restart. A process that sleeps longer forgets later.
+    None is for a clock that messages drive: it leaps where there were none, and is never set back.
+    """
+
+    def __init__(self, *, days: int, longest_step_ms: int | None = MILLISECONDS_A_DAY) -> None:
         self._age_ms = days * MILLISECONDS_A_DAY
+        self._longest_step_ms = longest_step_ms
+        self._told_ms: int | None = None
         self._now_ms = 0
         self._messages: dict[str, tuple[int, Content]] = {}
 
@@ -45,7 +52,12 @@ class MessageCatalogue:
 
     def advance(self, now_ms: int) -> None:
         """Tell the time: age counts from this clock, so that another's that runs ahead makes nobody forget."""
-        self._now_ms = now_ms
+        if self._told_ms is None or self._longest_step_ms is None:
+            self._now_ms = now_ms
+        else:
+            step = max(0, min(now_ms - self._told_ms, self._longest_step_ms))
+            self._now_ms = min(now_ms, self._now_ms + step)
+        self._told_ms = now_ms
 
     def find(self, message_id: str) -> Content | None:
         """Return what is known of a message."""

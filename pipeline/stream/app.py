@@ -124,7 +124,7 @@ def build_app(
             consumer=_consumer_options(options),
             max_messages_in_hand=options.max_messages_in_hand,
             commit_interval_seconds=options.commit_interval_seconds,
-            revoke_commit_timeout_seconds=options.revoke_timeout_seconds,
+            revoke_timeout_seconds=options.revoke_timeout_seconds,
             before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
             on_commit_failed=on_commit_failed,

@@ -225,7 +225,7 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             try:
                 # In this order: a process can be stopped between two of them, while others write, read and commit on.
                 starts = await consumer.beginning_offsets(assigned)
-                committed = {place: await consumer.committed(place) for place in assigned}
+                found = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - `committed` asks for one
                 ends = await consumer.end_offsets(assigned)
             except IllegalStateError:
                 raise
@@ -236,16 +236,17 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
                 await asyncio.sleep(REPOSITION_RETRY_SECONDS)
                 continue
             break
+        committed = {place: each.offset for place, each in found.items() if each.offset >= 0}
         lost = {
             TopicPartition(*place): (offset, starts[place], ends[place])
             for place, offset in committed.items()
-            if offset is not None and not starts[place] <= offset <= ends[place]
+            if not starts[place] <= offset <= ends[place]
         }
         if lost:
             raise OffsetsLostError(self.app.conf.id, lost)
         positions = {
-            TopicPartition(*place): Position(starts[place] if offset is None else offset, offset is not None)
-            for place, offset in committed.items()
+            TopicPartition(*place): Position(committed.get(place, starts[place]), place in committed)
+            for place in assigned
         }
         for place, position in positions.items():
             consumer.seek(aiokafka.TopicPartition(*place), position.offset)

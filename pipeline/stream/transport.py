@@ -24,6 +24,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from mode import Service
 
+from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import ConsumerThread
 from pipeline.stream.lag import Waiting
@@ -190,16 +191,21 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Settle or give up what is in hand within the bound, commit the prefix, then let the partitions go."""
+        """Settle or give up what is in hand, commit the prefix, then let the partitions go.
+
+        All of it is over after `revoke_timeout_seconds` and the little that is kept for the commit.
+        """
         self._live_epoch = None
         self._revocations += 1
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
         places = {TopicPartition(*place) for place in revoked}
+        deadline = self.loop.time() + self.options.revoke_timeout_seconds
         try:
             await self.options.before_revoke(places)
-            await asyncio.wait_for(self.commit(), self.options.revoke_commit_timeout_seconds)
+            left = max(deadline - self.loop.time(), LAST_COMMIT_SECONDS)
+            await asyncio.wait_for(self.commit(), left)
         except TimeoutError:
             logger.warning("gave partitions up without a last commit", partitions=len(places))
         except Exception as error:
@@ -252,7 +258,8 @@ class TransportOptions:
     """Unsettled messages of a partition that stop its fetching; one more fetch may be on its way."""
     commit_interval_seconds: float
     """How often a commit is tried when nothing was settled since the last one."""
-    revoke_commit_timeout_seconds: float
+    revoke_timeout_seconds: float
+    """How long partitions that are taken away may be settled and committed, `LAST_COMMIT_SECONDS` aside."""
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
     on_committed: Callable[[], None]
     on_commit_failed: Callable[[], None] = lambda: None

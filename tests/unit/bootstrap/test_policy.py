@@ -39,3 +39,22 @@ def test_the_preset_needs_the_secret_too() -> None:
 def test_a_shadow_decides_nothing_so_it_needs_no_secret(rules: Path) -> None:
     rules.write_text("rules: [{then: tracked_only, shadow: true}]")
     assert not build_policy(load_settings({"PIPELINE_RULES_FILE": str(rules)})).rules.needs_tracked_users
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        SECRET,
+        {"PIPELINE_BILLING_MONTH_START_DAY": "15"},
+        {"PIPELINE_MESSAGE_CATALOGUE": "true"},
+        {"PIPELINE_MESSAGE_CATALOGUE": "true", "PIPELINE_MESSAGE_CATALOGUE_DAYS": "30"},
+    ],
+)
+def test_what_is_remembered_and_by_which_month_is_part_of_the_version(variables: dict[str, str]) -> None:
+    assert build_policy(load_settings(variables)).version != build_policy(load_settings({})).version
+
+
+def test_neither_the_secret_nor_the_days_of_a_catalogue_that_is_off_change_the_version() -> None:
+    usual = build_policy(load_settings(SECRET)).version
+    other = {"PIPELINE_TRACKED_USERS_SECRET": "another secret, as long", "PIPELINE_MESSAGE_CATALOGUE_DAYS": "30"}
+    assert build_policy(load_settings(other)).version == usual

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pipeline.core.kinds import SPELLINGS
 from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import RejectReason
-from pipeline.core.policy import Policy, UnknownKinds
+from pipeline.core.policy import Policy, Remembering, UnknownKinds
 from pipeline.core.presets import Preset, preset_rules
 
 
@@ -40,5 +40,9 @@ def test_whatever_decides_or_shapes_changes_the_version() -> None:
         Policy(unknown_kinds=UnknownKinds.DELIVER),
         Policy(name_profile=NameProfile.SEGMENT_SPEC),
         Policy(name_profile=NameProfile.CUSTOM, custom_names={"message.push.sent": "Sent"}),
+        Policy(remembering=Remembering(month_start_day=15)),
+        Policy(remembering=Remembering(tracked_users=True)),
+        Policy(remembering=Remembering(catalogue_days=90)),
+        Policy(remembering=Remembering(catalogue_days=30)),
     ]
     assert len({policy.version for policy in others}) == len(others)

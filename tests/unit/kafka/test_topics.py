@@ -185,15 +185,44 @@ WEEK = {"cleanup.policy": "compact,delete", "retention.ms": "604800000"}
 def test_users_are_not_forgotten_within_the_month(short: str, topic: str) -> None:
     found = _remembering(**{short: FoundTopic(partitions=12, configuration=WEEK)})
     (fault,) = find_faults(found, _settings(**REMEMBERING), BOTH)
-    assert fault.startswith(f"Topic `{topic}` is kept for 604800000 ms (retention.ms): users would be forgotten")
+    assert fault == (
+        f"Topic `{topic}` is kept for 604800000 ms (retention.ms): users would be forgotten while raw events of their "
+        "month can still be read. Set it to 3283200000 or more: the longest month, and the raw topic's 604800000."
+    )
     assert find_faults(found, _settings(**REMEMBERING), [Role.SEGMENT_SINK]) == ()
 
 
 @pytest.mark.parametrize(
     "configuration",
-    [WEEK | {"retention.ms": "-1"}, WEEK | {"retention.ms": "2678400000"}, {"cleanup.policy": "compact"}],
+    [WEEK | {"retention.ms": "-1"}, WEEK | {"retention.ms": "3283200000"}, {"cleanup.policy": "compact"}],
 )
-def test_users_that_are_kept_for_a_month_are_kept_long_enough(configuration: dict[str, str]) -> None:
+def test_users_that_are_kept_as_long_as_they_may_be_asked_for_are_no_fault(
+    configuration: dict[str, str],
+) -> None:
     users = FoundTopic(partitions=12, configuration=configuration)
     catalogue = FoundTopic(partitions=1, configuration=WEEK)
     assert find_faults(_remembering(users=users, catalogue=catalogue), _settings(**REMEMBERING), BOTH) == ()
+
+
+@pytest.mark.parametrize(
+    ("raw_ms", "kept_ms", "advice"),
+    [
+        (604_800_000, 3_283_199_999, "Set it to 3283200000 or more: the longest month, and the raw topic's 604800000."),
+        (86_400_000, 2_764_800_000, None),
+        (
+            1_209_600_000,
+            3_283_200_000,
+            "Set it to 3888000000 or more: the longest month, and the raw topic's 1209600000.",
+        ),
+        (-1, 3_283_200_000, "The raw topic is kept for ever: set retention.ms to -1 too."),
+        (-1, -1, None),
+    ],
+)
+def test_the_raw_topics_retention_is_the_one_that_the_cluster_tells(
+    raw_ms: int, kept_ms: int, advice: str | None
+) -> None:
+    users = FoundTopic(partitions=12, configuration=COMPACTED | {"retention.ms": str(kept_ms)})
+    raw = FoundTopic(partitions=12, configuration={"retention.ms": str(raw_ms)})
+    found = _remembering(users=users) | {"onesignal.events": raw}
+    faults = find_faults(found, _settings(**REMEMBERING), BOTH)
+    assert [fault.partition("can still be read. ")[2] for fault in faults] == ([] if advice is None else [advice])

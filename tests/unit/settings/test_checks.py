@@ -144,8 +144,9 @@ def test_segment_is_found_by_region_or_by_endpoint() -> None:
         ),
         (
             {"REVOKE_TIMEOUT_SECONDS": "31"},
-            "PIPELINE_REVOKE_TIMEOUT_SECONDS is 31 and PIPELINE_REBALANCE_TIMEOUT_SECONDS is 30: Kafka would drop a "
-            "member that still waits for its request, so lower the former or raise the latter.",
+            "PIPELINE_REVOKE_TIMEOUT_SECONDS is 31, with 1 s for the last commit, and "
+            "PIPELINE_REBALANCE_TIMEOUT_SECONDS is 30: Kafka would drop a member that still gives partitions up, so "
+            "lower the former or raise the latter.",
         ),
         (
             {"SEGMENT_FLUSH_INTERVAL_SECONDS": "10", "STALL_TIMEOUT_SECONDS": "9"},
@@ -158,7 +159,43 @@ def test_times_that_contradict_are_refused(variables: dict[str, str], text: str)
     assert _mistakes(**variables) == [text]
 
 
+def test_the_commit_of_a_revocation_counts_too() -> None:
+    assert _mistakes(REVOKE_TIMEOUT_SECONDS="29") == []
+    (told,) = _mistakes(REVOKE_TIMEOUT_SECONDS="29.5")
+    assert told.startswith("PIPELINE_REVOKE_TIMEOUT_SECONDS is 29.5, with 1 s for the last commit, and ")
+
+
 SECRET = "a secret that is long enough"
+
+
+@pytest.mark.parametrize(
+    ("kept", "raw", "told"),
+    [
+        ("912", "168", []),
+        ("-1", "-1", []),
+        (
+            "911",
+            "168",
+            [
+                "PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS is 911: users would be forgotten while raw events of "
+                "their month can still be read. Set it to 912 or more: a month of 744, and "
+                "PIPELINE_RAW_TOPIC_RETENTION_HOURS of 168."
+            ],
+        ),
+        (
+            "936",
+            "-1",
+            [
+                "PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS is 936: PIPELINE_RAW_TOPIC_RETENTION_HOURS is -1, so raw "
+                "events of any month can be read again: set the former to `-1` too."
+            ],
+        ),
+    ],
+)
+def test_users_are_remembered_while_raw_events_of_their_month_can_be_read(kept: str, raw: str, told: list[str]) -> None:
+    retention = {"TRACKED_USERS_TOPIC_RETENTION_HOURS": kept, "RAW_TOPIC_RETENTION_HOURS": raw}
+    assert _mistakes(**retention, TRACKED_USERS_SECRET=SECRET) == told
+    assert _mistakes(**retention) == []
 
 
 def test_a_feed_of_users_is_of_no_use_where_they_are_not_tracked() -> None:

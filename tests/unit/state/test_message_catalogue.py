@@ -13,8 +13,8 @@ NOW = 1_790_000_000_000
 WELCOME = Content(id="m-1", name="welcome", title={"en": "Hello"}, contents="Nice to see you", template_id="t-1")
 
 
-def catalogue(days: int = 90) -> MessageCatalogue:
-    found = MessageCatalogue(days=days)
+def catalogue(days: int = 90, *, longest_step_ms: int | None = None) -> MessageCatalogue:
+    found = MessageCatalogue(days=days, longest_step_ms=longest_step_ms)
     found.advance(NOW)
     return found
 
@@ -43,6 +43,43 @@ def test_a_message_is_forgotten_when_its_days_are_over_and_learnt_anew() -> None
     assert found.find("m-1") is None
     found.learn(Content(id="m-2", name="anew"))
     assert found.find("m-2") == Content(id="m-2", name="anew")
+
+
+def test_a_clock_that_was_far_ahead_for_a_while_has_forgotten_a_day_at_the_most() -> None:
+    found = catalogue(days=90, longest_step_ms=MILLISECONDS_A_DAY)
+    old, older = Content(id="m-2", name="old"), Content(id="m-3", name="older")
+    found.take(
+        [stored(older, at_ms=NOW - 89 * MILLISECONDS_A_DAY - 10), stored(old, at_ms=NOW - 88 * MILLISECONDS_A_DAY)]
+    )
+    ahead = NOW + 91 * MILLISECONDS_A_DAY
+    for passed in range(100):
+        found.advance(ahead + passed)
+        found.learn(Content(id=f"n-{passed}", name="meanwhile"))
+    assert (found.find("m-3"), found.find("m-2")) == (None, old)
+    found.advance(NOW + 100)
+    assert found.find("m-2") == old
+    found.advance(NOW + MILLISECONDS_A_DAY)
+    assert found.find("n-7") == Content(id="n-7", name="meanwhile")
+
+
+def test_a_clock_that_goes_as_clocks_do_forgets_when_the_days_are_over() -> None:
+    found = catalogue(days=3, longest_step_ms=MILLISECONDS_A_DAY)
+    found.learn(WELCOME)
+    for day in range(1, 4):
+        found.advance(NOW + day * MILLISECONDS_A_DAY)
+    assert found.find("m-1") == WELCOME
+    found.advance(NOW + 3 * MILLISECONDS_A_DAY + 1)
+    assert found.find("m-1") is None
+
+
+def test_a_clock_that_is_set_back_is_followed_at_once() -> None:
+    found = catalogue(days=1, longest_step_ms=MILLISECONDS_A_DAY)
+    found.advance(NOW - 5 * MILLISECONDS_A_DAY)
+    found.learn(WELCOME)
+    found.advance(NOW - 4 * MILLISECONDS_A_DAY)
+    assert found.find("m-1") == WELCOME
+    found.advance(NOW - 4 * MILLISECONDS_A_DAY + 1)
+    assert found.find("m-1") is None
 
 
 def test_one_whose_days_are_over_behind_a_younger_one_is_learnt_anew() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka.errors import IllegalGenerationError, KafkaConnectionError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from pipeline.kafka.errors import KafkaUnreachableError
@@ -26,6 +27,7 @@ class LiveLog:
 
     def __init__(self, *, grows_by: int, start: int = 0, committed: int | None = None) -> None:
         self.sought: list[int] = []
+        self.asked: list[tuple[TopicPartition, ...]] = []
         self._grows_by = grows_by
         self._start = start
         self._end = 0
@@ -33,7 +35,7 @@ class LiveLog:
 
     @property
     def _coordinator(self) -> SimpleNamespace:
-        return SimpleNamespace(generation=3)
+        return SimpleNamespace(generation=3, fetch_committed_offsets=self._fetch_committed)
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE}
@@ -46,9 +48,10 @@ class LiveLog:
         self._go_on()
         return {PLACE: self._end}
 
-    async def committed(self, _place: TopicPartition) -> int | None:
+    async def _fetch_committed(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        self.asked.append(tuple(places))
         self._go_on()
-        return self._end if self._committed is None else self._committed
+        return {PLACE: OffsetAndMetadata(self._end if self._committed is None else self._committed, "")}
 
     def seek(self, _place: object, offset: int) -> None:
         self.sought.append(offset)
@@ -73,6 +76,13 @@ async def test_a_log_that_others_write_and_commit_while_positions_are_asked_for_
 async def test_a_committed_offset_outside_the_log_is_a_fault(start: int, committed: int) -> None:
     with pytest.raises(OffsetsLostError):
         await reposition(LiveLog(grows_by=100, start=start, committed=committed))
+
+
+async def test_committed_offsets_are_asked_for_at_once_and_one_that_is_missing_is_the_start() -> None:
+    log = LiveLog(grows_by=0, start=7, committed=-1)
+    positions = await reposition(log)
+    assert log.asked == [(PLACE,)]
+    assert (positions.by_partition, log.sought) == ({PLACE: Position(7, False)}, [7])  # noqa: FBT003 - never committed
 
 
 async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up(

@@ -4,12 +4,15 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError, IllegalStateError
 
 from pipeline.kafka.groups import KnownSource
+from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition
@@ -17,7 +20,7 @@ from pipeline.stream.transport import check_environment
 from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
 START = Position(offset=0, committed=True)
 
@@ -228,6 +231,41 @@ async def test_a_revocation_does_not_wait_longer_than_its_bound_for_a_commit() -
         await bench.revoke([place()])
     assert bench.told == ["revoked [0]"]
     assert bench.consumer.ledger.places() == frozenset()
+
+
+async def test_the_commit_of_a_revocation_is_sent_and_waited_for_where_nothing_else_may_take_time() -> None:
+    bench = TransportBench(revoke_timeout_seconds=0)
+    await bench.join({place(): START})
+    bench.consumer.ledger.deliver(place(), messages(0)).acknowledge()
+    bench.thread.may_store.clear()
+    asyncio.get_running_loop().call_later(0.05, bench.thread.may_store.set)
+    await bench.revoke([place()])
+    assert bench.thread.stored == [{place(): 1}]
+
+
+@pytest.mark.parametrize(
+    ("settling", "left"), [(0.0, 10.0), (7.5, 2.5), (9.75, LAST_COMMIT_SECONDS), (11.0, LAST_COMMIT_SECONDS)]
+)
+async def test_settling_and_commit_of_a_revocation_have_one_deadline(
+    settling: float, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = TransportBench(revoke_timeout_seconds=10)
+    await bench.join({place(): START})
+    now, waits = 100.0, []
+
+    async def settle(_places: object) -> None:
+        nonlocal now
+        now += settling
+
+    async def wait_for(waited: Awaitable[object], seconds: float) -> object:
+        waits.append(seconds)
+        return await waited
+
+    bench.consumer.options = replace(bench.options, before_revoke=settle)
+    monkeypatch.setattr(bench.consumer, "loop", SimpleNamespace(time=lambda: now))
+    monkeypatch.setattr("pipeline.stream.transport.asyncio.wait_for", wait_for)
+    await bench.revoke([place()])
+    assert waits == [left]
 
 
 async def test_work_that_fails_in_a_revocation_crashes_the_worker_and_the_partitions_are_given_up() -> None:

@@ -10,7 +10,6 @@ template like processor.yaml. Takes a dict of
   settings     map of its own variables
   files        list of files that settings name, see _pod.tpl
   rules        ConfigMap with the rules, where it reads them
-  annotations  map of pod annotations: checksums of what it reads once
   egress       list of NetworkPolicy rules for what it reaches beside Kafka
 */ -}}
 
@@ -92,7 +91,7 @@ spec:
       {{- .selector | nindent 6 }}
   template:
     metadata:
-      {{- $annotations := merge (deepCopy .values.podAnnotations) .annotations }}
+      {{- $annotations := deepCopy .values.podAnnotations }}
       {{- if .root.Values.monitoring.scrapeAnnotations }}
       {{- $port := int .values.httpPort | toString }}
       {{- $annotations = merge $annotations (dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" $port) }}

@@ -94,6 +94,15 @@ PIPELINE_RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
 PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
 {{- /* What the alert about retention reckons with, where the cluster does not tell workers. */}}
 PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .Values.topics.retentionHours.raw | quote }}
+{{- include "onesignal-pipeline.trackedUsersSettings" . }}
+{{- end }}
+
+{{- /* Users are remembered for the longest month, while its raw events are kept, and a day. */ -}}
+{{- define "onesignal-pipeline.trackedUsersSettings" -}}
+{{- if .Values.trackedUsers.existingSecret }}
+{{- $raw := int .Values.topics.retentionHours.raw }}
+PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS: {{ ternary -1 (add 744 $raw 24) (lt $raw 0) | quote }}
+{{- end }}
 {{- end }}
 
 {{- define "onesignal-pipeline.trackedUsersFiles" -}}
@@ -108,13 +117,6 @@ PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .Values.topics.retentionHours.raw | q
 {{- include "onesignal-pipeline.trackedUsersFiles" . }}
 {{- if .Values.names.custom }}
 - {setting: PIPELINE_NAMES_FILE, file: names.yaml, configMap: {{ include "onesignal-pipeline.fullname" . }}-names, key: names.yaml}
-{{- end }}
-{{- end }}
-
-{{- /* Names are read once: pods that read others have to be others. */ -}}
-{{- define "onesignal-pipeline.processorAnnotations" -}}
-{{- with .Values.names.custom }}
-checksum/names: {{ toYaml . | sha256sum }}
 {{- end }}
 {{- end }}
 
@@ -164,6 +166,7 @@ PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int .retentionHours.records | quote }
 PIPELINE_DEAD_LETTER_TOPIC_RETENTION_HOURS: {{ int .retentionHours.deadLetters | quote }}
 PIPELINE_TOPIC_COMPRESSION: {{ .compression }}
 {{- end }}
+{{- include "onesignal-pipeline.trackedUsersSettings" . }}
 {{- end }}
 
 {{- /* Files of the secrets that a component's values list. */ -}}
