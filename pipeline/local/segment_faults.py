@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
-    """Answer with a status and take nothing. ``retry_after`` is the header as it is sent."""
+    """Answer with a status and take nothing. ``retry_after`` and ``location`` are the headers as they are sent."""
 
     status: int
     retry_after: str | None = None
+    location: str | None = None
     body: str = '{"success":false}'
 
 

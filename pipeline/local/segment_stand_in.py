@@ -160,7 +160,8 @@ class SegmentStandIn:
     async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
         body = await request.read()
         self.ledger.see(SeenRequest(status=fault.status, size=len(body), records=0))
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+        told = {"Retry-After": fault.retry_after, "Location": fault.location}
+        headers = {name: value for name, value in told.items() if value is not None}
         return web.Response(status=fault.status, text=fault.body, headers=headers, content_type="application/json")
 
     async def _cut_answer(self, request: web.Request) -> web.StreamResponse:

@@ -61,10 +61,17 @@ async def test_the_status_the_header_and_the_beginning_of_the_body_come_back(sta
         assert await client.post(BODY) == Answered(status=200, body=b'{"success":true}')
 
 
-async def test_redirects_are_not_followed(stand_in: SegmentStandIn) -> None:
-    stand_in.faults.order(AnswerStatus(status=307))
-    async with client_of(stand_in.endpoint) as client:
-        assert await client.post(BODY) == Answered(status=307, body=b'{"success":false}')
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(stand_in: SegmentStandIn, status: int) -> None:
+    elsewhere = SegmentStandIn()
+    await elsewhere.start()
+    try:
+        stand_in.faults.order(AnswerStatus(status=status, location=elsewhere.endpoint))
+        async with client_of(stand_in.endpoint) as client:
+            assert await client.post(BODY) == Answered(status=status, body=b'{"success":false}')
+        assert not elsewhere.ledger.requests, "the body and the write key went elsewhere"
+    finally:
+        await elsewhere.stop()
 
 
 async def test_a_connection_is_renewed_when_it_is_old(stand_in: SegmentStandIn) -> None:
