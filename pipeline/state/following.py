@@ -83,6 +83,7 @@ class Follower:
                     if take is not None:
                         take(records)
                         self._positions[place] = records[-1].offset + 1
+                        await asyncio.sleep(0)  # what has come already is handed on without a pause
 
     def _assign(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         self._changed = False

@@ -16,7 +16,7 @@ from pipeline.kafka.producer import Entry
 from pipeline.state.message_catalogue import entry_of
 from pipeline.state.partition_memory import PartitionMemory
 from pipeline.state.reading import read_to_end
-from pipeline.state.restoring import feed_taker, in_time, read_marks
+from pipeline.state.restoring import feed_taker, in_time, read_feed, read_marks
 from pipeline.state.sketches import SHADOW
 
 if TYPE_CHECKING:
@@ -186,8 +186,8 @@ class Memories:
             return memory
         await read_marks(self._connection, tracked, partition, memory)
         if tracked.feed is not None:
+            end = await read_feed(self._connection, tracked, tracked.feed, partition, memory)
             take = in_time(memory, self._now_ms, feed_taker(tracked, partition, memory))
-            end = await read_to_end(self._connection, tracked.feed, partition, take)
             self._follower.follow(tracked.feed, partition, end, take)
         logger.info("tracked users read back", partition=partition, users=memory.users.counts())
         return memory

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.core.processing import State
 from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.state.entries import MARK_KEY_LENGTH
+from pipeline.state.marks_read_back import MarksReadBack
 from pipeline.state.sketches import DELIVERY, SHADOW, Sketches
 from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipeline.core.billing_month import BillingMonth
     from pipeline.core.outcomes import StateChange
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from pipeline.state.message_catalogue import MessageCatalogue
     from pipeline.state.tracked_users import UserHasher
 
-CHUNK: Final = 250_000
-"""Marks that are collected before they are sorted into place."""
 HASH_BYTES: Final = 8
 HASHED: Final = "user-hash-key"
 """Header of a feed entry with the key of a mark, hash and month; its value is the fingerprint of the secret."""
 _FORMER: Final = packed_mark(bytes(HASH_BYTES), BEFORE_THE_LOG)[HASH_BYTES:]
+"""The second half of marks that were made before this log began."""
 
 
 class PartitionMemory:
@@ -79,14 +79,16 @@ class PartitionMemory:
 
 
 class MarksReader:
-    """Collects what is read back of a partition, and sorts it into place in large chunks."""
+    """Collects what is read back of a partition, and sorts it into place in small steps at the end.
+
+    ``former`` counts the marks that a former raw topic made.
+    """
 
     def __init__(self, codec: EntryCodec, memory: PartitionMemory) -> None:
+        self.former = 0
         self._codec = codec
         self._memory = memory
-        self._collected: dict[bytes, list[bytes]] = {}
-        self._waiting = 0
-        self._former = 0
+        self._marks = MarksReadBack(memory.users)
 
     def take(self, records: Sequence[Any]) -> None:
         """Take entries as they were read.
@@ -94,36 +96,32 @@ class MarksReader:
         Raises:
             ForeignEntryError: one was written with another secret, or by a newer version.
         """
-        collected, read_mark = self._collected, self._codec.read_mark
+        add, read_mark = self._marks.add, self._codec.read_mark
         for record in records:
             key, value = record.key, record.value
             if key is None or value is None:
                 continue
             if len(key) == MARK_KEY_LENGTH:
-                collected.setdefault(key[HASH_BYTES:], []).append(read_mark(key, value))
+                mark = read_mark(key, value)
+                self.former += mark.endswith(_FORMER)
+                add(int.from_bytes(key[HASH_BYTES:], "big"), mark)
             else:
                 self._memory.sketches.merge(*self._codec.read_sketch(key, value))
-        self._waiting += len(records)
-        if self._waiting >= CHUNK:
-            self.load()
 
-    def load(self) -> int:
-        """Sort what was collected into place; return how many marks so far were made by a former raw topic."""
-        for month, marks in sorted(self._collected.items()):
-            self._former += sum(mark.endswith(_FORMER) for mark in marks)
-            self._memory.users.load(int.from_bytes(month, "big"), marks)
-        self._collected.clear()
-        self._waiting = 0
-        return self._former
+    def put_into_place(self) -> Iterator[None]:
+        """Sort what was collected into place, a little at each step."""
+        return self._marks.put_into_place()
 
 
-def take_feed(memory: PartitionMemory, records: Sequence[Any], fingerprint: bytes) -> int:
-    """Mark users who were counted elsewhere, as before every message of this log; tell how many were not understood.
+def take_feed(
+    users: TrackedUsersOfPartition, records: Sequence[Any], fingerprint: bytes, mark: Callable[[int, int], object]
+) -> int:
+    """Have users marked, by hash and month, who were counted elsewhere; tell how many entries were not understood.
 
     The key is the user id, and the time tells the month. With the header `HASHED` the key is that of a mark: so users
     of two months stay two entries when the topic is compacted, and an import leaves no user id in Kafka.
     """
-    users, foreign = memory.users, 0
+    foreign = 0
     for record in records:
         key = record.key
         if not key:
@@ -131,9 +129,9 @@ def take_feed(memory: PartitionMemory, records: Sequence[Any], fingerprint: byte
             continue
         hashed = dict(record.headers).get(HASHED) if record.headers else None
         if hashed is None:
-            users.mark(users.hash_of(key), users.month_of(record.timestamp), BEFORE_THE_LOG)
+            mark(users.hash_of(key), users.month_of(record.timestamp))
         elif hashed == fingerprint and len(key) == MARK_KEY_LENGTH:
-            users.mark(int.from_bytes(key[:HASH_BYTES], "big"), int.from_bytes(key[HASH_BYTES:], "big"), BEFORE_THE_LOG)
+            mark(int.from_bytes(key[:HASH_BYTES], "big"), int.from_bytes(key[HASH_BYTES:], "big"))
         else:
             foreign += 1
     return foreign

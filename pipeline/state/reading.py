@@ -86,6 +86,7 @@ async def read_to_end(
                     records = await _some(consumer, place)
                 position = await consumer.position(place)
                 take(records)
+                await asyncio.sleep(0)  # what has come already is handed on without a pause
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"topic `{topic}`, partition {partition}, cannot be read back ({type(error).__name__}): is Kafka away?"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pipeline.core.tracking import BEFORE_THE_LOG
+from pipeline.state.marks_read_back import MarksReadBack
 from pipeline.state.partition_memory import MarksReader, take_feed
 from pipeline.state.reading import read_to_end
+from pipeline.state.tracked_users import packed_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.state.entries import EntryCodec
@@ -40,20 +44,47 @@ async def read_marks(
     """
     marks = MarksReader(topics.codec, memory)
     await read_to_end(connection, topics.topic, partition, marks.take)
-    former = marks.load()
-    if former:
+    await _step_by_step(marks.put_into_place())
+    if marks.former:
         logger.warning(
             "the raw topic was made anew: users whom the former one marked count as tracked from its start",
             partition=partition,
-            users=former,
+            users=marks.former,
         )
+
+
+async def read_feed(
+    connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, memory: PartitionMemory
+) -> int:
+    """Read back whom others have fed into a partition; return the position after the last entry.
+
+    Raises:
+        KafkaUnreachableError: Kafka does not answer; try again with a new memory.
+    """
+    marks = MarksReadBack(memory.users)
+
+    def mark(user: int, month: int) -> None:
+        marks.add(month, packed_mark(user.to_bytes(8, "big"), BEFORE_THE_LOG))
+
+    position = await read_to_end(connection, feed, partition, _taker(topics, partition, memory, mark))
+    await _step_by_step(marks.put_into_place())
+    return position
 
 
 def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionMemory) -> Callable[[Sequence[Any]], None]:
     """Make what takes entries of the feed into a memory, and says when some mean nothing to it."""
 
+    def mark(user: int, month: int) -> None:
+        memory.users.mark(user, month, BEFORE_THE_LOG)
+
+    return _taker(topics, partition, memory, mark)
+
+
+def _taker(
+    topics: TrackedUsersTopics, partition: int, memory: PartitionMemory, mark: Callable[[int, int], None]
+) -> Callable[[Sequence[Any]], None]:
     def take(records: Sequence[Any]) -> None:
-        foreign = take_feed(memory, records, topics.codec.fingerprint)
+        foreign = take_feed(memory.users, records, topics.codec.fingerprint, mark)
         if foreign:
             logger.warning(
                 "entries of the feed have no key, or were hashed with another secret, and mark nobody: import those "
@@ -64,6 +95,12 @@ def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionMemo
             )
 
     return take
+
+
+async def _step_by_step(steps: Iterator[None]) -> None:
+    """Let the event loop go on after each step."""
+    for _ in steps:
+        await asyncio.sleep(0)
 
 
 def in_time(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pipeline.core.billing_month import BillingMonth
 
 EPOCH: Final = date(1970, 1, 1)
-_SHARDS: Final = 256
+SHARDS: Final = 256
+"""Parts of a month, by the first byte of the hash."""
+MARK_BYTES: Final = 16
 _SHARD_SHIFT: Final = 56
 _FIRST_MONTH: Final = 0
 """The one that a message without a time would be in, if months began on the first; it would never end."""
@@ -60,8 +62,8 @@ class MonthOfUsers:
     __slots__ = ("_hashes", "_places")
 
     def __init__(self) -> None:
-        self._hashes = [array("Q") for _ in range(_SHARDS)]
-        self._places = [array("Q") for _ in range(_SHARDS)]
+        self._hashes = [array("Q") for _ in range(SHARDS)]
+        self._places = [array("Q") for _ in range(SHARDS)]
 
     def __len__(self) -> int:
         """Count the users."""
@@ -92,7 +94,7 @@ class MonthOfUsers:
 
     def load(self, marks: Iterable[bytes]) -> None:
         """Take many marks in (`packed_mark`): half a microsecond each, and the earliest of a user counts."""
-        shards: list[list[bytes]] = [[] for _ in range(_SHARDS)]
+        shards: list[list[bytes]] = [[] for _ in range(SHARDS)]
         for mark in marks:
             shards[mark[0]].append(mark)
         for shard, added in enumerate(shards):
@@ -145,9 +147,13 @@ class TrackedUsersOfPartition:
     def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark | None:
         """Return the mark that a message makes of its user, if it is one that is remembered."""
         month = self._month.first_day(timestamp_ms)
-        if month in self._months or self._may_begin(month):
+        if self.remembers(month):
             return Mark(self.hash_of(user_key), month, offset)
         return None
+
+    def remembers(self, month: int) -> bool:
+        """Tell whether marks of a month are remembered now."""
+        return month in self._months or self._may_begin(month)
 
     def mark(self, user: int, month: int, offset: int) -> bool:
         """Take a mark in; tell whether it is one that is remembered and was not known."""

@@ -108,7 +108,8 @@ class Life:
         memory.advance(now_ms)
         reader = MarksReader(CODEC, memory)
         reader.take(topic.entries)
-        reader.load()
+        for _ in reader.put_into_place():
+            pass
         self._memories._partitions[0] = memory
 
     def decide(self, messages: Sequence[FakeMessage]) -> SortedBatch:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pipeline.kafka.producer import Entry
-from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory
-from pipeline.state.reading import read_to_end
-from pipeline.state.restoring import feed_taker
+from pipeline.state.partition_memory import HASHED, PartitionMemory
+from pipeline.state.restoring import read_feed, read_marks
 
 if TYPE_CHECKING:
     from array import array
@@ -77,13 +76,10 @@ class UsersTopics:
         """
         memory = PartitionMemory(self.hasher, self.month, None, tracks=True)
         memory.advance(self.now_ms)
-        marks = MarksReader(self.topics.codec, memory)
-        await read_to_end(self.connection, self.topics.topic, partition, marks.take)
-        marks.load()
+        await read_marks(self.connection, self.topics, partition, memory)
         by_log = _counts(memory)
         if self.topics.feed is not None:
-            take = feed_taker(self.topics, partition, memory)
-            await read_to_end(self.connection, self.topics.feed, partition, take)
+            await read_feed(self.connection, self.topics, self.topics.feed, partition, memory)
         by_feed = {month: count - by_log.get(month, 0) for month, count in _counts(memory).items()}
         return PartitionUsers(users=memory.users, by_feed=by_feed)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,7 +10,6 @@ from pipeline.core.billing_month import BillingMonth
 from pipeline.core.content import Content
 from pipeline.core.outcomes import StateChange
 from pipeline.core.tracking import BEFORE_THE_LOG
-from pipeline.state import partition_memory
 from pipeline.state.entries import EntryCodec, ForeignEntryError
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory, take_feed
@@ -17,6 +18,9 @@ from pipeline.state.sketches import DELIVERY
 from pipeline.state.tracked_users import UserHasher
 from pipeline.state.user_sketch import UserSketch
 from tests.fakes.stream import FakeMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 HASHER = UserHasher("a secret that is long enough")
 OTHER = UserHasher("another secret, as long as that")
@@ -135,14 +139,18 @@ def test_users_of_shadow_rules_are_counted_by_rule() -> None:
     }
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 1_000])
-def test_marks_are_read_back_by_month_and_the_earliest_counts(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_memory, "CHUNK", chunk)
+def into_place(reader: MarksReader) -> int:
+    """Sort what was read back into place; return how many steps it took."""
+    return sum(1 for _ in reader.put_into_place())
+
+
+def test_marks_are_read_back_by_month_and_the_earliest_counts() -> None:
     found = memory()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 50), mark(b"u-1", 20, OCTOBER), mark(b"u-2", 8)])
     reader.take([mark(b"u-1", 30), mark(b"u-1", 40), mark(b"u-2", 9)])
-    assert reader.load() == 0
+    assert into_place(reader) == 3
+    assert reader.former == 0
     assert found.users.marked_at(b"u-1", NOW) == 30
     assert found.users.marked_at(b"u-2", NOW) == 8
     assert found.users.marked_at(b"u-1", at("2026-10-02")) == 20
@@ -152,15 +160,44 @@ def test_marks_of_a_month_that_has_not_begun_are_not_read_back() -> None:
     found = memory()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5, DECEMBER)])
-    reader.load()
+    into_place(reader)
     assert found.users.counts() == {}
+
+
+def test_of_many_months_the_newest_three_are_read_back_whatever_their_order() -> None:
+    found = memory()
+    reader = MarksReader(codec(), found)
+    months = [OCTOBER - 31 * number for number in range(40)]
+    for month in (*months[5:20], NOVEMBER, *months[20:], *months[:5], DECEMBER):
+        reader.take([mark(b"u-%d" % month, 5, month)])
+    into_place(reader)
+    assert [month for month, _ in found.users.months()] == sorted([NOVEMBER, *months[:2]])
+
+
+def test_a_step_of_reading_back_sorts_a_small_part_and_each_mark_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, loaded = memory(), Counter[int]()
+    load = found.users.load
+
+    def counted(month: int, marks: Collection[bytes]) -> None:
+        loaded[len(marks)] += 1
+        load(month, marks)
+
+    reader = MarksReader(codec(), found)
+    for start in range(0, 20_000, 1_000):
+        reader.take([mark(b"u-%d" % number, number) for number in range(start, start + 1_000)])
+    monkeypatch.setattr(found.users, "load", counted)
+    assert into_place(reader) == 256
+    assert sum(size * times for size, times in loaded.items()) == 20_000
+    assert max(loaded) < 20_000 / 100
+    assert found.users.count(NOVEMBER) == 20_000
 
 
 def test_marks_of_a_former_raw_topic_are_counted_and_come_before_the_log() -> None:
     found = memory()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5), mark(b"u-2", 5, epoch=b"raw0"), mark(b"u-2", 6, epoch=b"raw0")])
-    assert reader.load() == 2
+    into_place(reader)
+    assert reader.former == 2
     assert found.users.marked_at(b"u-1", NOW) == 5
     assert found.users.marked_at(b"u-2", NOW) == BEFORE_THE_LOG
 
@@ -176,7 +213,7 @@ def test_deleted_entries_are_passed_over_and_sketches_are_merged() -> None:
     )
     reader = MarksReader(codec(), found)
     reader.take([FakeMessage(offset=0, key=b"k", value=None), FakeMessage(offset=0, key=None), sketch])
-    reader.load()
+    into_place(reader)
     assert found.users_delivery_would_add(NOVEMBER) == 2
     assert found.users.counts() == {}
 
@@ -191,11 +228,20 @@ def fed(key: bytes | None, *headers: tuple[str, bytes], timestamp: int = NOW) ->
     return FakeMessage(offset=77, key=key, value=b"anything", timestamp=timestamp, headers=headers)
 
 
+def feed(found: PartitionMemory, records: list[FakeMessage]) -> int:
+    """Mark fed users; return how many entries meant nothing."""
+
+    def mark_user(user: int, month: int) -> None:
+        found.users.mark(user, month, BEFORE_THE_LOG)
+
+    return take_feed(found.users, records, HASHER.fingerprint, mark_user)
+
+
 def test_a_fed_user_was_tracked_before_every_message_of_the_log() -> None:
     found = memory()
     marks(found, b"u-1", NOW, 7)
     records = [fed(b"u-1"), fed(b"u-2"), fed(b"u-3", timestamp=at("2026-10-31T23:59")), fed(b"u-4", ("trace", b"1"))]
-    assert take_feed(found, records, HASHER.fingerprint) == 0
+    assert feed(found, records) == 0
     assert [found.users.marked_at(user, NOW) for user in (b"u-1", b"u-2", b"u-3", b"u-4")] == [-1, -1, None, -1]
     assert found.users.marked_at(b"u-3", at("2026-10-01")) == BEFORE_THE_LOG
 
@@ -211,7 +257,7 @@ def test_a_hashed_entry_of_the_feed_names_user_and_month_itself() -> None:
     found = memory()
     header = (HASHED, HASHER.fingerprint)
     records = [fed(codec().mark_key(HASHER.hash_of(b"u-1"), month), header) for month in (OCTOBER, NOVEMBER)]
-    assert take_feed(found, records, HASHER.fingerprint) == 0
+    assert feed(found, records) == 0
     assert found.users.counts() == {"2026-10-01": 1, "2026-11-01": 1}
     assert found.users.marked_at(b"u-1", NOW) == BEFORE_THE_LOG
 
@@ -225,5 +271,5 @@ def test_entries_of_the_feed_that_mean_nothing_mark_nobody_and_are_counted() -> 
         fed(key, (HASHED, OTHER.fingerprint)),
         fed(key[:8], (HASHED, HASHER.fingerprint)),
     ]
-    assert take_feed(found, records, HASHER.fingerprint) == 4
+    assert feed(found, records) == 4
     assert found.users.counts() == {}

@@ -1,0 +1,52 @@
+"""Marks that are read back, kept unsorted until all of them are there, and then sorted into place in small steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.state.tracked_users import MARK_BYTES, MOST_MONTHS, SHARDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.state.tracked_users import TrackedUsersOfPartition
+
+
+class MarksReadBack:
+    """Marks of one partition by month and shard, sixteen bytes each, as they take in memory afterwards.
+
+    Each shard is sorted once, so the time is linear in the marks but for a small logarithm, and no step of it is long:
+    a shard of a partition with three million users takes some milliseconds.
+    """
+
+    def __init__(self, users: TrackedUsersOfPartition) -> None:
+        """Take where the marks belong."""
+        self._users = users
+        self._months: dict[int, list[bytearray]] = {}
+
+    def add(self, month: int, mark: bytes) -> None:
+        """Keep a mark (`pipeline.state.tracked_users.packed_mark`), if it is of a month that will be remembered."""
+        shards = self._months.get(month) or self._begin(month)
+        if shards is not None:
+            shards[mark[0]] += mark
+
+    def put_into_place(self) -> Iterator[None]:
+        """Hand all marks on, a shard at each step; the earliest mark of a user counts."""
+        for month in sorted(self._months):
+            for shard in self._months.pop(month):
+                if shard:
+                    marks = [bytes(shard[at : at + MARK_BYTES]) for at in range(0, len(shard), MARK_BYTES)]
+                    shard.clear()
+                    self._users.load(month, marks)
+                    yield
+
+    def _begin(self, month: int) -> list[bytearray] | None:
+        if not self._users.remembers(month):
+            return None
+        if len(self._months) == MOST_MONTHS:
+            oldest = min(self._months)
+            if month < oldest:
+                return None
+            del self._months[oldest]
+        shards = self._months[month] = [bytearray() for _ in range(SHARDS)]
+        return shards
