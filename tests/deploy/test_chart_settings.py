@@ -216,12 +216,18 @@ def test_any_other_change_of_settings_replaces_pods(chart: Chart, name: str, val
     assert "pipeline-onesignal-pipeline-processor" in {each for each in before if before[each] != after[each]}
 
 
-def test_other_names_replace_the_processor_though_its_settings_are_the_same(chart: Chart) -> None:
+def test_other_names_and_rules_replace_no_pod_for_workers_take_them_up(chart: Chart) -> None:
     one, other = (
-        pods_after(chart, {"names": {"profile": "custom", "custom": {"message.push.sent": name}}})
-        for name in ("Pushed", "Sent")
+        pods_after(
+            chart,
+            {
+                "names": {"profile": "custom", "custom": {"message.push.sent": name}},
+                "rules.text": f"rules: []\ndefault: {default}\n",
+            },
+        )
+        for name, default in (("Pushed", "keep"), ("Sent", "drop"))
     )
-    assert [each for each in one if one[each] != other[each]] == ["pipeline-onesignal-pipeline-processor"]
+    assert one == other
 
 
 def test_what_only_the_topics_job_needs_replaces_no_pod(chart: Chart) -> None:

@@ -15,7 +15,7 @@ from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_memory import HASHED, MarksReader, PartitionMemory, take_feed
 from pipeline.state.restoring import TrackedUsersTopics, feed_taker, in_time
 from pipeline.state.sketches import DELIVERY
-from pipeline.state.tracked_users import UserHasher
+from pipeline.state.tracked_users import UserHasher, packed_mark
 from pipeline.state.user_sketch import UserSketch
 from tests.fakes.stream import FakeMessage
 
@@ -160,7 +160,8 @@ def test_marks_of_a_month_that_has_not_begun_are_not_read_back() -> None:
     found = memory()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5, DECEMBER)])
-    into_place(reader)
+    assert into_place(reader) == 0
+    found.users.load(DECEMBER, [packed_mark(HASHER.hash_of(b"u-1").to_bytes(8, "big"), 5)])
     assert found.users.counts() == {}
 
 
