@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings.sections import Settings
 
-_MILLISECONDS_PER_HOUR: Final = 3_600_000
+MILLISECONDS_PER_HOUR: Final = 3_600_000
 _FOR_EVER: Final = -1
 DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
 """A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
@@ -68,7 +68,7 @@ def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tup
             replication_factor=settings.topic_replication_factor,
             configuration={
                 "compression.type": settings.topic_compression.value,
-                RETENTION: str(kept if kept == _FOR_EVER else kept * _MILLISECONDS_PER_HOUR),
+                RETENTION: str(kept if kept == _FOR_EVER else kept * MILLISECONDS_PER_HOUR),
                 **more,
             },
         )

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
 from pipeline.kafka.topic_configuration import RETENTION, read_configuration, size_faults
-from pipeline.kafka.topic_plans import topics_of
+from pipeline.kafka.topic_plans import MILLISECONDS_PER_HOUR, topics_of
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
 from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 TIMEOUT_SECONDS: Final = 15.0
-_HOUR_MS: Final = 3_600_000
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _REMEDIES: Final[Mapping[type[BrokerResponseError], str]] = {
     InvalidReplicationFactorError: f"lower {variable('topic_replication_factor')}, or add brokers",
@@ -96,7 +95,7 @@ def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Itera
     """List what would make a partition's memory another one than that of its users."""
     raw = found.get(settings.raw_topic)
     told = raw.configuration.get(RETENTION) if raw is not None else None
-    raw_ms = int(told) if told is not None else settings.raw_topic_retention_hours * _HOUR_MS
+    raw_ms = int(told) if told is not None else settings.raw_topic_retention_hours * MILLISECONDS_PER_HOUR
     for setting in memory_topics(settings):
         topic = found.get(name := getattr(settings, setting))
         wanted = 1 if setting == "message_catalogue_topic" else raw.partitions if raw is not None else None
@@ -126,10 +125,10 @@ def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Itera
 
 
 def _too_short(kept_ms: int, raw_ms: int) -> str | None:
-    """Say how long users must be remembered: to the end of their month, and while its raw events are kept."""
+    """Return what to do where users are forgotten before the raw events of their month are; None where they are not."""
     if raw_ms < 0:
         return f"The raw topic is kept for ever: set {RETENTION} to -1 too"
-    least_ms = LONGEST_MONTH_HOURS * _HOUR_MS + raw_ms
+    least_ms = LONGEST_MONTH_HOURS * MILLISECONDS_PER_HOUR + raw_ms
     return (
         f"Set it to {least_ms} or more: the longest month, and the raw topic's {raw_ms}" if kept_ms < least_ms else None
     )

@@ -20,7 +20,7 @@ class MarksReadBack:
     """
 
     def __init__(self, users: TrackedUsersOfPartition) -> None:
-        """Take where the marks belong."""
+        """Collect marks of ``users``."""
         self._users = users
         self._months: dict[int, list[bytearray]] = {}
 
@@ -37,7 +37,7 @@ class MarksReadBack:
                 if shard:
                     marks = [bytes(shard[at : at + MARK_BYTES]) for at in range(0, len(shard), MARK_BYTES)]
                     shard.clear()
-                    self._users.load(month, marks)
+                    self._users.load_shard(month, marks)
                     yield
 
     def _begin(self, month: int) -> list[bytearray] | None:

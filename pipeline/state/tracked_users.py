@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.tracking import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from pipeline.core.billing_month import BillingMonth
 
@@ -92,21 +92,12 @@ class MonthOfUsers:
             return False
         return True
 
-    def load(self, marks: Iterable[bytes]) -> None:
-        """Take many marks in (`packed_mark`): half a microsecond each, and the earliest of a user counts."""
-        shards: list[list[bytes]] = [[] for _ in range(SHARDS)]
-        for mark in marks:
-            shards[mark[0]].append(mark)
-        for shard, added in enumerate(shards):
-            if added:
-                self._load(shard, added)
+    def load_shard(self, marks: list[bytes]) -> None:
+        """Add marks (`packed_mark`), at least one and all of one shard; of each user the earliest counts.
 
-    def users(self) -> Iterator[int]:
-        """Give the hashes of all users, in order."""
-        for hashes in self._hashes:
-            yield from hashes
-
-    def _load(self, shard: int, marks: list[bytes]) -> None:
+        Half a microsecond a mark. The list is used up.
+        """
+        shard = marks[0][0]
         for user, place in zip(self._hashes[shard], self._places[shard], strict=True):
             marks.append(user.to_bytes(8, "big") + place.to_bytes(8, "big"))
         marks.sort()
@@ -118,6 +109,11 @@ class MonthOfUsers:
             earliest = dict(zip(reversed(hashes), reversed(places), strict=True))
             hashes, places = array("Q", reversed(earliest)), array("Q", reversed(earliest.values()))
         self._hashes[shard], self._places[shard] = hashes, places
+
+    def users(self) -> Iterator[int]:
+        """Give the hashes of all users, in order."""
+        for hashes in self._hashes:
+            yield from hashes
 
 
 class TrackedUsersOfPartition:
@@ -152,7 +148,7 @@ class TrackedUsersOfPartition:
         return None
 
     def remembers(self, month: int) -> bool:
-        """Tell whether marks of a month are remembered now."""
+        """Return whether marks of a month are remembered now."""
         return month in self._months or self._may_begin(month)
 
     def mark(self, user: int, month: int, offset: int) -> bool:
@@ -160,11 +156,11 @@ class TrackedUsersOfPartition:
         users = self._remembered(month)
         return users is not None and users.put(user, offset)
 
-    def load(self, month: int, marks: Iterable[bytes]) -> None:
-        """Take many marks of one month in at once (`packed_mark`), if it is remembered."""
+    def load_shard(self, month: int, marks: list[bytes]) -> None:
+        """Add marks of one month and shard (`MonthOfUsers.load_shard`), if the month is remembered."""
         users = self._remembered(month)
         if users is not None:
-            users.load(marks)
+            users.load_shard(marks)
 
     def month_of(self, timestamp_ms: int) -> int:
         """Return the first day of the billing month of a time, in days since 1970; it names the month."""

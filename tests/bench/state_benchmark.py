@@ -29,6 +29,7 @@ from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
 from pipeline.settings import load_settings
 from pipeline.state.entries import NO_EPOCH, EntryCodec
 from pipeline.state.following import Follower
+from pipeline.state.marks_read_back import MarksReadBack
 from pipeline.state.memories import Memories
 from pipeline.state.partition_memory import PartitionMemory
 from pipeline.state.restoring import TrackedUsersTopics
@@ -188,8 +189,12 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
     )
     memory = PartitionMemory(HASHER, MONTH, None, tracks=True)
     memory.advance(NOW)
-    strangers = (packed_mark(HASHER.hash_of(b"stranger-%d" % number).to_bytes(8, "big"), 7) for number in range(80_000))
-    memory.users.load(MONTH.first_day(NOW), strangers)
+    strangers = MarksReadBack(memory.users)
+    for number in range(80_000):
+        mark = packed_mark(HASHER.hash_of(b"stranger-%d" % number).to_bytes(8, "big"), 7)
+        strangers.add(MONTH.first_day(NOW), mark)
+    for _ in strangers.put_into_place():
+        pass
     memories._partitions[0] = memory
     policy = Policy()
     batches = [UnsettledBatch(messages[start : start + BATCH]) for start in range(0, EVENTS, BATCH)]

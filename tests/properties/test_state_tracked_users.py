@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -67,7 +69,8 @@ def test_a_month_holds_the_first_mark_of_each_user_however_marks_come(
 
     for user, offset in before:
         put(user, offset)
-    users.load(iter(packed(loaded)))
+    for _, shard in groupby(sorted(packed(loaded)), key=itemgetter(0)):
+        users.load_shard(list(shard))
     known.update(first_marks([*known.items(), *loaded]))
     for user, offset in after:
         put(user, offset)

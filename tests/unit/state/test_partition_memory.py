@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +17,6 @@ from pipeline.state.sketches import DELIVERY
 from pipeline.state.tracked_users import UserHasher, packed_mark
 from pipeline.state.user_sketch import UserSketch
 from tests.fakes.stream import FakeMessage
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 HASHER = UserHasher("a secret that is long enough")
 OTHER = UserHasher("another secret, as long as that")
@@ -161,7 +157,7 @@ def test_marks_of_a_month_that_has_not_begun_are_not_read_back() -> None:
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5, DECEMBER)])
     assert into_place(reader) == 0
-    found.users.load(DECEMBER, [packed_mark(HASHER.hash_of(b"u-1").to_bytes(8, "big"), 5)])
+    found.users.load_shard(DECEMBER, [packed_mark(HASHER.hash_of(b"u-1").to_bytes(8, "big"), 5)])
     assert found.users.counts() == {}
 
 
@@ -177,16 +173,16 @@ def test_of_many_months_the_newest_three_are_read_back_whatever_their_order() ->
 
 def test_a_step_of_reading_back_sorts_a_small_part_and_each_mark_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found, loaded = memory(), Counter[int]()
-    load = found.users.load
+    load = found.users.load_shard
 
-    def counted(month: int, marks: Collection[bytes]) -> None:
+    def counted(month: int, marks: list[bytes]) -> None:
         loaded[len(marks)] += 1
         load(month, marks)
 
     reader = MarksReader(codec(), found)
     for start in range(0, 20_000, 1_000):
         reader.take([mark(b"u-%d" % number, number) for number in range(start, start + 1_000)])
-    monkeypatch.setattr(found.users, "load", counted)
+    monkeypatch.setattr(found.users, "load_shard", counted)
     assert into_place(reader) == 256
     assert sum(size * times for size, times in loaded.items()) == 20_000
     assert max(loaded) < 20_000 / 100
