@@ -18,7 +18,7 @@ from pipeline.core import field_values
 from pipeline.core.cleaning import ID_FIELDS, SUBSCRIPTION_ID, usable_id
 from pipeline.core.flaws import Flaws
 from pipeline.core.ids import EMPTY_IDS, EmptyReason, IdField, IgnoredId
-from pipeline.core.json_repair import parse_exactly, parse_json, with_finite_integers
+from pipeline.core.json_repair import parse_exactly, parse_json, with_finite_numbers
 from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.texts import without_nul
@@ -99,7 +99,7 @@ def canonical_form(value: bytes) -> _Read:
     something.
     """
     body = parse_json(value)
-    if body is RejectReason.NOT_JSON and (finite := with_finite_integers(value)) != value:
+    if body is RejectReason.NOT_JSON and (finite := with_finite_numbers(value)) != value:
         return _if_id_is_unreadable(canonical_form(finite))
     try:
         return _read_body(body, is_exact=False)
@@ -108,7 +108,7 @@ def canonical_form(value: bytes) -> _Read:
 
 
 def _if_id_is_unreadable(found: _Read) -> _Read:
-    """Return what was read of a body with an integer that no parser takes, if an external id is one; else refuse it."""
+    """Return what was read of a body with a number that no parser takes, if an external id is one; else refuse it."""
     if isinstance(found, RejectReason) or found[1] is None or not found[1].unreadable:
         return RejectReason.NOT_JSON
     return found
@@ -175,22 +175,20 @@ class _Reading:
     def _read_usual(self, path: str, item: object) -> None:
         part, _, name = path.rpartition(".")
         fields = self.parts[part]
-        if name in fields:
-            return
         if path in ID_FIELDS:
             found: object = usable_id(path, field_values.plain_text(item), self._ignored)
         else:
-            found = _READERS[path](item)
+            found = None if name in fields else _READERS[path](item)
         if found is not None:
-            fields[name] = found
+            fields.setdefault(name, found)
 
     def _read_external_id(self, path: str, item: object) -> None:
         text = field_values.plain_text(item)
         if text is not None:
             self._external_ids[path].append(text)
         elif field_values.is_unreadable(item):
-            shown = str(item) if isinstance(item, float) else type(item).__name__
-            self._unreadable.append(IgnoredId(path, IdField.EXTERNAL_ID, shown, EmptyReason.UNREADABLE))
+            unreadable = IgnoredId(path, IdField.EXTERNAL_ID, field_values.named(item), EmptyReason.UNREADABLE)
+            self._unreadable.append(unreadable)
 
     def _read_other(self, path: str, item: object) -> None:
         """Read a part, or one entry of an object that is spread over keys of their own."""
@@ -239,8 +237,8 @@ class _Reading:
 
 def _first_known_kind(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """Return the first second name of the kind that names a known one."""
-    texts = (item for _, item in _items(bodies, _SECOND_KINDS) if isinstance(item, str) and kind_of(item).known)
-    yield from (("kind", text) for text in islice(texts, 1))
+    texts = (without_nul(item) for _, item in _items(bodies, _SECOND_KINDS) if isinstance(item, str))
+    yield from (("kind", text) for text in islice((text for text in texts if kind_of(text).known), 1))
 
 
 def _second_times(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -14,8 +14,9 @@ from pipeline.core.cleaning import part_without_nul
 from pipeline.core.content import Content
 from pipeline.core.ids import EMPTY_IDS
 from pipeline.core.kinds import Category
+from pipeline.core.localized import is_silent
 from pipeline.core.privacy import clean_url
-from pipeline.core.texts import says_nothing, shown
+from pipeline.core.texts import shown
 
 if TYPE_CHECKING:
     from pipeline.core.content import EventContent
@@ -38,7 +39,7 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     if content is None or not content.id:
         return event, None
     known = catalogue.find(content.id)
-    is_blank = all(map(says_nothing, (content.name, content.title, content.contents)))
+    is_blank = shown(content.name) is None and is_silent(content.title) and is_silent(content.contents)
     if known is None:
         return event, None if is_blank else _said_to_everybody(content)
     if is_blank and category is Category.ENGAGEMENT:
@@ -57,8 +58,8 @@ def usable(stored: Content) -> Content | None:
     found = Content(
         id=content.id,
         name=shown(content.name),
-        title=None if says_nothing(content.title) else content.title,
-        contents=None if says_nothing(content.contents) else content.contents,
+        title=None if is_silent(content.title) else content.title,
+        contents=None if is_silent(content.contents) else content.contents,
         template_id=None if content.template_id and EMPTY_IDS.reason(content.template_id) else content.template_id,
         url=shown(content.url),
     )
@@ -82,8 +83,8 @@ def _filled(content: EventContent, known: Content) -> EventContent:
     return replace(
         content,
         name=shown(content.name) or known.name,
-        title=known.title if says_nothing(content.title) else content.title,
-        contents=known.contents if says_nothing(content.contents) else content.contents,
+        title=known.title if is_silent(content.title) else content.title,
+        contents=known.contents if is_silent(content.contents) else content.contents,
         template_id=content.template_id or known.template_id,
         url=content.url if has_link else known.url,
     )

@@ -76,12 +76,12 @@ def is_clean(event: Event) -> bool:
 
 def cleaned(event: Event) -> Event:
     """Return an event without empty ids, and with a blank kind where it says nothing; the ids are in its flaws."""
-    ignored: list[IgnoredId] = []
+    ignored = [] if event.flaws is None else [*event.flaws.ignored]
     facts = _with_usable_ids(event.event, "event", ignored)
     content = None if event.message is None else _with_usable_ids(event.message, "message", ignored)
     person = None if event.user is None else _with_usable_ids(event.user, "user", ignored)
-    flaws = Flaws(ignored=tuple(ignored)) if ignored else None
-    return replace(event, event=replace(facts, kind=shown(facts.kind) or ""), message=content, user=person, flaws=flaws)
+    facts = replace(facts, kind=shown(facts.kind) or "")
+    return _flawed(replace(event, event=facts, message=content, user=person), ignored)
 
 
 def with_subscription(event: Event, subscription_ids: Iterable[str | None]) -> Event:
@@ -90,7 +90,15 @@ def with_subscription(event: Event, subscription_ids: Iterable[str | None]) -> E
     usable = (usable_id(SUBSCRIPTION_ID, text, ignored) for text in subscription_ids)
     found = next(filter(None, usable), None)
     facts = event.event if found is None else replace(event.event, subscription_id=found)
-    return replace(event, event=facts, flaws=Flaws(ignored=tuple(ignored)) if ignored else event.flaws)
+    return _flawed(replace(event, event=facts), ignored)
+
+
+def _flawed(event: Event, ignored: list[IgnoredId]) -> Event:
+    """Return an event with the ids that were ignored, beside its other flaws."""
+    if not ignored:
+        return event
+    flaws = event.flaws or Flaws()
+    return event.with_flaws(Flaws(tuple(ignored), flaws.unreadable, flaws.external_ids))
 
 
 def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | None:

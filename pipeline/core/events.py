@@ -9,23 +9,29 @@ Of ``user.subscription`` only the id is read, so no token, email address or phon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import msgspec
 import orjson
-from msgspec.structs import astuple, fields
+from msgspec.structs import astuple, fields, replace
 
 from pipeline.core.body_shapes import DATA, EVENT, MESSAGE, USER, canonical_form
 from pipeline.core.cleaning import SUBSCRIPTION_ID, cleaned, event_without_nul, is_clean, with_subscription
 from pipeline.core.content import Details, EventContent, Text
-from pipeline.core.field_values import plain_text
+from pipeline.core.field_values import is_unreadable, named, plain_text
 from pipeline.core.flaws import Flaws
+from pipeline.core.ids import EmptyReason, IdField, IgnoredId
+from pipeline.core.json_repair import parse_alone
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.tags import NO_TAGS, plain_tags
 from pipeline.core.timestamps import Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+_EXTERNAL_USER_ID: Final = "external_user_id"
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -59,32 +65,44 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     Texts may still be blank; blank means absent. Empty ids are taken out when the event is decoded
     (`pipeline.core.cleaning`), but for the external ids, for which the policy may name further words
-    (`pipeline.core.identity`). ``flaws`` is None for the usual event, which has none.
+    (`pipeline.core.identity`). ``flaws`` is None for the usual event, which has none; it is no field here, so that no
+    body can spell it.
     """
 
     event: Facts
     message: EventContent | None = None
     user: Person | None = None
     external_user_id: Text = None
-    flaws: Flaws | None = None
+    flaws: ClassVar[Flaws | None] = None
+
+    def with_flaws(self, flaws: Flaws) -> Event:
+        """Return the event with what is odd about its ids."""
+        return _FlawedEvent(self.event, self.message, self.user, self.external_user_id, flaws)
+
+
+class _FlawedEvent(Event, frozen=True, gc=False):
+    flaws: Flaws | None = None  # type: ignore[misc] # the usual event has none, so its class says so once for all
+
+
+_ABSENT: Final = msgspec.Raw(b"null")
 
 
 class _Subscription(msgspec.Struct, frozen=True, gc=False):
     """``user.subscription``, of which nothing but the id is read."""
 
-    id: Any = None
+    id: msgspec.Raw = _ABSENT
 
 
 class _Subscriber(msgspec.Struct, frozen=True, gc=False):
-    subscription: msgspec.Raw = NO_TAGS
-    subscription_id: Any = msgspec.field(default=None, name="subscription.id")
+    subscription: msgspec.Raw = _ABSENT
+    subscription_id: msgspec.Raw = msgspec.field(default=_ABSENT, name="subscription.id")
 
 
 class _Owner(msgspec.Struct, frozen=True, gc=False):
     """A nested body, of which nothing but the subscription of its user is read."""
 
     user: _Subscriber | None = None
-    subscription_id: Any = msgspec.field(default=None, name=SUBSCRIPTION_ID)
+    subscription_id: msgspec.Raw = msgspec.field(default=_ABSENT, name=SUBSCRIPTION_ID)
 
 
 _SHORT_NAMES: Final = {
@@ -136,7 +154,35 @@ def _flat_decoder(spell: Callable[[str], str]) -> Callable[[bytes], msgspec.Stru
     return msgspec.json.Decoder(body).decode
 
 
+_LATER_NAMES: Final = frozenset({"external_user_id", "app_url", "web_url", "live_activity_event_kind"})
+"""Fields that were not always read. Whatever they hold, nothing else of a nested body is read otherwise for it."""
+
+
+def _with_raw_fields(struct: type[msgspec.Struct], **parts: Any) -> type[msgspec.Struct]:
+    """Make a struct whose later fields are left as they are; `parts` are the types of others."""
+    return msgspec.defstruct(
+        f"Raw{struct.__name__}",
+        [
+            (field.name, msgspec.Raw, _ABSENT)
+            if field.name in _LATER_NAMES
+            else (field.name, parts.get(field.name, field.type), field.default)
+            for field in sorted(fields(struct), key=lambda field: field.default is not msgspec.NODEFAULT)
+        ],
+        frozen=True,
+        gc=False,
+    )
+
+
+def _raw_nested() -> type[msgspec.Struct]:
+    facts, content, person = (_with_raw_fields(struct) for struct in (Facts, EventContent, Person))
+    return _with_raw_fields(Event, event=facts, message=content | None, user=person | None)
+
+
 _decode_nested: Final = msgspec.json.Decoder(Event).decode
+_decode_raw_nested: Final = msgspec.json.Decoder(_raw_nested()).decode
+_LACKS_EVENT: Final = "Object missing required field `event`"
+"""How msgspec begins to tell that a body is not nested."""
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_dotted: Final = _flat_decoder(str)
 _decode_snake: Final = _flat_decoder(lambda path: _SHORT_NAMES.get(path) or path.replace(".", "_"))
 
@@ -156,17 +202,48 @@ def decode(value: bytes) -> Event | RejectReason:
     second_look = _look_again_nested
     try:
         event = _decode_nested(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        second_look = _look_again_flat
-        try:
-            event = _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _decode_tolerantly(value)
+    except _UNDECODABLE as error:
+        odd = None if str(error).startswith(_LACKS_EVENT) else _decode_odd_nested(value)
+        if odd is None:
+            second_look = _look_again_flat
+            try:
+                event = _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
+            except _UNDECODABLE:
+                return _decode_tolerantly(value)
+        else:
+            event = odd
     if _BACKSLASH in value and _NUL in value:
         event = event_without_nul(event)
     if not is_clean(event):
         event = cleaned(event)
     return event if event.event.kind and event.event.subscription_id else second_look(event, value)
+
+
+def _decode_odd_nested(value: bytes) -> Event | None:
+    """Decode a nested body whose later fields hold something else than text; None where more is odd about it."""
+    try:
+        body: Any = _decode_raw_nested(value)
+    except _UNDECODABLE:
+        return None
+    unreadable: list[IgnoredId] = []
+
+    def read(part: Any, struct: type[_Struct], path: str) -> _Struct:
+        values = {name: getattr(part, name) for name in struct.__struct_fields__}
+        for name in _LATER_NAMES & values.keys():
+            item = parse_alone(values[name])
+            values[name] = plain_text(item)
+            if name == _EXTERNAL_USER_ID and is_unreadable(item):
+                unreadable.append(IgnoredId(f"{path}{name}", IdField.EXTERNAL_ID, named(item), EmptyReason.UNREADABLE))
+        return struct(**values)
+
+    event = read(body, Event, "")
+    event = replace(
+        event,
+        event=read(body.event, Facts, "event."),
+        message=None if body.message is None else read(body.message, EventContent, "message."),
+        user=None if body.user is None else read(body.user, Person, "user."),
+    )
+    return event.with_flaws(Flaws(unreadable=tuple(unreadable))) if unreadable else event
 
 
 def _from_flat(body: msgspec.Struct) -> Event:
@@ -202,17 +279,18 @@ def _nested_subscriptions(value: bytes) -> Iterator[str | None]:
     """Return ``user.subscription.id`` of a nested body, as a text, from everywhere that it may be."""
     try:
         body = _decode_owner(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODABLE:
         return
     user = body.user or _Subscriber()
-    yield from map(plain_text, (_id_of_subscription(user.subscription), user.subscription_id, body.subscription_id))
+    for raw in (_id_of_subscription(user.subscription), user.subscription_id, body.subscription_id):
+        yield plain_text(parse_alone(raw))
 
 
-def _id_of_subscription(raw: msgspec.Raw) -> Any:
+def _id_of_subscription(raw: msgspec.Raw) -> msgspec.Raw:
     try:
         return _decode_subscription(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    except _UNDECODABLE:
+        return _ABSENT
 
 
 def _decode_tolerantly(value: bytes) -> Event | RejectReason:
@@ -223,9 +301,9 @@ def _decode_tolerantly(value: bytes) -> Event | RejectReason:
     user = fields_of[USER]
     if "tags" in user:
         user["tags"] = msgspec.Raw(orjson.dumps(plain_tags(user["tags"])))
-    return Event(
+    event = Event(
         event=Facts(**fields_of[EVENT], data=Details(**fields_of[DATA])),
         message=EventContent(**fields_of[MESSAGE]),
         user=Person(**user),
-        flaws=flaws,
     )
+    return event if flaws is None else event.with_flaws(flaws)

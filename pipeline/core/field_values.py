@@ -68,6 +68,13 @@ def is_unreadable(value: object) -> bool:
     return isinstance(value, float) and plain_text(value) is None
 
 
+def named(unreadable: object) -> str:
+    """Return what an operator is shown of an id that cannot be read: a fraction as it is, else what kind of value."""
+    if isinstance(unreadable, float):
+        return str(unreadable) if abs(unreadable) < _LARGEST_EXACT_FLOAT else "a large number"
+    return "a list" if isinstance(unreadable, list) else "an object"
+
+
 def may_be_long_integer(value: object) -> bool:
     """Return whether the digits of an integer may have been lost, in a value or in one of an object's values."""
     return beyond_64_bits(value) or (isinstance(value, dict) and any(map(beyond_64_bits, value.values())))

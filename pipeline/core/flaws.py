@@ -14,8 +14,6 @@ class Flaws:
     ``ignored`` are the ids that were present and not used, the external ids apart. ``unreadable`` are external ids that
     are present and cannot be read, so that nobody can tell who the event is about. ``external_ids``, where it is not
     empty, has the external ids in every spelling of the body with their paths, the first choice first.
-
-    A class of no kind that msgspec decodes, so that no body can spell it.
     """
 
     __slots__ = ("external_ids", "ignored", "unreadable")

@@ -60,12 +60,10 @@ def identify(event: Event, empty_ids: EmptyIds = EMPTY_IDS) -> Identity:
 
 
 def ignored_external_ids(event: Event, empty_ids: EmptyIds) -> Iterator[IgnoredId]:
-    """List the external ids that were looked at and not used, up to the one that was."""
+    """List the external ids that stand for nobody."""
     for path, text in _external_ids(event):
         reason = empty_ids.reason(text)
-        if reason is None:
-            return
-        if reason is not EmptyReason.BLANK:
+        if reason is not None and reason is not EmptyReason.BLANK:
             yield IgnoredId(path, IdField.EXTERNAL_ID, text, reason)
 
 

@@ -84,14 +84,15 @@ class IgnoredId(msgspec.Struct, frozen=True, gc=False):
 
 
 _QUOTES: Final = frozenset(
-    "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u00ab\u00bb\u2039\u203a"
+    "\"'`\u00b4\u201a\u201e\u2032\u2033\u275b\u275c\u275d\u275e\u275f\u2760\u301d\u301e\u301f\uff02\uff07\uff40"
 )
-_ANGLES: Final = frozenset("<>")
+_QUOTE_CATEGORIES: Final = frozenset({"Pi", "Pf"})
+_ANGLES: Final = frozenset("<>\u226a\u226b\ufe64\ufe65\uff1c\uff1e")
 _BRACKET_CATEGORIES: Final = frozenset({"Ps", "Pe"})
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 # What Unicode wants shown as nothing although its category does not tell, and the blank of Braille.
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
-    map(chr, range(0xFE00, 0xFE10)), map(chr, range(0xE0100, 0xE01F0))
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u2800\u3164\uffa0").union(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
 )
 _PUNCTUATION: Final = frozenset(string.punctuation)
 _OPTIONAL: Final = "optional("
@@ -138,8 +139,8 @@ class EmptyIds:
             return EmptyReason.BLANK
         if text[0] in self.sure_first or text[:2] in self.sure_start:
             return None
-        written = _without(text, quotes_only=True)
-        if _TEMPLATE.fullmatch(written):
+        written = _without(text, keeps_brackets=True)
+        if _TEMPLATE.fullmatch(written) or _is_one_in_braces(written):
             return EmptyReason.TEMPLATE
         if _OBJECT.fullmatch(written):
             return EmptyReason.OBJECT
@@ -155,10 +156,22 @@ class EmptyIds:
 
 def _core(text: str) -> str:
     """Return an id without white space, invisible characters, quotes, brackets and ``Optional(…)`` around it."""
-    return _without(text, quotes_only=False)
+    return _without(text, keeps_brackets=False)
 
 
-def _without(text: str, *, quotes_only: bool) -> str:
+def _is_one_in_braces(text: str) -> bool:
+    """Return whether a text is one template with braces of its own inside, such as ``${{ id }}``."""
+    if not (text.startswith("${") or (text.startswith("{{") and text.endswith("}}"))):
+        return False
+    depth = 0
+    for place, character in enumerate(text, 1):
+        depth += (character == "{") - (character == "}")
+        if character == "}" and depth <= 0:
+            return depth == 0 and place == len(text)
+    return False
+
+
+def _without(text: str, *, keeps_brackets: bool) -> str:
     start, end = 0, len(text)
     while start < end:
         first, last = text[start], text[end - 1]
@@ -166,10 +179,10 @@ def _without(text: str, *, quotes_only: bool) -> str:
             start += 1
         elif _is_wrapping(last):
             end -= 1
-        elif quotes_only:
-            break
         elif last == ")" and text[start : start + len(_OPTIONAL)].lower() == _OPTIONAL:
             start, end = start + len(_OPTIONAL), end - 1
+        elif keeps_brackets:
+            break
         elif _is_bracket(first) or _is_bracket(last):
             start += _is_bracket(first)
             end -= _is_bracket(last)
@@ -181,11 +194,13 @@ def _without(text: str, *, quotes_only: bool) -> str:
 @lru_cache(maxsize=1024)
 def _is_wrapping(character: str) -> bool:
     """Return whether a character is white space, a quote, or not seen at all."""
+    category = unicodedata.category(character)
     return (
         character in _QUOTES
         or character in _INVISIBLE
         or character.isspace()
-        or unicodedata.category(character) in _INVISIBLE_CATEGORIES
+        or category in _QUOTE_CATEGORIES
+        or category in _INVISIBLE_CATEGORIES
     )
 
 

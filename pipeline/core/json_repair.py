@@ -10,6 +10,7 @@ orjson makes a float of an integer beyond 64 bits. `with_exact_integers` puts su
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Any, Final
 
 import orjson
@@ -19,9 +20,8 @@ from pipeline.core.outcomes import RejectReason
 _BEYOND: Final = 2.0**63
 LONGEST_INTEGER: Final = 100
 """Digits of an integer that are kept exactly."""
-_MOST_DIGITS_OF_A_FLOAT: Final = 308
-_TOO_LONG: Final = b"1e300"
-"""Stands for an integer that is too large even for a float."""
+_TOO_LARGE: Final = b"1e300"
+"""Stands for a number that is too large even for a float."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 # Possessive repeats, and an end of the text in place of the closing quote, keep the time linear.
@@ -29,6 +29,9 @@ _STRING: Final = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _STRINGS: Final = re.compile(_STRING, re.DOTALL)
 _STRINGS_OR_NUMBERS: Final = re.compile(
     _STRING + rb"|(?<![0-9.eE+\-])(?P<integer>-?+[0-9]{19,}+)(?![0-9.eE])", re.DOTALL
+)
+_STRINGS_OR_ANY_NUMBERS: Final = re.compile(
+    _STRING + rb"|(?P<number>-?+[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?+[0-9]++)?+)", re.DOTALL
 )
 # Every escape of a JSON string, left to right: a surrogate pair, half of one, or any other; or raw control characters.
 _FAULTS: Final = re.compile(
@@ -57,14 +60,28 @@ def with_exact_integers(text: bytes) -> bytes:
     return _STRINGS_OR_NUMBERS.sub(_exact, text)
 
 
-def with_finite_integers(text: bytes) -> bytes:
-    """Shorten integers that are too large even for a float, which no parser takes."""
-    return _STRINGS_OR_NUMBERS.sub(_finite, text)
+def with_finite_numbers(text: bytes) -> bytes:
+    """Replace numbers that are too large even for a float, which no parser takes."""
+    return _STRINGS_OR_ANY_NUMBERS.sub(_finite, text)
 
 
 def parse_exactly(value: bytes) -> Any:
     """Parse JSON that `parse_json` could read, with the digits of integers beyond 64 bits as texts."""
     return parse_json(with_exact_integers(value.removeprefix(_BYTE_ORDER_MARK)))
+
+
+def parse_alone(text: bytes | memoryview) -> Any:
+    """Parse one value of a body, with its exact digits where it is a long integer; None where it cannot be read.
+
+    A number that is too large for a float is another one that is as large.
+    """
+    text = bytes(text)
+    value = parse_json(text)
+    if value is RejectReason.NOT_JSON:
+        value = parse_json(with_finite_numbers(text))
+    elif beyond_64_bits(value):
+        value = parse_exactly(text)
+    return None if isinstance(value, RejectReason) else value
 
 
 def _exact(found: re.Match[bytes]) -> bytes:
@@ -74,9 +91,8 @@ def _exact(found: re.Match[bytes]) -> bytes:
 
 
 def _finite(found: re.Match[bytes]) -> bytes:
-    integer = found["integer"]
-    is_finite = integer is None or len(integer.lstrip(b"-")) <= _MOST_DIGITS_OF_A_FLOAT
-    return found.group() if is_finite else _TOO_LONG
+    number = found["number"]
+    return found.group() if number is None or isfinite(float(number)) else _TOO_LARGE
 
 
 def _repaired(text: bytes) -> bytes:

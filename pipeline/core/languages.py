@@ -36,8 +36,11 @@ _SCRIPT_OF: Final = {language: script for script, languages in _SCRIPTS.items() 
 
 ONESIGNAL_LANGUAGES: Final = frozenset(_SCRIPT_OF)
 _SCRIPT_BY_REGION: Final[Mapping[tuple[str, str], str]] = {
-    **{("zh", region): "Hant" for region in ("TW", "HK", "MO")},
-    **{("sr", region): "Latn" for region in ("ME", "RO", "TR")},
+    **{
+        ("zh", region): "Hant"
+        for region in ["AU", "BN", "GB", "GF", "HK", "ID", "MO", "PA", "PF", "PH", "SR", "TH", "TW", "US", "VN"]
+    },
+    **{("sr", region): "Latn" for region in ("ME", "RO", "RU", "TR")},
     ("pa", "PK"): "Arab",
     ("ms", "CC"): "Arab",
 }
@@ -54,7 +57,7 @@ _SUCCESSORS: Final[Mapping[str, str]] = {"iw": "he", "in": "id", "no": "nb", "ji
 """Codes that were withdrawn, or that mean one of several languages, and what stands for them."""
 
 _TAG: Final = re.compile(
-    r"(?P<language>[a-z]{2,3})(?![a-z0-9])"
+    r"(?P<language>[a-z]{2,3})(?![a-z0-9])(?P<extended>(?:[-_][a-z]{3}(?![a-z0-9])){0,3})"
     r"(?:[-_](?P<script>[a-z]{4})(?![a-z0-9]))?(?:[-_](?P<region>[a-z]{2}|[0-9]{3})(?![a-z0-9]))?",
     re.IGNORECASE | re.ASCII,
 )
@@ -74,7 +77,7 @@ class _Tag(NamedTuple):
 def primary_language(tag: str) -> str | None:
     """Return the language of a tag by its present code; None for what is no language with a script or a region."""
     found = _TAG.fullmatch(tag)
-    return None if found is None else _language(found)
+    return None if found is None or found["extended"] else _language(found)
 
 
 def best_match(wanted: str, offered: Iterable[str]) -> str | None:

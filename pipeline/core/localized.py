@@ -7,13 +7,16 @@ Where a template takes ``message.title`` whole, OneSignal renders the object wit
 from __future__ import annotations
 
 import re
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from pipeline.core.languages import ENGLISH, ONESIGNAL_LANGUAGES, best_match, primary_language
 from pipeline.core.quoted import quoted_reader
-from pipeline.core.texts import SURE_BEGINNINGS, shown, texts_without_nul
+from pipeline.core.texts import SURE_BEGINNINGS, says_nothing, shown, texts_without_nul
+
+if TYPE_CHECKING:
+    from pipeline.core.content import Localized
 
 _LONGEST: Final = 10_000
 _LANGUAGE_TAG: Final = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}"
@@ -26,24 +29,35 @@ _ID: Final = "id"
 def texts_by_language(text: str) -> dict[str, str] | None:
     """Read a text for each language out of one text; None when it is a text like any other. Total over any text.
 
-    All keys must be language tags, and English among them, or all of them languages of OneSignal's API.
+    All keys must be language tags, and English among them, or all of them languages of OneSignal's API. A language
+    without a text has null, and is left out.
     """
+    if text[:1].isspace():
+        text = text.strip()
     if text[:1] != "{" or len(text) > _LONGEST:
         return None
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         value = _read_quoted(text)
-    return cast("dict[str, str]", value) if _is_by_language(value) else None
+    return {key: each for key, each in value.items() if each is not None} if _is_by_language(value) else None
 
 
 def _is_by_language(value: Any) -> bool:
-    if not isinstance(value, dict) or not value or not all(isinstance(each, str) for each in value.values()):
+    if not isinstance(value, dict) or not value:
+        return False
+    if not all(each is None or isinstance(each, str) for each in value.values()):
         return False
     if not all(map(_is_language_tag, value)):
         return False
     languages = {primary_language(key) for key in value}
     return ENGLISH in languages or (languages <= ONESIGNAL_LANGUAGES and [key.lower() for key in value] != [_ID])
+
+
+def is_silent(text: Localized) -> bool:
+    """Return whether a title says nothing in any language, also where it came as one text."""
+    by_language = texts_by_language(text) if isinstance(text, str) else None
+    return says_nothing(text if by_language is None else by_language)
 
 
 def one_text(text: str | dict[str, Any], language: str | None) -> str | None:

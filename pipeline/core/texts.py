@@ -32,9 +32,7 @@ def says_nothing(text: Localized) -> bool:
     if not isinstance(text, dict):
         return shown(text) is None
     texts = [each for each in text.values() if isinstance(each, str)]
-    return not text or (
-        len(texts) == len(text) and not any(map(shown, texts)) and any(each in PLACEHOLDERS for each in texts)
-    )
+    return not text or (not any(map(shown, texts)) and any(each in PLACEHOLDERS for each in texts))
 
 
 def without_nul(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
@@ -28,11 +29,13 @@ _MICROSECONDS: Final = 1_000
 """Beyond the last millisecond: microseconds (since 1978)."""
 _NANOSECONDS: Final = 1_000_000
 """Beyond the last microsecond: nanoseconds (since 1978)."""
+_FLOAT_ERROR: Final = 128
+"""A float of so many nanoseconds may be that much smaller than the number that was written."""
 _PAST_NANOSECONDS: Final = 2**63 - 1
 """The largest number of 64 bits, which stands for never."""
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the last of the year 9999
 _NUMBER: Final = re.compile(
-    r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,20})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
+    r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,30})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
 )
 _WHOLE: Final = re.compile(r"\s*[0-9]+\s*", re.ASCII)
 _HTTP_DATE: Final = re.compile(
@@ -136,7 +139,8 @@ def _from_number(number: float | None) -> _Time | None:
     if number < _SMALLEST_SECONDS:
         return _day(int(number))
     if number >= (_LATEST_MILLISECONDS + 1) * _MICROSECONDS:
-        return _instant(int(number // _NANOSECONDS))
+        nanoseconds = number if isinstance(number, int) else int(number) + _FLOAT_ERROR
+        return _instant(nanoseconds // _NANOSECONDS)
     if number > _LATEST_MILLISECONDS:
         return _instant(int(number // _MICROSECONDS))
     return _instant(round(number if number >= _SMALLEST_MILLISECONDS else number * 1000))
@@ -154,7 +158,7 @@ def _from_text(text: str) -> _Time | None:
     if len(text) > _LONGEST_TEXT:
         return None
     if _NUMBER.fullmatch(text):
-        return _from_number(int(text) if _WHOLE.fullmatch(text) else float(text))
+        return _from_number(int(text) if _WHOLE.fullmatch(text) else _fraction(text))
     if http_date := _HTTP_DATE.fullmatch(text):
         return _from_http_date(http_date)
     bare = text.strip().removesuffix(" UTC")
@@ -163,6 +167,12 @@ def _from_text(text: str) -> _Time | None:
     except ValueError:
         return None
     return _time(moment, is_instant=moment.tzinfo is not None or bare != text.strip())
+
+
+def _fraction(text: str) -> float:
+    """Return a number with decimals or an exponent; beyond milliseconds a float would lose some."""
+    number = float(text)
+    return number if number <= _LATEST_MILLISECONDS else int(Decimal(text))
 
 
 def _from_http_date(found: re.Match[str]) -> _Time | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import example, given
@@ -40,7 +41,14 @@ WORDS: Final = (
     ),
     *("[]", "{}", "nan", "all", "00000000-0000-0000-0000-000000000000"),
 )
-QUOTES: Final = "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2032\u2033"
+QUOTES: Final = (
+    "\"'`\u00b4\u201a\u201e\u2032\u2033"  # and what Unicode opens and closes quotations with
+    "\u275b\u275c\u275d\u275e\u275f\u2760\u301d\u301e\u301f\uff02\uff07\uff40"
+)
+ANGLES: Final = "<>\u226a\u226b\ufe64\ufe65\uff1c\uff1e"
+UNSEEN: Final = (  # what Unicode lets a renderer leave out, and the blank of Braille
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
 TEMPLATES: Final = (("{{", "}}"), ("{%", "%}"), ("${", "}"))
 
 
@@ -53,15 +61,16 @@ def around(text: str, taken: Any) -> str:
 
 
 def is_space(character: str) -> bool:
-    return character.isspace() or unicodedata.category(character) in {"Cc", "Cf", "Zs", "Zl", "Zp"}
+    is_control = unicodedata.category(character) in {"Cc", "Cf", "Zs", "Zl", "Zp"}
+    return character.isspace() or is_control or re.fullmatch(UNSEEN, character) is not None
 
 
 def is_soft(character: str) -> bool:
-    return is_space(character) or character in QUOTES
+    return is_space(character) or character in QUOTES or unicodedata.category(character) in {"Pi", "Pf"}
 
 
 def is_bracket(character: str) -> bool:
-    return unicodedata.category(character) in {"Ps", "Pe"} or character in "<>"
+    return unicodedata.category(character) in {"Ps", "Pe"} or character in ANGLES
 
 
 def bare(text: str) -> str:
@@ -77,13 +86,28 @@ def bare(text: str) -> str:
 
 
 def is_one_template(text: str) -> bool:
-    inner = around(text, is_soft)
+    inner, before = around(text, is_soft), None
+    while inner != before:
+        before = inner
+        if inner[:9].casefold() == "optional(" and inner.endswith(")"):
+            inner = around(inner[9:-1], is_soft)
+    if is_one_pair_of_braces(inner):
+        return True
     for start, end in TEMPLATES:
         if inner.startswith(start) and inner.endswith(end) and len(inner) >= len(start + end):
             middle = inner[len(start) : -len(end)]
             middle = middle.lstrip("{").rstrip("}") if start == "{{" else middle
             return end not in middle
     return re.fullmatch(r"\[object\s[^\]]*\]", inner, re.IGNORECASE) is not None
+
+
+def is_one_pair_of_braces(text: str) -> bool:
+    """Return whether the brace that a template begins with is closed by the last character, and not before."""
+    start = text.find("{")
+    if not (text.startswith("${") or (text.startswith("{{") and text.endswith("}}"))):
+        return False
+    depths = list(accumulate({"{": 1, "}": -1}.get(each, 0) for each in text[start:]))
+    return depths[-1] == 0 and min(depths[:-1]) > 0
 
 
 def is_empty(text: str, own_words: Collection[str] = ()) -> bool:
@@ -107,17 +131,25 @@ def has_solid(text: str) -> bool:
 plain_words = st.sampled_from([*WORDS, "guest", "email", "u-77", "1", "Nancy", "null-island"])
 cased = plain_words.flatmap(lambda word: st.sampled_from([word, word.upper(), word.title(), word.swapcase()]))
 wrapping = st.text(
-    st.sampled_from([*QUOTES, *" \t\n\u00a0\u200b\ufeff\u2060", *"()[]{}<>\u3010\u3011\uff08\uff09"]), max_size=4
+    st.sampled_from(
+        [
+            *QUOTES,
+            *ANGLES,
+            *" \t\n\u00a0\u200b\ufeff\u2060\u2065\u2018\u201d\u00bb\u2e02\u2e1d",
+            *"()[]{}\u3010\u3011\uff08\uff09",
+        ]
+    ),
+    max_size=4,
 )
 wrapped = st.builds("{}{}{}".format, wrapping, cased, wrapping)
 templates = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "u", " "]),
     st.sampled_from(["{{", "{%", "${", "[object "]),
-    st.text("ab .{}%]0", max_size=6),
+    st.text("ab .{}$%]0", max_size=8),
     st.sampled_from(["}}", "%}", "}", "]", "]x"]),
 )
-optional = wrapped.map(lambda text: f"Optional({text})")
+optional = (wrapped | templates).map(lambda text: f"Optional({text})")
 any_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 ascii_text = st.text(st.characters(min_codepoint=1, max_codepoint=127), min_size=1, max_size=6)
 texts: SearchStrategy[str] = st.one_of(wrapped, templates, optional, any_text, ascii_text, cased)

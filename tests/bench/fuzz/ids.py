@@ -22,8 +22,13 @@ BLANK_TEXTS: Final = frozenset(
 """What stands for no text, exactly so written."""
 
 _QUOTES: Final = frozenset("'\"\u2018\u2019\u201c\u201d\u00ab\u00bb")
-_MORE_QUOTES: Final = _QUOTES | frozenset("`\u00b4\u2032\u2033\u2039\u203a\u201a\u201e\u201b\u201f\uff02\uff07")
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_MORE_QUOTES: Final = _QUOTES | frozenset(
+    "`\u00b4\u2032\u2033\u2039\u203a\u201a\u201e\u201b\u201f\uff02\uff07\uff40"
+    "\u275b\u275c\u275d\u275e\u275f\u2760\u301d\u301e\u301f"
+)
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
 _TEMPLATE: Final = re.compile(
     r"\{\{(?:(?!\{\{|\}\}).)*\}\}|\{%(?:(?!\{%|%\}).)*%\}|\$\{[^${}]+\}|\[object [^\[\]]*\]", re.DOTALL
 )
@@ -65,13 +70,18 @@ def _is_empty(text: str, *, broad: bool, outer: Callable[[str, bool], str]) -> b
 
 
 def _trimmed(text: str, *, broad: bool) -> str:
-    quotes = _MORE_QUOTES if broad else _QUOTES
     first, last = 0, len(text)
-    while first < last and (text[first] in quotes or _is_unseen(text[first], broad=broad)):
+    while first < last and _is_around(text[first], broad=broad):
         first += 1
-    while first < last and (text[last - 1] in quotes or _is_unseen(text[last - 1], broad=broad)):
+    while first < last and _is_around(text[last - 1], broad=broad):
         last -= 1
     return text[first:last]
+
+
+def _is_around(character: str, *, broad: bool) -> bool:
+    if _is_unseen(character, broad=broad) or character in _QUOTES:
+        return True
+    return broad and (character in _MORE_QUOTES or category(character) in {"Pi", "Pf"})
 
 
 def _both_ends(text: str, broad: bool) -> str:  # noqa: FBT001 -- called by place
@@ -96,14 +106,14 @@ def _one_end(text: str, _broad: bool) -> str:  # noqa: FBT001 -- called by place
 
 
 def _is_bracket(character: str) -> bool:
-    return character in "<>" or category(character) in {"Ps", "Pe"}
+    return character in "<>\u226a\u226b\ufe64\ufe65\uff1c\uff1e" or category(character) in {"Ps", "Pe"}
 
 
 def _is_unseen(character: str, *, broad: bool) -> bool:
     if character.isspace() or character == "\x00":
         return True
     kind = category(character)
-    return kind == "Cf" or (broad and (kind == "Cc" or character in _INVISIBLE or "\ufe00" <= character <= "\ufe0f"))
+    return kind == "Cf" or (broad and (kind == "Cc" or _INVISIBLE.match(character) is not None))
 
 
 def _says_nothing(character: str, *, broad: bool) -> bool:

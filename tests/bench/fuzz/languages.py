@@ -12,7 +12,9 @@ OLD_CODES: Final = {"iw": "he", "in": "id", "no": "nb"}
 _MORE_OLD_CODES: Final = {"ji": "yi", "jw": "jv", "mo": "ro", "tl": "fil", "eng": "en", "deu": "de", "fra": "fr"}
 _TAG: Final = re.compile(r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?")
 _LIKE_A_TAG: Final = re.compile(rf"\s*{_TAG.pattern}(?![a-z])")
-_TRADITIONAL: Final = frozenset({"tw", "hk", "mo"})
+_TRADITIONAL: Final = frozenset(
+    ("au", "bn", "gb", "gf", "hk", "id", "mo", "pa", "pf", "ph", "sr", "th", "tw", "us", "vn")
+)
 
 
 class Tag(NamedTuple):
@@ -76,5 +78,5 @@ def _tag(found: re.Match[str], old_codes: Mapping[str, str]) -> Tag:
     if not script and language == "zh":
         script = "hant" if region in _TRADITIONAL else "hans"
     if not script and language == "sr":
-        script = "latn" if region == "me" else "cyrl"
+        script = "latn" if region in {"me", "ro", "ru", "tr"} else "cyrl"
     return Tag(language, script, region)

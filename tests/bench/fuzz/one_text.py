@@ -23,24 +23,28 @@ _ESCAPED: Final = re.compile(r"""\\(['"\\])""")
 
 
 def _beginning(key: str) -> re.Pattern[str]:
-    return re.compile(rf"""(['"])({key})\1\s{{0,9}}(?::|=>)\s{{0,9}}(['"])""", re.DOTALL)
+    return re.compile(rf"""(['"])({key})\1\s{{0,9}}(?::|=>)\s{{0,9}}(['"]|null|nil|None)""", re.DOTALL)
 
 
 _LANGUAGE: Final = _beginning(_WELL_FORMED.pattern)
 _ANY_KEY: Final = _beginning(r"[^'\"]{1,128}")
+_NEXT_KEY: Final = re.compile(r"""(['"])[^'"]{1,200}\1\s{0,9}(?::|=>)""", re.DOTALL)
+_NULL: Final = re.compile(r"null|nil|None")
 
 
 def localized_texts(text: str) -> list[dict[str, str] | None]:
     """Return how a text may be read: the texts of a title by language, or None for a text like any other."""
+    text = text.strip()
     if text[:1] != "{" or len(text) > _LONGEST:
         return [None]
     value = _json_object(text)
     if value is None:
         value = _quoted(text, _LANGUAGE)
-    if not value or not all(type(each) is str for each in value.values()):
+    if not value or not all(each is None or type(each) is str for each in value.values()):
         return [None]
     are_languages = _are_languages(value)
-    readings: list[dict[str, str] | None] = [None] if are_languages is False else [value]
+    texts = {key: each for key, each in value.items() if each is not None}
+    readings: list[dict[str, str] | None] = [None] if are_languages is False else [texts]
     return readings if are_languages is not None else [*readings, None]
 
 
@@ -53,6 +57,8 @@ def tags_in(text: str) -> list[dict[str, Any]]:
     if value is not None:
         return [value, {}]
     quoted = _quoted(text, _ANY_KEY)
+    if quoted is not None:
+        quoted = {key: each for key, each in quoted.items() if each is not None}
     return [{}] if quoted is None else [quoted] if _is_plainly_quoted(text) else [quoted, {}]
 
 
@@ -102,29 +108,37 @@ def _quoted(text: str, beginning: re.Pattern[str]) -> dict[str, Any] | None:
         begin = beginning.match(text, place)
         if begin is None:
             return None
-        end = _end(text, begin.end(), begin[3], beginning)
+        is_null = _NULL.fullmatch(begin[3]) is not None
+        end = _after(text, begin.end() - 1) if is_null else _end(text, begin.end(), begin[3])
         if end is None:
             return None
         quote, place = end
-        found[begin[2]] = _ESCAPED.sub(r"\1", text[begin.end() : quote])
+        found[begin[2]] = None if is_null else _ESCAPED.sub(r"\1", text[begin.end() : quote])
         if place == len(text):
             return found
 
 
-def _end(text: str, place: int, quote: str, beginning: re.Pattern[str]) -> tuple[int, int] | None:
+def _end(text: str, place: int, quote: str) -> tuple[int, int] | None:
     """Find the quote that ends a text, and where the next key begins or the object has ended."""
     while (place := text.find(quote, place)) >= 0:
-        rest = text[place + 1 : place + 40].lstrip()
-        after = place + 1 + (len(text[place + 1 : place + 40]) - len(rest))
-        if rest[:1] == "}" and not text[after + 1 :].strip():
-            return place, len(text)
-        if rest[:1] == ",":
-            following = after + 1
-            while following < len(text) and text[following].isspace():
-                following += 1
-            if beginning.match(text, following):
-                return place, following
+        if (end := _after(text, place)) is not None:
+            return end
         place += 1
+    return None
+
+
+def _after(text: str, place: int) -> tuple[int, int] | None:
+    """Return the place of a value's last character, and where the next key begins, or the end of the object."""
+    rest = text[place + 1 : place + 40].lstrip()
+    after = place + 1 + (len(text[place + 1 : place + 40]) - len(rest))
+    if rest[:1] == "}" and not text[after + 1 :].strip():
+        return place, len(text)
+    if rest[:1] == ",":
+        following = after + 1
+        while following < len(text) and text[following].isspace():
+            following += 1
+        if _NEXT_KEY.match(text, following):
+            return place, following
     return None
 
 

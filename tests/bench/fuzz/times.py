@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
 from typing import Final, TypeAlias
@@ -21,6 +22,8 @@ _NEVER: Final = 2**63 - 1
 """The largest number of 64 bits may stand for no time at all."""
 _MOST_DECIMALS: Final = len(".123456789")
 """More were not read before, and the issue does not speak of them."""
+_HALF_A_STEP: Final = 128
+"""Floats of so many nanoseconds are 256 apart."""
 _MOST_DECIMALS_WITH_EXPONENT: Final = len(".12345678901234567")
 """No program writes more of a float."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -86,7 +89,9 @@ def _read_number(number: float) -> Instant | None:
     if number < _SMALLEST:
         return _read_day(int(number))
     if number > _LAST * 1_000 + 999:
-        found = _in_range(int(number // 1_000_000), fixed=True)
+        # JSON's number was written with more digits than a float has: the millisecond that they stood for.
+        exact = Fraction(number) + (0 if isinstance(number, int) else _HALF_A_STEP)
+        found = _in_range(int(exact // 1_000_000), fixed=True)
         return found and Instant(found.milliseconds, fixed=True, open=number >= _NEVER)
     if number > _LAST:
         return _in_range(int(number // 1_000), fixed=True)
@@ -107,7 +112,7 @@ def _read_text(text: str) -> Instant | None:
         return None
     text = text.strip()
     if number := _NUMBER.fullmatch(text):
-        found = _read_number(float(text) if number[1] or number[2] else int(text))
+        found = _read_number(_number(text))
         is_open = len(number[1] or "") > (_MOST_DECIMALS if number[2] is None else _MOST_DECIMALS_WITH_EXPONENT)
         return found and Instant(found.milliseconds, found.fixed, found.open or is_open)
     if date := _HTTP_DATE.fullmatch(text):
@@ -119,6 +124,12 @@ def _read_text(text: str) -> Instant | None:
     fixed = moment.tzinfo is not None or text.endswith(" UTC")
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return _in_range((moment - _EPOCH) // timedelta(milliseconds=1), fixed=fixed)
+
+
+def _number(text: str) -> float:
+    """Return a number as text; one so large that a float loses milliseconds by its exact whole part."""
+    exact = Fraction(text)
+    return int(exact) if exact.denominator == 1 or exact > _LAST else float(text)
 
 
 def _http_date(date: re.Match[str]) -> Instant | None:

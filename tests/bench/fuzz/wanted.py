@@ -33,9 +33,6 @@ _NOT_JSON: Final = Result("Reject", "", "not_json")
 _NOT_UTF8: Final = Result("Reject", "", "not_utf8")
 _CONTROLS: Final = bytes(max(byte, 32) for byte in range(256))
 _NUL: Final = re.compile(rb"(\\(?:u(?!0000)|[^u]))|\\u0000")
-_ODD_NEWS: Final = re.compile(
-    rb'(?:external_user_id|app_url|web_url|live_activity_event_kind)"\s*:\s*[^"\sn]', re.IGNORECASE
-)
 _NEARLY_TOO_LARGE: Final = 32_000
 
 
@@ -108,30 +105,24 @@ class Subject:
         yield from self._refusals(document, on)
         yield from self._read(document, on, nested=self._is_nested)
         # Nobody says whether a repaired body, or one whose kind has a second name, may mix the shapes.
-        # So may one that holds a newly read field of another type than text, which is read field by field.
-        if self._is_nested and (self._repaired is not None or self._lacks_kind(document, on) or self._has_odd_news(on)):
+        if self._is_nested and (self._repaired is not None or self._lacks_kind(document, on)):
             yield from self._read(document, on, nested=False)
 
     def _can_be_read(self, document: Document, on: frozenset[Section]) -> bool:
         if not self._was_refused:
             return True
-        return document.is_clean and (not document.has_endless_whole or Section.NUMBERS in on)
+        is_beyond_floats = document.has_endless_whole or document.has_infinity
+        return not document.has_foreign_bytes and (not is_beyond_floats or Section.NUMBERS in on)
 
     def _refusals(self, document: Document, on: frozenset[Section]) -> Iterator[Result]:
         """List what the issue leaves open, where a body that can be read may be refused all the same."""
-        if self._was_refused and document.has_endless_whole:
+        if self._was_refused and (document.has_endless_whole or document.has_infinity):
             yield self._old
         if document.has_broken_half and Section.CONTROL_CHARACTERS in on:
             yield _NOT_JSON
-        if (document.has_infinity or document.has_endless_whole) and self._has_odd_news(on):
-            yield _NOT_JSON
         news = new_values(document.tree, on, nested=self._is_nested)
-        if document.has_foreign_bytes and (any(map(document.is_foul, news)) or self._has_odd_news(on)):
+        if document.has_foreign_bytes and any(map(document.is_foul, news)):
             yield _NOT_UTF8
-
-    def _has_odd_news(self, on: frozenset[Section]) -> bool:
-        """Return whether a newly read field is neither a text nor null, also where a later one replaces it."""
-        return not on.isdisjoint({Section.SECOND_NAMES, Section.SMALLER}) and _ODD_NEWS.search(self._body) is not None
 
     def _lacks_kind(self, document: Document, on: frozenset[Section]) -> bool:
         kind = document.tree["event"]["kind"].replace("\x00", "")

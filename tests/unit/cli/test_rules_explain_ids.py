@@ -77,6 +77,21 @@ UNREADABLE, PERSONAL, NOBODY = EmptyReason.UNREADABLE, EmptyReason.PERSONAL, Emp
             {"EVENT_KIND": "message.push.sent", "EXTERNAL_ID": "ALL", "SUBSCRIPTION_ID": "s"},
             [f'event.external_id "ALL": {WORD}'],
         ),
+        (nested(user={"external_id": "null"}), [f'user.external_id "null": {WORD}']),
+        (nested(external_user_id="nan"), [f'event.external_user_id "nan": {WORD}']),
+        (
+            {
+                "event.kind": "message.push.sent",
+                "event.id": "e",
+                "event_id": "nan",
+                "external_id": "u",
+                "EXTERNAL_ID": "--",
+            },
+            [f'event.id "nan": {WORD}', f'event.external_id "--": {ZEROS}'],
+        ),
+        (nested(external_id=[7]), [f'event.external_id "a list": {UNREADABLE}']),
+        (nested(external_id={"id": 7}), [f'event.external_id "an object": {UNREADABLE}']),
+        (nested(external_id=1.1e20), [f'event.external_id "a large number": {UNREADABLE}']),
         (nested(external_id=" ", app_id="", message={"id": "\t"}), []),
         (nested(), []),
     ],
@@ -90,6 +105,14 @@ def test_each_ignored_id_is_printed_with_its_field_and_the_reason(
     assert told[1 : 1 + len(lines)] == [f"ignored   {line}" for line in lines], "they come right after the kind"
 
 
+def test_they_are_printed_where_the_kind_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert explained(tmp_path, capsys, nested(kind="message.bogus", id="nan", external_id="null"))[1:4] == [
+        f'ignored   event.id "nan": {WORD}',
+        f'ignored   event.external_id "null": {WORD}',
+        "outcome   rejected: unknown_kind; it would become a dead letter",
+    ]
+
+
 def test_they_are_printed_where_the_event_is_rejected_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(tmp_path, capsys, nested(external_id="null", subscription_id="000")) == [
         "kind      message.push.clicked (push, clicked, engagement)",
@@ -100,7 +123,11 @@ def test_they_are_printed_where_the_event_is_rejected_too(tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    "literal", [b"12345.5", b"1.1e20", b"9007199254740992.0", b"1" * 101, b'["u-1"]', b'{"id":"u-1"}']
+    "literal",
+    [
+        *(b"12345.5", b"1.1e20", b"9007199254740992.0", b"1" * 101, b"1" * 400, b"7" * 400 + b".0", b"7" * 400 + b"e1"),
+        *(b"1E400", b"-1e400", b'["u-1"]', b'{"id":"u-1"}'),
+    ],
 )
 def test_an_external_id_that_cannot_be_read_is_printed(
     literal: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]

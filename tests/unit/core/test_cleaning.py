@@ -42,7 +42,7 @@ def test_an_empty_id_is_taken_out_and_named(path: str, text: str) -> None:
     event = with_id(path, text)
     assert not is_clean(event)
     found = cleaned(event)
-    assert msgspec.structs.replace(found, flaws=None) == with_id(path, None)
+    assert msgspec.structs.astuple(found)[:-1] == msgspec.structs.astuple(with_id(path, None))
     assert found.flaws is not None
     assert [(each.path, each.field, each.text) for each in found.flaws.ignored] == [(path, ID_FIELDS[path], text)]
 
@@ -86,7 +86,8 @@ def test_the_subscription_of_the_user_is_taken_unless_it_may_name_a_person(
 ) -> None:
     before = IgnoredId("event.id", IdField.EVENT_ID, "nan", EmptyReason.WORD)
     for flaws in (None, Flaws((before,))):
-        event = msgspec.structs.replace(with_id("event.subscription_id", None), flaws=flaws)
+        event = with_id("event.subscription_id", None)
+        event = event if flaws is None else event.with_flaws(flaws)
         found = with_subscription(event, (text,))
         assert found.event.subscription_id == (None if reason else text)
         told = () if found.flaws is None else tuple(each.reason for each in found.flaws.ignored)

@@ -12,6 +12,7 @@ REASONS: Final = {
     EmptyReason.NOTHING_LEFT: [
         *('""', "''", "()", "[ ]", "{ }", "<>", "\u00ab\u00bb", "\u3010\u3011", "(((", "]", '"', "`", "\u201c\u201d"),
         *("\0", "\x7f", "\u200b", "\u2060\ufeff", "\u00ad", "\u2800", "\u3164", "\ufe0f", "\U000e0100", "Optional()"),
+        *("\uff02\uff07", "\u275d\u275e", "\u2e02\u2e05", "\uff40", "\u226a\u226b", "\uff1c\uff1e", "\u2065", "\ufff3"),
         *("Optional(Optional())", '(Optional(""))', "\u200e \u200f", "\U000e0041"),
     ],
     EmptyReason.WORD: [
@@ -41,6 +42,12 @@ REASONS: Final = {
             f"{{{NIL_UUID}}}",
             "\uff08null\uff09",
             "\u2329null\u232a",
+            "\uff02null\uff02",
+            "\u275dnull\u275e",
+            "\u2e1cnull\u2e1d",
+            "\uff1cnull\uff1e",
+            "\u226anull\u226b",
+            "\U000e0001null\U000e0fff",
         ),
     ],
     EmptyReason.ZEROS: [
@@ -91,6 +98,8 @@ REASONS: Final = {
             "${}",
         ),
         *(' "{{ x }}" ', "'${x}'", "\u200b{{x}}\u200b", "\u201c{% x %}\u201d", "{{ a | default: '}' }}", "${ a.b }"),
+        *("${{ event.external_id }}", "${a.${b}}", "${${x}}", "{{ {a:{b:1}} }}", "{{a{{b}}}}", "Optional({{ x }})"),
+        *(' "${{ x }}" ', 'Optional( "${x}" )'),
     ],
     EmptyReason.OBJECT: [
         *("[object Object]", "[object Undefined]", "[Object Null]", "[OBJECT X]", "[object ]", "[object\tX]"),
@@ -153,6 +162,7 @@ IDS: Final = [
         "({{x}})",
         "[{{x}}]",
     ),
+    *("${a}-${b}", "${a}}", "{{a}b}", "{{a}}{{b}}", "(${{x}})", "Optional(({{x}}))"),
     *("${x", "$x", "$${x}", "{%x}", "{%x%}y", "[object]", "[objects X]", "object Object", "[object X", "([object X])"),
     *(
         "[object X] [object Y]",

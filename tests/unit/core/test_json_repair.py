@@ -11,7 +11,7 @@ from pipeline.core.json_repair import (
     parse_exactly,
     parse_json,
     with_exact_integers,
-    with_finite_integers,
+    with_finite_numbers,
 )
 from pipeline.core.outcomes import RejectReason
 
@@ -98,8 +98,8 @@ def test_integers_beyond_64_bits_keep_their_digits(text: str, value: Any) -> Non
 
 def test_an_integer_that_is_too_large_for_a_float_is_shortened_where_that_is_asked_for() -> None:
     assert parse_exactly(b"7" * 400) is RejectReason.NOT_JSON
-    assert with_finite_integers(b"7" * 309) == b"1e300"
-    assert with_finite_integers(b'["%b",%b]' % (b"7" * 309, b"7" * 308)) == b'["%b",%b]' % (b"7" * 309, b"7" * 308)
+    assert with_finite_numbers(b"7" * 309) == b"1e300"
+    assert with_finite_numbers(b'["%b",%b]' % (b"7" * 309, b"7" * 308)) == b'["%b",%b]' % (b"7" * 309, b"7" * 308)
     assert parse_exactly(b'{"a":"\n","b":%b}' % DIGITS.encode()) == {"a": "\n", "b": DIGITS}
 
 

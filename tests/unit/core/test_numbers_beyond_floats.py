@@ -41,6 +41,8 @@ def test_beside_one_that_no_parser_takes_another_external_id_is_used() -> None:
     ("body", "reason"),
     [
         (b'{"event_kind":"k","message_name":%b,"external_id":"u"}' % ENDLESS, RejectReason.NOT_JSON),
+        (b'{"event_kind":"k","message_name":1e400,"external_id":"u"}', RejectReason.NOT_JSON),
+        (b'{"event_kind":"k","event_timestamp":1e400}', RejectReason.NOT_JSON),
         (b'{"event_kind":"k","external_id":1.5,"n":1%b' % ENDLESS, RejectReason.NOT_JSON),
         (b'{"external_id":%b}' % ENDLESS, RejectReason.NOT_JSON),
         (b'{"external_id":123456789012345678901}', RejectReason.NOT_AN_EVENT),

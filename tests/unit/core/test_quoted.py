@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.quoted import quoted_reader
+from pipeline.core.quoted import ANY_KEY, PLAIN_VALUE, quoted_reader
 
 read = quoted_reader(r"[a-z]{1,9}")
-read_bare = quoted_reader(r"[^'\"]{1,9}", bare_values=True)
+read_bare = quoted_reader(ANY_KEY, bare_value=PLAIN_VALUE)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_any_other_text_is_left_alone(text: str) -> None:
         ("{'a': " + "7" * 100 + "}", {"a": "7" * 100}),
         ("{'a': 'x', 'b': 7}", {"a": "x", "b": "7"}),
         ("{'a': " + "7" * 101 + "}", None),
-        ("{'a': None}", {}),
-        ("{'a': null, 'b': nil, 'c': 'd'}", {"c": "d"}),
+        ("{'a': None}", {"a": None}),
+        ("{'a': null, 'b': nil, 'c': 'd'}", {"a": None, "b": None, "c": "d"}),
         ("{'a': 1e3}", None),
         ("{'a': [7]}", None),
     ],

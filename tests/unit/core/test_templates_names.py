@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.ids import IdField
 from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
-from tests.body_forms import FLAT_FORMS, JSON_FORMS, BodyForm, encoded, outcome_of, properties_of, record_of
+from tests.body_forms import FLAT_FORMS, JSON_FORMS, LITERAL, BodyForm, encoded, outcome_of, properties_of, record_of
 from tests.builders import raw_event
 
 TOKEN: Final = "6f1a0cf2b7d94e0f" * 4
@@ -185,3 +185,57 @@ def test_other_keys_in_upper_case_are_not_read_as_before(body: dict[str, Any]) -
     found = outcome_of(orjson.dumps(body), BodyForm.UPPER)
     assert isinstance(found, Reject)
     assert found.reason is RejectReason.NOT_AN_EVENT
+
+
+ODD: Final = ("7", "7.5", "[]", "[7]", "{}", '{"a":1}', "true", "null", '"caf\xe9"', "1e999", "7" * 400)
+"""What a field may hold that was not always read."""
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("path", ["%s", '"event":{%s}', '"message":{%s}', '"user":{%s}'])
+@pytest.mark.parametrize("name", ["external_user_id", "app_url", "web_url", "live_activity_event_kind", "flaws"])
+def test_whatever_a_second_name_holds_nothing_else_is_read_otherwise(name: str, path: str, odd: str) -> None:
+    facts = b'{"kind":"message.push.clicked","id":"e-1","external_id":"u-1","subscription_id":"s-1"}'
+    beside = b'"external_id":"u-9","user.language":"de","note":"caf\xe9","more":1e999'
+    field = (path % f'"{name}":{odd}').encode("latin-1")
+    body = b'{"event":%s,%s,%s}' % (facts, field, beside)
+    if path.startswith('"event"'):
+        body = b'{"event":%s,%s,%s}' % (facts[:-1] + b"," + field[len(b'"event":{') :], b'"x":1', beside)
+    found = outcome_of(body, BodyForm.NESTED)
+    assert isinstance(found, Deliver)
+    record = record_of(found)
+    assert record["userId"] == "u-1"
+    shown = {
+        key: value for key, value in record["properties"].items() if key not in {"url", "live_activity_event_kind"}
+    }
+    plain = outcome_of(b'{"event":%s,%s}' % (facts, beside), BodyForm.NESTED)
+    assert shown == properties_of(plain)
+
+
+@pytest.mark.parametrize("name", ["external_user_id", "event.external_user_id", "user.external_user_id"])
+@pytest.mark.parametrize(("literal", "user_id"), [("77", "77"), ("1" * 100, "1" * 100), ("12.0", "12")])
+def test_a_number_under_a_second_name_is_an_id_with_its_digits(name: str, literal: str, user_id: str) -> None:
+    *parts, last = name.split(".")
+    told = f'"{last}":{literal}'
+    event = '{"kind":"message.push.clicked","subscription_id":"s-1"%s}' % (f",{told}" if parts == ["event"] else "")
+    rest = {"": f",{told}", "user": f',"user":{{{told}}}'}.get("".join(parts), "")
+    assert record_of(outcome_of(f'{{"event":{event}{rest}}}'.encode(), BodyForm.NESTED))["userId"] == user_id
+
+
+@json_forms
+@pytest.mark.parametrize(("digits", "is_read"), [(100, True), (101, False), (400, False), (5_000, False)])
+def test_a_subscription_of_the_user_has_at_most_100_digits_in_any_shape(
+    *, digits: int, is_read: bool, form: BodyForm
+) -> None:
+    event = raw_event(external_id=None, subscription_id=None, user={"subscription": {"id": LITERAL}})
+    found = outcome_of(encoded(event, form, literal="1" * digits), form)
+    if is_read:
+        assert record_of(found)["anonymousId"] == "1" * digits
+    else:
+        assert isinstance(found, Reject)
+
+
+@pytest.mark.parametrize("form", FLAT_FORMS)
+def test_u_0000_hides_no_kind_under_another_name(form: BodyForm) -> None:
+    value = encoded(raw_event(""), form, top={"kind": "message.push.clicked\0"})
+    assert properties_of(outcome_of(value, form))["event_kind"] == "message.push.clicked"

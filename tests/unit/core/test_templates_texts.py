@@ -161,6 +161,16 @@ def test_the_catalogue_learns_no_message_that_says_placeholders_alone(text: str,
     assert found.change is None
 
 
+@pytest.mark.parametrize(
+    "title", ["{'en':'null'}", '{"en":"nan"}', {"en": "null", "de": None}, {"en": "null", "de": 7}]
+)
+def test_the_catalogue_fills_in_for_a_title_that_says_nothing_in_any_language(title: object) -> None:
+    event = raw_event(message={"id": "m-1", "name": "", "title": title, "contents": None})
+    found = outcome_of(encoded(event, BodyForm.NESTED), BodyForm.NESTED, state=State(catalogue=PlainCatalogue(KNOWN)))
+    assert isinstance(found, Deliver)
+    assert (found.filled, properties_of(found)["message_title"]) == (True, "Happy")
+
+
 WORDS: Final = frozenset({"guest", "1", "email"})
 
 

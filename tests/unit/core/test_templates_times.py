@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from pipeline.core.outcomes import Deliver
+from pipeline.core.timestamps import iso_text, own_time
 from tests.body_forms import FLAT_FORMS, LITERAL, BodyForm, encoded, outcome_of, record_of
 from tests.builders import raw_event
 
@@ -21,6 +22,13 @@ READ_NOW: Final = (
     (" 1.76722560012E9 ", "2026-01-01T00:00:00.120Z"),
     ("1767225600120000000", "2026-01-01T00:00:00.120Z"),
     ("1767225600120999999", "2026-01-01T00:00:00.120Z"),
+    ("1.767225600121E18", "2026-01-01T00:00:00.121Z"),
+    ("1767225600121E6", "2026-01-01T00:00:00.121Z"),
+    ("1767225600.121E9", "2026-01-01T00:00:00.121Z"),
+    ("1767225600121000000.0", "2026-01-01T00:00:00.121Z"),
+    ("1.767225600121999999E18", "2026-01-01T00:00:00.121Z"),
+    ("1.7672256001214567890123E9", "2026-01-01T00:00:00.121Z"),
+    (1.767225600121e18, "2026-01-01T00:00:00.121Z"),
     (1767225600120000000, "2026-01-01T00:00:00.120Z"),
     (1767225600120999999, "2026-01-01T00:00:00.120Z"),
     ("Thu, 01 Jan 2026 00:00:00 GMT", MIDNIGHT),
@@ -73,6 +81,13 @@ def test_a_datetime_is_read_as_a_timestamp_is(told: str, time: str, form: BodyFo
 def test_a_number_is_read_however_it_is_written(literal: str, form: BodyForm) -> None:
     value = encoded(raw_event(timestamp=LITERAL, datetime=None), form, literal=literal)
     assert timed(value, form) == ("2026-01-01T00:00:00.120Z", True)
+
+
+@pytest.mark.parametrize("milliseconds", range(SECOND * 1000, SECOND * 1000 + 100_000, 37))
+def test_nanoseconds_keep_their_millisecond_however_they_are_written(milliseconds: int) -> None:
+    digits = str(milliseconds)
+    for told in (f"{digits}000000", f"{digits}E6", f"{digits[0]}.{digits[1:]}E18", float(f"{digits}e6"), f"{digits}e6"):
+        assert own_time(told, None) == iso_text(milliseconds), told
 
 
 @forms

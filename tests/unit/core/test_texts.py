@@ -34,7 +34,8 @@ def test_any_other_text_is_shown_as_it_is(text: str) -> None:
         ({"en": "", "de": " "}, False),  # an object of blanks was never filled in from the catalogue
         ({"en": "null", "de": "Hallo"}, False),
         ({"en": "Hi"}, False),
-        ({"en": "null", "de": 7}, False),
+        ({"en": "null", "de": 7}, True),
+        ({"en": "null", "de": None}, True),
         ({"en": None}, False),
     ],
 )
