@@ -69,7 +69,8 @@ class ProcessorMetrics:
         )
         self._ignored_ids = Counter(
             "onesignal_pipeline_ids_ignored_total",
-            "Ids that were present and not used, for they stand for nobody, such as `null` or `{{ event.id }}`.",
+            "Ids that were present and not used: they stand for nobody, such as `null` or `{{ event.id }}`, cannot be "
+            "read, or may name a person.",
             ("field",),
             registry=registry,
         )
