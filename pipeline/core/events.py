@@ -27,11 +27,9 @@ from pipeline.core.tags import NO_TAGS, plain_tags
 from pipeline.core.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-
-_EXTERNAL_USER_ID: Final = "external_user_id"
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -140,10 +138,21 @@ _CONTENT: Final = _DETAILS + len(fields(EventContent))
 _PERSON: Final = _CONTENT + len(fields(Person))
 
 
-def _flat_decoder(spell: Callable[[str], str]) -> Callable[[bytes], msgspec.Struct]:
-    """Make a decoder of bodies whose keys are all spelled in one way; any other key is refused."""
+_LATER_NAMES: Final = frozenset({"external_user_id", "app_url", "web_url", "live_activity_event_kind"})
+"""Fields that were not always read. Whatever they hold, nothing else of a body is read otherwise for it."""
+_LATER_CONTENT: Final = _LATER_NAMES - {"external_user_id"}
+"""Those of them that no flat body was ever refused for."""
+
+
+def _flat_decoder(spell: Callable[[str], str], raw: Collection[str] = ()) -> Callable[[bytes], msgspec.Struct]:
+    """Make a decoder of bodies whose keys are all spelled in one way; any other key is refused.
+
+    Fields named in ``raw`` are left as they are.
+    """
     known = [
-        (f"field_{place}", field.type, msgspec.field(default=field.default, name=spell(path)))
+        (f"field_{place}", msgspec.Raw, msgspec.field(default=_ABSENT, name=spell(path)))
+        if field.name in raw
+        else (f"field_{place}", field.type, msgspec.field(default=field.default, name=spell(path)))
         for place, (path, field) in enumerate(_FIELDS)
     ]
     other = [
@@ -152,10 +161,6 @@ def _flat_decoder(spell: Callable[[str], str]) -> Callable[[bytes], msgspec.Stru
     ]
     body = msgspec.defstruct("FlatBody", [*known, *other], frozen=True, gc=False, forbid_unknown_fields=True)
     return msgspec.json.Decoder(body).decode
-
-
-_LATER_NAMES: Final = frozenset({"external_user_id", "app_url", "web_url", "live_activity_event_kind"})
-"""Fields that were not always read. Whatever they hold, nothing else of a nested body is read otherwise for it."""
 
 
 def _with_raw_fields(struct: type[msgspec.Struct], **parts: Any) -> type[msgspec.Struct]:
@@ -183,8 +188,14 @@ _decode_raw_nested: Final = msgspec.json.Decoder(_raw_nested()).decode
 _LACKS_EVENT: Final = "Object missing required field `event`"
 """How msgspec begins to tell that a body is not nested."""
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode_dotted: Final = _flat_decoder(str)
-_decode_snake: Final = _flat_decoder(lambda path: _SHORT_NAMES.get(path) or path.replace(".", "_"))
+
+
+def _snake(path: str) -> str:
+    return _SHORT_NAMES.get(path) or path.replace(".", "_")
+
+
+_DOTTED: Final = _flat_decoder(str), _flat_decoder(str, _LATER_CONTENT)
+_SNAKE: Final = _flat_decoder(_snake), _flat_decoder(_snake, _LATER_CONTENT)
 
 _NUL: Final = rb"\u0000"
 _BACKSLASH: Final = _NUL[0]
@@ -206,12 +217,10 @@ def decode(value: bytes) -> Event | RejectReason:
         odd = None if str(error).startswith(_LACKS_EVENT) else _decode_odd_nested(value)
         if odd is None:
             second_look = _look_again_flat
-            try:
-                event = _from_flat(_decode_dotted(value) if b'"event.kind"' in value else _decode_snake(value))
-            except _UNDECODABLE:
-                return _decode_tolerantly(value)
-        else:
-            event = odd
+            odd = _decode_flat(value)
+        if odd is None:
+            return _decode_tolerantly(value)
+        event = odd
     if _BACKSLASH in value and _NUL in value:
         event = event_without_nul(event)
     if not is_clean(event):
@@ -225,25 +234,41 @@ def _decode_odd_nested(value: bytes) -> Event | None:
         body: Any = _decode_raw_nested(value)
     except _UNDECODABLE:
         return None
-    unreadable: list[IgnoredId] = []
-
-    def read(part: Any, struct: type[_Struct], path: str) -> _Struct:
-        values = {name: getattr(part, name) for name in struct.__struct_fields__}
-        for name in _LATER_NAMES & values.keys():
-            item = parse_alone(values[name])
-            values[name] = plain_text(item)
-            if name == _EXTERNAL_USER_ID and is_unreadable(item):
-                unreadable.append(IgnoredId(f"{path}{name}", IdField.EXTERNAL_ID, named(item), EmptyReason.UNREADABLE))
-        return struct(**values)
-
-    event = read(body, Event, "")
-    event = replace(
-        event,
-        event=read(body.event, Facts, "event."),
-        message=None if body.message is None else read(body.message, EventContent, "message."),
-        user=None if body.user is None else read(body.user, Person, "user."),
+    parts = {"": body, "event.": body.event, "user.": body.user}
+    second_ids = {f"{path}external_user_id": part.external_user_id for path, part in parts.items() if part is not None}
+    unreadable = tuple(
+        IgnoredId(path, IdField.EXTERNAL_ID, named(item), EmptyReason.UNREADABLE)
+        for path, raw in second_ids.items()
+        if is_unreadable(item := parse_alone(raw))
     )
-    return event.with_flaws(Flaws(unreadable=tuple(unreadable))) if unreadable else event
+    event = Event(
+        event=_with_texts(body.event, Facts),
+        message=None if body.message is None else _with_texts(body.message, EventContent),
+        user=None if body.user is None else _with_texts(body.user, Person),
+        external_user_id=plain_text(parse_alone(body.external_user_id)),
+    )
+    return event.with_flaws(Flaws(unreadable=unreadable)) if unreadable else event
+
+
+def _with_texts(part: msgspec.Struct, struct: type[_Struct]) -> _Struct:
+    """Return one part of an event with the texts that its raw fields hold."""
+    values = {name: getattr(part, name) for name in struct.__struct_fields__}
+    raws = {name: value for name, value in values.items() if name in _LATER_NAMES and isinstance(value, msgspec.Raw)}
+    return struct(**{**values, **{name: plain_text(parse_alone(raw)) for name, raw in raws.items()}})
+
+
+def _decode_flat(value: bytes) -> Event | None:
+    """Decode a body that is flat in one spelling; None where it is not, or anything but later fields is odd."""
+    decode_usual, decode_raw = _DOTTED if b'"event.kind"' in value else _SNAKE
+    try:
+        return _from_flat(decode_usual(value))
+    except _UNDECODABLE:
+        pass
+    try:
+        event = _from_flat(decode_raw(value))
+    except _UNDECODABLE:
+        return None
+    return replace(event, message=_with_texts(event.message or EventContent(), EventContent))
 
 
 def _from_flat(body: msgspec.Struct) -> Event:

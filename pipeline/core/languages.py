@@ -57,7 +57,7 @@ _SUCCESSORS: Final[Mapping[str, str]] = {"iw": "he", "in": "id", "no": "nb", "ji
 """Codes that were withdrawn, or that mean one of several languages, and what stands for them."""
 
 _TAG: Final = re.compile(
-    r"(?P<language>[a-z]{2,3})(?![a-z0-9])(?P<extended>(?:[-_][a-z]{3}(?![a-z0-9])){0,3})"
+    r"(?P<language>[a-z]{2,3})(?![a-z0-9])(?P<extended>[-_](?:cmn|yue)(?![a-z0-9]))?"
     r"(?:[-_](?P<script>[a-z]{4})(?![a-z0-9]))?(?:[-_](?P<region>[a-z]{2}|[0-9]{3})(?![a-z0-9]))?",
     re.IGNORECASE | re.ASCII,
 )

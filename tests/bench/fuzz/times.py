@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from math import isfinite
 from typing import Final, TypeAlias
 
 Written: TypeAlias = int | float | str | None
@@ -18,6 +17,7 @@ _SMALLEST: Final = 100_000_000
 _FIRST_DAY: Final = 10_000_000
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _LONGEST: Final = 40
+_BEYOND_ALL: Final = 10.0**40
 _NEVER: Final = 2**63 - 1
 """The largest number of 64 bits may stand for no time at all."""
 _MOST_DECIMALS: Final = len(".123456789")
@@ -84,7 +84,7 @@ def _read(value: Written) -> Instant | None:
 
 
 def _read_number(number: float) -> Instant | None:
-    if not isfinite(number) or number < _FIRST_DAY:
+    if not _FIRST_DAY <= number < _BEYOND_ALL:
         return None
     if number < _SMALLEST:
         return _read_day(int(number))
