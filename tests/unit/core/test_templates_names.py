@@ -239,3 +239,22 @@ def test_a_subscription_of_the_user_has_at_most_100_digits_in_any_shape(
 def test_u_0000_hides_no_kind_under_another_name(form: BodyForm) -> None:
     value = encoded(raw_event(""), form, top={"kind": "message.push.clicked\0"})
     assert properties_of(outcome_of(value, form))["event_kind"] == "message.push.clicked"
+
+
+@pytest.mark.parametrize("odd", ["7", "7.5", "[7]", '{"a":1}', "true", "null", "7" * 400])
+@pytest.mark.parametrize("name", ["app_url", "web_url", "live_activity_event_kind"])
+@pytest.mark.parametrize("separator", [".", "_"])
+def test_whatever_a_later_field_of_a_flat_body_holds_the_rest_is_read_as_before(
+    separator: str, name: str, odd: str
+) -> None:
+    fields = {"event.kind": "message.push.clicked", "event.id": "e-1", "message.name": "n"}
+    body = {path.replace(".", separator): value for path, value in fields.items()}
+    body["event.external_id" if separator == "." else "external_id"] = "u-1"
+    plain = orjson.dumps(body)
+    told = plain[:-1] + f',"message{separator}{name}":{odd}}}'.encode()
+    shown = properties_of(outcome_of(told, BodyForm.DOTTED))
+    assert {**shown, "url": None, "live_activity_event_kind": None} == {
+        **properties_of(outcome_of(plain, BodyForm.DOTTED)),
+        "url": None,
+        "live_activity_event_kind": None,
+    }
