@@ -302,20 +302,18 @@ def _look_again_flat(event: Event, value: bytes) -> Event:
 
 def _nested_subscriptions(value: bytes) -> Iterator[str | None]:
     """Return ``user.subscription.id`` of a nested body, as a text, from everywhere that it may be."""
-    try:
-        body = _decode_owner(value)
-    except _UNDECODABLE:
-        return
+    body = _decoded(_decode_owner, value, _Owner())
     user = body.user or _Subscriber()
-    for raw in (_id_of_subscription(user.subscription), user.subscription_id, body.subscription_id):
+    subscription = _decoded(_decode_subscription, user.subscription, _Subscription())
+    for raw in (subscription.id, user.subscription_id, body.subscription_id):
         yield plain_text(parse_alone(raw))
 
 
-def _id_of_subscription(raw: msgspec.Raw) -> msgspec.Raw:
+def _decoded(decode: Callable[[Any], _Struct], text: bytes | msgspec.Raw, otherwise: _Struct) -> _Struct:
     try:
-        return _decode_subscription(raw).id
+        return decode(text)
     except _UNDECODABLE:
-        return _ABSENT
+        return otherwise
 
 
 def _decode_tolerantly(value: bytes) -> Event | RejectReason:
