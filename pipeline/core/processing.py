@@ -112,16 +112,16 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
         and (person is None or not person.external_user_id)
     )
     ignored = () if is_usual else _ignored(event, policy)
-    rules = plan.anonymous if identity.user_id is None else plan.identified
+    rules = plan.anonymous if user_id is None else plan.identified
     ruling = rules.ruling(known) if rules.indexes else rules.otherwise
-    key = user_key(identity)
-    message_id = message_id_of(event.event.id, value)
+    key = user_key(identity) if user_id is None else user_id.encode()
+    message_id = message_id_of(facts.id, value)
 
     withheld: DropReason | RejectReason | None = None
     mark = None
     if ruling.decision is not KEEP:
         withheld = _withhold(ruling, key, message_id)
-    if withheld is None and identity.user_id is None:
+    if withheld is None and user_id is None:
         withheld = _withhold_unidentified(plan.anonymous_policy, identity, event.flaws)
     if withheld is None and (ruling.decision is not KEEP or state.tracked_users is not None):
         withheld, mark = _track(message, ruling, key, state.tracked_users)
