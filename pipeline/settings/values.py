@@ -89,7 +89,7 @@ def _url(value: str) -> str:
     try:
         url = URL(value)
         problem = _address_problem(url, url.raw_host or "", url.port)
-    except ValueError:
+    except (ValueError, IndexError):  # yarl has the second for `http://[]@`
         problem = "its host or its port cannot be used"
     if problem is not None:
         raise ValueError(problem)

@@ -122,7 +122,7 @@ def endpoint_problem(endpoint: str) -> str | None:
     try:
         url = URL(endpoint)
         host = url.raw_host
-    except ValueError:
+    except (ValueError, IndexError):  # yarl has the second for `http://[]@`
         return "is not an address"
     if url.scheme not in {"http", "https"} or not host:
         return "must begin with https:// and name a host"

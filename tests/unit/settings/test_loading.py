@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -197,6 +197,7 @@ def test_an_endpoint_may_be_anywhere(address: str) -> None:
         ),
     )
 )
+@example("http://[]@")
 def test_an_endpoint_that_the_settings_take_is_one_that_the_sink_takes(address: str) -> None:
     try:
         taken = load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment_endpoint

@@ -58,6 +58,7 @@ def test_a_write_key_is_32_letters_and_digits() -> None:
         ("https://user:secret@api.segment.io/v1/batch", "user name"),
         ("https://api.segment.io:port/v1/batch", "is not an address"),
         ("https://[::1/v1/batch", "is not an address"),
+        ("http://[]@/v1/batch", "is not an address"),
         ("https://api segment.io/v1/batch", "host that can exist"),
         ("https://api..segment.io/v1/batch", "host that can exist"),
         ("https://-api.segment.io/v1/batch", "host that can exist"),
