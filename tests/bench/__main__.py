@@ -1,8 +1,9 @@
 """Measure processor and sink on a real Kafka: ``python -m tests.bench`` (``make bench``).
 
-Without an argument two measurements run: ``speed`` and ``memory``; ``kills`` counts what a SIGKILL costs. Figures go to
-``build/bench.json``. A missed bar is printed as MISS and the exit code stays 0, for a busy machine proves nothing; a
-run that left work undone is a failure.
+Without an argument two measurements run: ``speed`` and ``memory``. ``kills`` counts what a SIGKILL costs. ``rates``
+measures what an event costs at steady rates (14 minutes), ``scaling`` whether it costs the same with more workers,
+partitions and tracked users, ``starts`` what a start consists of. Figures go to ``build/bench.json``. A missed bar is
+printed as MISS and the exit code stays 0, for a busy machine proves nothing; a run that left work undone is a failure.
 
 Two more need no Kafka. ``core --before COMMIT`` compares what `process` costs now and at a commit. ``fuzz --before
 COMMIT`` explains every outcome that differs, and fails if it cannot; ``fuzz --digest`` holds outcomes against a file.
@@ -19,22 +20,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tests.bench.cluster import Cluster
-from tests.bench.comparison import compare
 from tests.bench.core_benchmark import compare_core, core_figures, core_table, core_verdict
 from tests.bench.fuzz.digest import check_digest, write_digest
 from tests.bench.fuzz.run import BODIES, SEED, fuzz
-from tests.bench.kills import compare_kills
-from tests.bench.memory import watch_memory
+from tests.bench.measurements import BY_DEFAULT, MEASUREMENTS
 from tests.bench.runs import RunError
-from tests.bench.verdicts import (
-    REPORT,
-    memory_figures,
-    memory_verdicts,
-    speed_figures,
-    speed_table,
-    speed_verdicts,
-    write_report,
-)
+from tests.bench.verdicts import REPORT, write_report
 from tests.bench.versions import VersionError
 from tests.kafka_server import KafkaServer, KafkaServerError, KafkaUnavailableError
 
@@ -62,11 +53,13 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure processor, sink and core.")
-    measurements = ("all", "speed", "memory", "kills", "core", "fuzz")
-    parser.add_argument("measurement", nargs="?", choices=measurements, default="all")
+    parser.add_argument("measurement", nargs="?", choices=("all", *MEASUREMENTS, "core", "fuzz"), default="all")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each contestant (default: 5)")
     parser.add_argument("--events", type=int, default=200_000, help="events of one run (default: 200000)")
     parser.add_argument("--memory-events", type=int, default=2_000_000, help="events of the memory run")
+    parser.add_argument(
+        "--quick", action="store_true", help="rates, scaling: a few seconds each, to see that everything runs"
+    )
     parser.add_argument("--before", metavar="COMMIT", help="core and fuzz: the commit to compare with")
     parser.add_argument("--bodies", type=int, default=BODIES, help=f"fuzz: how many bodies (default: {BODIES})")
     parser.add_argument("--seed", type=int, default=SEED, help=f"fuzz: which bodies (default: {SEED})")
@@ -104,20 +97,19 @@ def _fuzz(options: argparse.Namespace, console: Console) -> int:
 
 def _with_kafka(options: argparse.Namespace, console: Console) -> int:
     verdicts: list[Verdict] = []
+    quick = options.quick
+
+    def tell(told: str) -> None:
+        console.print(told, markup=False, soft_wrap=True)
+
     try:
         with _kafka() as cluster:
-            if options.measurement in {"all", "speed"}:
-                comparison = compare(cluster, events_per_run=options.events, rounds=options.rounds, tell=console.print)
-                write_report(speed_figures(comparison))
-                console.print(speed_table(comparison))
-                verdicts += speed_verdicts(comparison)
-            if options.measurement in {"all", "memory"}:
-                memory = watch_memory(cluster, count=options.memory_events, tell=console.print)
-                write_report(memory_figures(memory))
-                verdicts += memory_verdicts(memory)
-            if options.measurement == "kills":
-                killed = compare_kills(cluster, tell=console.print)
-                write_report({"kills": {name: each.figures() for name, each in killed.items()}})
+            for name in BY_DEFAULT if options.measurement == "all" else (options.measurement,):
+                found = MEASUREMENTS[name](cluster, options, tell)
+                write_report({f"quick {key}": each for key, each in found.figures.items()} if quick else found.figures)
+                for table in found.tables:
+                    console.print(table)
+                verdicts += found.verdicts
     except (RunError, KafkaServerError, KafkaUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -138,7 +130,7 @@ def _kafka() -> Iterator[Cluster]:
         yield Cluster(address)
         return
     with KafkaServer() as server:
-        yield Cluster(server.bootstrap_servers)
+        yield Cluster(server.bootstrap_servers, broker_process_id=server.process_id)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,19 @@ _ADMIN_SECONDS = 30
 class Cluster:
     """A Kafka cluster by its address."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, *, broker_process_id: int | None = None) -> None:
+        """Take the address, and the process of its only broker, if that runs here."""
+        self.broker_process_id = broker_process_id
         self.bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
     @contextmanager
-    def topic(self, name: str, *, configuration: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Make a topic of 16 partitions for the length of the block; what it held is deleted with it."""
+    def topic(
+        self, name: str, *, partitions: int = PARTITIONS, configuration: Mapping[str, str] | None = None
+    ) -> Iterator[str]:
+        """Make a topic for the length of the block; what it held is deleted with it."""
         unique = f"bench.{name}.{uuid.uuid4().hex[:8]}"
-        wanted = NewTopic(unique, num_partitions=PARTITIONS, replication_factor=1, config=dict(configuration or {}))
+        wanted = NewTopic(unique, num_partitions=partitions, replication_factor=1, config=dict(configuration or {}))
         for created in self._admin.create_topics([wanted], operation_timeout=_ADMIN_SECONDS).values():
             created.result(_ADMIN_SECONDS)
         try:

@@ -11,16 +11,25 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"success":true}'
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class _Connection(asyncio.Protocol):
-    """One request after the other; a client that sends the next before the answer is not served."""
+class Connection(asyncio.Protocol):
+    """One request after the other; a client that sends the next before the answer is not served.
 
-    def __init__(self) -> None:
+    `answered` is given each body whose answer was written.
+    """
+
+    def __init__(self, answered: Callable[[bytes], None] | None = None) -> None:
+        self._answered = answered
+        self._body = bytearray()
         self._transport: asyncio.Transport | None = None
         self._head = b""
         self._missing = 0
@@ -38,13 +47,18 @@ class _Connection(asyncio.Protocol):
             self._missing = int(length[1]) if length else 0
             data, self._head = self._head[end + len(_END_OF_HEAD) :], b""
         self._missing -= len(data)
+        if self._answered is not None:
+            self._body += data
         if self._missing <= 0 and self._transport is not None:
             self._missing = 0
             self._transport.write(_ANSWER)
+            if self._answered is not None:
+                self._answered(bytes(self._body))
+                self._body.clear()
 
 
 async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
     print(json.dumps({"endpoint": f"http://{host}:{port}/v1/batch"}), flush=True)
     await server.serve_forever()

@@ -1,7 +1,8 @@
 """Measure what is remembered of users: memory, time for an event, a month that begins, and reading back.
 
 Run it with ``python -m tests.bench.state_benchmark``; ``--users`` for more or fewer than a million. For reading back a
-real Kafka is started; ``--no-kafka`` leaves it out.
+real Kafka is started; ``--no-kafka`` leaves it out. ``--only-restore`` leaves the rest out: 1, 3 and 10 million users
+are restored over 16 partitions while a status server answers probes, which writes ``restore`` to ``build/bench.json``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import gc
 import logging
 import random
 import statistics
+import sys
 import time
-from contextlib import contextmanager
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Final
 
@@ -22,40 +23,39 @@ import structlog
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from pipeline.bootstrap.worker import spare_the_collector
-from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
+from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
-from pipeline.kafka.connection import connection_options
-from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
-from pipeline.settings import load_settings
+from pipeline.kafka.producer import BATCH_BYTES, Entry
 from pipeline.state.entries import NO_EPOCH, EntryCodec
 from pipeline.state.following import Follower
 from pipeline.state.marks_read_back import MarksReadBack
 from pipeline.state.memories import Memories
 from pipeline.state.partition_memory import PartitionMemory
 from pipeline.state.restoring import TrackedUsersTopics
-from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher, packed_mark
+from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
 from pipeline.stream.sorting import NOTHING_REMEMBERED, sort_batch
 from tests.bench.cluster import PARTITIONS, Cluster
 from tests.bench.decode_benchmark import show
+from tests.bench.rates.backlog import measure_scale
+from tests.bench.reading_back import read_back
+from tests.bench.restoring import USERS, measure_restores, restore_figures, restore_verdicts
+from tests.bench.runs import RunError
+from tests.bench.tracked_marks import HASHER, MONTH, NOW
+from tests.bench.verdicts import write_report
 from tests.builders import encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
-from tests.kafka_server import KafkaServer
+from tests.kafka_server import KafkaServer, KafkaServerError, KafkaUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-NOW: Final = time.time_ns() // 1_000_000
 BEFORE: Final = NOW - 31 * MILLISECONDS_A_DAY
-HASHER: Final = UserHasher("the secret of the benchmark")
-MONTH: Final = BillingMonth()
 EVENTS: Final = 20_000
 BATCH: Final = 1_000
 ROUNDS: Final = 9
 MOST_MEGABYTES: Final = 150
 MOST_MICROSECONDS: Final = 3.0
-LEAST_A_SECOND: Final = 200_000
 _MEGABYTE: Final = 1_000_000
-_CHUNK: Final = 50_000
 
 
 def main() -> int:
@@ -63,19 +63,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.state_benchmark", description="Measure the memory.")
     parser.add_argument("--users", type=int, default=1_000_000, help="users over all partitions (default: 1000000)")
     parser.add_argument("--no-kafka", action="store_true", help="measure what needs no Kafka")
+    parser.add_argument("--only-restore", action="store_true", help="measure how users are restored, beside probes")
+    parser.add_argument(
+        "--restore",
+        type=int,
+        nargs="+",
+        metavar="USERS",
+        default=USERS,
+        help="how many users are restored, in ascending order (default: 1, 3 and 10 million)",
+    )
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    partitions = remember(options.users)
-    ask(partitions)
-    begin_a_month(partitions)
-    partitions.clear()
-    asyncio.run(decide_and_store())
-    if not options.no_kafka:
+    if not options.only_restore:
+        partitions = remember(options.users)
+        ask(partitions)
+        begin_a_month(partitions)
+        partitions.clear()
+        asyncio.run(decide_and_store())
+    if options.no_kafka:
+        return 0
+    try:
         with KafkaServer() as server:
             cluster = Cluster(server.bootstrap_servers)
-            for spread in (PARTITIONS, 1):
-                asyncio.run(read_back(cluster, options.users, spread))
+            if not options.only_restore:
+                for spread in (PARTITIONS, 1):
+                    asyncio.run(read_back(cluster, options.users, spread))
+            restore(cluster, options.restore)
+    except (RunError, KafkaServerError, KafkaUnavailableError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
+
+
+def restore(cluster: Cluster, users: Sequence[int]) -> None:
+    """Restore users beside probes, and print the figures beside their bars."""
+    restored = measure_restores(cluster, users=users, tell=print)
+    scale = measure_scale(cluster)
+    for verdict in restore_verdicts(restored, scale):
+        print(verdict)
+    write_report(restore_figures(restored, scale))
 
 
 def user(number: int) -> bytes:
@@ -215,69 +241,6 @@ class _Batches:
         batch = BatchBuilder(BATCH_BYTES, 0)
         for entry in entries:
             batch.append(key=entry.key, value=entry.value, timestamp=entry.timestamp_ms, headers=entry.headers)
-
-
-async def read_back(cluster: Cluster, users: int, spread: int) -> None:
-    """Write marks to a topic and read them back; tell the rate, and how long the event loop was busy at a time."""
-    connection = connection_options(load_settings({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers}))
-    with cluster.topic("tracked") as topic:
-        codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
-        producer = BatchProducer(connection, compression="lz4")
-        await producer.start()
-        shares = [range(number, users, spread) for number in range(spread)]
-        await asyncio.gather(*(_write(producer, codec, number, share) for number, share in enumerate(shares)))
-        follower = Follower(connection)
-        memories = Memories(
-            connection=connection,
-            producer=producer,
-            follower=follower,
-            hasher=HASHER,
-            month=MONTH,
-            now_ms=lambda: NOW,
-            tracked=TrackedUsersTopics(topic=topic, codec=codec),
-            catalogue=None,
-        )
-        with _busy() as longest:
-            started, cpu = time.perf_counter(), time.process_time()
-            await asyncio.gather(*map(memories.restore, range(spread)))
-            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        await producer.stop()
-        if memories.tracked_users() != users:
-            raise AssertionError(f"{memories.tracked_users():,} users were read back")
-    by_cpu = users / cpu
-    bar = "" if by_cpu >= LEAST_A_SECOND else f"  MISS ({LEAST_A_SECOND:,})"
-    print(
-        f"{users:,} users read back of {spread} partitions: {users / seconds:,.0f} a second beside what else ran, "
-        f"{by_cpu:,.0f} a second of CPU{bar}; the event loop was busy for {max(longest) * 1000:.0f} ms at the longest"
-    )
-
-
-async def _write(producer: BatchProducer, codec: EntryCodec, partition: int, numbers: Sequence[int]) -> None:
-    month = MONTH.first_day(NOW)
-    for start in range(0, len(numbers), _CHUNK):
-        entries = [
-            Entry(codec.mark_key(HASHER.hash_of(user(number)), month), codec.mark_value(number), None, [])
-            for number in numbers[start : start + _CHUNK]
-        ]
-        await producer.write(codec.topic, partition, entries)
-
-
-@contextmanager
-def _busy() -> Iterator[list[float]]:
-    """Note how much later than asked for the event loop comes back."""
-    late = [0.0]
-
-    async def watch() -> None:
-        while True:
-            asked = time.perf_counter()
-            await asyncio.sleep(0.005)
-            late.append(time.perf_counter() - asked - 0.005)
-
-    task = asyncio.ensure_future(watch())
-    try:
-        yield late
-    finally:
-        task.cancel()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from confluent_kafka import Producer
 
@@ -18,6 +18,9 @@ from tests.integration.clients import StoredMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+Written: TypeAlias = tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]
+"""Key, value and headers of a message."""
 
 EVENT_BYTES = 737
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,23 +83,26 @@ def fill(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]
 
 
 def fill_records(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write the records that the processor makes of events, with the headers that it gives them."""
-    policy = Policy()
+    """Write the records that the processor makes of events."""
     with Filler(bootstrap_servers, topic) as filler:
-        for offset, (key, value) in enumerate(pairs):
-            message = StoredMessage(topic="", partition=0, offset=offset, key=key, value=value, timestamp=0, headers=())
-            outcome = process(message, policy, STATELESS)
-            assert isinstance(outcome, Deliver), outcome
-            filler.put(
-                key,
-                outcome.record,
-                (
-                    (headers.SOURCE_PARTITION, b"0"),
-                    (headers.SOURCE_OFFSET, b"%d" % offset),
-                    (headers.FORMAT_VERSION, headers.RECORD_FORMAT),
-                    (headers.RULES_VERSION, policy.version.encode()),
-                ),
-            )
+        for record in record_messages(pairs):
+            filler.put(*record)
+
+
+def record_messages(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Written]:
+    """Make the records that the processor makes of events, with the headers that it gives them."""
+    policy = Policy()
+    for offset, (key, value) in enumerate(pairs):
+        message = StoredMessage(topic="", partition=0, offset=offset, key=key, value=value, timestamp=0, headers=())
+        outcome = process(message, policy, STATELESS)
+        assert isinstance(outcome, Deliver), outcome
+        message_headers = (
+            (headers.SOURCE_PARTITION, b"0"),
+            (headers.SOURCE_OFFSET, b"%d" % offset),
+            (headers.FORMAT_VERSION, headers.RECORD_FORMAT),
+            (headers.RULES_VERSION, policy.version.encode()),
+        )
+        yield key, outcome.record, message_headers
 
 
 class Filler:

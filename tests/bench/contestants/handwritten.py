@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     _Headers = list[tuple[str, bytes]]
 
 BATCH_BYTES = 512 * 1024
+_WAITING = {"fetch_min_bytes": 1024 * 1024, "fetch_max_wait_ms": 100}
 
 
 class Job:
@@ -98,7 +99,7 @@ class Job:
         ]
 
 
-async def work(settings: Settings, meter: Meter) -> None:
+async def work(settings: Settings, meter: Meter, *, waiting: bool) -> None:
     connection = connection_options(settings)
     consumer = AIOKafkaConsumer(
         settings.raw_topic,
@@ -108,6 +109,7 @@ async def work(settings: Settings, meter: Meter) -> None:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_partition_fetch_bytes=settings.fetch_max_bytes,
+        **(_WAITING if waiting else {}),
     )
     producer = AIOKafkaProducer(**connection, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES)
     await producer.start()
@@ -133,9 +135,12 @@ async def work(settings: Settings, meter: Meter) -> None:
 
 
 def main() -> int:
-    options = meter_parser().parse_args()
+    parser = meter_parser()
+    parser.add_argument("--waiting", action="store_true", help="let the broker collect, as the pipeline does")
+    options = parser.parse_args()
     settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[Role.PROCESSOR])
-    asyncio.run(work(settings, Meter(messages=options.messages, report=options.report, on_done=lambda: None)))
+    meter = Meter(messages=options.messages, report=options.report, on_done=lambda: None)
+    asyncio.run(work(settings, meter, waiting=options.waiting))
     return 0
 
 

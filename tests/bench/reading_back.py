@@ -1,0 +1,72 @@
+"""Read marks back in this process, of many partitions and of one: the rate, and how long the event loop is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from pipeline.kafka.producer import BatchProducer
+from pipeline.state.following import Follower
+from pipeline.state.memories import Memories
+from pipeline.state.restoring import TrackedUsersTopics
+from tests.bench.restore_process import connection_to
+from tests.bench.tracked_marks import HASHER, MONTH, NOW, codec_of, write_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.bench.cluster import Cluster
+
+LEAST_A_SECOND: Final = 200_000
+
+
+async def read_back(cluster: Cluster, users: int, spread: int) -> None:
+    """Write marks to a topic and read them back; print the rate, and how long the event loop was busy at a time."""
+    connection = connection_to(cluster.bootstrap_servers)
+    with cluster.topic("tracked") as topic:
+        shares = [
+            ((b"user-%031d" % number, number) for number in range(first, users, spread)) for first in range(spread)
+        ]
+        await write_marks(connection, topic, shares)
+        memories = Memories(
+            connection=connection,
+            producer=BatchProducer(connection),
+            follower=Follower(connection),
+            hasher=HASHER,
+            month=MONTH,
+            now_ms=lambda: NOW,
+            tracked=TrackedUsersTopics(topic=topic, codec=codec_of(topic)),
+            catalogue=None,
+        )
+        with _busy() as longest:
+            started, cpu = time.perf_counter(), time.process_time()
+            await asyncio.gather(*map(memories.restore, range(spread)))
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        if memories.tracked_users() != users:
+            raise AssertionError(f"{memories.tracked_users():,} users were read back")
+    by_cpu = users / cpu
+    bar = "" if by_cpu >= LEAST_A_SECOND else f"  MISS ({LEAST_A_SECOND:,})"
+    print(
+        f"{users:,} users read back of {spread} partitions: {users / seconds:,.0f} a second beside what else ran, "
+        f"{by_cpu:,.0f} a second of CPU{bar}; the event loop was busy for {max(longest) * 1000:.0f} ms at the longest"
+    )
+
+
+@contextmanager
+def _busy() -> Iterator[list[float]]:
+    """Note how much later than asked for the event loop comes back."""
+    late = [0.0]
+
+    async def watch() -> None:
+        while True:
+            asked = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late.append(time.perf_counter() - asked - 0.005)
+
+    task = asyncio.ensure_future(watch())
+    try:
+        yield late
+    finally:
+        task.cancel()

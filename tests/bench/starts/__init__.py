@@ -1,0 +1,1 @@
+"""How long a worker takes from its start to its first settled messages, and in which parts."""

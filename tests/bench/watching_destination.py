@@ -1,0 +1,57 @@
+"""The light destination, which also knows which records came and how old their events were.
+
+``python -m tests.bench.watching_destination REPORT`` prints its endpoint as one JSON line; at its end it writes, for
+each record, when it was answered and how old it was, in seconds, and how many different records there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from tests.bench.destination import Connection
+
+_MESSAGE_ID: Final = re.compile(rb'"type":"track","event":"[^"]*","messageId":"([^"]+)"')
+_TIMESTAMP: Final = re.compile(rb'"timestamp":"([^"]+)"')
+
+
+class Watched:
+    """What came so far."""
+
+    def __init__(self) -> None:
+        self.ids: set[bytes] = set()
+        self.times: list[tuple[float, float]] = []
+
+    def answered(self, body: bytes) -> None:
+        """Note a request whose answer is on its way."""
+        now = time.time()
+        self.ids.update(_MESSAGE_ID.findall(body))
+        for moment in _TIMESTAMP.findall(body):
+            self.times.append((now, now - datetime.fromisoformat(moment.decode()).timestamp()))
+
+
+async def _serve(watched: Watched) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    server = await loop.create_server(lambda: Connection(watched.answered), "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    print(json.dumps({"endpoint": f"http://{host}:{port}/v1/batch"}), flush=True)
+    await stop.wait()
+
+
+def main() -> None:
+    watched = Watched()
+    asyncio.run(_serve(watched))
+    Path(sys.argv[1]).write_text(json.dumps({"records": len(watched.ids), "times": watched.times}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
