@@ -90,6 +90,11 @@ class KafkaServer:
         """Where Kafka's own log goes."""
         return self._directory / "kafka.log"
 
+    @property
+    def process_id(self) -> int | None:
+        """The process of the server; None while it is down."""
+        return None if self._process is None else self._process.pid
+
     def freeze(self) -> None:
         """Stop answering without closing a connection: an outage that clients see as silence.
 

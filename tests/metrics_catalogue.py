@@ -50,6 +50,7 @@ FEW_VALUES: Final = {
     "python": "version of Python",
     "rule": "name or number of a rule of the rules file",
     "rules": "hash of the rules, one at a time",
+    "topic": "name of a topic of the settings, of those that are written to",
     "version": "version of the program",
 }
 """Labels whose values are not in the code, and are few: what each of them is."""

@@ -15,13 +15,13 @@ from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
-from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.prerequisites import PrerequisiteAwayError, PrerequisitesFirst
+from pipeline.stream.needs import Needs, PrerequisiteAwayError
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from pipeline.stream.schemas import TopicSchemas
 from pipeline.stream.sorting import Formats
 
@@ -139,11 +139,11 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(work: Work, schemas: TopicSchemas[Event] | TopicSchemas[bytes] | None) -> Work:
-    """Let a role's work see only what it can read."""
+def guarded(work: Work, schemas: TopicSchemas[bytes] | None) -> Work:
+    """Let a sink see only what it can read."""
     if schemas is None:
         return work
-    return PrerequisitesFirst(work, schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
+    return PrerequisitesFirst(work, Needs(schemas))
 
 
 @asynccontextmanager

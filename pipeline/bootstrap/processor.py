@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pipeline.bootstrap.formats import RawReader, guarded, processor_formats
+from pipeline.bootstrap.formats import RawReader, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import now_ms, open_producer
 from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
-from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.metrics.memory import MemoryMetrics
@@ -22,7 +21,7 @@ from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.settings.choices import Partitioning, Role
 from pipeline.stream.keying import ForeignKeysError, judge, latest
-from pipeline.stream.prerequisites import PrerequisitesFirst
+from pipeline.stream.needs import Needs
 from pipeline.stream.processor import Processor
 from pipeline.stream.remembering import MemoriesFirst
 from pipeline.stream.rules_reload import RulesReload
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.topics import FoundTopic
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
-    from pipeline.stream.prerequisites import Prerequisites
+    from pipeline.stream.needs import Prerequisites
     from pipeline.stream.schemas import TopicSchemas
     from pipeline.stream.work import Work
 
@@ -113,8 +112,10 @@ class ProcessorRole:
                 hold_reason=lambda: producer.hold_reason,
                 formats=formats.formats,
                 memories=memories,
+                needs=needs_of(formats.schemas, MemoriesFirst(memories)),
+                patience_seconds=producer.patience_seconds,
             )
-            yield prepared(processor, formats.schemas, MemoriesFirst(memories))
+            yield processor
 
     def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
         topic = self._settings.records_topic
@@ -141,10 +142,6 @@ class ProcessorRole:
         return judge(messages, source.partitions, self._reader.decode, policy.empty_ids).objection
 
 
-def prepared(work: Work, schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Work:
-    """Let the work see only what it can decide.
-
-    Schemas come last, with nothing that waits behind them: an id that the registry did not know is doubted after a
-    minute, and a batch that still waited for its memory then could not be read any more.
-    """
-    return PrerequisitesFirst(guarded(work, schemas), memories, hold=HoldReason.STATE_AWAY)
+def needs_of(schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Needs:
+    """Tell what a batch needs before it is decided; schemas last, for what is known of them may be doubted soon."""
+    return Needs(memories) if schemas is None else Needs(memories, schemas)

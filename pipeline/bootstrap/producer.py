@@ -27,6 +27,7 @@ async def open_producer(
         connection,
         compression=None if compression is RecordsCompression.NONE else compression.value,
         on_retry=metrics.write_retried,
+        on_limit=metrics.batches_limited,
     )
     await producer.start()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from pipeline.metrics.stream import StreamMetrics
 from pipeline.settings.choices import Role
 from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
+from pipeline.stream.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ def run_worker(role: Role, settings: Settings) -> int:
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
                 max_poll_interval_seconds=settings.max_poll_interval_seconds,
                 commit_interval_seconds=settings.commit_interval_seconds,
+                collect_seconds=collect_seconds(role, settings),
                 max_poll_records=settings.max_poll_records,
                 max_messages_in_hand=settings.max_messages_in_hand,
+                max_bytes_in_hand=settings.max_bytes_in_hand,
                 fetch_max_bytes=settings.fetch_max_bytes,
             ),
             http_host=settings.http_host,
@@ -99,7 +101,13 @@ def run_worker(role: Role, settings: Settings) -> int:
             rules=role_parts.rules,
         )
         spare_the_collector()
-        return asyncio.run(worker.run())
+        return run_in_own_loop(worker.run())
+
+
+def collect_seconds(role: Role, settings: Settings) -> float:
+    """Say how long messages may be collected; a sink's are part of its flush interval, so never longer than that."""
+    seconds = settings.fetch_max_wait_ms / 1000
+    return min(seconds, settings.segment_flush_interval_seconds) if role is Role.SEGMENT_SINK else seconds
 
 
 def spare_the_collector() -> None:

@@ -51,6 +51,9 @@ class DeadLetterStore(Protocol):
         It repeats for as long as the broker is away, so it may take long. It may be cancelled.
         """
 
+    def repeats(self, source_partition: int) -> bool:
+        """Tell whether the storing of a source partition's dead letters is being repeated."""
+
 
 class DeadLetterWriter:
     """Stores dead letters in a Kafka topic.
@@ -86,6 +89,10 @@ class DeadLetterWriter:
         await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
         for (stage, reason), count in Counter((letter.stage, letter.reason) for letter in letters).items():
             self._on_stored(stage, reason, count)
+
+    def repeats(self, source_partition: int) -> bool:
+        """Tell whether the storing of a source partition's dead letters is being repeated."""
+        return self._producer.repeats(self._topic, source_partition % self._partitions)
 
     def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:
         message = letter.message

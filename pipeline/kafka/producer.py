@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiokafka
 import msgspec
 import structlog
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from pipeline.kafka.batch_limits import BatchLimits
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ logger = structlog.get_logger(__name__)
 
 BATCH_BYTES = 512 * 1024
 """Size of a produced batch, uncompressed; brokers accept 1,048,588 bytes by default (`message.max.bytes`)."""
+BATCH_HEADER_BYTES = 61
+"""What a batch has besides its messages (Kafka's record batch, magic 2)."""
 STOP_SECONDS = 5.0
 """How long unconfirmed writes may still be confirmed when the producer is stopped."""
 ABANDON_SECONDS = 0.1
@@ -34,12 +38,23 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     headers: list[tuple[str, bytes]]
 
 
+class Handed(NamedTuple):
+    """A run that was handed over, and what tells of its end. `batch_bytes` is its size before compression."""
+
+    confirmation: asyncio.Future[Any]
+    producer: aiokafka.AIOKafkaProducer
+    batch_bytes: int
+
+
 class BatchProducer:
     """An idempotent producer with `acks=all` that repeats a failed write in order, without end.
 
     aiokafka repeats what a broker that is away did not confirm, without end and without a second copy. What a broker
     refuses for good leaves a hole in its sequence numbers, so that is answered with a new producer, which writes the
     same bytes again. One write at a time goes to each partition: the next starts when the one before is confirmed.
+
+    A batch that is refused as too large is written again in smaller ones. That takes a new producer at each step, so
+    the size that a topic takes is remembered (`BatchLimits`), and later batches begin with it.
     """
 
     def __init__(
@@ -48,6 +63,7 @@ class BatchProducer:
         *,
         compression: str | None = None,
         on_retry: Callable[[], None] = lambda: None,
+        on_limit: Callable[[str, int], None] = lambda _topic, _limit_bytes: None,
         request_timeout_seconds: float = 30.0,
         retry_seconds: float = 1.0,
         refused_retry_seconds: float = 10.0,
@@ -55,12 +71,15 @@ class BatchProducer:
         """Take aiokafka's connection arguments, the compression of what is written, and the times.
 
         A write that is not confirmed within `request_timeout_seconds` counts as being repeated;
-        `refused_retry_seconds` pass before a message is sent again that the broker has refused alone.
+        `refused_retry_seconds` pass before a message is sent again that the broker has refused alone. `on_limit` is
+        called with a topic and the bytes that its batches may have, at the first of them and when these become fewer.
         """
         self._connection = dict(connection)
         self._compression = compression
         self._on_retry = on_retry
+        self._limits = BatchLimits(BATCH_BYTES, on_limit)
         self._request_timeout_seconds = request_timeout_seconds
+        self.patience_seconds = request_timeout_seconds
         self._retry_seconds = retry_seconds
         self._refused_retry_seconds = refused_retry_seconds
         self._repeating: set[tuple[str, int]] = set()
@@ -115,31 +134,68 @@ class BatchProducer:
         """What a broker refuses until somebody changes it, as one sentence; None when there is nothing."""
         return next(iter(self._refused.values()), None)
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    def repeats(self, topic: str, partition: int | None = None) -> bool:
+        """Tell whether a write to a partition is being repeated, or to any partition of a topic."""
+        if partition is None:
+            return any(place[0] == topic for place in self._repeating)
+        return (topic, partition) in self._repeating
+
+    async def hand_over(self, topic: str, partition: int, entries: Sequence[Entry]) -> Handed | None:
+        """Hand a run over without waiting for anything; None where something is in the way, and `write` is the way.
+
+        Until its confirmation has come, nothing else may be written to the partition. If it fails, or does not come
+        within `patience_seconds`, `write` goes on with it. What is handed over for several partitions in one step of
+        the event loop goes to each broker as one request.
+        """
+        if self._turns[topic, partition].locked() or self._renewal.locked():
+            return None
+        producer = self._live()
+        is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES  # costs less than half a batch
+        if is_too_large or self._batch_end(topic, entries, 0) < len(entries):
+            return None
+        batch = producer.create_batch()
+        if _fill(batch, entries, 0, len(entries)) < len(entries):
+            return None
+        batch_bytes = batch.size()
+        try:
+            return Handed(await producer.send_batch(batch, topic, partition=partition), producer, batch_bytes)
+        except (KafkaError, OSError):
+            return None
+
+    async def write(
+        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+    ) -> None:
         """Write messages to one partition; returning means the broker has confirmed all of them, in this order.
 
-        It repeats for as long as the broker is away. It may be cancelled; what was sent may then still arrive.
+        It repeats for as long as the broker is away. It may be cancelled; what was sent may then still arrive. `handed`
+        is what came of an attempt to hand the same messages over.
         """
         place = (topic, partition)
         async with self._turns[place]:
             try:
-                await self._write_in_turn(topic, partition, entries)
+                await self._write_in_turn(topic, partition, entries, handed)
             finally:
                 self._repeating.discard(place)
                 self._refused.pop(place, None)
 
-    async def _write_in_turn(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
-        written, most = 0, len(entries)
+    async def _write_in_turn(self, topic: str, partition: int, entries: Sequence[Entry], handed: Handed | None) -> None:
+        written = 0
         while written < len(entries):
-            producer = self._live()
-            batch = producer.create_batch()
-            end = _fill(batch, entries, written, min(len(entries), written + most))
+            if handed is None:
+                producer = self._live()
+                batch = producer.create_batch()
+                end = _fill(batch, entries, written, self._batch_end(topic, entries, written))
+                batch_bytes = batch.size()
+                sending = producer.send_batch(batch, topic, partition=partition)
+            else:
+                producer, end, batch_bytes = handed.producer, len(entries), handed.batch_bytes
+                sending = _ready(handed.confirmation)
+                handed = None
             try:
-                confirmation = await producer.send_batch(batch, topic, partition=partition)
-                await self._confirmed(confirmation, producer, topic, partition)
+                await self._confirmed(await sending, producer, topic, partition)
             except MessageSizeTooLargeError:
                 self._note_repetition(topic, partition)
-                most = max(1, (end - written) // 2)
+                self._limits.refused(topic, batch_bytes=batch_bytes, messages=end - written)
                 if end - written == 1:
                     await self._wait_for_larger_limit(topic, partition)
                 await self._renew(producer)
@@ -152,6 +208,13 @@ class BatchProducer:
             else:
                 written = end
                 self._refused.pop((topic, partition), None)
+
+    def _batch_end(self, topic: str, entries: Sequence[Entry], start: int) -> int:
+        """Return the index of the first message that is not in the next batch, by the size that its topic takes."""
+        limit_bytes = self._limits.of(topic)
+        if limit_bytes >= BATCH_BYTES:
+            return len(entries)  # aiokafka's own limit, which costs no estimates
+        return _fitting(entries, start, limit_bytes)
 
     async def _confirmed(
         self, confirmation: asyncio.Future[Any], producer: aiokafka.AIOKafkaProducer, topic: str, partition: int
@@ -220,8 +283,27 @@ async def _abandon(producer: aiokafka.AIOKafkaProducer) -> None:
     await producer.client.close()
 
 
+async def _ready(confirmation: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    return confirmation
+
+
 def _name(error: BaseException) -> str:
     return type(error).__name__
+
+
+def _fitting(entries: Sequence[Entry], start: int, limit_bytes: int) -> int:
+    """Return the index of the first message that does not fit into a batch any more; the first one always does.
+
+    aiokafka's estimate is an upper bound, by a dozen bytes a message.
+    """
+    used_bytes = BATCH_HEADER_BYTES
+    for index in range(start, len(entries)):
+        entry = entries[index]
+        estimate = DefaultRecordBatchBuilder.estimate_size_in_bytes(entry.key, entry.value, entry.headers)
+        used_bytes += estimate - BATCH_HEADER_BYTES
+        if used_bytes > limit_bytes and index > start:
+            return index
+    return len(entries)
 
 
 def _fill(batch: Any, entries: Sequence[Entry], start: int, stop: int) -> int:

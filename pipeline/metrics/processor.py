@@ -74,6 +74,7 @@ class ProcessorMetrics:
             ("field",),
             registry=registry,
         )
+        self._series: dict[tuple[object, ...], Counter] = {}
         self.breaker = BreakerMetrics(registry)
         self._begin()
 
@@ -102,12 +103,22 @@ class ProcessorMetrics:
     ) -> None:
         """Count a batch of which every effect is confirmed."""
         for kind, count in forwarded.items():
-            self._forwarded.labels(*_labels(kind)).inc(count)
+            self._of(self._forwarded, kind).inc(count)
         for (kind_or_none, drop_reason), count in dropped.items():
-            self._dropped.labels(*_labels(kind_or_none), drop_reason.value).inc(count)
+            self._of(self._dropped, kind_or_none, drop_reason).inc(count)
         for (kind_or_none, reject_reason), count in rejected.items():
-            self._rejected.labels(*_labels(kind_or_none), reject_reason.value).inc(count)
+            self._of(self._rejected, kind_or_none, reject_reason).inc(count)
         self._in_flight.dec(messages)
+
+    def _of(self, counter: Counter, kind: Kind | None, reason: DropReason | RejectReason | None = None) -> Counter:
+        """Return a series. To find it by its labels each time would take most of the time that counting takes."""
+        # Not by the kind itself: unknown ones have names without end.
+        at = (counter, reason) if kind is None else (counter, kind.channel, kind.action, kind.category, reason)
+        series = self._series.get(at)
+        if series is None:
+            labels = _labels(kind) if reason is None else (*_labels(kind), reason.value)
+            series = self._series[at] = counter.labels(*labels)
+        return series
 
     def foreign_keys(self, events: int) -> None:
         """Count forwarded events that were not keyed by their user."""

@@ -39,12 +39,16 @@ class RulesMetrics:
             ("rule", "outcome"),
             registry=registry,
         )
+        self._series: dict[tuple[str, str], Counter] = {}
 
     def decided(self, kept: Mapping[str, int], dropped: Mapping[str, int], shadowed: Mapping[str, int]) -> None:
         """Count the decisions of a batch of which every effect is confirmed, by the rules' short names."""
         for outcome, counts in (("kept", kept), ("dropped", dropped), ("shadow", shadowed)):
             for rule, events in counts.items():
-                self._events.labels(rule, outcome).inc(events)
+                series = self._series.get((rule, outcome))
+                if series is None:
+                    series = self._series[rule, outcome] = self._events.labels(rule, outcome)
+                series.inc(events)
 
     def loaded(self, *, rules: str, policy: str, at_seconds: float) -> None:
         """Tell what is in force from now on."""

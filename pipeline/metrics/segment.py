@@ -49,6 +49,10 @@ class LanesState(Protocol):
     def bytes_in_hand(self) -> int:
         """Bytes of the records that are not settled."""
 
+    @property
+    def batch_limit_bytes(self) -> int:
+        """Bytes that a request may have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedFlush:
@@ -94,7 +98,7 @@ class SegmentMetrics:
         )
         self._fullness = Histogram(
             name + "batch_fullness_ratio",
-            "Bytes of an accepted request against the budget; sum / count is the mean fullness.",
+            "Bytes of an accepted request against the limit in force; sum / count is the mean fullness.",
             buckets=_FULLNESS,
             registry=registry,
         )
@@ -130,6 +134,11 @@ class SegmentMetrics:
         self._bytes_in_hand = Gauge(
             name + "in_hand_bytes", "Bytes of the records received and not yet settled.", registry=registry
         )
+        self._batch_limit = Gauge(
+            name + "batch_limit_bytes",
+            "Bytes that a request may have before compression: the setting, or less since larger ones got a 413.",
+            registry=registry,
+        )
         self.breaker = BreakerMetrics(registry)
         for answer in AnswerClass:
             self._attempts.labels(answer)
@@ -144,6 +153,7 @@ class SegmentMetrics:
         self._lanes.set(lanes)
         self._lanes_in_flight.set_function(lambda: state().lanes_in_flight)
         self._bytes_in_hand.set_function(lambda: state().bytes_in_hand)
+        self._batch_limit.set_function(lambda: state().batch_limit_bytes)
 
     def accepted(self, flush: AcceptedFlush, *, now: float) -> None:
         """Count one accepted request. ``now`` is in seconds since the epoch."""

@@ -39,6 +39,11 @@ class StreamMetrics:
         )
         self._rebalances = counter("rebalances", "Assignments of partitions that this worker has taken up.")
         self._write_retries = counter("write_retries", "Writes to Kafka that were repeated.")
+        self._batch_limit = gauge(
+            "write_batch_limit_bytes",
+            "Bytes that a batch for a topic may have before compression: 512 KB, or less since Kafka refused more.",
+            ("topic",),
+        )
         self._dead_letters = counter(
             "dead_letters",
             "Dead letters stored, confirmed by the broker; one that is stored again after a redelivery counts again.",
@@ -55,7 +60,13 @@ class StreamMetrics:
             "messages_in_hand_limit", "Messages in hand at which nothing more is fetched, all partitions together."
         )
         self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
-        self._progress = gauge("seconds_since_progress", "Seconds since a commit, or since there was nothing to do.")
+        self._progress = gauge(
+            "seconds_since_progress", "Seconds since the slowest partition got on, of those where messages wait."
+        )
+        self._stuck = gauge(
+            "stuck_seconds",
+            "The same of partitions where nothing holds and nothing is tried again: no reason is known.",
+        )
         self._ready = gauge("ready", "1 when /readyz says ready.")
         self._retrying = gauge(
             "retrying", "1 while something that Segment or Kafka did not take waits to be sent again."
@@ -94,6 +105,10 @@ class StreamMetrics:
         """Count a write that is repeated."""
         self._write_retries.inc()
 
+    def batches_limited(self, topic: str, limit_bytes: int) -> None:
+        """Show the size of the batches that a topic is written in from now on."""
+        self._batch_limit.labels(topic).set(limit_bytes)
+
     def dead_letters_stored(self, stage: StrEnum, reason: StrEnum, letters: int) -> None:
         """Count dead letters that the broker has confirmed."""
         self._dead_letters.labels(stage.value, reason.value).inc(letters)
@@ -106,6 +121,7 @@ class StreamMetrics:
         in_hand: Callable[[], float],
         in_hand_limit: Callable[[], float],
         seconds_since_progress: Callable[[], float],
+        stuck_seconds: Callable[[], float],
         ready: Callable[[], float],
         retrying: Callable[[], float],
         holds: Callable[[], Collection[HoldReason]],
@@ -117,6 +133,7 @@ class StreamMetrics:
             (self._in_hand, in_hand),
             (self._in_hand_limit, in_hand_limit),
             (self._progress, seconds_since_progress),
+            (self._stuck, stuck_seconds),
             (self._ready, ready),
             (self._retrying, retrying),
         ):

@@ -179,6 +179,13 @@ class WorkerSettings(Section):
     stall_timeout_seconds: float = Field(
         default=300, ge=1, le=86_400, description="With lag and without progress for so long, a worker is not alive."
     )
+    fetch_max_wait_ms: int = Field(
+        default=100,
+        ge=0,
+        le=1_000,
+        description="How long messages are collected before a worker takes them, at an ordinary rate; `0` takes each "
+        "at once, at several times the CPU. A sink's wait is a part of its flush interval. A backlog never waits.",
+    )
     max_poll_records: int = Field(default=1_000, ge=1, le=100_000, description="Most messages of one record batch.")
     max_messages_in_hand: int = Field(
         default=2_000,
@@ -186,11 +193,20 @@ class WorkerSettings(Section):
         le=1_000_000,
         description="Unsettled messages of a partition at which its fetching waits; one more fetch may come on top.",
     )
+    max_bytes_in_hand: int = Field(
+        default=4_194_304,
+        ge=16_384,
+        le=1_073_741_824,
+        description="The same in bytes of keys and values, whichever is reached first.",
+    )
     fetch_max_bytes: int = Field(
         default=1_048_576, ge=16_384, le=104_857_600, description="Most bytes that one fetch brings of a partition."
     )
     commit_interval_seconds: float = Field(
-        default=1.0, ge=0.05, le=300, description="How often offsets are committed when nothing else asks for it."
+        default=1.0,
+        ge=0.05,
+        le=300,
+        description="How long after a failed commit the next one is tried, if nothing is settled before.",
     )
     topic_watch_seconds: float = Field(
         default=15, ge=0.1, le=3_600, description="How often a worker looks whether its topics are still the same."

@@ -113,6 +113,10 @@ class Memories:
             if self._tracked is not None and self._tracked.feed is not None:
                 self._follower.leave(self._tracked.feed, number)
 
+    def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
+        """Tell whether there is anything to store now: changes, or sketches that are due."""
+        return bool(changes) or (self._tracked is not None and self._sketches_are_due(partition))
+
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
         """Write what a batch has changed; returning means the broker has confirmed all of it."""
         runs = []
@@ -125,6 +129,13 @@ class Memories:
                 runs.append(self._producer.write(self._catalogue.topic, 0, entries))
         await asyncio.gather(*runs)
         self._partitions[partition].stored(changes)
+
+    def repeats(self, partition: int) -> bool:
+        """Tell whether the storing of a partition's changes is being repeated."""
+        tracked, catalogue = self._tracked, self._catalogue
+        return (tracked is not None and self._producer.repeats(tracked.topic, partition)) or (
+            catalogue is not None and self._producer.repeats(catalogue.topic)
+        )
 
     def tracked_users(self) -> int:
         """Count the users that are tracked this month, over all partitions of this worker."""
@@ -160,12 +171,14 @@ class Memories:
             for change in changes
             if (mark := change.mark) is not None
         ]
-        now = asyncio.get_running_loop().time()
-        if now >= self._write_sketches_at.get(partition, 0.0):
-            self._write_sketches_at[partition] = now + SKETCH_SECONDS
+        if self._sketches_are_due(partition):
+            self._write_sketches_at[partition] = asyncio.get_running_loop().time() + SKETCH_SECONDS
             for name, month, sketch in memory.sketches.changed():
                 entries.append(Entry(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
         return entries
+
+    def _sketches_are_due(self, partition: int) -> bool:
+        return asyncio.get_running_loop().time() >= self._write_sketches_at.get(partition, 0.0)
 
     async def _read_catalogue(self) -> None:
         async with self._catalogue_reading:

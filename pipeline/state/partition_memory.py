@@ -39,9 +39,14 @@ class PartitionMemory:
         self.state = State(self.users if tracks else None, catalogue)
         self._catalogue = catalogue
         self._unstored: set[str] = set()
+        self._second = -1
 
     def advance(self, now_ms: int) -> None:
-        """Tell the time."""
+        """Tell the time; nothing depends on less than a second of it."""
+        second = now_ms // 1000
+        if second == self._second:
+            return
+        self._second = second
         if self._catalogue is not None:
             self._catalogue.advance(now_ms)
         self.users.advance(now_ms)

@@ -20,8 +20,8 @@ POLL_MS: Final = 500
 STALL_SECONDS: Final = 30.0
 """A read that brings nothing for so long is given up, so that a hold can say why."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
-MOST_AT_ONCE: Final = 10_000
-"""Messages between two looks at the event loop: about thirty milliseconds of it."""
+MOST_AT_ONCE: Final = 2_000
+"""Messages between two looks at the event loop: about six milliseconds; several partitions are read at once."""
 CLOSE_SECONDS: Final = 5.0
 """How long the end of a program waits for a start that was given up."""
 _LEAVING: Final[set[asyncio.Task[None]]] = set()

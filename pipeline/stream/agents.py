@@ -1,4 +1,4 @@
-"""The Faust agents: one for each role. An agent hands each record batch to its role's work, and nothing else.
+"""The Faust agents: one for each role. An agent hands each round of batches to its role's work, and nothing else.
 
 The work acknowledges a batch when every effect of it is confirmed, so the agent acknowledges nothing (`noack`). An
 agent that raises would acknowledge what it was given, and the default supervisor would start it again; so errors end
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no usable types
-    """The value is the record batch that the transport made; there is nothing to decode."""
+    """The value is the round that the transport made; there is nothing to decode."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
-        """Return no key: each message of the batch has its own."""
+        """Return no key: each message has its own."""
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
-        """Return the record batch."""
+        """Return the round."""
         del app, loads, serializer
         return message.value
 
@@ -32,7 +32,7 @@ def add_agent(app: faust.App, *, name: str, topic: str, work: Work) -> None:
     """Give an app the agent that feeds a role."""
 
     async def feed(stream: Any) -> None:
-        async for batch in stream.noack():
-            work.accept(batch)
+        async for fetched in stream.noack():
+            work.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
 
     app.agent(app.topic(topic, schema=BatchSchema()), name=name, supervisor_strategy=CrashingSupervisor)(feed)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FAUST_LOGGER = logging.getLogger("faust")
 """Faust's services tell of their starts and stops in the name of the module that derives from them."""
 FETCH_WAIT_MS = 500
-"""How long a broker may wait for a fetch to fill up."""
+"""How long a broker may wait for the first message."""
 FETCH_ANSWER_BYTES = 4 * 1024 * 1024
 """The most that one answer to a fetch brings, all partitions together; aiokafka holds it up to three times."""
 NEVER_SECONDS = 10.0**9
@@ -49,8 +49,10 @@ class AppOptions:
     revoke_timeout_seconds: float
     max_poll_interval_seconds: float
     commit_interval_seconds: float
+    collect_seconds: float
     max_poll_records: int
     max_messages_in_hand: int
+    max_bytes_in_hand: int
     fetch_max_bytes: int
 
 
@@ -123,6 +125,8 @@ def build_app(
         options=TransportOptions(
             consumer=_consumer_options(options),
             max_messages_in_hand=options.max_messages_in_hand,
+            max_bytes_in_hand=options.max_bytes_in_hand,
+            collect_seconds=options.collect_seconds,
             commit_interval_seconds=options.commit_interval_seconds,
             revoke_timeout_seconds=options.revoke_timeout_seconds,
             before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),

@@ -1,7 +1,7 @@
 """The messages that a fetch brings, as light as they can be.
 
 aiokafka makes a `ConsumerRecord` of each message: eleven fields, an attribute dictionary and work for the garbage
-collector, which was a third of the consumer thread's CPU. Its fetcher has no setting for that, so the place where it
+collector, which was a third of the consumer's CPU. Its fetcher has no setting for that, so the place where it
 keeps what it has fetched ahead is ours.
 """
 

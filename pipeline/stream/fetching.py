@@ -1,14 +1,10 @@
-"""The consumer thread of the batch transport: fetch, reposition and commit, in aiokafka's own event loop.
-
-Faust runs aiokafka's consumer in a thread of its own, so heartbeats go out while the main loop is busy. Its method
-queue serves two calls at a time and cannot cancel one; a commit that waits for a broker would block fetching. So our
-calls go straight to the thread's loop.
-"""
+"""aiokafka's consumer as the batch transport uses it: fetch, reposition and commit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,12 +24,13 @@ from aiokafka.errors import (
 )
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode import Service
-from mode.threads import WorkerThread
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.stream.errors import OffsetsLostError
+from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits
 from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.one_loop import ServedInOneLoop
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping, Sequence
@@ -53,9 +50,11 @@ class Fetched:
     """What one fetch returned. `epoch` tells after which repositioning it was read.
 
     `positions` are where the fetched partitions are read next. They pass over what holds no message for us.
+    `waited_seconds` is how long the oldest message may have waited to be fetched.
     """
 
     epoch: int
+    waited_seconds: float
     records: Mapping[TopicPartition, Sequence[Message]]
     positions: Mapping[TopicPartition, int]
 
@@ -68,23 +67,16 @@ class Positions:
     by_partition: Mapping[TopicPartition, Position]
 
 
-class _DaemonThread(WorkerThread):  # type: ignore[misc] # mode's classes have no usable types
-    """A thread that the end of the process does not wait for: a silent broker must not keep a worker alive."""
+class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's classes have no usable types
+    """Faust's service around aiokafka's consumer, with whole fetches and positions that cannot be lost.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.daemon = True
-
-
-class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's classes have no usable types
-    """Faust's consumer thread, with whole fetches and positions that cannot be lost.
-
-    `epoch` counts repositionings and changes only in this thread, in the same step as the seeks. Records that were
-    fetched before a repositioning carry an older epoch: they may be thrown away, for they will be read again; records
-    of the present epoch must be delivered, for they will not.
+    `epoch` counts repositionings, and changes in the same step as the seeks. Records that were fetched before a
+    repositioning carry an older epoch: they may be thrown away, for they will be read again; records of the present
+    epoch must be delivered, for they will not.
     """
 
-    Worker = _DaemonThread
+    _waits: FetchWaits
+    _answered: asyncio.Event
     epoch: int = 0
     _generation: int = -1
     _storing: asyncio.Future[None] | None = None
@@ -114,7 +106,28 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             raise KafkaUnreachableError(WENT_AWAY) from error
         consumer = self._ensure_consumer()
         consumer._fetcher._records = FetchedAhead()  # noqa: SLF001 - nothing is assigned, so it is empty
+        self._let_brokers_collect(consumer._fetcher)  # noqa: SLF001
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
+
+    def _let_brokers_collect(self, fetcher: Any) -> None:
+        """Give each request to a broker the wait that it should have: aiokafka has one for all, and for good."""
+        self._waits = waits = FetchWaits(self.transport.options.collect_seconds, now=time.monotonic)
+        self._answered = asyncio.Event()
+        fetch = fetcher._proc_fetch_request  # noqa: SLF001
+
+        async def fetch_with_wait(assignment: Any, node_id: int, request: Any) -> bool:
+            brought: bool = False
+            seconds = waits.asks(node_id, behind=_is_behind(assignment, request))
+            if seconds is not None:
+                request._max_wait_ms, request._min_bytes = round(seconds * 1000), COLLECTED_BYTES  # noqa: SLF001
+            try:
+                brought = await fetch(assignment, node_id, request)
+            finally:
+                waits.answered(node_id, brought=brought)
+                self._answered.set()
+            return brought
+
+        fetcher._proc_fetch_request = fetch_with_wait  # noqa: SLF001
 
     def _keep_commits_in_their_generation(self, coordinator: Any) -> None:
         """Let no commit be sent, or sent again, but in the generation whose positions it continues.
@@ -151,14 +164,6 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
                 logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)
             await self.sleep(MEMBERSHIP_SECONDS)
 
-    async def _in_thread(self, work: Coroutine[Any, Any, Any]) -> Any:
-        try:
-            running = asyncio.run_coroutine_threadsafe(work, self.thread_loop)
-        except RuntimeError as error:  # its loop is closed: a fault has ended it
-            work.close()
-            raise ConsumerStoppedError from error
-        return await asyncio.wrap_future(running)
-
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
         """Return what is there for these partitions, or wait for it.
 
@@ -166,21 +171,15 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             OffsetsLostError: a position is no longer in the log.
             ConsumerStoppedError: the consumer was closed.
         """
-        fetched: Fetched = await self._in_thread(self._fetch(partitions, timeout_seconds))
-        return fetched
-
-    async def _fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher  # noqa: SLF001 - `getmany` cannot be told to leave partitions alone
         if consumer._closed or fetcher._closed:  # noqa: SLF001
             raise ConsumerStoppedError
+        waited = 0.0
         try:
             with fetcher._subscriptions.fetch_context():  # noqa: SLF001
-                records = await fetcher.fetched_records(
-                    partitions,
-                    timeout=timeout_seconds,
-                    max_records=consumer._max_poll_records,  # noqa: SLF001
-                )
+                waited += await self._until_round(fetcher, partitions, timeout_seconds)
+                records = await fetcher.fetched_records(partitions, max_records=consumer._max_poll_records)  # noqa: SLF001
                 # In the same step: between an await and the next, the epoch of what was taken could change.
                 if fetcher._records.top_up(records, partitions, consumer._max_poll_records):  # noqa: SLF001
                     fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
@@ -189,7 +188,33 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             records = {}
         except OffsetOutOfRangeError as error:
             raise OffsetsLostError(self.app.conf.id, await self._describe(error.args[0])) from error
-        return Fetched(epoch=self.epoch, records=records, positions=_positions(consumer, partitions))
+        waited += self._waits.take_waited() if records else 0.0
+        return Fetched(
+            epoch=self.epoch, waited_seconds=waited, records=records, positions=_positions(consumer, partitions)
+        )
+
+    async def _until_round(self, fetcher: Any, partitions: Collection[TopicPartition], timeout_seconds: float) -> float:
+        """Wait until a round of answers is there, or the time is over; return how long its first answer waited.
+
+        Raises:
+            KafkaError: what ended the membership.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while not any(place in partitions for place in fetcher._records):  # noqa: SLF001
+            waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
+            _, pending = await asyncio.wait({waiter}, timeout=max(0.0, deadline - time.monotonic()))
+            if pending:
+                waiter.cancel()
+                return 0.0
+            waiter.result()
+            if fetcher._closed:  # noqa: SLF001
+                return 0.0
+        since = time.monotonic()
+        while (left := self._waits.seconds_left()) > 0:
+            self._answered.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), left)
+        return time.monotonic() - since
 
     async def _describe(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, tuple[int, int, int]]:
         consumer = self._ensure_consumer()
@@ -215,10 +240,6 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             OffsetsLostError: a committed offset is outside the log.
             IllegalStateError: the assignment changed meanwhile.
         """
-        positions: Positions = await self._in_thread(self._reposition())
-        return positions
-
-    async def _reposition(self) -> Positions:
         consumer = self._ensure_consumer()
         while True:
             assigned = list(consumer.assignment())
@@ -250,16 +271,13 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         }
         for place, position in positions.items():
             consumer.seek(aiokafka.TopicPartition(*place), position.offset)
+        self._waits.forget()
         self.epoch += 1
         self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)
 
     async def broker_answers(self, timeout_seconds: float) -> bool:
         """Ask for the cluster's metadata: False when no broker answers in time."""
-        answers: bool = await self._in_thread(self._broker_answers(timeout_seconds))
-        return answers
-
-    async def _broker_answers(self, timeout_seconds: float) -> bool:
         client = self._ensure_consumer()._client  # noqa: SLF001 - aiokafka has no public question for it
         try:
             return bool(await asyncio.wait_for(client.force_metadata_update(), timeout_seconds))
@@ -272,18 +290,38 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         Raises:
             KafkaError: the broker refuses for good (not authorized, say).
         """
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        if not all(place in assigned for place in offsets):
+            return False
+        source = self.transport.options.source
+        note = source.commit_note if source is not None else ""
+        commit = {aiokafka.TopicPartition(*place): (offset, note) for place, offset in offsets.items()}
         try:
-            stored: bool = await self._in_thread(self._store(offsets))
+            await self._bounded(consumer.commit(commit))
         except ConsumerStoppedError:
             return False
-        return stored
+        except (CommitFailedError, IllegalStateError, TimeoutError) as error:
+            logger.warning("commit not stored, the messages stay in hand of the group", error=type(error).__name__)
+            return False
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            logger.warning("commit not stored, trying again", error=type(error).__name__)
+            return False
+        return True
 
     async def _bounded(self, storing: Coroutine[Any, Any, None]) -> None:
         """Wait for a commit as long as it may take; one that takes longer goes on, and the next waits for it first.
 
         Cancelling would leave aiokafka's own request behind, unwatched.
         """
-        if self._storing is not None and not await self._storing_ended():
+        try:
+            ready = await self._storing_ended()
+        except asyncio.CancelledError:
+            storing.close()
+            raise
+        if not ready:
             storing.close()
             raise TimeoutError
         task = self._storing = asyncio.ensure_future(storing)
@@ -301,8 +339,7 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
         """
         storing = self._storing
         if storing is not None:
-            with suppress(RuntimeError):  # the thread's loop is closed: a fault has ended it
-                self.thread_loop.call_soon_threadsafe(storing.cancel)
+            storing.cancel()
 
     async def _storing_ended(self) -> bool:
         if self._storing is not None:
@@ -314,28 +351,19 @@ class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's cl
             self._storing = None
         return True
 
-    async def _store(self, offsets: Mapping[TopicPartition, int]) -> bool:
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        if not all(place in assigned for place in offsets):
-            return False
-        source = self.transport.options.source
-        note = source.commit_note if source is not None else ""
-        commit = {aiokafka.TopicPartition(*place): (offset, note) for place, offset in offsets.items()}
-        try:
-            await self._bounded(consumer.commit(commit))
-        except (CommitFailedError, IllegalStateError, TimeoutError) as error:
-            logger.warning("commit not stored, the messages stay in hand of the group", error=type(error).__name__)
-            return False
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            logger.warning("commit not stored, trying again", error=type(error).__name__)
-            return False
-        return True
-
 
 def _positions(consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
     assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - `position` would wait for one
     states = {place: assignment.state_value(place) for place in partitions} if assignment is not None else {}
     return {place: state.position for place, state in states.items() if state is not None and state.has_valid_position}
+
+
+def _is_behind(assignment: Any, request: Any) -> bool:
+    """Tell whether messages that may be read are known to be there, past where a request begins to read."""
+    for topic, partitions in request.topics:
+        for number, position, _ in partitions:
+            state = assignment.state_value(aiokafka.TopicPartition(topic, number))
+            end = state.highwater if state.lso is None else state.lso
+            if end is not None and end > position:
+                return True
+    return False

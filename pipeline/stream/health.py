@@ -1,17 +1,18 @@
 """Alive and ready: what `/healthz` and `/readyz` answer.
 
-Alive means that a restart would not help: the event loop answers, and no work lies undone without a known reason.
+Alive means that a restart would not help: the event loop answers, and no partition lies undone without a known reason.
 Ready means that events flow, or that there are none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
+    from pipeline.stream.needs import Place
     from pipeline.stream.work import WorkState
 
 
@@ -23,42 +24,85 @@ class Health:
     detail: str
 
 
+class Undone(NamedTuple):
+    """What a partition would be read from after a restart, and how many messages wait there."""
+
+    offset: int
+    messages: int
+
+
+class Standing(NamedTuple):
+    """One partition: where it is, how many messages wait, and two times on the clock of `Progress`."""
+
+    offset: int
+    messages: int
+    progress_at: float
+    """When it last got on, or had nothing to do."""
+    excused_at: float
+    """The same, or when it last waited on purpose."""
+
+
 class Progress:
-    """Knows how long work has been lying undone."""
+    """Knows for how long each partition has had messages that wait, without any progress.
+
+    Its own clock counts, never the time of a message: with that, an old backlog would restart a worker for ever. A
+    partition that waits on purpose is not stuck; it excuses no other.
+    """
 
     def __init__(self, *, now: Callable[[], float]) -> None:
         """Take a monotonic clock in seconds."""
         self._now = now
-        self._since = now()
+        self._standings: dict[Place, Standing] = {}
 
-    def made(self) -> None:
-        """Note that something was done, or that there is nothing to do."""
-        self._since = self._now()
+    def look(self, undone: Mapping[Place, Undone], on_purpose: Collection[Place]) -> None:
+        """Note how every assigned partition is now; those that are not named are forgotten."""
+        now, before = self._now(), self._standings
+        self._standings = {}
+        for place, (offset, messages) in undone.items():
+            known = before.get(place)
+            if known is None or known.offset != offset or not messages:
+                found = Standing(offset, messages, now, now)
+            else:
+                excused_at = now if place in on_purpose else known.excused_at
+                found = Standing(offset, messages, known.progress_at, excused_at)
+            self._standings[place] = found
 
     def seconds_without(self) -> float:
-        """Return the seconds since something was done."""
-        return self._now() - self._since
+        """Return for how long the slowest partition has made no progress, on purpose or not; 0 where nothing waits."""
+        return max((self._now() - each.progress_at for each in self._standings.values() if each.messages), default=0.0)
+
+    def seconds_stuck(self) -> float:
+        """Return for how long the slowest partition has made no progress without a known reason."""
+        slowest = self.slowest()
+        return 0.0 if slowest is None else self._now() - self._standings[slowest].excused_at
+
+    def slowest(self) -> Place | None:
+        """Return the partition that has been without progress and reason for the longest time, of those that wait."""
+        waiting = [place for place, each in self._standings.items() if each.messages]
+        return min(waiting, key=lambda place: self._standings[place].excused_at, default=None)
+
+    def waiting(self, place: Place) -> int:
+        """Count the messages that waited in a partition at the last look."""
+        return self._standings[place].messages
 
 
 def judge_liveness(
-    *,
-    lag: int,
-    waits_on_purpose: bool,
-    broker_answers: bool,
-    seconds_without_progress: float,
-    stall_timeout_seconds: float,
+    *, progress: Progress, waits_on_purpose: bool, broker_answers: bool, stall_timeout_seconds: float
 ) -> Health:
-    """Say whether a worker is stuck: work lies undone, nothing holds it on purpose, and a restart could help."""
-    if lag == 0:
+    """Say whether a worker is stuck: a partition lies undone, nothing holds it on purpose, and a restart could help."""
+    slowest, seconds = progress.slowest(), progress.seconds_stuck()
+    if slowest is None:
         return Health(ok=True, detail="nothing waits")
-    if seconds_without_progress < stall_timeout_seconds:
-        return Health(ok=True, detail=f"working, last progress {seconds_without_progress:.0f} s ago")
-    if waits_on_purpose:
+    if waits_on_purpose or seconds < stall_timeout_seconds <= progress.seconds_without():
         return Health(ok=True, detail="waiting on purpose, see /readyz")
+    if seconds < stall_timeout_seconds:
+        return Health(ok=True, detail=f"working, last progress {seconds:.0f} s ago")
     if not broker_answers:
         return Health(ok=True, detail="Kafka does not answer; a restart would not help")
     return Health(
-        ok=False, detail=f"{lag} messages wait and nothing was committed for {seconds_without_progress:.0f} s: stuck"
+        ok=False,
+        detail=f"{progress.waiting(slowest)} messages wait in partition {slowest[1]}, and nothing of it was committed "
+        f"for {seconds:.0f} s: stuck",
     )
 
 

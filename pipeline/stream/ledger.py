@@ -41,7 +41,7 @@ class Position(NamedTuple):
 class RecordBatch:
     """The messages of one partition that one fetch returned (`pipeline.core.messages.MessageBatch`)."""
 
-    __slots__ = ("_entry", "_ledger", "acknowledged", "messages", "partition", "topic")
+    __slots__ = ("_entry", "_ledger", "_size", "acknowledged", "messages", "partition", "topic")
 
     def __init__(self, ledger: Ledger, entry: _PartitionEntry, messages: Sequence[Message]) -> None:
         self._ledger = ledger
@@ -49,7 +49,15 @@ class RecordBatch:
         self.topic = entry.place.topic
         self.partition = entry.place.partition
         self.messages = messages
+        self._size = -1
         self.acknowledged = False
+
+    @property
+    def size(self) -> int:
+        """The bytes of its keys and values. Counted when it is first asked for: most batches are settled before."""
+        if self._size < 0:
+            self._size = sum([len(each.value or b"") + len(each.key or b"") for each in self.messages])
+        return self._size
 
     @property
     def next_offset(self) -> int:
@@ -167,6 +175,11 @@ class Ledger:
         """Count the messages of one partition that are not settled in order; 0 when it is not assigned."""
         entry = self._entries.get(place)
         return entry.messages if entry is not None else 0
+
+    def bytes_of(self, place: TopicPartition) -> int:
+        """Count the bytes of those messages, keys and values."""
+        entry = self._entries.get(place)
+        return sum([batch.size for batch in entry.batches]) if entry is not None else 0
 
     def oldest_in_hand(self, place: TopicPartition) -> Message | None:
         """Return the oldest message of a partition that is not settled in order; None when none is in hand."""

@@ -1,105 +1,63 @@
-"""The batches of one partition, written one after the other by a task of their own."""
+"""The batches of one partition that wait to be decided and written, the first of them at work."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Coroutine
 
-    from pipeline.stream.sorting import SortedBatch
-
-ASK_AGAIN_SECONDS: Final = 5.0
-"""How often a line that holds asks whether it may go on: what other partitions bring may have changed the answer."""
-
-
-class Writer(Protocol):
-    """What a line needs of the processor."""
-
-    def objection(self, decided: SortedBatch) -> str | None:
-        """Say why nothing of a batch may be written; None is a promise that it will be."""
-
-    def holds_changed(self) -> None:
-        """Hear that a line began to hold, or holds no longer."""
-
-    async def write(self, decided: SortedBatch) -> None:
-        """Write a batch; returning means that it is settled."""
+    from pipeline.core.messages import MessageBatch
+    from pipeline.stream.needs import Place
 
 
 class Line:
-    """Write batches in the order in which they came; hold at the first to which there is an objection."""
+    """What waits of a partition. `busy` is true while the first batch is being decided or written.
 
-    def __init__(self, writer: Writer, fault: asyncio.Future[None]) -> None:
+    Usually a round does that for all partitions at once. Where a batch has to wait for something, it has a task of its
+    own, so that it delays no other partition.
+    """
+
+    __slots__ = ("busy", "closed", "confirmation", "hold_reason", "place", "task", "waiting")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.waiting: deque[MessageBatch] = deque()
+        self.busy = False
+        self.closed = False
         self.hold_reason: str | None = None
-        self._writer = writer
-        self._fault = fault
-        self._waiting: deque[SortedBatch] = deque()
-        self._task: asyncio.Task[None] | None = None
-        self._at_rest = asyncio.Event()
-        self._at_rest.set()
+        self.task: asyncio.Task[None] | None = None
+        self.confirmation: asyncio.Future[Any] | None = None
 
     @property
-    def length(self) -> int:
-        return len(self._waiting)
+    def ready(self) -> bool:
+        """Whether a batch waits and none is at work."""
+        return bool(self.waiting) and not self.busy
 
-    def put(self, decided: SortedBatch) -> None:
-        """Put a batch behind the others."""
-        self._waiting.append(decided)
-        if self._task is None:
-            self._at_rest.clear()
-            self._task = asyncio.create_task(self._work())
-            self._task.add_done_callback(self._report)
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more will be written soon: nothing waits, or the first batch is held."""
+        return not self.waiting or self.hold_reason is not None
 
-    async def idle(self) -> None:
-        """Wait until everything is written, or nothing will be: the line failed, or holds."""
-        while not self._at_rest.is_set():
-            await self._at_rest.wait()
+    def go_alone(self, work: Coroutine[None, None, None], report: Callable[[asyncio.Task[None]], None]) -> None:
+        """Give the first batch a task of its own."""
+        self.task = asyncio.create_task(work)
+        self.task.add_done_callback(report)
+
+    def settled(self) -> None:
+        """Take the first batch out."""
+        self.waiting.popleft()
+        self.busy = False
+        self.task = self.confirmation = None
 
     async def close(self) -> int:
-        """Stop writing; return how many messages were not settled."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
-        return sum(decided.tally.received for decided in self._waiting)
-
-    async def _work(self) -> None:
-        while self._waiting:
-            await self._until_allowed(self._waiting[0])
-            await self._writer.write(self._waiting[0])
-            self._waiting.popleft()
-        self._task = None
-
-    async def _until_allowed(self, decided: SortedBatch) -> None:
-        while (objection := self._writer.objection(decided)) is not None:
-            self._hold(objection)
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-        self._hold(None)
-
-    def _hold(self, reason: str | None) -> None:
-        if reason == self.hold_reason:
-            return
-        self.hold_reason = reason
-        if reason is None:
-            self._at_rest.clear()
-        else:
-            self._at_rest.set()
-        self._writer.holds_changed()
-
-    def _report(self, task: asyncio.Task[None]) -> None:
-        if self._task is None or self._task is task:  # a task that failed stays: nothing follows it
-            self._at_rest.set()
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._fault.done():
-            self._fault.set_exception(error)
-
-
-async def wait_idle(lines: Collection[Line], seconds: float) -> None:
-    """Wait until no line moves any more, or the time is over."""
-    waits = [asyncio.ensure_future(line.idle()) for line in lines]
-    if waits:
-        _, pending = await asyncio.wait(waits, timeout=seconds)
-        for wait in pending:
-            wait.cancel()
+        """Let nothing more be written; return how many messages were not settled."""
+        self.closed = True
+        if self.confirmation is not None:
+            self.confirmation.cancel()
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+        return sum(len(batch.messages) for batch in self.waiting)

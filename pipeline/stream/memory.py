@@ -40,8 +40,14 @@ class MemoryStore(Protocol):
     def of(self, partition: int) -> Memory:
         """Return the memory of a partition, which is complete."""
 
+    def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
+        """Tell whether there is anything to store now."""
+
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
         """Store changes; returning means the broker has confirmed every one of them. It may be cancelled."""
+
+    def repeats(self, partition: int) -> bool:
+        """Tell whether the storing of a partition's changes is being repeated."""
 
 
 class NothingRemembered:
@@ -54,8 +60,18 @@ class NothingRemembered:
         del partition
         return self
 
+    def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
+        """Have nothing to store."""
+        del partition, changes
+        return False
+
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
         """Store nothing."""
+
+    def repeats(self, partition: int) -> bool:
+        """Repeat nothing."""
+        del partition
+        return False
 
     def remember(self, change: StateChange) -> None:
         """Forget it at once."""

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.stream.line import Line, wait_idle
-from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
+from pipeline.metrics.summary import Summary
+from pipeline.stream.line import Line
+from pipeline.stream.needs import Needs
+from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pipeline.core.breaker import Breaker, BreakerLimits
     from pipeline.core.messages import MessageBatch
     from pipeline.core.policy import Policy
     from pipeline.kafka.dead_letters import DeadLetterStore
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import Entry, Handed
     from pipeline.metrics.processor import ProcessorMetrics
     from pipeline.metrics.rules import RulesMetrics
     from pipeline.stream.memory import MemoryStore
-    from pipeline.stream.sorting import Formats, SortedBatch
+    from pipeline.stream.needs import Place
+    from pipeline.stream.sorting import Formats, SortedBatch, Tally
 
 logger = structlog.get_logger(__name__)
 
-FOREIGN_KEY_WARNING_SECONDS = 60.0
+ASK_AGAIN_SECONDS: Final = 5.0
+"""How often a batch that is held asks whether it may go on: what other partitions bring may have changed the answer."""
+MESSAGES_A_STEP: Final = 500
+"""Messages that are decided between two looks at the event loop, and a batch: about twenty milliseconds of it."""
+FOREIGN_KEY_WARNING_SECONDS: Final = 60.0
+SETTLED: Final = "events settled"
 
 
 class RecordStore(Protocol):
     """Where forwarded records go."""
 
-    async def store(self, source_partition: int, records: Sequence[Entry]) -> None:
-        """Store records in order; returning means the broker has confirmed every one of them."""
+    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None:
+        """Hand records over without waiting for anything; None where something is in the way."""
+
+    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+        """Store records in order; returning means the broker has confirmed every one of them.
+
+        `handed` is what came of an attempt to hand the same records over.
+        """
+
+    def repeats(self, source_partition: int) -> bool:
+        """Tell whether the storing of a source partition's records is being repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +62,17 @@ class ProcessorState:
     hold_reason: str | None
     holds: frozenset[HoldReason]
     retrying: bool
+    on_purpose: Collection[Place]
     batches_in_hand: int
 
 
 class Processor:
-    """Decides each batch when it comes, and writes the batches of a partition one after the other.
+    """Decides the batches of a round when their turn comes, and writes what comes of them at once.
 
-    Partitions are written side by side. A batch is acknowledged when its records and its dead letters are confirmed.
-    A batch of which too much would become dead letters is held before anything of it is written.
+    A partition's batches follow one another; partitions are independent. A batch is acknowledged when its records and
+    its dead letters are confirmed. It leaves its round, and delays no other partition, where it has to wait: for what
+    it needs to be decided, for the breaker, for a write that is repeated. Nothing waits between the look at what a
+    batch needs and its decision.
     """
 
     def __init__(
@@ -67,11 +88,18 @@ class Processor:
         hold_reason: Callable[[], str | None] = lambda: None,
         formats: Formats = JSON_ONLY,
         memories: MemoryStore = NOTHING_REMEMBERED,
+        needs: Needs | None = None,
+        patience_seconds: float = 30.0,
     ) -> None:
-        """Take stores, metrics, breaker, who gives the policy for a batch, and who knows of failed writes."""
+        """Take stores, metrics, breaker, who gives a batch its policy, who knows of failed writes, and what is needed.
+
+        A write that is not confirmed after `patience_seconds` leaves its round.
+        """
         self._policy = policy
         self._formats = formats
         self._memories = memories
+        self._needs = needs or Needs()
+        self._patience_seconds = patience_seconds
         self._rules_metrics = rules_metrics
         self._records = records
         self._dead_letters = dead_letters
@@ -79,8 +107,12 @@ class Processor:
         self._breaker = breaker
         self._retrying = retrying
         self._store_hold_reason = hold_reason
-        self._lines: dict[tuple[str, int], Line] = {}
+        self._lines: dict[Place, Line] = {}
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        self._needs.on_change = self._moved.set
         self._fault: asyncio.Future[None] | None = None
+        self._summary = Summary(SETTLED)
         self._next_warning = 0.0
         self._held = False
         metrics.breaker.watch(breaker)
@@ -92,46 +124,144 @@ class Processor:
             await self._fault
         finally:
             await self.revoke(tuple(self._lines), timeout_seconds=0)
+            self._summary.close()
 
-    def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Need nothing: a line is made when the first batch comes."""
+    def assigned(self, partitions: Collection[Place]) -> None:
+        """Begin to obtain what every batch of these partitions will need."""
+        for topic, number in partitions:
+            if not self._needs.are_met_for(number):
+                line = self._line((topic, number))
+                line.busy = True
+                line.go_alone(self._prepare(line), self._report)
 
-    def accept(self, batch: MessageBatch) -> None:
-        """Decide a batch and put it behind the others of its partition."""
+    def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
+        """Put batches behind the others of their partitions."""
+        del waited_seconds
         if self._fault is None:
             raise RuntimeError("the processor is not running")
-        self._metrics.received(len(batch.messages))
-        place = (batch.topic, batch.partition)
+        for batch in batches:
+            self._line((batch.topic, batch.partition)).waiting.append(batch)
+        self._metrics.received(sum(len(batch.messages) for batch in batches))
+        self._go_on()
+
+    def _line(self, place: Place) -> Line:
         line = self._lines.get(place)
         if line is None:
-            line = self._lines[place] = Line(self, self._fault)
-        line.put(sort_batch(batch, self._policy(), self._formats, self._memories.of(batch.partition)))
+            line = self._lines[place] = Line(place)
+        return line
 
-    def objection(self, decided: SortedBatch) -> str | None:
+    # ---- A round.
+
+    def _go_on(self) -> None:
+        """Begin a round with the first batch of every partition that has one and is not at work."""
+        self._moved.set()
+        ready = [line for line in self._lines.values() if line.ready]
+        if ready:
+            for line in ready:
+                line.busy = True
+            task = asyncio.create_task(self._round(ready))
+            self._rounds.add(task)
+            task.add_done_callback(self._report)
+
+    async def _round(self, lines: Sequence[Line]) -> None:
+        """Decide the first batch of each partition and hand over what comes of it; settle each as it is confirmed."""
+        handed: dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]] = {}
+        decided_messages = 0
+        for line in lines:
+            if decided_messages > MESSAGES_A_STEP:
+                decided_messages = 0
+                await asyncio.sleep(0)
+            if line.closed:
+                continue
+            if not self._needs.are_met(line.waiting[0]):
+                line.go_alone(self._alone(line), self._report)
+                continue
+            decided = self._decide(line)
+            decided_messages += decided.tally.received
+            if decided.letters or self._memories.has_to_store(line.place[1], decided.changes):
+                line.go_alone(self._alone(line, decided), self._report)
+                continue
+            self._breaker.note(records=decided.tally.received, bad=0)
+            if not decided.records:
+                self._settle([(line, decided)])
+            elif (run := await self._records.hand_over(line.place[1], decided.records)) is not None:
+                line.confirmation = run.confirmation
+                handed[run.confirmation] = line, decided, run
+            else:
+                line.go_alone(self._write(line, decided), self._report)
+        await self._until_confirmed(handed)
+
+    async def _until_confirmed(self, handed: dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]]) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._patience_seconds
+        while handed:
+            self._go_on()
+            done, late = await asyncio.wait(
+                handed, timeout=max(0.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED
+            )
+            settled: list[tuple[Line, SortedBatch]] = []
+            for confirmation in done or late:
+                line, decided, run = handed.pop(confirmation)
+                if confirmation in done and not confirmation.cancelled() and confirmation.exception() is None:
+                    settled.append((line, decided))
+                elif not line.closed:
+                    line.confirmation = None
+                    line.go_alone(self._write(line, decided, run), self._report)
+            self._settle(settled)
+        self._go_on()
+
+    async def _prepare(self, line: Line) -> None:
+        await self._needs.obtain_for(line.place)
+        line.busy, line.task = False, None
+        self._go_on()
+
+    async def _alone(self, line: Line, decided: SortedBatch | None = None) -> None:
+        """Wait for what one batch needs, for the breaker, and until it is written."""
+        if decided is None:
+            await self._needs.obtain(line.place, line.waiting[0])
+            decided = self._decide(line)
+        while (objection := self._objection(decided)) is not None:
+            self._hold(line, objection)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        self._hold(line, None)
+        await self._write(line, decided)
+
+    async def _write(self, line: Line, decided: SortedBatch, handed: Handed | None = None) -> None:
+        """Write what comes of one batch; what it changes is stored first."""
+        number = line.place[1]
+        await self._memories.store(number, decided.changes)
+        await asyncio.gather(
+            self._records.store(number, decided.records, handed), self._dead_letters.store(decided.letters)
+        )
+        self._settle([(line, decided)])
+        self._go_on()
+
+    def _decide(self, line: Line) -> SortedBatch:
+        batch = line.waiting[0]
+        return sort_batch(batch, self._policy(), self._formats, self._memories.of(batch.partition))
+
+    def _objection(self, decided: SortedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""
         tally = decided.tally
         if self._breaker.admit(records=tally.received, bad=tally.alarming):
             return None
         return _too_many_rejects(self._breaker.limits, decided)
 
-    def holds_changed(self) -> None:
-        """Say once that the processor holds, and once that it goes on."""
-        reason = self._hold_reason()
-        held = reason is not None
-        if held and not self._held:
-            logger.error("processor holds", reason=reason)
-        elif self._held and not held:
-            logger.info("processor holds no more")
-        self._held = held
+    # ---- The end of a batch.
 
-    async def write(self, decided: SortedBatch) -> None:
-        """Write a batch; returning means that it is confirmed and acknowledged. What it changes is stored first."""
-        await self._memories.store(decided.batch.partition, decided.changes)
-        await asyncio.gather(
-            self._records.store(decided.batch.partition, decided.records),
-            self._dead_letters.store(decided.letters),
-        )
-        tally = decided.tally
+    def _settle(self, finished: Sequence[tuple[Line, SortedBatch]]) -> None:
+        """Acknowledge batches of which everything is confirmed."""
+        finished = [each for each in finished if not each[0].closed]
+        if not finished:
+            return
+        self._count(sum_of([decided.tally for _, decided in finished]), batches=len(finished))
+        for line, decided in finished:
+            line.settled()
+            decided.batch.acknowledge()
+            if decided.tally.foreign_keys:
+                self._warn_of_foreign_keys(decided)
+
+    def _count(self, tally: Tally, *, batches: int) -> None:
         self._metrics.settled(
             messages=tally.received, forwarded=tally.forwarded, dropped=tally.dropped, rejected=tally.rejected
         )
@@ -144,15 +274,12 @@ class Processor:
             self._metrics.ignored_ids(tally.ignored_ids)
         if tally.foreign_keys:
             self._metrics.foreign_keys(tally.foreign_keys)
-            self._warn_of_foreign_keys(decided)
-        decided.batch.acknowledge()
-        logger.info(
-            "batch processed",
-            partition=decided.batch.partition,
+        self._summary.count(
+            batches=batches,
             received=tally.received,
-            forwarded=len(decided.records),
-            dropped=tally.dropped.total(),
-            rejected=len(decided.letters),
+            forwarded=sum(tally.forwarded.values()),
+            dropped=sum(tally.dropped.values()),
+            rejected=sum(tally.rejected.values()),
         )
 
     def _warn_of_foreign_keys(self, decided: SortedBatch) -> None:
@@ -169,35 +296,83 @@ class Processor:
             forwarded=len(decided.records),
         )
 
+    def _report(self, task: asyncio.Task[None]) -> None:
+        self._rounds.discard(task)
+        self._moved.set()
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._fault is not None and not self._fault.done():
+            self._fault.set_exception(error)
+
+    # ---- Holds, drains and revocations.
+
+    def _hold(self, line: Line, reason: str | None) -> None:
+        if reason != line.hold_reason:
+            line.hold_reason = reason
+            self._moved.set()
+            self._tell_holds()
+
+    def _tell_holds(self) -> None:
+        """Say once that the processor holds, and once that it goes on."""
+        reason = self._breaker_reason() or self._store_hold_reason()
+        held = reason is not None
+        if held and not self._held:
+            logger.error("processor holds", reason=reason)
+        elif self._held and not held:
+            logger.info("processor holds no more")
+        self._held = held
+
     async def drain(self, *, deadline_seconds: float) -> None:
         """Wait until everything in hand is written or held, or the time is over."""
-        await wait_idle(tuple(self._lines.values()), deadline_seconds)
+        await self._until_at_rest(tuple(self._lines.values()), deadline_seconds)
 
-    async def revoke(self, partitions: Collection[tuple[str, int]], *, timeout_seconds: float) -> None:
+    async def revoke(self, partitions: Collection[Place], *, timeout_seconds: float) -> None:
         """Write what can be written within the time, then give the rest of these partitions up."""
-        lines = [line for place in partitions if (line := self._lines.pop((place[0], place[1]), None))]
-        await wait_idle(lines, timeout_seconds)
+        places = [(place[0], place[1]) for place in partitions]
+        lines = [line for place in places if (line := self._lines.get(place)) is not None]
+        await self._until_at_rest(lines, timeout_seconds)
         for line in lines:
+            self._lines.pop(line.place, None)
             self._metrics.given_back(await line.close())
-        self.holds_changed()
+        await self._needs.forget(places)
+        self._tell_holds()
+
+    async def _until_at_rest(self, lines: Sequence[Line], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not all(self._is_at_rest(line) for line in lines):
+                    self._moved.clear()
+                    await self._moved.wait()
+
+    def _is_at_rest(self, line: Line) -> bool:
+        broken = self._fault is None or self._fault.done()
+        return broken or line.at_rest or self._needs.reason(line.place) is not None
 
     def state(self) -> ProcessorState:
         """Tell how the work goes."""
         return ProcessorState(
-            hold_reason=self._hold_reason(),
-            holds=self._holds(),
-            retrying=self._retrying(),
-            batches_in_hand=sum(line.length for line in self._lines.values()),
+            hold_reason=self._needs.reason() or self._breaker_reason() or self._store_hold_reason(),
+            holds=frozenset(self._holds()),
+            retrying=self._retrying() or self._needs.is_obtaining,
+            on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)},
+            batches_in_hand=sum(len(line.waiting) for line in self._lines.values()),
         )
 
-    def _holds(self) -> frozenset[HoldReason]:
-        lines_hold = any(line.hold_reason is not None for line in self._lines.values())
-        causes = {HoldReason.BREAKER: lines_hold, HoldReason.MESSAGE_TOO_LARGE: self._store_hold_reason() is not None}
-        return frozenset(reason for reason, holds in causes.items() if holds)
+    def _waits_on_purpose(self, line: Line) -> bool:
+        if line.hold_reason is not None or self._needs.reason(line.place) is not None:
+            return True
+        number = line.place[1]
+        stores = (self._records, self._dead_letters, self._memories)
+        return line.task is not None and any(store.repeats(number) for store in stores)
 
-    def _hold_reason(self) -> str | None:
-        held = (line.hold_reason for line in self._lines.values() if line.hold_reason is not None)
-        return next(held, None) or self._store_hold_reason()
+    def _holds(self) -> Iterator[HoldReason]:
+        yield from self._needs.holds()
+        if self._breaker_reason() is not None:
+            yield HoldReason.BREAKER
+        if self._store_hold_reason() is not None:
+            yield HoldReason.MESSAGE_TOO_LARGE
+
+    def _breaker_reason(self) -> str | None:
+        return next((line.hold_reason for line in self._lines.values() if line.hold_reason is not None), None)
 
 
 def _too_many_rejects(limits: BreakerLimits, decided: SortedBatch) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import KafkaUnreachableError
-from pipeline.stream.prerequisites import PrerequisiteAwayError
+from pipeline.stream.needs import PrerequisiteAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class MemoriesFirst:
-    """The memories of raw partitions (`pipeline.stream.prerequisites.Prerequisites`), a need for each partition."""
+    """The memories of raw partitions (`pipeline.stream.needs.Prerequisites`), a need for each partition."""
 
     words = "what is remembered of users and messages"
+    hold = HoldReason.STATE_AWAY
 
     def __init__(self, memories: Memories) -> None:
         self._memories = memories

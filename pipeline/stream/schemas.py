@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import structlog
 
 from pipeline.core.avro.schema_types import UnusableSchemaError
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
-from pipeline.stream.prerequisites import PrerequisiteAwayError
+from pipeline.stream.needs import PrerequisiteAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -40,9 +41,10 @@ class _LookUp:
 
 
 class TopicSchemas(Generic[Read]):
-    """What is known of a topic's schemas (`pipeline.stream.prerequisites.Prerequisites`)."""
+    """What is known of a topic's schemas (`pipeline.stream.needs.Prerequisites`)."""
 
     words = "schemas"
+    hold = HoldReason.SCHEMA_REGISTRY_AWAY
 
     def __init__(
         self,

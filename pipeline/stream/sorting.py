@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
 
 from pipeline.core.events import decode as decode_json
-from pipeline.core.kinds import Category
-from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason
+from pipeline.core.ids import IdField
+from pipeline.core.kinds import Category, Kind
+from pipeline.core.messages import MessageBatch
+from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason, StateChange
 from pipeline.core.processing import process
 from pipeline.kafka import headers
 from pipeline.kafka.dead_letters import DeadLetter, Stage
@@ -16,22 +21,21 @@ from pipeline.kafka.producer import Entry
 from pipeline.stream.memory import NothingRemembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.core.events import Event
     from pipeline.core.filters import Rules
-    from pipeline.core.ids import IdField, IgnoredId
-    from pipeline.core.kinds import Kind
-    from pipeline.core.messages import Message, MessageBatch
-    from pipeline.core.outcomes import StateChange
+    from pipeline.core.ids import IgnoredId
+    from pipeline.core.messages import Message
     from pipeline.core.policy import Policy
     from pipeline.stream.memory import Memory
+
+Key = TypeVar("Key")
 
 _BY_RULE: Final = frozenset({DropReason.RULE, DropReason.SAMPLED_OUT, DropReason.NOT_TRACKED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleTally:
+class RuleTally(msgspec.Struct, frozen=True, kw_only=True):
     """How many events each rule kept and dropped, and each shadow would have decided, by the rule's short name."""
 
     kept: Mapping[str, int]
@@ -39,14 +43,13 @@ class RuleTally:
     shadowed: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """How the messages of one batch came out. Every message is in exactly one of the three counters."""
 
     received: int
-    forwarded: Counter[Kind]
-    dropped: Counter[tuple[Kind | None, DropReason]]
-    rejected: Counter[tuple[Kind | None, RejectReason]]
+    forwarded: Mapping[Kind, int]
+    dropped: Mapping[tuple[Kind | None, DropReason], int]
+    rejected: Mapping[tuple[Kind | None, RejectReason], int]
     foreign_keys: int
     """Forwarded events whose message was not keyed by their user: order is not promised for them."""
     filled: int
@@ -63,8 +66,36 @@ class Tally:
         return sum(count for (_, reason), count in self.rejected.items() if reason is not RejectReason.ANONYMOUS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SortedBatch:
+def sum_of(tallies: Sequence[Tally]) -> Tally:
+    """Add up the tallies of several batches; one at least."""
+    if len(tallies) == 1:
+        return tallies[0]
+    return Tally(
+        received=sum([each.received for each in tallies]),
+        forwarded=_added([each.forwarded for each in tallies]),
+        dropped=_added([each.dropped for each in tallies]),
+        rejected=_added([each.rejected for each in tallies]),
+        foreign_keys=sum([each.foreign_keys for each in tallies]),
+        filled=sum([each.filled for each in tallies]),
+        untimed=sum([each.untimed for each in tallies]),
+        ignored_ids=_added([each.ignored_ids for each in tallies]),
+        rules=RuleTally(
+            kept=_added([each.rules.kept for each in tallies]),
+            dropped=_added([each.rules.dropped for each in tallies]),
+            shadowed=_added([each.rules.shadowed for each in tallies]),
+        ),
+    )
+
+
+def _added(parts: Sequence[Mapping[Key, int]]) -> Mapping[Key, int]:
+    whole: defaultdict[Key, int] = defaultdict(int)
+    for part in parts:
+        for key, count in part.items():
+            whole[key] += count
+    return whole
+
+
+class SortedBatch(msgspec.Struct, frozen=True, kw_only=True):
     """One batch, decided and not yet written. Records, letters and changes keep the order of the batch."""
 
     batch: MessageBatch
@@ -102,8 +133,9 @@ def sort_batch(
     decode, encode = formats.decode, formats.encode_record
     rules = policy.version.encode()
     decided_by = (headers.RULES_VERSION, rules)
+    state = memory.state
     for message in batch.messages:
-        match process(message, policy, memory.state, decode):
+        match process(message, policy, state, decode):
             case Deliver() as delivered:
                 place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), decided_by]
                 record = delivered.record if encode is None else encode(delivered.record)
@@ -130,25 +162,26 @@ class _Sorting:
 
     def __init__(self, rules: Rules, memory: Memory) -> None:
         self.changes: list[StateChange] = []
-        self.rejected: Counter[tuple[Kind | None, RejectReason]] = Counter()
+        self.rejected: defaultdict[tuple[Kind | None, RejectReason], int] = defaultdict(int)
         self._rules = rules
         self._memory = memory
-        self._forwarded: Counter[Kind] = Counter()
-        self._dropped: Counter[tuple[Kind | None, DropReason]] = Counter()
-        self._kept_by: Counter[int | None] = Counter()
-        self._dropped_by: Counter[int | None] = Counter()
-        self._shadowed_by: Counter[int | None] = Counter()
+        self._delivered: defaultdict[tuple[Kind, int | None], int] = defaultdict(int)
+        self._dropped: defaultdict[tuple[Kind | None, DropReason], int] = defaultdict(int)
+        self._dropped_by: defaultdict[int | None, int] = defaultdict(int)
+        self._shadowed_by: defaultdict[int | None, int] = defaultdict(int)
         self._foreign_keys = 0
         self._filled = 0
         self._untimed = 0
-        self._ignored_ids: Counter[IdField] = Counter()
+        self._ignored_ids: defaultdict[IdField, int] = defaultdict(int)
 
     def delivered(self, outcome: Deliver, message: Message) -> None:
-        self._forwarded[outcome.kind] += 1
-        self._kept_by[outcome.rule] += 1
-        self._foreign_keys += message.key != outcome.user_key
-        self._filled += outcome.filled
-        self._untimed += not outcome.is_timed
+        self._delivered[outcome.kind, outcome.rule] += 1
+        if message.key != outcome.user_key:
+            self._foreign_keys += 1
+        if outcome.filled:
+            self._filled += 1
+        if not outcome.is_timed:
+            self._untimed += 1
         if outcome.ignored:
             self.ignored(outcome.ignored)
         if outcome.change is not None:
@@ -175,9 +208,14 @@ class _Sorting:
             self._ignored_ids[each.field] += 1
 
     def tally(self, *, received: int) -> Tally:
+        forwarded: defaultdict[Kind, int] = defaultdict(int)
+        kept_by: defaultdict[int | None, int] = defaultdict(int)
+        for (kind, rule), count in self._delivered.items():
+            forwarded[kind] += count
+            kept_by[rule] += count
         return Tally(
             received=received,
-            forwarded=self._forwarded,
+            forwarded=forwarded,
             dropped=self._dropped,
             rejected=self.rejected,
             foreign_keys=self._foreign_keys,
@@ -185,7 +223,7 @@ class _Sorting:
             untimed=self._untimed,
             ignored_ids=self._ignored_ids,
             rules=RuleTally(
-                kept=self._named(self._kept_by.items()),
+                kept=self._named(kept_by.items()),
                 dropped=self._named(self._dropped_by.items()),
                 shadowed=self._named(self._shadowed_by.items()),
             ),
@@ -202,7 +240,7 @@ class _Sorting:
                 self._memory.shadowed(self._rules.label(place), outcome.user_key, message.timestamp)
 
     def _named(self, counts: Iterable[tuple[int | None, int]]) -> Mapping[str, int]:
-        named: Counter[str] = Counter()
+        named: defaultdict[str, int] = defaultdict(int)
         for place, count in counts:
             named[self._rules.label(place)] += count
         return named

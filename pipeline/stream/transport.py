@@ -1,21 +1,20 @@
-"""The batch transport: one fetched run of a partition travels through Faust as one event.
+"""The batch transport: what one fetch brings travels through Faust as one event.
 
-Stock Faust spends four asyncio tasks, a sleep and a dozen callbacks on each message. Here an agent receives a
-`RecordBatch`, loops over its messages in plain Python, and acknowledges the batch when every effect of it is
+Stock Faust spends four asyncio tasks, a sleep and a dozen callbacks on each message. Here an agent receives a `Round`
+with a `RecordBatch` of each partition, hands it to the work, and a batch is acknowledged when every effect of it is
 confirmed. What is committed is the longest acknowledged prefix of each partition (`pipeline.stream.ledger`).
 
-Backpressure is kept for each partition apart: one with `max_messages_in_hand` unsettled messages is not fetched, the
-others go on. So memory is bound by partitions x (fetch size + messages in hand + one fetch), and nothing here blocks
-when a destination is away.
+Backpressure is kept for each partition apart: one with `max_messages_in_hand` unsettled messages, or with
+`max_bytes_in_hand` of them, is not fetched, the others go on. So memory is bound by partitions x (fetch size + what is
+in hand + one fetch), and nothing here blocks when a destination is away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from aiokafka.errors import IllegalStateError
@@ -26,12 +25,13 @@ from mode import Service
 
 from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
-from pipeline.stream.fetching import ConsumerThread
+from pipeline.stream.fetching import Fetching
+from pipeline.stream.health import Undone
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.fetching import Fetched
@@ -43,8 +43,8 @@ IDLE_POLL_SECONDS = 1.0
 """How long a fetch waits for messages when every partition may be fetched."""
 CROWDED_POLL_SECONDS = 0.05
 """The same while some partition is full: it must be fetched again soon after it has room."""
-COMMIT_SPACING_SECONDS = 0.05
-"""At least this long between two commits. A batch settled within it is redelivered after a kill."""
+COMMIT_SPACING_SECONDS = 0.02
+"""At least this long between two commits. What is settled meanwhile is redelivered after a kill."""
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes have no usable types
@@ -61,8 +61,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         self._settled = asyncio.Event()
         self._commit_lock = asyncio.Lock()
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Fetching:
+        return Fetching(self, loop=self.loop, beacon=self.beacon)
 
     # ---- fetch
 
@@ -82,8 +82,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await self.wait(self.can_resume_flow)
             return None
         live = {place for place in self.ledger.places() & self._get_active_partitions() if self._is_known(place)}
-        most = self.options.max_messages_in_hand
-        open_ = {place for place in live if self.ledger.messages_of(place) < most}
+        open_ = {place for place in live if self._has_room(place)}
         if open_:
             timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS
             fetched: Fetched = await self._thread.fetch(open_, timeout)
@@ -91,25 +90,38 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         await self.sleep(CROWDED_POLL_SECONDS)
         return None
 
+    def _has_room(self, place: TopicPartition) -> bool:
+        ledger, options = self.ledger, self.options
+        return (
+            ledger.messages_of(place) < options.max_messages_in_hand
+            and ledger.bytes_of(place) < options.max_bytes_in_hand
+        )
+
     def _is_known(self, place: TopicPartition) -> bool:
         """Whether a partition was there when the worker started; one that was added waits for a restart."""
         source = self.options.source
         return source is None or place.partition < source.partitions
 
     async def _deliver(self, fetched: Fetched) -> None:
-        for place, records in fetched.records.items():
-            if not self.flow_active:
-                # A rebalance: either a repositioning follows, or nothing is assigned any more.
-                await self.wait(self.can_resume_flow)
-            if fetched.epoch != self._live_epoch:
-                return
-            batch = self.ledger.deliver(TopicPartition(*place), records)
-            await self.wait_first(self.callback(self._message(place, batch)), self.suspend_flow.wait())
+        if not self.flow_active:
+            # A rebalance: either a repositioning follows, or nothing is assigned any more.
+            await self.wait(self.can_resume_flow)
+        if fetched.epoch != self._live_epoch:
+            return
+        if fetched.records:
+            batches = [self.ledger.deliver(TopicPartition(*place), run) for place, run in fetched.records.items()]
+            delivering = asyncio.create_task(self.callback(self._message(Round(batches, fetched.waited_seconds))))
+            await asyncio.sleep(0)
+            if delivering.done():
+                delivering.result()
+            else:  # a rebalance has begun; to wait for both each time costs more than all else in this method
+                await self.wait_first(delivering, self.suspend_flow.wait())
         if fetched.epoch == self._live_epoch:
             self.ledger.read(fetched.positions)
 
-    def _message(self, place: TopicPartition, batch: RecordBatch) -> ConsumerMessage:
-        last = batch.messages[-1]
+    def _message(self, fetched: Round) -> ConsumerMessage:
+        first = fetched.batches[0]
+        place, last = driver.TP(first.topic, first.partition), first.messages[-1]
         return ConsumerMessage(
             topic=place.topic,
             partition=place.partition,
@@ -118,11 +130,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             timestamp_type=0,
             headers=None,
             key=None,
-            value=batch,
+            value=fetched,
             checksum=None,
             serialized_key_size=0,
             serialized_value_size=0,
-            tp=driver.TP(*place),
+            tp=place,
             generation_id=self.app.consumer_generation_id,
         )
 
@@ -141,13 +153,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _commit_what_is_settled(self) -> None:
-        interval = self.options.commit_interval_seconds
+        """Commit when a round is settled, once; or what is settled of one that takes longer, after the spacing."""
+        next_at = 0.0
         while not self.should_stop:
-            with suppress(TimeoutError):  # what a failed commit left behind is tried again after the interval
-                await asyncio.wait_for(self._settled.wait(), interval)
+            await self._settled.wait()
+            now = self.loop.time()
+            wait = COMMIT_SPACING_SECONDS if self.ledger.messages_in_hand() else next_at - now
+            if wait > 0:
+                await asyncio.sleep(wait)
             self._settled.clear()
             await self.commit()
-            await self.sleep(COMMIT_SPACING_SECONDS)
+            next_at = self.loop.time() + COMMIT_SPACING_SECONDS
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
         """Store the longest acknowledged prefix of every partition; True when the broker has confirmed it.
@@ -166,6 +182,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
                 self.options.on_committed()
             else:
                 self.options.on_commit_failed()
+                self.loop.call_later(self.options.commit_interval_seconds, self._settled.set)
             return stored
 
     # ---- rebalance
@@ -231,17 +248,30 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         for place, offset in self.ledger.offsets_to_reread().items():
             try:
                 end = self._thread.readable_end(place)
-            except (AssertionError, IllegalStateError):  # given up meanwhile, in the consumer's thread
+            except (AssertionError, IllegalStateError):  # given up meanwhile
                 continue
             oldest = self.ledger.oldest_in_hand(place)
             messages = max(0, end - offset) if end else 0
             found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
         return found
 
+    def undone(self) -> dict[tuple[str, int], Undone]:
+        """Tell from where each partition would be read after a restart, and what waits there."""
+        offsets = self.ledger.offsets_to_reread()
+        counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
+        return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
+
     async def broker_answers(self, timeout_seconds: float) -> bool:
         """Tell whether a broker answers now."""
         answers: bool = await self._thread.broker_answers(timeout_seconds)
         return answers
+
+
+class Round(NamedTuple):
+    """What one fetch brought: a batch of each partition that had messages, and how long the oldest one waited."""
+
+    batches: Sequence[RecordBatch]
+    waited_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,8 +286,12 @@ class TransportOptions:
     """Keyword arguments of aiokafka's consumer: connection, timeouts, fetch sizes."""
     max_messages_in_hand: int
     """Unsettled messages of a partition that stop its fetching; one more fetch may be on its way."""
+    max_bytes_in_hand: int
+    """The same in bytes of keys and values."""
+    collect_seconds: float
+    """How long messages may be collected before they are fetched; 0 for not at all."""
     commit_interval_seconds: float
-    """How often a commit is tried when nothing was settled since the last one."""
+    """How long after a failed commit the next one is tried, where nothing is settled before."""
     revoke_timeout_seconds: float
     """How long partitions that are taken away may be settled and committed, `LAST_COMMIT_SECONDS` aside."""
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class WorkState(Protocol):
-    """What `/readyz` and the liveness check read. While holding or retrying, a role without progress is not stuck."""
+    """What `/readyz` and the liveness check read."""
 
     @property
     def hold_reason(self) -> str | None:
@@ -26,6 +26,10 @@ class WorkState(Protocol):
     def retrying(self) -> bool:
         """Whether something waits to be tried again."""
 
+    @property
+    def on_purpose(self) -> Collection[tuple[str, int]]:
+        """The partitions of which something is held, or tried again: without progress they are not stuck."""
+
 
 class Work(Protocol):
     """Takes record batches and acknowledges each one when every effect of it is confirmed."""
@@ -36,8 +40,11 @@ class Work(Protocol):
     def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
         """Hear which partitions are this worker's now, before their first batch comes; never blocks."""
 
-    def accept(self, batch: MessageBatch) -> None:
-        """Take a batch; never blocks, for the transport bounds what is in hand of each partition."""
+    def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
+        """Take the batches of a round, each of another partition; never blocks, for what is in hand is bound.
+
+        `waited_seconds` is how long the oldest message may have waited in Kafka to be fetched.
+        """
 
     async def drain(self, *, deadline_seconds: float) -> None:
         """Settle everything in hand now, without waiting for timers; return when settled or when the time is over."""

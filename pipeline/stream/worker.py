@@ -27,7 +27,7 @@ from pipeline.stream.status_server import StatusServer
 from pipeline.stream.transport import check_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager
 
     from prometheus_client import CollectorRegistry
@@ -126,7 +126,7 @@ class Worker:
             app = self._app = build_app(
                 self._options.app,
                 work,
-                on_committed=self._on_committed,
+                on_committed=self._metrics.committed,
                 on_commit_failed=self._metrics.commit_failed,
                 on_rebalanced=self._metrics.rebalanced,
                 source=source,
@@ -190,9 +190,9 @@ class Worker:
             await app.sleep(WATCH_SECONDS)
             if app.crashed or app.should_stop:
                 raise app.crash_reason or WorkerError("Faust stopped by itself")
-            if sum(lag.messages for lag in self._lag.look(consumer.waiting())) == 0:
-                self._progress.made()
-            if self._progress.seconds_without() > self._options.stall_timeout_seconds / 2:
+            self._lag.look(consumer.waiting())
+            self._progress.look(consumer.undone(), self._on_purpose())
+            if self._progress.seconds_stuck() > self._options.stall_timeout_seconds / 2:
                 self._broker_answers = await consumer.broker_answers(BROKER_ANSWER_SECONDS)
 
     async def _end(self, app: App, work: Work, working: asyncio.Task[None]) -> None:
@@ -234,21 +234,18 @@ class Worker:
         logger.info("stopping: settling what is in hand", signal=number.name)
         self._stop.set()
 
-    def _on_committed(self) -> None:
-        self._metrics.committed()
-        self._progress.made()
+    def _on_purpose(self) -> Collection[tuple[str, int]]:
+        return () if self._work is None else self._work.state().on_purpose
 
     # ---- what it tells
 
     def _liveness(self) -> Health:
         if self._app is None or self._work is None or not self._started:
             return Health(ok=True, detail="starting")
-        state = self._work.state()
         return judge_liveness(
-            lag=self._app.batch_consumer.lag(),
-            waits_on_purpose=state.hold_reason is not None or state.retrying or self._complaint is not None,
+            progress=self._progress,
+            waits_on_purpose=self._complaint is not None,
             broker_answers=self._broker_answers,
-            seconds_without_progress=self._progress.seconds_without(),
             stall_timeout_seconds=self._options.stall_timeout_seconds,
         )
 
@@ -276,6 +273,7 @@ class Worker:
             in_hand=ledger.messages_in_hand,
             in_hand_limit=lambda: most * len(ledger.places()),
             seconds_since_progress=self._progress.seconds_without,
+            stuck_seconds=self._progress.seconds_stuck,
             ready=lambda: float(self._readiness().ok),
             retrying=lambda: float(self._work is not None and self._work.state().retrying),
             holds=self._holds,

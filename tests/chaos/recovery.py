@@ -43,10 +43,10 @@ class Recovery:
 
 
 def first_batch(log: Path) -> float | None:
-    """Find in a processor's log when its first batch was confirmed."""
+    """Find in a processor's log when its first batch was confirmed: the first summary is written at once."""
     with log.open("rb") as lines:
         for line in lines:
-            if b'"batch processed"' in line:
+            if b'"events settled"' in line:
                 return datetime.fromisoformat(orjson.loads(line)["timestamp"]).timestamp()
     return None
 

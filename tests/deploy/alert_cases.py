@@ -45,10 +45,13 @@ def _few_late(within: str, count: str) -> tuple[tuple[str, str], ...]:
     return ((f'{_AGE}_bucket{{{_SINK},le="60.0"}}', within), (f"{_AGE}_count{{{_SINK}}}", count))
 
 
-def _waits(*, lag: int, idle: str, holding: int = 0, retrying: str = "0x30") -> tuple[tuple[str, str], ...]:
+def _waits(
+    *, lag: int, idle: str, holding: int = 0, retrying: str = "0x30", stuck: str = "0x30"
+) -> tuple[tuple[str, str], ...]:
     return (
         (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="3"}}', f"{lag}x30"),
         (f"onesignal_pipeline_seconds_since_progress{{{_SINK}}}", idle),
+        (f"onesignal_pipeline_stuck_seconds{{{_SINK}}}", stuck),
         (f'onesignal_pipeline_holding{{{_SINK},reason="segment_refuses"}}', f"{holding}x30"),
         (f"onesignal_pipeline_retrying{{{_SINK}}}", retrying),
         (f"onesignal_pipeline_commits_total{{{_SINK}}}", "0x30" if idle.startswith("0+") else "0+9x30"),
@@ -59,7 +62,7 @@ _RESTARTED: Final = tuple(
     (f"{name}{{{_SINK}{labels}}}", " stale ".join([first, *[values] * 4]))
     for name, labels, first, values in (
         ("onesignal_pipeline_consumer_lag_messages", ',partition="3"', "7x6", "7x6"),
-        ("onesignal_pipeline_seconds_since_progress", "", "0+60x6", "0+60x6"),
+        ("onesignal_pipeline_stuck_seconds", "", "0+60x6", "0+60x6"),
         ("onesignal_pipeline_commits_total", "", "0+9x2 18x3", "0x6"),
         ("onesignal_pipeline_holding", ',reason="segment_refuses"', "0x6", "0x6"),
         ("onesignal_pipeline_retrying", "", "0x6", "0x6"),
@@ -236,7 +239,14 @@ CASES: Final = (
     _case("EventsLateSlow", "one of one is late", _ONE_LATE, "120m", fires=False),
     _case("EventsLateFast", "eight of eight are late", _few_late("0x120", "0x60 0+1x60"), "68m", fires=False),
     _case("EventsLateFast", "twenty of twenty are late", _few_late("0x120", "0x60 0+1x60"), "80m", fires=True),
-    _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30"), "11m", fires=True),
+    _case("Stuck", "lag, and no progress", _waits(lag=7, idle="0+60x30", stuck="0+60x30"), "11m", fires=True),
+    _case(
+        "Stuck",
+        "one partition, while another holds and a third is tried again",
+        _waits(lag=7, idle="0+60x30", holding=1, retrying="1x30", stuck="0+60x30"),
+        "11m",
+        fires=True,
+    ),
     _case("Stuck", "no progress, and no lag", _waits(lag=0, idle="0+60x30"), "29m", fires=False),
     _case("Stuck", "lag, and progress", _waits(lag=7, idle="10x30"), "29m", fires=False),
     _case("Stuck", "it holds, which has its own alert", _waits(lag=7, idle="0+60x30", holding=1), "29m", fires=False),

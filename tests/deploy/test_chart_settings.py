@@ -160,17 +160,25 @@ def test_the_sinks_together_keep_to_the_limit_of_the_workspace(chart: Chart, tmp
     assert settings.segment_max_requests_per_second * workers > whole - 0.1
 
 
-def test_the_smallest_memory_limit_is_what_the_readme_states(chart: Chart) -> None:
-    partitions, message = 16, 870
-    settings = Settings()
-    in_hand = settings.max_messages_in_hand + settings.max_poll_records
-    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand * (message + 500))
-    assert bound < 200_200_000  # "at most 200 MB"
-    requested = {"componentDefaults.resources.requests.memory": "160Mi"}
-    given = {"topics.partitions": partitions, "topics.messageBytes": message, **requested}
-    limit = "componentDefaults.resources.limits.memory"
+@pytest.mark.parametrize(("component", "told"), [("segmentSink", 200), ("processor", 230)])
+@pytest.mark.parametrize(("message", "counts_by"), [(870, "messages"), (8_000, "bytes")])
+def test_the_smallest_memory_limit_is_what_the_readme_states(
+    chart: Chart, component: str, told: int, message: int, counts_by: str
+) -> None:
+    partitions, settings = 16, Settings()
+    count = settings.max_messages_in_hand + settings.max_poll_records
+    in_hand = {
+        "messages": count * (message + 500),
+        "bytes": settings.max_bytes_in_hand + settings.fetch_max_bytes + count * 500,
+    }
+    records = settings.max_poll_records * (message + 1_000) if component == "processor" else 0
+    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand[counts_by] + records)
+    given: dict[str, object] = {"topics.partitions": partitions, "topics.messageBytes": message}
+    given["componentDefaults.resources.requests.memory"] = "160Mi"
+    given["componentDefaults.resources.limits.memory"] = "600Mi"
+    limit = f"components.{component}.resources.limits.memory"
     chart.render(LEAST, values={**given, limit: bound})
-    with pytest.raises(RefusedError, match="may use 200 MB"):
+    with pytest.raises(RefusedError, match=f"may use {told} MB" if counts_by == "messages" else "may use"):
         chart.render(LEAST, values={**given, limit: bound - 1})
 
 

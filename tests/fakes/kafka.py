@@ -9,7 +9,7 @@ from pipeline.kafka.producer import BatchProducer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import Entry, Handed
 
 
 class KeptWrites(BatchProducer):
@@ -20,7 +20,14 @@ class KeptWrites(BatchProducer):
         self.writes: list[tuple[str, int, list[Entry]]] = []
         self.error: Exception | None = None
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    async def hand_over(self, topic: str, partition: int, entries: Sequence[Entry]) -> Handed | None:
+        del topic, partition, entries
+        return None
+
+    async def write(
+        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+    ) -> None:
+        assert handed is None
         if self.error is not None:
             raise self.error
         self.writes.append((topic, partition, list(entries)))

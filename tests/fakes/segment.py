@@ -100,6 +100,10 @@ class FakeDeadLetters:
     fault: Exception | None = None
     letters: list[DeadLetter] = field(default_factory=list)
 
+    def repeats(self, source_partition: int) -> bool:
+        del source_partition
+        return False
+
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         if self.fault is not None:
             raise self.fault
@@ -130,6 +134,7 @@ class FakeSegment:
     posted_at: list[float] = field(default_factory=list)
     open_clients: int = 0
     cancelled: int = 0
+    cancelling_seconds: float = 0.0
 
     def connect(self, _: SegmentOptions) -> FakeClient:
         self.open_clients += 1
@@ -152,6 +157,7 @@ class FakeClient:
         try:
             await asyncio.sleep(step.seconds) if step is not NEVER else await asyncio.Event().wait()
         except asyncio.CancelledError:
+            await asyncio.sleep(self.segment.cancelling_seconds)
             self.segment.cancelled += 1
             raise
         return step.response

@@ -13,7 +13,7 @@ from aiokafka.errors import IllegalStateError
 from pipeline.stream.app import AppOptions, build_app
 from pipeline.stream.fetching import Fetched, Positions
 from pipeline.stream.ledger import Position, TopicPartition
-from pipeline.stream.transport import BatchConsumer, Transport, TransportOptions
+from pipeline.stream.transport import BatchConsumer, Round, Transport, TransportOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.kafka.groups import KnownSource
-    from pipeline.stream.ledger import RecordBatch
 
 TOPIC = "onesignal.events"
 BOUND_SECONDS = 5.0
@@ -68,6 +67,7 @@ class FakeState:
     hold_reason: str | None = None
     holds: frozenset[HoldReason] = frozenset()
     retrying: bool = False
+    on_purpose: Collection[tuple[str, int]] = ()
 
 
 class FakeWork:
@@ -79,6 +79,7 @@ class FakeWork:
     def __init__(self, *, settles_at_once: bool = False) -> None:
         self.settles_at_once = settles_at_once
         self.batches: list[MessageBatch] = []
+        self.rounds: list[tuple[int, float]] = []
         self.partitions: list[int] = []
         self.effects: list[str] = []
         self.status = FakeState()
@@ -102,13 +103,15 @@ class FakeWork:
     def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
         self.partitions = sorted(number for _, number in partitions)
 
-    def accept(self, batch: MessageBatch) -> None:
+    def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
         if self.accept_error is not None:
             raise self.accept_error
-        self.batches.append(batch)
+        self.rounds.append((len(batches), waited_seconds))
+        self.batches += batches
         self._news.set()
         if self.settles_at_once:
-            batch.acknowledge()
+            for batch in batches:
+                batch.acknowledge()
 
     async def drain(self, *, deadline_seconds: float) -> None:
         self.effects.append(f"drain {deadline_seconds:g}")
@@ -152,7 +155,7 @@ class FakeWork:
 
 @dataclass(slots=True, kw_only=True)
 class ScriptedThread:
-    """Kafka's consumer thread (`pipeline.stream.fetching.ConsumerThread`) with the test as the broker.
+    """The service around aiokafka's consumer (`pipeline.stream.fetching.Fetching`) with the test as the broker.
 
     A fetch waits for the next script; a repositioning and a commit answer at once unless the test holds them.
     """
@@ -166,11 +169,13 @@ class ScriptedThread:
     may_store: asyncio.Event = field(default_factory=asyncio.Event)
     may_reposition: asyncio.Event = field(default_factory=asyncio.Event)
     repositioned: asyncio.Event = field(default_factory=asyncio.Event)
+    abandoned: int = 0
     stores_running: int = 0
     most_stores_running: int = 0
     beacon: None = None
     _answers: asyncio.Queue[Fetched | BaseException] = field(default_factory=asyncio.Queue)
     _asking: asyncio.Event = field(default_factory=asyncio.Event)
+    _storing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.may_store.set()
@@ -191,11 +196,17 @@ class ScriptedThread:
         *,
         epoch: int | None = None,
         positions: Mapping[TopicPartition, int] | None = None,
+        waited_seconds: float = 0.0,
     ) -> None:
         """Let the next fetch return this; without an epoch, as read after the latest repositioning."""
         read_to = {each: run[-1].offset + 1 for each, run in records.items()} if positions is None else positions
         self._answers.put_nowait(
-            Fetched(epoch=self.epoch if epoch is None else epoch, records=records, positions=read_to)
+            Fetched(
+                epoch=self.epoch if epoch is None else epoch,
+                waited_seconds=waited_seconds,
+                records=records,
+                positions=read_to,
+            )
         )
 
     def fail(self, error: BaseException) -> None:
@@ -208,8 +219,15 @@ class ScriptedThread:
                 self._asking.clear()
                 await self._asking.wait()
 
+    async def until_stored(self, times: int) -> None:
+        """Wait until that many commits were confirmed, from the beginning."""
+        async with asyncio.timeout(BOUND_SECONDS):
+            while len(self.stored) < times:
+                self._storing.clear()
+                await self._storing.wait()
+
     async def reposition(self) -> Positions:
-        """Seek at once, as Kafka's thread does, and answer when the test lets the answer through."""
+        """Seek at once, as the real one does, and answer when the test lets the answer through."""
         self.epoch += 1
         positions = Positions(epoch=self.epoch, by_partition=dict(self.positions))
         self.repositioned.set()
@@ -224,6 +242,7 @@ class ScriptedThread:
             match self.refusals.popleft() if self.refusals else True:
                 case True:
                     self.stored.append(dict(offsets))
+                    self._storing.set()
                     return True
                 case False:
                     return False
@@ -233,7 +252,8 @@ class ScriptedThread:
             self.stores_running -= 1
 
     def abandon_commit(self) -> None:
-        """Do nothing: a commit of this thread is never repeated."""
+        """Count: a commit of this thread is never repeated."""
+        self.abandoned += 1
 
     def readable_end(self, where: TopicPartition) -> int | None:
         if where not in self.positions:
@@ -267,12 +287,17 @@ class TransportBench:
         self,
         *,
         max_messages_in_hand: int = 100,
+        max_bytes_in_hand: int = 1_000_000,
         revoke_timeout_seconds: float = BOUND_SECONDS,
         source: KnownSource | None = None,
     ) -> None:
         self.work = FakeWork()
         self.commits = 0
-        options = app_options(revoke_timeout_seconds=revoke_timeout_seconds, max_messages_in_hand=max_messages_in_hand)
+        options = app_options(
+            revoke_timeout_seconds=revoke_timeout_seconds,
+            max_messages_in_hand=max_messages_in_hand,
+            max_bytes_in_hand=max_bytes_in_hand,
+        )
         self.app = build_app(options, self.work, on_committed=self._on_committed, source=source)
         self.app.transport = _ScriptedTransport(
             self.app.conf.broker_consumer, self.app, options=self.app.transport.options
@@ -316,8 +341,8 @@ class TransportBench:
     async def _callback(self, message: Any) -> None:
         self.delivering.set()
         await self.may_deliver.wait()
-        batch: RecordBatch = message.value
-        self.work.accept(batch)
+        fetched: Round = message.value
+        self.work.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
 
     async def _revoked(self, revoked: Any) -> None:
         self.told.append(f"revoked {sorted(number for _, number in revoked)}")
@@ -343,6 +368,8 @@ def app_options(**changes: Any) -> AppOptions:
         "session_timeout_seconds": 6.0,
         "rebalance_timeout_seconds": 10.0,
         "revoke_timeout_seconds": 2.0,
+        "collect_seconds": 0.0,
+        "max_bytes_in_hand": 4_194_304,
         "max_poll_interval_seconds": 604_800.0,
         "commit_interval_seconds": 0.2,
         "max_poll_records": 1_000,

@@ -9,6 +9,7 @@ from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewPartitions
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ def delete_topic(broker: Broker, topic: str) -> None:
     """Delete a topic and everything in it."""
     admin = _admin(broker)
     admin.delete_topics([topic])[topic].result(_SECONDS)
+
+
+def limit_messages(broker: Broker, topic: str, message_bytes: int) -> None:
+    """Let a topic take no batch that is larger."""
+    limit = ConfigEntry("max.message.bytes", str(message_bytes), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[limit])
+    admin = _admin(broker)
+    admin.incremental_alter_configs([resource])[resource].result(_SECONDS)
 
 
 def delete_group(broker: Broker, group: str) -> None:

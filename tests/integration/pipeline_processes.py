@@ -18,7 +18,7 @@ from tests.integration.clients import committed_offsets, eventually, watermarks
 from tests.integration.stream_workers import SESSION_SECONDS, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.settings.choices import Role
@@ -113,13 +113,13 @@ class Pipeline:
             **{f"PIPELINE_{name}": value for name, value in own.items()},
         }
 
-    async def start(self, role: Role) -> WorkerProcess:
-        """Start a worker."""
+    async def start(self, role: Role, *, program: Sequence[str] = ("pipeline",)) -> WorkerProcess:
+        """Start a worker; `program` is the module that is run, with the arguments before its own."""
         port = free_port()
         log = self.folder / f"{role.value}-{len(self.workers)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", "pipeline", "worker", role.value]),
+                *leashed([sys.executable, "-m", *program, "worker", role.value]),
                 env=self.environment(port),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.local.leash import leashed
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.stream.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
 from tests.fakes.stream import FakeWork, app_options
 from tests.integration.clients import RawMessage, committed_offsets, produce
@@ -27,6 +28,7 @@ from tests.integration.clients import RawMessage, committed_offsets, produce
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pipeline.core.messages import MessageBatch
     from tests.integration.brokers import Broker
 
 SESSION_SECONDS = 6.0
@@ -238,8 +240,8 @@ class _ProcessWork(FakeWork):
         if mode == "raise":
             self.accept_error = RuntimeError("the agent's work raises")
 
-    def accept(self, batch: Any) -> None:
-        super().accept(batch)
+    def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
+        super().accept(*batches, waited_seconds=waited_seconds)
         if self._mode == "fail":
             self.fail(RuntimeError("a fault of the work"))
 
@@ -281,7 +283,7 @@ def _main(setup: dict[str, Any]) -> int:
         )
         return await worker.run()
 
-    return asyncio.run(run())
+    return run_in_own_loop(run())
 
 
 if __name__ == "__main__":

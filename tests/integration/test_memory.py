@@ -1,4 +1,4 @@
-"""Resident memory of a real sink process while Segment is away and its topic is full stays under the stated bound."""
+"""Resident memory of real worker processes while nothing they write is taken, and their topic is full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
+from tests.bench.traffic import EVENT_BYTES, events
 from tests.integration.clients import RawMessage, produce
+from tests.integration.cluster_changes import limit_messages
 from tests.integration.pipeline_processes import running_pipeline
 from tests.integration.test_end_to_end import numbers
 
@@ -21,15 +23,28 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
     from tests.integration.pipeline_processes import WorkerProcess
 
-RECORDS: Final = 300_000
+MESSAGES: Final = 300_000
 RECORD_BYTES: Final = 870
+BIG_EVENT_BYTES: Final = 8_000
 PARTITIONS: Final = 16
 MEBIBYTE: Final = 1024 * 1024
 IN_HAND, POLL, FETCH_BYTES = 2_000, 1_000, MEBIBYTE
+BYTES_IN_HAND: Final = 4 * MEBIBYTE
 LOOKS: Final = 30
-MESSAGE_OVERHEAD_BYTES: Final = 500
-BOUND: Final = 100_000_000 + PARTITIONS * (2 * FETCH_BYTES + (IN_HAND + POLL) * (RECORD_BYTES + MESSAGE_OVERHEAD_BYTES))
-"""As README states it (Memory); 200 MB here, of which 163 MB were used when it was written."""
+OVERHEAD_BYTES: Final = 500
+
+
+def bound(message_bytes: int) -> int:
+    """The most that README allows a worker (Memory)."""
+    messages = (IN_HAND + POLL) * (message_bytes + OVERHEAD_BYTES)
+    in_hand = min(messages, BYTES_IN_HAND + FETCH_BYTES + (IN_HAND + POLL) * OVERHEAD_BYTES)
+    return 100_000_000 + PARTITIONS * (2 * FETCH_BYTES + in_hand)
+
+
+def bound_of_processor(message_bytes: int, record_bytes: int) -> int:
+    """The same with the records of one message batch of each partition."""
+    records = min(POLL * record_bytes, FETCH_BYTES * record_bytes // message_bytes) + POLL * OVERHEAD_BYTES
+    return bound(message_bytes) + PARTITIONS * records
 
 
 def record(number: int) -> bytes:
@@ -50,24 +65,56 @@ async def test_a_sink_with_a_full_topic_and_no_destination_stays_under_the_state
             produce,
             broker.bootstrap_servers,
             pipeline.records_topic,
-            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=version) for each in range(RECORDS)),
+            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=version) for each in range(MESSAGES)),
         )
         sink = await pipeline.start(Role.SEGMENT_SINK)
-        process = psutil.Process(sink.process.pid)
-        most = 0
-        async with asyncio.timeout(60):
-            while not await is_full(sink):
-                most = max(most, process.memory_info().rss)
-                await asyncio.sleep(0.05)
-        for _ in range(LOOKS):
+        most = await most_memory(sink, full=PARTITIONS * IN_HAND)
+        assert most <= bound(RECORD_BYTES), f"{most / 1e6:.0f} MB"
+
+
+@pytest.mark.real_only("a topic that refuses what is written to it")
+@pytest.mark.parametrize(
+    ("event_bytes", "count", "full"), [(EVENT_BYTES, MESSAGES, IN_HAND), (BIG_EVENT_BYTES, 30_000, 500)]
+)
+async def test_a_processor_whose_records_topic_refuses_stays_under_the_stated_bound(
+    broker: Broker, tmp_path: Path, event_bytes: int, count: int, full: int
+) -> None:
+    async with running_pipeline(broker, tmp_path, partitions=PARTITIONS) as pipeline:
+        processor = await pipeline.start(Role.PROCESSOR)
+        await processor.said("/readyz", "ready")
+        await asyncio.to_thread(limit_messages, broker, pipeline.records_topic, 1)  # which nothing fits
+        longer = b'"contents":"' + b"x" * (event_bytes - EVENT_BYTES)
+        await asyncio.to_thread(
+            produce,
+            broker.bootstrap_servers,
+            pipeline.raw_topic,
+            (
+                RawMessage(value=value.replace(b'"contents":"', longer), key=key, partition=each % PARTITIONS)
+                for each, (key, value) in enumerate(events(count))
+            ),
+        )
+        most = await most_memory(processor, full=PARTITIONS * full)
+        allowed = bound_of_processor(event_bytes, event_bytes + 400)
+        assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
+
+
+async def most_memory(worker: WorkerProcess, *, full: int) -> float:
+    """Watch a worker until so much is in hand that nothing is fetched any more, and a while longer."""
+    process = psutil.Process(worker.process.pid)
+    most = 0.0
+    async with asyncio.timeout(60):
+        while not await is_full(worker, full):
             most = max(most, process.memory_info().rss)
-            told = await numbers(sink)
-            assert told["messages_in_hand"] <= PARTITIONS * (IN_HAND + POLL)
             await asyncio.sleep(0.05)
-        assert most <= BOUND, f"{most / 1e6:.0f} MB"
+    for _ in range(LOOKS):
+        most = max(most, process.memory_info().rss)
+        told = await numbers(worker)
+        assert told["messages_in_hand"] <= PARTITIONS * (IN_HAND + POLL)
+        await asyncio.sleep(0.05)
+    return most
 
 
-async def is_full(sink: WorkerProcess) -> bool:
+async def is_full(worker: WorkerProcess, full: int) -> bool:
     """Whether so much is in hand of every partition that none is fetched any more."""
-    status, _ = await sink.get("/readyz")
-    return status != 0 and (await numbers(sink))["messages_in_hand"] >= PARTITIONS * IN_HAND
+    status, _ = await worker.get("/readyz")
+    return status != 0 and (await numbers(worker))["messages_in_hand"] >= full

@@ -74,7 +74,7 @@ async def test_nothing_that_is_secret_or_personal_goes_where_it_must_not(broker:
         assert [await worker.stop() for worker in workers] == [0, 0], pipeline.logs()
 
         told = "\n".join([*(worker.log.read_text() for worker in workers), *pages])
-        assert "batch processed" in told
+        assert "events settled" in told
         assert found(told.encode(), (*SECRETS, *PERSONAL, EXTERNAL_ID, BODY)) == []
 
         records = read_topic(servers, pipeline.records_topic)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import admin as kafka_admin
 from structlog.testing import capture_logs
 
 from pipeline.core.outcomes import RejectReason
@@ -17,6 +17,7 @@ from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
 from pipeline.local.broker import Fault, Request
 from tests.fakes.stream import FakeMessage
 from tests.integration.clients import eventually, read_topic
+from tests.integration.cluster_changes import limit_messages
 from tests.integration.stream_workers import numbers
 
 if TYPE_CHECKING:
@@ -162,22 +163,56 @@ async def test_a_message_too_large_for_the_topic_lets_its_neighbours_through_and
             await eventually(lambda: any(line["log_level"] == "error" for line in logs))
             assert await asyncio.to_thread(values_in, broker, topic) == small[:3]
             assert producer.retrying
-            await asyncio.to_thread(raise_limit, broker, topic, 50_000)
+            await asyncio.to_thread(limit_messages, broker, topic, 50_000)
             async with asyncio.timeout(20):
                 await write
     assert await asyncio.to_thread(values_in, broker, topic) == [*small[:3], large, *small[3:]]
     assert not any(str(line).count("xxx") for line in logs)
 
 
-def raise_limit(broker: Broker, topic: str, message_bytes: int) -> None:
-    admin: Any = kafka_admin
-    entry = admin.ConfigEntry(
-        "max.message.bytes", str(message_bytes), incremental_operation=admin.AlterConfigOpType.SET
+class CountedConnections(BatchProducer):
+    """A producer that counts its connections."""
+
+    connections = 0
+
+    async def _connect(self) -> Any:
+        self.connections += 1
+        return await super()._connect()
+
+
+@pytest.mark.real_only("a limit of the message size")
+@pytest.mark.parametrize("compression", [None, "lz4"])
+async def test_a_topic_that_takes_small_batches_is_learnt_once_and_then_written_without_a_refusal(
+    broker: Broker, compression: str | None
+) -> None:
+    topic = broker.create_topic("small-batches", 2, max_message_bytes=80_000)
+    chance = random.Random(5)
+    values = [b"%05d" % number + chance.randbytes(1_000) for number in range(1_200)]
+    refusals: list[None] = []
+    limits: list[tuple[str, int]] = []
+    producer = CountedConnections(
+        {"bootstrap_servers": broker.bootstrap_servers},
+        compression=compression,
+        on_retry=lambda: refusals.append(None),
+        on_limit=lambda *learnt: limits.append(learnt),
+        retry_seconds=0.01,
     )
-    resource = admin.ConfigResource(admin.ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-    client = admin.AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    for changed in client.incremental_alter_configs([resource]).values():
-        changed.result(20)
+    await producer.start()
+    try:
+        with capture_logs() as logs:
+            await producer.write(topic, 0, entries(values[:400]))
+            assert (producer.connections, len(refusals), [name for name, _ in limits]) == (4, 3, [topic] * 4)
+            for start in range(400, 1_200, 80):
+                run = entries(values[start : start + 80])
+                handed = await producer.hand_over(topic, 0, run)
+                await producer.write(topic, 0, run, handed=handed)
+            await producer.write(topic, 1, entries(values))
+        assert (producer.connections, len(refusals)) == (4, 3), "nothing is refused any more"
+    finally:
+        await producer.stop()
+    assert [line["topic"] for line in logs if line["log_level"] == "warning"] == [topic]
+    for partition, expected in ((0, values), (1, values)):
+        assert await asyncio.to_thread(values_in, broker, topic, partition) == expected
 
 
 async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: Broker) -> None:

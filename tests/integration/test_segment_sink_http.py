@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
@@ -295,6 +297,32 @@ async def test_requests_that_something_on_the_way_finds_too_large_are_split(stan
     delivery.given[1].clear()
     assert arrived_in_order(stand_in, delivery)
     assert len(stand_in.ledger.accepted) == 100
+
+
+async def test_a_way_that_takes_smaller_requests_is_learnt_and_then_refuses_nothing_more(
+    stand_in: SegmentStandIn,
+) -> None:
+    stand_in.faults.order(Refuse(max_bytes=90_000), times=None)
+    delivery = Delivery(stand_in, lanes=2, max_batch_bytes=475_000)
+    limit = partial(delivery.count, "batch_limit_bytes")
+    refused = partial(delivery.count, "attempts_total", answer="4xx")
+    assert limit() == 475_000
+    with capture_logs() as logs:
+        async with running(delivery):
+            delivery.accept(0, 500)
+            await delivery.all_acked(1)
+            assert refused() == 3, "475,000, then about 220,000 and 110,000"
+            assert 45_000 < limit() <= 90_000
+            learnt = limit()
+            for turn in range(1, 9):
+                delivery.accept(turn % 4, 300)
+            await delivery.all_acked(9)
+    assert (refused(), limit()) == (3, learnt)
+    assert len(stand_in.ledger.accepted) == 500 + 8 * 300
+    assert arrived_in_order(stand_in, delivery)
+    assert delivery.dead_letters.letters == []
+    lessons = [line for line in logs if "PIPELINE_SEGMENT_MAX_BATCH_BYTES" in line["event"]]
+    assert [(line["log_level"], line["limit_bytes"]) for line in lessons] == [("warning", learnt)]
 
 
 async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_ends(stand_in: SegmentStandIn) -> None:

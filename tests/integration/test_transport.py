@@ -19,6 +19,7 @@ from tests.integration.stream_workers import Stage, numbers, running_worker, sta
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.core.messages import MessageBatch
     from tests.integration.brokers import Broker
 
 WRITTEN = 42
@@ -66,10 +67,11 @@ async def test_what_is_acknowledged_out_of_order_is_committed_as_the_longest_pre
 
 async def test_a_full_partition_waits_while_the_others_go_on(broker: Broker, tmp_path: Path) -> None:
     class KeepsPartition0(FakeWork):
-        def accept(self, batch: object) -> None:
-            super().accept(batch)  # type: ignore[arg-type] # a batch of the transport
-            if self.batches[-1].partition:
-                self.batches[-1].acknowledge()
+        def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
+            super().accept(*batches, waited_seconds=waited_seconds)
+            for batch in batches:
+                if batch.partition:
+                    batch.acknowledge()
 
     where, work = stage(broker, 2), KeepsPartition0()
     where.produce(*numbers(100))

@@ -19,6 +19,8 @@ from tests.fakes.virtual_time import run_virtual
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prometheus_client.core import Metric
+
     from pipeline.sinks.segment.options import SegmentOptions
 
 PARTITIONS: Final = 4
@@ -179,7 +181,7 @@ def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
         connect=segment.connect,
     )
 
-    async def story() -> None:
+    async def story() -> list[Metric]:
         assert kafka.sink is not None
         running = asyncio.ensure_future(kafka.sink.run())
         for number in range(PARTITIONS):
@@ -191,8 +193,9 @@ def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
             await kafka.done.wait()
         running.cancel()
         await asyncio.wait({running})
+        return list(registry.collect())
 
-    run_virtual(story())
+    families = run_virtual(story())
     for partition, log in enumerate(kafka.logs):
         sendable = [
             ids_of(b'{"batch":[' + value + b"]}")[0] for batch in log for value in batch if value not in (BAD, None)
@@ -200,13 +203,13 @@ def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
         assert [each for each in segment.accepted if each.startswith(f"{partition}/")] == sendable
     values = {
         sample.name: sample.value
-        for family in registry.collect()
+        for family in families
         for sample in family.samples
         if "_records_" in sample.name and "reason" not in sample.labels
     }
     rejected = sum(
         sample.value
-        for family in registry.collect()
+        for family in families
         for sample in family.samples
         if sample.name == "onesignal_pipeline_segment_records_rejected_total"
     )

@@ -14,7 +14,7 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.sinks.segment.actions import Acknowledge, Send, Store, Wait
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.lane import Lane
-from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
 from pipeline.sinks.segment.request import ENVELOPE_BYTES, build_body
 from pipeline.sinks.segment.retry import Done, Hold, Refuse, Retry
 from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
@@ -34,7 +34,7 @@ FLUSH_SECONDS = 1.0
 class LaneInTheWorld(RuleBasedStateMachine):
     @initialize(records=st.integers(1, 5))
     def begin(self, records: int) -> None:
-        limits = PackingLimits(max_bytes=MAX_BYTES, max_records=records, max_record_bytes=200)
+        limits = LearntLimits(PackingLimits(max_bytes=MAX_BYTES, max_records=records, max_record_bytes=200))
         self.lane = Lane(
             limits=limits,
             flush_interval_seconds=FLUSH_SECONDS,
@@ -65,7 +65,7 @@ class LaneInTheWorld(RuleBasedStateMachine):
             for serial, fine in zip(serials, good, strict=True)
         ]
         batch = FakeBatch(partition, messages, [])
-        self.lane.accept(batch, now=self.now)
+        self.lane.accept(batch, since=self.now)
         self.batches[id(batch)] = batch
         self.serials[id(batch)] = serials
         self.open[partition].add(id(batch))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.sinks.segment.flight import HeldBatch, Run
-from pipeline.sinks.segment.packing import Backlog, PackingLimits
+from pipeline.sinks.segment.packing import Backlog, LearntLimits, PackingLimits
 from pipeline.sinks.segment.request import ENVELOPE_BYTES, build_body
 from tests.fakes.segment import FakeBatch, FakeMessage
 
@@ -19,8 +19,10 @@ LIMITS = st.builds(
 )
 
 
-def backlog_of(sizes: list[tuple[int, list[int]]], limits: PackingLimits) -> tuple[Backlog, list[tuple[int, bytes]]]:
-    backlog, serial = Backlog(limits), 0
+def backlog_of(
+    sizes: list[tuple[int, list[int]]], limits: PackingLimits | LearntLimits
+) -> tuple[Backlog, list[tuple[int, bytes]]]:
+    backlog, serial = Backlog(limits if isinstance(limits, LearntLimits) else LearntLimits(limits)), 0
     all_records: list[tuple[int, bytes]] = []
     for partition, lengths in sizes:
         records = []
@@ -63,6 +65,24 @@ def test_a_request_is_left_only_when_the_next_record_does_not_fit(
         if position < len(expected):
             longer = build_body([*flight.records, expected[position][1]], sent_at=0.0)
             assert len(longer) > limits.max_bytes or flight.record_count == limits.max_records
+
+
+@given(RUNS, LIMITS, st.lists(st.integers(0, 600), max_size=6))
+def test_after_a_lesson_no_request_is_above_the_limit_and_nothing_is_lost_or_out_of_order(
+    sizes: list[tuple[int, list[int]]], limits: PackingLimits, lessons: list[int]
+) -> None:
+    learnt = LearntLimits(limits)
+    backlog, expected = backlog_of(sizes, learnt)
+    taken = []
+    while backlog:
+        if lessons:
+            before = learnt.max_bytes
+            learnt.cured(lessons.pop())
+            assert limits.least_bytes <= learnt.max_bytes <= before
+        flight = backlog.take()
+        assert flight.body_bytes <= learnt.max_bytes
+        taken += [(run.held.batch.partition, value) for run in flight.runs for value in run.records]
+    assert taken == expected
 
 
 @given(RUNS, LIMITS, st.sets(st.integers(0, 3)))

@@ -12,7 +12,7 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.sinks.segment.actions import Acknowledge, Send, Store, Wait
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.lane import Lane
-from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
 from pipeline.sinks.segment.retry import Done, Hold, Refuse, Retry
 from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
 
@@ -99,7 +99,7 @@ class Story:
             FakeMessage(value=record(f"{partition}/{offset}"), partition=partition, offset=offset)
             for offset in range(records)
         ]
-        self.lane.accept(FakeBatch(partition, messages, []), now=self.now)
+        self.lane.accept(FakeBatch(partition, messages, []), since=self.now)
         self.given |= {(partition, offset) for offset in range(records)}
 
     def play(self) -> None:
@@ -162,7 +162,7 @@ def test_whatever_is_refused_and_held_is_settled_once_and_in_order_when_it_ends(
 ) -> None:
     breaker = MoodyBreaker()
     lane = Lane(
-        limits=PackingLimits(max_bytes=10_000, max_records=most, max_record_bytes=1_000),
+        limits=LearntLimits(PackingLimits(max_bytes=10_000, max_records=most, max_record_bytes=1_000)),
         flush_interval_seconds=1.0,
         breaker=breaker,
         hold_seconds=HOLD_SECONDS,

@@ -57,7 +57,7 @@ class LaneRunner:
         return min(due, self._leave_at, self._drained_at)
 
     def accept(self, batch: RecordBatch) -> None:
-        self.lane.accept(batch, now=self._world.now)
+        self.lane.accept(batch, since=self._world.now)
 
     def drain(self, *, deadline: float) -> None:
         self.lane.draining = True
@@ -148,6 +148,8 @@ class LaneRunner:
             and len(records) == flight.record_count <= setup.max_batch_records
         ):
             raise BrokenPromiseError(Promise.LIMITS, f"{len(records)} records in {len(body)} bytes")
+        if attempt == 1 and len(body) > (learnt := self._worker.limits.max_bytes):
+            raise BrokenPromiseError(Promise.LIMITS, f"{len(body)} bytes, though the worker learnt to send {learnt}")
         held = self._worker.ledger.places()
         for run in flight.runs:
             if run.held.partition not in held:

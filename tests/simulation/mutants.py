@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Message
     from pipeline.sinks.segment.actions import Action
     from pipeline.sinks.segment.flight import Partition
+    from pipeline.sinks.segment.packing import PackingLimits
     from pipeline.sinks.segment.retry import Decision
     from pipeline.stream.ledger import TopicPartition, _PartitionEntry
 
@@ -206,6 +207,20 @@ class LaneThatOverfills(Lane):
             self._sent_records = self._rest.part.record_count
             return Send(flight=self._rest.part, attempt=action.attempt)
         return action
+
+
+class LaneThatForgetsWhatItLearnt(Lane):
+    """Packs by the settings, whatever was too large before."""
+
+    _settings: PackingLimits | None = None
+
+    def next_action(self, *, now: float, not_before: float) -> Action:
+        learnt = self._limits.in_force
+        self._settings = self._limits.in_force = self._settings or learnt
+        try:
+            return super().next_action(now=now, not_before=not_before)
+        finally:
+            self._limits.in_force = learnt
 
 
 class LaneThatIsNeverDue(Lane):

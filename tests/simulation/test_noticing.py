@@ -64,6 +64,11 @@ def test_the_simulation_notices_a(lane: type[Lane], promises: AbstractSet[Promis
     assert first_failure(Parts(lane=lane))[1].promise in promises
 
 
+def test_the_simulation_notices_a_lane_that_forgets_what_it_learnt() -> None:
+    _, failure = first_failure(Parts(lane=mutants.LaneThatForgetsWhatItLearnt), refusals=True)
+    assert failure.promise is Promise.LIMITS
+
+
 def test_a_failing_seed_prints_its_shortest_history() -> None:
     parts = Parts(lane=mutants.LaneThatMixesItsPartitions)
     seed, failure = first_failure(parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
 from pipeline.stream.fetched_messages import FetchedMessage
 from pipeline.stream.ledger import Position, TopicPartition
 from tests.simulation.broker import NEVER
@@ -71,15 +71,17 @@ class Worker:
         self._revoke_until = NEVER
         self._commits = Commits(self)
         setup = world.setup
-        limits = PackingLimits(
-            max_bytes=setup.max_batch_bytes, max_records=setup.max_batch_records, max_record_bytes=MAX_RECORD_BYTES
+        self.limits = LearntLimits(
+            PackingLimits(
+                max_bytes=setup.max_batch_bytes, max_records=setup.max_batch_records, max_record_bytes=MAX_RECORD_BYTES
+            )
         )
         breaker = Breaker(BreakerLimits(max_share=1.0))
         self.lanes = [
             LaneRunner(
                 lane,
                 world.parts.lane(
-                    limits=limits,
+                    limits=self.limits,
                     flush_interval_seconds=FLUSH_SECONDS,
                     breaker=breaker,
                     hold_seconds=POLICY.max_seconds,

@@ -37,11 +37,26 @@ class _Verdict:
     reason: SegmentRejectReason
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _TooLarge:
+    """A body that was refused as too large, and how many of its records have not got through in smaller ones yet."""
+
+    body_bytes: int
+    records: int
+
+
 class Dissection:
-    """What is left to settle of one flight. ``apart``: something of it was refused before."""
+    """What is left to settle of one flight. ``apart``: something of it was refused before.
+
+    ``cured_bytes`` is the size of the smallest body that was refused as too large and whose records have all got
+    through in smaller ones, so that it was the size that was refused; None while there is none. A record that is too
+    large alone explains every refusal before it, and these teach nothing.
+    """
 
     def __init__(self, flight: Flight, breaker: Breaker) -> None:
         self.apart = False
+        self.cured_bytes: int | None = None
+        self._too_large: list[_TooLarge] = []  # each holds the next, and all of them hold the first part
         self._breaker = breaker
         self._accepted = 0
         self._told = False
@@ -111,6 +126,7 @@ class Dissection:
         part = self._parts.popleft()
         self._accepted += part.record_count
         self._final = len(self._verdicts)
+        self._got_through(part.record_count)
         if not self.unsettled:
             self._breaker.note(records=self._accepted, bad=0)
         return part
@@ -122,19 +138,31 @@ class Dissection:
     def refused(self, reason: SegmentRejectReason) -> None:
         """Put pieces of the first part in its place, or pass a verdict on it when it is one record."""
         self.apart = True
-        part = self._parts.popleft()
+        part, too_large = self._parts.popleft(), reason is SegmentRejectReason.TOO_LARGE
         if part.record_count > 1:
             # A record that is too large alone says that smaller requests are no cure: then it is a search again.
-            cured_by_less = reason is SegmentRejectReason.TOO_LARGE and not self._verdicts
+            cured_by_less = too_large and not self._verdicts
+            if too_large:
+                self._too_large.append(_TooLarge(body_bytes=part.body_bytes, records=part.record_count))
             self._parts.extendleft(reversed(part.pieces(HALVES if cured_by_less else QUARTERS)))
         else:
             self._verdicts += (_Verdict(run=run, reason=reason) for run in part.runs)
+            if too_large:
+                self._too_large.clear()
+            else:
+                self._got_through(part.record_count)
         self.tidy()
+
+    def cut(self, max_bytes: int) -> None:
+        """Cut the first part, which is not under way, into smaller ones until it keeps a limit or is one record."""
+        while self.part.record_count > 1 and self.part.body_bytes > max_bytes:
+            self._parts.extendleft(reversed(self._parts.popleft().pieces(HALVES)))
 
     def rejoin(self) -> None:
         """Take back the verdicts that are not final: what is not settled by one is one part again, in order."""
         refused = (verdict.run for verdict in self._verdicts[self._final :])
         waiting = chain.from_iterable(part.runs for part in self._parts)
+        self._too_large.clear()
         self._parts = deque([Flight(runs=(*refused, *waiting))])
         del self._verdicts[self._final :]
         self._reserve(min(self._reserved, self.bad))
@@ -152,7 +180,16 @@ class Dissection:
         self._final = sum(kept[: self._final])
         self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]
         self._letters = self._letters.without(partitions)
+        self._too_large.clear()
         self._reserve(min(self._reserved, self.bad))
+
+    def _got_through(self, records: int) -> None:
+        """Note that the size of the first part was no obstacle."""
+        for refused in self._too_large:
+            refused.records -= records
+        while self._too_large and not self._too_large[-1].records:
+            cured = self._too_large.pop().body_bytes
+            self.cured_bytes = min(cured, self.cured_bytes or cured)
 
     def _reserve(self, dead_letters: int) -> None:
         self._breaker.reserve(dead_letters - self._reserved)

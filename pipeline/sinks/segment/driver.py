@@ -53,9 +53,9 @@ class LaneDriver:
             self._moved.set()
             await self._client.close()
 
-    def accept(self, batch: MessageBatch) -> None:
-        """Hand a batch to the lane."""
-        self.lane.accept(batch, now=self._now())
+    def accept(self, batch: MessageBatch, *, waited_seconds: float = 0.0) -> None:
+        """Hand a batch to the lane; it has waited already."""
+        self.lane.accept(batch, since=self._now() - waited_seconds)
         self._tell_holds()
         self._wake.set()
 
@@ -96,7 +96,7 @@ class LaneDriver:
         self._moved.set()
 
     async def _send(self, flight: Flight, attempt: int) -> None:
-        started = self._now()
+        started, limit_bytes = self._now(), self._shared.limits.max_bytes
         if attempt == 1:
             self._departed_at = started
         self._shared.pace.departed(records=flight.record_count, now=started)
@@ -126,13 +126,16 @@ class LaneDriver:
                 accepted = AcceptedFlush(
                     records=self.lane.flight.record_count,
                     body_bytes=len(body),
-                    budget_bytes=self._shared.max_batch_bytes,
+                    budget_bytes=limit_bytes,
                     attempts=attempt,
                     duration_seconds=self._now() - self._departed_at,
                     event_times=self.lane.flight.times,
                 )
                 self._shared.metrics.accepted(accepted, now=self._shared.wall_clock())
-                log.info("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))
+                log.debug("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))
+                self._shared.summary.count(
+                    records=accepted.records, requests=1, bytes=accepted.body_bytes, repeated=attempt - 1
+                )
             case Retry(after_seconds=seconds, everywhere=everywhere):
                 log.warning("segment request failed, trying again", after_seconds=round(seconds, 3))
                 if everywhere:
@@ -142,7 +145,9 @@ class LaneDriver:
             case Refuse(reason=reason):
                 tell = log.debug if self.lane.apart else log.warning
                 tell("segment refused records, looking for those at fault", reason=reason.value)
+        limit_bytes = self._shared.limits.max_bytes
         self.lane.answered(decision, now=self._now())
+        self._tell_limit(limit_bytes)
 
     async def _store(self, letters: Sequence[DeadLetter]) -> None:
         storing = asyncio.ensure_future(self._shared.dead_letters.store(letters))
@@ -193,6 +198,18 @@ class LaneDriver:
         hold = self.lane.hold
         refused = () if hold is None else (hold.advice,)
         self._shared.holds.tell(self._number, (*refused, *unknown_formats(self.lane.unreadable)))
+
+    def _tell_limit(self, before: int) -> None:
+        """Log that the limit of requests was lowered; the first time is a warning, the only one."""
+        limit_bytes = self._shared.limits.max_bytes
+        if limit_bytes < before:
+            tell = logger.warning if before == self._shared.max_batch_bytes else logger.debug
+            tell(
+                "something on the way to Segment takes smaller requests than PIPELINE_SEGMENT_MAX_BATCH_BYTES; requests"
+                " are smaller from now on",
+                before_bytes=before,
+                limit_bytes=limit_bytes,
+            )
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

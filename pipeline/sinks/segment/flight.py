@@ -20,7 +20,10 @@ Partition: TypeAlias = tuple[str, int]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class HeldBatch:
-    """A batch in hand. ``since`` is when it came; ``unsettled`` counts its messages that are not settled yet."""
+    """A batch in hand.
+
+    ``since`` is when its flush interval began; ``unsettled`` counts its messages that are not settled yet.
+    """
 
     batch: MessageBatch
     since: float

@@ -25,6 +25,11 @@ class InHand:
         return sum(held.unsettled for batches in self._batches.values() for held in batches)
 
     @property
+    def partitions(self) -> set[Partition]:
+        """The partitions of which something is unsettled."""
+        return {partition for partition, batches in self._batches.items() if batches}
+
+    @property
     def size(self) -> int:
         return sum(held.size for batches in self._batches.values() for held in batches)
 
@@ -32,9 +37,9 @@ class InHand:
     def something_finished(self) -> bool:
         return bool(self._finished)
 
-    def add(self, batch: MessageBatch, *, now: float) -> HeldBatch:
+    def add(self, batch: MessageBatch, *, since: float) -> HeldBatch:
         """Take a batch in hand."""
-        held = HeldBatch(batch=batch, since=now, size=0, unsettled=len(batch.messages))
+        held = HeldBatch(batch=batch, since=since, size=0, unsettled=len(batch.messages))
         held.size = sum(len(message.value or b"") for message in batch.messages)
         self._batches[held.partition].append(held)
         return held

@@ -3,8 +3,9 @@
 Whoever drives it asks for the next action, does it, and reports what came of it. Time is an argument, so the same
 machine runs on a clock and in a simulation. It keeps the order: at most one request is under way, and the records of
 a partition leave in the order in which they came. A flight that fails is repeated as it is, before anything else; one
-that is refused is taken apart (`dissection`). Before dead letters are written the breaker is asked; while it says no,
-the flight is held, and tried again from the beginning every ``hold_seconds``.
+that is refused is taken apart (`dissection`), and the size of request that this teaches is the limit of all lanes from
+then on. Before dead letters are written the breaker is asked; while it says no, the flight is held, and tried again
+from the beginning every ``hold_seconds``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipeline.sinks.segment.dissection import NOTHING, Dissection
 from pipeline.sinks.segment.flight import Flight, Partition, Run
 from pipeline.sinks.segment.holds import reasons_of, too_many_dead_letters
 from pipeline.sinks.segment.in_hand import InHand
-from pipeline.sinks.segment.packing import Backlog, PackingLimits
+from pipeline.sinks.segment.packing import Backlog
 from pipeline.sinks.segment.retry import Decision, Done, Hold, Refuse, Retry
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import MessageBatch
     from pipeline.sinks.segment.checks import ReadAvro
+    from pipeline.sinks.segment.packing import LearntLimits
 
 _NEVER: Final = float("inf")
 
@@ -46,7 +48,7 @@ class Lane:
     def __init__(
         self,
         *,
-        limits: PackingLimits,
+        limits: LearntLimits,
         flush_interval_seconds: float,
         breaker: Breaker,
         hold_seconds: float,
@@ -55,6 +57,7 @@ class Lane:
         self.draining = False
         self._read_avro = read_avro
         self._limits = limits
+        self._max_record_bytes = limits.in_force.max_record_bytes
         self._flush_interval_seconds = flush_interval_seconds
         self._breaker = breaker
         self._hold_seconds = hold_seconds
@@ -112,6 +115,15 @@ class Lane:
         return self._phase is _Phase.SENDING
 
     @property
+    def storing(self) -> bool:
+        return self._phase is _Phase.STORING
+
+    @property
+    def partitions(self) -> set[Partition]:
+        """The partitions of which something is unsettled. They share the lane, so what delays one delays them all."""
+        return self._in_hand.partitions
+
+    @property
     def unreadable(self) -> Mapping[Partition, bytes]:
         """The partitions that stopped at a format version which is not known, and that version."""
         return self._unreadable
@@ -140,12 +152,15 @@ class Lane:
 
     # What happens to it.
 
-    def accept(self, batch: MessageBatch, *, now: float) -> None:
-        """Take a batch in hand and check its records. One of a partition that is leaving is only kept for `forget`."""
-        held = self._in_hand.add(batch, now=now)
+    def accept(self, batch: MessageBatch, *, since: float) -> None:
+        """Take a batch in hand and check its records. One of a partition that is leaving is only kept for `forget`.
+
+        ``since`` is when its flush interval began.
+        """
+        held = self._in_hand.add(batch, since=since)
         if held.partition in self._unreadable or held.partition in self._leaving:
             return
-        seen = examine(batch.messages, max_record_bytes=self._limits.max_record_bytes, read_avro=self._read_avro)
+        seen = examine(batch.messages, max_record_bytes=self._max_record_bytes, read_avro=self._read_avro)
         if seen.records or seen.letters:
             self._backlog.append(
                 Run(
@@ -233,6 +248,8 @@ class Lane:
         if self._phase is _Phase.IDLE:
             self._rest = Dissection(self._backlog.take(), self._breaker)
             self._attempt = 0
+        if not self._attempt:  # what may have been accepted already is repeated as it is
+            self._rest.cut(self._limits.max_bytes)
         part = self._rest.part
         if not part.runs:
             return self._store(now)
@@ -253,6 +270,8 @@ class Lane:
 
     def _go_on(self, now: float) -> None:
         """Turn to the next part of the flight, or to its dead letters."""
+        if self._rest.cured_bytes is not None:
+            self._limits.cured(self._rest.cured_bytes)
         self._rest.tidy()
         self._attempt = 0
         self._due_at = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.core.shortening import MAX_RECORD_BYTES
@@ -27,9 +27,37 @@ class PackingLimits:
     max_record_bytes: int = MAX_RECORD_BYTES
 
     def __post_init__(self) -> None:
-        least = ENVELOPE_BYTES + self.max_record_bytes
-        if self.max_bytes < least or self.max_records < 1:
-            raise ValueError(f"a request needs room for one record: at least {least} bytes")
+        if self.max_bytes < self.least_bytes or self.max_records < 1:
+            raise ValueError(f"a request needs room for one record: at least {self.least_bytes} bytes")
+
+    @property
+    def least_bytes(self) -> int:
+        """The body of the largest record alone."""
+        return ENVELOPE_BYTES + self.max_record_bytes
+
+
+class LearntLimits:
+    """The limits in force for all lanes of a sink: those of the settings, until a body was too large on the way.
+
+    The size only shrinks, until the process ends. It stays large enough for the largest record: a smaller one would
+    leave records that fit into no request.
+    """
+
+    def __init__(self, limits: PackingLimits) -> None:
+        self.in_force = limits
+
+    @property
+    def max_bytes(self) -> int:
+        return self.in_force.max_bytes
+
+    def cured(self, body_bytes: int) -> None:
+        """Learn from a body that was refused as too large, and whose records were accepted in smaller ones.
+
+        Half of it is the new limit: after a few of these it is below what the way takes, and never below half of that.
+        """
+        max_bytes = max(self.in_force.least_bytes, body_bytes // 2)
+        if max_bytes < self.max_bytes:
+            self.in_force = replace(self.in_force, max_bytes=max_bytes)
 
 
 def fitting(records: Sequence[bytes], *, used_bytes: int, used_records: int, limits: PackingLimits) -> int:
@@ -46,7 +74,7 @@ def fitting(records: Sequence[bytes], *, used_bytes: int, used_records: int, lim
 class Backlog:
     """The runs that wait for a request, oldest first."""
 
-    def __init__(self, limits: PackingLimits) -> None:
+    def __init__(self, limits: LearntLimits) -> None:
         self._limits = limits
         self._runs: deque[Run] = deque()
         self._size = 0
@@ -63,7 +91,7 @@ class Backlog:
     def fills_a_request(self) -> bool:
         """Whether nothing more can be put into the next request by waiting."""
         full = ENVELOPE_BYTES + self._size - SEPARATOR_BYTES >= self._limits.max_bytes
-        return full or self._count >= self._limits.max_records
+        return full or self._count >= self._limits.in_force.max_records
 
     def append(self, run: Run) -> None:
         """Put a run behind the others."""
@@ -73,11 +101,11 @@ class Backlog:
 
     def take(self) -> Flight:
         """Take the oldest records, as many as one request holds."""
-        used_bytes, used_records = ENVELOPE_BYTES, 0
+        limits, used_bytes, used_records = self._limits.in_force, ENVELOPE_BYTES, 0
         taken: list[Run] = []
         while self._runs:
             run = self._runs[0]
-            count = fitting(run.records, used_bytes=used_bytes, used_records=used_records, limits=self._limits)
+            count = fitting(run.records, used_bytes=used_bytes, used_records=used_records, limits=limits)
             if count < len(run.records):
                 if count:
                     first, self._runs[0] = run.split(count)

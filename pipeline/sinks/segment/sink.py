@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.metrics.summary import Summary
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.client import SegmentClient
 from pipeline.sinks.segment.driver import LaneDriver
+from pipeline.sinks.segment.flight import Partition
 from pipeline.sinks.segment.holds import Holds
 from pipeline.sinks.segment.lane import Lane
 from pipeline.sinks.segment.pace import Pace
-from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
 from pipeline.sinks.segment.retry import RetryPolicy
 from pipeline.sinks.segment.state import SinkState
 from pipeline.sinks.segment.surroundings import Pause, Surroundings
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.metrics.segment import SegmentMetrics
     from pipeline.sinks.segment.checks import ReadAvro
     from pipeline.sinks.segment.client import BatchClient
-    from pipeline.sinks.segment.flight import Partition
     from pipeline.sinks.segment.options import SegmentOptions
 
 
@@ -72,7 +73,12 @@ class SegmentSink:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
         self._metrics = metrics
+        self._pause = Pause()
+        self._summary = Summary("records delivered")
         self._holds = Holds(wall_clock=wall_clock)
+        self._limits = LearntLimits(
+            PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records)
+        )
         shared = Surroundings(
             policy=RetryPolicy(
                 base_seconds=options.retry_base_seconds,
@@ -80,25 +86,26 @@ class SegmentSink:
                 retry_after_cap_seconds=options.retry_after_cap_seconds,
             ),
             max_batch_bytes=options.max_batch_bytes,
+            limits=self._limits,
             dead_letters=dead_letters,
             metrics=metrics,
             holds=self._holds,
-            pause=Pause(),
+            pause=self._pause,
             pace=Pace(
                 requests_per_second=options.max_requests_per_second,
                 records_per_second=options.max_records_per_second,
             ),
+            summary=self._summary,
             on_settled=on_settled,
             wall_clock=wall_clock,
             chance=chance,
         )
-        limits = PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records)
         breaker = Breaker(BreakerLimits(max_share=options.dead_letter_max_share, window=options.dead_letter_window))
         self._drivers = tuple(
             LaneDriver(
                 number=number,
                 lane=Lane(
-                    limits=limits,
+                    limits=self._limits,
                     flush_interval_seconds=options.flush_interval_seconds,
                     breaker=breaker,
                     hold_seconds=options.retry_max_seconds,
@@ -124,14 +131,19 @@ class SegmentSink:
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
+            self._summary.close()
 
     def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
         """Need nothing: a lane is found when the first batch comes."""
 
-    def accept(self, batch: MessageBatch) -> None:
-        """Take a batch in hand; it goes to the lane of its partition. Never blocks."""
-        self._metrics.received(len(batch.messages))
-        self._drivers[lane_number(batch.partition, len(self._drivers))].accept(batch)
+    def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
+        """Take batches in hand, each into the lane of its partition. Never blocks.
+
+        `waited_seconds`, for which their oldest record may have waited before, is a part of the flush interval.
+        """
+        self._metrics.received(sum(len(batch.messages) for batch in batches))
+        for batch in batches:
+            self._drivers[lane_number(batch.partition, len(self._drivers))].accept(batch, waited_seconds=waited_seconds)
 
     async def drain(self, *, deadline_seconds: float) -> None:
         """Send what is in hand without waiting for full requests.
@@ -152,6 +164,7 @@ class SegmentSink:
     def state(self) -> SinkState:
         """Tell how it goes."""
         lanes = [driver.lane for driver in self._drivers]
+        store_waits = self._store_retrying() or self._store_hold_reason() is not None
         return SinkState(
             hold_reason=self._holds.reason or self._store_hold_reason(),
             holds=frozenset[HoldReason]().union(
@@ -159,10 +172,20 @@ class SegmentSink:
             ),
             holding_since=self._holds.since,
             retrying=self._store_retrying() or any(lane.retrying for lane in lanes),
+            on_purpose=frozenset[Partition]().union(
+                *(lane.unreadable for lane in lanes),
+                *(lane.partitions for lane in lanes if self._waits(lane) or (store_waits and lane.storing)),
+            ),
             lanes_in_flight=sum(lane.in_flight for lane in lanes),
             records_in_hand=sum(lane.records_in_hand for lane in lanes),
             bytes_in_hand=sum(lane.bytes_in_hand for lane in lanes),
+            batch_limit_bytes=self._limits.max_bytes,
         )
+
+    def _waits(self, lane: Lane) -> bool:
+        """Whether a lane waits on purpose: it is held, or repeats, or Segment asked all lanes for a pause."""
+        pauses = self._pause.until > 0 and self._pause.until > asyncio.get_running_loop().time()
+        return pauses or lane.hold is not None or lane.retrying or lane.backing_off
 
 
 def lane_number(partition: int, lanes: int) -> int:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pipeline.core.hold_reasons import HoldReason
+    from pipeline.sinks.segment.flight import Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,16 +18,19 @@ class SinkState:
 
     ``hold_reason`` is one sentence that says what holds and what to check; None while nothing does.
     ``holding_since`` is in seconds since the epoch. ``retrying`` tells that a request waits to be repeated.
-    While ``holding`` or ``retrying``, a sink without progress is not stuck: it waits on purpose.
+    ``batch_limit_bytes`` is the size of request that is in force, of all lanes.
+    Partitions that wait ``on_purpose``, since something of them is held or repeated, are not stuck without progress.
     """
 
     hold_reason: str | None
     holds: frozenset[HoldReason]
     holding_since: float | None
     retrying: bool
+    on_purpose: Collection[Partition]
     lanes_in_flight: int
     records_in_hand: int
     bytes_in_hand: int
+    batch_limit_bytes: int
 
     @property
     def holding(self) -> bool:

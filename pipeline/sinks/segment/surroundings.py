@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.metrics.segment import SegmentMetrics
+    from pipeline.metrics.summary import Summary
     from pipeline.sinks.segment.holds import Holds
     from pipeline.sinks.segment.pace import Pace
+    from pipeline.sinks.segment.packing import LearntLimits
     from pipeline.sinks.segment.retry import RetryPolicy
 
 
@@ -28,15 +30,17 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all lanes of a sink share."""
+    """What all lanes of a sink share. ``max_batch_bytes`` is the setting; ``limits`` hold what is in force."""
 
     policy: RetryPolicy
     max_batch_bytes: int
+    limits: LearntLimits
     dead_letters: DeadLetterStore
     metrics: SegmentMetrics
     holds: Holds
     pause: Pause
     pace: Pace
+    summary: Summary
     on_settled: Callable[[], None]
     wall_clock: Callable[[], float]
     chance: Callable[[], float]

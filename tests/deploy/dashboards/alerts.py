@@ -121,14 +121,16 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
     retries = f"max by ({worker}) ({scope.series('retrying')})"
     # A probe that restarts the worker starts its clock anew, so what was committed in a longer time counts too.
     commits = f"sum by ({worker}) (increase({scope.series('commits_total')}[10m]))"
-    stuck = f"(({idle} > {STUCK_SECONDS} or {commits} == 0) and {lag} > 0) unless {holds} == 1 unless {retries} == 1"
+    unmoved = f"({commits} == 0 and {lag} > 0) unless {holds} == 1 unless {retries} == 1"
+    still = f"sum by ({worker}) ({scope.series('stuck_seconds')})"
+    stuck = f"{still} > {STUCK_SECONDS} or ({unmoved})"
     not_taken = f"({idle} > {STUCK_SECONDS} and {lag} > 0 and {retries} == 1) unless {holds} == 1"
     used_up = lag_of_retention(scope)
     return (
         Alert(
             name=f"{NAME}Stuck",
             severity=Severity.CRITICAL,
-            watched=(lag, idle, commits, holds, retries),
+            watched=(lag, still, commits, holds, retries),
             rule=stuck,
             lasting="4m",
             summary=f"A worker in {_WHERE} does not get on",

@@ -66,7 +66,7 @@ def _now(scope: Scope) -> Row:
             ),
             number(
                 "Fullness",
-                "Bytes of a request against the budget, on average. Under load near 100 %; little when little flows.",
+                "Bytes of a request against its limit, on average. Under load near 100 %; little when little flows.",
                 scope.mean("segment_batch_fullness_ratio"),
                 unit="percentunit",
                 decimals=0,
@@ -126,7 +126,7 @@ def _flushes(scope: Scope) -> Row:
         panels=(
             Panel(
                 title="Fullness of requests",
-                description="Bytes against the budget. Full requests cost the least; the flush interval sends others "
+                description="Bytes against the limit. Full requests cost the least; the flush interval sends others "
                 "when little flows.",
                 unit="percentunit",
                 most=1.0,
@@ -146,9 +146,13 @@ def _flushes(scope: Scope) -> Row:
             ),
             Panel(
                 title="Bytes of a request",
-                description="Before compression. The budget is 475,000 by default, Segment's limit 500,000.",
+                description="Before compression. The limit is 475,000 by default, Segment's own 500,000. Lower: a sink "
+                "got a 413 from something on the way, and sends smaller requests until it is restarted.",
                 unit="decbytes",
-                series=one(scope.mean("segment_batch_bytes"), "mean"),
+                series=(
+                    Series(query=scope.mean("segment_batch_bytes"), name="mean"),
+                    Series(query=f"min({scope.series('segment_batch_limit_bytes')})", name="lowest limit of a sink"),
+                ),
             ),
         ),
     )

@@ -143,25 +143,33 @@ def _work(scope: Scope) -> Row:
                 series=one(f"sum(rate({scope.series('write_retries_total')}[{window}]))", "writes"),
             ),
             Panel(
+                title="Batches that a topic takes",
+                description="Bytes before compression. Lower than 512 KiB: Kafka refused a larger one. Raise "
+                "max.message.bytes of the topic, then restart the workers.",
+                unit="bytes",
+                width=6,
+                series=one(f"min by (topic) ({scope.series('write_batch_limit_bytes')})", "{{topic}}"),
+            ),
+            Panel(
                 title="Keys that are not the user's",
                 description="Events whose message is not keyed by their user: the order of a user's events is not "
                 "promised for them. Key the raw topic by external id, else by subscription id.",
                 unit="cps",
-                width=6,
+                width=8,
                 series=one(f"sum(rate({scope.series('events_foreign_key_total')}[{window}]))", "events"),
             ),
             Panel(
                 title="Partitions assigned",
                 description="By worker. A worker without any is one more than there are partitions.",
                 unit="short",
-                width=12,
+                width=8,
                 series=one(scope.with_role(scope.series("assigned_partitions")), _WORKER),
             ),
             Panel(
                 title="Running for",
                 description="Time since each worker started. It falls to 0 where one was replaced, or fell over.",
                 unit="s",
-                width=12,
+                width=8,
                 series=one(scope.with_role(f"time() - {scope.foreign('process_start_time_seconds')}"), _WORKER),
             ),
         ),

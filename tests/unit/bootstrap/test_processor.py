@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from pipeline.bootstrap.processor import prepared
+from pipeline.bootstrap.processor import needs_of
 from pipeline.core.avro.framing import registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence
 from pipeline.stream.schemas import UNKNOWN_FOR_SECONDS, TopicSchemas
-from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
+from tests.fakes.stream import TOPIC, FakeMessage
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class SlowMemories:
     """The memory of partition 0 takes its time; that of every other is there."""
 
     words = "memories"
+    hold = HoldReason.STATE_AWAY
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -67,42 +69,27 @@ class ForgetfulRegistry:
         return Absence.UNKNOWN
 
 
-class ReadingWork(FakeWork):
-    """Reads each message when it is accepted, as the processor does."""
-
-    def __init__(self, book: SchemaBook[Event]) -> None:
-        super().__init__()
-        self._book = book
-        self.read: list[tuple[int, Event | RejectReason | None]] = []
-
-    def accept(self, batch: MessageBatch) -> None:
-        super().accept(batch)
-        self.read += [(batch.partition, self._book.read(message.value or b"")) for message in batch.messages]
-
-
 def no_decoder(_schema: str) -> Callable[[bytes, int], Event | RejectReason]:
     raise AssertionError("the id is unknown")
 
 
 def test_a_batch_that_waits_for_its_memory_can_be_read_when_an_unknown_id_is_doubted_meanwhile() -> None:
-    async def play() -> list[tuple[int, Event | RejectReason | None]]:
-        book = SchemaBook["Event"]()
+    async def play() -> list[int]:
+        book, decided = SchemaBook["Event"](), list[int]()
         clock = asyncio.get_running_loop().time
         registry = cast("SchemaRegistry", ForgetfulRegistry())
         schemas = TopicSchemas(book, compile_decoder=no_decoder, registry=registry, clock=clock)
-        work = ReadingWork(book)
-        memories = SlowMemories(UNKNOWN_FOR_SECONDS + 10)
-        whole = prepared(work, schemas, memories)
-        running = asyncio.ensure_future(whole.run())
-        await asyncio.sleep(0.01)  # virtual: it has begun
-        whole.assigned([(TOPIC, 0), (TOPIC, 1)])
-        whole.accept(cast("MessageBatch", Batch(0)))
-        await asyncio.sleep(UNKNOWN_FOR_SECONDS + 5)
-        whole.accept(cast("MessageBatch", Batch(1)))
-        await asyncio.sleep(60)
-        assert not running.done()
-        running.cancel()
-        await asyncio.wait({running})
-        return work.read
+        needs = needs_of(schemas, SlowMemories(UNKNOWN_FOR_SECONDS + 10))
 
-    assert run_virtual(play()) == [(1, RejectReason.UNKNOWN_SCHEMA), (0, RejectReason.UNKNOWN_SCHEMA)]
+        async def decide(partition: int) -> None:
+            batch = cast("MessageBatch", Batch(partition))
+            await needs.obtain((TOPIC, partition), batch)
+            assert book.read(UNKNOWN + b"body") is RejectReason.UNKNOWN_SCHEMA
+            decided.append(partition)
+
+        first = asyncio.create_task(decide(0))
+        await asyncio.sleep(UNKNOWN_FOR_SECONDS + 5)
+        await asyncio.gather(first, decide(1))
+        return decided
+
+    assert run_virtual(play()) == [1, 0]

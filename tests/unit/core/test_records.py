@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ctypes
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,6 +81,15 @@ def test_the_bytes_of_a_record_are_one_compact_line() -> None:
     assert b"\n" not in written
     assert b'": ' not in written
     assert written.startswith(b'{"type":"track","event":"Push Clicked","messageId":')
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc for the size of a block")
+@pytest.mark.parametrize("contents", [100, 1_000, 10_000, 40_000])
+def test_a_record_takes_no_more_memory_than_its_bytes(contents: int) -> None:
+    usable_size = ctypes.CDLL(None).malloc_usable_size
+    usable_size.argtypes, usable_size.restype = [ctypes.c_void_p], ctypes.c_size_t
+    built = record_bytes(raw_event(message={"id": "m", "contents": "x" * contents}))
+    assert usable_size(id(built)) <= sys.getsizeof(built) + 64
 
 
 def test_an_anonymous_record_has_the_subscription_as_anonymous_id_and_no_user_id() -> None:

@@ -41,6 +41,14 @@ def test_records_that_were_removed_before_a_sink_has_any_offset_are_missed() -> 
     assert told == "it has none, and messages that it may not have read were removed of records[1]"
 
 
+def test_one_message_that_was_removed_is_missed_too() -> None:
+    removed = {0: 0, 1: 1}
+    told = find_objection(view({}, removed), RECORDS, GroupStart.AUTO)
+    assert told == "it has none, and messages that it may not have read were removed of records[1]"
+    told = find_objection(view({0: 4}, removed), RECORDS, GroupStart.AUTO)
+    assert told == "it has none for records[1], but for other partitions"
+
+
 def test_a_group_that_must_have_offsets_never_begins() -> None:
     told = find_objection(view({}, WHOLE), RECORDS, GroupStart.COMMITTED)
     assert told == "it has none for topic `records`, and PIPELINE_GROUP_START asks for them"

@@ -2,20 +2,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 BOUND_SECONDS = 5.0
+MUST_BE = {
+    "bootstrap_servers": "k:9092",
+    "acks": "all",
+    "enable_idempotence": True,
+    "compression_type": "lz4",
+    "request_timeout_ms": 2_500,
+}
 TOPIC = "segment.records"
 
 
@@ -31,6 +37,9 @@ class Batch:
         if added is not None:
             self.values.append(value)
         return added
+
+    def size(self) -> int:
+        return self._builder.size()  # type: ignore[no-any-return]
 
 
 class Connection:
@@ -56,7 +65,7 @@ class Connection:
         return Batch()
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
-        return asyncio.ensure_future(self._broker.receive(self, topic, partition, batch.values))
+        return asyncio.ensure_future(self._broker.receive(self, topic, partition, batch))
 
     async def stop(self) -> None:
         self.stopped = True
@@ -74,8 +83,10 @@ class FakeBroker:
         self.answers: deque[Exception] = deque()
         self.refused_connections = 0
         self.largest_value = 10**9
+        self.largest_batch = 10**9
         self.stored: dict[int, list[bytes | None]] = {}
         self.sends: list[tuple[int, int]] = []
+        self.refused: list[int] = []
         self.connections: list[Connection] = []
         self.sending = 0
         self.most_sending_to_one: dict[int, int] = {}
@@ -87,8 +98,9 @@ class FakeBroker:
         self.forced = 0
         self._running: dict[int, int] = {}
 
-    async def receive(self, connection: Connection, topic: str, partition: int, values: Sequence[bytes | None]) -> None:
+    async def receive(self, connection: Connection, topic: str, partition: int, batch: Batch) -> None:
         assert topic == TOPIC
+        values, size = batch.values, batch.size()
         self.sends.append((self.connections.index(connection), len(values)))
         self._running[partition] = self._running.get(partition, 0) + 1
         self.most_sending_to_one[partition] = max(self.most_sending_to_one.get(partition, 0), self._running[partition])
@@ -98,7 +110,8 @@ class FakeBroker:
             await self.may_confirm.wait()
             if self.answers:
                 raise self.answers.popleft()
-            if sum(len(value or b"") for value in values) > self.largest_value:
+            if sum(len(value or b"") for value in values) > self.largest_value or size > self.largest_batch:
+                self.refused.append(len(values))
                 raise MessageSizeTooLargeError
             self.stored.setdefault(partition, []).extend(values)
         finally:
@@ -108,9 +121,15 @@ class FakeBroker:
 class ProducerOnFakes(BatchProducer):
     def __init__(self, broker: FakeBroker) -> None:
         self.retries = 0
+        self.limits: list[tuple[str, int]] = []
         self._broker = broker
         super().__init__(
-            {}, on_retry=self._count, retry_seconds=0.0, refused_retry_seconds=0.0, request_timeout_seconds=0.1
+            {},
+            on_retry=self._count,
+            on_limit=lambda topic, limit_bytes: self.limits.append((topic, limit_bytes)),
+            retry_seconds=0.0,
+            refused_retry_seconds=0.0,
+            request_timeout_seconds=0.1,
         )
 
     def _count(self) -> None:
@@ -295,6 +314,123 @@ async def test_a_message_that_is_too_large_stands_alone_and_is_said_while_the_on
     assert broker.stored[0] == [*small[:3], large, *small[3:]]
 
 
+def kilobytes(count: int, *, start: int = 0) -> list[bytes]:
+    return [b"%06d" % number + b"x" * 1_000 for number in range(start, start + count)]
+
+
+async def test_the_size_that_a_topic_takes_is_learnt_once_and_later_batches_begin_with_it(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_batch = 100_000
+    values = kilobytes(900)
+    with capture_logs() as logs:
+        await producer.write(TOPIC, 0, entries(*values[:300]))
+        refused, connections = len(broker.refused), len(broker.connections)
+        await producer.write(TOPIC, 0, entries(*values[300:600]))
+        await asyncio.gather(producer.write(TOPIC, 0, entries(*values[600:])), producer.write(TOPIC, 1, entries(b"1")))
+    assert (refused, connections) == (2, 3)
+    assert (len(broker.refused), len(broker.connections)) == (refused, connections), "nothing is refused any more"
+    assert broker.stored == {0: values, 1: [b"1"]}
+    warnings = [line for line in logs if line["log_level"] == "warning"]
+    assert [(line["topic"], line["limit_bytes"] * 2 // 1_000) for line in warnings] == [(TOPIC, 304)]
+    assert [topic for topic, _ in producer.limits] == [TOPIC] * 3
+    assert producer.limits[0] == (TOPIC, BATCH_BYTES)
+    assert 50_000 < producer.limits[-1][1] <= 100_000
+
+
+async def test_what_is_handed_over_keeps_to_the_size_that_was_learnt(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_batch = 100_000
+    first, second, third = kilobytes(150), kilobytes(40, start=150), kilobytes(300, start=190)
+    handed = await producer.hand_over(TOPIC, 0, entries(*first))
+    await producer.write(TOPIC, 0, entries(*first), handed=handed)
+    assert (broker.refused, len(broker.connections)) == ([150], 2)
+    handed = await producer.hand_over(TOPIC, 0, entries(*second))
+    assert handed is not None
+    await producer.write(TOPIC, 0, entries(*second), handed=handed)
+    assert await producer.hand_over(TOPIC, 0, entries(*third)) is None
+    await producer.write(TOPIC, 0, entries(*third))
+    assert (broker.refused, len(broker.connections)) == ([150], 2)
+    assert broker.stored[0] == [*first, *second, *third]
+
+
+async def test_batches_that_are_refused_side_by_side_are_one_lesson(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_batch = 100_000
+    values = kilobytes(150)
+    handed = {number: await producer.hand_over(TOPIC, number, entries(*values)) for number in range(4)}
+    await asyncio.gather(
+        *(producer.write(TOPIC, number, entries(*values), handed=each) for number, each in handed.items())
+    )
+    assert broker.refused == [150] * 4
+    assert len(broker.connections) == 2
+    assert [limit_bytes // 1_000 for _, limit_bytes in producer.limits] == [BATCH_BYTES // 1_000, 76]
+    assert broker.stored == dict.fromkeys(range(4), values)
+
+
+async def test_a_message_that_is_refused_alone_teaches_nothing(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    broker.largest_batch = 10_000
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 20_000)))
+    async with asyncio.timeout(BOUND_SECONDS):
+        while len(broker.refused) < 3:
+            await asyncio.wait({writing}, timeout=0.01)
+    assert producer.limits == [(TOPIC, BATCH_BYTES)]
+    broker.largest_batch = 10**6
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    await producer.write(TOPIC, 0, entries(*kilobytes(300)))
+    assert broker.sends[-1][1] == 300
+
+
+async def test_a_message_that_is_too_large_takes_its_neighbours_limit_no_lower_than_half_of_what_the_topic_takes(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_batch = 100_000
+    values = [*kilobytes(20), b"x" * 150_000, *kilobytes(20, start=20)]
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(*values)))
+    async with asyncio.timeout(BOUND_SECONDS):
+        while producer.hold_reason is None:
+            await asyncio.wait({writing}, timeout=0.01)
+    assert broker.stored[0] == values[:20]
+    broker.largest_batch = 200_000
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert broker.stored[0] == values
+    assert producer.limits[-1][1] > 50_000
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 3_000), min_size=1, max_size=60), min_size=1, max_size=6),
+    st.integers(3_200, 100_000),
+)
+def test_once_a_size_is_learnt_nothing_is_refused_and_nothing_is_lost_or_out_of_order(
+    runs: list[list[int]], largest_batch: int
+) -> None:
+    async def story() -> None:
+        broker = FakeBroker()
+        producer = ProducerOnFakes(broker)
+        await producer.start()
+        broker.largest_batch = largest_batch
+        everything = [b"%06d" % number + b"x" * 3_000 for number in range(60)]
+        await producer.write(TOPIC, 1, entries(*everything))
+        known = len(broker.refused)
+        written: list[bytes] = []
+        for sizes in runs:
+            values = [b"%06d" % (len(written) + n) + b"x" * size for n, size in enumerate(sizes)]
+            written += values
+            handed = await producer.hand_over(TOPIC, 0, entries(*values))
+            await producer.write(TOPIC, 0, entries(*values), handed=handed)
+        assert broker.stored == {0: written, 1: everything}
+        limits = [limit_bytes for _, limit_bytes in producer.limits[1:]]
+        assert len(broker.refused) == known or limits[known - 1] > largest_batch
+        assert all(limit_bytes >= largest_batch // 2 for limit_bytes in limits)
+        assert len(broker.refused) == len(limits) == len(broker.connections) - 1
+        assert len(limits) <= BATCH_BYTES.bit_length() - largest_batch.bit_length() + 1
+        await producer.stop()
+
+    asyncio.run(story())
+
+
 async def test_a_stop_waits_for_what_is_unconfirmed_no_longer_than_its_bound(
     broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,3 +451,138 @@ async def test_a_stop_before_the_start_is_no_error(broker: FakeBroker) -> None:
 async def test_writing_before_the_start_is_a_mistake(broker: FakeBroker) -> None:
     with pytest.raises(RuntimeError, match="not started"):
         await ProducerOnFakes(broker).write(TOPIC, 0, entries(b"1"))
+
+
+async def test_every_write_is_idempotent_and_confirmed_by_all_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Asked:
+        def __init__(self, **arguments: Any) -> None:
+            asked.append(arguments)
+
+        async def start(self) -> None:
+            """Connect at once."""
+
+    monkeypatch.setattr("aiokafka.AIOKafkaProducer", Asked)
+    await BatchProducer({"bootstrap_servers": "k:9092"}, compression="lz4", request_timeout_seconds=2.5).start()
+    assert [{name: each.get(name) for name in MUST_BE} for each in asked] == [MUST_BE]
+
+
+async def test_a_run_is_handed_over_without_a_wait_and_confirmed_later(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_confirm.clear()
+    handed = await producer.hand_over(TOPIC, 0, entries(b"1", b"2"))
+    assert handed is not None
+    assert not handed.confirmation.done()
+    broker.may_confirm.set()
+    await handed.confirmation
+    assert broker.stored == {0: [b"1", b"2"]}
+
+
+async def test_nothing_is_handed_over_to_a_partition_that_is_being_written(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_confirm.clear()
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    await asyncio.sleep(0)
+    assert await producer.hand_over(TOPIC, 0, entries(b"2")) is None
+    other = await producer.hand_over(TOPIC, 1, entries(b"3"))
+    assert other is not None
+    broker.may_confirm.set()
+    await asyncio.gather(writing, other.confirmation)
+    assert broker.stored == {0: [b"1"], 1: [b"3"]}
+
+
+async def test_nothing_is_handed_over_while_the_connection_is_renewed(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.answers.append(KafkaTimeoutError())
+    broker.refused_connections = 10**9
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    await asyncio.wait({writing}, timeout=0.02)
+    assert await producer.hand_over(TOPIC, 1, entries(b"2")) is None
+    broker.refused_connections = 0
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert broker.stored == {0: [b"1"]}
+
+
+async def test_more_than_one_batch_holds_is_not_handed_over(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    assert await producer.hand_over(TOPIC, 0, entries(*[b"x" * 100_000] * 10)) is None
+    assert broker.sends == []
+
+
+async def test_what_was_handed_over_is_confirmed_and_not_sent_again(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_confirm.clear()
+    run = entries(b"1", b"2")
+    handed = await producer.hand_over(TOPIC, 0, run)
+    writing = asyncio.create_task(producer.write(TOPIC, 0, run, handed=handed))
+    await asyncio.sleep(0)
+    broker.may_confirm.set()
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert broker.stored == {0: [b"1", b"2"]}
+    assert broker.sends == [(0, 2)]
+
+
+async def test_what_was_handed_over_and_failed_is_written_again(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    broker.answers.append(KafkaTimeoutError())
+    run = entries(b"1", b"2")
+    handed = await producer.hand_over(TOPIC, 0, run)
+    await asyncio.wait_for(producer.write(TOPIC, 0, run, handed=handed), BOUND_SECONDS)
+    assert broker.stored == {0: [b"1", b"2"]}
+    assert broker.sends == [(0, 2), (1, 2)]
+
+
+async def test_after_a_message_that_was_too_large_the_next_write_goes_through_a_new_connection(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_value = 100
+    await producer.write(TOPIC, 0, entries(b"x" * 60, b"y" * 60))
+    assert broker.sends == [(0, 2), (1, 1), (1, 1)], "aiokafka leaves a hole in the sequence numbers of the first one"
+
+
+async def test_repeated_writes_are_known_by_topic_and_by_partition(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.answers.append(KafkaTimeoutError())
+    broker.refused_connections = 10**9
+    writing = asyncio.create_task(producer.write(TOPIC, 1, entries(b"1")))
+    await asyncio.wait({writing}, timeout=0.02)
+    seen = [producer.repeats(TOPIC), producer.repeats(TOPIC, 1), producer.repeats(TOPIC, 0), producer.repeats("a")]
+    assert [*seen, producer.repeats("z")] == [True, True, False, False, False]
+    broker.refused_connections = 0
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert not producer.repeats(TOPIC)
+
+
+async def test_a_write_that_is_given_up_holds_nothing_any_more(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    broker.largest_value = 100
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200)))
+    await asyncio.wait({writing}, timeout=0.05)
+    held = producer.hold_reason
+    writing.cancel()
+    await asyncio.wait({writing})
+    assert held is not None
+    assert producer.hold_reason is None
+
+
+async def test_a_connection_that_fails_is_closed_and_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    effects: list[str] = []
+
+    class Failing:
+        def __init__(self, **_arguments: Any) -> None:
+            """Connect to nothing yet."""
+
+        async def start(self) -> None:
+            effects.append("started")
+            raise KafkaConnectionError
+
+        async def stop(self) -> None:
+            effects.append("stopped")
+
+    monkeypatch.setattr("aiokafka.AIOKafkaProducer", Failing)
+    with pytest.raises(KafkaUnreachableError):
+        await BatchProducer({}).start()
+    assert effects == ["started", "stopped"]

@@ -23,6 +23,7 @@ class Reason(StrEnum):
 class Lanes:
     lanes_in_flight: int = 2
     bytes_in_hand: int = 700
+    batch_limit_bytes: int = 900
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
@@ -85,7 +86,8 @@ def test_lanes_and_the_breaker_are_looked_at_when_they_are_scraped() -> None:
     metrics.watch(Lanes, lanes=4)
     metrics.breaker.watch(breaker)
     breaker.note(records=100, bad=3)
-    assert [value(registry, name) for name in ("lanes", "lanes_in_flight", "in_hand_bytes")] == [4, 2, 700]
+    names = ("lanes", "lanes_in_flight", "in_hand_bytes", "batch_limit_bytes")
+    assert [value(registry, name) for name in names] == [4, 2, 700, 900]
     assert registry.get_sample_value("onesignal_pipeline_breaker_share_ratio") == 0.03
     assert registry.get_sample_value("onesignal_pipeline_breaker_limit_ratio") == 0.05
 

@@ -35,6 +35,13 @@ def test_stored_dead_letters_are_counted_by_stage_and_reason(registry: Collector
     assert value(registry, "dead_letters_total", stage="processor", reason="not_json") == 3
 
 
+def test_the_size_of_batches_that_holds_now_is_shown_for_each_topic(registry: CollectorRegistry) -> None:
+    metrics = StreamMetrics(registry)
+    metrics.batches_limited("segment.records", 50_000)
+    metrics.batches_limited("segment.records", 25_000)
+    assert value(registry, "write_batch_limit_bytes", topic="segment.records") == 25_000
+
+
 def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
     metrics = StreamMetrics(registry)
     metrics.built(role="processor", version="1.2.3")
@@ -48,7 +55,7 @@ def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
 
 
 def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegistry) -> None:
-    known = {"partitions": 2.0, "in_hand": 3.0, "limit": 20.0, "idle": 4.0, "ready": 0.0, "retrying": 1.0}
+    known = {"partitions": 2.0, "in_hand": 3.0, "limit": 20.0, "idle": 4.0, "stuck": 2.5, "ready": 0.0, "retrying": 1.0}
     lags = [PartitionLag(partition=7, messages=5, seconds=1.5)]
     holds = {HoldReason.BREAKER}
     StreamMetrics(registry).watch(
@@ -57,13 +64,14 @@ def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegis
         in_hand=lambda: known["in_hand"],
         in_hand_limit=lambda: known["limit"],
         seconds_since_progress=lambda: known["idle"],
+        stuck_seconds=lambda: known["stuck"],
         ready=lambda: known["ready"],
         retrying=lambda: known["retrying"],
         holds=lambda: holds,
     )
     names = ("assigned_partitions", "messages_in_hand", "messages_in_hand_limit", "seconds_since_progress", "ready")
     assert [value(registry, name) for name in names] == [2, 3, 20, 4, 0]
-    assert value(registry, "retrying") == 1
+    assert (value(registry, "retrying"), value(registry, "stuck_seconds")) == (1, 2.5)
     assert value(registry, "consumer_lag_messages", partition="7") == 5
     assert value(registry, "consumer_lag_seconds", partition="7") == 1.5
     assert {reason: value(registry, "holding", reason=reason.value) for reason in HoldReason} == {

@@ -6,14 +6,24 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import IllegalGenerationError, KafkaConnectionError
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaConnectionError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from pipeline.kafka.errors import KafkaUnreachableError
+from pipeline.kafka.groups import KnownSource
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
-from pipeline.stream.fetching import ConsumerThread, Positions
+from pipeline.stream.fetch_waits import FetchWaits
+from pipeline.stream.fetching import Fetching, Positions
 from pipeline.stream.ledger import Position, TopicPartition
 
 if TYPE_CHECKING:
@@ -63,7 +73,8 @@ class LiveLog:
 async def reposition(log: LiveLog) -> Positions:
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: log, app=SimpleNamespace(conf=SimpleNamespace(id="g")))
     thread.epoch = 0
-    return await ConsumerThread._reposition(thread)
+    thread._waits = FetchWaits(0.0, now=lambda: 0.0)
+    return await Fetching.reposition(thread)
 
 
 async def test_a_log_that_others_write_and_commit_while_positions_are_asked_for_has_lost_nothing() -> None:
@@ -89,7 +100,7 @@ async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_u
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.05)
-    thread = ConsumerThread.__new__(ConsumerThread)
+    thread = Fetching.__new__(Fetching)
     thread.thread_loop = asyncio.get_running_loop()
     stored: list[str] = []
     next_try = asyncio.Event()
@@ -111,7 +122,7 @@ async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_u
 
 
 async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -> None:
-    thread = ConsumerThread.__new__(ConsumerThread)
+    thread = Fetching.__new__(Fetching)
     thread.thread_loop = asyncio.get_running_loop()
     asked = asyncio.Event()
 
@@ -135,7 +146,7 @@ async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", fails)
     with pytest.raises(KafkaUnreachableError, match="start again when it does"):
-        await ConsumerThread.__new__(ConsumerThread).on_start()
+        await Fetching.__new__(Fetching).on_start()
 
 
 @pytest.mark.parametrize(("generation", "sent"), [(3, True), (4, False), (-1, False)])
@@ -149,7 +160,7 @@ async def test_a_commit_is_sent_only_in_the_generation_whose_positions_it_contin
         asked.append(offsets)
 
     coordinator = SimpleNamespace(generation=3, _do_commit_offsets=send)
-    thread = ConsumerThread.__new__(ConsumerThread)
+    thread = Fetching.__new__(Fetching)
     thread._generation = 3
     thread._keep_commits_in_their_generation(coordinator)
     coordinator.generation = generation
@@ -160,7 +171,74 @@ async def test_a_commit_is_sent_only_in_the_generation_whose_positions_it_contin
 
 async def test_without_a_generation_nothing_is_committed_even_if_none_was_known_before() -> None:
     coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=None)
-    thread = ConsumerThread.__new__(ConsumerThread)
+    thread = Fetching.__new__(Fetching)
     thread._keep_commits_in_their_generation(coordinator)
     with pytest.raises(IllegalGenerationError):
         await coordinator._do_commit_offsets("assignment", "offsets")
+
+
+def consumer_of(commits: list[Any], *, error: Exception | None = None) -> Any:
+    """Return a thread whose consumer has the partition and keeps what is committed, or raises."""
+
+    async def commit(offsets: object) -> None:
+        if error is not None:
+            raise error
+        commits.append(offsets)
+
+    thread: Any = Fetching.__new__(Fetching)
+    consumer = SimpleNamespace(assignment=lambda: {PLACE}, commit=commit)
+    thread._ensure_consumer = lambda: consumer
+    source = KnownSource(partitions=1, begun=frozenset(), identity=b"\x01\x02")
+    thread.transport = SimpleNamespace(options=SimpleNamespace(source=source))
+    return thread
+
+
+async def test_every_commit_says_which_topic_it_is_of() -> None:
+    commits: list[Any] = []
+    assert await consumer_of(commits).store({PLACE: 7})
+    assert commits == [{PLACE: (7, "topic-id=0102")}]
+
+
+async def test_nothing_is_committed_of_partitions_that_are_not_assigned() -> None:
+    commits: list[Any] = []
+    assert not await consumer_of(commits).store({PLACE: 7, TopicPartition("segment.records", 1): 3})
+    assert commits == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConsumerStoppedError(), CommitFailedError(), IllegalStateError(), KafkaConnectionError()],
+)
+async def test_a_commit_that_the_broker_did_not_confirm_is_not_stored(error: Exception) -> None:
+    assert not await consumer_of([], error=error).store({PLACE: 7})
+
+
+async def test_a_commit_that_is_refused_for_good_is_a_fault() -> None:
+    with pytest.raises(GroupAuthorizationFailedError):
+        await consumer_of([], error=GroupAuthorizationFailedError("g")).store({PLACE: 7})
+
+
+def test_the_consumer_reads_what_is_committed_and_neither_commits_nor_resets_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aiokafka.AIOKafkaConsumer", lambda **arguments: arguments)
+    thread: Any = Fetching.__new__(Fetching)
+    thread.app = SimpleNamespace(conf=SimpleNamespace(id="group"))
+    transport = SimpleNamespace(options=SimpleNamespace(consumer={"max_poll_records": 5}))
+    assert thread._create_worker_consumer(transport) == {
+        "group_id": "group",
+        "partition_assignment_strategy": [RoundRobinPartitionAssignor],
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "max_poll_records": 5,
+    }
+
+
+async def test_each_repositioning_is_an_epoch_and_a_generation_of_its_own() -> None:
+    log = LiveLog(grows_by=0, committed=0)
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: log, app=SimpleNamespace(conf=SimpleNamespace(id="g")))
+    thread.epoch, thread._generation = 4, -1
+    thread._waits = FetchWaits(0.0, now=lambda: 0.0)
+    assert (await Fetching.reposition(thread)).epoch == 5
+    assert (thread.epoch, thread._generation) == (5, 3)

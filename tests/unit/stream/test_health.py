@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
-from tests.fakes.stream import FakeState
+from pipeline.stream.health import Health, Progress, Undone, judge_liveness, judge_readiness
+from tests.fakes.stream import TOPIC, FakeState
 
 
 class Clock:
@@ -14,28 +14,85 @@ class Clock:
         return self.now
 
 
+ONE, OTHER = (TOPIC, 1), (TOPIC, 2)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def progress(clock: Clock) -> Progress:
+    return Progress(now=clock)
+
+
 @pytest.mark.parametrize(
-    ("lag", "on_purpose", "broker", "idle", "alive", "says"),
+    ("messages", "on_purpose", "broker", "idle", "alive", "says"),
     [
         (0, False, True, 10_000.0, True, "nothing waits"),
         (5, False, True, 59.0, True, "working, last progress 59 s ago"),
         (5, True, True, 61.0, True, "waiting on purpose"),
         (5, False, False, 61.0, True, "a restart would not help"),
-        (5, False, True, 61.0, False, "5 messages wait and nothing was committed for 61 s: stuck"),
+        (
+            5,
+            False,
+            True,
+            61.0,
+            False,
+            "5 messages wait in partition 1, and nothing of it was committed for 61 s",
+        ),
         (5, False, True, 60.0, False, "stuck"),
     ],
 )
 def test_a_worker_is_alive_unless_work_lies_undone_without_a_known_reason(
-    *, lag: int, on_purpose: bool, broker: bool, idle: float, alive: bool, says: str
+    *,
+    messages: int,
+    on_purpose: bool,
+    broker: bool,
+    idle: float,
+    alive: bool,
+    says: str,
+    clock: Clock,
+    progress: Progress,
 ) -> None:
+    for _ in range(2):
+        progress.look({ONE: Undone(7, messages)}, ())
+    clock.now += idle
     health = judge_liveness(
-        lag=lag,
-        waits_on_purpose=on_purpose,
-        broker_answers=broker,
-        seconds_without_progress=idle,
-        stall_timeout_seconds=60.0,
+        progress=progress, waits_on_purpose=on_purpose, broker_answers=broker, stall_timeout_seconds=60.0
     )
     assert (health.ok, says in health.detail) == (alive, True)
+
+
+def test_a_partition_that_is_stuck_is_noticed_while_the_others_go_on(clock: Clock, progress: Progress) -> None:
+    for second in range(100):
+        progress.look({ONE: Undone(7, 3), OTHER: Undone(second, 50)}, ())
+        clock.now += 1
+    assert (progress.slowest(), progress.seconds_without(), progress.seconds_stuck()) == (ONE, 100, 100)
+
+
+def test_a_partition_that_waits_on_purpose_is_excused_and_no_other(clock: Clock, progress: Progress) -> None:
+    for _ in range(100):
+        progress.look({ONE: Undone(7, 3), OTHER: Undone(9, 50)}, {ONE})
+        clock.now += 1
+    assert (progress.slowest(), progress.seconds_stuck()) == (OTHER, 100)
+    progress.look({ONE: Undone(7, 3)}, ())
+    assert (progress.slowest(), progress.seconds_without(), progress.seconds_stuck()) == (ONE, 100, 1)
+
+
+def test_time_counts_from_when_something_waits_and_not_from_its_own(clock: Clock, progress: Progress) -> None:
+    progress.look({ONE: Undone(7, 0)}, ())
+    clock.now += 1_000
+    progress.look({ONE: Undone(7, 0)}, ())
+    assert (progress.slowest(), progress.seconds_without()) == (None, 0)
+    progress.look({ONE: Undone(7, 1)}, ())
+    clock.now += 5
+    assert (progress.slowest(), progress.seconds_without()) == (ONE, 5)
+    progress.look({ONE: Undone(8, 1)}, ())
+    assert progress.seconds_without() == 0
+    progress.look({}, ())
+    assert progress.slowest() is None
 
 
 @pytest.mark.parametrize(
@@ -54,16 +111,6 @@ def test_the_first_reason_that_keeps_events_from_flowing_is_told(
 ) -> None:
     state = FakeState(hold_reason=hold, retrying=retrying)
     assert judge_readiness(stopping=stopping, fault=fault, joined=joined, state=state) == expected
-
-
-def test_progress_is_counted_from_the_last_time_something_was_done() -> None:
-    clock = Clock()
-    progress = Progress(now=clock)
-    clock.now += 5
-    assert progress.seconds_without() == 5
-    progress.made()
-    clock.now += 2
-    assert progress.seconds_without() == 2
 
 
 def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.stream.ledger import Ledger, Position, TopicPartition
-from tests.fakes.stream import messages, place
+from tests.fakes.stream import FakeMessage, messages, place
 
 
 class Settled:
@@ -227,3 +227,24 @@ def test_the_oldest_in_hand_is_the_first_that_is_not_settled_in_order(ledger: Le
     ledger.deliver(place(), messages(2)).acknowledge()
     assert ledger.oldest_in_hand(place()) is first[0]
     assert ledger.oldest_in_hand(place(5)) is None
+
+
+def test_an_assignment_ends_the_one_before_it(ledger: Ledger) -> None:
+    ledger.deliver(place(), messages(0, 1)).acknowledge()
+    ledger.assign({place(1): Position(offset=5, committed=True)})
+    assert ledger.places() == {place(1)}
+    assert committable(ledger) == {}
+
+
+def test_bytes_count_as_in_hand_until_their_messages_are_settled_in_order(ledger: Ledger) -> None:
+    def run(offset: int, key: bytes | None, value: bytes | None) -> list[FakeMessage]:
+        return [FakeMessage(offset=offset, key=key, value=value)]
+
+    first = ledger.deliver(place(), run(0, b"u-1", b"12345"))
+    second = ledger.deliver(place(), [*run(1, None, b"12"), *run(2, b"u", None)])
+    assert ledger.bytes_of(place()) == 11
+    second.acknowledge()
+    assert ledger.bytes_of(place()) == 11
+    first.acknowledge()
+    assert ledger.bytes_of(place()) == 0
+    assert ledger.bytes_of(place(9)) == 0

@@ -8,7 +8,8 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.stream.prerequisites import LAST_RETRY_SECONDS, PrerequisiteAwayError, PrerequisitesFirst
+from pipeline.stream.needs import LAST_RETRY_SECONDS, Needs, PrerequisiteAwayError
+from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual
 
@@ -34,6 +35,7 @@ class FakeSchemas:
     """Knows what was looked up. The value of a message is its schema's name; ``all_need`` is what any batch needs."""
 
     words = "schemas"
+    hold = HoldReason.SCHEMA_REGISTRY_AWAY
 
     def __init__(self) -> None:
         self.all_need: set[bytes] = set()
@@ -66,7 +68,7 @@ class Scene:
     def __init__(self) -> None:
         self.work = FakeWork()
         self.schemas = FakeSchemas()
-        self.first = PrerequisitesFirst(self.work, self.schemas, hold=HoldReason.SCHEMA_REGISTRY_AWAY)
+        self.first = PrerequisitesFirst(self.work, Needs(self.schemas))
         self.running = asyncio.ensure_future(self.first.run())
 
     def accepted(self) -> list[bytes | None]:

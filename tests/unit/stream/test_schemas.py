@@ -11,7 +11,7 @@ from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
-from pipeline.stream.prerequisites import PrerequisiteAwayError
+from pipeline.stream.needs import PrerequisiteAwayError
 from pipeline.stream.schemas import SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
 from tests.fakes.stream import FakeMessage
 from tests.fakes.virtual_time import run_virtual

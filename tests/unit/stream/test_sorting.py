@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipeline.core.content import Content
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
-from pipeline.stream.sorting import SortedBatch, sort_batch
+from pipeline.stream.sorting import SortedBatch, sort_batch, sum_of
 from tests.builders import STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import PlainCatalogue, PlainTrackedUsers
@@ -19,6 +22,10 @@ rules:
   - {name: shadow, when: {action: sent}, then: drop, shadow: true}
   - {name: cheap, when: {category: delivery}, then: tracked_only}
 """
+
+DROPPING = (
+    "rules: [{name: shadow, when: {action: clicked}, then: drop, shadow: true}, {when: {action: sent}, then: drop}]"
+)
 
 
 class PlainMemory:
@@ -63,6 +70,27 @@ def sorted_by(memory: PlainMemory, *events: dict[str, Any] | None) -> SortedBatc
     return sort_batch(batch(*events), policy, memory=memory)
 
 
+def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None:
+    run = [
+        FakeMessage(offset=offset, value=encode(event("clicked", user)), timestamp=STORED_AT, key=b"another")
+        for offset, user in ((41, "u-1"), (47, "u-2"))
+    ]
+    records = sort_batch(UnsettledBatch(run), Policy()).records
+    assert [(each.key, each.timestamp_ms, each.headers) for each in records] == [
+        (
+            user,
+            None,
+            [
+                ("format-version", b"1"),
+                ("source-partition", b"0"),
+                ("source-offset", offset),
+                ("rules-version", Policy().version.encode()),
+            ],
+        )
+        for user, offset in ((b"u-1", b"41"), (b"u-2", b"47"))
+    ]
+
+
 def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
     memory = PlainMemory()
     found = sorted_by(memory, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
@@ -80,7 +108,7 @@ def test_rules_are_counted_by_their_names_and_users_noted_once_an_event() -> Non
     assert rules.dropped == {"cheap": 2}
     assert rules.shadowed == {"shadow": 2}
     assert memory.noted == [("shadow", b"u-1"), ("dropped", b"u-2"), ("shadow", b"u-2"), ("dropped", b"u-2")]
-    assert found.tally.dropped.total() == 3
+    assert sum(found.tally.dropped.values()) == 3
 
 
 def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> None:
@@ -92,6 +120,14 @@ def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> No
     assert learnt.name == "new-year"
     assert found.tally.filled == 1
     assert b'"message_name":"new-year"' in found.records[0].value  # type: ignore[operator]
+
+
+@given(st.lists(st.lists(st.sampled_from(["clicked", "sent", "received", "nonsense", None]), min_size=1), min_size=1))
+def test_the_tallies_of_batches_add_up_to_the_one_of_all_their_messages(kinds: list[list[str | None]]) -> None:
+    policy = Policy(rules=parse_rules(DROPPING, filename="rules.yaml"))
+    runs = [[None if kind is None else event(kind) for kind in run] for run in kinds]
+    parts = [sort_batch(batch(*run), policy).tally for run in runs]
+    assert sum_of(parts) == sort_batch(batch(*(each for run in runs for each in run)), policy).tally
 
 
 def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:

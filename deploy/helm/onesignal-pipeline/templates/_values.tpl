@@ -71,5 +71,8 @@
 {{- end }}
 {{- /* The message catalogue holds about 100 MB at the most. */}}
 {{- $catalogue := ternary 100000000 0 (eq (toString (get .values.settings "PIPELINE_MESSAGE_CATALOGUE")) "true") }}
-{{- add 100000000 $users $catalogue (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) (mul (add $hand $poll) $message))) }}
+{{- $bytes := get .values.settings "PIPELINE_MAX_BYTES_IN_HAND" | default 4194304 | int64 }}
+{{- $waiting := min (mul (add $hand $poll) $message) (add $bytes $fetch (mul (add $hand $poll) 500)) }}
+{{- $records := ternary (mul $poll (add $message 500)) 0 (eq .key "processor") }}
+{{- add 100000000 $users $catalogue (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
 {{- end }}

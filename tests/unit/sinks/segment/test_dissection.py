@@ -79,6 +79,64 @@ def test_halves_are_tried_when_a_request_is_too_large() -> None:
     assert numbers(rest.part) == [4, 5, 6, 7]
 
 
+def test_a_body_that_was_too_large_is_cured_when_all_of_it_is_accepted_in_smaller_ones() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(10, 18)),)), breaker())
+    whole = rest.part.body_bytes
+    rest.refused(TOO_LARGE)
+    half = rest.part.body_bytes
+    rest.refused(TOO_LARGE)
+    seen = []
+    for _ in range(3):
+        rest.accepted()
+        seen.append(rest.cured_bytes)
+    assert (seen, whole > half) == ([None, half, half], True)
+    assert numbers(rest.part) == []
+
+
+def test_a_record_that_is_too_large_alone_explains_the_refusals_before_it() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(64)),)), breaker())
+    taken_apart(rest, {37}, reason=TOO_LARGE)
+    assert letters_of(rest) == [(37, "too_large")]
+    assert rest.cured_bytes is None
+
+
+def test_a_record_that_is_refused_for_itself_got_through_what_refuses_sizes() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(10, 18)),)), breaker())
+    taken_apart(rest, {12}, most_records=4)
+    assert letters_of(rest) == [(12, "refused")]
+    assert rest.cured_bytes == Flight(runs=(run_of(0, *range(10, 18)),)).body_bytes
+
+
+def test_what_is_given_up_or_tried_again_as_a_whole_cures_nothing() -> None:
+    given_up, again = (Dissection(Flight(runs=(run_of(0, 1, 2), run_of(1, 3, 4))), breaker()) for _ in range(2))
+    for rest in (given_up, again):
+        rest.refused(TOO_LARGE)
+    given_up.forget([(TOPIC, 0)])
+    again.rejoin()
+    for rest in (given_up, again):
+        while rest.part.runs:
+            rest.accepted()
+            rest.tidy()
+        assert rest.cured_bytes is None
+
+
+def test_the_next_part_is_cut_to_a_limit_and_keeps_its_order() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, *range(10, 15)), run_of(1, *range(15, 20)))), breaker())
+    limit = Flight(runs=(run_of(0, *range(10, 14)),)).body_bytes
+    parts = []
+    while rest.part.runs:
+        rest.cut(limit)
+        assert rest.part.body_bytes <= limit
+        parts.append(numbers(rest.accepted()))
+    assert parts == [[10, 11, 12], [13, 14], [15, 16, 17], [18, 19]]
+
+
+def test_one_record_is_not_cut() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 1, 2),)), breaker())
+    rest.cut(1)
+    assert numbers(rest.part) == [1]
+
+
 def test_quarters_are_tried_when_a_record_is_at_fault() -> None:
     rest = Dissection(Flight(runs=(run_of(0, *range(9)),)), breaker())
     rest.refused(REFUSED)
@@ -191,6 +249,29 @@ def test_the_part_under_way_stays_first_when_nothing_is_left_of_it() -> None:
     assert rest.part.runs == ()
     assert rest.accepted().runs == ()
     assert numbers(rest.part) == [1]
+
+
+def test_a_verdict_that_was_final_for_a_forgotten_partition_makes_no_other_one_final() -> None:
+    rest = Dissection(Flight(runs=(run_of(0, 0), run_of(1, 1, 2, 3))), breaker())
+    rest.refused(REFUSED)
+    rest.refused(REFUSED)
+    assert numbers(rest.accepted()) == [1]
+    rest.forget([(TOPIC, 0)])
+    rest.refused(REFUSED)
+    assert letters_of(rest) == [(2, "refused")]
+    rest.rejoin()
+    assert numbers(rest.part) == [2, 3]
+    assert letters_of(rest) == []
+
+
+def test_the_breaker_is_told_of_every_record_of_a_flight_once() -> None:
+    shared = breaker()
+    taken_apart(rest := Dissection(Flight(runs=(run_of(0, 0, 1, 2, letters=(9,)),)), shared), {1})
+    assert rest.may_be_stored()
+    assert rest.may_be_stored()
+    assert shared.share == 2 / 4
+    Dissection(Flight(runs=(run_of(0, *range(4)),)), shared).accepted()
+    assert shared.share == 2 / 8
 
 
 def test_what_the_breaker_has_allowed_is_not_asked_again() -> None:

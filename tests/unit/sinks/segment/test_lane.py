@@ -3,25 +3,29 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.kafka.headers import FORMAT_VERSION
 from pipeline.sinks.segment.actions import Acknowledge, Action, Send, Store, Wait
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.lane import Lane
-from pipeline.sinks.segment.packing import PackingLimits
+from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
+from pipeline.sinks.segment.request import ENVELOPE_BYTES
 from pipeline.sinks.segment.retry import Done, Hold, Refuse, Retry
-from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
+from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REFUSE = Refuse(reason=SegmentRejectReason.REFUSED, advice="Segment answered 400: look")
+TOO_LARGE = Refuse(reason=SegmentRejectReason.TOO_LARGE, advice="Segment answered 413: look")
 HOLD = Hold(after_seconds=60.0, advice="check the key")
 P0, P1, P2 = (TOPIC, 0), (TOPIC, 1), (TOPIC, 2)
 
 
-def lane(*, max_records: int = 3, breaker: Breaker | None = None) -> Lane:
-    limits = PackingLimits(max_bytes=40_000, max_records=max_records)
+def lane(*, max_records: int = 3, breaker: Breaker | None = None, learnt: LearntLimits | None = None) -> Lane:
+    limits = learnt or LearntLimits(PackingLimits(max_bytes=40_000, max_records=max_records))
     made = breaker or Breaker(BreakerLimits())
     return Lane(limits=limits, flush_interval_seconds=1.0, breaker=made, hold_seconds=60.0)
 
@@ -57,24 +61,24 @@ def test_an_empty_lane_waits_without_end() -> None:
 
 def test_a_record_waits_no_longer_than_the_flush_interval() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=10.0)
-    machine.accept(batch(0, B), now=10.9)
+    machine.accept(batch(0, A), since=10.0)
+    machine.accept(batch(0, B), since=10.9)
     assert act(machine, now=10.5) == Wait(until=11.0)
     assert sent(act(machine, now=11.0)) == [A, B]
 
 
 def test_a_full_request_leaves_at_once() -> None:
     machine = lane()
-    machine.accept(batch(0, A, B), now=0.0)
-    machine.accept(batch(1, C, D), now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
+    machine.accept(batch(1, C, D), since=0.0)
     assert sent(act(machine)) == [A, B, C]
 
 
 def test_the_next_request_leaves_when_the_one_before_is_settled() -> None:
     machine = lane()
     first, second = batch(0, A, B), batch(1, C, D)
-    machine.accept(first, now=0.0)
-    machine.accept(second, now=0.0)
+    machine.accept(first, since=0.0)
+    machine.accept(second, since=0.0)
     act(machine)
     assert act(machine, now=99.0) == Wait(until=math.inf)
     machine.answered(Done(), now=99.0)
@@ -86,9 +90,9 @@ def test_the_next_request_leaves_when_the_one_before_is_settled() -> None:
 
 def test_a_retry_sends_the_same_records_before_anything_else() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     assert sent(act(machine, now=1.0)) == [A]
-    machine.accept(batch(0, B, C, D), now=1.0)
+    machine.accept(batch(0, B, C, D), since=1.0)
     machine.answered(Retry(after_seconds=4.0), now=2.0)
     assert machine.backing_off
     assert act(machine, now=2.0) == Wait(until=6.0)
@@ -100,7 +104,7 @@ def test_a_retry_sends_the_same_records_before_anything_else() -> None:
 
 def test_a_lane_is_retrying_from_the_first_failure_until_its_flight_is_settled() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     act(machine, now=1.0)
     seen = [machine.retrying]
     machine.answered(Retry(after_seconds=4.0), now=2.0)
@@ -114,7 +118,7 @@ def test_a_lane_is_retrying_from_the_first_failure_until_its_flight_is_settled()
 
 def test_attempts_are_counted_for_each_flight() -> None:
     machine = lane(max_records=1)
-    machine.accept(batch(0, A, B), now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
     attempts = []
     for decision in (Retry(after_seconds=0.0), Done(), Done()):
         action = act(machine)
@@ -126,7 +130,7 @@ def test_attempts_are_counted_for_each_flight() -> None:
 
 def test_nothing_is_sent_before_the_end_of_a_pause() -> None:
     machine = lane()
-    machine.accept(batch(0, A, B, C), now=0.0)
+    machine.accept(batch(0, A, B, C), since=0.0)
     assert act(machine, now=0.0, not_before=5.0) == Wait(until=5.0)
     assert machine.next_move_at(not_before=5.0) == 5.0
     act(machine, now=5.0, not_before=5.0)
@@ -136,7 +140,7 @@ def test_nothing_is_sent_before_the_end_of_a_pause() -> None:
 
 def test_a_hold_is_over_when_the_answer_changes() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     act(machine, now=1.0)
     machine.answered(HOLD, now=1.0)
     assert hold_of(machine) is HOLD
@@ -152,10 +156,25 @@ def test_a_hold_is_over_when_the_answer_changes() -> None:
     assert hold_of(machine) is None
 
 
+def test_a_hold_is_over_when_a_part_of_its_flight_is_accepted() -> None:
+    machine = lane(max_records=4)
+    machine.accept(batch(0, A, B, C, D), since=0.0)
+    act(machine)
+    machine.answered(REFUSE, now=0.0)
+    assert sent(act(machine)) == [A]
+    machine.answered(HOLD, now=0.0)
+    assert hold_of(machine) == HOLD
+    assert sent(act(machine, now=60.0)) == [A]
+    machine.answered(Done(), now=60.0)
+    assert hold_of(machine) is None
+    assert machine.holds == frozenset()
+    assert sent(act(machine, now=60.0)) == [B]
+
+
 def test_a_batch_with_a_reject_is_settled_when_the_dead_letter_is_stored() -> None:
     machine = lane()
     mixed = batch(0, A, BAD, B)
-    machine.accept(mixed, now=0.0)
+    machine.accept(mixed, since=0.0)
     assert sent(act(machine, now=1.0)) == [A, B]
     machine.answered(Done(), now=1.0)
     storing = act(machine, now=1.0)
@@ -171,7 +190,7 @@ def test_a_batch_with_a_reject_is_settled_when_the_dead_letter_is_stored() -> No
 def test_a_batch_of_rejects_needs_no_request() -> None:
     machine = lane()
     bad = batch(0, BAD, None)
-    machine.accept(bad, now=0.0)
+    machine.accept(bad, since=0.0)
     storing = act(machine, now=1.0)
     assert isinstance(storing, Store)
     assert [letter.reason for letter in storing.letters] == ["not_json", "tombstone"]
@@ -182,8 +201,8 @@ def test_a_batch_of_rejects_needs_no_request() -> None:
 def test_a_good_batch_is_not_kept_waiting_by_anothers_dead_letters() -> None:
     machine = lane()
     good = batch(0, A)
-    machine.accept(good, now=0.0)
-    machine.accept(batch(1, BAD), now=0.0)
+    machine.accept(good, since=0.0)
+    machine.accept(batch(1, BAD), since=0.0)
     act(machine, now=1.0)
     machine.answered(Done(), now=1.0)
     assert machine.next_move_at(not_before=0.0) == 0.0
@@ -193,7 +212,7 @@ def test_a_good_batch_is_not_kept_waiting_by_anothers_dead_letters() -> None:
 
 def test_dead_letters_that_were_interrupted_are_stored_again() -> None:
     machine = lane()
-    machine.accept(batch(0, BAD), now=0.0)
+    machine.accept(batch(0, BAD), since=0.0)
     first = act(machine, now=1.0)
     machine.interrupted(now=1.0)
     assert machine.next_move_at(not_before=0.0) == 0.0
@@ -202,14 +221,14 @@ def test_dead_letters_that_were_interrupted_are_stored_again() -> None:
 
 def test_draining_waits_for_nothing() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     machine.draining = True
     assert sent(act(machine, now=0.0)) == [A]
 
 
 def test_a_lane_moves_while_something_is_under_way() -> None:
     machine = lane()
-    machine.accept(batch(0, A, BAD), now=0.0)
+    machine.accept(batch(0, A, BAD), since=0.0)
     act(machine, now=1.0)
     assert machine.in_flight
     assert machine.next_move_at(not_before=9.0) == 0.0
@@ -223,11 +242,11 @@ def test_a_lane_moves_while_something_is_under_way() -> None:
 
 def test_withdrawing_leaves_the_request_under_way_alone() -> None:
     machine = lane()
-    machine.accept(batch(0, A, B), now=0.0)
-    machine.accept(batch(1, C), now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
+    machine.accept(batch(1, C), since=0.0)
     act(machine)
-    machine.accept(batch(0, D), now=0.0)
-    machine.accept(batch(1, E), now=0.0)
+    machine.accept(batch(0, D), since=0.0)
+    machine.accept(batch(1, E), since=0.0)
     machine.withdraw([P0])
     assert machine.carries([P0])
     machine.answered(Done(), now=0.0)
@@ -240,8 +259,8 @@ def test_withdrawing_leaves_the_request_under_way_alone() -> None:
 def test_what_is_settled_and_not_acknowledged_is_forgotten_too() -> None:
     machine = lane()
     kept = batch(1, B)
-    machine.accept(batch(0, A), now=0.0)
-    machine.accept(kept, now=0.0)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(kept, since=0.0)
     act(machine, now=1.0)
     machine.answered(Done(), now=1.0)
     assert machine.forget([P0]) == 0
@@ -250,22 +269,22 @@ def test_what_is_settled_and_not_acknowledged_is_forgotten_too() -> None:
 
 def test_what_comes_of_a_partition_that_is_leaving_does_not_overtake_what_was_withdrawn() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     machine.withdraw([P0])
-    machine.accept(batch(0, B), now=0.0)
+    machine.accept(batch(0, B), since=0.0)
     assert act(machine, now=9.0) == Wait(until=math.inf)
     assert machine.forget([P0]) == 2
-    machine.accept(batch(0, A), now=9.0)
+    machine.accept(batch(0, A), since=9.0)
     assert sent(act(machine, now=10.0)) == [A]
 
 
 def test_forgetting_takes_a_partition_out_of_the_flight_and_keeps_the_rest_first_in_line() -> None:
     machine = lane()
     kept = batch(1, C)
-    machine.accept(batch(0, A, B), now=0.0)
-    machine.accept(kept, now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
+    machine.accept(kept, since=0.0)
     act(machine)
-    machine.accept(batch(1, D), now=0.0)
+    machine.accept(batch(1, D), since=0.0)
     assert machine.forget([P0]) == 2
     machine.interrupted(now=0.5)
     again = act(machine, now=0.5)
@@ -278,8 +297,8 @@ def test_forgetting_takes_a_partition_out_of_the_flight_and_keeps_the_rest_first
 def test_an_answer_that_comes_after_all_acknowledges_nothing_that_was_forgotten() -> None:
     machine = lane()
     kept = batch(1, C)
-    machine.accept(batch(0, A, B), now=0.0)
-    machine.accept(kept, now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
+    machine.accept(kept, since=0.0)
     act(machine)
     machine.forget([P0])
     machine.answered(Done(), now=0.0)
@@ -289,7 +308,7 @@ def test_an_answer_that_comes_after_all_acknowledges_nothing_that_was_forgotten(
 
 def test_forgetting_everything_ends_the_backoff_and_the_hold() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     act(machine, now=1.0)
     machine.answered(HOLD, now=1.0)
     assert machine.forget([P0, P2]) == 1
@@ -300,7 +319,7 @@ def test_forgetting_everything_ends_the_backoff_and_the_hold() -> None:
 def test_a_flight_that_was_forgotten_while_it_was_under_way_ends_at_rest() -> None:
     interrupted, refused = lane(), lane()
     for machine in (interrupted, refused):
-        machine.accept(batch(0, A), now=0.0)
+        machine.accept(batch(0, A), since=0.0)
         act(machine, now=1.0)
         machine.forget([P0])
     interrupted.interrupted(now=1.0)
@@ -311,7 +330,7 @@ def test_a_flight_that_was_forgotten_while_it_was_under_way_ends_at_rest() -> No
 
 def test_forgetting_after_half_a_batch_was_accepted_counts_only_the_rest() -> None:
     machine = lane(max_records=2)
-    machine.accept(batch(0, A, B, C), now=0.0)
+    machine.accept(batch(0, A, B, C), since=0.0)
     act(machine)
     machine.answered(Done(), now=0.0)
     assert machine.forget([P0]) == 1
@@ -320,7 +339,7 @@ def test_forgetting_after_half_a_batch_was_accepted_counts_only_the_rest() -> No
 
 def test_forgotten_dead_letters_are_not_stored() -> None:
     machine = lane()
-    machine.accept(batch(0, A, BAD), now=0.0)
+    machine.accept(batch(0, A, BAD), since=0.0)
     act(machine, now=1.0)
     machine.answered(Done(), now=1.0)
     assert machine.forget([P0]) == 1
@@ -329,8 +348,8 @@ def test_forgotten_dead_letters_are_not_stored() -> None:
 
 def test_what_is_left_of_a_flight_may_be_dead_letters_alone() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
-    machine.accept(batch(1, BAD), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(batch(1, BAD), since=0.0)
     act(machine, now=1.0)
     machine.answered(Retry(after_seconds=5.0), now=1.0)
     machine.forget([P0])
@@ -339,10 +358,10 @@ def test_what_is_left_of_a_flight_may_be_dead_letters_alone() -> None:
 
 def test_a_partition_that_comes_back_starts_anew() -> None:
     machine = lane()
-    machine.accept(batch(0, A), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
     machine.forget([P0])
     back = batch(0, A)
-    machine.accept(back, now=5.0)
+    machine.accept(back, since=5.0)
     assert sent(act(machine, now=6.0)) == [A]
     machine.answered(Done(), now=6.0)
     assert act(machine, now=6.0) == Acknowledge(batches=[back])
@@ -351,10 +370,10 @@ def test_a_partition_that_comes_back_starts_anew() -> None:
 def test_an_unknown_format_version_stops_its_partition_and_no_other() -> None:
     machine = lane()
     newer = [(FORMAT_VERSION, b"2")]
-    machine.accept(batch(0, A), now=0.0)
-    machine.accept(batch(0, B, headers=newer), now=0.0)
-    machine.accept(batch(0, C), now=0.0)
-    machine.accept(batch(1, D), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(batch(0, B, headers=newer), since=0.0)
+    machine.accept(batch(0, C), since=0.0)
+    machine.accept(batch(1, D), since=0.0)
     assert machine.unreadable == {P0: b"2"}
     assert sent(act(machine, now=1.0)) == [A, D]
     machine.answered(Done(), now=1.0)
@@ -367,8 +386,8 @@ def test_an_unknown_format_version_stops_its_partition_and_no_other() -> None:
 
 def test_what_is_in_hand_is_counted() -> None:
     machine = lane()
-    machine.accept(batch(0, A, BAD, None), now=0.0)
-    machine.accept(batch(1, B), now=0.0)
+    machine.accept(batch(0, A, BAD, None), since=0.0)
+    machine.accept(batch(1, B), since=0.0)
     assert machine.records_in_hand == 4
     assert machine.bytes_in_hand == len(A) + len(BAD) + len(B)
 
@@ -388,7 +407,7 @@ def reasons(action: Action) -> list[tuple[int, str]]:
 def test_a_refused_flight_is_taken_apart_and_the_bad_record_stored_alone() -> None:
     machine = lane(max_records=5)
     mixed = batch(0, A, B, C, D)
-    machine.accept(mixed, now=0.0)
+    machine.accept(mixed, since=0.0)
     act(machine, now=1.0)
     machine.answered(REFUSE, now=1.0)
     assert machine.apart
@@ -404,8 +423,8 @@ def test_a_refused_flight_is_taken_apart_and_the_bad_record_stored_alone() -> No
 def test_accepted_parts_are_acknowledged_before_the_verdicts_are_known() -> None:
     machine = lane(max_records=2)
     good = batch(0, A)
-    machine.accept(good, now=0.0)
-    machine.accept(batch(1, B), now=0.0)
+    machine.accept(good, since=0.0)
+    machine.accept(batch(1, B), since=0.0)
     act(machine)
     machine.answered(REFUSE, now=0.0)
     assert sent(act(machine)) == [A]
@@ -416,7 +435,7 @@ def test_accepted_parts_are_acknowledged_before_the_verdicts_are_known() -> None
 
 def test_a_part_that_fails_is_repeated_and_attempts_count_for_each_part() -> None:
     machine = lane(max_records=2)
-    machine.accept(batch(0, A, B), now=0.0)
+    machine.accept(batch(0, A, B), since=0.0)
     act(machine)
     machine.answered(REFUSE, now=0.0)
     act(machine)
@@ -428,7 +447,7 @@ def test_a_part_that_fails_is_repeated_and_attempts_count_for_each_part() -> Non
 
 def test_the_breaker_holds_before_any_dead_letter_is_written_and_stops_the_splitting() -> None:
     machine = lane(max_records=3, breaker=strict())
-    machine.accept(batch(0, A, B, C), now=0.0)
+    machine.accept(batch(0, A, B, C), since=0.0)
     act(machine)
     machine.answered(REFUSE, now=0.0)
     assert sent(act(machine)) == [A]
@@ -438,14 +457,17 @@ def test_the_breaker_holds_before_any_dead_letter_is_written_and_stops_the_split
     assert "PIPELINE_DEAD_LETTER_MAX_SHARE" in hold.advice
     assert "Segment answered 400: look" in hold.advice
     assert act(machine, now=59.0) == Wait(until=60.0)
-    assert sent(act(machine, now=60.0)) == [A, B, C]
+    again = act(machine, now=60.0)
+    assert sent(again) == [A, B, C]
+    assert isinstance(again, Send)
+    assert again.attempt == 1
 
 
 def test_a_hold_of_the_breaker_ends_when_the_answers_change_and_not_before() -> None:
     machine = lane(max_records=3, breaker=strict())
     assert machine.holds == frozenset()
     whole = batch(0, A, B, C)
-    machine.accept(whole, now=0.0)
+    machine.accept(whole, since=0.0)
     for now in (0.0, 60.0):
         act(machine, now=now)
         machine.answered(REFUSE, now=now)
@@ -459,9 +481,30 @@ def test_a_hold_of_the_breaker_ends_when_the_answers_change_and_not_before() -> 
     assert act(machine, now=120.0) == Acknowledge(batches=[whole])
 
 
+@pytest.mark.parametrize("failure", [Retry(after_seconds=0.0), HOLD, None])
+def test_a_verdict_is_final_when_a_request_behind_it_may_have_been_accepted(failure: Retry | Hold | None) -> None:
+    breaker = Breaker(BreakerLimits(max_share=0.0))
+    breaker.note(records=9, bad=9)  # one more is allowed
+    machine = lane(max_records=2, breaker=breaker)
+    machine.accept(batch(0, A, B), since=0.0)
+    act(machine)
+    machine.answered(REFUSE, now=0.0)
+    assert sent(act(machine)) == [A]
+    machine.answered(REFUSE, now=0.0)
+    assert sent(act(machine)) == [B]
+    if failure is None:
+        machine.interrupted(now=0.0)
+    else:
+        machine.answered(failure, now=0.0)
+    assert sent(act(machine, now=60.0)) == [B]
+    machine.answered(REFUSE, now=60.0)
+    assert hold_of(machine) is not None
+    assert sent(act(machine, now=120.0)) == [B], "A would come behind B"
+
+
 def test_records_that_fail_our_own_checks_go_through_the_breaker_too() -> None:
     machine = lane(breaker=strict())
-    machine.accept(batch(0, A, BAD), now=0.0)
+    machine.accept(batch(0, A, BAD), since=0.0)
     act(machine, now=1.0)
     machine.answered(Done(), now=1.0)
     assert act(machine, now=1.0) == Wait(until=61.0)
@@ -475,7 +518,7 @@ def test_records_that_fail_our_own_checks_go_through_the_breaker_too() -> None:
 
 def test_dead_letters_that_were_allowed_are_stored_again_after_an_interruption() -> None:
     machine = lane(breaker=Breaker(BreakerLimits(max_share=0.0)))
-    machine.accept(batch(0, *[BAD] * 10), now=0.0)
+    machine.accept(batch(0, *[BAD] * 10), since=0.0)
     first = act(machine, now=1.0)
     machine.interrupted(now=1.0)
     assert act(machine, now=1.0) == first
@@ -484,8 +527,8 @@ def test_dead_letters_that_were_allowed_are_stored_again_after_an_interruption()
 def test_a_refusal_says_nothing_about_what_is_left_when_a_partition_was_forgotten_meanwhile() -> None:
     machine = lane(max_records=2)
     kept = batch(1, B)
-    machine.accept(batch(0, A), now=0.0)
-    machine.accept(kept, now=0.0)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(kept, since=0.0)
     act(machine)
     machine.forget([P0])
     machine.answered(REFUSE, now=0.0)
@@ -496,11 +539,131 @@ def test_a_refusal_says_nothing_about_what_is_left_when_a_partition_was_forgotte
 
 def test_what_waits_behind_a_forgotten_part_is_sent() -> None:
     machine = lane(max_records=2)
-    machine.accept(batch(0, A), now=0.0)
-    machine.accept(batch(1, B), now=0.0)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(batch(1, B), since=0.0)
     act(machine)
     machine.answered(REFUSE, now=0.0)
     assert sent(act(machine)) == [A]
     machine.forget([P0])
     machine.answered(REFUSE, now=0.0)
     assert sent(act(machine)) == [B]
+
+
+def through(machine: Lane, most_bytes: int, *, now: float) -> tuple[list[list[bytes]], int]:
+    """Send everything on a way that takes bodies of so many bytes; return what was accepted, and the count of 413s."""
+    accepted, refused = [], 0
+    while not isinstance(action := act(machine, now=now), Wait):
+        if isinstance(action, Send):
+            too_large = action.flight.body_bytes > most_bytes
+            refused += too_large
+            accepted += [] if too_large else [action.flight.records]
+            machine.answered(TOO_LARGE if too_large else Done(), now=now)
+    return accepted, refused
+
+
+def test_a_way_that_takes_smaller_requests_is_learnt_once_for_all_lanes() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
+    first, second = lane(learnt=learnt), lane(learnt=learnt)
+    values = [record_of(1_000, f"{number:03}") for number in range(39)]
+    for machine in (first, second):
+        machine.accept(batch(0, *values), since=0.0)
+    accepted, refused = through(first, 10_500, now=1.0)
+    assert [each for part in accepted for each in part] == values
+    assert refused == 2
+    assert 5_250 < learnt.max_bytes <= 10_500
+    accepted, refused = through(second, 10_500, now=1.0)
+    assert [each for part in accepted for each in part] == values
+    assert (refused, {len(part) for part in accepted[:-1]}) == (0, {(learnt.max_bytes - ENVELOPE_BYTES + 1) // 1_001})
+
+
+def test_what_was_packed_before_the_lesson_is_cut_before_it_is_sent_again_unless_it_may_be_accepted_already() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
+    refused, unanswered = lane(learnt=learnt), lane(learnt=learnt)
+    values = [record_of(1_000, f"{number:03}") for number in range(32)]
+    for machine in (refused, unanswered):
+        machine.accept(batch(0, *values), since=0.0)
+        assert sent(act(machine, now=1.0)) == values
+    learnt.cured(20_000)
+    refused.answered(TOO_LARGE, now=1.0)
+    assert sent(act(refused, now=1.0)) == values[:8]
+    unanswered.answered(Retry(after_seconds=0.0), now=1.0)
+    assert sent(act(unanswered, now=1.0)) == values
+
+
+def test_a_record_that_is_too_large_alone_teaches_nothing() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99))
+    machine = lane(learnt=learnt)
+    machine.accept(batch(0, *[record_of(1_000)] * 5, record_of(9_000), *[record_of(1_000)] * 5), since=0.0)
+    while not isinstance(action := act(machine, now=1.0), Store):
+        assert isinstance(action, Send)
+        poisoned = max(map(len, action.flight.records)) == 9_000
+        machine.answered(TOO_LARGE if poisoned else Done(), now=1.0)
+    assert reasons(action) == [(5, "too_large")]
+    assert learnt.max_bytes == 40_000
+
+
+def test_no_lesson_leaves_a_record_without_a_request() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99))
+    machine = lane(learnt=learnt)
+    machine.accept(batch(0, A, B, C, D), since=0.0)
+    through(machine, ENVELOPE_BYTES + len(A), now=1.0)
+    assert learnt.max_bytes == learnt.in_force.least_bytes
+    largest = record_of(learnt.in_force.max_record_bytes)
+    machine.accept(batch(0, A, largest, B), since=2.0)
+    assert through(machine, 40_000, now=9.0) == ([[A], [largest], [B]], 0)
+
+
+def test_the_next_part_is_sent_when_the_one_that_waited_is_forgotten() -> None:
+    machine = lane(max_records=4)
+    machine.accept(batch(0, A), since=0.0)
+    kept = batch(1, B, C, D)
+    machine.accept(kept, since=0.0)
+    act(machine)
+    machine.answered(REFUSE, now=0.0)
+    assert sent(act(machine)) == [A]
+    machine.answered(Retry(after_seconds=5.0), now=0.0)
+    assert machine.forget([P0]) == 1
+    left = []
+    for _ in range(3):
+        left += sent(act(machine, now=5.0))
+        machine.answered(Done(), now=5.0)
+    assert left == [B, C, D]
+    assert act(machine, now=5.0) == Acknowledge(batches=[kept])
+
+
+def test_a_flight_begins_with_its_first_attempt_though_the_one_before_it_was_forgotten() -> None:
+    machine = lane()
+    machine.accept(batch(0, A), since=0.0)
+    act(machine, now=1.0)
+    machine.answered(Retry(after_seconds=1.0), now=1.0)
+    act(machine, now=2.0)
+    machine.answered(Retry(after_seconds=1.0), now=2.0)
+    machine.forget([P0])
+    machine.accept(batch(1, B), since=2.0)
+    action = act(machine, now=9.0)
+    assert isinstance(action, Send)
+    assert action.attempt == 1
+
+
+def test_a_hold_is_over_when_segment_looks_at_the_records_again() -> None:
+    machine = lane()
+    machine.accept(batch(0, A, B), since=0.0)
+    act(machine, now=1.0)
+    machine.answered(HOLD, now=1.0)
+    act(machine, now=61.0)
+    assert hold_of(machine) == HOLD
+    machine.answered(REFUSE, now=61.0)
+    assert hold_of(machine) is None
+
+
+def test_a_hold_of_the_breaker_is_over_when_dead_letters_are_being_stored() -> None:
+    breaker = strict()
+    machine = lane(breaker=breaker)
+    machine.accept(batch(0, BAD), since=0.0)
+    act(machine, now=1.0)
+    assert hold_of(machine) is not None
+    breaker.note(records=breaker.limits.window, bad=0)  # other lanes had good records meanwhile
+    seen = [machine.storing]
+    assert isinstance(act(machine, now=61.0), Store)
+    seen.append(machine.storing)
+    assert (seen, hold_of(machine)) == ([False, True], None)

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.kafka.dead_letters import DeadLetter, Stage
+from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.flight import Flight, HeldBatch, Run
-from pipeline.sinks.segment.packing import Backlog, PackingLimits, fitting
+from pipeline.sinks.segment.packing import Backlog, LearntLimits, PackingLimits, fitting
 from pipeline.sinks.segment.request import ENVELOPE_BYTES, build_body
 from tests.fakes.segment import FakeBatch, FakeMessage
 
@@ -20,7 +22,7 @@ def run_of(*records: bytes, partition: int = 0, since: float = 0.0) -> Run:
 
 
 def backlog_of(*runs: Run, limits: PackingLimits = SMALL) -> Backlog:
-    backlog = Backlog(limits)
+    backlog = Backlog(LearntLimits(limits))
     for run in runs:
         backlog.append(run)
     return backlog
@@ -61,7 +63,7 @@ def test_a_flight_knows_the_length_of_its_body() -> None:
 
 
 def test_a_flight_without_records_is_an_envelope() -> None:
-    assert Backlog(SMALL).take().body_bytes == ENVELOPE_BYTES
+    assert Backlog(LearntLimits(SMALL)).take().body_bytes == ENVELOPE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,16 @@ def test_taking_empties_what_fills_a_request() -> None:
     assert not backlog.fills_a_request
 
 
+def test_what_was_taken_leaves_room_for_as_many_bytes() -> None:
+    backlog = backlog_of(run_of(b"a" * 20), run_of(b"b" * 20))
+    seen = [backlog.fills_a_request]
+    backlog.take()
+    seen.append(backlog.fills_a_request)
+    backlog.append(run_of(b"c" * 11))
+    seen.append(backlog.fills_a_request)
+    assert seen == [True, False, True]
+
+
 def test_the_oldest_run_tells_since_when_records_wait() -> None:
     backlog = backlog_of(run_of(b"a", since=3.0), run_of(b"b", since=5.0))
     assert backlog.oldest_since == 3.0
@@ -105,6 +117,33 @@ def test_removing_a_partition_makes_room_for_as_many_bytes() -> None:
     assert not backlog.fills_a_request
 
 
+def test_half_of_a_body_that_was_too_large_is_the_limit_from_then_on() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=1_000, max_records=4, max_record_bytes=32))
+    seen = []
+    for body_bytes in (1_000, 700, 1_000, 400):
+        learnt.cured(body_bytes)
+        seen.append(learnt.max_bytes)
+    assert seen == [500, 350, 350, 200]
+    assert learnt.in_force.max_records == 4
+
+
+def test_the_largest_record_fits_into_a_request_whatever_was_too_large() -> None:
+    learnt = LearntLimits(SMALL)
+    learnt.cured(ENVELOPE_BYTES + 3)
+    assert learnt.max_bytes == ENVELOPE_BYTES + 32
+
+
+def test_what_waits_is_packed_by_the_limit_that_was_learnt_meanwhile() -> None:
+    learnt = LearntLimits(PackingLimits(max_bytes=ENVELOPE_BYTES + 100, max_records=9, max_record_bytes=32))
+    backlog = Backlog(learnt)
+    backlog.append(run_of(*[b"x" * 20] * 4))
+    seen = [backlog.fills_a_request]
+    learnt.cured(2 * (ENVELOPE_BYTES + 45))
+    seen.append(backlog.fills_a_request)
+    assert seen == [False, True]
+    assert [backlog.take().record_count for _ in range(2)] == [2, 2]
+
+
 def test_the_times_of_a_run_are_cut_and_joined_with_its_records() -> None:
     run = replace(run_of(b"a", b"b", b"c"), times=[1.0, 2.0, 3.0])
     first, second = run.split(1)
@@ -112,3 +151,11 @@ def test_the_times_of_a_run_are_cut_and_joined_with_its_records() -> None:
     flight = Flight(runs=(second, first))
     assert flight.times == [2.0, 3.0, 1.0]
     assert flight.only_letters().times == []
+
+
+def test_dead_letters_travel_with_the_first_part_of_a_run_alone() -> None:
+    letter = DeadLetter(
+        stage=Stage.SEGMENT_SINK, reason=SegmentRejectReason.NOT_JSON, message=FakeMessage(value=b"{", offset=9)
+    )
+    backlog = backlog_of(replace(run_of(*[b"x"] * 6), letters=[letter]))
+    assert [flight.letters for flight in (backlog.take(), backlog.take())] == [[letter], []]

@@ -22,6 +22,8 @@ from tests.fakes.segment import (
     Acked,
     After,
     Bench,
+    FakeBatch,
+    FakeMessage,
     Posted,
     Settled,
     Stored,
@@ -149,6 +151,17 @@ def test_retry_after_stops_all_lanes() -> None:
     assert made.segment.posted_at == [1.0, 31.0, 31.001], "and a thousand requests a second are not passed"
 
 
+def test_requests_keep_their_distance() -> None:
+    made = bench(max_batch_records=1, max_requests_per_second=2.0)
+
+    async def story(made: Bench) -> list[float]:
+        made.accept(0, A, B, C)
+        await until(5.0)
+        return made.segment.posted_at
+
+    assert play(made, story) == [0.0, 0.5, 1.0]
+
+
 def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
     made = bench()
     made.segment.script.extend([UNKNOWN, UNKNOWN, OK])
@@ -170,8 +183,9 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
         ("debug", "segment request refused, trying again"),
         ("error", "segment sink holds"),
         ("debug", "segment request refused, trying again"),
-        ("info", "segment batch accepted"),
+        ("debug", "segment batch accepted"),
         ("info", "segment sink goes on"),
+        ("info", "records delivered"),
     ]
 
 
@@ -220,8 +234,13 @@ def test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys() -> None:
     size = len(made.segment.bodies[0])
     same = {"lane": 0, "records": 2, "bytes": size}
     failed = {"event": "segment request failed, trying again", "log_level": "warning", "answer": "500", "attempts": 1}
-    accepted = {"event": "segment batch accepted", "log_level": "info", "answer": "200", "attempts": 2}
-    assert lines == [same | failed | {"after_seconds": 0.25}, same | accepted | {"duration_seconds": 0.25}]
+    accepted = {"event": "segment batch accepted", "log_level": "debug", "answer": "200", "attempts": 2}
+    summary = {"event": "records delivered", "log_level": "info", "requests": 1, "repeated": 1}
+    assert lines == [
+        same | failed | {"after_seconds": 0.25},
+        same | accepted | {"duration_seconds": 0.25},
+        {"records": 2, "bytes": size} | summary,
+    ]
     assert WRITE_KEY not in str(lines)
     assert "u-1" not in str(lines)
 
@@ -441,6 +460,20 @@ def test_a_cancelled_sink_takes_its_requests_off_the_wire_and_closes_its_connect
     assert made.effects == [Posted(("a",))]
 
 
+def test_a_sink_has_ended_when_its_requests_are_off_the_wire() -> None:
+    made = bench()
+    made.segment.script.append(NEVER)
+    made.segment.cancelling_seconds = 1.0
+
+    async def story() -> int:
+        async with running(made):
+            made.accept(0, A)
+            await until(2.0)
+        return made.segment.cancelled
+
+    assert run_virtual(story()) == 1
+
+
 def test_an_unknown_format_version_holds_its_partition_and_says_what_to_do() -> None:
     made = bench()
 
@@ -486,3 +519,77 @@ def test_the_sink_keeps_references_and_no_copies() -> None:
         assert run.records[0] is batch.messages[0].value
 
     play(made, story)
+
+
+def test_a_partition_is_given_up_when_its_request_is_off_the_wire() -> None:
+    made = bench()
+    made.segment.script.append(NEVER)
+    made.segment.cancelling_seconds = 1.0
+
+    async def story(made: Bench) -> int:
+        made.accept(0, A)
+        await until(2.0)
+        await made.sink.revoke([(TOPIC, 0)], timeout_seconds=1.0)
+        return made.segment.cancelled
+
+    assert play(made, story) == 1
+
+
+def test_a_drain_ends_with_the_sink() -> None:
+    made = bench()
+    made.segment.script.append(NEVER)
+
+    async def story() -> float:
+        async with running(made):
+            made.accept(0, A)
+            await until(2.0)
+            draining = asyncio.create_task(made.sink.drain(deadline_seconds=1_000.0))
+            await until(3.0)
+        await draining
+        return now()
+
+    assert run_virtual(story()) == 3.0
+
+
+def test_a_drain_wakes_a_lane_and_ends_the_hurry_when_it_ends() -> None:
+    made = bench(flush_interval_seconds=60.0)
+
+    async def story(made: Bench) -> list[float]:
+        made.accept(0, A)
+        await until(1.0)
+        await made.sink.drain(deadline_seconds=5.0)
+        made.accept(0, B)
+        await until(100.0)
+        return made.segment.posted_at
+
+    assert play(made, story) == [1.0, 61.0]
+
+
+def test_what_has_waited_in_kafka_waits_so_much_less_for_its_request() -> None:
+    made = bench(flush_interval_seconds=10.0)
+
+    async def story(made: Bench) -> list[float]:
+        message = FakeMessage(value=A, partition=0, offset=0)
+        made.sink.accept(FakeBatch(0, [message], made.effects), waited_seconds=4.0)
+        await until(20.0)
+        return made.segment.posted_at
+
+    assert play(made, story) == [6.0]
+
+
+def test_a_hold_goes_with_its_partition_and_the_others_are_sent_at_once() -> None:
+    made = bench(retry_max_seconds=600.0)
+    made.segment.script.append(UNKNOWN)
+
+    async def story(made: Bench) -> tuple[str | None, list[float]]:
+        made.accept(0, A)
+        await until(2.0)
+        made.accept(1, B)
+        await until(5.0)
+        assert made.sink.state().holding
+        await made.sink.revoke([(TOPIC, 0)], timeout_seconds=0.0)
+        reason = made.sink.state().hold_reason
+        await until(8.0)
+        return reason, made.segment.posted_at[1:]
+
+    assert play(made, story) == (None, [5.0])

@@ -1,0 +1,86 @@
+"""How long brokers hold a fetch, so that at an ordinary rate one round brings many messages.
+
+A broker answers when ``min_bytes`` are there for all partitions of a request together, or its wait is over. A delay
+here, after an answer, collects nothing: aiokafka asks again only when everything of that broker was taken. So the
+broker is told to wait, after an answer that brought messages and read its log to the end. After one that brought none,
+the first message is answered at once; and where more is known to be there, nothing waits.
+
+Several brokers answer each on its own clock. Their waits are made to end together, a part of the whole is left for
+those that answer a little later, and so their answers make one round.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+COLLECTED_BYTES: Final = 1024 * 1024
+"""So much is answered before the wait is over."""
+BROKERS_SHARE: Final = 0.75
+"""The part of the wait that brokers may use where there are several of them."""
+SHORTEST_SECONDS: Final = 0.01
+"""A wait is not shortened to less than this to end with another one."""
+EARLY_SECONDS: Final = 0.005
+"""What comes so much before the end of the wait has filled up, or was not collected: it is handed on at once."""
+
+
+class FetchWaits:
+    """Decides for each request to a broker, and when a round is complete. Pure but for the clock."""
+
+    def __init__(self, collect_seconds: float, *, now: Callable[[], float]) -> None:
+        """Take how long messages may be collected, 0 for not at all, and a monotonic clock in seconds."""
+        self._collect_seconds = collect_seconds
+        self._now = now
+        self._brokers: set[Hashable] = set()
+        self._brought: set[Hashable] = set()
+        self._collecting: dict[Hashable, float] = {}
+        self._until = 0.0
+        self._waited = 0.0
+
+    def asks(self, broker: Hashable, *, behind: bool) -> float | None:
+        """Note a request; return for how many seconds the broker should collect, None where it should not.
+
+        `behind` tells that messages are known to be there.
+        """
+        self._brokers.add(broker)
+        if behind or broker not in self._brought or not self._collect_seconds:
+            return None
+        now, share = self._now(), self._share
+        if not SHORTEST_SECONDS <= self._until - now <= share:
+            self._until = now + share
+        self._collecting[broker] = now
+        return self._until - now
+
+    def answered(self, broker: Hashable, *, brought: bool) -> None:
+        """Note an answer, and whether it brought messages."""
+        since = self._collecting.pop(broker, None)
+        if not brought:
+            self._brought.discard(broker)
+            return
+        self._brought.add(broker)
+        if since is not None:
+            self._waited = max(self._waited, self._now() - since)
+
+    def seconds_left(self) -> float:
+        """Say how long what has come should wait for the answers of other brokers; 0 for not at all."""
+        now, rest = self._now(), self._collect_seconds - self._share
+        if not self._collecting or not rest or now < self._until - EARLY_SECONDS:
+            return 0.0
+        return max(0.0, self._until + rest - now)
+
+    def take_waited(self) -> float:
+        """Return how long the oldest message of a round may have waited at its broker."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def forget(self) -> None:
+        """Begin anew, with other partitions."""
+        self._brokers.clear()
+        self._brought.clear()
+        self._collecting.clear()
+
+    @property
+    def _share(self) -> float:
+        return self._collect_seconds * (BROKERS_SHARE if len(self._brokers) > 1 else 1.0)

@@ -1,0 +1,143 @@
+"""What record batches need before they can be decided: schemas, and what is remembered of their partition.
+
+While something cannot be had this is a hold of the partitions that need it: nothing is decided, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pipeline.core.hold_reasons import HoldReason
+    from pipeline.core.messages import MessageBatch
+
+logger = structlog.get_logger(__name__)
+
+FIRST_RETRY_SECONDS: Final = 0.5
+LAST_RETRY_SECONDS: Final = 15.0
+
+Need = TypeVar("Need")
+Place: TypeAlias = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+
+
+class PrerequisiteAwayError(Exception):
+    """What is needed cannot be had now; the text says why and what to check."""
+
+
+class Prerequisites(Protocol[Need]):
+    """One kind of what batches need, and how it is had. ``words`` name it in the log."""
+
+    words: str
+    hold: HoldReason
+
+    def missing_for(self, partition: int) -> set[Need]:
+        """Return what must be obtained before any batch of a partition can be decided."""
+
+    def missing(self, batch: MessageBatch) -> set[Need]:
+        """Return what must be obtained before a batch can be decided."""
+
+    async def obtain(self, need: Need) -> None:
+        """Obtain it; afterwards it is not missing, whatever came of it.
+
+        Raises:
+            PrerequisiteAwayError: it cannot be had now.
+        """
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        """Forget what was obtained for partitions that are given up."""
+
+
+class Needs:
+    """Obtains what is missing, kind after kind, and knows for which partitions something cannot be had.
+
+    ``on_change`` is called when a partition begins or ends to be held up.
+    """
+
+    def __init__(self, *kinds: Prerequisites[Any]) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._kinds = kinds
+        self._away: dict[Place, tuple[Prerequisites[Any], str]] = {}
+        self._obtaining = 0
+
+    @property
+    def is_obtaining(self) -> bool:
+        """Whether something is being obtained."""
+        return self._obtaining > 0
+
+    def are_met(self, batch: MessageBatch) -> bool:
+        """Tell whether a batch can be decided now. What is true now may not be a minute later."""
+        return not any(kind.missing(batch) for kind in self._kinds)
+
+    def are_met_for(self, partition: int) -> bool:
+        """Tell whether nothing is missing that every batch of a partition needs."""
+        return not any(kind.missing_for(partition) for kind in self._kinds)
+
+    async def obtain_for(self, place: Place) -> None:
+        """Obtain what every batch of a partition needs; repeats while it cannot be had."""
+        for kind in self._kinds:
+            await self._obtain(place, kind, partial(kind.missing_for, place[1]))
+
+    async def obtain(self, place: Place, batch: MessageBatch) -> None:
+        """Obtain what a batch needs; repeats while it cannot be had. In the step in which it returns, needs are met."""
+        while not self.are_met(batch):
+            for kind in self._kinds:
+                await self._obtain(place, kind, partial(kind.missing, batch))
+
+    async def forget(self, places: Collection[Place]) -> None:
+        """Forget partitions that are given up."""
+        for place in places:
+            self._here_again(place)
+        for kind in self._kinds:
+            await kind.forget([number for _, number in places])
+
+    def reason(self, place: Place | None = None) -> str | None:
+        """Say why something that a partition, or any, needs cannot be had; None when it can."""
+        found = self._away.get(place) if place is not None else next(iter(self._away.values()), None)
+        return None if found is None else found[1]
+
+    def holds(self) -> set[HoldReason]:
+        """Return the causes for which partitions are held up."""
+        return {kind.hold for kind, _ in self._away.values()}
+
+    def places_away(self) -> set[Place]:
+        """Return the partitions that are held up."""
+        return set(self._away)
+
+    async def _obtain(self, place: Place, kind: Prerequisites[Any], missing_now: Callable[[], set[Any]]) -> None:
+        """Obtain what is missing, all of it side by side: garbage may name a thousand schemas that do not exist."""
+        retry_seconds = FIRST_RETRY_SECONDS
+        self._obtaining += 1
+        try:
+            while missing := missing_now():  # one may be forgotten while another is obtained
+                answers = await asyncio.gather(*map(kind.obtain, missing), return_exceptions=True)
+                errors = [answer for answer in answers if answer is not None]
+                for error in errors:
+                    if not isinstance(error, PrerequisiteAwayError):
+                        raise error
+                if errors:
+                    self._is_away(place, kind, str(errors[0]))
+                    await asyncio.sleep(retry_seconds)
+                    retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
+        finally:
+            self._obtaining -= 1
+        self._here_again(place)
+
+    def _is_away(self, place: Place, kind: Prerequisites[Any], reason: str) -> None:
+        if reason not in {told for _, told in self._away.values()}:
+            logger.error("what messages need cannot be had, holding", needed=kind.words, reason=reason)
+        self._away[place] = (kind, reason)
+        self.on_change()
+
+    def _here_again(self, place: Place) -> None:
+        found = self._away.pop(place, None)
+        if found is not None and not self._away:
+            logger.info("what messages need can be had again", needed=found[0].words)
+        if found is not None:
+            self.on_change()

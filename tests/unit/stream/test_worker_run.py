@@ -1,0 +1,241 @@
+"""A whole run of a worker, from its start to its exit code, with an app that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.metrics.stream import StreamMetrics
+from pipeline.stream.errors import WorkerError
+from pipeline.stream.health import Health, Undone
+from pipeline.stream.worker import WATCH_SECONDS, Worker, WorkerOptions
+from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeWork, app_options, messages, place
+from tests.fakes.worker import FakeApp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pipeline.stream.work import Work
+
+STALL_SECONDS = 60.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_000_000.0 + self.now
+
+
+class Bench:
+    """A worker that runs on an app of the test; its clock stands still until the test moves it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+        self.clock = Clock()
+        self.work = FakeWork()
+        self.effects = self.work.effects
+        self.app = FakeApp(self.effects)
+        self.built_with: dict[str, Any] = {}
+        self.registry = CollectorRegistry()
+        monkeypatch.setattr("pipeline.stream.worker.build_app", self._build)
+        monkeypatch.setattr("pipeline.stream.worker.time", self.clock)
+        options = WorkerOptions(
+            app=app_options(max_messages_in_hand=10),
+            http_host="127.0.0.1",
+            http_port=0,
+            shutdown_timeout_seconds=1.0,
+            stall_timeout_seconds=STALL_SECONDS,
+            leave_timeout_seconds=1.0,
+        )
+        self.worker = Worker(
+            options, registry=self.registry, metrics=StreamMetrics(self.registry), open_work=self._open, **parts
+        )
+        self.running = asyncio.create_task(self.worker.run())
+
+    def _build(self, _options: object, _work: object, **arguments: Any) -> FakeApp:
+        self.built_with = arguments
+        return self.app
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Work]:
+        yield self.work
+        self.effects.append("closed")
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(BOUND_SECONDS):
+            while not condition():  # noqa: ASYNC110 - a condition of others, which set no event
+                await asyncio.sleep(0.001)
+
+    async def started(self) -> None:
+        await self.until(lambda: self.app.slept and self.worker._started)
+
+    async def ends(self) -> int:
+        return await asyncio.wait_for(self.running, BOUND_SECONDS)
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"onesignal_pipeline_{name}", labels)
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    assert bench.worker._readiness() == Health(ok=True, detail="ready")
+    stop()
+    await bench.until(bench.worker._stop.is_set)
+    assert bench.worker._readiness() == Health(ok=False, detail="stopping")
+    assert await bench.ends() == 0
+    assert bench.effects[-3:] == ["drain 1", "left", "closed"]
+
+
+async def test_a_fault_ends_a_worker_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    bench.work.fail(RuntimeError("a fault of the work"))
+    assert await bench.ends() == 1
+    assert bench.worker._readiness() == Health(ok=False, detail="a fault of the work")
+    assert "drain 1" not in bench.effects
+
+
+async def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("pipeline.stream.worker.os._exit", codes.append)
+    bench = Bench(monkeypatch)
+    await bench.started()
+    bench.worker._on_signal(signal.SIGINT)
+    assert codes == []
+    bench.worker._on_signal(signal.SIGTERM)
+    assert codes == [128 + signal.SIGTERM]
+    assert await bench.ends() == 0
+
+
+@pytest.mark.parametrize(("crashed", "should_stop"), [(True, False), (False, True)])
+async def test_an_app_that_crashed_or_stopped_by_itself_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, *, crashed: bool, should_stop: bool
+) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    bench.app.crashed, bench.app.should_stop = crashed, should_stop
+    bench.app.crash_reason = OSError("disk") if crashed else None
+    bench.app.wake()
+    assert await bench.ends() == 1
+    assert str(bench.worker._fault) == ("disk" if crashed else "Faust stopped by itself")
+
+
+async def test_a_worker_looks_at_its_progress_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    assert bench.worker._liveness() == Health(ok=True, detail="starting")
+    assert bench.worker._readiness() == Health(ok=False, detail="connecting")
+    await bench.started()
+    bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
+    await bench.app.look()
+    assert bench.worker._liveness() == Health(ok=True, detail="working, last progress 0 s ago")
+    bench.clock.now += STALL_SECONDS / 2
+    await bench.app.look()
+    assert bench.app.batch_consumer.asked_for_brokers == 0
+    bench.clock.now += 1.0
+    await bench.app.look()
+    assert bench.app.batch_consumer.asked_for_brokers == 1
+    bench.clock.now += STALL_SECONDS
+    assert not bench.worker._liveness().ok
+    bench.app.batch_consumer.answers = False
+    await bench.app.look()
+    assert bench.worker._liveness() == Health(ok=True, detail="Kafka does not answer; a restart would not help")
+    assert set(bench.app.slept) == {WATCH_SECONDS}
+    stop()
+    assert await bench.ends() == 0
+
+
+async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
+    bench.work.status.on_purpose = [(TOPIC, 0)]
+    for _ in range(2):
+        bench.clock.now += 2 * STALL_SECONDS
+        await bench.app.look()
+    assert bench.worker._liveness() == Health(ok=True, detail="waiting on purpose, see /readyz")
+    stop()
+    await bench.ends()
+
+
+async def test_a_worker_is_ready_when_it_has_joined_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    bench.app.may_start.clear()
+    await bench.until(lambda: bench.app.slept)
+    joining = Health(ok=False, detail="joining the consumer group")
+    assert bench.worker._readiness() == joining
+    assert bench.worker._liveness() == Health(ok=True, detail="starting")
+    bench.app.may_start.set()
+    await bench.started()
+    assert bench.metric("ready") == 1.0
+    bench.app.rebalancing = True
+    assert bench.worker._readiness() == joining
+    stop()
+    await bench.ends()
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    topics = SimpleNamespace(
+        run=never, source="source", complaint="topic `raw` has new partitions", holds={HoldReason.PARTITIONS_ADDED}
+    )
+    rules = SimpleNamespace(run=never, note="rules of before")
+    bench = Bench(monkeypatch, topics=topics, rules=rules)
+    await bench.started()
+    assert bench.built_with["source"] == "source"
+    assert bench.worker._readiness() == Health(ok=False, detail="topic `raw` has new partitions")
+    bench.work.status.holds = frozenset({HoldReason.BREAKER})
+    assert bench.worker._holds() == {HoldReason.PARTITIONS_ADDED, HoldReason.BREAKER}
+    topics.complaint = None
+    assert bench.worker._readiness() == Health(ok=True, detail="ready; rules of before")
+    stop()
+    assert await bench.ends() == 0
+
+
+@pytest.mark.parametrize("part", ["topics", "rules"])
+async def test_a_fault_of_what_is_watched_ends_a_worker(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails() -> None:
+        raise WorkerError("a fault beside the work")
+
+    watched = SimpleNamespace(run=fails, source=None, complaint=None, holds=set(), note=None)
+    bench = Bench(monkeypatch, **{part: watched})
+    assert await bench.ends() == 1
+    assert str(bench.worker._fault) == "a fault beside the work"
+
+
+async def test_metrics_show_what_a_worker_has_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    bench.app.batch_consumer.ledger.deliver(place(), messages(0, 1, 2))
+    bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(0, 5)}
+    await bench.app.look()
+    bench.clock.now += 8.0
+    bench.work.status.retrying = True
+    found = {name: bench.metric(name) for name in ("messages_in_hand", "messages_in_hand_limit", "assigned_partitions")}
+    assert found == {"messages_in_hand": 3, "messages_in_hand_limit": 10, "assigned_partitions": 1}
+    counted = ("commits_total", "commits_failed_total", "rebalances_total")
+    for name, told in zip(counted, ("on_committed", "on_commit_failed", "on_rebalanced"), strict=True):
+        bench.built_with[told]()
+        assert bench.metric(name) == 1
+    assert (bench.metric("retrying"), bench.metric("seconds_since_progress")) == (1, 8)
+    stop()
+    await bench.ends()
