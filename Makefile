@@ -31,6 +31,15 @@ test: .venv/installed ## Everything that must hold: lint, types, import rules, t
 unit: .venv/installed ## Unit and property tests alone
 	@$(BIN)/python -m pytest tests/unit tests/properties $(ARGS)
 
+.PHONY: mutants
+mutants: .venv/installed build/mutants/tool/installed ## Change a module in one place after the other and run its tests; ARGS="ledger lane"; minutes each
+	@PYTHONPATH=build/mutants/tool $(BIN)/python -m tests.mutants $(ARGS)
+
+build/mutants/tool/installed: requirements/mutants.txt
+	@rm -rf build/mutants/tool
+	@$(BIN)/python -m pip install --quiet --require-hashes --target build/mutants/tool -r requirements/mutants.txt
+	@touch build/mutants/tool/installed
+
 .PHONY: lint
 lint: .venv/installed ## Style, format and import rules
 	@$(BIN)/ruff check .
@@ -47,7 +56,7 @@ types: .venv/installed ## Check types
 	@$(BIN)/mypy
 
 .PHONY: bench
-bench: .venv/installed ## Measure processor and sink on a real Kafka; writes build/bench.json
+bench: .venv/installed ## Measure processor and sink on a real Kafka; ARGS=rates at steady rates, 14 minutes; build/bench.json
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: chaos
@@ -86,7 +95,8 @@ lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	compile pyproject.toml --output-file requirements/runtime.txt; \
 	compile pyproject.toml --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt; \
 	compile pyproject.toml --extra registry --constraint requirements/dev.txt --output-file requirements/registry.txt; \
-	compile requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
+	compile requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt; \
+	compile requirements/mutants.in --constraint requirements/dev.txt --output-file requirements/mutants.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi
 
 .PHONY: sbom

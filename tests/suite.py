@@ -113,6 +113,7 @@ STEPS: Final = (
     Step(title="import rules", command=(str(BIN / "lint-imports"),)),
     Step(title="types", command=(str(BIN / "mypy"),)),
     Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
+    Step(title="sabotages, each noticed", command=(*PYTHON, "tests.sabotage")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
     Step(title="fuzz, 100,000 bodies", command=(*PYTHON, "tests.bench", "fuzz", "--digest")),
     Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),

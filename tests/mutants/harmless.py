@@ -1,0 +1,249 @@
+"""Mutants that no test needs to notice, and why not. None of them can lose, repeat, reorder or leak anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.mutants.making import Mutant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmless:
+    """Mutants of one line: `added` may stand in the place of `removed`; without it, anything may.
+
+    Where a line stands in a module several times, `times` says at how many places it may be changed so.
+    """
+
+    removed: str
+    added: str | None = None
+    times: int = 1
+    reason: str
+
+
+TUNING: Final = "a number that was chosen, not derived: a little more or less is as good"
+NEVER_BEYOND: Final = "the left side never goes beyond the right one, so both say the same"
+SAME_AGAIN: Final = "sets what is there already"
+
+NO_NEGATIVE_OFFSET: Final = "no offset is negative"
+FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a flight departs"
+LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
+AT_THE_DEADLINE: Final = "what is due at the deadline itself cannot settle before it"
+TIDIED: Final = "the lane tidies before it looks at what to send, and an empty part reads like none"
+
+HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
+    "ledger": (
+        Harmless(removed="NEVER_STORED = -1", reason="any number that is no offset will do"),
+        Harmless(
+            removed="if not batches and entry.read_to > settled and entry.held:",
+            added="if not batches and entry.read_to >= settled and entry.held:",
+            reason=SAME_AGAIN,
+        ),
+        Harmless(
+            removed="if settled != entry.settled_to:",
+            added="if settled > entry.settled_to:",
+            reason="what is settled never goes back",
+        ),
+        Harmless(
+            removed="entries = [(entry, entry.settled_to) for entry in self._entries.values() "
+            "if entry.settled_to > entry.stored_to]",
+            added="entries = [(entry, entry.settled_to) for entry in self._entries.values() "
+            "if entry.settled_to != entry.stored_to]",
+            reason="nothing is stored beyond what is settled",
+        ),
+        Harmless(
+            removed="if entry.held and offset > entry.stored_to:",
+            added="if entry.held and offset >= entry.stored_to:",
+            reason=SAME_AGAIN,
+        ),
+        Harmless(
+            removed="place: entry.settled_to if entry.stored_to == NEVER_STORED else entry.stored_to",
+            added="place: entry.settled_to if entry.stored_to <= NEVER_STORED else entry.stored_to",
+            reason=NO_NEGATIVE_OFFSET,
+        ),
+    ),
+    "lane": (
+        Harmless(removed="self._sent_records = 0", reason="it is set when a request leaves, and not read before"),
+        Harmless(removed="self._attempt = 0", added="self._attempt = 1", reason=FIRST_ATTEMPT),
+        Harmless(removed="self._attempt = 0", added="self._attempt = -1", reason=FIRST_ATTEMPT),
+        Harmless(removed="self._attempt = 0", added="pass", reason=FIRST_ATTEMPT),
+        Harmless(removed="self._due_at = 0.0", reason="it is set before the lane backs off, and not read before"),
+        Harmless(
+            removed="return unsettled and self.hold is None and "
+            "(self._attempt > 1 or self._phase is _Phase.BACKING_OFF)",
+            added="return unsettled and self.hold is None and "
+            "(self._attempt != 1 or self._phase is _Phase.BACKING_OFF)",
+            reason="what is sent has one attempt at least",
+        ),
+        Harmless(
+            removed="self._due_at = now", added="pass", times=2, reason="when a request left, it was due: it still is"
+        ),
+        Harmless(
+            removed="return 0.0 if self.draining or self._backlog.fills_a_request "
+            "else since + self._flush_interval_seconds",
+            added="return -1.0 if self.draining or self._backlog.fills_a_request "
+            "else since + self._flush_interval_seconds",
+            reason="any time in the past means now",
+        ),
+        Harmless(
+            removed="if self._rest.part.record_count == self._sent_records:",
+            added="if self._rest.part.record_count >= self._sent_records:",
+            reason=NEVER_BEYOND,
+        ),
+    ),
+    "packing": (
+        Harmless(
+            removed="if count < len(run.records):",
+            added="if count != len(run.records):",
+            reason=NEVER_BEYOND,
+        ),
+    ),
+    "driver": (
+        Harmless(removed="self._departed_at = 0.0", reason="it is set when a request leaves, and not read before"),
+        Harmless(
+            removed="def accept(self, batch: MessageBatch, *, waited_seconds: float = 0.0) -> None:",
+            reason="the sink always says how long",
+        ),
+        Harmless(
+            removed="await self._until(lambda: self._next_move_at() > deadline, deadline=deadline)",
+            added="await self._until(lambda: self._next_move_at() >= deadline, deadline=deadline)",
+            reason=AT_THE_DEADLINE,
+        ),
+        Harmless(
+            removed="lambda: not self.lane.carries(partitions) or self._next_move_at() > deadline, deadline=deadline",
+            added="lambda: not self.lane.carries(partitions) or self._next_move_at() >= deadline, deadline=deadline",
+            reason=AT_THE_DEADLINE,
+        ),
+        Harmless(removed="if attempt == 1:", added="if attempt <= 1:", reason="what is sent has one attempt at least"),
+        Harmless(
+            removed="self._shared.metrics.attempted(answer_class(response), seconds=self._now() - started)",
+            added="self._shared.metrics.attempted(answer_class(response), seconds=self._now() + started)",
+            reason="a metric alone",
+        ),
+        Harmless(
+            removed='log.debug("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))',
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed='log.warning("segment request failed, trying again", after_seconds=round(seconds, 3))',
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed='log.debug("segment request refused, trying again", after_seconds=round(seconds, 3))',
+            reason=LOGGED,
+        ),
+        Harmless(removed="tell = log.debug if self.lane.apart else log.warning", reason=LOGGED),
+        Harmless(
+            removed='tell("segment refused records, looking for those at fault", reason=reason.value)', reason=LOGGED
+        ),
+        Harmless(removed="self._tell_holds()", added="pass", reason="the next step of the lane tells the same"),
+        Harmless(removed="self._work = None", added="pass", reason="cancelling what has ended does nothing"),
+        Harmless(
+            removed='async with asyncio.timeout_at(None if until == float("inf") else until):',
+            reason="a timer that is due at infinity never ends either",
+        ),
+    ),
+    "dissection": (
+        Harmless(removed="self.tidy()", added="pass", times=3, reason=TIDIED),
+        Harmless(
+            removed="message = verdict.run.messages[0]",
+            added="message = verdict.run.messages[ -1]",
+            reason="a verdict is on one message",
+        ),
+        Harmless(
+            removed="if self.bad > self._reserved and not "
+            "self._breaker.allows(records=records, bad=self.bad, own=self._reserved):",
+            added="if self.bad != self._reserved and not "
+            "self._breaker.allows(records=records, bad=self.bad, own=self._reserved):",
+            reason="never more is reserved than is bad",
+        ),
+        Harmless(
+            removed="if part.record_count > 1:",
+            added="if part.record_count != 1:",
+            reason="a part without records has neither pieces nor a verdict",
+        ),
+        Harmless(
+            removed="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]",
+            added="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=False) if stays]",
+            reason="one list is made of the other",
+        ),
+    ),
+    "groups": (
+        Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),
+        Harmless(removed="outcome_partitions: int = 0", reason="it is not looked at where there is no such topic"),
+        Harmless(
+            removed="vanished = [number for number in missing if number < newest or view.starts[number] > 0]",
+            added="vanished = [number for number in missing if number <= newest or view.starts[number] > 0]",
+            reason="the newest has an offset, so it is not missing",
+        ),
+        Harmless(
+            removed="vanished = [number for number in missing if number < newest or view.starts[number] > 0]",
+            added="vanished = [number for number in missing if number < newest or view.starts[number] != 0]",
+            reason=NO_NEGATIVE_OFFSET,
+        ),
+        Harmless(
+            removed="removed = sorted(number for number, offset in view.starts.items() if offset > 0)",
+            added="removed = sorted(number for number, offset in view.starts.items() if offset != 0)",
+            reason=NO_NEGATIVE_OFFSET,
+        ),
+        Harmless(
+            removed='return topic_id(answer.to_object()["topics"][0])',
+            added='return topic_id(answer.to_object()["topics"][ -1])',
+            reason="one topic was asked for",
+        ),
+    ),
+    "memories": (
+        Harmless(removed="READERS: Final = 4", reason=TUNING),
+        Harmless(removed="SKETCH_SECONDS: Final = 30.0", reason=TUNING),
+        Harmless(
+            removed="return asyncio.get_running_loop().time() >= self._write_sketches_at.get(partition, 0.0)",
+            reason="a first write of sketches that is a second late loses none",
+        ),
+    ),
+    "client": (
+        Harmless(removed="DNS_CACHE_SECONDS: Final = 300", reason=TUNING),
+        Harmless(removed="KEEP_ALIVE_SECONDS: Final = 30.0", reason=TUNING),
+        Harmless(removed="MAX_ANSWER_BYTES: Final = 4096", reason=TUNING),
+        Harmless(removed="self._opened_at = 0.0", reason="it is set when a session is opened, and not read before"),
+        Harmless(
+            removed="if self._session is not None and now - self._opened_at < CONNECTION_AGE_SECONDS:",
+            added="if self._session is not None and now - self._opened_at <= CONNECTION_AGE_SECONDS:",
+            reason="half a day has a margin of another half",
+        ),
+        Harmless(
+            removed="while len(read) < MAX_ANSWER_BYTES and "
+            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
+            added="while len(read) != MAX_ANSWER_BYTES and "
+            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="while len(read) < MAX_ANSWER_BYTES and "
+            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
+            added="while len(read) <= MAX_ANSWER_BYTES and "
+            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
+            reason="a read of no bytes returns none, which ends the loop",
+        ),
+    ),
+}
+
+
+def judged(module: str, survivors: Sequence[Mutant]) -> tuple[list[Mutant], list[Harmless]]:
+    """Return the survivors that nobody has judged, and what is said to be harmless and does not survive."""
+    left = list(survivors)
+    unused = []
+    for harmless in HARMLESS.get(module, ()):
+        fitting = [mutant for mutant in left if _fits(harmless, mutant)]
+        if harmless.added is not None and len(fitting) > harmless.times:
+            continue  # which of them is harmless cannot be told any more
+        left = [mutant for mutant in left if mutant not in fitting]
+        if not fitting:
+            unused.append(harmless)
+    return left, unused
+
+
+def _fits(harmless: Harmless, mutant: Mutant) -> bool:
+    return mutant.removed == harmless.removed and harmless.added in {None, mutant.added}

@@ -1,0 +1,1 @@
+"""Mistakes that the unit tests must notice, each applied by itself."""

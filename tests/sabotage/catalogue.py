@@ -1,0 +1,11 @@
+"""Every mistake that is applied."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.of_kafka import OF_KAFKA
+from tests.sabotage.of_the_sink import OF_THE_SINK
+from tests.sabotage.of_the_stream import OF_THE_STREAM
+
+SABOTAGES: Final = (*OF_THE_STREAM, *OF_KAFKA, *OF_THE_SINK)

@@ -1,0 +1,212 @@
+"""Mistakes in what writes to Kafka, in how a group begins, and in what is remembered."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.mistake import Sabotage
+
+PRODUCER: Final = (
+    Sabotage(
+        name="a producer that is not idempotent",
+        file="kafka/producer.py",
+        old="enable_idempotence=True",
+        new="enable_idempotence=False",
+        tests=("unit/kafka/test_producer.py::test_every_write_is_idempotent_and_confirmed_by_all_replicas",),
+    ),
+    Sabotage(
+        name="the leader alone confirms a write",
+        file="kafka/producer.py",
+        old='acks="all"',
+        new="acks=1",
+        tests=("unit/kafka/test_producer.py::test_every_write_is_idempotent_and_confirmed_by_all_replicas",),
+    ),
+    Sabotage(
+        name="two writes to a partition are under way at once",
+        file="kafka/producer.py",
+        old="async with self._turns[place]:",
+        new="async with asyncio.Lock():",
+        tests=(
+            "unit/kafka/test_producer.py::test_one_write_at_a_time_goes_to_a_partition_and_partitions_are_written_side_by_side",
+        ),
+    ),
+    Sabotage(
+        name="a run is handed over beside a write to its partition",
+        file="kafka/producer.py",
+        old="if self._turns[topic, partition].locked() or",
+        new="if",
+        tests=("unit/kafka/test_producer.py::test_nothing_is_handed_over_to_a_partition_that_is_being_written",),
+    ),
+    Sabotage(
+        name="a run is handed over to a connection that is given up",
+        file="kafka/producer.py",
+        old=" or self._renewal.locked():",
+        new=":",
+        tests=("unit/kafka/test_producer.py::test_nothing_is_handed_over_while_the_connection_is_renewed",),
+    ),
+    Sabotage(
+        name="of a run that is handed over only the first batch is sent",
+        file="kafka/producer.py",
+        old="if _fill(batch, entries, 0, len(entries)) < len(entries):",
+        new="if _fill(batch, entries, 0, len(entries)) < 0:",
+        tests=("unit/kafka/test_producer.py::test_more_than_one_batch_holds_is_not_handed_over",),
+    ),
+    Sabotage(
+        name="of a run that is written only the first batch is sent",
+        file="kafka/producer.py",
+        old="written = end",
+        new="written = len(entries)",
+        tests=("unit/kafka/test_producer.py::test_more_than_a_batch_holds_is_split_and_stays_in_order",),
+    ),
+    Sabotage(
+        name="what was handed over is sent twice",
+        file="kafka/producer.py",
+        old="if handed is None:",
+        new="if True:",
+        tests=("unit/kafka/test_producer.py::test_what_was_handed_over_and_failed_is_written_again",),
+    ),
+    Sabotage(
+        name="a connection is renewed by every write that saw it fail",
+        file="kafka/producer.py",
+        old="async with self._renewal:",
+        new="async with asyncio.Lock():",
+        tests=("unit/kafka/test_producer.py::test_a_connection_is_renewed_once_however_many_writes_saw_it_fail",),
+    ),
+    Sabotage(
+        name="a write that failed counts as confirmed",
+        file="kafka/producer.py",
+        old="            confirmation.result()\n",
+        new="            pass\n",
+        tests=(
+            "unit/kafka/test_producer.py::test_a_failed_write_is_repeated_on_a_new_connection_before_any_later_one",
+        ),
+    ),
+    Sabotage(
+        name="a dead letter loses its source offset",
+        file="kafka/dead_letters.py",
+        old='(headers.SOURCE_OFFSET, b"%d" % message.offset),',
+        new="",
+        tests=(
+            "unit/kafka/test_dead_letters.py::test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where_from",
+        ),
+    ),
+)
+
+GROUPS: Final = (
+    Sabotage(
+        name="offsets of a former topic are taken",
+        file="kafka/groups.py",
+        old="return identity is not None and note.startswith(_NOTE) and note != _NOTE + identity.hex()",
+        new="return False",
+        tests=(
+            "unit/kafka/test_groups_begin.py::test_an_offset_that_was_committed_for_a_former_topic_of_the_name_is_not_used",
+        ),
+    ),
+    Sabotage(
+        name="an objection to a start is not raised",
+        file="kafka/groups.py",
+        old="if (objection := find_objection(view, source, start)) is not None:",
+        new="if (objection := find_objection(view, source, start)) == '':",
+        tests=("unit/kafka/test_groups_begin.py::test_a_processor_that_wrote_before_does_not_begin_again",),
+    ),
+    Sabotage(
+        name="the starts that are committed do not say which topic they are of",
+        file="kafka/groups.py",
+        old="note = known.commit_note",
+        new='note = ""',
+        tests=(
+            "unit/kafka/test_groups_begin.py::test_a_first_start_commits_the_start_of_every_partition_in_the_name_of_its_topic",
+        ),
+    ),
+    Sabotage(
+        name="partitions that were begun are begun again",
+        file="kafka/groups.py",
+        old="for number, offset in view.starts.items() if number not in known.begun}",
+        new="for number, offset in view.starts.items()}",
+        tests=("unit/kafka/test_groups_begin.py::test_only_what_was_not_begun_is_committed",),
+    ),
+    Sabotage(
+        name="a processor that wrote before begins again",
+        file="kafka/groups.py",
+        old="if view.outcome_written:",
+        new="if False:",
+        tests=("unit/kafka/test_groups.py::test_a_group_that_wrote_records_and_has_no_offsets_was_lost",),
+    ),
+    Sabotage(
+        name="offsets that vanished between others are not missed",
+        file="kafka/groups.py",
+        old="number < newest or view.starts[number] > 0",
+        new="False",
+        tests=("unit/kafka/test_groups.py::test_an_offset_that_is_missing_between_others_has_vanished",),
+    ),
+    Sabotage(
+        name="offsets that nobody took count as begun",
+        file="kafka/groups.py",
+        old="    except CommitFailedError:\n        return known\n",
+        new="    except CommitFailedError:\n        pass\n",
+        tests=(
+            "unit/kafka/test_groups_begin.py::test_a_group_with_members_takes_no_such_commit_and_its_missing_offsets_are_not_begun",
+        ),
+    ),
+)
+
+MEMORIES: Final = (
+    Sabotage(
+        name="the catalogue is never stored",
+        file="state/memories.py",
+        old="            if learnt:\n",
+        new="            if False:\n",
+        tests=("unit/state/test_memories.py::test_what_messages_said_is_stored_in_the_catalogue",),
+    ),
+    Sabotage(
+        name="marks are never stored",
+        file="state/memories.py",
+        old="runs.append(self._producer.write(self._tracked.topic, partition, entries))",
+        new="pass",
+        tests=("unit/state/test_memories.py::test_marks_are_stored_in_the_partition_of_their_messages",),
+    ),
+    Sabotage(
+        name="marks are stored in another partition",
+        file="state/memories.py",
+        old="self._producer.write(self._tracked.topic, partition, entries)",
+        new="self._producer.write(self._tracked.topic, 0, entries)",
+        tests=("unit/state/test_memories.py::test_marks_are_stored_in_the_partition_of_their_messages",),
+    ),
+    Sabotage(
+        name="storing returns before it is confirmed",
+        file="state/memories.py",
+        old="await asyncio.gather(*runs)",
+        new="asyncio.gather(*runs)",
+        tests=("unit/state/test_memories.py::test_storing_returns_when_everything_is_confirmed",),
+    ),
+    Sabotage(
+        name="a memory counts as complete without the catalogue",
+        file="state/memories.py",
+        old="return self._catalogue_is_read and partition in self._partitions",
+        new="return partition in self._partitions",
+        tests=("unit/state/test_memories.py::test_no_memory_is_complete_before_the_catalogue_is",),
+    ),
+    Sabotage(
+        name="what is remembered of a partition that was given up is used again",
+        file="state/memories.py",
+        old="memory = self._partitions.pop(number, None)",
+        new="memory = self._partitions.get(number)",
+        tests=("unit/state/test_memories.py::test_a_partition_that_comes_back_is_read_back_again",),
+    ),
+    Sabotage(
+        name="what was learnt and not stored stays",
+        file="state/memories.py",
+        old="memory.forget_unstored()",
+        new="pass",
+        tests=("unit/state/test_memories.py::test_what_is_learnt_and_not_stored_is_forgotten_with_its_partition",),
+    ),
+    Sabotage(
+        name="a follower that ended is not missed",
+        file="state/memories.py",
+        old="self._follower.check()",
+        new="pass",
+        tests=("unit/state/test_memories.py::test_nothing_is_decided_when_what_others_write_is_not_followed_any_more",),
+    ),
+)
+
+OF_KAFKA: Final = (*PRODUCER, *GROUPS, *MEMORIES)

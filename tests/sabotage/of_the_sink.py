@@ -1,0 +1,354 @@
+"""Mistakes in the Segment sink: lane, driver, dissection, packing and client."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.mistake import Sabotage
+
+LANE: Final = (
+    Sabotage(
+        name="a hold is not cleared when a part is accepted",
+        file="sinks/segment/lane.py",
+        old="for run in part.runs)\n                self._hold = None\n",
+        new="for run in part.runs)\n",
+        tests=("unit/sinks/segment/test_lane.py::test_a_hold_is_over_when_a_part_of_its_flight_is_accepted",),
+    ),
+    Sabotage(
+        name="dead letters that were never stored settle their batch",
+        file="sinks/segment/lane.py",
+        old="self._in_hand.settle((run.held, len(run.records)) for run in part.runs)",
+        new="self._in_hand.settle((run.held, len(run.records) + len(run.held.batch.messages)) for run in part.runs)",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_a_batch_with_a_reject_is_settled_when_the_dead_letter_is_stored",
+        ),
+    ),
+    Sabotage(
+        name="a failed request is not sent again",
+        file="sinks/segment/lane.py",
+        old="                self._rest.unanswered()\n                self._back_off(now + seconds, hold=None)",
+        new="                self._rest.accepted()\n                self._back_off(now + seconds, hold=None)",
+        tests=("unit/sinks/segment/test_lane.py::test_a_retry_sends_the_same_records_before_anything_else",),
+    ),
+    Sabotage(
+        name="a verdict may be taken back after a request without an answer",
+        file="sinks/segment/lane.py",
+        old="            case Retry(after_seconds=seconds):\n                self._rest.unanswered()\n",
+        new="            case Retry(after_seconds=seconds):\n",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_a_verdict_is_final_when_a_request_behind_it_may_have_been_accepted",
+        ),
+    ),
+    Sabotage(
+        name="what comes of a partition that is leaving is sent",
+        file="sinks/segment/lane.py",
+        old=" or held.partition in self._leaving:",
+        new=":",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_what_comes_of_a_partition_that_is_leaving_does_not_overtake_what_was_withdrawn",
+        ),
+    ),
+    Sabotage(
+        name="what stands behind an unknown format is sent",
+        file="sinks/segment/lane.py",
+        old="self._unreadable[held.partition] = seen.unknown_format",
+        new="pass",
+        tests=("unit/sinks/segment/test_lane.py::test_an_unknown_format_version_stops_its_partition_and_no_other",),
+    ),
+    Sabotage(
+        name="a pause of all lanes is not kept",
+        file="sinks/segment/lane.py",
+        old="return max(self._due_at, not_before)",
+        new="return self._due_at",
+        tests=("unit/sinks/segment/test_lane.py::test_nothing_is_sent_before_the_end_of_a_pause",),
+    ),
+    Sabotage(
+        name="a flight that is given up stays on board",
+        file="sinks/segment/lane.py",
+        old="        self._rest.forget(partitions)\n",
+        new="",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_forgetting_takes_a_partition_out_of_the_flight_and_keeps_the_rest_first_in_line",
+        ),
+    ),
+    Sabotage(
+        name="what waits of a partition that was given up is sent",
+        file="sinks/segment/lane.py",
+        old="self._backlog.remove(partitions)",
+        new="pass",
+        tests=("unit/sinks/segment/test_lane.py::test_withdrawing_leaves_the_request_under_way_alone",),
+    ),
+    Sabotage(
+        name="a refusal is about whatever is left of a flight",
+        file="sinks/segment/lane.py",
+        old="if self._rest.part.record_count == self._sent_records:",
+        new="if True:",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_a_refusal_says_nothing_about_what_is_left_when_a_partition_was_forgotten_meanwhile",
+        ),
+    ),
+    Sabotage(
+        name="dead letters are stored without asking the breaker",
+        file="sinks/segment/lane.py",
+        old="if self._rest.may_be_stored():",
+        new="if self._rest.may_be_stored() or True:",
+        tests=("unit/sinks/segment/test_lane.py::test_records_that_fail_our_own_checks_go_through_the_breaker_too",),
+    ),
+    Sabotage(
+        name="an interrupted request counts as never sent",
+        file="sinks/segment/lane.py",
+        old="        if self._phase is _Phase.SENDING:\n            self._rest.unanswered()\n",
+        new="",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_a_verdict_is_final_when_a_request_behind_it_may_have_been_accepted",
+        ),
+    ),
+    Sabotage(
+        name="a batch is acknowledged when it is given up",
+        file="sinks/segment/in_hand.py",
+        old="self._finished = [held for held in self._finished if held.partition not in partitions]",
+        new="pass",
+        tests=("unit/sinks/segment/test_lane.py::test_what_is_settled_and_not_acknowledged_is_forgotten_too",),
+    ),
+)
+
+DRIVER: Final = (
+    Sabotage(
+        name="a request of partitions that were given up stays on the wire",
+        file="sinks/segment/driver.py",
+        old="            work.cancel()\n            await",
+        new="            await",
+        tests=("unit/sinks/segment/test_sink.py::test_revoking_takes_a_request_off_the_wire_when_time_is_up",),
+    ),
+    Sabotage(
+        name="a fault of the dead-letter store counts as stored",
+        file="sinks/segment/driver.py",
+        old="        storing.result()\n",
+        new="",
+        tests=(
+            "unit/sinks/segment/test_sink.py::test_a_fault_of_the_dead_letter_store_ends_the_sink_and_acknowledges_nothing",
+        ),
+    ),
+    Sabotage(
+        name="Retry-After stops one lane alone",
+        file="sinks/segment/driver.py",
+        old="if everywhere:",
+        new="if False:",
+        tests=("unit/sinks/segment/test_sink.py::test_retry_after_stops_all_lanes",),
+    ),
+    Sabotage(
+        name="sentAt is that of the first attempt",
+        file="sinks/segment/driver.py",
+        old="sent_at=self._shared.wall_clock())",
+        new="sent_at=self._shared.wall_clock() - (started - self._departed_at))",
+        tests=(
+            "unit/sinks/segment/test_sink.py::test_a_failed_request_is_repeated_with_a_fresh_sent_at_and_the_same_records",
+        ),
+    ),
+    Sabotage(
+        name="Segment's answer is logged",
+        file="sinks/segment/driver.py",
+        old="answer=answer_name(response),",
+        new="answer=str(response),",
+        tests=("unit/sinks/segment/test_sink.py::test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys",),
+    ),
+    Sabotage(
+        name="a flight's records are logged",
+        file="sinks/segment/driver.py",
+        old="            bytes=len(body),\n",
+        new="            bytes=body,\n",
+        tests=("unit/sinks/segment/test_sink.py::test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys",),
+    ),
+    Sabotage(
+        name="batches are settled and never acknowledged",
+        file="sinks/segment/driver.py",
+        old="            batch.acknowledge()\n",
+        new="            del batch\n",
+        tests=("unit/sinks/segment/test_sink.py::test_a_batch_is_acknowledged_after_segment_accepted_it",),
+    ),
+    Sabotage(
+        name="the pace is not kept",
+        file="sinks/segment/driver.py",
+        old="self._shared.pace.departed(records=flight.record_count, now=started)",
+        new="pass",
+        tests=("unit/sinks/segment/test_sink.py::test_requests_keep_their_distance",),
+    ),
+    Sabotage(
+        name="a request that is taken off the wire is left alone",
+        file="sinks/segment/driver.py",
+        old="            self._work = None\n            if work.cancel():",
+        new="            self._work = None\n            if False:",
+        tests=("unit/sinks/segment/test_sink.py::test_a_sink_has_ended_when_its_requests_are_off_the_wire",),
+    ),
+)
+
+DISSECTION: Final = (
+    Sabotage(
+        name="the pieces of a refused request leave in the wrong order",
+        file="sinks/segment/dissection.py",
+        old="self._parts.extendleft(reversed(part.pieces(HALVES if cured_by_less else QUARTERS)))",
+        new="self._parts.extendleft(part.pieces(HALVES if cured_by_less else QUARTERS))",
+        tests=(
+            "unit/sinks/segment/test_dissection.py::test_the_bad_record_stands_alone_and_the_others_are_accepted_in_order",
+        ),
+    ),
+    Sabotage(
+        name="a record that was refused beside another is lost",
+        file="sinks/segment/dissection.py",
+        old="if part.record_count > 1:",
+        new="if part.record_count > 2:",
+        tests=(
+            "unit/sinks/segment/test_dissection.py::test_verdicts_can_be_taken_back_while_nothing_behind_them_is_accepted",
+        ),
+    ),
+    Sabotage(
+        name="a final verdict is taken back",
+        file="sinks/segment/dissection.py",
+        old="refused = (verdict.run for verdict in self._verdicts[self._final :])",
+        new="refused = (verdict.run for verdict in self._verdicts)",
+        tests=("unit/sinks/segment/test_dissection.py::test_a_verdict_is_final_once_something_behind_it_is_accepted",),
+    ),
+    Sabotage(
+        name="what is taken back stands behind what waits",
+        file="sinks/segment/dissection.py",
+        old="(*refused, *waiting)",
+        new="(*waiting, *refused)",
+        tests=(
+            "unit/sinks/segment/test_dissection.py::test_verdicts_can_be_taken_back_while_nothing_behind_them_is_accepted",
+        ),
+    ),
+    Sabotage(
+        name="dead letters stand in the order of their verdicts",
+        file="sinks/segment/dissection.py",
+        old="letters=sorted(found, key=lambda letter: letter.message.offset),",
+        new="letters=found,",
+        tests=(
+            "unit/sinks/segment/test_dissection.py::test_dead_letters_of_a_batch_stand_in_the_order_of_their_offsets",
+        ),
+    ),
+    Sabotage(
+        name="two flights use what the breaker allows once",
+        file="sinks/segment/dissection.py",
+        old="self._breaker.reserve(dead_letters - self._reserved)",
+        new="pass",
+        tests=("unit/sinks/segment/test_dissection.py::test_what_one_flight_has_reserved_another_may_not_use",),
+    ),
+    Sabotage(
+        name="a verdict on a partition that was given up stays",
+        file="sinks/segment/dissection.py",
+        old="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]",
+        new="pass",
+        tests=("unit/sinks/segment/test_dissection.py::test_what_is_forgotten_gets_no_verdict",),
+    ),
+)
+
+PACKING: Final = (
+    Sabotage(
+        name="a request is one byte too large",
+        file="sinks/segment/packing.py",
+        old="if room < 0:",
+        new="if room < -1:",
+        tests=("unit/sinks/segment/test_packing.py::test_records_fit_up_to_the_last_byte",),
+    ),
+    Sabotage(
+        name="a request has one record too many",
+        file="sinks/segment/packing.py",
+        old="most = min(len(records), limits.max_records - used_records)",
+        new="most = min(len(records), limits.max_records - used_records + 1)",
+        tests=("unit/sinks/segment/test_packing.py::test_no_more_records_fit_than_a_request_may_have",),
+    ),
+    Sabotage(
+        name="the newest run leaves first",
+        file="sinks/segment/packing.py",
+        old="self._runs.append(run)",
+        new="self._runs.appendleft(run)",
+        tests=(
+            "unit/sinks/segment/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",
+        ),
+    ),
+    Sabotage(
+        name="what did not fit into a request is lost",
+        file="sinks/segment/packing.py",
+        old="first, self._runs[0] = run.split(count)",
+        new="first, _ = self._runs.popleft().split(count)",
+        tests=(
+            "unit/sinks/segment/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",
+        ),
+    ),
+    Sabotage(
+        name="what did not fit into a request is sent twice",
+        file="sinks/segment/packing.py",
+        old="first, self._runs[0] = run.split(count)",
+        new="first, _ = run.split(count)",
+        tests=(
+            "unit/sinks/segment/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",
+        ),
+    ),
+    Sabotage(
+        name="dead letters travel with both halves of a run",
+        file="sinks/segment/flight.py",
+        old="                letters=(),\n            ),\n        )\n",
+        new="            ),\n        )\n",
+        tests=("unit/sinks/segment/test_packing.py::test_dead_letters_travel_with_the_first_part_of_a_run_alone",),
+    ),
+)
+
+CLIENT: Final = (
+    Sabotage(
+        name="redirects are followed, with the write key",
+        file="sinks/segment/client.py",
+        old="allow_redirects=False",
+        new="allow_redirects=True",
+        tests=(
+            "unit/sinks/segment/test_client.py::test_a_request_follows_no_redirect_and_carries_the_key_as_basic_auth_alone",
+        ),
+    ),
+    Sabotage(
+        name="the age of a connection is 1000 times as long",
+        file="sinks/segment/client.py",
+        old="CONNECTION_AGE_SECONDS: Final = 12 * 3600.0",
+        new="CONNECTION_AGE_SECONDS: Final = 12 * 3600.0 * 1000",
+        tests=(
+            "unit/sinks/segment/test_client.py::test_a_connection_is_kept_for_less_than_a_day_and_its_name_is_resolved_again_then",
+        ),
+    ),
+    Sabotage(
+        name="a connection is kept after a server error",
+        file="sinks/segment/client.py",
+        old="response.status >= HTTPStatus.INTERNAL_SERVER_ERROR",
+        new="response.status > HTTPStatus.INTERNAL_SERVER_ERROR",
+        tests=(
+            "unit/sinks/segment/test_client.py::test_the_name_is_resolved_again_after_a_server_error_and_where_no_answer_came",
+        ),
+    ),
+    Sabotage(
+        name="a write key that was rotated is not used",
+        file="sinks/segment/client.py",
+        old="self._write_key = write_key or (lambda: options.write_key)",
+        new="self._write_key = lambda: options.write_key",
+        tests=("unit/sinks/segment/test_client.py::test_the_key_of_the_moment_is_used",),
+    ),
+    Sabotage(
+        name="a request without an answer counts as accepted",
+        file="sinks/segment/client.py",
+        old="response = Unanswered(failure=failure_of(error))",
+        new="response = Answered(status=200, body=str(error).encode())",
+        tests=("unit/sinks/segment/test_client.py::test_a_request_without_an_answer_logs_nothing_and_says_why",),
+    ),
+    Sabotage(
+        name="the write key shows in the log when it changes",
+        file="sinks/segment/write_key.py",
+        old='logger.info("write key changed")',
+        new='logger.info("write key changed", key=text)',
+        tests=("unit/sinks/segment/test_write_key.py::test_a_swapped_link_brings_the_new_key_within_a_second",),
+    ),
+    Sabotage(
+        name="any 2xx but 200 is sent again",
+        file="sinks/segment/retry.py",
+        old="if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:",
+        new="if status == HTTPStatus.OK:",
+        tests=("unit/sinks/segment/test_retry.py::test_a_2xx_is_done",),
+    ),
+)
+
+OF_THE_SINK: Final = (*LANE, *DRIVER, *DISSECTION, *PACKING, *CLIENT)

@@ -1,0 +1,458 @@
+"""Mistakes in the stream: ledger, transport, fetching, processor and worker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.mistake import Sabotage
+
+LEDGER: Final = (
+    Sabotage(
+        name="a batch that is not acknowledged is committed over",
+        file="stream/ledger.py",
+        old="while batches and batches[0].acknowledged:",
+        new="while batches:",
+        tests=("unit/stream/test_ledger.py::test_nothing_may_be_committed_while_the_first_batch_is_unacknowledged",),
+    ),
+    Sabotage(
+        name="the last message of every batch is read again after a restart",
+        file="stream/ledger.py",
+        old="return self.messages[-1].offset + 1",
+        new="return self.messages[-1].offset",
+        tests=(
+            "unit/stream/test_ledger.py::test_an_acknowledged_batch_may_be_committed_to_the_offset_after_its_last_message",
+        ),
+    ),
+    Sabotage(
+        name="what was read counts as settled with batches in hand",
+        file="stream/ledger.py",
+        old="if not batches and entry.read_to > settled and entry.held:",
+        new="if entry.read_to > settled and entry.held:",
+        tests=("unit/stream/test_ledger.py::test_offsets_read_over_wait_for_a_batch_in_hand",),
+    ),
+    Sabotage(
+        name="a first position is not committed",
+        file="stream/ledger.py",
+        old="self.stored_to = position.offset if position.committed else NEVER_STORED",
+        new="self.stored_to = position.offset",
+        tests=("unit/stream/test_ledger.py::test_a_first_position_is_committed_as_it_is",),
+    ),
+    Sabotage(
+        name="nobody hears of a first position",
+        file="stream/ledger.py",
+        old="if any(not position.committed for position in positions.values()):",
+        new="if False:",
+        tests=("unit/stream/test_ledger.py::test_a_first_position_is_committed_as_it_is",),
+    ),
+    Sabotage(
+        name="partitions of a former assignment are committed on",
+        file="stream/ledger.py",
+        old="self.revoke(tuple(self._entries))",
+        new="pass",
+        tests=("unit/stream/test_ledger.py::test_an_assignment_ends_the_one_before_it",),
+    ),
+    Sabotage(
+        name="a batch in hand counts no bytes",
+        file="stream/ledger.py",
+        old="if self._size < 0:",
+        new="if self._size < -1:",
+        tests=("unit/stream/test_ledger.py::test_bytes_count_as_in_hand_until_their_messages_are_settled_in_order",),
+    ),
+    Sabotage(
+        name="a commit that is confirmed late takes a later one back",
+        file="stream/ledger.py",
+        old="if entry.held and offset > entry.stored_to:",
+        new="if entry.held:",
+        tests=("unit/stream/test_ledger.py::test_an_older_commit_that_is_confirmed_late_takes_nothing_back",),
+    ),
+)
+
+TRANSPORT: Final = (
+    Sabotage(
+        name="`abandon_commit` is never called",
+        file="stream/transport.py",
+        old="self._thread.abandon_commit()",
+        new="pass",
+        tests=("unit/stream/test_transport.py::test_a_revocation_does_not_wait_longer_than_its_bound_for_a_commit",),
+    ),
+    Sabotage(
+        name="what was fetched before a rebalance is delivered after it",
+        file="stream/transport.py",
+        old="if fetched.epoch != self._live_epoch:",
+        new="if self._live_epoch is None:",
+        tests=("unit/stream/test_transport.py::test_records_fetched_before_a_repositioning_are_thrown_away",),
+    ),
+    Sabotage(
+        name="positions that were asked for before a revocation are taken",
+        file="stream/transport.py",
+        old="if self._revocations != revocations:",
+        new="if False:",
+        tests=("unit/stream/test_transport.py::test_a_repositioning_that_ends_after_a_revocation_counts_for_nothing",),
+    ),
+    Sabotage(
+        name="a partition whose offset has vanished is read from its start",
+        file="stream/transport.py",
+        old="if vanished:",
+        new="if False:",
+        tests=(
+            "unit/stream/test_transport.py::test_a_partition_that_was_begun_and_has_no_offset_any_more_is_not_read",
+        ),
+    ),
+    Sabotage(
+        name="two commits are under way at once",
+        file="stream/transport.py",
+        old="async with self._commit_lock:",
+        new="async with asyncio.Lock():",
+        tests=(
+            "unit/stream/test_transport.py::test_commits_follow_one_another_and_each_stores_what_is_settled_at_its_time",
+        ),
+    ),
+    Sabotage(
+        name="a commit that failed counts as stored",
+        file="stream/transport.py",
+        old="            if stored:\n",
+        new="            if stored or True:\n",
+        tests=("unit/stream/test_transport.py::test_a_refused_commit_is_not_counted_and_is_made_again",),
+    ),
+    Sabotage(
+        name="a commit that failed is not made again",
+        file="stream/transport.py",
+        old="self.loop.call_later(self.options.commit_interval_seconds, self._settled.set)",
+        new="pass",
+        tests=(
+            "unit/stream/test_transport.py::test_a_commit_that_failed_is_made_again_after_a_while_though_nothing_more_is_settled",
+        ),
+    ),
+    Sabotage(
+        name="partitions are given up without asking the work to settle",
+        file="stream/transport.py",
+        old="await self.options.before_revoke(places)",
+        new="pass",
+        tests=("unit/stream/test_transport.py::test_a_revocation_settles_then_commits_the_prefix_then_lets_go",),
+    ),
+    Sabotage(
+        name="partitions are given up without a commit",
+        file="stream/transport.py",
+        old="await asyncio.wait_for(self.commit(), left)",
+        new="del left",
+        tests=("unit/stream/test_transport.py::test_a_revocation_settles_then_commits_the_prefix_then_lets_go",),
+    ),
+    Sabotage(
+        name="a fault in a revocation goes unnoticed",
+        file="stream/transport.py",
+        old="await self.crash(error)",
+        new="del error",
+        tests=("unit/stream/test_transport.py::test_a_commit_refused_for_good_in_a_revocation_crashes_the_worker",),
+    ),
+    Sabotage(
+        name="only messages bound what is in hand, never bytes",
+        file="stream/transport.py",
+        old="and ledger.bytes_of(place) < options.max_bytes_in_hand",
+        new="",
+        tests=("unit/stream/test_transport.py::test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either",),
+    ),
+    Sabotage(
+        name="partitions that were added are read beside the old ones",
+        file="stream/transport.py",
+        old="return source is None or place.partition < source.partitions",
+        new="return True",
+        tests=(
+            "unit/stream/test_transport.py::test_partitions_that_were_added_are_left_alone_and_their_start_is_committed",
+        ),
+    ),
+    Sabotage(
+        name="the ledger never hears how far was read",
+        file="stream/transport.py",
+        old="self.ledger.read(fetched.positions)",
+        new="pass",
+        tests=("unit/stream/test_transport.py::test_an_empty_fetch_that_passed_over_markers_settles_them",),
+    ),
+)
+
+FETCHING: Final = (
+    Sabotage(
+        name="messages of aborted transactions are read",
+        file="stream/fetching.py",
+        old='isolation_level="read_committed"',
+        new='isolation_level="read_uncommitted"',
+        tests=(
+            "unit/stream/test_fetching.py::test_the_consumer_reads_what_is_committed_and_neither_commits_nor_resets_by_itself",
+        ),
+    ),
+    Sabotage(
+        name="an offset that fell out of the log is reset in silence",
+        file="stream/fetching.py",
+        old='auto_offset_reset="none"',
+        new='auto_offset_reset="latest"',
+        tests=(
+            "unit/stream/test_fetching.py::test_the_consumer_reads_what_is_committed_and_neither_commits_nor_resets_by_itself",
+        ),
+    ),
+    Sabotage(
+        name="aiokafka commits by itself",
+        file="stream/fetching.py",
+        old="enable_auto_commit=False",
+        new="enable_auto_commit=True",
+        tests=(
+            "unit/stream/test_fetching.py::test_the_consumer_reads_what_is_committed_and_neither_commits_nor_resets_by_itself",
+        ),
+    ),
+    Sabotage(
+        name="a commit is sent in whatever generation there is",
+        file="stream/fetching.py",
+        old="if coordinator.generation != self._generation or coordinator.generation < 0:",
+        new="if False:",
+        tests=(
+            "unit/stream/test_fetching.py::test_a_commit_is_sent_only_in_the_generation_whose_positions_it_continues",
+        ),
+    ),
+    Sabotage(
+        name="a commit without a generation is sent",
+        file="stream/fetching.py",
+        old=" or coordinator.generation < 0:",
+        new=":",
+        tests=(
+            "unit/stream/test_fetching.py::test_without_a_generation_nothing_is_committed_even_if_none_was_known_before",
+        ),
+    ),
+    Sabotage(
+        name="a committed offset outside the log is sought",
+        file="stream/fetching.py",
+        old="        if lost:\n",
+        new="        if False:\n",
+        tests=("unit/stream/test_fetching.py::test_a_committed_offset_outside_the_log_is_a_fault",),
+    ),
+    Sabotage(
+        name="a commit does not say which topic it is of",
+        file="stream/fetching.py",
+        old='note = source.commit_note if source is not None else ""',
+        new='note = ""',
+        tests=("unit/stream/test_fetching.py::test_every_commit_says_which_topic_it_is_of",),
+    ),
+    Sabotage(
+        name="partitions of others are committed",
+        file="stream/fetching.py",
+        old="if not all(place in assigned for place in offsets):",
+        new="if not assigned:",
+        tests=("unit/stream/test_fetching.py::test_nothing_is_committed_of_partitions_that_are_not_assigned",),
+    ),
+    Sabotage(
+        name="reading begins behind the committed offset",
+        file="stream/fetching.py",
+        old="consumer.seek(aiokafka.TopicPartition(*place), position.offset)",
+        new="consumer.seek(aiokafka.TopicPartition(*place), position.offset + 1)",
+        tests=(
+            "unit/stream/test_fetching.py::test_committed_offsets_are_asked_for_at_once_and_one_that_is_missing_is_the_start",
+        ),
+    ),
+    Sabotage(
+        name="a repositioning begins no epoch",
+        file="stream/fetching.py",
+        old="self.epoch += 1",
+        new="self.epoch = self.epoch or 1",
+        tests=("unit/stream/test_fetching.py::test_each_repositioning_is_an_epoch_and_a_generation_of_its_own",),
+    ),
+    Sabotage(
+        name="a commit that was given up goes on",
+        file="stream/fetching.py",
+        old="            storing.cancel()\n",
+        new="            pass\n",
+        tests=(
+            "unit/stream/test_fetching.py::test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up",
+        ),
+    ),
+)
+
+PROCESSOR: Final = (
+    Sabotage(
+        name="records name another source offset",
+        file="stream/sorting.py",
+        old="str(message.offset).encode()",
+        new="str(message.offset + 1).encode()",
+        tests=("unit/stream/test_sorting.py::test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user",),
+    ),
+    Sabotage(
+        name="what a message changes is not known to the next",
+        file="stream/sorting.py",
+        old="self._memory.remember(change)",
+        new="pass",
+        tests=("unit/stream/test_sorting.py::test_a_message_changes_what_the_next_ones_of_its_batch_meet",),
+    ),
+    Sabotage(
+        name="a batch is acknowledged before it is written",
+        file="stream/processor.py",
+        old="        await asyncio.gather(\n            self._records.store",
+        new="        decided.batch.acknowledge()\n        await asyncio.gather(\n            self._records.store",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_stored",
+        ),
+    ),
+    Sabotage(
+        name="records are written beside what they rest on",
+        file="stream/processor.py",
+        old="await self._memories.store(number, decided.changes)",
+        new="asyncio.ensure_future(self._memories.store(number, decided.changes))",
+        tests=(
+            "unit/stream/test_processor.py::test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_it_is_written",
+        ),
+    ),
+    Sabotage(
+        name="a failed write of a round counts as confirmed",
+        file="stream/processor.py",
+        old="if confirmation in done and not confirmation.cancelled() and confirmation.exception() is None:",
+        new="if confirmation in done:",
+        tests=("unit/stream/test_processor.py::test_a_write_that_fails_is_gone_on_with_alone",),
+    ),
+    Sabotage(
+        name="dead letters are not stored",
+        file="stream/processor.py",
+        old="self._dead_letters.store(decided.letters)",
+        new="self._dead_letters.store([])",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_stored",
+        ),
+    ),
+    Sabotage(
+        name="a batch with dead letters goes the quick way",
+        file="stream/processor.py",
+        old="if decided.letters or self._memories",
+        new="if self._memories",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written",
+        ),
+    ),
+    Sabotage(
+        name="the breaker is not asked",
+        file="stream/processor.py",
+        old="if self._breaker.admit(records=tally.received, bad=tally.alarming):",
+        new="if True:",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written",
+        ),
+    ),
+    Sabotage(
+        name="a batch whose partition was given up is acknowledged",
+        file="stream/processor.py",
+        old="finished = [each for each in finished if not each[0].closed]",
+        new="finished = list(finished)",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_is_not_acknowledged",
+        ),
+    ),
+    Sabotage(
+        name="a batch is decided before what it needs is there",
+        file="stream/processor.py",
+        old="if not self._needs.are_met(line.waiting[0]):",
+        new="if False:",
+        tests=(
+            "unit/stream/test_processor.py::test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_when_it_is_there",
+        ),
+    ),
+    Sabotage(
+        name="a partition that was given up writes on",
+        file="stream/line.py",
+        old="if self.task is not None:\n            self.task.cancel()",
+        new="if False:\n            self.task.cancel()",
+        tests=("unit/stream/test_processor.py::test_a_revocation_gives_up_what_is_being_written_alone",),
+    ),
+    Sabotage(
+        name="two batches of a partition are written at once",
+        file="stream/line.py",
+        old="return bool(self.waiting) and not self.busy",
+        new="return bool(self.waiting)",
+        tests=("unit/stream/test_processor.py::test_the_batches_of_a_partition_are_written_one_after_the_other",),
+    ),
+)
+
+WORKER: Final = (
+    Sabotage(
+        name="no commit at a worker's end",
+        file="stream/worker.py",
+        old="            while await app.batch_consumer.commit():\n                pass\n",
+        new="",
+        tests=(
+            "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
+        ),
+    ),
+    Sabotage(
+        name="what is settled during the last commit is not committed",
+        file="stream/worker.py",
+        old="            while await app.batch_consumer.commit():\n                pass\n",
+        new="            await app.batch_consumer.commit()\n",
+        tests=("unit/stream/test_worker_end.py::test_what_is_settled_during_the_last_commit_is_committed_too",),
+    ),
+    Sabotage(
+        name="a commit after a lost topic",
+        file="stream/worker.py",
+        old="if isinstance(self._fault, TopicLostError):",
+        new="if False:",
+        tests=("unit/stream/test_worker_end.py::test_after_a_topic_was_lost_nothing_is_committed",),
+    ),
+    Sabotage(
+        name="draining after a fault of the work",
+        file="stream/worker.py",
+        old="settle = self._fault is None and not working.done()",
+        new="settle = True",
+        tests=(
+            "unit/stream/test_worker_end.py::test_after_a_fault_nothing_more_is_sent_and_what_is_settled_is_committed",
+        ),
+    ),
+    Sabotage(
+        name="draining after a fault beside the work",
+        file="stream/worker.py",
+        old="settle = self._fault is None and not working.done()",
+        new="settle = not working.done()",
+        tests=("unit/stream/test_worker_end.py::test_after_a_fault_beside_the_work_nothing_more_is_sent_either",),
+    ),
+    Sabotage(
+        name="no draining at a worker's end",
+        file="stream/worker.py",
+        old="app, work if settle else None",
+        new="app, None",
+        tests=(
+            "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
+        ),
+    ),
+    Sabotage(
+        name="fetching goes on while a worker ends",
+        file="stream/worker.py",
+        old="app.batch_consumer.stop_flow()",
+        new="pass",
+        tests=(
+            "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
+        ),
+    ),
+    Sabotage(
+        name="a worker does not leave its group when the last commit fails",
+        file="stream/worker.py",
+        old="        finally:\n            await app.stop()",
+        new="        except ValueError:\n            raise\n        await app.stop()",
+        tests=("unit/stream/test_worker_end.py::test_the_group_is_left_though_the_last_commit_fails",),
+    ),
+)
+
+EXITS: Final = (
+    Sabotage(
+        name="a worker ends with 0 after a fault",
+        file="stream/worker.py",
+        old="return 0 if self._fault is None else 1",
+        new="return 0",
+        tests=("unit/stream/test_worker_run.py::test_a_fault_ends_a_worker_with_1",),
+    ),
+    Sabotage(
+        name="a worker goes on when Faust has crashed",
+        file="stream/worker.py",
+        old="if app.crashed or app.should_stop:",
+        new="if app.should_stop:",
+        tests=("unit/stream/test_worker_run.py::test_an_app_that_crashed_or_stopped_by_itself_is_a_fault",),
+    ),
+    Sabotage(
+        name="a worker is ready before it has joined its group",
+        file="stream/worker.py",
+        old="joined=self._started and not self._app.rebalancing,",
+        new="joined=not self._app.rebalancing,",
+        tests=("unit/stream/test_worker_run.py::test_a_worker_is_ready_when_it_has_joined_its_group",),
+    ),
+)
+
+OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *PROCESSOR, *WORKER, *EXITS)

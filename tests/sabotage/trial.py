@@ -1,0 +1,139 @@
+"""Run tests in a process of their own, with or without a mistake, and report which of them failed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.sabotage.mistake import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.sabotage.mistake import Altered
+
+PATIENCE_SECONDS: Final = 60.0
+"""A trial that takes longer is stopped."""
+MOST_BYTES: Final = 2 * 1024**3
+"""The memory of a trial: a loop that never ends must not take that of the machine."""
+_IMPORTED_ONCE: Final = [
+    "tests.sabotage.trial",
+    "aiohttp",
+    "aiokafka",
+    "faust.agents",
+    "faust.app.base",
+    "faust.tables.manager",
+    "faust.transport.drivers.aiokafka",
+    "hypothesis.strategies",
+    "prometheus_client",
+    "pytest_asyncio",
+    "structlog.testing",
+    "pipeline.core.presets",
+    "pipeline.core.processing",
+    "pipeline.metrics.processor",
+    "pipeline.metrics.segment",
+    "pipeline.metrics.stream",
+    "pipeline.settings",
+]
+"""Imports that every trial inherits, which take longer than most tests. None of these is ever altered."""
+_FORKS: Final = get_context("forkserver")
+_FORKS.set_forkserver_preload(_IMPORTED_ONCE)
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What came of the tests of one trial. `broken`: the code could not be run as it was."""
+
+    passed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+    printed: str = ""
+    in_time: bool = True
+
+    def noticed_by(self, node_id: str) -> bool:
+        """Whether a test, or one case of it, failed."""
+        return any(_is_of(each, node_id) for each in self.failed)
+
+    def passes(self, node_id: str) -> bool:
+        """Whether a test passed, with all of its cases."""
+        others = self.failed | self.broken
+        return any(_is_of(each, node_id) for each in self.passed) and not any(_is_of(each, node_id) for each in others)
+
+
+def trial(
+    tests: Sequence[str],
+    altered: Altered | None = None,
+    *,
+    stops_at_first: bool = False,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Seen:
+    """Run tests, by path or node id; all modules but the altered one are imported as they are."""
+    started = time.monotonic()
+    with TemporaryDirectory() as folder:
+        told, printed = Path(folder, "told"), Path(folder, "printed")
+        arguments = ("--exitfirst", *tests) if stops_at_first else tuple(tests)
+        process = _FORKS.Process(target=_run, args=(arguments, altered, str(told), str(printed)))
+        process.start()
+        process.join(patience_seconds)
+        in_time = not process.is_alive()
+        if not in_time:
+            process.kill()
+            process.join()
+        seen = Seen(in_time=in_time, printed=printed.read_text("utf-8", "replace") if printed.exists() else "")
+        for line in told.read_text("utf-8").splitlines() if told.exists() else ():
+            outcome, _, node_id = line.partition(" ")
+            {"passed": seen.passed, "failed": seen.failed, "broken": seen.broken}[outcome].add(node_id)
+    seen.seconds = time.monotonic() - started
+    return seen
+
+
+def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed: str) -> None:
+    with Path(printed).open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(ROOT)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    if altered is not None:
+        altered.import_from_now_on()
+    options = ("-q", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+    with Path(told).open("w", encoding="utf-8", buffering=1) as file:
+        code = pytest.main([*options, *arguments], plugins=[_Telling(file)])
+    sys.stdout.flush()
+    os._exit(int(code))  # what a test left behind must not keep the process
+
+
+class _Telling:
+    """Writes down what came of each test."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        report: pytest.TestReport = (yield).get_result()
+        if report.failed:
+            is_broken = call.excinfo is not None and call.excinfo.errisinstance((NameError, SyntaxError))
+            self._tell("broken" if is_broken else "failed", item.nodeid)
+        elif report.passed and report.when == "call":
+            self._tell("passed", item.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._tell("broken", report.nodeid)
+
+    def _tell(self, outcome: str, node_id: str) -> None:
+        self._file.write(f"{outcome} {node_id}\n")
+
+
+def _is_of(case: str, node_id: str) -> bool:
+    return case == node_id or case.startswith(f"{node_id}[")

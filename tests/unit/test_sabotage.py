@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.core.kinds import Kind
+from tests.sabotage import __main__ as program
+from tests.sabotage.catalogue import SABOTAGES
+from tests.sabotage.mistake import ROOT, Altered, Sabotage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE = "kafka/partitioner.py"
+
+
+@pytest.fixture
+def imports() -> Iterator[None]:
+    before = sys.meta_path[:]
+    yield
+    sys.meta_path[:] = before
+
+
+def test_every_mistake_has_a_name_of_its_own_and_a_test() -> None:
+    counts = Counter((each.file, each.name) for each in SABOTAGES)
+    assert [name for name, count in counts.items() if count > 1] == []
+    assert [each.name for each in SABOTAGES if not each.tests] == []
+
+
+def test_every_mistake_can_be_made() -> None:
+    for each in SABOTAGES:
+        compile(each.applied().text, each.file, "exec")
+
+
+def test_every_test_that_is_named_is_one_of_make_unit() -> None:
+    for test in {test for each in SABOTAGES for test in each.tests}:
+        path, _, name = test.partition("::")
+        assert path.startswith(("unit/", "properties/"))
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), test
+
+
+@pytest.mark.parametrize("old", ["there is no such text", "import"])
+def test_a_text_that_does_not_stand_in_its_file_once_is_no_mistake(old: str) -> None:
+    sabotage = Sabotage(name="none", file=FILE, old=old, new="", tests=())
+    with pytest.raises(LookupError, match=rf"`{old}` stands \d+ times in pipeline/{FILE}, not once"):
+        sabotage.applied()
+
+
+@pytest.mark.usefixtures("imports")
+def test_an_altered_module_is_imported_with_its_text_and_its_file_stays() -> None:
+    altered = Altered(file="never_written.py", text="FOUND = __file__")
+    altered.import_from_now_on()
+    module = __import__(altered.module, fromlist=["FOUND"])
+    del sys.modules[altered.module]
+    assert str(ROOT / "pipeline" / "never_written.py") == module.FOUND
+    assert not (ROOT / "pipeline" / "never_written.py").exists()
+
+
+@pytest.mark.usefixtures("imports")
+def test_a_module_that_is_imported_already_cannot_be_altered() -> None:
+    assert Kind.__module__ == Altered(file="core/kinds.py", text="").module
+    with pytest.raises(RuntimeError, match="imported already"):
+        Altered(file="core/kinds.py", text="").import_from_now_on()
+
+
+def run_list(
+    mistakes: list[Sabotage], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    monkeypatch.setattr(program, "SABOTAGES", mistakes)
+    return program.main([]), capsys.readouterr().out
+
+
+def distance(name: str, new: str, test: str = "test_requests_keep_their_distance") -> Sabotage:
+    """A mistake in the distance of requests, and a test that may notice it."""
+    old = "max(self._requests_due, now) + self._seconds_a_request"
+    return Sabotage(
+        name=name, file="sinks/segment/pace.py", old=old, new=new, tests=(f"unit/sinks/segment/test_pace.py::{test}",)
+    )
+
+
+def test_a_list_of_mistakes_that_are_noticed_passes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, told = run_list([distance("no distance", "now")], monkeypatch, capsys)
+    assert code == 0
+    assert "noticed" in told
+    assert told.splitlines()[-1].startswith("All 1 mistakes are noticed, ")
+
+
+def test_a_list_fails_with_each_mistake_that_is_not_noticed_as_it_must_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = "max(self._requests_due, now) + self._seconds_a_request"
+    mistakes = [
+        distance("none", old),
+        distance("broken", "no_such_name"),
+        distance("never run", "now", "test_that_does_not_exist"),
+    ]
+    code, told = run_list(mistakes, monkeypatch, capsys)
+    assert code == 1
+    assert "none: tests/unit/sinks/segment/test_pace.py::test_requests_keep_their_distance passes" in told
+    assert "broken: the code cannot be run with it" in told
+    assert "test_that_does_not_exist does not pass without a mistake" in told
+    assert told.splitlines()[-1].startswith("FAILED: ")
