@@ -143,5 +143,5 @@ class ProcessorRole:
 
 
 def needs_of(schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Needs:
-    """Tell what a batch needs before it is decided; schemas last, for what is known of them may be doubted soon."""
+    """Return what a batch needs before it is decided; schemas last, for what is known of them may be doubted soon."""
     return Needs(memories) if schemas is None else Needs(memories, schemas)

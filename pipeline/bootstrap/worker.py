@@ -105,7 +105,7 @@ def run_worker(role: Role, settings: Settings) -> int:
 
 
 def collect_seconds(role: Role, settings: Settings) -> float:
-    """Say how long messages may be collected; a sink's are part of its flush interval, so never longer than that."""
+    """Return how long messages may be collected; a sink's are part of its flush interval, so never longer than that."""
     seconds = settings.fetch_max_wait_ms / 1000
     return min(seconds, settings.segment_flush_interval_seconds) if role is Role.SEGMENT_SINK else seconds
 

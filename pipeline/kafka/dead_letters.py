@@ -52,7 +52,7 @@ class DeadLetterStore(Protocol):
         """
 
     def repeats(self, source_partition: int) -> bool:
-        """Tell whether the storing of a source partition's dead letters is being repeated."""
+        """Return whether the storing of a source partition's dead letters is being repeated."""
 
 
 class DeadLetterWriter:
@@ -91,7 +91,7 @@ class DeadLetterWriter:
             self._on_stored(stage, reason, count)
 
     def repeats(self, source_partition: int) -> bool:
-        """Tell whether the storing of a source partition's dead letters is being repeated."""
+        """Return whether the storing of a source partition's dead letters is being repeated."""
         return self._producer.repeats(self._topic, source_partition % self._partitions)
 
     def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:

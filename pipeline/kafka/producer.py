@@ -135,7 +135,7 @@ class BatchProducer:
         return next(iter(self._refused.values()), None)
 
     def repeats(self, topic: str, partition: int | None = None) -> bool:
-        """Tell whether a write to a partition is being repeated, or to any partition of a topic."""
+        """Return whether a write to a partition is being repeated, or to any partition of a topic."""
         if partition is None:
             return any(place[0] == topic for place in self._repeating)
         return (topic, partition) in self._repeating

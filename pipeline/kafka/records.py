@@ -30,7 +30,7 @@ class SamePartition:
             await self._producer.write(self._topic, source_partition, records, handed=handed)
 
     def repeats(self, source_partition: int) -> bool:
-        """Tell whether the storing of a source partition's records is being repeated."""
+        """Return whether the storing of a source partition's records is being repeated."""
         return self._producer.repeats(self._topic, source_partition)
 
 
@@ -46,7 +46,7 @@ class Repartition:
         """Hand nothing over: other source partitions write to the same ones."""
 
     def repeats(self, source_partition: int) -> bool:
-        """Tell whether the storing of any records is being repeated."""
+        """Return whether the storing of any records is being repeated."""
         del source_partition
         return self._producer.repeats(self._topic)
 

@@ -20,7 +20,7 @@ class Summary:
     """
 
     def __init__(self, event: str, *, interval_seconds: float = SUMMARY_SECONDS) -> None:
-        """Take what the line says."""
+        """Start with nothing counted. `event` is what the line says."""
         self._event = event
         self._interval_seconds = interval_seconds
         self._numbers: defaultdict[str, int] = defaultdict(int)

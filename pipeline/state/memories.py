@@ -81,7 +81,7 @@ class Memories:
         self.tracks = tracked is not None
 
     def is_complete(self, partition: int) -> bool:
-        """Tell whether everything that is remembered of a partition has been read back."""
+        """Return whether everything that is remembered of a partition has been read back."""
         return self._catalogue_is_read and partition in self._partitions
 
     def of(self, partition: int) -> PartitionMemory:
@@ -114,7 +114,7 @@ class Memories:
                 self._follower.leave(self._tracked.feed, number)
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        """Tell whether there is anything to store now: changes, or sketches that are due."""
+        """Return whether there is anything to store now: changes, or sketches that are due."""
         return bool(changes) or (self._tracked is not None and self._sketches_are_due(partition))
 
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
@@ -131,7 +131,7 @@ class Memories:
         self._partitions[partition].stored(changes)
 
     def repeats(self, partition: int) -> bool:
-        """Tell whether the storing of a partition's changes is being repeated."""
+        """Return whether the storing of a partition's changes is being repeated."""
         tracked, catalogue = self._tracked, self._catalogue
         return (tracked is not None and self._producer.repeats(tracked.topic, partition)) or (
             catalogue is not None and self._producer.repeats(catalogue.topic)

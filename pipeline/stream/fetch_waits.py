@@ -30,7 +30,7 @@ class FetchWaits:
     """Decides for each request to a broker, and when a round is complete. Pure but for the clock."""
 
     def __init__(self, collect_seconds: float, *, now: Callable[[], float]) -> None:
-        """Take how long messages may be collected, 0 for not at all, and a monotonic clock in seconds."""
+        """Start without a broker. `collect_seconds` bounds a wait, 0 turns waiting off; `now` is a monotonic clock."""
         self._collect_seconds = collect_seconds
         self._now = now
         self._brokers: set[Hashable] = set()
@@ -40,7 +40,7 @@ class FetchWaits:
         self._waited = 0.0
 
     def asks(self, broker: Hashable, *, behind: bool) -> float | None:
-        """Note a request; return for how many seconds the broker should collect, None where it should not.
+        """Return for how many seconds a broker should collect for its next request, None where it should not.
 
         `behind` tells that messages are known to be there.
         """
@@ -54,7 +54,7 @@ class FetchWaits:
         return self._until - now
 
     def answered(self, broker: Hashable, *, brought: bool) -> None:
-        """Note an answer, and whether it brought messages."""
+        """Called with each answer of a broker; `brought` is whether it held messages."""
         since = self._collecting.pop(broker, None)
         if not brought:
             self._brought.discard(broker)
@@ -64,7 +64,7 @@ class FetchWaits:
             self._waited = max(self._waited, self._now() - since)
 
     def seconds_left(self) -> float:
-        """Say how long what has come should wait for the answers of other brokers; 0 for not at all."""
+        """Return how long what has come should wait for the answers of other brokers; 0 for not at all."""
         now, rest = self._now(), self._collect_seconds - self._share
         if not self._collecting or not rest or now < self._until - EARLY_SECONDS:
             return 0.0
@@ -76,7 +76,7 @@ class FetchWaits:
         return waited
 
     def forget(self) -> None:
-        """Begin anew, with other partitions."""
+        """Called when partitions are assigned: nothing is known of any broker."""
         self._brokers.clear()
         self._brought.clear()
         self._collecting.clear()

@@ -110,7 +110,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
 
     def _let_brokers_collect(self, fetcher: Any) -> None:
-        """Give each request to a broker the wait that it should have: aiokafka has one for all, and for good."""
+        """Set the wait of each request to a broker: aiokafka has one for all of them, and for good."""
         self._waits = waits = FetchWaits(self.transport.options.collect_seconds, now=time.monotonic)
         self._answered = asyncio.Event()
         fetch = fetcher._proc_fetch_request  # noqa: SLF001
@@ -359,7 +359,7 @@ def _positions(consumer: Any, partitions: Collection[TopicPartition]) -> dict[To
 
 
 def _is_behind(assignment: Any, request: Any) -> bool:
-    """Tell whether messages that may be read are known to be there, past where a request begins to read."""
+    """Return whether messages that may be read are known to be there, past where a request begins to read."""
     for topic, partitions in request.topics:
         for number, position, _ in partitions:
             state = assignment.state_value(aiokafka.TopicPartition(topic, number))

@@ -50,12 +50,12 @@ class Progress:
     """
 
     def __init__(self, *, now: Callable[[], float]) -> None:
-        """Take a monotonic clock in seconds."""
+        """Start without partitions. `now` is a monotonic clock in seconds."""
         self._now = now
         self._standings: dict[Place, Standing] = {}
 
     def look(self, undone: Mapping[Place, Undone], on_purpose: Collection[Place]) -> None:
-        """Note how every assigned partition is now; those that are not named are forgotten."""
+        """Called once a second with every assigned partition; those that are not named are forgotten."""
         now, before = self._now(), self._standings
         self._standings = {}
         for place, (offset, messages) in undone.items():

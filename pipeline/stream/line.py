@@ -42,12 +42,12 @@ class Line:
         return not self.waiting or self.hold_reason is not None
 
     def go_alone(self, work: Coroutine[None, None, None], report: Callable[[asyncio.Task[None]], None]) -> None:
-        """Give the first batch a task of its own."""
+        """Start a task for the first batch alone."""
         self.task = asyncio.create_task(work)
         self.task.add_done_callback(report)
 
     def settled(self) -> None:
-        """Take the first batch out."""
+        """Remove the first batch."""
         self.waiting.popleft()
         self.busy = False
         self.task = self.confirmation = None

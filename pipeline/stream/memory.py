@@ -41,13 +41,13 @@ class MemoryStore(Protocol):
         """Return the memory of a partition, which is complete."""
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        """Tell whether there is anything to store now."""
+        """Return whether there is anything to store now."""
 
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
         """Store changes; returning means the broker has confirmed every one of them. It may be cancelled."""
 
     def repeats(self, partition: int) -> bool:
-        """Tell whether the storing of a partition's changes is being repeated."""
+        """Return whether the storing of a partition's changes is being repeated."""
 
 
 class NothingRemembered:

@@ -72,11 +72,11 @@ class Needs:
         return self._obtaining > 0
 
     def are_met(self, batch: MessageBatch) -> bool:
-        """Tell whether a batch can be decided now. What is true now may not be a minute later."""
+        """Return whether a batch can be decided now. What is true now may not be a minute later."""
         return not any(kind.missing(batch) for kind in self._kinds)
 
     def are_met_for(self, partition: int) -> bool:
-        """Tell whether nothing is missing that every batch of a partition needs."""
+        """Return whether nothing is missing that every batch of a partition needs."""
         return not any(kind.missing_for(partition) for kind in self._kinds)
 
     async def obtain_for(self, place: Place) -> None:
@@ -98,7 +98,7 @@ class Needs:
             await kind.forget([number for _, number in places])
 
     def reason(self, place: Place | None = None) -> str | None:
-        """Say why something that a partition, or any, needs cannot be had; None when it can."""
+        """Return why something that a partition, or any of them, needs cannot be had; None when it can."""
         found = self._away.get(place) if place is not None else next(iter(self._away.values()), None)
         return None if found is None else found[1]
 

@@ -52,7 +52,7 @@ class RecordStore(Protocol):
         """
 
     def repeats(self, source_partition: int) -> bool:
-        """Tell whether the storing of a source partition's records is being repeated."""
+        """Return whether the storing of a source partition's records is being repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

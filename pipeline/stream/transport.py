@@ -262,7 +262,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
 
     async def broker_answers(self, timeout_seconds: float) -> bool:
-        """Tell whether a broker answers now."""
+        """Return whether a broker answers now."""
         answers: bool = await self._thread.broker_answers(timeout_seconds)
         return answers
 

@@ -38,10 +38,10 @@ class Work(Protocol):
         """Work until cancelled. Raises what no retry can mend: the worker then ends, nothing more is acknowledged."""
 
     def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
-        """Hear which partitions are this worker's now, before their first batch comes; never blocks."""
+        """Called when partitions are assigned, before their first batch. Must not block."""
 
     def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
-        """Take the batches of a round, each of another partition; never blocks, for what is in hand is bound.
+        """Called with the batches of a round, each of another partition. Must not block: what is in hand is bound.
 
         `waited_seconds` is how long the oldest message may have waited in Kafka to be fetched.
         """
