@@ -507,8 +507,12 @@ async def test_nothing_is_handed_over_while_the_connection_is_renewed(
     assert broker.stored == {0: [b"1"]}
 
 
-async def test_more_than_one_batch_holds_is_not_handed_over(broker: FakeBroker, producer: ProducerOnFakes) -> None:
-    assert await producer.hand_over(TOPIC, 0, entries(*[b"x" * 100_000] * 10)) is None
+@pytest.mark.parametrize(("size", "count"), [(100_000, 10), (400, 1_300)])  # the second only with keys and headers
+async def test_more_than_one_batch_holds_is_not_handed_over(
+    broker: FakeBroker, producer: ProducerOnFakes, size: int, count: int
+) -> None:
+    assert (count * size > BATCH_BYTES) == (count == 10)
+    assert await producer.hand_over(TOPIC, 0, entries(*[b"x" * size] * count)) is None
     assert broker.sends == []
 
 
