@@ -42,7 +42,7 @@ class PartitionMemory:
         self._second = -1
 
     def advance(self, now_ms: int) -> None:
-        """Tell the time; nothing depends on less than a second of it."""
+        """Set the present time, in milliseconds since the epoch. Nothing depends on less than a second of it."""
         second = now_ms // 1000
         if second == self._second:
             return

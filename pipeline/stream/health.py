@@ -89,7 +89,7 @@ class Progress:
 def judge_liveness(
     *, progress: Progress, waits_on_purpose: bool, broker_answers: bool, stall_timeout_seconds: float
 ) -> Health:
-    """Say whether a worker is stuck: a partition lies undone, nothing holds it on purpose, and a restart could help."""
+    """Return whether a worker is alive: no partition waits without a known reason, or a restart would not help."""
     slowest, seconds = progress.slowest(), progress.seconds_stuck()
     if slowest is None:
         return Health(ok=True, detail="nothing waits")

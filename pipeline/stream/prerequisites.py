@@ -35,7 +35,7 @@ class PrerequisitesFirst:
     """A role's work that is given only what it can read (`pipeline.stream.work.Work`)."""
 
     def __init__(self, work: Work, needs: Needs) -> None:
-        """Take the work, and what it needs."""
+        """Start with nothing in hand. `needs` are looked at before `work` is given a batch."""
         self._work = work
         self._needs = needs
         self._waiting: dict[Place, deque[MessageBatch]] = {}

@@ -91,9 +91,21 @@ class Processor:
         needs: Needs | None = None,
         patience_seconds: float = 30.0,
     ) -> None:
-        """Take stores, metrics, breaker, who gives a batch its policy, who knows of failed writes, and what is needed.
+        """Start with nothing in hand.
 
-        A write that is not confirmed after `patience_seconds` leaves its round.
+        Args:
+            policy: Returns the policy in force; called once for each batch, when its turn comes.
+            records: Where records go.
+            dead_letters: Where rejected messages go.
+            metrics: Counts what is settled.
+            rules_metrics: Counts decisions by rule.
+            breaker: Decides whether a batch may have so many dead letters.
+            retrying: Returns whether a write to Kafka is being repeated.
+            hold_reason: Returns why Kafka refuses a write until somebody acts; None when it does not.
+            formats: How messages are read, and records written.
+            memories: What is remembered of each partition.
+            needs: What a batch needs before it is decided.
+            patience_seconds: A write that is not confirmed for so long leaves its round.
         """
         self._policy = policy
         self._formats = formats
@@ -312,7 +324,7 @@ class Processor:
             self._tell_holds()
 
     def _tell_holds(self) -> None:
-        """Say once that the processor holds, and once that it goes on."""
+        """Log once that the processor holds, and once that it goes on."""
         reason = self._breaker_reason() or self._store_hold_reason()
         held = reason is not None
         if held and not self._held:

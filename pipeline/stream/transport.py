@@ -256,7 +256,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return found
 
     def undone(self) -> dict[tuple[str, int], Undone]:
-        """Tell from where each partition would be read after a restart, and what waits there."""
+        """Return from where each partition would be read after a restart, and how many messages wait there."""
         offsets = self.ledger.offsets_to_reread()
         counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
         return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}

@@ -17,7 +17,7 @@ ANSWER_SECONDS = 60
 
 
 def probe(port: int, interval_seconds: float) -> list[float]:
-    """Ask until SIGTERM comes, the next time when the last answer is there.
+    """Send requests until SIGTERM comes, the next one when the last answer is there.
 
     Raises:
         RuntimeError: an answer was not 200.

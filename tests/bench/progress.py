@@ -30,7 +30,7 @@ class Progress:
         return sum(seconds for _, seconds in self._steps)
 
     def begin(self, name: str) -> None:
-        """Tell that a step begins.
+        """Print that a step begins.
 
         Raises:
             ValueError: it is not the next one.

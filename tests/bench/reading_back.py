@@ -7,12 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from pipeline.kafka.producer import BatchProducer
-from pipeline.state.following import Follower
-from pipeline.state.memories import Memories
-from pipeline.state.restoring import TrackedUsersTopics
 from tests.bench.restore_process import connection_to
-from tests.bench.tracked_marks import HASHER, MONTH, NOW, codec_of, write_marks
+from tests.bench.tracked_marks import memories_of, write_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,16 +26,7 @@ async def read_back(cluster: Cluster, users: int, spread: int) -> None:
             ((b"user-%031d" % number, number) for number in range(first, users, spread)) for first in range(spread)
         ]
         await write_marks(connection, topic, shares)
-        memories = Memories(
-            connection=connection,
-            producer=BatchProducer(connection),
-            follower=Follower(connection),
-            hasher=HASHER,
-            month=MONTH,
-            now_ms=lambda: NOW,
-            tracked=TrackedUsersTopics(topic=topic, codec=codec_of(topic)),
-            catalogue=None,
-        )
+        memories = memories_of(connection, topic)
         with _busy() as longest:
             started, cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*map(memories.restore, range(spread)))
@@ -56,7 +43,7 @@ async def read_back(cluster: Cluster, users: int, spread: int) -> None:
 
 @contextmanager
 def _busy() -> Iterator[list[float]]:
-    """Note how much later than asked for the event loop comes back."""
+    """Yield a list that grows by how much later than asked for the event loop comes back, in seconds."""
     late = [0.0]
 
     async def watch() -> None:

@@ -21,15 +21,11 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.worker import spare_the_collector
 from pipeline.kafka.connection import connection_options
-from pipeline.kafka.producer import BatchProducer
 from pipeline.local.leash import leashed
 from pipeline.settings import load_settings
-from pipeline.state.following import Follower
-from pipeline.state.memories import Memories
-from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.stream.health import Health
 from pipeline.stream.status_server import StatusServer
-from tests.bench.tracked_marks import HASHER, MONTH, NOW, codec_of
+from tests.bench.tracked_marks import memories_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,16 +100,7 @@ class Steps:
 
 async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Restored:
     connection = connection_to(bootstrap_servers)
-    memories = Memories(
-        connection=connection,
-        producer=BatchProducer(connection),
-        follower=Follower(connection),
-        hasher=HASHER,
-        month=MONTH,
-        now_ms=lambda: NOW,
-        tracked=TrackedUsersTopics(topic=topic, codec=codec_of(topic)),
-        catalogue=None,
-    )
+    memories = memories_of(connection, topic)
     alive = Health(ok=True, detail="restoring")
     server = StatusServer(
         host="127.0.0.1", port=0, registry=CollectorRegistry(), liveness=lambda: alive, readiness=lambda: alive

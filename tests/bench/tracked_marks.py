@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.producer import BatchProducer, Entry
 from pipeline.state.entries import NO_EPOCH, EntryCodec
+from pipeline.state.following import Follower
+from pipeline.state.memories import Memories
+from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:
@@ -27,6 +30,20 @@ _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 def codec_of(topic: str) -> EntryCodec:
     """Return what writes and reads the entries of a topic of the benchmark."""
     return EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
+
+
+def memories_of(connection: ConnectionOptions, topic: str) -> Memories:
+    """Return memories of tracked users alone, as of now, that read a topic of the benchmark."""
+    return Memories(
+        connection=connection,
+        producer=BatchProducer(connection),
+        follower=Follower(connection),
+        hasher=HASHER,
+        month=MONTH,
+        now_ms=lambda: NOW,
+        tracked=TrackedUsersTopics(topic=topic, codec=codec_of(topic)),
+        catalogue=None,
+    )
 
 
 async def write_marks(connection: ConnectionOptions, topic: str, shares: Sequence[Iterable[tuple[bytes, int]]]) -> None:

@@ -30,7 +30,7 @@ class Watched:
         self.times: list[tuple[float, float]] = []
 
     def answered(self, body: bytes) -> None:
-        """Note a request whose answer is on its way."""
+        """Called when the answer to a request is on its way."""
         now = time.time()
         self.ids.update(_MESSAGE_ID.findall(body))
         for moment in _TIMESTAMP.findall(body):

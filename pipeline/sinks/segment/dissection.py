@@ -184,7 +184,7 @@ class Dissection:
         self._reserve(min(self._reserved, self.bad))
 
     def _got_through(self, records: int) -> None:
-        """Note that the size of the first part was no obstacle."""
+        """Called when the first part was not too large: its records count as passed in every refusal around them."""
         for refused in self._too_large:
             refused.records -= records
         while self._too_large and not self._too_large[-1].records:

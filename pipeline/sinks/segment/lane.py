@@ -153,7 +153,7 @@ class Lane:
     # What happens to it.
 
     def accept(self, batch: MessageBatch, *, since: float) -> None:
-        """Take a batch in hand and check its records. One of a partition that is leaving is only kept for `forget`.
+        """Add a batch and check its records. One of a partition that is leaving is only kept for `forget`.
 
         ``since`` is when its flush interval began.
         """

@@ -137,7 +137,7 @@ class SegmentSink:
         """Need nothing: a lane is found when the first batch comes."""
 
     def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
-        """Take batches in hand, each into the lane of its partition. Never blocks.
+        """Add each batch to the lane of its partition. Never blocks.
 
         `waited_seconds`, for which their oldest record may have waited before, is a part of the flush interval.
         """

@@ -66,7 +66,9 @@ def main() -> None:
 def _settled(report: Path) -> None:
     if "settled" not in _MARKS:
         _mark("settled")
-        report.write_text(json.dumps(_MARKS), encoding="utf-8")
+        unfinished = report.with_suffix(".part")
+        unfinished.write_text(json.dumps(_MARKS), encoding="utf-8")
+        unfinished.replace(report)  # in one step: a report that is there is whole
 
 
 def _marked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

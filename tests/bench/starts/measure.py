@@ -125,7 +125,6 @@ def _start(stage: Stage, role: str, name: str) -> tuple[float, subprocess.Popen[
 def _parts(stage: Stage, name: str, began: float, process: subprocess.Popen[bytes]) -> dict[str, float]:
     report = stage.report(name)
     stage.until(report.exists, f"{name} settled nothing", process, within=_SETTLE_SECONDS)
-    time.sleep(0.1)  # the file is there before its text
     assigned = assigned_at(stage.log(name))
     if assigned is None:
         raise RunError(f"{name} settled messages, and its log names no partitions:\n{stage.logs()}")

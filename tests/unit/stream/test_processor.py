@@ -219,7 +219,7 @@ class Bench:
         return self.policies[-1]
 
     def accept_round(self, names: Mapping[str, int]) -> None:
-        """Give batches of one good event each, of several partitions at once."""
+        """Accept batches of one good event each, of several partitions at once."""
         body = encode(raw_event())
         self.processor.accept(
             *(
