@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
 from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
 from pipeline.bootstrap.memory import memory_limit_bytes
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
-
-COLLECTOR_THRESHOLD = 10_000
-"""New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
 
 
 def run_worker(role: Role, settings: Settings) -> int:
@@ -101,6 +98,7 @@ def run_worker(role: Role, settings: Settings) -> int:
             rules=role_parts.rules,
         )
         spare_the_collector()
+        keep_freed_memory()
         return run_in_own_loop(worker.run())
 
 
@@ -108,16 +106,6 @@ def collect_seconds(role: Role, settings: Settings) -> float:
     """Return how long messages may be collected; a sink's are part of its flush interval, so never longer than that."""
     seconds = settings.fetch_max_wait_ms / 1000
     return min(seconds, settings.segment_flush_interval_seconds) if role is Role.SEGMENT_SINK else seconds
-
-
-def spare_the_collector() -> None:
-    """Let the garbage collector leave alone what stays for good, and look at the rest less often.
-
-    Messages and records hold no cycles; following them over and over was an eighth of a processor's CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTOR_THRESHOLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

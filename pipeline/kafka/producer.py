@@ -308,9 +308,13 @@ def _fitting(entries: Sequence[Entry], start: int, limit_bytes: int) -> int:
 
 def _fill(batch: Any, entries: Sequence[Entry], start: int, stop: int) -> int:
     """Append entries until the batch is full; return the index of the first that is not in it."""
-    append = batch.append
+    append = batch._builder.append  # noqa: SLF001 - aiokafka's own method around it costs as much again
     for index in range(start, stop):
         entry = entries[index]
-        if append(key=entry.key, value=entry.value, timestamp=entry.timestamp_ms, headers=entry.headers) is None:
-            return index
+        place = index - start
+        if append(place, entry.timestamp_ms, entry.key, entry.value, entry.headers) is None:
+            stop = index
+            break
+    batch._relative_offset = stop - start  # noqa: SLF001
+    batch.close()
     return stop

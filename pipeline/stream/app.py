@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.sensors import Monitor
 from faust.tables.manager import TableManager
+from mode import Service
 
 from pipeline.stream.agents import add_agent
 from pipeline.stream.transport import Transport, TransportOptions
@@ -26,7 +28,7 @@ FAUST_LOGGER = logging.getLogger("faust")
 """Faust's services tell of their starts and stops in the name of the module that derives from them."""
 FETCH_WAIT_MS = 500
 """How long a broker may wait for the first message."""
-FETCH_ANSWER_BYTES = 4 * 1024 * 1024
+FETCH_ANSWER_BYTES = 2 * 1024 * 1024
 """The most that one answer to a fetch brings, all partitions together; aiokafka holds it up to three times."""
 NEVER_SECONDS = 10.0**9
 SECONDS_OF_HEARTBEATS = 3.0
@@ -74,6 +76,20 @@ class _Tables(TableManager):  # type: ignore[misc] # Faust's classes have no usa
         await self.recovery.start()
 
 
+class _Unmeasured(Monitor):  # type: ignore[misc] # Faust's classes have no usable types
+    """Faust's monitor, which nobody reads: it would note each event, and add up once a second."""
+
+    def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:
+        """Note nothing."""
+
+    def on_stream_event_out(self, tp: Any, offset: int, stream: Any, event: Any, state: Any = None) -> None:
+        """Note nothing."""
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _sampler(self) -> None:
+        """End at once."""
+
+
 class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable types
     """A Faust app on the batch transport."""
 
@@ -113,6 +129,7 @@ def build_app(
         broker_max_poll_interval=options.max_poll_interval_seconds,
         web_enabled=False,
         TableManager=_Tables,
+        Monitor=_Unmeasured,
     )
 
     def assigned(places: Collection[TopicPartition]) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.metrics.summary import Summary
 from pipeline.stream.line import Line
 from pipeline.stream.needs import Needs
-from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch, sum_of
+from pipeline.stream.processor_counts import ProcessorCounts
+from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.metrics.rules import RulesMetrics
     from pipeline.stream.memory import MemoryStore
     from pipeline.stream.needs import Place
-    from pipeline.stream.sorting import Formats, SortedBatch, Tally
+    from pipeline.stream.sorting import Formats, SortedBatch
 
 logger = structlog.get_logger(__name__)
 
@@ -35,8 +35,6 @@ ASK_AGAIN_SECONDS: Final = 5.0
 """How often a batch that is held asks whether it may go on: what other partitions bring may have changed the answer."""
 MESSAGES_A_STEP: Final = 500
 """Messages that are decided between two looks at the event loop, and a batch: about twenty milliseconds of it."""
-FOREIGN_KEY_WARNING_SECONDS: Final = 60.0
-SETTLED: Final = "events settled"
 
 
 class RecordStore(Protocol):
@@ -112,10 +110,10 @@ class Processor:
         self._memories = memories
         self._needs = needs or Needs()
         self._patience_seconds = patience_seconds
-        self._rules_metrics = rules_metrics
         self._records = records
         self._dead_letters = dead_letters
         self._metrics = metrics
+        self._counts = ProcessorCounts(metrics, rules_metrics)
         self._breaker = breaker
         self._retrying = retrying
         self._store_hold_reason = hold_reason
@@ -124,8 +122,6 @@ class Processor:
         self._moved = asyncio.Event()
         self._needs.on_change = self._moved.set
         self._fault: asyncio.Future[None] | None = None
-        self._summary = Summary(SETTLED)
-        self._next_warning = 0.0
         self._held = False
         metrics.breaker.watch(breaker)
 
@@ -136,7 +132,7 @@ class Processor:
             await self._fault
         finally:
             await self.revoke(tuple(self._lines), timeout_seconds=0)
-            self._summary.close()
+            self._counts.close()
 
     def assigned(self, partitions: Collection[Place]) -> None:
         """Begin to obtain what every batch of these partitions will need."""
@@ -266,47 +262,10 @@ class Processor:
         finished = [each for each in finished if not each[0].closed]
         if not finished:
             return
-        self._count(sum_of([decided.tally for _, decided in finished]), batches=len(finished))
+        self._counts.settled([decided for _, decided in finished])
         for line, decided in finished:
             line.settled()
             decided.batch.acknowledge()
-            if decided.tally.foreign_keys:
-                self._warn_of_foreign_keys(decided)
-
-    def _count(self, tally: Tally, *, batches: int) -> None:
-        self._metrics.settled(
-            messages=tally.received, forwarded=tally.forwarded, dropped=tally.dropped, rejected=tally.rejected
-        )
-        self._rules_metrics.decided(tally.rules.kept, tally.rules.dropped, tally.rules.shadowed)
-        if tally.filled:
-            self._metrics.filled(tally.filled)
-        if tally.untimed:
-            self._metrics.untimed(tally.untimed)
-        if tally.ignored_ids:
-            self._metrics.ignored_ids(tally.ignored_ids)
-        if tally.foreign_keys:
-            self._metrics.foreign_keys(tally.foreign_keys)
-        self._summary.count(
-            batches=batches,
-            received=tally.received,
-            forwarded=sum(tally.forwarded.values()),
-            dropped=sum(tally.dropped.values()),
-            rejected=sum(tally.rejected.values()),
-        )
-
-    def _warn_of_foreign_keys(self, decided: SortedBatch) -> None:
-        """Say once a minute that messages are not keyed by user."""
-        now = asyncio.get_running_loop().time()
-        if now < self._next_warning:
-            return
-        self._next_warning = now + FOREIGN_KEY_WARNING_SECONDS
-        logger.warning(
-            "messages are not keyed by their user, so the order of a user's events is not promised; key the raw topic "
-            "by external_id, else subscription_id",
-            partition=decided.batch.partition,
-            foreign=decided.tally.foreign_keys,
-            forwarded=len(decided.records),
-        )
 
     def _report(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)

@@ -35,21 +35,21 @@ Key = TypeVar("Key")
 _BY_RULE: Final = frozenset({DropReason.RULE, DropReason.SAMPLED_OUT, DropReason.NOT_TRACKED})
 
 
-class RuleTally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events each rule kept and dropped, and each shadow would have decided, by the rule's short name."""
-
-    kept: Mapping[str, int]
-    dropped: Mapping[str, int]
-    shadowed: Mapping[str, int]
-
-
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How the messages of one batch came out. Every message is in exactly one of the three counters."""
+    """How the messages of one batch came out. Every message is in exactly one of the three counters.
+
+    Rules go by their short names. What is asked of a whole round alone is added up when it is asked for.
+    """
 
     received: int
-    forwarded: Mapping[Kind, int]
+    kept: Mapping[tuple[Kind, str], int]
+    """Forwarded events by their kind and the rule that kept them."""
     dropped: Mapping[tuple[Kind | None, DropReason], int]
     rejected: Mapping[tuple[Kind | None, RejectReason], int]
+    dropped_by: Mapping[str, int]
+    """Events by the rule that dropped them."""
+    shadowed_by: Mapping[str, int]
+    """Events by the shadow that would have decided them."""
     foreign_keys: int
     """Forwarded events whose message was not keyed by their user: order is not promised for them."""
     filled: int
@@ -58,7 +58,16 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """Forwarded events that told no time that can be read, so theirs is Kafka's."""
     ignored_ids: Mapping[IdField, int]
     """Ids that were present and not used, for they stand for nobody or for nothing."""
-    rules: RuleTally
+
+    @property
+    def forwarded(self) -> Mapping[Kind, int]:
+        """Forwarded events by their kind."""
+        return _added({kind: count} for (kind, _), count in self.kept.items())
+
+    @property
+    def kept_by(self) -> Mapping[str, int]:
+        """Events by the rule that kept them."""
+        return _added({rule: count} for (_, rule), count in self.kept.items())
 
     @property
     def alarming(self) -> int:
@@ -72,26 +81,23 @@ def sum_of(tallies: Sequence[Tally]) -> Tally:
         return tallies[0]
     return Tally(
         received=sum([each.received for each in tallies]),
-        forwarded=_added([each.forwarded for each in tallies]),
+        kept=_added([each.kept for each in tallies]),
         dropped=_added([each.dropped for each in tallies]),
         rejected=_added([each.rejected for each in tallies]),
+        dropped_by=_added([each.dropped_by for each in tallies]),
+        shadowed_by=_added([each.shadowed_by for each in tallies]),
         foreign_keys=sum([each.foreign_keys for each in tallies]),
         filled=sum([each.filled for each in tallies]),
         untimed=sum([each.untimed for each in tallies]),
         ignored_ids=_added([each.ignored_ids for each in tallies]),
-        rules=RuleTally(
-            kept=_added([each.rules.kept for each in tallies]),
-            dropped=_added([each.rules.dropped for each in tallies]),
-            shadowed=_added([each.rules.shadowed for each in tallies]),
-        ),
     )
 
 
-def _added(parts: Sequence[Mapping[Key, int]]) -> Mapping[Key, int]:
-    whole: defaultdict[Key, int] = defaultdict(int)
+def _added(parts: Iterable[Mapping[Key, int]]) -> Mapping[Key, int]:
+    whole: dict[Key, int] = {}
     for part in parts:
         for key, count in part.items():
-            whole[key] += count
+            whole[key] = whole.get(key, 0) + count
     return whole
 
 
@@ -208,25 +214,22 @@ class _Sorting:
             self._ignored_ids[each.field] += 1
 
     def tally(self, *, received: int) -> Tally:
-        forwarded: defaultdict[Kind, int] = defaultdict(int)
-        kept_by: defaultdict[int | None, int] = defaultdict(int)
+        label = self._rules.label  # several rules may have the same
+        kept: dict[tuple[Kind, str], int] = {}
         for (kind, rule), count in self._delivered.items():
-            forwarded[kind] += count
-            kept_by[rule] += count
+            at = kind, label(rule)
+            kept[at] = kept.get(at, 0) + count
         return Tally(
             received=received,
-            forwarded=forwarded,
+            kept=kept,
             dropped=self._dropped,
             rejected=self.rejected,
+            dropped_by=_added({label(rule): count} for rule, count in self._dropped_by.items()),
+            shadowed_by=_added({label(rule): count} for rule, count in self._shadowed_by.items()),
             foreign_keys=self._foreign_keys,
             filled=self._filled,
             untimed=self._untimed,
             ignored_ids=self._ignored_ids,
-            rules=RuleTally(
-                kept=self._named(kept_by.items()),
-                dropped=self._named(self._dropped_by.items()),
-                shadowed=self._named(self._shadowed_by.items()),
-            ),
         )
 
     def _change(self, change: StateChange) -> None:
@@ -238,9 +241,3 @@ class _Sorting:
             self._shadowed_by[place] += 1
             if outcome.user_key:
                 self._memory.shadowed(self._rules.label(place), outcome.user_key, message.timestamp)
-
-    def _named(self, counts: Iterable[tuple[int | None, int]]) -> Mapping[str, int]:
-        named: defaultdict[str, int] = defaultdict(int)
-        for place, count in counts:
-            named[self._rules.label(place)] += count
-        return named

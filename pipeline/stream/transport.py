@@ -81,7 +81,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
             return None
-        live = {place for place in self.ledger.places() & self._get_active_partitions() if self._is_known(place)}
+        active = self._get_active_partitions()
+        live = {place for place in self.ledger.places() if place in active and self._is_known(place)}
         open_ = {place for place in live if self._has_room(place)}
         if open_:
             timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS
@@ -92,9 +93,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
     def _has_room(self, place: TopicPartition) -> bool:
         ledger, options = self.ledger, self.options
-        return (
-            ledger.messages_of(place) < options.max_messages_in_hand
-            and ledger.bytes_of(place) < options.max_bytes_in_hand
+        in_hand = ledger.messages_of(place)
+        return not in_hand or (
+            in_hand < options.max_messages_in_hand and ledger.bytes_of(place) < options.max_bytes_in_hand
         )
 
     def _is_known(self, place: TopicPartition) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from prometheus_client import CollectorRegistry
 
-from pipeline.bootstrap.worker import spare_the_collector
+from pipeline.bootstrap.allocation import spare_the_collector
 from pipeline.kafka.connection import connection_options
 from pipeline.local.leash import leashed
 from pipeline.settings import load_settings

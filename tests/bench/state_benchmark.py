@@ -22,7 +22,7 @@ import psutil
 import structlog
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from pipeline.bootstrap.worker import spare_the_collector
+from pipeline.bootstrap.allocation import spare_the_collector
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
 from pipeline.kafka.producer import BATCH_BYTES, Entry

@@ -103,12 +103,12 @@ def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
 def test_rules_are_counted_by_their_names_and_users_noted_once_an_event() -> None:
     memory = PlainMemory()
     found = sorted_by(memory, event("clicked"), event("sent"), event("sent", "u-2"), event("received", "u-2"), None)
-    rules = found.tally.rules
-    assert rules.kept == {"default": 1, "cheap": 1}
-    assert rules.dropped == {"cheap": 2}
-    assert rules.shadowed == {"shadow": 2}
+    tally = found.tally
+    assert tally.kept_by == {"default": 1, "cheap": 1}
+    assert tally.dropped_by == {"cheap": 2}
+    assert tally.shadowed_by == {"shadow": 2}
     assert memory.noted == [("shadow", b"u-1"), ("dropped", b"u-2"), ("shadow", b"u-2"), ("dropped", b"u-2")]
-    assert sum(found.tally.dropped.values()) == 3
+    assert sum(tally.dropped.values()) == 3
 
 
 def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> None:
@@ -120,6 +120,20 @@ def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> No
     assert learnt.name == "new-year"
     assert found.tally.filled == 1
     assert b'"message_name":"new-year"' in found.records[0].value  # type: ignore[operator]
+
+
+def test_rules_of_the_same_name_are_counted_together() -> None:
+    rules = """
+    rules:
+      - {name: one, when: {action: sent}, then: keep}
+      - {name: one, when: {action: received}, then: keep}
+      - {name: two, when: {action: clicked}, then: drop}
+      - {name: two, when: {action: failed}, then: drop}
+    """
+    run = batch(event("sent"), event("received"), event("received"), event("clicked"), event("failed"))
+    tally = sort_batch(run, Policy(rules=parse_rules(rules, filename="rules.yaml"))).tally
+    assert (tally.kept_by, tally.dropped_by) == ({"one": 3}, {"two": 2})
+    assert sum(tally.forwarded.values()) == 3
 
 
 @given(st.lists(st.lists(st.sampled_from(["clicked", "sent", "received", "nonsense", None]), min_size=1), min_size=1))
@@ -135,5 +149,5 @@ def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:
     nobody = raw_event("message.push.sent", external_id="", subscription_id="")
     dropping = parse_rules("rules: [{then: keep, shadow: true}, {then: drop}]", filename="rules.yaml")
     found = sort_batch(batch(nobody), Policy(rules=dropping), memory=memory)
-    assert found.tally.rules.shadowed == {"rule 1": 1}
+    assert found.tally.shadowed_by == {"rule 1": 1}
     assert memory.noted == []
