@@ -113,7 +113,7 @@ class ProcessorRole:
                 formats=formats.formats,
                 memories=memories,
                 needs=needs_of(formats.schemas, MemoriesFirst(memories)),
-                patience_seconds=producer.patience_seconds,
+                patience_seconds=producer.request_timeout_seconds,
             )
             yield processor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -35,6 +36,7 @@ def worker(invocation: Invocation, role: str) -> int:
     once.
     """
     gc.disable()  # what is imported stays; to look through it again and again takes a tenth of a second
+    import_structlog_alone()
     from pipeline.bootstrap import build_policy, check_all_topics, run_all, run_worker
 
     gc.enable()
@@ -46,6 +48,21 @@ def worker(invocation: Invocation, role: str) -> int:
     if role == Role.PROCESSOR:
         _tell_rules(build_policy(settings), settings)
     return run_worker(Role(role), settings)
+
+
+def import_structlog_alone() -> None:
+    """Import structlog without rich, which it takes along, where it is there, to colour tracebacks.
+
+    A worker colours none, and rich is a tenth of its start. Who imports rich later gets it.
+    """
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment] # an import of it fails
+    try:
+        import structlog  # noqa: F401
+    finally:
+        if hidden:
+            del sys.modules["rich"]
 
 
 def _settings(invocation: Invocation, role: str) -> Settings:

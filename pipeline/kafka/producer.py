@@ -78,8 +78,7 @@ class BatchProducer:
         self._compression = compression
         self._on_retry = on_retry
         self._limits = BatchLimits(BATCH_BYTES, on_limit)
-        self._request_timeout_seconds = request_timeout_seconds
-        self.patience_seconds = request_timeout_seconds
+        self.request_timeout_seconds = request_timeout_seconds
         self._retry_seconds = retry_seconds
         self._refused_retry_seconds = refused_retry_seconds
         self._repeating: set[tuple[str, int]] = set()
@@ -115,7 +114,7 @@ class BatchProducer:
             enable_idempotence=True,
             compression_type=self._compression,
             max_batch_size=BATCH_BYTES,
-            request_timeout_ms=round(self._request_timeout_seconds * 1000),
+            request_timeout_ms=round(self.request_timeout_seconds * 1000),
         )
         try:
             await producer.start()
@@ -144,12 +143,14 @@ class BatchProducer:
         """Hand a run over without waiting for anything; None where something is in the way, and `write` is the way.
 
         Until its confirmation has come, nothing else may be written to the partition. If it fails, or does not come
-        within `patience_seconds`, `write` goes on with it. What is handed over for several partitions in one step of
-        the event loop goes to each broker as one request.
+        within `request_timeout_seconds`, `write` goes on with it. What is handed over for several partitions in one
+        step of the event loop goes to each broker as one request.
         """
         if self._turns[topic, partition].locked() or self._renewal.locked():
             return None
         producer = self._live()
+        if not _takes_at_once(producer, topic, partition):
+            return None
         is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES  # costs less than half a batch
         if is_too_large or self._batch_end(topic, entries, 0) < len(entries):
             return None
@@ -220,7 +221,7 @@ class BatchProducer:
         self, confirmation: asyncio.Future[Any], producer: aiokafka.AIOKafkaProducer, topic: str, partition: int
     ) -> None:
         try:
-            while not (await asyncio.wait({confirmation}, timeout=self._request_timeout_seconds))[0]:
+            while not (await asyncio.wait({confirmation}, timeout=self.request_timeout_seconds))[0]:
                 self._note_repetition(topic, partition)
                 if producer is not self._producer and producer not in self._retiring:
                     raise ProducerClosed  # another partition's fault replaced it, and it repeats nothing any more
@@ -256,9 +257,19 @@ class BatchProducer:
                     logger.warning("no broker to write to, trying again", error=_name(error))
                     continue
                 self._producer = fresh
-                retirement = asyncio.create_task(_close(failed, self._request_timeout_seconds))
+                retirement = asyncio.create_task(_close(failed, self.request_timeout_seconds))
                 self._retiring[failed] = retirement
                 retirement.add_done_callback(lambda _: self._retiring.pop(failed, None))
+
+
+def _takes_at_once(producer: aiokafka.AIOKafkaProducer, topic: str, partition: int) -> bool:
+    """Return whether a batch of a partition can be left with aiokafka without a wait for the one before, or a leader.
+
+    One before is there where its run was given up while the broker did not answer.
+    """
+    pending = producer._message_accumulator._batches  # noqa: SLF001 - aiokafka would wait, up to its request timeout
+    place = aiokafka.TopicPartition(topic, partition)
+    return not pending.get(place) and producer.client.cluster.partitions_for_topic(topic) is not None
 
 
 async def _close(producer: aiokafka.AIOKafkaProducer, seconds: float) -> None:

@@ -1,18 +1,17 @@
 """The tracked users of one raw partition, in memory: who was marked in which billing month, and by which message.
 
 Users are keyed hashes of eight bytes, so no id is kept. A dictionary of a million of them takes 117 MB; here a month is
-256 pairs of sorted arrays, 17 MB for a million, and a new mark moves a few kilobytes. Two users of one partition share
-a hash with a probability of n² / 2⁶⁵: one in a million at six million users.
+256 tables of numbers, 26 MB for a million. Two users of one partition share a hash with a probability of n² / 2⁶⁵: one
+in a million at six million users.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_left
 from datetime import date, timedelta
+from enum import Enum, auto
 from hashlib import blake2b
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.tracking import Mark
@@ -26,7 +25,13 @@ EPOCH: Final = date(1970, 1, 1)
 SHARDS: Final = 256
 """Parts of a month, by the first byte of the hash."""
 MARK_BYTES: Final = 16
+_FEWEST_CELLS: Final = 4
+_PLACE_OF_0: Final = 2
+"""An offset of -1 stands for a message before the log."""
 _SHARD_SHIFT: Final = 56
+_CELL_BITS: Final = 28
+_CELL_SHIFT: Final = _SHARD_SHIFT - _CELL_BITS
+_CELL_MASK: Final = 2**_CELL_BITS - 1
 _FIRST_MONTH: Final = 0
 """The one that a message without a time would be in, if months began on the first; it would never end."""
 _LAST_MONTH: Final = 2**16 - 1
@@ -52,68 +57,123 @@ class UserHasher:
 
 
 def packed_mark(user: bytes, offset: int) -> bytes:
-    """Put a mark into sixteen bytes: the hash, and the offset plus one, so that byte order is number order."""
+    """Put a mark into sixteen bytes: the hash, and the offset plus one."""
     return user + (offset + 1).to_bytes(8, "big")
 
 
 class MonthOfUsers:
-    """The marks of one month: hashes in sorted arrays, and beside them the offsets plus one."""
+    """The marks of one month.
 
-    __slots__ = ("_hashes", "_places")
+    A shard is an open hash table with linear probing: a hash and its place side by side, so that a look-up reads one
+    or two lines of memory, however many users there are. The place is the offset plus two; 0 is an empty cell. Hashes
+    are random already, so the bits behind the shard's say where to look first.
+    """
+
+    __slots__ = ("_counts", "_tables")
 
     def __init__(self) -> None:
-        self._hashes = [array("Q") for _ in range(SHARDS)]
-        self._places = [array("Q") for _ in range(SHARDS)]
+        self._tables = [_empty(_FEWEST_CELLS) for _ in range(SHARDS)]
+        self._counts = [0] * SHARDS
 
     def __len__(self) -> int:
         """Count the users."""
-        return sum(map(len, self._hashes))
+        return sum(self._counts)
 
     def get(self, user: int) -> int | None:
         """Return the offset of a user's first mark."""
-        shard = user >> _SHARD_SHIFT
-        hashes = self._hashes[shard]
-        at = bisect_left(hashes, user)
-        if at < len(hashes) and hashes[at] == user:
-            return self._places[shard][at] - 1
+        table = self._tables[user >> _SHARD_SHIFT]
+        at = ((user >> _CELL_SHIFT & _CELL_MASK) * (len(table) >> 1) >> _CELL_BITS) << 1  # `_cell`, without a call
+        while place := table[at + 1]:
+            if table[at] == user:
+                return place - _PLACE_OF_0
+            at += 2
+            if at == len(table):
+                at = 0
         return None
 
     def put(self, user: int, offset: int) -> bool:
         """Take a mark in, unless there is an earlier one or the same; tell whether anything changed."""
         shard = user >> _SHARD_SHIFT
-        hashes, places = self._hashes[shard], self._places[shard]
-        at = bisect_left(hashes, user)
-        if at == len(hashes) or hashes[at] != user:
-            hashes.insert(at, user)
-            places.insert(at, offset + 1)
-        elif offset + 1 < places[at]:
-            places[at] = offset + 1
-        else:
-            return False
-        return True
+        found = _put(self._tables[shard], user, offset + _PLACE_OF_0)
+        if found is _Found.NOBODY:
+            self._counts[shard] += 1
+            self._make_room(shard, 1)
+        return found is not _Found.EARLIER
 
     def load_shard(self, marks: list[bytes]) -> None:
         """Add marks (`packed_mark`), at least one and all of one shard; of each user the earliest counts.
 
-        Half a microsecond a mark. The list is used up.
+        Half a microsecond a mark.
         """
         shard = marks[0][0]
-        for user, place in zip(self._hashes[shard], self._places[shard], strict=True):
-            marks.append(user.to_bytes(8, "big") + place.to_bytes(8, "big"))
-        marks.sort()
+        self._make_room(shard, len(marks))
         numbers = array("Q", b"".join(marks))
         if sys.byteorder == "little":  # pragma: no branch
             numbers.byteswap()
-        hashes, places = numbers[::2], numbers[1::2]
-        if any(one == other for one, other in pairwise(hashes)):
-            earliest = dict(zip(reversed(hashes), reversed(places), strict=True))
-            hashes, places = array("Q", reversed(earliest)), array("Q", reversed(earliest.values()))
-        self._hashes[shard], self._places[shard] = hashes, places
+        table = self._tables[shard]
+        found = [
+            _put(table, user, place + _PLACE_OF_0 - 1) for user, place in zip(numbers[::2], numbers[1::2], strict=True)
+        ]
+        self._counts[shard] += found.count(_Found.NOBODY)
 
     def users(self) -> Iterator[int]:
         """Give the hashes of all users, in order."""
-        for hashes in self._hashes:
-            yield from hashes
+        for table in self._tables:
+            yield from sorted(user for user, place in _cells(table) if place)
+
+    def _make_room(self, shard: int, more: int) -> None:
+        """Move a shard into a table half as large again, or larger, where more than three quarters would be full."""
+        least = (self._counts[shard] + more) * 4 // 3 + 1
+        cells = len(self._tables[shard]) // 2
+        if cells < least:
+            self._tables[shard] = _moved(self._tables[shard], _empty(max(least, cells * 3 // 2)))
+
+
+class _Found(Enum):
+    NOBODY = auto()
+    LATER = auto()
+    EARLIER = auto()
+    """Or the same."""
+
+
+def _empty(cells: int) -> array[int]:
+    return array("Q", bytes(MARK_BYTES * cells))
+
+
+def _cell(table: array[int], user: int) -> int:
+    """Return where to look for a user first, by the bits behind the shard's."""
+    return ((user >> _CELL_SHIFT & _CELL_MASK) * (len(table) >> 1) >> _CELL_BITS) << 1
+
+
+def _cells(table: array[int]) -> Iterator[tuple[int, int]]:
+    return zip(table[::2], table[1::2], strict=True)
+
+
+def _moved(old: array[int], table: array[int]) -> array[int]:
+    """Put everybody of a table into a larger one, which is empty, and return that."""
+    for user, place in _cells(old):
+        if place:
+            at = _cell(table, user)
+            while table[at + 1]:
+                at = (at + 2) % len(table)
+            table[at], table[at + 1] = user, place
+    return table
+
+
+def _put(table: array[int], user: int, place: int) -> _Found:
+    """Take a mark in, unless there is an earlier one or the same; return what there was. An empty cell must be left."""
+    at = _cell(table, user)
+    while there := table[at + 1]:
+        if table[at] == user:
+            if place >= there:
+                return _Found.EARLIER
+            table[at + 1] = place
+            return _Found.LATER
+        at += 2
+        if at == len(table):
+            at = 0
+    table[at], table[at + 1] = user, place
+    return _Found.NOBODY
 
 
 class TrackedUsersOfPartition:

@@ -86,14 +86,12 @@ class Progress:
         return self._standings[place].messages
 
 
-def judge_liveness(
-    *, progress: Progress, waits_on_purpose: bool, broker_answers: bool, stall_timeout_seconds: float
-) -> Health:
+def judge_liveness(*, progress: Progress, broker_answers: bool, stall_timeout_seconds: float) -> Health:
     """Return whether a worker is alive: no partition waits without a known reason, or a restart would not help."""
     slowest, seconds = progress.slowest(), progress.seconds_stuck()
     if slowest is None:
         return Health(ok=True, detail="nothing waits")
-    if waits_on_purpose or seconds < stall_timeout_seconds <= progress.seconds_without():
+    if seconds < stall_timeout_seconds <= progress.seconds_without():
         return Health(ok=True, detail="waiting on purpose, see /readyz")
     if seconds < stall_timeout_seconds:
         return Health(ok=True, detail=f"working, last progress {seconds:.0f} s ago")

@@ -6,6 +6,7 @@ While something cannot be had this is a hold of the partitions that need it: not
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -64,12 +65,16 @@ class Needs:
         self.on_change: Callable[[], None] = lambda: None
         self._kinds = kinds
         self._away: dict[Place, tuple[Prerequisites[Any], str]] = {}
-        self._obtaining = 0
+        self._obtaining: Counter[Place] = Counter()
 
     @property
     def is_obtaining(self) -> bool:
         """Whether something is being obtained."""
-        return self._obtaining > 0
+        return bool(self._obtaining)
+
+    def is_obtaining_for(self, place: Place) -> bool:
+        """Return whether something is being obtained that a partition needs."""
+        return place in self._obtaining
 
     def are_met(self, batch: MessageBatch) -> bool:
         """Return whether a batch can be decided now. What is true now may not be a minute later."""
@@ -106,14 +111,10 @@ class Needs:
         """Return the causes for which partitions are held up."""
         return {kind.hold for kind, _ in self._away.values()}
 
-    def places_away(self) -> set[Place]:
-        """Return the partitions that are held up."""
-        return set(self._away)
-
     async def _obtain(self, place: Place, kind: Prerequisites[Any], missing_now: Callable[[], set[Any]]) -> None:
         """Obtain what is missing, all of it side by side: garbage may name a thousand schemas that do not exist."""
         retry_seconds = FIRST_RETRY_SECONDS
-        self._obtaining += 1
+        self._obtaining[place] += 1
         try:
             while missing := missing_now():  # one may be forgotten while another is obtained
                 answers = await asyncio.gather(*map(kind.obtain, missing), return_exceptions=True)
@@ -126,7 +127,9 @@ class Needs:
                     await asyncio.sleep(retry_seconds)
                     retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
         finally:
-            self._obtaining -= 1
+            self._obtaining[place] -= 1
+            if not self._obtaining[place]:
+                del self._obtaining[place]
         self._here_again(place)
 
     def _is_away(self, place: Place, kind: Prerequisites[Any], reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import structlog
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline.stream.memory import MemoryStore
     from pipeline.stream.needs import Place
     from pipeline.stream.sorting import Formats, SortedBatch
+
+    _Confirmations: TypeAlias = dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]]
 
 logger = structlog.get_logger(__name__)
 
@@ -173,7 +175,7 @@ class Processor:
 
     async def _round(self, lines: Sequence[Line]) -> None:
         """Decide the first batch of each partition and hand over what comes of it; settle each as it is confirmed."""
-        handed: dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]] = {}
+        handed: _Confirmations = {}
         decided_messages = 0
         for line in lines:
             if decided_messages > MESSAGES_A_STEP:
@@ -189,17 +191,26 @@ class Processor:
             if decided.letters or self._memories.has_to_store(line.place[1], decided.changes):
                 line.go_alone(self._alone(line, decided), self._report)
                 continue
-            self._breaker.note(records=decided.tally.received, bad=0)
-            if not decided.records:
-                self._settle([(line, decided)])
-            elif (run := await self._records.hand_over(line.place[1], decided.records)) is not None:
-                line.confirmation = run.confirmation
-                handed[run.confirmation] = line, decided, run
-            else:
-                line.go_alone(self._write(line, decided), self._report)
+            await self._hand_over(line, decided, handed)
         await self._until_confirmed(handed)
 
-    async def _until_confirmed(self, handed: dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]]) -> None:
+    async def _hand_over(self, line: Line, decided: SortedBatch, handed: _Confirmations) -> None:
+        """Hand over what comes of a batch that waits for nothing else: it is in `handed` then, or goes alone."""
+        self._breaker.note(records=decided.tally.received, bad=0)
+        if not decided.records:
+            self._settle([(line, decided)])
+            return
+        run = await self._records.hand_over(line.place[1], decided.records)
+        if self._lines.get(line.place) is not line:  # given up meanwhile
+            if run is not None:
+                run.confirmation.cancel()
+        elif run is not None:
+            line.confirmation = run.confirmation
+            handed[run.confirmation] = line, decided, run
+        else:
+            line.go_alone(self._write(line, decided), self._report)
+
+    async def _until_confirmed(self, handed: _Confirmations) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._patience_seconds
         while handed:
@@ -329,7 +340,7 @@ class Processor:
         )
 
     def _waits_on_purpose(self, line: Line) -> bool:
-        if line.hold_reason is not None or self._needs.reason(line.place) is not None:
+        if line.hold_reason is not None or self._needs.is_obtaining_for(line.place):
             return True
         number = line.place[1]
         stores = (self._records, self._dead_letters, self._memories)

@@ -82,7 +82,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await self.wait(self.can_resume_flow)
             return None
         active = self._get_active_partitions()
-        live = {place for place in self.ledger.places() if place in active and self._is_known(place)}
+        live = {place for place in self.ledger.places() if place in active and self.is_known(place)}
         open_ = {place for place in live if self._has_room(place)}
         if open_:
             timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS
@@ -98,10 +98,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             in_hand < options.max_messages_in_hand and ledger.bytes_of(place) < options.max_bytes_in_hand
         )
 
-    def _is_known(self, place: TopicPartition) -> bool:
+    def is_known(self, place: tuple[str, int]) -> bool:
         """Whether a partition was there when the worker started; one that was added waits for a restart."""
         source = self.options.source
-        return source is None or place.partition < source.partitions
+        return source is None or place[1] < source.partitions
 
     async def _deliver(self, fetched: Fetched) -> None:
         if not self.flow_active:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from pipeline.core.hold_reasons import HoldReason
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
+    from pipeline.stream.needs import Place
     from pipeline.stream.rules_reload import RulesReload
+    from pipeline.stream.transport import BatchConsumer
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -191,7 +193,8 @@ class Worker:
             if app.crashed or app.should_stop:
                 raise app.crash_reason or WorkerError("Faust stopped by itself")
             self._lag.look(consumer.waiting())
-            self._progress.look(consumer.undone(), self._on_purpose())
+            undone = consumer.undone()
+            self._progress.look(undone, self._on_purpose(undone, consumer))
             if self._progress.seconds_stuck() > self._options.stall_timeout_seconds / 2:
                 self._broker_answers = await consumer.broker_answers(BROKER_ANSWER_SECONDS)
 
@@ -234,8 +237,12 @@ class Worker:
         logger.info("stopping: settling what is in hand", signal=number.name)
         self._stop.set()
 
-    def _on_purpose(self) -> Collection[tuple[str, int]]:
-        return () if self._work is None else self._work.state().on_purpose
+    def _on_purpose(self, undone: Collection[Place], consumer: BatchConsumer) -> Collection[Place]:
+        """Return the partitions that do not get on for a known reason."""
+        if self._topics is not None and HoldReason.KAFKA_AWAY in self._topics.holds:
+            return undone
+        added = {place for place in undone if not consumer.is_known(place)}
+        return added if self._work is None else {*self._work.state().on_purpose, *added}
 
     # ---- what it tells
 
@@ -244,7 +251,6 @@ class Worker:
             return Health(ok=True, detail="starting")
         return judge_liveness(
             progress=self._progress,
-            waits_on_purpose=self._complaint is not None,
             broker_answers=self._broker_answers,
             stall_timeout_seconds=self._options.stall_timeout_seconds,
         )

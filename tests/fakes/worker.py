@@ -25,6 +25,7 @@ class FakeConsumer:
         self.ledger.assign({place(): Position(offset=0, committed=True)})
         self.settles_while_committing: list[Callable[[], None]] = []
         self.undone_now: dict[tuple[str, int], Undone] = {}
+        self.known_partitions = 1
         self.asked_for_brokers = 0
         self.answers = True
 
@@ -36,6 +37,9 @@ class FakeConsumer:
 
     def undone(self) -> dict[tuple[str, int], Undone]:
         return self.undone_now
+
+    def is_known(self, place: tuple[str, int]) -> bool:
+        return place[1] < self.known_partitions
 
     async def broker_answers(self, timeout_seconds: float) -> bool:
         del timeout_seconds

@@ -81,6 +81,18 @@ def test_a_month_holds_the_first_mark_of_each_user_however_marks_come(
         assert users.get(user) == known.get(user)
 
 
+@given(st.lists(st.one_of(st.integers(0, 2**56 - 1), st.integers(2**56 - 9, 2**56 - 1)), max_size=200), st.booleans())
+def test_a_shard_grows_and_keeps_everybody_however_close_their_hashes_are(hashes: list[int], loads: bool) -> None:  # noqa: FBT001
+    users = MonthOfUsers()
+    if hashes and loads:
+        users.load_shard(packed((user, number) for number, user in enumerate(hashes)))
+    for number, user in enumerate(hashes):
+        users.put(user, number)
+    assert held(users) == sorted(first_marks((user, number) for number, user in enumerate(hashes)).items())
+    assert len(users) == len(set(hashes))
+    assert users.get(3 << 56) is None
+
+
 class PartitionMachine(RuleBasedStateMachine):
     """Messages of any time, and a clock that goes on: what a plain dictionary of calendar months would remember."""
 

@@ -30,6 +30,11 @@ class InHand:
         return {partition for partition, batches in self._batches.items() if batches}
 
     @property
+    def oldest(self) -> dict[Partition, HeldBatch]:
+        """The oldest batch of each partition of which something is unsettled."""
+        return {partition: batches[0] for partition, batches in self._batches.items() if batches}
+
+    @property
     def size(self) -> int:
         return sum(held.size for batches in self._batches.values() for held in batches)
 

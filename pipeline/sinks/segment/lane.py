@@ -124,6 +124,12 @@ class Lane:
         return self._in_hand.partitions
 
     @property
+    def queued(self) -> set[Partition]:
+        """The partitions whose oldest unsettled records wait for their turn."""
+        waiting = {id(held) for held in self._backlog.holds()}
+        return {partition for partition, held in self._in_hand.oldest.items() if id(held) in waiting}
+
+    @property
     def unreadable(self) -> Mapping[Partition, bytes]:
         """The partitions that stopped at a format version which is not known, and that version."""
         return self._unreadable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.core.shortening import MAX_RECORD_BYTES
-from pipeline.sinks.segment.flight import Flight, Partition, Run
+from pipeline.sinks.segment.flight import Flight, HeldBatch, Partition, Run
 from pipeline.sinks.segment.request import ENVELOPE_BYTES, SEPARATOR_BYTES
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class Backlog:
         """Whether nothing more can be put into the next request by waiting."""
         full = ENVELOPE_BYTES + self._size - SEPARATOR_BYTES >= self._limits.max_bytes
         return full or self._count >= self._limits.in_force.max_records
+
+    def holds(self) -> list[HeldBatch]:
+        """Return the batches of which something waits."""
+        return [run.held for run in self._runs]
 
     def append(self, run: Run) -> None:
         """Put a run behind the others."""

@@ -73,13 +73,12 @@ class SegmentSink:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
         self._metrics = metrics
-        self._pause = Pause()
         self._summary = Summary("records delivered")
         self._holds = Holds(wall_clock=wall_clock)
         self._limits = LearntLimits(
             PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records)
         )
-        shared = Surroundings(
+        self._shared = shared = Surroundings(
             policy=RetryPolicy(
                 base_seconds=options.retry_base_seconds,
                 max_seconds=options.retry_max_seconds,
@@ -90,7 +89,7 @@ class SegmentSink:
             dead_letters=dead_letters,
             metrics=metrics,
             holds=self._holds,
-            pause=self._pause,
+            pause=Pause(),
             pace=Pace(
                 requests_per_second=options.max_requests_per_second,
                 records_per_second=options.max_records_per_second,
@@ -175,6 +174,7 @@ class SegmentSink:
             on_purpose=frozenset[Partition]().union(
                 *(lane.unreadable for lane in lanes),
                 *(lane.partitions for lane in lanes if self._waits(lane) or (store_waits and lane.storing)),
+                *(lane.queued for lane in lanes if self._is_at_work(lane)),
             ),
             lanes_in_flight=sum(lane.in_flight for lane in lanes),
             records_in_hand=sum(lane.records_in_hand for lane in lanes),
@@ -184,8 +184,16 @@ class SegmentSink:
 
     def _waits(self, lane: Lane) -> bool:
         """Whether a lane waits on purpose: it is held, or repeats, or Segment asked all lanes for a pause."""
-        pauses = self._pause.until > 0 and self._pause.until > asyncio.get_running_loop().time()
-        return pauses or lane.hold is not None or lane.retrying or lane.backing_off
+        return _is_to_come(self._shared.pause.until) or lane.hold is not None or lane.retrying or lane.backing_off
+
+    def _is_at_work(self, lane: Lane) -> bool:
+        """Whether a lane does what it can: it has something under way, or keeps to the rate that all lanes share."""
+        return lane.in_flight or lane.storing or _is_to_come(self._shared.not_before)
+
+
+def _is_to_come(moment: float) -> bool:
+    """Whether a time on the event loop's clock is in the future; 0, where nothing was sent yet, needs no loop."""
+    return moment > 0 and moment > asyncio.get_running_loop().time()
 
 
 def lane_number(partition: int, lanes: int) -> int:

@@ -14,7 +14,7 @@ class Sizes:
     """How much is measured."""
 
     events: int = 200_000
-    rounds: int = 5
+    rounds: int = 9
     few_users: int = 10_000
     many_users: int = 5_000_000
     partitions: Sequence[int] = (1, 12, 64)

@@ -13,7 +13,7 @@ from tests.bench.runs import RunError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-IMPORTED: Final = "import pipeline.cli.main, pipeline.bootstrap"
+IMPORTED: Final = "from pipeline.cli import main, worker; worker.import_structlog_alone(); import pipeline.bootstrap"
 _ROW: Final = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)")
 _SECONDS: Final = 120
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import orjson
@@ -93,3 +95,17 @@ def test_every_line_of_a_worker_names_its_role(capsys: pytest.CaptureFixture[str
         "worker starts",
     ]
     assert {line["role"] for line in lines} == {"processor"}
+
+
+def test_what_a_worker_imports_does_not_import_rich_which_stays_there_for_others() -> None:
+    program = """
+import sys
+import pipeline.cli.main
+from pipeline.cli.worker import import_structlog_alone
+assert "structlog" not in sys.modules, "it is imported before it can be kept apart"
+import_structlog_alone()
+import pipeline.bootstrap
+assert "rich" not in sys.modules
+import rich.table
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -47,7 +47,9 @@ class Connection:
         self._broker = broker
         self._sender = self
         self.sender_task = asyncio.ensure_future(self._send())
-        self.client = self
+        self.client = self.cluster = self._message_accumulator = self
+        self._batches: dict[tuple[str, int], list[object]] = {}
+        self.has_metadata = True
         self.stopped = False
 
     async def _send(self) -> None:
@@ -58,6 +60,9 @@ class Connection:
             if self._broker.may_close.is_set():
                 raise
         await asyncio.Event().wait()
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0, 1} if topic == TOPIC and self.has_metadata else None
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -503,6 +508,15 @@ async def test_nothing_is_handed_over_while_the_connection_is_renewed(
     broker.refused_connections = 0
     await asyncio.wait_for(writing, BOUND_SECONDS)
     assert broker.stored == {0: [b"1"]}
+
+
+async def test_nothing_is_handed_over_where_aiokafka_would_wait(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    (connection,) = broker.connections
+    connection._batches[TOPIC, 0] = ["of a run that was given up"]
+    assert await producer.hand_over(TOPIC, 0, entries(b"a")) is None
+    assert await producer.hand_over(TOPIC, 1, entries(b"b")) is not None
+    connection.has_metadata = False
+    assert await producer.hand_over(TOPIC, 1, entries(b"c")) is None
 
 
 @pytest.mark.parametrize(("size", "count"), [(100_000, 10), (400, 1_300)])  # the second only with keys and headers

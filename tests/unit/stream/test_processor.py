@@ -536,13 +536,15 @@ async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_
     bench.accept_round({"waits": 0, "other": 1})
     await bench.acknowledged("other")
     state = bench.processor.state()
-    assert (state.retrying, state.hold_reason) == (True, None)
+    assert (state.retrying, state.hold_reason, state.on_purpose) == (True, None, {(TOPIC, 0)})
     needed.error = PrerequisiteAwayError("Kafka is away")
     needed.may_answer.set()
     await asyncio.sleep(0.01)
     state = bench.processor.state()
     assert (state.hold_reason, state.holds) == ("Kafka is away", frozenset({HoldReason.STATE_AWAY}))
+    assert state.on_purpose == {(TOPIC, 0)}
     await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=BOUND_SECONDS)
+    assert bench.processor.state().on_purpose == set()
     assert bench.effects == ["stored 1 records of 1", "acknowledged other"]
     assert needed.forgotten == [0]
     bench.running.cancel()
@@ -562,6 +564,38 @@ async def test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_wh
     assert bench.effects[-1] == "acknowledged waits"
     bench.running.cancel()
     await asyncio.wait({bench.running})
+
+
+async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(bench: Bench) -> None:
+    bench.stores.may_confirm.clear()
+    bench.stores.takes_at_once = False
+    bench.accept("held", partition=0, good=0, bad=20)
+    bench.accept("repeated", partition=1)
+    bench.accept("slow", partition=2)
+    bench.stores.repeating = {1}
+    await asyncio.sleep(0.01)
+    assert bench.processor.state().on_purpose == {(TOPIC, 0), (TOPIC, 1)}
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_a_partition_that_is_given_up_while_its_batch_is_handed_over_writes_nothing_more(
+    bench: Bench,
+    is_taken: bool,  # noqa: FBT001
+) -> None:
+    may_answer, confirmation = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def hand_over(source_partition: int, records: Sequence[Entry]) -> Handed | None:
+        del source_partition, records
+        await may_answer.wait()
+        return Handed(confirmation, producer=None, batch_bytes=0) if is_taken else None
+
+    bench.stores.hand_over = hand_over  # type: ignore[method-assign]
+    bench.accept("first")
+    await asyncio.sleep(0)
+    await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
+    may_answer.set()
+    await asyncio.sleep(0.01)
+    assert (bench.effects, confirmation.cancelled()) == ([], is_taken)
 
 
 async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_is_not_acknowledged(

@@ -174,6 +174,33 @@ async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatc
     await bench.ends()
 
 
+@pytest.mark.parametrize(
+    ("hold", "partition", "alive"),
+    [
+        (HoldReason.KAFKA_AWAY, 0, True),
+        (HoldReason.PARTITIONS_ADDED, 0, False),
+        (HoldReason.PARTITIONS_ADDED, 1, True),
+    ],
+)
+async def test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions_only_themselves(
+    hold: HoldReason,
+    partition: int,
+    alive: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topics = SimpleNamespace(run=never, source=None, complaint="a complaint", holds={hold})
+    bench = Bench(monkeypatch, topics=topics)
+    await bench.started()
+    bench.app.batch_consumer.undone_now = {(TOPIC, partition): Undone(7, 5)}
+    for _ in range(2):
+        bench.clock.now += 2 * STALL_SECONDS
+        await bench.app.look()
+    assert bench.worker._liveness().ok is alive
+    assert (bench.metric("stuck_seconds") == 0) is alive
+    stop()
+    await bench.ends()
+
+
 async def test_a_worker_is_ready_when_it_has_joined_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch)
     bench.app.may_start.clear()

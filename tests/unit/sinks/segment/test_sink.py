@@ -593,3 +593,63 @@ def test_a_hold_goes_with_its_partition_and_the_others_are_sent_at_once() -> Non
         return reason, made.segment.posted_at[1:]
 
     assert play(made, story) == (None, [5.0])
+
+
+def test_records_that_wait_for_their_turn_are_not_stuck_and_those_under_way_are_not_excused() -> None:
+    made = bench(max_batch_records=1)
+    made.segment.script.append(After(100.0))
+
+    async def story(made: Bench) -> None:
+        made.accept(0, A)
+        made.accept(1, B)
+        await until(50.0)
+        assert made.sink.state().on_purpose == {(TOPIC, 1)}
+        await until(102.0)
+        assert made.sink.state().on_purpose == frozenset()
+
+    play(made, story)
+
+
+def test_records_that_wait_for_the_rate_that_all_lanes_share_are_not_stuck() -> None:
+    made = bench(lanes=2, max_batch_records=1, max_records_per_second=0.01)
+
+    async def story(made: Bench) -> None:
+        for partition in range(4):
+            made.accept(partition, A)
+        await until(50.0)
+        assert len(made.effects) == 3, "one was sent, acknowledged and settled"
+        (settled,) = (effect.partition for effect in made.effects if isinstance(effect, Acked))
+        assert made.sink.state().on_purpose == {(TOPIC, partition) for partition in range(4) if partition != settled}
+
+    play(made, story)
+
+
+def test_a_hold_or_a_retry_of_one_lane_excuses_its_own_partitions_alone() -> None:
+    for answer in (UNKNOWN, Answered(status=503)):
+        made = bench(lanes=2, retry_base_seconds=60.0)
+        made.segment.script.extend([answer, After(100.0)])
+
+        async def story(made: Bench) -> None:
+            made.accept(0, A)
+            await until(1.1)
+            made.accept(1, B)
+            await until(3.0)
+            assert made.sink.state().on_purpose == {(TOPIC, 0)}
+
+        play(made, story)
+
+
+def test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck() -> None:
+    made = bench()
+    made.segment.script.append(After(100.0))
+
+    async def story(made: Bench) -> None:
+        made.accept(0, A)
+        made.accept(1, B)
+        await until(0.5)
+        (lane,) = (driver.lane for driver in made.sink._drivers)
+        lane._backlog.remove({(TOPIC, 1)})
+        await until(50.0)
+        assert made.sink.state().on_purpose == frozenset()
+
+    play(made, story)
