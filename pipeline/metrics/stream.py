@@ -57,7 +57,8 @@ class StreamMetrics:
         self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
         self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
         self._in_hand_limit = gauge(
-            "messages_in_hand_limit", "Messages in hand at which nothing more is fetched, all partitions together."
+            "messages_in_hand_limit",
+            "Messages in hand at which nothing more is fetched, all partitions together; large ones stop it before.",
         )
         self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
         self._progress = gauge(
@@ -65,7 +66,7 @@ class StreamMetrics:
         )
         self._stuck = gauge(
             "stuck_seconds",
-            "The same of partitions where nothing holds and nothing is tried again: no reason is known.",
+            "Seconds since the slowest partition got on, of those where messages wait and no reason is known.",
         )
         self._ready = gauge("ready", "1 when /readyz says ready.")
         self._retrying = gauge(

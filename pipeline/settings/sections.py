@@ -177,7 +177,10 @@ class WorkerSettings(Section):
         default=604_800, ge=1, le=2_000_000, description="How long a worker may hold without leaving its group."
     )
     stall_timeout_seconds: float = Field(
-        default=300, ge=1, le=86_400, description="With lag and without progress for so long, a worker is not alive."
+        default=300,
+        ge=1,
+        le=86_400,
+        description="A worker is not alive when a partition with lag has not got on for so long, for no known reason.",
     )
     fetch_max_wait_ms: int = Field(
         default=100,

@@ -16,9 +16,8 @@ class ServedInOneLoop(QueueServiceThread):  # type: ignore[misc] # mode's classe
     """A service that mode would run in a thread of its own, in the event loop that starts it.
 
     The thread is there so that heartbeats go out while an agent is busy. Our agents never are for long: a step of the
-    event loop takes some 50 milliseconds at most, a session 10 seconds. At an ordinary rate the thread costs a tenth
-    of the CPU, because each fetch and each commit crosses over twice; in a backlog the two threads contend for
-    Python's lock.
+    event loop takes some 50 milliseconds, a session 15 seconds. At an ordinary rate the thread costs a tenth of the
+    CPU, because each fetch and each commit crosses over twice; in a backlog the two threads contend for Python's lock.
     """
 
     abstract = True

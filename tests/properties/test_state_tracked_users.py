@@ -7,12 +7,14 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
 from pipeline.core.tracking import Mark
+from pipeline.state import tracked_users
 from pipeline.state.entries import EntryCodec
 from pipeline.state.tracked_users import (
     MOST_MONTHS,
@@ -81,16 +83,32 @@ def test_a_month_holds_the_first_mark_of_each_user_however_marks_come(
         assert users.get(user) == known.get(user)
 
 
-@given(st.lists(st.one_of(st.integers(0, 2**56 - 1), st.integers(2**56 - 9, 2**56 - 1)), max_size=200), st.booleans())
-def test_a_shard_grows_and_keeps_everybody_however_close_their_hashes_are(hashes: list[int], loads: bool) -> None:  # noqa: FBT001
+spread = st.integers(0, LAST)
+close = st.integers(7 << 56, (7 << 56) + 9)
+in_one_shard = st.integers(7 << 56, (8 << 56) - 1)
+
+
+@given(
+    st.lists(st.one_of(spread, close, in_one_shard), max_size=60),
+    st.lists(st.one_of(close, in_one_shard), max_size=60),
+    st.lists(st.one_of(spread, close, in_one_shard), max_size=60),
+)
+def test_shards_are_cut_and_keep_everybody_however_close_their_hashes_are(
+    before: list[int], loaded: list[int], after: list[int]
+) -> None:
     users = MonthOfUsers()
-    if hashes and loads:
-        users.load_shard(packed((user, number) for number, user in enumerate(hashes)))
-    for number, user in enumerate(hashes):
-        users.put(user, number)
-    assert held(users) == sorted(first_marks((user, number) for number, user in enumerate(hashes)).items())
-    assert len(users) == len(set(hashes))
-    assert users.get(3 << 56) is None
+    everybody = [*before, *loaded, *after]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tracked_users, "MOST_IN_SHARD", 3)
+        for number, user in enumerate(before):
+            users.put(user, number)
+        if loaded:
+            users.load_shard(packed((user, len(before) + number) for number, user in enumerate(loaded)))
+        for number, user in enumerate(after):
+            users.put(user, len(before) + len(loaded) + number)
+    assert held(users) == sorted(first_marks((user, number) for number, user in enumerate(everybody)).items())
+    assert len(users) == len(set(everybody))
+    assert users.get(3 << 56) == (everybody.index(3 << 56) if 3 << 56 in everybody else None)
 
 
 class PartitionMachine(RuleBasedStateMachine):

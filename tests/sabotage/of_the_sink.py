@@ -56,6 +56,29 @@ LANE: Final = (
         tests=("unit/sinks/segment/test_lane.py::test_an_unknown_format_version_stops_its_partition_and_no_other",),
     ),
     Sabotage(
+        name="records that wait for their turn are stuck",
+        file="sinks/segment/sink.py",
+        old="*(lane.queued for lane in lanes if self._is_at_work(lane)),",
+        new="",
+        tests=(
+            "unit/sinks/segment/test_sink.py::test_records_that_wait_for_their_turn_are_not_stuck_and_those_under_way_are_not_excused",
+        ),
+    ),
+    Sabotage(
+        name="a lane at work excuses whatever it has in hand",
+        file="sinks/segment/lane.py",
+        old="if id(held) in waiting}",
+        new="}",
+        tests=("unit/sinks/segment/test_sink.py::test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck",),
+    ),
+    Sabotage(
+        name="a hold of one lane excuses all",
+        file="sinks/segment/sink.py",
+        old="return _is_to_come(self._shared.pause.until) or lane.hold is not None",
+        new="return any(each.lane.hold is not None for each in self._drivers) or lane.hold is not None",
+        tests=("unit/sinks/segment/test_sink.py::test_a_hold_or_a_retry_of_one_lane_excuses_its_own_partitions_alone",),
+    ),
+    Sabotage(
         name="a pause of all lanes is not kept",
         file="sinks/segment/lane.py",
         old="return max(self._due_at, not_before)",

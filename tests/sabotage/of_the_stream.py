@@ -152,9 +152,41 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport.py::test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either",),
     ),
     Sabotage(
+        name="a Kafka that is away makes partitions stuck",
+        file="stream/worker.py",
+        old="HoldReason.KAFKA_AWAY in self._topics.holds",
+        new="False",
+        tests=(
+            "unit/stream/test_worker_run.py::test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions_only_themselves[kafka_away-0-True]",
+        ),
+    ),
+    Sabotage(
+        name="a processor's holds and retries excuse nobody",
+        file="stream/processor.py",
+        old="on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)}",
+        new="on_purpose=set()",
+        tests=("unit/stream/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
+    ),
+    Sabotage(
+        name="a processor's holds and retries excuse every partition",
+        file="stream/processor.py",
+        old="on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)}",
+        new="on_purpose=set(self._lines)",
+        tests=("unit/stream/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
+    ),
+    Sabotage(
+        name="a partition that was given up while its batch was handed over writes on",
+        file="stream/processor.py",
+        old="if self._lines.get(line.place) is not line:  # given up meanwhile",
+        new="if False:",
+        tests=(
+            "unit/stream/test_processor.py::test_a_partition_that_is_given_up_while_its_batch_is_handed_over_writes_nothing_more[False]",
+        ),
+    ),
+    Sabotage(
         name="partitions that were added are read beside the old ones",
         file="stream/transport.py",
-        old="return source is None or place.partition < source.partitions",
+        old="return source is None or place[1] < source.partitions",
         new="return True",
         tests=(
             "unit/stream/test_transport.py::test_partitions_that_were_added_are_left_alone_and_their_start_is_committed",

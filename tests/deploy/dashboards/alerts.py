@@ -133,8 +133,8 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(lag, still, commits, holds, retries),
             rule=stuck,
             lasting="4m",
-            summary=f"A worker in {_WHERE} does not get on",
-            description="{{ $labels.instance }} has messages to settle and commits nothing, for no known reason.",
+            summary=f"A partition of a worker in {_WHERE} does not get on",
+            description="{{ $labels.instance }} has messages of which it commits nothing, for no known reason.",
         ),
         Alert(
             name=f"{NAME}NothingTaken",
@@ -142,7 +142,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(lag, idle, holds, retries),
             rule=not_taken,
             lasting="5m",
-            summary=f"Nothing that a worker in {_WHERE} sends is taken",
+            summary=f"What a worker in {_WHERE} sends of a partition is not taken",
             description=(
                 "{{ $labels.instance }} has sent the same again for {{ $value | humanizeDuration }}: Segment, or "
                 "Kafka, is sick or out of reach. Events wait in Kafka and are late."

@@ -45,7 +45,7 @@ def _now(scope: Scope) -> Row:
             ),
             number(
                 "Longest without progress",
-                "Seconds since the last commit of the worker that waits longest, or since it had nothing to do.",
+                "Seconds since the slowest partition of any worker got on, of those where messages wait.",
                 f"max({scope.series('seconds_since_progress')})",
                 unit="s",
                 colours=steps(60, 300),
