@@ -191,6 +191,8 @@ class BatchProducer:
             else:
                 producer, end, batch_bytes = handed.producer, len(entries), handed.batch_bytes
                 sending = _ready(handed.confirmation)
+                if not handed.confirmation.done():  # who handed it over has waited for it as long as it may take
+                    self._note_repetition(topic, partition)
                 handed = None
             try:
                 await self._confirmed(await sending, producer, topic, partition)

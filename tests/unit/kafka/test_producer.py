@@ -536,8 +536,10 @@ async def test_what_was_handed_over_is_confirmed_and_not_sent_again(
     handed = await producer.hand_over(TOPIC, 0, run)
     writing = asyncio.create_task(producer.write(TOPIC, 0, run, handed=handed))
     await asyncio.sleep(0)
+    assert producer.repeats(TOPIC, 0), "it was waited for as long as it may take"
     broker.may_confirm.set()
     await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert not producer.repeats(TOPIC, 0)
     assert broker.stored == {0: [b"1", b"2"]}
     assert broker.sends == [(0, 2)]
 
