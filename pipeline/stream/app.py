@@ -80,10 +80,10 @@ class _Unmeasured(Monitor):  # type: ignore[misc] # Faust's classes have no usab
     """Faust's monitor, which nobody reads: it would note each event, and add up once a second."""
 
     def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:
-        """Note nothing."""
+        """Nothing is noted."""
 
     def on_stream_event_out(self, tp: Any, offset: int, stream: Any, event: Any, state: Any = None) -> None:
-        """Note nothing."""
+        """Nothing is noted."""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _sampler(self) -> None:

@@ -63,7 +63,7 @@ class ProcessorCounts:
         self._summary.close()
 
     def _warn_of_foreign_keys(self, decided: SortedBatch) -> None:
-        """Say once a minute that messages are not keyed by user."""
+        """Warn once a minute of messages that are not keyed by user."""
         now = asyncio.get_running_loop().time()
         if now < self._next_warning:
             return

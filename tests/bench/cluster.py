@@ -22,7 +22,7 @@ class Cluster:
     """A Kafka cluster by its address."""
 
     def __init__(self, bootstrap_servers: str, *, broker_process_id: int | None = None) -> None:
-        """Take the address, and the process of its only broker, if that runs here."""
+        """`broker_process_id` is that of its only broker, if that runs here."""
         self.broker_process_id = broker_process_id
         self.bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})

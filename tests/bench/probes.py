@@ -1,4 +1,4 @@
-"""Ask a status server for its health at short intervals, from a process of its own.
+"""Probes of a status server at short intervals, from a process of their own.
 
 ``python -m tests.bench.probes PORT INTERVAL_SECONDS`` prints how long each answer took, in milliseconds, as one JSON
 list when it is told to end.

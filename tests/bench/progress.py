@@ -1,4 +1,4 @@
-"""Tell a person which step of a long measurement runs, and how long the rest will take."""
+"""Which step of a long measurement runs, and how long the rest will take, in words."""
 
 from __future__ import annotations
 

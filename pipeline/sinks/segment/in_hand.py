@@ -27,7 +27,7 @@ class InHand:
     @property
     def partitions(self) -> set[Partition]:
         """The partitions of which something is unsettled."""
-        return {partition for partition, batches in self._batches.items() if batches}
+        return set(self.oldest)
 
     @property
     def oldest(self) -> dict[Partition, HeldBatch]:

@@ -73,11 +73,8 @@ class SegmentSink:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
         self._metrics = metrics
-        self._summary = Summary("records delivered")
         self._holds = Holds(wall_clock=wall_clock)
-        self._limits = LearntLimits(
-            PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records)
-        )
+        limits = LearntLimits(PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records))
         self._shared = shared = Surroundings(
             policy=RetryPolicy(
                 base_seconds=options.retry_base_seconds,
@@ -85,7 +82,7 @@ class SegmentSink:
                 retry_after_cap_seconds=options.retry_after_cap_seconds,
             ),
             max_batch_bytes=options.max_batch_bytes,
-            limits=self._limits,
+            limits=limits,
             dead_letters=dead_letters,
             metrics=metrics,
             holds=self._holds,
@@ -94,7 +91,7 @@ class SegmentSink:
                 requests_per_second=options.max_requests_per_second,
                 records_per_second=options.max_records_per_second,
             ),
-            summary=self._summary,
+            summary=Summary("records delivered"),
             on_settled=on_settled,
             wall_clock=wall_clock,
             chance=chance,
@@ -104,7 +101,7 @@ class SegmentSink:
             LaneDriver(
                 number=number,
                 lane=Lane(
-                    limits=self._limits,
+                    limits=limits,
                     flush_interval_seconds=options.flush_interval_seconds,
                     breaker=breaker,
                     hold_seconds=options.retry_max_seconds,
@@ -130,7 +127,7 @@ class SegmentSink:
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
-            self._summary.close()
+            self._shared.summary.close()
 
     def assigned(self, partitions: Collection[tuple[str, int]]) -> None:
         """Need nothing: a lane is found when the first batch comes."""
@@ -179,7 +176,7 @@ class SegmentSink:
             lanes_in_flight=sum(lane.in_flight for lane in lanes),
             records_in_hand=sum(lane.records_in_hand for lane in lanes),
             bytes_in_hand=sum(lane.bytes_in_hand for lane in lanes),
-            batch_limit_bytes=self._limits.max_bytes,
+            batch_limit_bytes=self._shared.limits.max_bytes,
         )
 
     def _waits(self, lane: Lane) -> bool:
