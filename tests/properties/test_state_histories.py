@@ -8,10 +8,10 @@ may write once more what its successor has written; the topic is compacted in be
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.billing_month import BillingMonth
@@ -22,7 +22,7 @@ from pipeline.state.following import Follower
 from pipeline.state.memories import Memories
 from pipeline.state.partition_memory import MarksReader, PartitionMemory
 from pipeline.state.restoring import TrackedUsersTopics
-from pipeline.state.tracked_users import UserHasher
+from pipeline.state.tracked_users import MOST_MONTHS, UserHasher
 from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
@@ -138,12 +138,31 @@ in_order = st.lists(facts(0, 30, 31, 70, 100, 140), min_size=4, max_size=30).map
 )
 
 
+CLICKED: Final = Fact(0, "message.push.clicked", 0, True)  # noqa: FBT003
+SENT: Final = replace(CLICKED, kind="message.push.sent")
+FOUR_MONTHS: Final = [SENT, SENT, SENT, CLICKED, SENT, *(replace(CLICKED, day=day) for day in (31, 70, 100))]
+
+
 @settings(max_examples=300)
+@example(FOUR_MONTHS, [(2, "committed", False), (2, "committed", False), (4, "stored", False)])
 @given(jumping | in_order, steps)
 def test_decisions_are_a_function_of_the_log_whoever_dies_and_when(
     history: list[Fact], deaths: list[tuple[int, str, bool]]
 ) -> None:
     asyncio.run(play(history, deaths))
+
+
+def within_the_months_remembered(batch: list[FakeMessage]) -> list[FakeMessage]:
+    """Return the beginning of a batch, up to the months that are remembered.
+
+    One that spans more forgets its own first month, and would find nobody tracked there if it came again.
+    """
+    months: set[str] = set()
+    for count, message in enumerate(batch):
+        months.add(month(message.timestamp))
+        if len(months) > MOST_MONTHS:
+            return batch[:count]
+    return batch
 
 
 async def play(history: list[Fact], deaths: list[tuple[int, str, bool]]) -> None:
@@ -162,7 +181,7 @@ async def play(history: list[Fact], deaths: list[tuple[int, str, bool]]) -> None
     undead: tuple[Life, SortedBatch] | None = None
     while committed < len(raw):
         size, death, compacts = next(plan, (3, "committed", False))
-        batch = raw[committed : committed + size]
+        batch = within_the_months_remembered(raw[committed : committed + size])
         decided = life.decide(batch)
         ids = {entry.headers[2][1] for entry in decided.records}
         wanted = {b"%d" % message.offset for message in batch if f"e-{message.offset}" in expected}
