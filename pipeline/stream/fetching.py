@@ -276,13 +276,16 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)
 
-    async def broker_answers(self, timeout_seconds: float) -> bool:
-        """Ask for the cluster's metadata: False when no broker answers in time."""
-        client = self._ensure_consumer()._client  # noqa: SLF001 - aiokafka has no public question for it
+    async def kafka_answers(self, place: TopicPartition, timeout_seconds: float) -> bool:
+        """Return whether the partition's leader and the group's coordinator answer in time; each can be away alone."""
+        consumer, asked = self._ensure_consumer(), aiokafka.TopicPartition(*place)
         try:
-            return bool(await asyncio.wait_for(client.force_metadata_update(), timeout_seconds))
+            async with asyncio.timeout(timeout_seconds):
+                await consumer.end_offsets([asked])
+                await consumer.committed(asked)
         except (TimeoutError, KafkaError):
             return False
+        return True
 
     async def store(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commit offsets; True when the broker has confirmed them all.

@@ -46,7 +46,7 @@ class Progress:
     """Knows for how long each partition has had messages that wait, without any progress.
 
     Its own clock counts, never the time of a message: with that, an old backlog would restart a worker for ever. A
-    partition that waits on purpose is not stuck; it excuses no other.
+    partition that waits on purpose, or for brokers that do not answer, is not stuck; it excuses no other.
     """
 
     def __init__(self, *, now: Callable[[], float]) -> None:
@@ -67,6 +67,17 @@ class Progress:
                 found = Standing(offset, messages, known.progress_at, excused_at)
             self._standings[place] = found
 
+    def excuse(self, places: Collection[Place]) -> None:
+        """Called with partitions of which something was learnt between two looks that explains why they wait."""
+        for place in places:
+            if (known := self._standings.get(place)) is not None:
+                self._standings[place] = known._replace(excused_at=self._now())
+
+    def stuck(self, *, longer_than_seconds: float) -> Collection[Place]:
+        """Return the partitions that have made no progress, without a known reason, for longer than that."""
+        since = self._now() - longer_than_seconds
+        return [place for place, each in self._standings.items() if each.messages and each.excused_at < since]
+
     def seconds_without(self) -> float:
         """Return for how long the slowest partition has made no progress, on purpose or not; 0 where nothing waits."""
         return max((self._now() - each.progress_at for each in self._standings.values() if each.messages), default=0.0)
@@ -86,17 +97,15 @@ class Progress:
         return self._standings[place].messages
 
 
-def judge_liveness(*, progress: Progress, broker_answers: bool, stall_timeout_seconds: float) -> Health:
+def judge_liveness(*, progress: Progress, stall_timeout_seconds: float) -> Health:
     """Return whether a worker is alive: no partition waits without a known reason, or a restart would not help."""
     slowest, seconds = progress.slowest(), progress.seconds_stuck()
     if slowest is None:
         return Health(ok=True, detail="nothing waits")
     if seconds < stall_timeout_seconds <= progress.seconds_without():
-        return Health(ok=True, detail="waiting on purpose, see /readyz")
+        return Health(ok=True, detail="waiting for a known reason, see /readyz and the log")
     if seconds < stall_timeout_seconds:
         return Health(ok=True, detail=f"working, last progress {seconds:.0f} s ago")
-    if not broker_answers:
-        return Health(ok=True, detail="Kafka does not answer; a restart would not help")
     return Health(
         ok=False,
         detail=f"{progress.waiting(slowest)} messages wait in partition {slowest[1]}, and nothing of it was committed "

@@ -262,10 +262,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
         return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
 
-    async def broker_answers(self, timeout_seconds: float) -> bool:
-        """Return whether a broker answers now."""
-        answers: bool = await self._thread.broker_answers(timeout_seconds)
-        return answers
+    async def without_answer(
+        self, places: Collection[tuple[str, int]], timeout_seconds: float
+    ) -> Collection[tuple[str, int]]:
+        """Return the partitions for which Kafka does not answer now."""
+        asked = sorted(places)
+        answers = await asyncio.gather(
+            *(self._thread.kafka_answers(TopicPartition(*place), timeout_seconds) for place in asked)
+        )
+        away = [place for place, answered in zip(asked, answers, strict=True) if not answered]
+        if away:
+            logger.warning("Kafka does not answer for partitions that wait", partitions=[number for _, number in away])
+        return away
 
 
 class Round(NamedTuple):

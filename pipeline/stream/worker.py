@@ -86,7 +86,6 @@ class Worker:
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._started = False
-        self._broker_answers = True
         self._app: App | None = None
         self._work: Work | None = None
 
@@ -195,8 +194,9 @@ class Worker:
             self._lag.look(consumer.waiting())
             undone = consumer.undone()
             self._progress.look(undone, self._on_purpose(undone, consumer))
-            if self._progress.seconds_stuck() > self._options.stall_timeout_seconds / 2:
-                self._broker_answers = await consumer.broker_answers(BROKER_ANSWER_SECONDS)
+            stuck = self._progress.stuck(longer_than_seconds=self._options.stall_timeout_seconds / 2)
+            if stuck:
+                self._progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))
 
     async def _end(self, app: App, work: Work, working: asyncio.Task[None]) -> None:
         """Settle, commit, leave. After a fault nothing more is sent; what is settled already is still committed."""
@@ -249,11 +249,7 @@ class Worker:
     def _liveness(self) -> Health:
         if self._app is None or self._work is None or not self._started:
             return Health(ok=True, detail="starting")
-        return judge_liveness(
-            progress=self._progress,
-            broker_answers=self._broker_answers,
-            stall_timeout_seconds=self._options.stall_timeout_seconds,
-        )
+        return judge_liveness(progress=self._progress, stall_timeout_seconds=self._options.stall_timeout_seconds)
 
     def _readiness(self) -> Health:
         if self._app is None or self._work is None:

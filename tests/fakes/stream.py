@@ -169,6 +169,7 @@ class ScriptedThread:
     may_store: asyncio.Event = field(default_factory=asyncio.Event)
     may_reposition: asyncio.Event = field(default_factory=asyncio.Event)
     repositioned: asyncio.Event = field(default_factory=asyncio.Event)
+    away: set[TopicPartition] = field(default_factory=set)
     abandoned: int = 0
     stores_running: int = 0
     most_stores_running: int = 0
@@ -260,9 +261,9 @@ class ScriptedThread:
             raise IllegalStateError(f"{where} is not assigned")
         return self.ends.get(where)
 
-    async def broker_answers(self, timeout_seconds: float) -> bool:
+    async def kafka_answers(self, where: TopicPartition, timeout_seconds: float) -> bool:
         del timeout_seconds
-        return True
+        return where not in self.away
 
 
 class _ScriptedConsumer(BatchConsumer):

@@ -11,9 +11,10 @@ from pipeline.stream.ledger import Ledger, Position
 from tests.fakes.stream import BOUND_SECONDS, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pipeline.stream.health import Undone
+    from pipeline.stream.needs import Place
 
 
 class FakeConsumer:
@@ -26,8 +27,8 @@ class FakeConsumer:
         self.settles_while_committing: list[Callable[[], None]] = []
         self.undone_now: dict[tuple[str, int], Undone] = {}
         self.known_partitions = 1
-        self.asked_for_brokers = 0
-        self.answers = True
+        self.asked_about: list[list[Place]] = []
+        self.away: set[Place] = set()
 
     def stop_flow(self) -> None:
         self._effects.append("stopped the flow")
@@ -41,10 +42,10 @@ class FakeConsumer:
     def is_known(self, place: tuple[str, int]) -> bool:
         return place[1] < self.known_partitions
 
-    async def broker_answers(self, timeout_seconds: float) -> bool:
+    async def without_answer(self, places: Collection[Place], timeout_seconds: float) -> Collection[Place]:
         del timeout_seconds
-        self.asked_for_brokers += 1
-        return self.answers
+        self.asked_about.append(sorted(places))
+        return self.away & {*places}
 
     async def commit(self) -> bool:
         commit = self.ledger.committable()

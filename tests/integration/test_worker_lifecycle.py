@@ -172,7 +172,7 @@ async def test_a_worker_that_lies_still_with_lag_is_not_alive_unless_it_holds_on
         work.status.hold_reason = "Segment answers 401: check the write key"
         await answers(worker, "/healthz", 503, "stuck")  # a hold of another partition excuses nothing
         work.status.on_purpose = {(where.topic, 0)}
-        await answers(worker, "/healthz", 200, "waiting on purpose")
+        await answers(worker, "/healthz", 200, "waiting for a known reason")
         work.status.hold_reason, work.status.on_purpose = None, ()
         await answers(worker, "/healthz", 503, "stuck")
         work.settle_all()

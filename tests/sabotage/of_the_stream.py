@@ -485,6 +485,24 @@ EXITS: Final = (
         new="joined=not self._app.rebalancing,",
         tests=("unit/stream/test_worker_run.py::test_a_worker_is_ready_when_it_has_joined_its_group",),
     ),
+    Sabotage(
+        name="a worker whose partition's leader is away is restarted",
+        file="stream/worker.py",
+        old="self._progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))",
+        new="await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS)",
+        tests=(
+            "unit/stream/test_worker_run.py::test_a_partition_whose_brokers_do_not_answer_is_not_stuck_and_excuses_no_other",
+        ),
+    ),
+    Sabotage(
+        name="a coordinator that does not answer is not noticed",
+        file="stream/fetching.py",
+        old="await consumer.committed(asked)",
+        new="pass",
+        tests=(
+            "unit/stream/test_fetching.py::test_kafka_answers_for_a_partition_where_its_leader_and_the_coordinator_do[answers-hangs-False]",
+        ),
+    ),
 )
 
 OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *PROCESSOR, *WORKER, *EXITS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import FetchWaits
 from pipeline.stream.fetching import Fetching, Positions
 from pipeline.stream.ledger import Position, TopicPartition
+from tests.fakes.stream import BOUND_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,3 +244,27 @@ async def test_each_repositioning_is_an_epoch_and_a_generation_of_its_own() -> N
     thread._waits = FetchWaits(0.0, now=lambda: 0.0)
     assert (await Fetching.reposition(thread)).epoch == 5
     assert (thread.epoch, thread._generation) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("leader", "coordinator", "answers"),
+    [("answers", "answers", True), ("hangs", "answers", False), ("answers", "hangs", False), ("refuses", "", False)],
+)
+async def test_kafka_answers_for_a_partition_where_its_leader_and_the_coordinator_do(
+    *, leader: str, coordinator: str, answers: bool
+) -> None:
+    behaviours = {"end_offsets": leader, "committed": coordinator}
+    asked: list[object] = []
+
+    async def ask(name: str, what: object) -> None:
+        asked.append(what)
+        if behaviours[name] == "hangs":
+            await asyncio.get_running_loop().create_future()
+        if behaviours[name] == "refuses":
+            raise IllegalStateError
+
+    consumer = SimpleNamespace(end_offsets=partial(ask, "end_offsets"), committed=partial(ask, "committed"))
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)
+    seconds = 0.01 if "hangs" in (leader, coordinator) else BOUND_SECONDS
+    assert await Fetching.kafka_answers(thread, PLACE, seconds) is answers
+    assert asked == [[PLACE], PLACE][: len(asked)]

@@ -490,3 +490,9 @@ async def test_a_partition_that_was_begun_and_has_no_offset_any_more_is_not_read
     with pytest.raises(OffsetsVanishedError, match=r"gone for onesignal\.events\[1\]\. "):
         await bench.join({place(0): START, place(1): Position(offset=0, committed=False)})
     assert not await bench.consumer.commit()
+
+
+async def test_the_partitions_for_which_kafka_does_not_answer_are_found(bench: TransportBench) -> None:
+    bench.thread.away = {place(1)}
+    assert await bench.consumer.without_answer({place(0), place(1)}, BOUND_SECONDS) == [place(1)]
+    assert await bench.consumer.without_answer({place(0)}, BOUND_SECONDS) == []

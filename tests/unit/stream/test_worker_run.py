@@ -147,18 +147,39 @@ async def test_a_worker_looks_at_its_progress_every_second(monkeypatch: pytest.M
     assert bench.worker._liveness() == Health(ok=True, detail="working, last progress 0 s ago")
     bench.clock.now += STALL_SECONDS / 2
     await bench.app.look()
-    assert bench.app.batch_consumer.asked_for_brokers == 0
+    assert bench.app.batch_consumer.asked_about == []
     bench.clock.now += 1.0
     await bench.app.look()
-    assert bench.app.batch_consumer.asked_for_brokers == 1
+    assert bench.app.batch_consumer.asked_about == [[(TOPIC, 0)]]
     bench.clock.now += STALL_SECONDS
     assert not bench.worker._liveness().ok
-    bench.app.batch_consumer.answers = False
-    await bench.app.look()
-    assert bench.worker._liveness() == Health(ok=True, detail="Kafka does not answer; a restart would not help")
     assert set(bench.app.slept) == {WATCH_SECONDS}
     stop()
     assert await bench.ends() == 0
+
+
+async def test_a_partition_whose_brokers_do_not_answer_is_not_stuck_and_excuses_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch)
+    await bench.started()
+    consumer = bench.app.batch_consumer
+    consumer.known_partitions = 2
+    consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
+    consumer.away = {(TOPIC, 0)}
+    for _ in range(3):
+        await bench.app.look()
+        bench.clock.now += STALL_SECONDS - 1.0
+    assert bench.worker._liveness() == Health(ok=True, detail="waiting for a known reason, see /readyz and the log")
+    consumer.undone_now[TOPIC, 1] = Undone(3, 1)
+    for _ in range(3):
+        await bench.app.look()
+        bench.clock.now += STALL_SECONDS - 1.0
+    assert consumer.asked_about[-1] == [(TOPIC, 0), (TOPIC, 1)]
+    assert "1 messages wait in partition 1" in bench.worker._liveness().detail
+    assert not bench.worker._liveness().ok
+    stop()
+    await bench.ends()
 
 
 async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +190,7 @@ async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatc
     for _ in range(2):
         bench.clock.now += 2 * STALL_SECONDS
         await bench.app.look()
-    assert bench.worker._liveness() == Health(ok=True, detail="waiting on purpose, see /readyz")
+    assert bench.worker._liveness() == Health(ok=True, detail="waiting for a known reason, see /readyz and the log")
     stop()
     await bench.ends()
 
