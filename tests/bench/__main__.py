@@ -3,7 +3,8 @@
 Without an argument two measurements run: ``speed`` and ``memory``. ``kills`` counts what a SIGKILL costs. ``rates``
 measures what an event costs at steady rates (14 minutes), ``scaling`` whether it costs the same with more workers,
 partitions and tracked users, ``starts`` what a start consists of. Figures go to ``build/bench.json``. A missed bar is
-printed as MISS and the exit code stays 0, for a busy machine proves nothing; a run that left work undone is a failure.
+printed as MISS and the exit code stays 0, for a busy machine proves nothing; a run that left work undone or lost an
+event is a failure.
 
 Two more need no Kafka. ``core --before COMMIT`` compares what `process` costs now and at a commit. ``fuzz --before
 COMMIT`` explains every outcome that differs, and fails if it cannot; ``fuzz --digest`` holds outcomes against a file.

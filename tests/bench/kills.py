@@ -1,6 +1,7 @@
 """What a SIGKILL costs: records that are written twice and events that never are, the processor beside stock Faust.
 
-Both get the same steady load, so that what is in hand when they are killed can be compared.
+Both get the same steady load, and are killed when they keep up with it, so that what is in hand at a kill can be
+compared.
 """
 
 from __future__ import annotations
@@ -8,42 +9,56 @@ from __future__ import annotations
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.runs import Contestant, Run, Topics
+from tests.bench.runs import Contestant, Run, RunError, Topics
 from tests.bench.traffic import Filler, events
-from tests.integration.clients import read_topic, watermarks
+from tests.bench.written_records import account_of, copies_in, ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tests.bench.cluster import Cluster
+    from tests.bench.written_records import Copy
 
 KILLS = 5
 EVENTS_A_SECOND = 1_000
 _TICK_SECONDS = 0.05
 _POLL_SECONDS = 0.1
+_SOONEST_SECONDS, _LATEST_SECONDS = 0.5, 2.5
+"""How long a contestant that keeps up goes on before it is killed."""
 _STILL_SECONDS = 15.0
 """Without a new record for so long, nothing more comes: a commit that is ahead of the records has lost the rest."""
 _LONGEST_SECONDS = 60.0
+_LONGEST_DRAIN_SECONDS = 180.0
 _MOST = 10**9
 _SETTINGS = {"PIPELINE_SESSION_TIMEOUT_SECONDS": "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """What came of one contestant's kills."""
+    """What came of one contestant's kills; `duplicates` has those after each kill, in order."""
 
-    kills: int
     events: int
-    duplicates: int
+    duplicates: Sequence[int]
+    duplicates_before: int
+    """Records that were written twice before the first kill; nothing explains them."""
     lost: int
 
     @property
+    def kills(self) -> int:
+        return len(self.duplicates)
+
+    @property
     def duplicates_per_kill(self) -> float:
-        return self.duplicates / self.kills
+        return sum(self.duplicates) / self.kills
+
+    @property
+    def most_duplicates_a_kill(self) -> int:
+        return max(self.duplicates)
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as reports have them."""
@@ -51,45 +66,81 @@ class Killed:
             "kills": self.kills,
             "events": self.events,
             "duplicates_per_kill": round(self.duplicates_per_kill, 1),
+            "most_duplicates_a_kill": self.most_duplicates_a_kill,
+            "duplicates_by_kill": list(self.duplicates),
+            "duplicates_before_a_kill": self.duplicates_before,
             "lost": self.lost,
         }
+
+    def __str__(self) -> str:
+        unexplained = f", {self.duplicates_before} more without a kill" if self.duplicates_before else ""
+        return (
+            f"{self.kills} kills at {EVENTS_A_SECOND:,} events a second, {self.duplicates_per_kill:.0f} records "
+            f"written twice a kill ({', '.join(map(str, self.duplicates))}){unexplained}, "
+            f"{self.lost} of {self.events:,} events lost"
+        )
 
 
 def compare_kills(cluster: Cluster, *, tell: Callable[[str], None]) -> dict[str, Killed]:
     """Kill both contestants as often under the same load.
 
     Raises:
-        RunError: a contestant ended by itself.
+        RunError: a contestant ended by itself or had no end, or the processor lost an event or did not catch up.
     """
     killed = {}
     for name, contestant in (("processor", Contestant.PROCESSOR), ("stock_faust", Contestant.STOCK_FAUST)):
         killed[name] = _killed(cluster, contestant)
-        told = killed[name]
-        tell(
-            f"{name.replace('_', ' ')}: {told.kills} kills at {EVENTS_A_SECOND:,} events a second, "
-            f"{told.duplicates_per_kill:.0f} records written twice a kill, {told.lost} of {told.events:,} events lost"
-        )
+        tell(f"{name.replace('_', ' ')}: {killed[name]}")
+    if killed["processor"].lost:
+        raise RunError(f"the processor lost {killed['processor'].lost:,} events")
     return killed
+
+
+def duplicates_by_kill(copies: Iterable[Copy], ends: Sequence[Mapping[int, int]]) -> list[int]:
+    """Count second and later copies by the kills before them: first without any, then after the first kill, and so on.
+
+    A copy belongs to the last kill before it was written, wherever the first one is. What a killed process had sent
+    may be stored after its end was read; a later copy of that is still written after the kill.
+
+    Args:
+        copies: The records, those of a partition in their order. All copies of an event are in one partition.
+        ends: Where each partition of their topic ended when a contestant had been killed, kill by kill.
+    """
+    counts = [0] * (len(ends) + 1)
+    seen: set[tuple[int, int]] = set()
+    for copy in copies:
+        if copy.source in seen:
+            counts[sum(end[copy.partition] <= copy.offset for end in ends)] += 1
+        seen.add(copy.source)
+    return counts
 
 
 def _killed(cluster: Cluster, contestant: Contestant) -> Killed:
     chance = random.Random(7)
     with cluster.topic("raw") as raw, cluster.topic("records") as records, cluster.topic("letters") as letters:
-        watermarks(cluster.bootstrap_servers, records)  # returns when every partition has its leader
+        ends_of(cluster, records)  # returns when every partition has its leader
+        ends: list[dict[int, int]] = []
         topics = Topics(raw=raw, records=records, dead_letters=letters)
-        settings = {**_SETTINGS, "PIPELINE_PROCESSOR_GROUP": f"{raw}.killed"}
+        group = f"{raw}.killed"
+        settings = {**_SETTINGS, "PIPELINE_PROCESSOR_GROUP": group}
         with _load(cluster, raw) as load:
             for _ in range(KILLS):
-                enough = cluster.written(records) + chance.randrange(2 * EVENTS_A_SECOND, 4 * EVENTS_A_SECOND)
                 with Run(contestant, cluster, topics, messages=_MOST, settings=settings) as run:
-                    _until_written(cluster, records, enough, run)
+                    keeps_up = _until_it_keeps_up(cluster, group, topics, load, run)
+                    if contestant is Contestant.PROCESSOR and not keeps_up:
+                        raise RunError(f"the processor did not catch up in {_LONGEST_SECONDS:g} s")
+                    run.ends(within_seconds=chance.uniform(_SOONEST_SECONDS, _LATEST_SECONDS))
                     run.process.kill()
+                ends.append(ends_of(cluster, records))
         with Run(contestant, cluster, topics, messages=_MOST, settings=settings) as run:
             _until_still(cluster, records, run)
-        written = read_topic(cluster.bootstrap_servers, records)
-    sources = {(dict(each.headers)["source-partition"], dict(each.headers)["source-offset"]) for each in written}
+        copies, written = list(copies_in(cluster, records)), ends_of(cluster, raw)
+    before, *after = duplicates_by_kill(copies, ends)
     return Killed(
-        kills=KILLS, events=load.written, duplicates=len(written) - len(sources), lost=load.written - len(sources)
+        events=sum(written.values()),
+        duplicates=after,
+        duplicates_before=before,
+        lost=account_of(copies, written).missing,
     )
 
 
@@ -104,36 +155,61 @@ class _Load:
         self._stop.set()
 
     def write(self, cluster: Cluster, topic: str) -> None:
-        pairs = events(_MOST)
+        pairs, started = events(_MOST), time.monotonic()
         with Filler(cluster.bootstrap_servers, topic) as filler:
             while not self._stop.wait(_TICK_SECONDS):
-                for _ in range(round(EVENTS_A_SECOND * _TICK_SECONDS)):
+                for _ in range(int((time.monotonic() - started) * EVENTS_A_SECOND) - self.written):
                     filler.put(*next(pairs))
                     self.written += 1
 
 
 @contextmanager
 def _load(cluster: Cluster, topic: str) -> Iterator[_Load]:
+    """Write events beside the block.
+
+    Raises:
+        RunError: Kafka did not confirm all of them.
+    """
     load = _Load()
-    thread = threading.Thread(target=load.write, args=(cluster, topic))
-    thread.start()
-    try:
-        yield load
-    finally:
-        load.stop()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(load.write, cluster, topic)
+        try:
+            yield load
+        finally:
+            load.stop()
+        try:
+            writing.result()
+        except AssertionError as error:
+            raise RunError(f"the load was not written: {error}") from error
 
 
-def _until_written(cluster: Cluster, records: str, enough: int, run: Run) -> None:
-    deadline = time.monotonic() + _LONGEST_SECONDS
-    while cluster.written(records) < enough and time.monotonic() < deadline:
-        run.ends(within_seconds=_POLL_SECONDS)
+def _until_it_keeps_up(cluster: Cluster, group: str, topics: Topics, load: _Load, run: Run) -> bool:
+    """Wait for a first record, then until all that was there is committed, and then all that came meanwhile.
+
+    The group is not asked before that: a cluster's first one has no coordinator yet. False if it takes too long.
+    """
+    deadline, written = time.monotonic() + _LONGEST_SECONDS, cluster.written(topics.records)
+
+    def comes(condition: Callable[[], bool]) -> bool:
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            run.ends(within_seconds=_POLL_SECONDS)
+        return True
+
+    def all_committed() -> bool:
+        there = load.written
+        return comes(lambda: cluster.committed(group, topics.raw) >= there)
+
+    return comes(lambda: cluster.written(topics.records) > written) and all_committed() and all_committed()
 
 
 def _until_still(cluster: Cluster, records: str, run: Run) -> None:
-    deadline = time.monotonic() + _LONGEST_SECONDS
+    deadline = time.monotonic() + _LONGEST_DRAIN_SECONDS
     written, since = -1, time.monotonic()
-    while time.monotonic() < min(deadline, since + _STILL_SECONDS):
+    while time.monotonic() < since + _STILL_SECONDS:
+        if time.monotonic() > deadline:
+            raise RunError(f"records still came after {_LONGEST_DRAIN_SECONDS:g} s: what is lost is not known")
         now = cluster.written(records)
         if now != written:
             written, since = now, time.monotonic()

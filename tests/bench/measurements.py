@@ -16,7 +16,14 @@ from tests.bench.scaling import sizes
 from tests.bench.scaling.figures import scaling_table, scaling_verdicts
 from tests.bench.scaling.measure import measure_scaling
 from tests.bench.starts.measure import KILLS, STARTS, measure_starts, starts_tables
-from tests.bench.verdicts import memory_figures, memory_verdicts, speed_figures, speed_table, speed_verdicts
+from tests.bench.verdicts import (
+    kills_verdicts,
+    memory_figures,
+    memory_verdicts,
+    speed_figures,
+    speed_table,
+    speed_verdicts,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -53,7 +60,10 @@ def _memory(cluster: Cluster, options: argparse.Namespace, tell: Tell) -> Found:
 
 def _kills(cluster: Cluster, _options: argparse.Namespace, tell: Tell) -> Found:
     killed = compare_kills(cluster, tell=tell)
-    return Found(figures={"kills": {name: each.figures() for name, each in killed.items()}})
+    return Found(
+        figures={"kills": {name: each.figures() for name, each in killed.items()}},
+        verdicts=list(kills_verdicts(killed["processor"])),
+    )
 
 
 def _rates(cluster: Cluster, options: argparse.Namespace, tell: Tell) -> Found:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.bench.comparison import Comparison
+    from tests.bench.kills import Killed
     from tests.bench.memory import Memory
 
 REPORT = Path("build/bench.json")
 MOST_BACKLOG_RATIO = 1.1
 """In a backlog the processor takes at most so many times the CPU of the hand-written contestant."""
+MOST_DUPLICATES_A_KILL = 200
+"""At 1,000 events a second: what `PIPELINE_FETCH_MAX_WAIT_MS` collects, and as much again on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,16 @@ def memory_verdicts(memory: Memory) -> Iterator[Verdict]:
     """Hold the processor's memory against its bars."""
     yield Verdict(name="memory, last quarter against the second", value=memory.growth, bar=1.05, unit="x")
     yield Verdict(name="memory, peak", value=memory.peak, bar=200, unit="MB")
+
+
+def kills_verdicts(processor: Killed) -> Iterator[Verdict]:
+    """Hold what a kill of the processor repeats against its bar: the worst kill, for a mean would hide it."""
+    yield Verdict(
+        name=f"processor, records written twice after a kill, the most of {processor.kills}",
+        value=processor.most_duplicates_a_kill,
+        bar=MOST_DUPLICATES_A_KILL,
+        unit="records",
+    )
 
 
 def speed_table(comparison: Comparison) -> Table:
