@@ -1,7 +1,8 @@
 """The light destination, which also knows which records came and how old their events were.
 
 ``python -m tests.bench.watching_destination REPORT`` prints its endpoint as one JSON line; at its end it writes, for
-each record, when it was answered and how old it was, in seconds, and how many different records there were.
+each record, when it was answered and how old it was, in seconds, how many different ids there were, and how many
+records came with an id that had come before.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.bench.destination import Connection
 
@@ -27,14 +28,21 @@ class Watched:
 
     def __init__(self) -> None:
         self.ids: set[bytes] = set()
+        self.records = 0
         self.times: list[tuple[float, float]] = []
 
     def answered(self, body: bytes) -> None:
         """Called when the answer to a request is on its way."""
         now = time.time()
-        self.ids.update(_MESSAGE_ID.findall(body))
+        ids = _MESSAGE_ID.findall(body)
+        self.ids.update(ids)
+        self.records += len(ids)
         for moment in _TIMESTAMP.findall(body):
             self.times.append((now, now - datetime.fromisoformat(moment.decode()).timestamp()))
+
+    def report(self) -> dict[str, Any]:
+        """Return what came, as the benchmark reads it."""
+        return {"ids": len(self.ids), "repeated": self.records - len(self.ids), "times": self.times}
 
 
 async def _serve(watched: Watched) -> None:
@@ -50,7 +58,7 @@ async def _serve(watched: Watched) -> None:
 def main() -> None:
     watched = Watched()
     asyncio.run(_serve(watched))
-    Path(sys.argv[1]).write_text(json.dumps({"records": len(watched.ids), "times": watched.times}), encoding="utf-8")
+    Path(sys.argv[1]).write_text(json.dumps(watched.report()), encoding="utf-8")
 
 
 if __name__ == "__main__":

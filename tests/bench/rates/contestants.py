@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tests.bench.rates.cpu import watch
 from tests.bench.rates.figures import Cost, PipelineCost
 from tests.bench.rates.stage import ARRIVAL_SECONDS, PARTITIONS, Stage, stop, written_by
 from tests.bench.runs import RunError
+from tests.bench.written_records import account_of, copies_in, ends_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -51,17 +53,18 @@ def measure_pipeline(
             watched["broker"] = cluster.broker_process_id
         window = watch(watched, warm=warm, parts=parts, part_seconds=part_seconds)
         written = written_by(feed)
+        _until_all_are_read(stage, written, *workers)
         stage.until(
-            lambda: cluster.committed(stage.sink_group, stage.records) >= written,
-            f"not all of {written:,} events were accepted",
+            lambda: cluster.committed(stage.sink_group, stage.records) >= cluster.written(stage.records),
+            f"not all records of {written:,} events were accepted",
             *workers,
             within=ARRIVAL_SECONDS,
         )
         for process in (*workers, destination):
             stop(process)
         arrived = json.loads(stage.report("destination").read_text())
-        if arrived["records"] != written:
-            raise RunError(f"{arrived['records']:,} of {written:,} events arrived; the logs end with\n{stage.logs()}")
+        if arrived["ids"] != written:
+            raise RunError(f"{arrived['ids']:,} of {written:,} events arrived; the logs end with\n{stage.logs()}")
         ages = sorted(age for at, age in arrived["times"] if window.began <= at < window.ended)
         cuts = quantiles(ages, n=100, method="inclusive")
         return PipelineCost(
@@ -71,6 +74,7 @@ def measure_pipeline(
             p99_ms=cuts[98] * 1000,
             broker_cores=window.cores("broker") if "broker" in watched else None,
             requests=_requests([stage.report(role) for role in ROLES], window),
+            repeated=arrived["repeated"],
         )
 
 
@@ -78,7 +82,7 @@ def measure_by_hand(cluster: Cluster, rate: int, lengths: Lengths, *, waiting: b
     """Run the hand-written contestant at a rate.
 
     Raises:
-        RunError: it ended, or left events out.
+        RunError: it ended, or an event has no record.
     """
     with Stage(cluster) as stage:
         arguments = ("--messages", str(_MOST), "--report", str(stage.report("by-hand")))
@@ -91,7 +95,7 @@ def measure_kafka_streams(cluster: Cluster, rate: int, lengths: Lengths, program
     """Run the contestant on Kafka Streams at a rate.
 
     Raises:
-        RunError: it ended, or left events out.
+        RunError: it ended, or an event has no record.
     """
     with Stage(cluster) as stage:
         command = program.command(
@@ -119,14 +123,21 @@ def _measured(stage: Stage, process: subprocess.Popen[bytes], rate: int, lengths
     window = watch(
         {"contestant": process.pid}, warm=lengths.warm, parts=lengths.parts, part_seconds=lengths.part_seconds
     )
-    written = written_by(feed)
+    _until_all_are_read(stage, written_by(feed), process)
+    found = account_of(copies_in(stage.cluster, stage.records), ends_of(stage.cluster, stage.raw))
+    if found.missing:
+        raise RunError(f"{found.missing:,} events have no record; the logs end with\n{stage.logs()}")
+    return replace(_cost(window, "contestant", rate), repeated=found.repeated)
+
+
+def _until_all_are_read(stage: Stage, written: int, *processes: subprocess.Popen[bytes]) -> None:
+    """Wait until all events are committed, which every contestant does when their records are stored."""
     stage.until(
-        lambda: stage.cluster.written(stage.records) >= written,
+        lambda: stage.cluster.committed(stage.processor_group, stage.raw) >= written,
         f"not all of {written:,} events became records",
-        process,
+        *processes,
         within=ARRIVAL_SECONDS,
     )
-    return _cost(window, "contestant", rate)
 
 
 def _cost(window: Window, process: str, rate: int) -> Cost:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 AROUND_PIPELINE: Final = 9.0
 """What starting, stopping and the arrival of the last event take around a window, by experience."""
 AROUND_CONTESTANT: Final = 4.0
+READING_A_RECORD: Final = 15e-6
 AROUND_IDLE: Final = 7.0
 BACKLOG_ROUND: Final = 12.0
 

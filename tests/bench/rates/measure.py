@@ -16,7 +16,7 @@ from tests.bench.rates import lengths as expected
 from tests.bench.rates.backlog import backlog_rounds
 from tests.bench.rates.bars import SHORT_FLUSH_SECONDS
 from tests.bench.rates.contestants import measure_by_hand, measure_idle, measure_kafka_streams, measure_pipeline
-from tests.bench.rates.figures import AtRate, PipelineCost, Rates
+from tests.bench.rates.figures import AtRate, PipelineCost, Rates, told_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,8 @@ def measure_rates(cluster: Cluster, lengths: Lengths, *, tell: Callable[[str], N
             rounds.append(run_backlog())
         progress.begin(_SHORT_FLUSH)
         short = _short_flush(cluster, lengths)
+        if short.repeated:
+            tell(f"{_SHORT_FLUSH}: {told_repeated({'processor and sink': short.repeated})}")
         progress.begin(_IDLE)
         return Rates(
             by_rate=by_rate,
@@ -73,11 +75,17 @@ def _steps(lengths: Lengths, *, with_streams: bool) -> Iterator[tuple[str, float
     yield _BACKLOG, expected.BACKLOG_ROUND
     for rate in lengths.rates:
         for name in _contestants(with_streams=with_streams):
-            around = expected.AROUND_PIPELINE if name == "processor and sink" else expected.AROUND_CONTESTANT
-            yield f"{rate:,}/s: {name}", lengths.window + around
+            yield f"{rate:,}/s: {name}", lengths.window + _around(name, rate, lengths)
         yield _BACKLOG, expected.BACKLOG_ROUND
     yield _SHORT_FLUSH, lengths.window + expected.AROUND_PIPELINE
     yield _IDLE, lengths.idle_window + expected.AROUND_IDLE
+
+
+def _around(name: str, rate: int, lengths: Lengths) -> float:
+    """Return the seconds around a window; the records of all but the pipeline are read at the end."""
+    if name == "processor and sink":
+        return expected.AROUND_PIPELINE
+    return expected.AROUND_CONTESTANT + rate * lengths.window * expected.READING_A_RECORD
 
 
 def _contestants(*, with_streams: bool) -> tuple[str, ...]:
@@ -117,10 +125,11 @@ def _short_flush(cluster: Cluster, lengths: Lengths) -> PipelineCost:
 def _told(rate: int, found: AtRate) -> str:
     pipeline, streams = found.pipeline, found.kafka_streams
     requests = (f"{kind} {count:.1f}" for kind, count in sorted(pipeline.requests.items()) if count >= 1)
+    repeated = f"; {told_repeated(found.repeated())}" if found.repeated() else ""
     return (
         f"{rate:,} events a second: processor {pipeline.processor.microseconds:.0f} µs, "
         f"sink {pipeline.sink.microseconds:.0f} µs, by hand {found.handwritten.microseconds:.0f} µs, "
         f"waiting {found.handwritten_waiting.microseconds:.0f} µs, "
         f"Kafka Streams {'-' if streams is None else round(streams.microseconds)} µs; "
-        f"99 % within {pipeline.p99_ms:.0f} ms; requests a second: {', '.join(requests)}"
+        f"99 % within {pipeline.p99_ms:.0f} ms; requests a second: {', '.join(requests)}{repeated}"
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from tests.bench.rates.bars import rates_verdicts
 from tests.bench.rates.cpu import Part, Window, cpu_seconds, watch
 from tests.bench.rates.figures import AtRate, BacklogRound, Cost, PipelineCost, Rates, rates_table
 from tests.bench.rates.lengths import FULL
-from tests.bench.rates.measure import planned_seconds
+from tests.bench.rates.measure import _told, planned_seconds
 from tests.bench.runs import RunError
+from tests.bench.watching_destination import Watched
 
 MOST_SECONDS = 14 * 60
 START_OF_THE_BROKER_SECONDS = 20
@@ -106,6 +108,36 @@ def test_the_report_has_the_figures_of_each_rate_and_those_of_the_run() -> None:
     assert figures["1000"]["requests_per_second"] == 29.5
     assert figures.keys() >= {"handwritten_backlog_us", "scale", "idle_percent", "p99_short_flush_ms"}
     assert figures["idle_percent"] == 0.4
+
+
+def test_what_a_contestant_repeated_without_a_kill_is_printed_and_reported() -> None:
+    found = at_rate()
+    repeating = replace(
+        found,
+        pipeline=replace(found.pipeline, repeated=3),
+        kafka_streams=Cost(microseconds=60, mean=60, repeated=1_200),
+    )
+    assert found.figures()["repeated_records"] == {}
+    assert "repeated" not in _told(1_000, found)
+    assert repeating.figures()["repeated_records"] == {"processor and sink": 3, "Kafka Streams": 1_200}
+    assert _told(1_000, repeating).endswith(
+        "records repeated though nothing was killed: processor and sink 3, Kafka Streams 1,200"
+    )
+
+
+def test_the_destination_tells_ids_that_came_again_from_those_that_did_not() -> None:
+    watched = Watched()
+    record = b'{"type":"track","event":"Push Sent","messageId":"%s","timestamp":"2026-01-01T00:00:00.000Z"}'
+    watched.answered(b",".join([record % b"a", record % b"b"]))
+    watched.answered(b",".join([record % b"b", record % b"c"]))
+    report = watched.report()
+    assert (report["ids"], report["repeated"], len(report["times"])) == (3, 1, 4)
+
+
+def test_a_repeated_record_at_the_destination_does_not_make_up_for_a_missing_one() -> None:
+    watched = Watched()
+    watched.answered(b'{"type":"track","event":"e","messageId":"a"},{"type":"track","event":"e","messageId":"a"}')
+    assert watched.report()["ids"] == 1
 
 
 @pytest.mark.parametrize(("handwritten_us", "scale"), [(6, 1.0), (10, 1.0), (27, 2.7)])
