@@ -1,7 +1,7 @@
 """One restore in a process of its own: ``python -m tests.bench.restore_process BOOTSTRAP_SERVERS TOPIC PARTITIONS``.
 
 Tracked users are read back as a worker does, beside a status server that is probed every few milliseconds; what it took
-is printed as one JSON line.
+is printed as one JSON line. Python's collector and malloc are set as a worker sets them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from prometheus_client import CollectorRegistry
 
-from pipeline.bootstrap.allocation import spare_the_collector
+from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
 from pipeline.kafka.connection import connection_options
 from pipeline.local.leash import leashed
 from pipeline.settings import load_settings
@@ -110,7 +110,6 @@ async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Resto
     prober = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=2**26)
     assert prober.stdout is not None
     await prober.stdout.readline()
-    spare_the_collector()
     process, steps = psutil.Process(), Steps()
     before = peak = process.memory_info().rss
 
@@ -149,4 +148,6 @@ async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Resto
 
 if __name__ == "__main__":
     servers, name, count = sys.argv[1:]
+    spare_the_collector()
+    keep_freed_memory()
     print(json.dumps(asdict(asyncio.run(_restore(servers, name, int(count))))))

@@ -3,6 +3,7 @@
 Run it with ``python -m tests.bench.state_benchmark``; ``--users`` for more or fewer than a million. For reading back a
 real Kafka is started; ``--no-kafka`` leaves it out. ``--only-restore`` leaves the rest out: 1, 3 and 10 million users
 are restored over 16 partitions while a status server answers probes, which writes ``restore`` to ``build/bench.json``.
+Python's collector and malloc are set as a worker sets them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import psutil
 import structlog
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from pipeline.bootstrap.allocation import spare_the_collector
+from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
 from pipeline.kafka.producer import BATCH_BYTES, Entry
@@ -74,6 +75,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    spare_the_collector()
+    keep_freed_memory()
     if not options.only_restore:
         partitions = remember(options.users)
         ask(partitions)
@@ -172,11 +175,7 @@ def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
 
 
 async def decide_and_store() -> None:
-    """Tell what an event pays for its user being remembered, from the question to the entry in a batch for Kafka.
-
-    Python's collector is told what a worker tells it.
-    """
-    spare_the_collector()
+    """Tell what an event pays for its user being remembered, from the question to the entry in a batch for Kafka."""
     print(f"\n{'CPU of an event, every one kept, in µs':<52}{'alone':>7}{'remembered':>12}{'more':>7}")
     for title, users in {
         "one event in ten marks a user": EVENTS // 10,
