@@ -25,6 +25,7 @@ PATIENCE_SECONDS: Final = 60.0
 """A trial that takes longer is stopped."""
 MOST_BYTES: Final = 2 * 1024**3
 """The memory of a trial: a loop that never ends must not take that of the machine."""
+_CPU: Final = "cpu"
 _IMPORTED_ONCE: Final = [
     "tests.sabotage.trial",
     "aiohttp",
@@ -51,12 +52,16 @@ _FORKS.set_forkserver_preload(_IMPORTED_ONCE)
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What came of the tests of one trial. `broken`: the code could not be run as it was."""
+    """What came of the tests of one trial. `broken`: the code could not be run as it was.
+
+    `cpu_seconds` are those of the process and of those that it started; 0 where it was stopped.
+    """
 
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     printed: str = ""
     in_time: bool = True
 
@@ -91,8 +96,11 @@ def trial(
             process.join()
         seen = Seen(in_time=in_time, printed=printed.read_text("utf-8", "replace") if printed.exists() else "")
         for line in told.read_text("utf-8").splitlines() if told.exists() else ():
-            outcome, _, node_id = line.partition(" ")
-            {"passed": seen.passed, "failed": seen.failed, "broken": seen.broken}[outcome].add(node_id)
+            outcome, _, said = line.partition(" ")
+            if outcome == _CPU:
+                seen.cpu_seconds = float(said)
+            else:
+                {"passed": seen.passed, "failed": seen.failed, "broken": seen.broken}[outcome].add(said)
     seen.seconds = time.monotonic() - started
     return seen
 
@@ -108,8 +116,15 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
     options = ("-q", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     with Path(told).open("w", encoding="utf-8", buffering=1) as file:
         code = pytest.main([*options, *arguments], plugins=[_Telling(file)])
+        file.write(f"{_CPU} {_cpu_seconds()}\n")
     sys.stdout.flush()
     os._exit(int(code))  # what a test left behind must not keep the process
+
+
+def _cpu_seconds() -> float:
+    """Return what this process and those that it started have taken; a fork begins at 0."""
+    usages = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class _Telling:

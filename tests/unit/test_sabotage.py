@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from pipeline.core.kinds import Kind
 from tests.sabotage import __main__ as program
 from tests.sabotage.catalogue import SABOTAGES
 from tests.sabotage.mistake import ROOT, Altered, Sabotage
+from tests.sabotage.trial import trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FILE = "kafka/partitioner.py"
 
@@ -89,7 +92,30 @@ def test_a_list_of_mistakes_that_are_noticed_passes(
     code, told = run_list([distance("no distance", "now")], monkeypatch, capsys)
     assert code == 0
     assert "noticed" in told
-    assert told.splitlines()[-1].startswith("All 1 mistakes are noticed, ")
+    assert re.fullmatch(
+        r"All 1 mistakes are noticed, \d+ s; \d+ s of CPU on each of 2 cores \(limit 120 s\)", told.splitlines()[-1]
+    )
+
+
+def test_a_list_that_takes_more_cpu_than_it_may_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "MOST_SECONDS", 0.0)
+    code, told = run_list([distance("no distance", "now")], monkeypatch, capsys)
+    assert code == 1
+    assert "the list takes longer than it may" in told
+    assert told.splitlines()[-1].startswith("FAILED: 1 objections to 1 mistakes, ")
+
+
+def test_a_trial_counts_the_cpu_of_its_tests_and_no_wait(tmp_path: Path) -> None:
+    waiting, computing = tmp_path / "test_waiting.py", tmp_path / "test_computing.py"
+    waiting.write_text("import time\ndef test_it():\n    time.sleep(1)\n", encoding="utf-8")
+    computing.write_text(
+        "import time\ndef test_it():\n    while time.process_time() < 1.0:\n        pass\n", encoding="utf-8"
+    )
+    seen = trial([str(waiting)])
+    assert seen.cpu_seconds < seen.seconds - 0.9
+    assert trial([str(computing)]).cpu_seconds >= 1.0
 
 
 def test_a_list_fails_with_each_mistake_that_is_not_noticed_as_it_must_be(
