@@ -7,5 +7,5 @@ decision; then all faults end, and everything must be settled and committed with
 among what is there (modulo), so any part of a list is a story too: `shrinking` finds the shortest that still fails.
 
 Real are the ledger, the lanes, packing, checks and `decide`. Restated is what today cannot run without its I/O:
-`worker` and `commits` say what `BatchConsumer` and `ConsumerThread` do, `lane_runner` what `LaneDriver` does.
+`worker` and `commits` say what `BatchConsumer` and `Fetching` do, `lane_runner` what `LaneDriver` does.
 """

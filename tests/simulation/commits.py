@@ -4,46 +4,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pipeline.stream.fetching import COMMIT_TIMEOUT_SECONDS
+from pipeline.stream.transport import COMMIT_SPACING_SECONDS
 from tests.simulation.broker import NEVER, CommitRequest
 
 if TYPE_CHECKING:
     from pipeline.stream.ledger import Commit
     from tests.simulation.worker import Worker
 
-COMMIT_SPACING_SECONDS: Final = 0.05
 COMMIT_INTERVAL_SECONDS: Final = 1.0
-COMMIT_TIMEOUT_SECONDS: Final = 10.0
 
 
 class Commits:
-    """What `BatchConsumer.commit` and `ConsumerThread.store` do, restated."""
+    """What `BatchConsumer._commit_what_is_settled`, its `commit` and `Fetching.store` do, restated."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._world = worker.world
         self._ledger = worker.ledger
+        self._settled = False
+        self._due_at = NEVER
+        self._repeat_at = NEVER
+        self._next_at = 0.0
         self._commit: Commit | None = None
         self._request: CommitRequest | None = None
         self._deadline = NEVER
         self._straggler: CommitRequest | None = None
-        self._next_at = 0.0
         self._last_asked = False
+
+    def settled(self) -> None:
+        """Called by the ledger when an offset becomes committable."""
+        self._settled = True
 
     def wake_at(self) -> float:
         """Say when something is due by itself."""
-        if self._request is not None:
-            return self._deadline
-        return self._next_at if self._straggler is None and self._ledger.committable().offsets else NEVER
+        return self._deadline if self._commit is not None else min(self._due_at, self._repeat_at)
 
     def go_on(self) -> bool:
-        """Commit what is settled; tell whether anything happened."""
-        if self._request is not None:
-            return self._look_at_answer(self._request)
-        if self._straggler is not None and self._straggler.stored is not None:
-            self._straggler = None
-        if self._world.now < self._next_at or self._straggler is not None:
+        """Commit what is settled; tell whether anything happened.
+
+        Nothing in hand: at once, but not sooner after the last commit than the spacing. Otherwise after the spacing.
+        """
+        now = self._world.now
+        if self._commit is not None:
+            return self._go_on_storing(self._commit)
+        if now >= self._repeat_at:
+            self._repeat_at, self._settled = NEVER, True
+        if self._due_at == NEVER and self._settled:
+            self._due_at = now + COMMIT_SPACING_SECONDS if self._ledger.messages_in_hand() else max(now, self._next_at)
+        if now < self._due_at:
             return False
-        return self._ask()
+        self._due_at, self._settled = NEVER, False
+        if not self._ask():
+            self._next_at = now + COMMIT_SPACING_SECONDS
+        return True
 
     def prepare_last(self) -> None:
         """Begin with the last commit of an assignment."""
@@ -51,25 +65,45 @@ class Commits:
 
     def last_has_ended(self) -> bool:
         """Ask for the last commit as soon as none is under way; tell whether it was answered."""
-        if self._request is not None or (self._straggler is not None and self._straggler.stored is None):
+        if self._commit is not None:
             return False
         if self._last_asked:
             return True
         self._last_asked = True
         return not self._ask()
 
-    def stop_waiting(self) -> None:
-        """Leave the commit under way to itself; the next waits for its end."""
-        if self._request is not None:
-            self._straggler, self._request = self._request, None
+    def abandon(self) -> None:
+        """Leave what is under way to itself; the next commit does not wait for it, being one of another generation."""
+        self._straggler = None
+        if self._commit is not None:
+            self._end(stored=False)
 
     def _ask(self) -> bool:
         commit = self._ledger.committable()
         if not commit.offsets:
             return False
-        world, worker = self._world, self._worker
-        world.broker.promises.commit(commit.offsets)
+        self._world.broker.promises.commit(commit.offsets)
         self._commit = commit
+        self._deadline = self._world.now + COMMIT_TIMEOUT_SECONDS
+        self._go_on_storing(commit)
+        return True
+
+    def _go_on_storing(self, commit: Commit) -> bool:
+        """Send a commit when the one before has an answer, and look at its own; one that waits too long has failed."""
+        if self._request is not None:
+            return self._look_at_answer(self._request)
+        if self._straggler is None or self._straggler.stored is not None:
+            self._straggler = None
+            self._send(commit)
+            return True
+        if self._world.now < self._deadline:
+            return False
+        self._world.tell("%s: a commit waited in vain for the one before", self._worker.name)
+        self._end(stored=False)
+        return True
+
+    def _send(self, commit: Commit) -> None:
+        world, worker = self._world, self._worker
         self._request = CommitRequest(
             sender=worker,
             member=worker.member,
@@ -79,20 +113,23 @@ class Commits:
         )
         world.broker.commits.append(self._request)
         self._deadline = world.now + COMMIT_TIMEOUT_SECONDS
-        self._next_at = world.now + COMMIT_SPACING_SECONDS
         if world.telling:
             offsets = ", ".join(f"p{place.partition} to {offset}" for place, offset in commit.offsets.items())
             world.tell("%s: commits %s", worker.name, offsets)
-        return True
 
     def _look_at_answer(self, request: CommitRequest) -> bool:
         if request.stored is None and self._world.now < self._deadline:
             return False
-        if request.stored and self._commit is not None:
-            self._ledger.stored(self._commit)
-        else:
-            self._next_at = self._world.now + COMMIT_INTERVAL_SECONDS
         if request.stored is None:
             self._straggler = request
-        self._request = None
+        self._end(stored=bool(request.stored))
         return True
+
+    def _end(self, *, stored: bool) -> None:
+        now = self._world.now
+        if stored and self._commit is not None:
+            self._ledger.stored(self._commit)
+        else:
+            self._repeat_at = min(self._repeat_at, now + COMMIT_INTERVAL_SECONDS)
+        self._request = self._commit = None
+        self._next_at = now + COMMIT_SPACING_SECONDS

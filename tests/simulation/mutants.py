@@ -83,6 +83,8 @@ class LedgerThatCommitsTheHighest(Ledger):
             entry.batches.remove(batch)
             entry.messages -= len(batch.messages)
             entry.settled_to = max(entry.settled_to, batch.next_offset)
+        if done:
+            self._on_settled()
         super().settle(entry)
 
 
@@ -93,6 +95,7 @@ class LedgerThatSettlesWhatWasRead(Ledger):
         super().settle(entry)
         if entry.held and entry.settled_to < entry.read_to:
             entry.settled_to = entry.read_to
+            self._on_settled()
 
 
 class LedgerThatForgetsWhatWasReadOver(Ledger):
@@ -100,6 +103,15 @@ class LedgerThatForgetsWhatWasReadOver(Ledger):
 
     def read(self, positions: object) -> None:
         del positions
+
+
+class LedgerThatSettlesInSilence(Ledger):
+    """Knows what may be committed and calls nobody: a commit waits for something else that is settled."""
+
+    def settle(self, entry: _PartitionEntry) -> None:
+        announce, self._on_settled = self._on_settled, lambda: None
+        super().settle(entry)
+        self._on_settled = announce
 
 
 # ---- lanes

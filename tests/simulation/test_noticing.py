@@ -38,6 +38,7 @@ def first_failure(parts: Parts, *, refusals: bool = False) -> tuple[int, Failure
         (mutants.LedgerThatCommitsTheHighest, {Promise.COMMIT}),
         (mutants.LedgerThatSettlesWhatWasRead, {Promise.COMMIT}),
         (mutants.LedgerThatForgetsWhatWasReadOver, {Promise.PROGRESS}),
+        (mutants.LedgerThatSettlesInSilence, {Promise.PROGRESS}),
     ],
 )
 def test_the_simulation_notices(ledger: type[Ledger], promises: AbstractSet[Promise]) -> None:
@@ -112,6 +113,7 @@ def told() -> str:
         "which another worker owns",
         "a commit of a past generation: refused",
         "a commit: applied: True, confirmed: False",
+        "a commit waited in vain for the one before",
         "given up and late, settled elsewhere",
         "was thrown out",
         "dead letters",

@@ -55,7 +55,7 @@ class Worker:
         self.wake_at = 0.0
         self.awake = True
         self.moved = False
-        self.ledger = world.parts.ledger(on_settled=lambda: None)
+        self.ledger = world.parts.ledger(on_settled=self._on_settled)
         self.member = world.broker.group.join(None, world.now)
         self._given_up: deque[RecordBatch] = deque(maxlen=_REMEMBERED)
         self.generation = 0
@@ -69,7 +69,7 @@ class Worker:
         self._fetched = (0, deque(), {})
         self._heartbeat_at = 0.0
         self._revoke_until = NEVER
-        self._commits = Commits(self)
+        self._commits: Commits = Commits(self)
         setup = world.setup
         self.limits = LearntLimits(
             PackingLimits(
@@ -127,6 +127,9 @@ class Worker:
 
     def wake(self) -> None:
         self.awake = True
+
+    def _on_settled(self) -> None:
+        self._commits.settled()
 
     def fetch(self, most: int) -> None:
         """Read up to that many messages, of partitions that have room, if the last fetch was delivered."""
@@ -306,7 +309,7 @@ class Worker:
         return True
 
     def _leave_assignment(self) -> None:
-        self._commits.stop_waiting()
+        self._commits.abandon()
         self._revoke_until = NEVER
         group, places = self.world.broker.group, self.ledger.places()
         if not self._ending and any(lane.carries(places) for lane in self.lanes):
