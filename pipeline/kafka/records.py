@@ -3,14 +3,69 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.kafka.partitioner import partition_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pipeline.kafka.producer import BatchProducer, Entry, Handed
+
+
+class SharedWrites:
+    """Writes of several to one partition: what comes while one is under way becomes the next, together."""
+
+    def __init__(self, write: Callable[[Sequence[Entry]], Awaitable[None]]) -> None:
+        """`write` stores entries in order, and returns when every one of them is confirmed."""
+        self._write = write
+        self._turn = asyncio.Lock()
+        self._gathering: _Group | None = None
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Write entries behind those that came before; returning means that all of them are confirmed.
+
+        It may be cancelled. Entries whose write has not begun are left out then; a write ends when nobody waits for it.
+        """
+        group = self._gathering
+        if group is None:
+            group = self._gathering = _Group()
+            group.task = asyncio.create_task(self._write_group(group))
+        group.runs.append(entries)
+        group.waiting += 1
+        try:
+            await asyncio.shield(group.task)
+        except asyncio.CancelledError:
+            await group.leave(entries)
+            raise
+
+    async def _write_group(self, group: _Group) -> None:
+        try:
+            async with self._turn:
+                self._gathering = None
+                await self._write([entry for run in group.runs for entry in run])
+        finally:
+            if self._gathering is group:
+                self._gathering = None
+
+
+class _Group:
+    """The entries of one write, and how many wait for it."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.runs: list[Sequence[Entry]] = []
+        self.waiting = 0
+
+    async def leave(self, entries: Sequence[Entry]) -> None:
+        """Called when one that waits has been cancelled; returns when its entries are written no more."""
+        self.waiting -= 1
+        self.runs = [run for run in self.runs if run is not entries]
+        if not self.waiting:
+            self.task.cancel()
+            await asyncio.wait({self.task})
 
 
 class SamePartition:
@@ -35,12 +90,16 @@ class SamePartition:
 
 
 class Repartition:
-    """Writes each record to the partition that Kafka's default partitioner gives its key."""
+    """Writes each record to the partition that Kafka's default partitioner gives its key.
+
+    Source partitions share the partitions that they write to, so what several of them have at the same time is one
+    write, and one that is repeated delays all of them.
+    """
 
     def __init__(self, producer: BatchProducer, *, topic: str, partitions: int) -> None:
         self._producer = producer
         self._topic = topic
-        self._partitions = partitions
+        self._writes = [SharedWrites(partial(producer.write, topic, partition)) for partition in range(partitions)]
 
     async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> None:
         """Hand nothing over: other source partitions write to the same ones."""
@@ -55,5 +114,5 @@ class Repartition:
         del source_partition, handed
         runs: dict[int, list[Entry]] = {}
         for record in records:
-            runs.setdefault(partition_for(record.key or b"", self._partitions), []).append(record)
-        await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
+            runs.setdefault(partition_for(record.key or b"", len(self._writes)), []).append(record)
+        await asyncio.gather(*(self._writes[partition].write(run) for partition, run in runs.items()))

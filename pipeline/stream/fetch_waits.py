@@ -38,6 +38,7 @@ class FetchWaits:
         self._collecting: dict[Hashable, float] = {}
         self._until = 0.0
         self._waited = 0.0
+        self._hurried = False
 
     def asks(self, broker: Hashable, *, behind: bool) -> float | None:
         """Return for how many seconds a broker should collect for its next request, None where it should not.
@@ -60,19 +61,21 @@ class FetchWaits:
             self._brought.discard(broker)
             return
         self._brought.add(broker)
-        if since is not None:
+        if since is None:
+            self._hurried = True
+        else:
             self._waited = max(self._waited, self._now() - since)
 
     def seconds_left(self) -> float:
         """Return how long what has come should wait for the answers of other brokers; 0 for not at all."""
         now, rest = self._now(), self._collect_seconds - self._share
-        if not self._collecting or not rest or now < self._until - EARLY_SECONDS:
+        if self._hurried or not self._collecting or not rest or now < self._until - EARLY_SECONDS:
             return 0.0
         return max(0.0, self._until + rest - now)
 
     def take_waited(self) -> float:
-        """Return how long the oldest message of a round may have waited at its broker."""
-        waited, self._waited = self._waited, 0.0
+        """End a round: return how long the oldest message of it may have waited at its broker."""
+        waited, self._waited, self._hurried = self._waited, 0.0, False
         return waited
 
     def forget(self) -> None:

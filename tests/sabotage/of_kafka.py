@@ -209,4 +209,28 @@ MEMORIES: Final = (
     ),
 )
 
-OF_KAFKA: Final = (*PRODUCER, *GROUPS, *MEMORIES)
+RECORDS: Final = (
+    Sabotage(
+        name="records of several source partitions are written one after the other",
+        file="kafka/records.py",
+        old="group = self._gathering\n        if group is None:",
+        new="group = self._gathering\n        if group is None or group.waiting:",
+        tests=("unit/kafka/test_shared_writes.py::test_what_comes_at_the_same_time_is_one_write",),
+    ),
+    Sabotage(
+        name="records of a partition that was given up are written with the others",
+        file="kafka/records.py",
+        old="self.runs = [run for run in self.runs if run is not entries]",
+        new="pass",
+        tests=("unit/kafka/test_shared_writes.py::test_what_nobody_waits_for_any_more_is_not_written",),
+    ),
+    Sabotage(
+        name="a shared write goes on for nobody",
+        file="kafka/records.py",
+        old="self.task.cancel()\n            await asyncio.wait({self.task})",
+        new="pass",
+        tests=("unit/kafka/test_shared_writes.py::test_a_write_ends_with_the_last_that_waits_for_it",),
+    ),
+)
+
+OF_KAFKA: Final = (*PRODUCER, *GROUPS, *MEMORIES, *RECORDS)

@@ -113,6 +113,23 @@ def test_what_comes_before_the_wait_is_over_is_handed_on_at_once(waits: FetchWai
     assert waits.seconds_left() == 0
 
 
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_backlog_and_what_comes_first_after_silence_wait_for_no_other_broker(
+    waits: FetchWaits, clock: Clock, *, behind: bool
+) -> None:
+    brought(waits, 2)
+    if behind:
+        brought(waits, 1)
+    assert waits.asks(2, behind=False) == pytest.approx(SHARE if behind else COLLECT)
+    clock.now += SHARE
+    waits.asks(1, behind=behind)
+    waits.answered(1, brought=True)
+    assert waits.seconds_left() == 0
+    waits.take_waited()
+    clock.now = 1_000 + (SHARE if behind else COLLECT)
+    assert waits.seconds_left() > 0, "another round"
+
+
 def test_one_broker_has_the_whole_wait_and_its_answer_waits_for_nobody(waits: FetchWaits, clock: Clock) -> None:
     brought(waits, 1)
     assert waits.asks(1, behind=False) == pytest.approx(COLLECT)

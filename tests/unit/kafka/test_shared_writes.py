@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.kafka.producer import Entry
+from pipeline.kafka.records import SharedWrites
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HeldWrites:
+    """A partition whose writes are confirmed one by one, when the test lets them."""
+
+    def __init__(self) -> None:
+        self.begun: list[bytes] = []
+        self.cancelled: list[bytes] = []
+        self._open: deque[asyncio.Future[None]] = deque()
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        text = b"".join(entry.value or b"" for entry in entries)
+        self.begun.append(text)
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open.append(confirmed)
+        try:
+            await confirmed
+        except asyncio.CancelledError:
+            self.cancelled.append(text)
+            self._open.remove(confirmed)
+            raise
+
+    def confirm(self) -> None:
+        self._open.popleft().set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        self._open.popleft().set_exception(error)
+
+
+def entries(text: str) -> list[Entry]:
+    return [Entry(key=None, value=bytes([each]), timestamp_ms=None, headers=[]) for each in text.encode()]
+
+
+@pytest.fixture
+def held() -> HeldWrites:
+    return HeldWrites()
+
+
+@pytest.fixture
+def shared(held: HeldWrites) -> SharedWrites:
+    return SharedWrites(held.write)
+
+
+async def turns() -> None:
+    """Let everything that is ready go on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_at_the_same_time_is_one_write(shared: SharedWrites, held: HeldWrites) -> None:
+    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("ab", "c")]
+    await turns()
+    assert held.begun == [b"abc"]
+    assert not any(each.done() for each in writing)
+    held.confirm()
+    await asyncio.gather(*writing)
+
+
+async def test_what_comes_while_a_write_is_under_way_is_the_next_one(shared: SharedWrites, held: HeldWrites) -> None:
+    writing = []
+    for text in ("a", "b", "c"):
+        writing.append(asyncio.create_task(shared.write(entries(text))))
+        await turns()
+    assert held.begun == [b"a"]
+    held.confirm()
+    await turns()
+    assert held.begun == [b"a", b"bc"]
+    assert [each.done() for each in writing] == [True, False, False]
+    held.confirm()
+    await asyncio.gather(*writing)
+
+
+async def test_what_nobody_waits_for_any_more_is_not_written(shared: SharedWrites, held: HeldWrites) -> None:
+    writing = []
+    for text in ("a", "b", "c"):
+        writing.append(asyncio.create_task(shared.write(entries(text))))
+        await turns()
+    writing[1].cancel()
+    await turns()
+    assert writing[1].cancelled()
+    held.confirm()
+    await turns()
+    assert held.begun == [b"a", b"c"]
+    held.confirm()
+    await writing[2]
+
+
+async def test_a_write_ends_with_the_last_that_waits_for_it(shared: SharedWrites, held: HeldWrites) -> None:
+    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("a", "b")]
+    await turns()
+    writing[0].cancel()
+    await turns()
+    assert (writing[0].cancelled(), held.cancelled) == (True, [])
+    writing[1].cancel()
+    await asyncio.wait(writing)
+    assert held.cancelled == [b"ab"]
+    later = asyncio.create_task(shared.write(entries("c")))
+    await turns()
+    assert held.begun[-1] == b"c"
+    held.confirm()
+    await later
+
+
+async def test_a_group_that_is_left_before_its_turn_leaves_the_way_free(shared: SharedWrites, held: HeldWrites) -> None:
+    first = asyncio.create_task(shared.write(entries("a")))
+    await turns()
+    given_up = asyncio.create_task(shared.write(entries("b")))
+    await turns()
+    given_up.cancel()
+    await asyncio.wait({given_up})
+    last = asyncio.create_task(shared.write(entries("c")))
+    await turns()
+    held.confirm()
+    await turns()
+    held.confirm()
+    await asyncio.gather(first, last)
+    assert held.begun == [b"a", b"c"]
+
+
+async def test_a_fault_of_a_write_reaches_all_that_wait_for_it(shared: SharedWrites, held: HeldWrites) -> None:
+    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("a", "b")]
+    await turns()
+    held.fail(OSError("disk"))
+    found = await asyncio.gather(*writing, return_exceptions=True)
+    assert [str(each) for each in found] == ["disk", "disk"]
