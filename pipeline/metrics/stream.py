@@ -56,9 +56,9 @@ class StreamMetrics:
         )
         self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
         self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
-        self._in_hand_limit = gauge(
-            "messages_in_hand_limit",
-            "Messages in hand at which nothing more is fetched, all partitions together; large ones stop it before.",
+        self._full_partitions = gauge(
+            "full_partitions",
+            "Partitions of which nothing more is fetched: as much as may be, in messages or in bytes, is unsettled.",
         )
         self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
         self._progress = gauge(
@@ -120,7 +120,7 @@ class StreamMetrics:
         lag: Callable[[], Sequence[PartitionLag]],
         partitions: Callable[[], float],
         in_hand: Callable[[], float],
-        in_hand_limit: Callable[[], float],
+        full_partitions: Callable[[], float],
         seconds_since_progress: Callable[[], float],
         stuck_seconds: Callable[[], float],
         ready: Callable[[], float],
@@ -132,7 +132,7 @@ class StreamMetrics:
         for gauge, value in (
             (self._partitions, partitions),
             (self._in_hand, in_hand),
-            (self._in_hand_limit, in_hand_limit),
+            (self._full_partitions, full_partitions),
             (self._progress, seconds_since_progress),
             (self._stuck, stuck_seconds),
             (self._ready, ready),

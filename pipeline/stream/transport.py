@@ -256,6 +256,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
         return found
 
+    def full_partitions(self) -> int:
+        """Count the partitions that are not fetched until something of them is settled."""
+        return sum(not self._has_room(place) for place in self.ledger.places())
+
     def undone(self) -> dict[tuple[str, int], Undone]:
         """Return from where each partition would be read after a restart, and how many messages wait there."""
         offsets = self.ledger.offsets_to_reread()

@@ -268,12 +268,12 @@ class Worker:
         return self._topics.complaint if self._topics is not None else None
 
     def _show_metrics(self, app: App) -> None:
-        ledger, most = app.batch_consumer.ledger, self._options.app.max_messages_in_hand
+        consumer, ledger = app.batch_consumer, app.batch_consumer.ledger
         self._metrics.watch(
-            lag=lambda: self._lag.look(app.batch_consumer.waiting()),
+            lag=lambda: self._lag.look(consumer.waiting()),
             partitions=lambda: len(ledger.places()),
             in_hand=ledger.messages_in_hand,
-            in_hand_limit=lambda: most * len(ledger.places()),
+            full_partitions=consumer.full_partitions,
             seconds_since_progress=self._progress.seconds_without,
             stuck_seconds=self._progress.seconds_stuck,
             ready=lambda: float(self._readiness().ok),

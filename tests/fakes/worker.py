@@ -36,6 +36,9 @@ class FakeConsumer:
     def waiting(self) -> list[Waiting]:
         return [Waiting(number, undone.messages, None) for (_, number), undone in self.undone_now.items()]
 
+    def full_partitions(self) -> int:
+        return 1
+
     def undone(self) -> dict[tuple[str, int], Undone]:
         return self.undone_now
 

@@ -189,12 +189,18 @@ def _memory(scope: Scope) -> Row:
             ),
             Panel(
                 title="Messages in hand",
-                description="Fetched and not settled, against what stops fetching. At the bound for long: the "
-                "destination is slower than the source.",
+                description="Fetched and not settled, of all partitions of a worker.",
+                unit="short",
+                series=one(scope.with_role(scope.series("messages_in_hand")), _WORKER),
+            ),
+            Panel(
+                title="Full partitions",
+                description="The share of its partitions of which a worker fetches no more, because so much of them is "
+                "unsettled, in messages or in bytes. High for long: the destination is slower than the source.",
                 unit="percentunit",
                 most=1.0,
                 series=one(
-                    scope.with_role(f"{scope.series('messages_in_hand')} / {scope.series('messages_in_hand_limit')}"),
+                    scope.with_role(f"{scope.series('full_partitions')} / {scope.series('assigned_partitions')}"),
                     _WORKER,
                 ),
             ),

@@ -55,22 +55,22 @@ def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
 
 
 def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegistry) -> None:
-    known = {"partitions": 2.0, "in_hand": 3.0, "limit": 20.0, "idle": 4.0, "stuck": 2.5, "ready": 0.0, "retrying": 1.0}
+    known = {"partitions": 2.0, "in_hand": 3.0, "full": 1.0, "idle": 4.0, "stuck": 2.5, "ready": 0.0, "retrying": 1.0}
     lags = [PartitionLag(partition=7, messages=5, seconds=1.5)]
     holds = {HoldReason.BREAKER}
     StreamMetrics(registry).watch(
         lag=lambda: lags,
         partitions=lambda: known["partitions"],
         in_hand=lambda: known["in_hand"],
-        in_hand_limit=lambda: known["limit"],
+        full_partitions=lambda: known["full"],
         seconds_since_progress=lambda: known["idle"],
         stuck_seconds=lambda: known["stuck"],
         ready=lambda: known["ready"],
         retrying=lambda: known["retrying"],
         holds=lambda: holds,
     )
-    names = ("assigned_partitions", "messages_in_hand", "messages_in_hand_limit", "seconds_since_progress", "ready")
-    assert [value(registry, name) for name in names] == [2, 3, 20, 4, 0]
+    names = ("assigned_partitions", "messages_in_hand", "full_partitions", "seconds_since_progress", "ready")
+    assert [value(registry, name) for name in names] == [2, 3, 1, 4, 0]
     assert (value(registry, "retrying"), value(registry, "stuck_seconds")) == (1, 2.5)
     assert value(registry, "consumer_lag_messages", partition="7") == 5
     assert value(registry, "consumer_lag_seconds", partition="7") == 1.5
@@ -80,7 +80,7 @@ def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegis
     known.update(idle=10.0, ready=1.0, retrying=0.0)
     lags[:] = [PartitionLag(partition=8, messages=0, seconds=0.0)]
     holds.clear()
-    assert [value(registry, name) for name in names] == [2, 3, 20, 10, 1]
+    assert [value(registry, name) for name in names] == [2, 3, 1, 10, 1]
     assert value(registry, "retrying") == 0
     assert value(registry, "consumer_lag_messages", partition="7") is None, "it was given up"
     assert value(registry, "holding", reason="breaker") == 0

@@ -83,6 +83,7 @@ async def test_a_partition_with_enough_in_hand_is_not_fetched_while_the_others_a
     await bench.work.until(5)
     await bench.thread.until_asked(2)
     assert bench.thread.asked == [{place(0), place(1)}, {place(1)}]
+    assert bench.consumer.full_partitions() == 1
     bench.work.batches[0].acknowledge()
     bench.thread.answer({})
     await bench.thread.until_asked(3)
@@ -98,6 +99,7 @@ async def test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either(bench
     await bench.work.until(3)
     await bench.thread.until_asked(2)
     assert bench.thread.asked == [{place(0), place(1)}, {place(1)}]
+    assert bench.consumer.full_partitions() == 1
     await end(draining)
 
 

@@ -278,8 +278,8 @@ async def test_metrics_show_what_a_worker_has_in_hand(monkeypatch: pytest.Monkey
     await bench.app.look()
     bench.clock.now += 8.0
     bench.work.status.retrying = True
-    found = {name: bench.metric(name) for name in ("messages_in_hand", "messages_in_hand_limit", "assigned_partitions")}
-    assert found == {"messages_in_hand": 3, "messages_in_hand_limit": 10, "assigned_partitions": 1}
+    found = {name: bench.metric(name) for name in ("messages_in_hand", "full_partitions", "assigned_partitions")}
+    assert found == {"messages_in_hand": 3, "full_partitions": 1, "assigned_partitions": 1}
     counted = ("commits_total", "commits_failed_total", "rebalances_total")
     for name, told in zip(counted, ("on_committed", "on_commit_failed", "on_rebalanced"), strict=True):
         bench.built_with[told]()
