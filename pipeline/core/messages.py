@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 class Message(Protocol):
     """One Kafka message. aiokafka's ``ConsumerRecord`` satisfies it as it is.
 
+    ``headers`` may be those alone that the program reads: a worker keeps the format version of what it fetches.
     ``timestamp`` is Kafka's, in milliseconds since the epoch; ``-1`` when the topic has none.
     """
 

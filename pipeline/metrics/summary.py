@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 logger = structlog.get_logger(__name__)
 
@@ -14,30 +17,30 @@ SUMMARY_SECONDS: Final = 10.0
 
 
 class Summary:
-    """Adds numbers up, and writes them out at most every ten seconds; nothing is written while nothing is counted.
+    """Adds numbers up, and writes them out at most every ten seconds, and once more at the end of the worker.
 
-    The first is written at once, so a log tells when work began.
+    The first is written at once, so a log tells when work began. Nothing is written while nothing is counted.
     """
 
-    def __init__(self, event: str, *, interval_seconds: float = SUMMARY_SECONDS) -> None:
-        """Start with nothing counted. `event` is what the line says."""
+    def __init__(self, event: str, *, fields: Sequence[str] = ()) -> None:
+        """Start with nothing counted. `event` is what the line says; `fields` are in each line, 0 included."""
         self._event = event
-        self._interval_seconds = interval_seconds
-        self._numbers: defaultdict[str, int] = defaultdict(int)
+        self._fields = fields
+        self._numbers = self._nothing()
         self._written_at = float("-inf")
         self._due: asyncio.TimerHandle | None = None
 
     def count(self, **numbers: int) -> None:
-        """Add to the numbers by their name; those that stay 0 are written, too."""
+        """Add to the numbers by their name."""
         for name, number in numbers.items():
             self._numbers[name] += number
         if self._due is None:
             loop = asyncio.get_running_loop()
-            wait = self._written_at + self._interval_seconds - loop.time()
+            wait = self._written_at + SUMMARY_SECONDS - loop.time()
             self._due = loop.call_later(max(0.0, wait), self._write)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, however short the time since the last line: what was done at the end is worth a line."""
         if self._due is not None:
             self._due.cancel()
             self._write()
@@ -45,4 +48,7 @@ class Summary:
     def _write(self) -> None:
         self._due, self._written_at = None, asyncio.get_running_loop().time()
         logger.info(self._event, **self._numbers)
-        self._numbers.clear()
+        self._numbers = self._nothing()
+
+    def _nothing(self) -> defaultdict[str, int]:
+        return defaultdict(int, dict.fromkeys(self._fields, 0))

@@ -3,24 +3,35 @@
 aiokafka makes a `ConsumerRecord` of each message: eleven fields, an attribute dictionary and work for the garbage
 collector, which was a third of the consumer's CPU. Its fetcher has no setting for that, so the place where it
 keeps what it has fetched ahead is ours.
+
+Headers are let go, all but the one that a worker reads: the format version. The four of a record would be 700 bytes of
+Python objects for each message in hand, and those of a foreign producer may have any size.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiokafka.consumer.fetcher import FetchResult
 
+from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION, RECORD_FORMAT
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from pipeline.stream.ledger import TopicPartition
 
+MAX_VERSION_BYTES: Final = 32
+"""So much is kept of a format version that is not known, to tell which it is."""
+
+_JSON_RECORD: Final = ((FORMAT_VERSION, RECORD_FORMAT),)
+_AVRO_RECORD: Final = ((FORMAT_VERSION, AVRO_RECORD_FORMAT),)
+
 
 class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message as it was fetched (`pipeline.core.messages.Message`)."""
+    """A message as it was fetched (`pipeline.core.messages.Message`); of its headers, only the format version."""
 
     topic: str
     partition: int
@@ -70,5 +81,18 @@ def _message(place: TopicPartition, record: Any) -> FetchedMessage:
         record.timestamp,
         record.key,
         record.value,
-        tuple(headers) if headers else (),
+        _kept(headers) if headers else (),
     )
+
+
+def _kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes], ...]:
+    """Return the format version alone. Those that are known are shared, and a record's first header is its version."""
+    first = headers[0]
+    if first == _JSON_RECORD[0]:
+        return _JSON_RECORD
+    if first == _AVRO_RECORD[0]:
+        return _AVRO_RECORD
+    for name, value in headers:
+        if name == FORMAT_VERSION:
+            return ((FORMAT_VERSION, (value or b"")[:MAX_VERSION_BYTES]),)
+    return ()

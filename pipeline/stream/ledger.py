@@ -54,7 +54,10 @@ class RecordBatch:
 
     @property
     def size(self) -> int:
-        """The bytes of its keys and values. Counted when it is first asked for: most batches are settled before."""
+        """The bytes of its keys and values, which is all of a message that varies (`pipeline.stream.fetched_messages`).
+
+        Counted when it is first asked for: most batches are settled before.
+        """
         if self._size < 0:
             self._size = sum([len(each.value or b"") + len(each.key or b"") for each in self.messages])
         return self._size

@@ -42,8 +42,8 @@ LANE: Final = (
     Sabotage(
         name="what comes of a partition that is leaving is sent",
         file="sinks/segment/lane.py",
-        old=" or held.partition in self._leaving:",
-        new=":",
+        old="if held.partition not in self._leaving:",
+        new="if True:",
         tests=(
             "unit/sinks/segment/test_lane.py::test_what_comes_of_a_partition_that_is_leaving_does_not_overtake_what_was_withdrawn",
         ),
@@ -374,4 +374,58 @@ CLIENT: Final = (
     ),
 )
 
-OF_THE_SINK: Final = (*LANE, *DRIVER, *DISSECTION, *PACKING, *CLIENT)
+MEMORY: Final = (
+    Sabotage(
+        name="everything in hand is decoded as it comes",
+        file="sinks/segment/lane.py",
+        old="while self._unchecked and not self._backlog.fills_a_request:",
+        new="while self._unchecked:",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_what_no_request_needs_yet_is_not_decoded_however_long_segment_is_away",
+        ),
+    ),
+    Sabotage(
+        name="what waits unchecked of a partition that was given up is sent",
+        file="sinks/segment/lane.py",
+        old="self._unchecked = deque(held for held in self._unchecked if held.partition not in partitions)",
+        new="pass",
+        tests=(
+            "unit/sinks/segment/test_lane.py::test_what_waits_unchecked_of_a_partition_that_was_given_up_is_not_sent",
+        ),
+    ),
+    Sabotage(
+        name="a lane forgets what it has not checked when a request leaves",
+        file="sinks/segment/lane.py",
+        old="            self._fill()\n            self._attempt = 0\n",
+        new="            self._attempt = 0\n",
+        tests=("unit/sinks/segment/test_lane.py::test_what_waits_unchecked_leaves_in_its_turn",),
+    ),
+    Sabotage(
+        name="headers of any size are kept",
+        file="stream/fetched_messages.py",
+        old="_kept(headers) if headers else (),",
+        new="tuple(headers) if headers else (),",
+        tests=(
+            "unit/stream/test_fetched_messages.py::test_a_message_in_hand_takes_no_more_memory_with_headers_than_without",
+        ),
+    ),
+)
+
+SUMMARY: Final = (
+    Sabotage(
+        name="a summary is written whenever something is counted",
+        file="metrics/summary.py",
+        old="max(0.0, wait)",
+        new="0.0",
+        tests=("unit/metrics/test_summary.py::test_a_summary_is_written_at_once_and_then_at_most_every_ten_seconds",),
+    ),
+    Sabotage(
+        name="repeated requests are in the summary when one is accepted, not before",
+        file="sinks/segment/driver.py",
+        old="            self._shared.summary.count(repeated=1)\n",
+        new="            pass\n",
+        tests=("unit/sinks/segment/test_sink.py::test_the_summary_counts_what_happens_while_segment_is_down",),
+    ),
+)
+
+OF_THE_SINK: Final = (*LANE, *DRIVER, *DISSECTION, *PACKING, *CLIENT, *MEMORY, *SUMMARY)

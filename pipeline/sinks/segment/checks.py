@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
 ReadAvro: TypeAlias = "Callable[[bytes], bytes | SegmentRejectReason]"
+"""Return a record's JSON, or why there is none. `KeyError`: its schema is not known, or not any more."""
 MAX_MESSAGE_ID_CHARACTERS: Final = 100
 """Segment's limit of `messageId` (duplicate-data.md)."""
 
@@ -104,7 +105,7 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: Re
         version = RECORD_FORMAT if found and found[0] == _PRESENT_FORMAT else _format_version(message)
         value = message.value
         if version == AVRO_RECORD_FORMAT and read_avro is not None:
-            read = None if value is None else read_avro(value)
+            read = _json_of(value, read_avro)
             if isinstance(read, SegmentRejectReason):
                 letters.append(_letter(message, read))
                 continue
@@ -122,6 +123,17 @@ def examine(messages: Sequence[Message], *, max_record_bytes: int, read_avro: Re
             sendable.append(message)
             times.append(seen)
     return Examined(records=records, messages=sendable, times=times, letters=letters, unknown_format=None)
+
+
+def _json_of(value: bytes | None, read_avro: ReadAvro) -> bytes | SegmentRejectReason | None:
+    """Return the JSON of a record that is Avro; None for a tombstone."""
+    if value is None:
+        return None
+    try:
+        return read_avro(value)
+    except KeyError:
+        # Schemas are looked up before a batch gets here. One that was unknown then is forgotten after a while.
+        return SegmentRejectReason.UNKNOWN_SCHEMA
 
 
 def look_at(record: bytes, *, max_bytes: int) -> SegmentRejectReason | float:

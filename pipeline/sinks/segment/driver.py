@@ -99,6 +99,8 @@ class LaneDriver:
         started, limit_bytes = self._now(), self._shared.limits.max_bytes
         if attempt == 1:
             self._departed_at = started
+        else:
+            self._shared.summary.count(repeated=1)
         self._shared.pace.departed(records=flight.record_count, now=started)
         body = build_body(flight.records, sent_at=self._shared.wall_clock())
         request = asyncio.ensure_future(self._client.post(body))
@@ -133,9 +135,7 @@ class LaneDriver:
                 )
                 self._shared.metrics.accepted(accepted, now=self._shared.wall_clock())
                 log.debug("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))
-                self._shared.summary.count(
-                    records=accepted.records, requests=1, bytes=accepted.body_bytes, repeated=attempt - 1
-                )
+                self._shared.summary.count(records=accepted.records, requests=1, bytes=accepted.body_bytes)
             case Retry(after_seconds=seconds, everywhere=everywhere):
                 log.warning("segment request failed, trying again", after_seconds=round(seconds, 3))
                 if everywhere:
@@ -158,6 +158,7 @@ class LaneDriver:
         reasons = Counter(letter.reason for letter in self.lane.flight.letters)
         for reason, count in reasons.items():
             self._shared.metrics.rejected(reason, count)
+        self._shared.summary.count(rejected=reasons.total())
         told = {reason.value: count for reason, count in reasons.items()}
         logger.warning("records stored as dead letters", lane=self._number, reasons=told)
         self.lane.stored()
@@ -165,6 +166,7 @@ class LaneDriver:
     def _acknowledge(self, batches: Sequence[MessageBatch]) -> None:
         for batch in batches:
             batch.acknowledge()
+        self._shared.summary.count(batches=len(batches))
         self._shared.on_settled()
 
     async def _completes(self, work: asyncio.Task[Any]) -> bool:

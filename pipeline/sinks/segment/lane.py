@@ -6,10 +6,15 @@ a partition leave in the order in which they came. A flight that fails is repeat
 that is refused is taken apart (`dissection`), and the size of request that this teaches is the limit of all lanes from
 then on. Before dead letters are written the breaker is asked; while it says no, the flight is held, and tried again
 from the beginning every ``hold_seconds``.
+
+Batches are checked, and decoded where they are Avro, only as far as the next request needs them: JSON that was decoded
+is held beside the message that it came from, so a lane has at most one request of it that waits, one under way, and
+what one batch adds. However long Segment is away, the other batches wait as they came.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import MessageBatch
     from pipeline.sinks.segment.checks import ReadAvro
+    from pipeline.sinks.segment.flight import HeldBatch
     from pipeline.sinks.segment.packing import LearntLimits
 
 _NEVER: Final = float("inf")
@@ -61,6 +67,7 @@ class Lane:
         self._flush_interval_seconds = flush_interval_seconds
         self._breaker = breaker
         self._hold_seconds = hold_seconds
+        self._unchecked: deque[HeldBatch] = deque()  # behind a backlog that fills a request, else empty
         self._backlog = Backlog(limits)
         self._in_hand = InHand()
         self._unreadable: dict[Partition, bytes] = {}
@@ -126,7 +133,7 @@ class Lane:
     @property
     def queued(self) -> set[Partition]:
         """The partitions whose oldest unsettled records wait for their turn."""
-        waiting = {id(held) for held in self._backlog.holds()}
+        waiting = {id(held) for held in (*self._backlog.holds(), *self._unchecked)}
         return {partition for partition, held in self._in_hand.oldest.items() if id(held) in waiting}
 
     @property
@@ -159,26 +166,14 @@ class Lane:
     # What happens to it.
 
     def accept(self, batch: MessageBatch, *, since: float) -> None:
-        """Add a batch and check its records. One of a partition that is leaving is only kept for `forget`.
+        """Add a batch; check its records when a request needs them. One that is leaving is only kept for `forget`.
 
         ``since`` is when its flush interval began.
         """
         held = self._in_hand.add(batch, since=since)
-        if held.partition in self._unreadable or held.partition in self._leaving:
-            return
-        seen = examine(batch.messages, max_record_bytes=self._max_record_bytes, read_avro=self._read_avro)
-        if seen.records or seen.letters:
-            self._backlog.append(
-                Run(
-                    held=held,
-                    records=seen.records,
-                    messages=seen.messages,
-                    times=seen.times,
-                    letters=seen.letters,
-                )
-            )
-        if seen.unknown_format is not None:
-            self._unreadable[held.partition] = seen.unknown_format
+        if held.partition not in self._leaving:
+            self._unchecked.append(held)
+            self._fill()
 
     def next_action(self, *, now: float, not_before: float) -> Action:
         """Say what to do. Nothing is sent ``not_before`` a time that holds for all lanes."""
@@ -227,6 +222,8 @@ class Lane:
         """Start nothing more of some partitions; `forget` must follow. What is under way may still settle."""
         self._leaving.update(partitions)
         self._backlog.remove(partitions)
+        self._unchecked = deque(held for held in self._unchecked if held.partition not in partitions)
+        self._fill()
 
     def forget(self, partitions: Collection[Partition]) -> int:
         """Drop every batch of some partitions, for good; return how many messages were unsettled.
@@ -244,6 +241,28 @@ class Lane:
 
     # What follows from it.
 
+    def _fill(self) -> None:
+        """Check batches, oldest first, until what waits fills a request."""
+        while self._unchecked and not self._backlog.fills_a_request:
+            held = self._unchecked.popleft()
+            if held.partition not in self._unreadable:
+                self._check(held)
+
+    def _check(self, held: HeldBatch) -> None:
+        seen = examine(held.batch.messages, max_record_bytes=self._max_record_bytes, read_avro=self._read_avro)
+        if seen.records or seen.letters:
+            self._backlog.append(
+                Run(
+                    held=held,
+                    records=seen.records,
+                    messages=seen.messages,
+                    times=seen.times,
+                    letters=seen.letters,
+                )
+            )
+        if seen.unknown_format is not None:
+            self._unreadable[held.partition] = seen.unknown_format
+
     def _flush_at(self) -> float:
         since = self._backlog.oldest_since
         if since is None:
@@ -253,6 +272,7 @@ class Lane:
     def _depart(self, now: float) -> Action:
         if self._phase is _Phase.IDLE:
             self._rest = Dissection(self._backlog.take(), self._breaker)
+            self._fill()
             self._attempt = 0
         if not self._attempt:  # what may have been accepted already is repeated as it is
             self._rest.cut(self._limits.max_bytes)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pipeline.sinks.segment.options import SegmentOptions
 
 
+SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
+"""Batches acknowledged, records accepted, records stored as dead letters; requests accepted, requests that repeated one
+that failed, and bytes of those that were accepted. Each is counted when it happens."""
 _STORE_HOLDS: Final = frozenset((HoldReason.MESSAGE_TOO_LARGE,))
 
 
@@ -91,7 +94,7 @@ class SegmentSink:
                 requests_per_second=options.max_requests_per_second,
                 records_per_second=options.max_records_per_second,
             ),
-            summary=Summary("records delivered"),
+            summary=Summary("records delivered", fields=SUMMARY_FIELDS),
             on_settled=on_settled,
             wall_clock=wall_clock,
             chance=chance,

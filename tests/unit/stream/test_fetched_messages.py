@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.stream.fetched_messages import FetchedAhead, FetchedMessage
 from pipeline.stream.ledger import TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PLACE = TopicPartition("onesignal.events", 3)
 
@@ -27,7 +31,7 @@ class FakeSubscription:
         self.position = position
 
 
-def fetched(*messages: tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]) -> Any:
+def fetched(*messages: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]) -> Any:
     builder = DefaultRecordBatchBuilder(
         2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0, batch_size=100_000
     )
@@ -40,12 +44,39 @@ def fetched(*messages: tuple[bytes | None, bytes | None, list[tuple[str, bytes]]
 
 def test_fetched_records_become_messages_with_everything_that_is_read_of_them() -> None:
     ahead = FetchedAhead()
-    ahead[PLACE] = fetched((b"u-1", b"{}", []), (None, None, [("format-version", b"1")]))
+    ahead[PLACE] = fetched((b"u-1", b"{}", []), (None, None, [("format-version", b"1"), ("source-offset", b"7")]))
 
     assert ahead[PLACE].getall() == [
         FetchedMessage("onesignal.events", 3, 0, 1_700_000_000_000, b"u-1", b"{}", ()),
         FetchedMessage("onesignal.events", 3, 1, 1_700_000_000_001, None, None, (("format-version", b"1"),)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([("source-offset", b"7"), ("format-version", b"2")], b"2"),
+        ([("format-version", b"3"), ("format-version", b"1")], b"3"),
+        ([("format-version", b"1" * 100_000)], b"1" * 32),
+        ([("format-version", None)], b""),
+        ([("traceparent", b"x" * 100_000)], None),
+    ],
+)
+def test_of_foreign_headers_the_first_format_version_is_kept(given: Any, kept: bytes | None) -> None:
+    ahead = FetchedAhead()
+    ahead[PLACE] = fetched((b"u-1", b"{}", given))
+    (message,) = ahead[PLACE].getall()
+    assert message.headers == (() if kept is None else (("format-version", kept),))
+
+
+@pytest.mark.parametrize("version", [b"1", b"2"])
+def test_a_message_in_hand_takes_no_more_memory_with_headers_than_without(version: bytes) -> None:
+    ahead = FetchedAhead()
+    ours = [("format-version", version), ("source-partition", b"3"), ("rules-version", b"0123456789ab")]
+    ahead[PLACE] = fetched(*[(b"u-1", b"{}", ours)] * 2)
+    one, other = ahead[PLACE].getall()
+    assert one.headers == (("format-version", version),)
+    assert one.headers is other.headers
 
 
 def test_a_fetched_message_is_no_work_for_the_garbage_collector() -> None:

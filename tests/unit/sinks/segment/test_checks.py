@@ -93,6 +93,13 @@ def test_records_as_avro_are_sent_as_their_json_and_their_dead_letters_are_as_th
     assert [letter.message for letter in seen.letters] == messages[2:]
 
 
+def test_a_schema_that_is_not_known_any_more_is_an_unknown_one() -> None:
+    messages = [FakeMessage(value=b"a", headers=AVRO_HEADERS)]
+    known: dict[bytes, bytes | SegmentRejectReason] = {}
+    seen = examine(messages, max_record_bytes=LIMIT, read_avro=known.__getitem__)
+    assert [letter.reason for letter in seen.letters] == [SegmentRejectReason.UNKNOWN_SCHEMA]
+
+
 def test_every_reason_has_an_example() -> None:
     elsewhere = {SegmentRejectReason.TOMBSTONE, SegmentRejectReason.REFUSED, *AVRO_REASONS}
     assert {reason for _, reason in REJECTED} | elsewhere == set(SegmentRejectReason)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.core.breaker import Breaker, BreakerLimits
-from pipeline.kafka.headers import FORMAT_VERSION
+from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
 from pipeline.sinks.segment.actions import Acknowledge, Action, Send, Store, Wait
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.lane import Lane
@@ -382,6 +382,86 @@ def test_an_unknown_format_version_stops_its_partition_and_no_other() -> None:
     assert machine.records_in_hand == 2
     assert machine.forget([P0]) == 2
     assert machine.unreadable == {}
+
+
+class Decoder:
+    """Gives the JSON that stands behind an Avro mark, and counts whose it has given."""
+
+    def __init__(self) -> None:
+        self.given: list[bytes] = []
+
+    def __call__(self, value: bytes) -> bytes:
+        self.given.append(value)
+        return value[1:]
+
+
+def avro_lane(decoder: Decoder, *, max_records: int = 3) -> Lane:
+    limits = LearntLimits(PackingLimits(max_bytes=40_000, max_records=max_records))
+    breaker = Breaker(BreakerLimits())
+    return Lane(limits=limits, flush_interval_seconds=1.0, breaker=breaker, hold_seconds=60.0, read_avro=decoder)
+
+
+def avro_batch(partition: int, *records: bytes) -> FakeBatch:
+    return batch(partition, *(b"\0" + each for each in records), headers=[(FORMAT_VERSION, AVRO_RECORD_FORMAT)])
+
+
+def test_what_no_request_needs_yet_is_not_decoded_however_long_segment_is_away() -> None:
+    decoder = Decoder()
+    machine = avro_lane(decoder)
+    machine.accept(avro_batch(0, A, B), since=0.0)
+    machine.accept(avro_batch(1, C, D), since=0.0)
+    assert len(decoder.given) == 4, "they fill a request"
+    for partition in range(10):
+        machine.accept(avro_batch(partition, E, E), since=0.0)
+    assert len(decoder.given) == 4
+    assert sent(act(machine)) == [A, B, C]
+    assert len(decoder.given) == 6, "what waits fills a request again"
+    machine.answered(Retry(after_seconds=4.0), now=1.0)
+    assert sent(act(machine, now=5.0)) == [A, B, C]
+    machine.answered(HOLD, now=5.0)
+    machine.accept(avro_batch(0, E), since=5.0)
+    assert len(decoder.given) == 6
+    assert machine.records_in_hand == 25
+    assert machine.queued == {P1, *((TOPIC, number) for number in range(2, 10))}
+
+
+def test_what_waits_unchecked_leaves_in_its_turn() -> None:
+    machine = avro_lane(Decoder(), max_records=1)
+    given = [A, B, C, D, E]
+    for each in given:
+        machine.accept(avro_batch(0, each), since=0.0)
+    seen = []
+    for _ in given:
+        seen += sent(act(machine, now=9.0))
+        machine.answered(Done(), now=9.0)
+        assert isinstance(act(machine, now=9.0), Acknowledge)
+    assert seen == given
+    assert act(machine, now=99.0) == Wait(until=math.inf)
+
+
+def test_what_waits_unchecked_of_a_partition_that_was_given_up_is_not_sent() -> None:
+    machine = lane(max_records=1)
+    for partition, each in ((0, A), (1, B), (2, C), (1, D)):
+        machine.accept(batch(partition, each), since=0.0)
+    assert machine.forget([P1, P0]) == 3
+    assert sent(act(machine)) == [C], "what is left is checked when the rest is gone"
+    machine.answered(Done(), now=0.0)
+    assert isinstance(act(machine), Acknowledge)
+    assert act(machine, now=99.0) == Wait(until=math.inf)
+
+
+def test_an_unknown_format_version_stops_what_waits_unchecked_behind_it() -> None:
+    machine = lane(max_records=1)
+    machine.accept(batch(0, A), since=0.0)
+    machine.accept(batch(1, B, headers=[(FORMAT_VERSION, b"3")]), since=0.0)
+    machine.accept(batch(1, C), since=0.0)
+    machine.accept(batch(0, D), since=0.0)
+    assert machine.unreadable == {}
+    assert sent(act(machine)) == [A]
+    assert machine.unreadable == {P1: b"3"}
+    machine.answered(Done(), now=0.0)
+    assert isinstance(act(machine), Acknowledge)
+    assert sent(act(machine)) == [D]
 
 
 def test_what_is_in_hand_is_counted() -> None:

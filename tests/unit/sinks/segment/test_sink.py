@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import structlog
@@ -14,6 +14,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.headers import FORMAT_VERSION
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.response import Answered, Failure, Unanswered
+from pipeline.sinks.segment.sink import SUMMARY_FIELDS
 from tests.fakes.segment import (
     NEVER,
     OK,
@@ -34,7 +35,7 @@ from tests.fakes.segment import (
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 
 T = TypeVar("T")
 
@@ -182,7 +183,9 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("debug", "segment request refused, trying again"),
         ("error", "segment sink holds"),
+        ("info", "records delivered"),
         ("debug", "segment request refused, trying again"),
+        ("info", "records delivered"),
         ("debug", "segment batch accepted"),
         ("info", "segment sink goes on"),
         ("info", "records delivered"),
@@ -198,12 +201,18 @@ def test_a_bad_record_is_stored_before_its_batch_is_acknowledged() -> None:
 
     with structlog.testing.capture_logs() as lines:
         play(made, story)
-    assert lines[-1] == {
-        "event": "records stored as dead letters",
-        "log_level": "warning",
-        "lane": 0,
-        "reasons": {"not_json": 1, "tombstone": 1},
-    }
+    size = len(made.segment.bodies[0])
+    summary = {"event": "records delivered", "log_level": "info", "repeated": 0}
+    assert lines[1:] == [
+        summary | {"batches": 0, "records": 2, "rejected": 0, "requests": 1, "bytes": size},
+        {
+            "event": "records stored as dead letters",
+            "log_level": "warning",
+            "lane": 0,
+            "reasons": {"not_json": 1, "tombstone": 1},
+        },
+        summary | {"batches": 1, "records": 0, "rejected": 2, "requests": 0, "bytes": 0},
+    ]
     assert made.effects == [Posted(("a", "b")), Stored(("not_json", "tombstone")), Acked(0, 0), Settled()]
     assert [letter.message.offset for letter in made.dead_letters.letters] == [1, 2]
     assert made.count("records_rejected_total", reason="not_json") == 1.0
@@ -235,14 +244,34 @@ def test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys() -> None:
     same = {"lane": 0, "records": 2, "bytes": size}
     failed = {"event": "segment request failed, trying again", "log_level": "warning", "answer": "500", "attempts": 1}
     accepted = {"event": "segment batch accepted", "log_level": "debug", "answer": "200", "attempts": 2}
-    summary = {"event": "records delivered", "log_level": "info", "requests": 1, "repeated": 1}
+    summary = {"event": "records delivered", "log_level": "info", "rejected": 0}
     assert lines == [
         same | failed | {"after_seconds": 0.25},
+        summary | {"batches": 0, "records": 0, "requests": 0, "repeated": 1, "bytes": 0},
         same | accepted | {"duration_seconds": 0.25},
-        {"records": 2, "bytes": size} | summary,
+        summary | {"batches": 1, "records": 2, "requests": 1, "repeated": 0, "bytes": size},
     ]
     assert WRITE_KEY not in str(lines)
     assert "u-1" not in str(lines)
+
+
+def test_the_summary_counts_what_happens_while_segment_is_down() -> None:
+    made = bench(retry_base_seconds=1.0, retry_max_seconds=1.0)
+    made.segment.script.extend([Answered(status=500)] * 100)
+
+    async def story(made: Bench) -> None:
+        made.accept(0, A)
+        await until(25.0)
+        assert not any(line["requests"] for line in summaries())
+        assert sum(line["repeated"] for line in summaries()) >= 20, "two summaries or more of these 25 seconds"
+
+    def summaries() -> list[MutableMapping[str, Any]]:
+        return [line for line in lines if line["event"] == "records delivered"]
+
+    with structlog.testing.capture_logs() as lines:
+        play(made, story)
+    assert {tuple(line) for line in summaries()} == {(*SUMMARY_FIELDS, "event", "log_level")}
+    assert sum(line["repeated"] for line in summaries()) == len(made.segment.bodies) - 1
 
 
 def test_a_drain_sends_what_is_in_hand_without_waiting() -> None:
