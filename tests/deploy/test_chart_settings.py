@@ -182,6 +182,25 @@ def test_the_smallest_memory_limit_is_what_the_readme_states(
         chart.render(LEAST, values={**given, limit: bound - 1})
 
 
+@pytest.mark.parametrize("message", [690, 8_000])
+def test_a_sink_with_a_registry_needs_memory_for_what_its_lanes_decode(chart: Chart, message: int) -> None:
+    partitions, settings = 16, Settings()
+    count = settings.max_messages_in_hand + settings.max_poll_records
+    in_hand = min(count * (message + 500), settings.max_bytes_in_hand + settings.fetch_max_bytes + count * 500)
+    batch = min(settings.max_poll_records * message, settings.fetch_max_bytes)
+    decoded = settings.segment_lanes * (1_000_000 + 3 * batch)
+    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand) + decoded
+    given: dict[str, object] = {"topics.partitions": partitions, "topics.messageBytes": message}
+    given["schemaRegistry.url"] = "https://registry.example"
+    given["componentDefaults.resources.requests.memory"] = "160Mi"
+    given["componentDefaults.resources.limits.memory"] = "600Mi"
+    limit = "components.segmentSink.resources.limits.memory"
+    chart.render(LEAST, values={**given, limit: bound})
+    with pytest.raises(RefusedError, match="may use"):
+        chart.render(LEAST, values={**given, limit: bound - 1})
+    chart.render(LEAST, values={**given, limit: bound - decoded, "schemaRegistry.url": ""})
+
+
 @pytest.mark.parametrize("way", ["text", "document"])
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: path.stem)
 def test_rules_arrive_as_they_were_written(chart: Chart, tmp_path: Path, rules: Path, way: str) -> None:

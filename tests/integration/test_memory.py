@@ -9,15 +9,20 @@ import orjson
 import psutil
 import pytest
 
+from pipeline.core.avro.contracts import SEGMENT_RECORD
+from pipeline.core.avro.framing import registry_prefix
+from pipeline.core.avro.records import encode_record
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
-from tests.bench.traffic import EVENT_BYTES, events
+from tests.bench.traffic import EVENT_BYTES, events, record_messages
+from tests.fakes.schema_registry import Answer, FakeRegistry
 from tests.integration.clients import RawMessage, produce
 from tests.integration.cluster_changes import limit_messages
 from tests.integration.pipeline_processes import running_pipeline
 from tests.integration.test_end_to_end import numbers
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.integration.brokers import Broker
@@ -32,6 +37,11 @@ IN_HAND, POLL, FETCH_BYTES = 2_000, 1_000, MEBIBYTE
 BYTES_IN_HAND: Final = 4 * MEBIBYTE
 LOOKS: Final = 30
 OVERHEAD_BYTES: Final = 500
+LANES: Final = 4
+AVRO_MESSAGES: Final = 120_000
+AVRO_BYTES: Final = 690
+AVRO_TO_JSON: Final = 3
+FOREIGN_HEADER: Final = ("traceparent", b"x" * 400)
 
 
 def bound(message_bytes: int) -> int:
@@ -41,10 +51,38 @@ def bound(message_bytes: int) -> int:
     return 100_000_000 + PARTITIONS * (2 * FETCH_BYTES + in_hand)
 
 
+def bound_of_avro_sink(message_bytes: int) -> int:
+    """The same with the JSON of what the lanes send next."""
+    batch = min(POLL * message_bytes, FETCH_BYTES)
+    return bound(message_bytes) + LANES * (1_000_000 + AVRO_TO_JSON * batch)
+
+
 def bound_of_processor(message_bytes: int, record_bytes: int) -> int:
     """The same with the records of one message batch of each partition."""
     records = min(POLL * record_bytes, FETCH_BYTES * record_bytes // message_bytes) + POLL * OVERHEAD_BYTES
     return bound(message_bytes) + PARTITIONS * records
+
+
+def avro_records() -> Iterator[RawMessage]:
+    """Make what a processor writes as Avro, with a header more that somebody else added."""
+    prefix = registry_prefix(1)
+    for number, (key, value, ours) in enumerate(record_messages(events(AVRO_MESSAGES))):
+        others = [each for each in ours if each[0] != headers.FORMAT_VERSION]
+        yield RawMessage(
+            value=prefix + encode_record(value),
+            key=key,
+            partition=number % PARTITIONS,
+            headers=((headers.FORMAT_VERSION, headers.AVRO_RECORD_FORMAT), *others, FOREIGN_HEADER),
+        )
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    """A registry that knows nothing yet, and does not even answer as one."""
+    registry = FakeRegistry()
+    await registry.start()
+    yield registry
+    await registry.stop()
 
 
 def record(number: int) -> bytes:
@@ -60,16 +98,43 @@ async def test_a_sink_with_a_full_topic_and_no_destination_stays_under_the_state
     async with running_pipeline(
         broker, tmp_path, partitions=PARTITIONS, SEGMENT_ENDPOINT="http://127.0.0.1:9/v1/batch"
     ) as pipeline:
-        version = ((headers.FORMAT_VERSION, headers.RECORD_FORMAT),)
+        given = (
+            (headers.FORMAT_VERSION, headers.RECORD_FORMAT),
+            (headers.SOURCE_PARTITION, b"12"),
+            (headers.SOURCE_OFFSET, b"1234567"),
+            (headers.RULES_VERSION, b"0123456789ab"),
+            FOREIGN_HEADER,
+        )
         await asyncio.to_thread(
             produce,
             broker.bootstrap_servers,
             pipeline.records_topic,
-            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=version) for each in range(MESSAGES)),
+            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=given) for each in range(MESSAGES)),
         )
         sink = await pipeline.start(Role.SEGMENT_SINK)
         most = await most_memory(sink, full=PARTITIONS * IN_HAND)
-        assert most <= bound(RECORD_BYTES), f"{most / 1e6:.0f} MB"
+        assert most <= bound(RECORD_BYTES), f"{most / 1e6:.0f} MB of {bound(RECORD_BYTES) / 1e6:.0f}"
+
+
+@pytest.mark.real_only("a topic that keeps more than 5 MiB of a partition")
+async def test_a_sink_that_reads_avro_stays_under_the_stated_bound_when_its_registry_comes_back_and_segment_does_not(
+    broker: Broker, tmp_path: Path, registry: FakeRegistry
+) -> None:
+    async with running_pipeline(
+        broker,
+        tmp_path,
+        partitions=PARTITIONS,
+        SEGMENT_ENDPOINT="http://127.0.0.1:9/v1/batch",
+        SCHEMA_REGISTRY_URL=registry.url,
+    ) as pipeline:
+        await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.records_topic, avro_records())
+        sink = await pipeline.start(Role.SEGMENT_SINK)
+        away = await most_memory(sink, full=PARTITIONS * IN_HAND)
+        registry.answers["GET /schemas/ids/1"] = Answer(200, {"schema": SEGMENT_RECORD.text})
+        await sends(sink)
+        most = max(away, await most_memory(sink, full=PARTITIONS * IN_HAND))
+        allowed = bound_of_avro_sink(AVRO_BYTES)
+        assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
 
 
 @pytest.mark.real_only("a topic that refuses what is written to it")
@@ -112,6 +177,15 @@ async def most_memory(worker: WorkerProcess, *, full: int) -> float:
         assert told["messages_in_hand"] <= PARTITIONS * (IN_HAND + POLL)
         await asyncio.sleep(0.05)
     return most
+
+
+async def sends(worker: WorkerProcess) -> None:
+    """Wait until a sink has sent a request."""
+    async with asyncio.timeout(60):
+        while True:
+            if (await numbers(worker))["segment_attempts_total"]:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def is_full(worker: WorkerProcess, full: int) -> bool:

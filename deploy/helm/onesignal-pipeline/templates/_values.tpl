@@ -74,5 +74,10 @@
 {{- $bytes := get .values.settings "PIPELINE_MAX_BYTES_IN_HAND" | default 4194304 | int64 }}
 {{- $waiting := min (mul (add $hand $poll) $message) (add $bytes $fetch (mul (add $hand $poll) 500)) }}
 {{- $records := ternary (mul $poll (add $message 500)) 0 (eq .key "processor") }}
-{{- add 100000000 $users $catalogue (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
+{{- /* Of Avro, each lane of a sink decodes what two requests hold, and a batch: the JSON is up to three times as large. */}}
+{{- $lanes := get .values.settings "PIPELINE_SEGMENT_LANES" | default 4 | int64 }}
+{{- $batch := min (mul $poll (int64 .root.Values.topics.messageBytes)) $fetch }}
+{{- $reads := and (eq .key "segmentSink") (ne (toString .root.Values.schemaRegistry.url) "") }}
+{{- $decoded := ternary (mul $lanes (add 1000000 (mul 3 $batch))) 0 $reads }}
+{{- add 100000000 $users $catalogue $decoded (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
 {{- end }}
