@@ -274,6 +274,25 @@ def test_the_summary_counts_what_happens_while_segment_is_down() -> None:
     assert sum(line["repeated"] for line in summaries()) == len(made.segment.bodies) - 1
 
 
+def test_a_way_that_takes_smaller_requests_is_warned_of_once() -> None:
+    made = bench(max_batch_bytes=200_000)
+    too_large = Answered(status=413)
+    made.segment.script.extend([too_large, OK, OK, OK, too_large, OK, OK])
+
+    async def story(made: Bench) -> None:
+        for base in (0, 200, 400):
+            made.accept(0, *(record_of(900, str(base + number)) for number in range(200)))
+            await made.sink.drain(deadline_seconds=9.0)
+
+    with structlog.testing.capture_logs() as lines:
+        play(made, story)
+    found = [line for line in lines if "takes smaller requests" in line["event"]]
+    assert [line["log_level"] for line in found] == ["warning", "debug"]
+    sizes = [line["limit_bytes"] for line in found]
+    assert [line["before_bytes"] for line in found] == [200_000, sizes[0]]
+    assert 200_000 > sizes[0] > sizes[1]
+
+
 def test_a_drain_sends_what_is_in_hand_without_waiting() -> None:
     made = bench()
 
