@@ -145,6 +145,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed='async with asyncio.timeout_at(None if until == float("inf") else until):',
             reason="a timer that is due at infinity never ends either",
         ),
+        Harmless(removed="if limit_bytes < before:", added="if limit_bytes != before:", reason="it only shrinks"),
+        Harmless(
+            removed="tell = logger.warning if before == self._shared.max_batch_bytes else logger.debug",
+            added="tell = logger.warning if before >= self._shared.max_batch_bytes else logger.debug",
+            reason=NEVER_BEYOND,
+        ),
     ),
     "dissection": (
         Harmless(removed="self.tidy()", added="pass", times=3, reason=TIDIED),
