@@ -202,7 +202,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         deadline = time.monotonic() + timeout_seconds
         while not any(place in partitions for place in fetcher._records):  # noqa: SLF001
             waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
-            _, pending = await asyncio.wait({waiter}, timeout=max(0.0, deadline - time.monotonic()))
+            _, pending = await asyncio.wait({waiter}, timeout=deadline - time.monotonic())
             if pending:
                 waiter.cancel()
                 return 0.0
@@ -248,9 +248,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
                 starts = await consumer.beginning_offsets(assigned)
                 found = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - `committed` asks for one
                 ends = await consumer.end_offsets(assigned)
-            except IllegalStateError:
-                raise
-            except KafkaError as error:
+            except KafkaError as error:  # among them `IllegalStateError`, which is not retriable
                 if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                     raise
                 logger.warning("positions unknown, asking again", error=type(error).__name__)

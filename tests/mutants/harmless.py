@@ -31,6 +31,7 @@ SAME_AGAIN: Final = "sets what is there already"
 NO_NEGATIVE_OFFSET: Final = "no offset is negative"
 FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a flight departs"
 LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
+FIRST_GENERATION: Final = "the first generation of a group is 1"
 AT_THE_DEADLINE: Final = "what is due at the deadline itself cannot settle before it"
 TIDIED: Final = "the lane tidies before it looks at what to send, and an empty part reads like none"
 
@@ -63,6 +64,47 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed="place: entry.settled_to if entry.stored_to == NEVER_STORED else entry.stored_to",
             added="place: entry.settled_to if entry.stored_to <= NEVER_STORED else entry.stored_to",
             reason=NO_NEGATIVE_OFFSET,
+        ),
+    ),
+    "fetching": (
+        Harmless(removed="COMMIT_TIMEOUT_SECONDS = 10.0", reason=TUNING),
+        Harmless(removed="REPOSITION_RETRY_SECONDS = 1.0", added="REPOSITION_RETRY_SECONDS = 2.0", reason=TUNING),
+        Harmless(removed="epoch: int = 0", reason="epochs are only compared with one another"),
+        Harmless(
+            removed="_generation: int = -1", added="_generation: int = ~1", reason="any number that is no generation"
+        ),
+        Harmless(
+            removed="_generation: int = -1", added="_generation: int = - 2", reason="any number that is no generation"
+        ),
+        Harmless(
+            removed="if coordinator.generation != self._generation or coordinator.generation < 0:",
+            added="if coordinator.generation != self._generation or coordinator.generation <= 0:",
+            reason=FIRST_GENERATION,
+        ),
+        Harmless(
+            removed="if coordinator.generation != self._generation or coordinator.generation < 0:",
+            added="if coordinator.generation != self._generation or coordinator.generation < 1:",
+            reason=FIRST_GENERATION,
+        ),
+        Harmless(
+            removed='logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)',
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed='logger.warning("positions unknown, asking again", error=type(error).__name__)', reason=LOGGED
+        ),
+        Harmless(
+            removed='logger.warning("commit not stored, the messages stay in hand of the group", '
+            "error=type(error).__name__)",
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed='logger.warning("commit not stored, trying again", error=type(error).__name__)', reason=LOGGED
+        ),
+        Harmless(
+            removed="while (left := self._waits.seconds_left()) > 0:",
+            added="while (left := self._waits.seconds_left()) != 0:",
+            reason="what is left is never less than none",
         ),
     ),
     "lane": (

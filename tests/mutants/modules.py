@@ -19,8 +19,12 @@ class Module:
 
 MODULES: Final = {
     "ledger": Module(file="stream/ledger.py", tests=(f"{_STREAM}/test_ledger.py", f"{_STREAM}/test_transport.py")),
-    "transport": Module(file="stream/transport.py", tests=(f"{_STREAM}/test_transport.py",)),
-    "fetching": Module(file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py",)),
+    "transport": Module(
+        file="stream/transport.py", tests=(f"{_STREAM}/test_transport.py", f"{_STREAM}/test_transport_commits.py")
+    ),
+    "fetching": Module(
+        file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
+    ),
     "processor": Module(file="stream/processor.py", tests=(f"{_STREAM}/test_processor.py",)),
     "worker": Module(
         file="stream/worker.py", tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "start", "run"))

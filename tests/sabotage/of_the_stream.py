@@ -1,4 +1,4 @@
-"""Mistakes in the stream: ledger, transport, fetching, processor and worker."""
+"""Mistakes in the stream: ledger, transport, fetching, app, processor and worker."""
 
 from __future__ import annotations
 
@@ -193,6 +193,45 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="a round is committed batch by batch",
+        file="stream/transport.py",
+        old="wait = COMMIT_SPACING_SECONDS if self.ledger.messages_in_hand() else next_at - now",
+        new="wait = next_at - now",
+        tests=(
+            "unit/stream/test_transport_commits.py::test_a_round_whose_batches_are_settled_one_after_the_other_is_one_commit",
+        ),
+    ),
+    Sabotage(
+        name="a settled round waits for its commit",
+        file="stream/transport.py",
+        old="wait = COMMIT_SPACING_SECONDS if self.ledger.messages_in_hand() else next_at - now",
+        new="wait = COMMIT_SPACING_SECONDS",
+        tests=("unit/stream/test_transport_commits.py::test_a_round_that_is_settled_as_a_whole_is_committed_at_once",),
+    ),
+    Sabotage(
+        name="a round that takes long is committed at its end alone",
+        file="stream/transport.py",
+        old="            if wait > 0:\n",
+        new="            while wait > 0 and self.ledger.messages_in_hand():\n",
+        tests=(
+            "unit/stream/test_transport_commits.py::test_what_is_settled_of_a_round_that_takes_longer_is_committed_after_the_spacing",
+        ),
+    ),
+    Sabotage(
+        name="commits keep no distance",
+        file="stream/transport.py",
+        old="next_at = self.loop.time() + COMMIT_SPACING_SECONDS",
+        new="next_at = 0.0",
+        tests=("unit/stream/test_transport_commits.py::test_rounds_that_follow_one_another_quickly_share_commits",),
+    ),
+    Sabotage(
+        name="settling and the commit of a revocation have the whole time each",
+        file="stream/transport.py",
+        old="left = max(deadline - self.loop.time(), LAST_COMMIT_SECONDS)",
+        new="left = self.options.revoke_timeout_seconds",
+        tests=("unit/stream/test_transport.py::test_settling_and_commit_of_a_revocation_have_one_deadline",),
+    ),
+    Sabotage(
         name="the ledger never hears how far was read",
         file="stream/transport.py",
         old="self.ledger.read(fetched.positions)",
@@ -244,7 +283,7 @@ FETCHING: Final = (
         old=" or coordinator.generation < 0:",
         new=":",
         tests=(
-            "unit/stream/test_fetching.py::test_without_a_generation_nothing_is_committed_even_if_none_was_known_before",
+            "unit/stream/test_fetching.py::test_before_anything_was_positioned_nothing_is_committed_in_a_generation_or_without",
         ),
     ),
     Sabotage(
@@ -292,6 +331,147 @@ FETCHING: Final = (
         tests=(
             "unit/stream/test_fetching.py::test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up",
         ),
+    ),
+    Sabotage(
+        name="what has come waits for no other broker",
+        file="stream/fetching.py",
+        old="while (left := self._waits.seconds_left()) > 0:",
+        new="while (left := 0.0) > 0:",
+        tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
+    ),
+    Sabotage(
+        name="an answer wakes nobody who waits for it",
+        file="stream/fetching.py",
+        old="self._answered.set()",
+        new="pass",
+        tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
+    ),
+    Sabotage(
+        name="a broker with a backlog collects",
+        file="stream/fetching.py",
+        old="behind=_is_behind(assignment, request)",
+        new="behind=False",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_broker_collects_only_where_nothing_is_known_to_be_there_that_may_be_read",
+        ),
+    ),
+    Sabotage(
+        name="what no transaction has committed counts as a backlog",
+        file="stream/fetching.py",
+        old="end = state.highwater if state.lso is None else state.lso",
+        new="end = state.highwater",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_broker_collects_only_where_nothing_is_known_to_be_there_that_may_be_read[9-0-True]",
+        ),
+    ),
+    Sabotage(
+        name="the wait of a request is aiokafka's",
+        file="stream/fetching.py",
+        old="request._max_wait_ms, request._min_bytes = round(seconds * 1000), COLLECTED_BYTES",
+        new="pass",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_broker_that_brought_messages_collects_and_no_other_is_told_to",
+        ),
+    ),
+    Sabotage(
+        name="a fetch that failed is waited for",
+        file="stream/fetching.py",
+        old="waits.answered(node_id, brought=brought)",
+        new="brought and waits.answered(node_id, brought=brought)",
+        tests=("unit/stream/test_fetching_rounds.py::test_a_fetch_that_fails_counts_as_an_answer_without_messages",),
+    ),
+    Sabotage(
+        name="the wait at a broker is not told",
+        file="stream/fetching.py",
+        old="waited += self._waits.take_waited() if records else 0.0",
+        new="pass",
+        tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
+    ),
+    Sabotage(
+        name="the wait for other brokers is not told",
+        file="stream/fetching.py",
+        old="waited += await self._until_round(",
+        new="await self._until_round(",
+        tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
+    ),
+    Sabotage(
+        name="an empty fetch takes the wait of what comes next",
+        file="stream/fetching.py",
+        old="waited += self._waits.take_waited() if records else 0.0",
+        new="waited += self._waits.take_waited()",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_how_long_messages_waited_is_told_with_them_and_not_with_an_empty_fetch_before",
+        ),
+    ),
+    Sabotage(
+        name="brokers collect on after a repositioning",
+        file="stream/fetching.py",
+        old="self._waits.forget()",
+        new="pass",
+        tests=("unit/stream/test_fetching_rounds.py::test_after_a_repositioning_no_broker_collects",),
+    ),
+    Sabotage(
+        name="a partition that was emptied is not asked for again",
+        file="stream/fetching.py",
+        old="fetcher._notify(fetcher._wait_consume_future)",
+        new="pass",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_partition_that_was_emptied_beside_a_full_one_is_asked_for_again_at_once",
+        ),
+    ),
+    Sabotage(
+        name="what ends a membership is told to nobody",
+        file="stream/fetching.py",
+        old="consumer._coordinator.check_errors()",
+        new="pass",
+        tests=("unit/stream/test_fetching.py::test_what_ends_a_membership_for_good_is_a_fault",),
+    ),
+    Sabotage(
+        name="a commit is sent beside one that goes on",
+        file="stream/fetching.py",
+        old="        if not ready:\n",
+        new="        if False:\n",
+        tests=("unit/stream/test_fetching.py::test_a_commit_is_not_sent_beside_one_that_goes_on",),
+    ),
+)
+
+APP: Final = (
+    Sabotage(
+        name="an answer is as large as aiokafka lets it be",
+        file="stream/app.py",
+        old='"fetch_max_bytes": max(FETCH_ANSWER_BYTES, options.fetch_max_bytes),',
+        new="",
+        tests=("unit/stream/test_app.py::test_an_answer_is_bounded_and_holds_the_largest_fetch_of_one_partition",),
+    ),
+    Sabotage(
+        name="an answer does not hold the largest fetch of a partition",
+        file="stream/app.py",
+        old="max(FETCH_ANSWER_BYTES, options.fetch_max_bytes)",
+        new="FETCH_ANSWER_BYTES",
+        tests=("unit/stream/test_app.py::test_an_answer_is_bounded_and_holds_the_largest_fetch_of_one_partition",),
+    ),
+    Sabotage(
+        name="a fetch of one partition is not bounded by its setting",
+        file="stream/app.py",
+        old='"max_partition_fetch_bytes": options.fetch_max_bytes,',
+        new="",
+        tests=("unit/stream/test_app.py::test_an_answer_is_bounded_and_holds_the_largest_fetch_of_one_partition",),
+    ),
+    Sabotage(
+        name="a silent broker is asked as seldom as never",
+        file="stream/app.py",
+        old="FETCH_WAIT_MS = 500",
+        new="FETCH_WAIT_MS = 500_000",
+        tests=(
+            "unit/stream/test_app.py::test_the_first_message_is_answered_at_once_and_a_silent_broker_twice_a_second",
+        ),
+    ),
+    Sabotage(
+        name="a request to join is given up before the rebalance",
+        file="stream/app.py",
+        old="max(_ms(REQUEST_TIMEOUT_SECONDS), rebalance_ms + 5_000)",
+        new="_ms(REQUEST_TIMEOUT_SECONDS)",
+        tests=("unit/stream/test_app.py::test_a_request_to_join_is_not_given_up_before_the_rebalance_is",),
     ),
 )
 
@@ -505,4 +685,4 @@ EXITS: Final = (
     ),
 )
 
-OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *PROCESSOR, *WORKER, *EXITS)
+OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *APP, *PROCESSOR, *WORKER, *EXITS)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import gc
+import inspect
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaConnectionError,
+    KafkaTimeoutError,
 )
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -24,12 +27,14 @@ from pipeline.kafka.groups import KnownSource
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import FetchWaits
+from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.fetching import Fetching, Positions
 from pipeline.stream.ledger import Position, TopicPartition
 from tests.fakes.stream import BOUND_SECONDS
+from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PLACE = TopicPartition("segment.records", 0)
 
@@ -40,6 +45,7 @@ class LiveLog:
     def __init__(self, *, grows_by: int, start: int = 0, committed: int | None = None) -> None:
         self.sought: list[int] = []
         self.asked: list[tuple[TopicPartition, ...]] = []
+        self.errors: list[Exception] = []
         self._grows_by = grows_by
         self._start = start
         self._end = 0
@@ -53,6 +59,8 @@ class LiveLog:
         return {PLACE}
 
     async def beginning_offsets(self, _places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.errors:
+            raise self.errors.pop(0)
         self._go_on()
         return {PLACE: self._start}
 
@@ -98,6 +106,32 @@ async def test_committed_offsets_are_asked_for_at_once_and_one_that_is_missing_i
     assert (positions.by_partition, log.sought) == ({PLACE: Position(7, False)}, [7])  # noqa: FBT003 - never committed
 
 
+async def test_a_commit_of_the_first_offset_is_one() -> None:
+    positions = await reposition(LiveLog(grows_by=1, committed=0))
+    assert positions.by_partition == {PLACE: Position(0, True)}  # noqa: FBT003 - it was committed
+
+
+def test_positions_are_asked_for_again_after_a_while_until_the_brokers_tell_them() -> None:
+    async def story() -> tuple[list[int], float]:
+        log = LiveLog(grows_by=0, committed=0)
+        log.errors = [KafkaConnectionError(), KafkaTimeoutError(), KafkaConnectionError()]
+        await reposition(log)
+        return log.sought, asyncio.get_running_loop().time()
+
+    sought, seconds = run_virtual(story())
+    assert sought == [0]
+    assert seconds >= 3 * 0.5, "not without a pause"
+
+
+@pytest.mark.parametrize("error", [GroupAuthorizationFailedError("g"), IllegalStateError()])
+async def test_positions_that_are_refused_for_good_or_of_another_assignment_are_no_positions(error: Exception) -> None:
+    log = LiveLog(grows_by=0, committed=0)
+    log.errors = [error]
+    with pytest.raises(type(error)):
+        await reposition(log)
+    assert log.sought == []
+
+
 async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,6 +174,132 @@ async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -
     assert thread._storing is None
 
 
+def waiting_thread() -> tuple[Fetching, asyncio.Future[None]]:
+    """Return a thread with a commit that goes on, and what ends it."""
+    thread = Fetching.__new__(Fetching)
+    thread.thread_loop = asyncio.get_running_loop()
+    thread._storing = asyncio.get_running_loop().create_future()
+    return thread, thread._storing
+
+
+async def nothing_to_store() -> None:
+    raise AssertionError("it must not be sent")
+
+
+async def test_a_commit_is_not_sent_beside_one_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.01)
+    thread, before = waiting_thread()
+    storing = nothing_to_store()
+    with pytest.raises(TimeoutError):
+        await thread._bounded(storing)
+    assert inspect.getcoroutinestate(storing) == inspect.CORO_CLOSED
+    assert thread._storing is before
+
+
+async def test_a_commit_that_is_given_up_before_it_could_be_sent_is_not_sent() -> None:
+    thread, before = waiting_thread()
+    storing = nothing_to_store()
+    waiting = asyncio.create_task(thread._bounded(storing))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert inspect.getcoroutinestate(storing) == inspect.CORO_CLOSED
+    assert not before.done()
+
+
+async def test_a_commit_that_fails_when_nobody_waits_for_it_any_more_is_no_error_in_the_log() -> None:
+    logged: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: logged.append(context["message"]))
+    thread, before = waiting_thread()
+    before.set_exception(CommitFailedError())
+    stored: list[str] = []
+
+    async def stores() -> None:
+        stored.append("next")
+
+    await thread._bounded(stores())
+    del before
+    gc.collect()
+    assert (stored, logged) == (["next"], [])
+
+
+def test_a_commit_has_seconds_and_not_the_whole_of_a_session() -> None:
+    async def story() -> float:
+        thread, _ = waiting_thread()
+        with pytest.raises(TimeoutError):
+            await thread._bounded(nothing_to_store())
+        return asyncio.get_running_loop().time()
+
+    assert 5 <= run_virtual(story()) <= 15
+
+
+async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_its_generation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def start(_thread: object) -> None:
+        """Start nothing."""
+
+    def untouched() -> None:
+        """Stand where a method of aiokafka's is."""
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
+    fetcher = SimpleNamespace(_records={}, _proc_fetch_request=untouched)
+    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=untouched)
+    thread: Any = Fetching.__new__(Fetching)
+    thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator)
+    thread.transport = SimpleNamespace(options=SimpleNamespace(collect_seconds=0.5))
+    await thread.on_start()
+    assert isinstance(fetcher._records, FetchedAhead)
+    assert fetcher._proc_fetch_request is not untouched
+    assert coordinator._do_commit_offsets is not untouched
+
+
+class Membership:
+    """A thread in a group: the errors of its coordinator, one for each look, and when it was looked after."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.signs = 0
+        self.naps: list[float] = []
+        self._coordinator = self
+        self._subscription = self
+        self.should_stop = False
+
+    def _ensure_consumer(self) -> Membership:
+        return self
+
+    @contextmanager
+    def fetch_context(self) -> Iterator[None]:
+        self.signs += 1
+        yield
+
+    def check_errors(self) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.should_stop = len(self.naps) == 4
+
+    async def keep(self) -> None:
+        await Fetching._keep_membership.fun(self)
+
+
+async def test_a_member_gives_signs_of_life_more_often_than_once_a_second() -> None:
+    membership = Membership(KafkaConnectionError(), KafkaConnectionError())
+    await membership.keep()
+    assert membership.signs == 4
+    assert [seconds for seconds in membership.naps if not 0 < seconds < 1] == []
+
+
+async def test_what_ends_a_membership_for_good_is_a_fault() -> None:
+    membership = Membership(GroupAuthorizationFailedError("g"))
+    with pytest.raises(GroupAuthorizationFailedError):
+        await membership.keep()
+    assert membership.naps == []
+
+
 async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -151,7 +311,7 @@ async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words
         await Fetching.__new__(Fetching).on_start()
 
 
-@pytest.mark.parametrize(("generation", "sent"), [(3, True), (4, False), (-1, False)])
+@pytest.mark.parametrize(("generation", "sent"), [(3, True), (4, False), (2, False), (-1, False)])
 async def test_a_commit_is_sent_only_in_the_generation_whose_positions_it_continues(
     generation: int,
     sent: bool,  # noqa: FBT001 - of the table
@@ -171,8 +331,9 @@ async def test_a_commit_is_sent_only_in_the_generation_whose_positions_it_contin
     assert asked == (["offsets"] if sent else [])
 
 
-async def test_without_a_generation_nothing_is_committed_even_if_none_was_known_before() -> None:
-    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=None)
+@pytest.mark.parametrize("generation", [-1, 0, 1])
+async def test_before_anything_was_positioned_nothing_is_committed_in_a_generation_or_without(generation: int) -> None:
+    coordinator = SimpleNamespace(generation=generation, _do_commit_offsets=None)
     thread = Fetching.__new__(Fetching)
     thread._keep_commits_in_their_generation(coordinator)
     with pytest.raises(IllegalGenerationError):
