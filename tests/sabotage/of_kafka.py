@@ -90,6 +90,68 @@ PRODUCER: Final = (
             "unit/kafka/test_dead_letters.py::test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where_from",
         ),
     ),
+    Sabotage(
+        name="a message loses its key, its time and its headers",
+        file="kafka/producer.py",
+        old="append(place, entry.timestamp_ms, entry.key, entry.value, entry.headers)",
+        new="append(place, None, None, entry.value, [])",
+        tests=("unit/kafka/test_producer.py::test_a_message_is_written_with_its_key_its_time_and_its_headers",),
+    ),
+    Sabotage(
+        name="the messages of a later batch are numbered on",
+        file="kafka/producer.py",
+        old="place = index - start",
+        new="place = index",
+        tests=("unit/kafka/test_producer.py::test_more_than_a_batch_holds_is_split_and_stays_in_order",),
+    ),
+    Sabotage(
+        name="a write that is not confirmed in time does not count as repeated",
+        file="kafka/producer.py",
+        old="                self._note_repetition(topic, partition)\n                if producer is not",
+        new="                if producer is not",
+        tests=(
+            "unit/kafka/test_producer.py::test_a_write_that_is_not_confirmed_in_time_counts_as_repeated_and_is_not_sent_twice",
+        ),
+    ),
+    Sabotage(
+        name="somebody has to look at the end of a write that was given up",
+        file="kafka/producer.py",
+        old="confirmation.cancel()",
+        new="pass",
+        tests=("unit/kafka/test_producer.py::test_nobody_has_to_look_at_the_end_of_a_write_that_was_given_up",),
+    ),
+    Sabotage(
+        name="a stop leaves connections that were given up before",
+        file="kafka/producer.py",
+        old="retirement.cancel()",
+        new="pass",
+        tests=("unit/kafka/test_producer.py::test_after_a_stop_nothing_can_be_written_and_no_connection_is_left",),
+    ),
+    Sabotage(
+        name="a stop leaves a producer to write with",
+        file="kafka/producer.py",
+        old="producer, self._producer = self._producer, None",
+        new="producer = self._producer",
+        tests=("unit/kafka/test_producer.py::test_after_a_stop_nothing_can_be_written_and_no_connection_is_left",),
+    ),
+    Sabotage(
+        name="connecting again is tried without a pause",
+        file="kafka/producer.py",
+        old="await asyncio.sleep(self._retry_seconds)",
+        new="pass",
+        tests=(
+            "unit/kafka/test_producer.py::test_connecting_again_and_a_message_that_is_refused_alone_are_tried_with_pauses",
+        ),
+    ),
+    Sabotage(
+        name="a message that is refused alone is sent again without a pause",
+        file="kafka/producer.py",
+        old="await asyncio.sleep(self._refused_retry_seconds)",
+        new="pass",
+        tests=(
+            "unit/kafka/test_producer.py::test_connecting_again_and_a_message_that_is_refused_alone_are_tried_with_pauses",
+        ),
+    ),
 )
 
 GROUPS: Final = (

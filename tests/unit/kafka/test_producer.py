@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
+from tests.fakes.virtual_time import run_virtual
 
 BOUND_SECONDS = 5.0
 MUST_BE = {
@@ -34,10 +35,17 @@ class Batch(BatchBuilder):  # type: ignore[misc] # aiokafka has no types
 
     def values(self) -> list[bytes | None]:
         """Return what a broker would find in it."""
-        records = MemoryRecords(bytes(self._build()))
-        values = [record.value for record in records.next_batch()] if records.has_next() else []
+        values = [record.value for record in self.records()]
         assert self.record_count() == len(values)
         return values
+
+    def records(self) -> list[Any]:
+        """Return its records, which a broker takes only when they are numbered from 0."""
+        assert self._closed, "aiokafka must append nothing to it"
+        records = MemoryRecords(bytes(self._build()))
+        found = list(records.next_batch()) if records.has_next() else []
+        assert [record.offset for record in found] == list(range(len(found)))
+        return found
 
 
 class Connection:
@@ -51,6 +59,8 @@ class Connection:
         self._batches: dict[tuple[str, int], list[object]] = {}
         self.has_metadata = True
         self.stopped = False
+        self.error_of_sending: Exception | None = None
+        self.error_of_closing: Exception | None = None
 
     async def _send(self) -> None:
         """Wait; away from its broker it ignores the first cancellation, as aiokafka's sender does."""
@@ -68,11 +78,15 @@ class Connection:
         return Batch()
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
+        if self.error_of_sending is not None:
+            raise self.error_of_sending
         return asyncio.ensure_future(self._broker.receive(self, topic, partition, batch))
 
     async def stop(self) -> None:
         self.stopped = True
         await self._broker.may_close.wait()
+        if self.error_of_closing is not None:
+            raise self.error_of_closing
         self.sender_task.cancel()
 
     async def close(self) -> None:
@@ -90,6 +104,7 @@ class FakeBroker:
         self.stored: dict[int, list[bytes | None]] = {}
         self.sends: list[tuple[int, int]] = []
         self.refused: list[int] = []
+        self.records: list[Any] = []
         self.connections: list[Connection] = []
         self.sending = 0
         self.most_sending_to_one: dict[int, int] = {}
@@ -117,6 +132,7 @@ class FakeBroker:
                 self.refused.append(len(values))
                 raise MessageSizeTooLargeError
             self.stored.setdefault(partition, []).extend(values)
+            self.records += batch.records()
         finally:
             self._running[partition] -= 1
 
@@ -171,6 +187,18 @@ async def test_a_write_returns_when_everything_is_confirmed(broker: FakeBroker, 
     broker.may_confirm.set()
     await writing
     assert broker.stored == {0: [b"1", b"2"]}
+
+
+async def test_a_message_is_written_with_its_key_its_time_and_its_headers(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    await producer.write(TOPIC, 0, [Entry(key=b"k", value=b"v", timestamp_ms=1_700, headers=[("h", b"1")])])
+    (record,) = broker.records
+    assert (record.key, record.value, record.timestamp, record.headers) == (b"k", b"v", 1_700, [("h", b"1")])
+
+
+def test_a_batch_is_one_that_every_broker_takes() -> None:
+    assert 100_000 < BATCH_BYTES < 1_048_588
 
 
 async def test_a_write_of_nothing_sends_nothing(broker: FakeBroker, producer: ProducerOnFakes) -> None:
@@ -604,3 +632,86 @@ async def test_a_connection_that_fails_is_closed_and_is_none(monkeypatch: pytest
     with pytest.raises(KafkaUnreachableError):
         await BatchProducer({}).start()
     assert effects == ["started", "stopped"]
+
+
+async def test_a_write_that_is_not_confirmed_in_time_counts_as_repeated_and_is_not_sent_twice(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_confirm.clear()
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    async with asyncio.timeout(BOUND_SECONDS):
+        while producer.retries < 2:
+            await asyncio.wait({writing}, timeout=0.02)
+    assert producer.repeats(TOPIC, 0)
+    broker.may_confirm.set()
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert (broker.stored, broker.sends) == ({0: [b"1"]}, [(0, 1)])
+
+
+async def test_nobody_has_to_look_at_the_end_of_a_write_that_was_given_up(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_confirm.clear()
+    run = entries(b"1")
+    handed = await producer.hand_over(TOPIC, 0, run)
+    assert handed is not None
+    writing = asyncio.create_task(producer.write(TOPIC, 0, run, handed=handed))
+    await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.wait({writing, handed.confirmation}, timeout=BOUND_SECONDS)
+    assert handed.confirmation.cancelled()
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), OSError()])
+async def test_a_run_that_aiokafka_does_not_take_is_not_handed_over(
+    broker: FakeBroker, producer: ProducerOnFakes, error: Exception
+) -> None:
+    broker.connections[0].error_of_sending = error
+    assert await producer.hand_over(TOPIC, 0, entries(b"1")) is None
+
+
+async def test_after_a_stop_nothing_can_be_written_and_no_connection_is_left(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.may_close.clear()
+    broker.answers.append(KafkaTimeoutError())
+    await producer.write(TOPIC, 0, entries(b"1"))
+    retiring = list(producer._retiring.values())
+    stopping = asyncio.create_task(producer.stop())
+    await asyncio.sleep(0)
+    broker.connections[1].error_of_closing = OSError()
+    broker.may_close.set()
+    await asyncio.wait_for(stopping, BOUND_SECONDS)
+    await asyncio.wait(retiring, timeout=BOUND_SECONDS)
+    assert len(retiring) == 1
+    assert broker.forced == 1, "the one that was given up before is not waited for"
+    assert producer._retiring == {}
+    with pytest.raises(RuntimeError, match="not started"):
+        await producer.write(TOPIC, 0, entries(b"2"))
+
+
+def test_connecting_again_and_a_message_that_is_refused_alone_are_tried_with_pauses() -> None:
+    async def story() -> tuple[float, int, int, list[str]]:
+        broker = FakeBroker()
+        producer = ProducerOnFakes(broker)
+        producer._retry_seconds, producer._refused_retry_seconds = 1.0, 10.0
+        await producer.start()
+        broker.answers.append(KafkaTimeoutError())
+        broker.refused_connections = 3
+        await producer.write(TOPIC, 0, entries(b"1"))
+        connected = asyncio.get_running_loop().time()
+        broker.largest_value = 100
+        with capture_logs() as logs:
+            writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200)))
+            await asyncio.sleep(25)
+        refused = len(broker.refused)
+        broker.largest_value = 1_000
+        await writing
+        await producer.stop()
+        errors = [line["event"] for line in logs if line["log_level"] == "error"]
+        return connected, refused, len(broker.stored[0]), errors
+
+    connected, refused, stored, errors = run_virtual(story())
+    assert connected == 4
+    assert (refused, stored) == (3, 2)
+    assert len(errors) == 1
