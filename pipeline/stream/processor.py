@@ -105,7 +105,7 @@ class Processor:
             formats: How messages are read, and records written.
             memories: What is remembered of each partition.
             needs: What a batch needs before it is decided.
-            patience_seconds: A write that is not confirmed for so long leaves its round.
+            patience_seconds: A write that is not confirmed for so long leaves its round, and counts as repeated.
         """
         self._policy = policy
         self._formats = formats
@@ -247,12 +247,13 @@ class Processor:
 
     async def _write(self, line: Line, decided: SortedBatch, handed: Handed | None = None) -> None:
         """Write what comes of one batch; what it changes is stored first."""
-        number = line.place[1]
+        number, began = line.place[1], asyncio.get_running_loop().time()
         await self._memories.store(number, decided.changes)
         await asyncio.gather(
             self._records.store(number, decided.records, handed), self._dead_letters.store(decided.letters)
         )
-        self._settle([(line, decided)])
+        is_late = asyncio.get_running_loop().time() - began >= self._patience_seconds
+        self._settle([(line, decided)], repeated=int(handed is not None or is_late))
         self._go_on()
 
     def _decide(self, line: Line) -> SortedBatch:
@@ -268,12 +269,12 @@ class Processor:
 
     # ---- The end of a batch.
 
-    def _settle(self, finished: Sequence[tuple[Line, SortedBatch]]) -> None:
-        """Acknowledge batches of which everything is confirmed."""
+    def _settle(self, finished: Sequence[tuple[Line, SortedBatch]], *, repeated: int = 0) -> None:
+        """Acknowledge batches of which everything is confirmed; `repeated` of them had to be written again."""
         finished = [each for each in finished if not each[0].closed]
         if not finished:
             return
-        self._counts.settled([decided for _, decided in finished])
+        self._counts.settled([decided for _, decided in finished], repeated=repeated)
         for line, decided in finished:
             line.settled()
             decided.batch.acknowledge()

@@ -33,8 +33,8 @@ class ProcessorCounts:
         self._summary = Summary(SETTLED)
         self._next_warning = 0.0
 
-    def settled(self, finished: Sequence[SortedBatch]) -> None:
-        """Count settled batches; one at least."""
+    def settled(self, finished: Sequence[SortedBatch], *, repeated: int) -> None:
+        """Count settled batches, one at least; `repeated` of them were not confirmed at the first attempt."""
         tally = sum_of([decided.tally for decided in finished])
         forwarded = tally.forwarded
         self._metrics.settled(
@@ -56,6 +56,7 @@ class ProcessorCounts:
             forwarded=sum(forwarded.values()),
             dropped=sum(tally.dropped.values()),
             rejected=sum(tally.rejected.values()),
+            repeated=repeated,
         )
 
     def close(self) -> None:

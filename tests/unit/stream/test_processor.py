@@ -1,269 +1,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry
 
-from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
-from pipeline.core.presets import Preset, preset_rules
-from pipeline.core.processing import State
 from pipeline.kafka.producer import Handed
-from pipeline.metrics.processor import ProcessorMetrics
-from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.needs import Needs, PrerequisiteAwayError
-from pipeline.stream.processor import ASK_AGAIN_SECONDS, Processor
-from pipeline.stream.sorting import NOTHING_REMEMBERED, sort_batch
+from pipeline.stream.processor import ASK_AGAIN_SECONDS
+from pipeline.stream.sorting import sort_batch
 from tests.builders import encode, raw_event
+from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
-from tests.fakes.tracking import PlainTrackedUsers
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from pipeline.core.messages import MessageBatch
-    from pipeline.core.outcomes import StateChange
-    from pipeline.kafka.dead_letters import DeadLetter
     from pipeline.kafka.producer import Entry
 
 
-PATIENCE_SECONDS = 30.0
-
-
-class Effects(list[str]):
-    """What happened, in order; ``news`` is set when something did."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.news = asyncio.Event()
-
-    def append(self, effect: str) -> None:
-        super().append(effect)
-        self.news.set()
-
-
-class Batch:
-    """A record batch that notes its acknowledgement among the effects."""
-
-    def __init__(self, effects: list[str], name: str, messages: Sequence[FakeMessage]) -> None:
-        self.topic = TOPIC
-        self.partition = messages[0].partition
-        self.messages = messages
-        self._effects = effects
-        self._name = name
-
-    def acknowledge(self) -> None:
-        self._effects.append(f"acknowledged {self._name}")
-
-
-class Stores:
-    """Both stores of the processor; they confirm when the test lets them, or fail as it says."""
-
-    def __init__(self, effects: list[str]) -> None:
-        self._effects = effects
-        self.may_confirm = asyncio.Event()
-        self.may_confirm.set()
-        self.error: Exception | None = None
-        self.takes_at_once = True
-        self.repeating: set[int] = set()
-        self.resumed: list[int] = []
-        self.fail_once: Exception | None = None
-        self._alone: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
-        self.letters = Letters(self, effects)
-
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None:
-        if not self.takes_at_once:
-            return None
-        confirmation = asyncio.ensure_future(self.store(source_partition, records))
-        return Handed(confirmation, producer=None, batch_bytes=0)
-
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
-        if handed is not None:
-            self.resumed.append(source_partition)
-        if self.fail_once is not None:
-            error, self.fail_once = self.fail_once, None
-            raise error
-        await self.confirm(source_partition)
-        self._effects.append(f"stored {len(records)} records of {source_partition}")
-
-    def repeats(self, source_partition: int) -> bool:
-        return source_partition in self.repeating
-
-    def confirm_alone(self, partition: int) -> None:
-        """Confirm what was or will be written of one partition."""
-        self._alone[partition].set()
-
-    async def confirm(self, partition: int = 0) -> None:
-        ways = [asyncio.ensure_future(event.wait()) for event in (self.may_confirm, self._alone[partition])]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-        if self.error is not None:
-            raise self.error
-
-
-class Letters:
-    def __init__(self, stores: Stores, effects: list[str]) -> None:
-        self._stores = stores
-        self._effects = effects
-
-    async def store(self, letters: Sequence[DeadLetter]) -> None:
-        await self._stores.confirm()
-        if letters:
-            self._effects.append(f"stored {len(letters)} letters")
-
-    def repeats(self, source_partition: int) -> bool:
-        del source_partition
-        return False
-
-
-class Remembering:
-    """The memory of every partition; what it is given is confirmed when the test lets it."""
-
-    def __init__(self, effects: list[str]) -> None:
-        self._effects = effects
-        self._users = PlainTrackedUsers()
-        self.state = State(self._users)
-        self.may_confirm = asyncio.Event()
-        self.asked = asyncio.Event()
-
-    def of(self, partition: int) -> Remembering:
-        del partition
-        return self
-
-    def remember(self, change: StateChange) -> None:
-        if change.mark is not None:
-            self._users.mark(change.mark)
-
-    def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None: ...
-
-    def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None: ...
-
-    def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        del partition
-        return bool(changes)
-
-    def repeats(self, partition: int) -> bool:
-        del partition
-        return False
-
-    async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
-        self.asked.set()
-        await self.may_confirm.wait()
-        self._effects.append(f"stored {len(changes)} changes of {partition}")
-
-
-class Needed:
-    """What the batches of one partition need (`pipeline.stream.needs.Prerequisites`); had when the test says so."""
-
-    words = "what is needed"
-    hold = HoldReason.STATE_AWAY
-
-    def __init__(self, *, partition: int) -> None:
-        self._partition = partition
-        self._is_there = False
-        self.may_answer = asyncio.Event()
-        self.error: Exception | None = None
-        self.forgotten: list[int] = []
-
-    def missing_for(self, partition: int) -> set[int]:
-        return {partition} if partition == self._partition and not self._is_there else set()
-
-    def missing(self, batch: MessageBatch) -> set[int]:
-        return self.missing_for(batch.partition)
-
-    async def obtain(self, need: int) -> None:
-        assert need == self._partition
-        await self.may_answer.wait()
-        if self.error is not None:
-            raise self.error
-        self._is_there = True
-
-    async def forget(self, partitions: Collection[int]) -> None:
-        self.forgotten += partitions
-
-
-class Bench:
-    def __init__(self, *, remembers: bool = False, policy: Policy | None = None, needs: Needs | None = None) -> None:
-        self.policies = [policy or Policy()]
-        self.decided_by: list[str] = []
-        self.effects = Effects()
-        self.stores = Stores(self.effects)
-        self.registry = CollectorRegistry()
-        self.memories = Remembering(self.effects)
-        self.processor = Processor(
-            policy=self._policy,
-            records=self.stores,
-            dead_letters=self.stores.letters,
-            metrics=ProcessorMetrics(self.registry),
-            rules_metrics=RulesMetrics(self.registry),
-            breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
-            retrying=lambda: False,
-            memories=self.memories if remembers else NOTHING_REMEMBERED,
-            needs=needs,
-            patience_seconds=PATIENCE_SECONDS,
-        )
-        self.running = asyncio.create_task(self.processor.run())
-
-    def _policy(self) -> Policy:
-        self.decided_by.append(self.policies[-1].version)
-        return self.policies[-1]
-
-    def accept_round(self, names: Mapping[str, int]) -> None:
-        """Accept batches of one good event each, of several partitions at once."""
-        body = encode(raw_event())
-        self.processor.accept(
-            *(
-                Batch(self.effects, name, [FakeMessage(offset=0, partition=partition, value=body)])
-                for name, partition in names.items()
-            )
-        )
-
-    async def acknowledged(self, name: str) -> None:
-        async with asyncio.timeout(BOUND_SECONDS):
-            while f"acknowledged {name}" not in self.effects:
-                self.effects.news.clear()
-                await self.effects.news.wait()
-
-    def accept(self, name: str, *, partition: int = 0, good: int = 1, bad: int = 0) -> None:
-        body = encode(raw_event())
-        run = [FakeMessage(offset=number, partition=partition, value=body) for number in range(good)]
-        run += [FakeMessage(offset=good + number, partition=partition, value=b"{broken") for number in range(bad)]
-        self.processor.accept(Batch(self.effects, name, run))
-
-    async def settled(self) -> None:
-        await self.processor.drain(deadline_seconds=BOUND_SECONDS)
-
-    def metric(self, name: str) -> float | None:
-        return self.registry.get_sample_value(f"onesignal_pipeline_events_{name}")
-
-
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    bench = Bench()
-    await asyncio.sleep(0)
-    yield bench
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+async def bench() -> AsyncIterator[ProcessorBench]:
+    async with processing() as bench:
+        yield bench
 
 
-async def test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_stored(bench: Bench) -> None:
+async def test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_stored(bench: ProcessorBench) -> None:
     bench.accept("first", good=2, bad=1)
     await bench.settled()
     assert bench.effects == ["stored 2 records of 0", "stored 1 letters", "acknowledged first"]
 
 
 async def test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_it_is_written() -> None:
-    bench = Bench(remembers=True)
+    bench = ProcessorBench(remembers=True)
     await asyncio.sleep(0)
     bench.accept("first", good=2, bad=1)
     await asyncio.wait_for(bench.memories.asked.wait(), BOUND_SECONDS)
@@ -280,11 +54,10 @@ async def test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_
         "stored 1 records of 0",
         "acknowledged second",
     ]
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+    await bench.end()
 
 
-async def test_the_batches_of_a_partition_are_written_one_after_the_other(bench: Bench) -> None:
+async def test_the_batches_of_a_partition_are_written_one_after_the_other(bench: ProcessorBench) -> None:
     bench.accept("first")
     bench.accept("second", good=2)
     await bench.settled()
@@ -296,7 +69,7 @@ async def test_the_batches_of_a_partition_are_written_one_after_the_other(bench:
     ]
 
 
-async def test_partitions_are_written_side_by_side(bench: Bench) -> None:
+async def test_partitions_are_written_side_by_side(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first", partition=0)
     bench.accept("other", partition=1)
@@ -308,7 +81,7 @@ async def test_partitions_are_written_side_by_side(bench: Bench) -> None:
     assert bench.processor.state().batches_in_hand == 0
 
 
-async def test_a_drain_waits_no_longer_than_its_deadline(bench: Bench) -> None:
+async def test_a_drain_waits_no_longer_than_its_deadline(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first")
     async with asyncio.timeout(BOUND_SECONDS):
@@ -316,7 +89,9 @@ async def test_a_drain_waits_no_longer_than_its_deadline(bench: Bench) -> None:
     assert bench.effects == []
 
 
-async def test_a_revocation_gives_up_what_is_not_written_in_time_and_never_acknowledges_it(bench: Bench) -> None:
+async def test_a_revocation_gives_up_what_is_not_written_in_time_and_never_acknowledges_it(
+    bench: ProcessorBench,
+) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first", good=2)
     bench.accept("second", good=3)
@@ -328,7 +103,7 @@ async def test_a_revocation_gives_up_what_is_not_written_in_time_and_never_ackno
     assert (bench.metric("given_back_total"), bench.metric("in_flight")) == (5, 0)
 
 
-async def test_a_revocation_gives_up_what_is_being_written_alone(bench: Bench) -> None:
+async def test_a_revocation_gives_up_what_is_being_written_alone(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first", good=20, bad=1)
     await asyncio.sleep(0.01)
@@ -338,7 +113,7 @@ async def test_a_revocation_gives_up_what_is_being_written_alone(bench: Bench) -
     assert bench.effects == []
 
 
-async def test_a_partition_that_comes_back_starts_anew(bench: Bench) -> None:
+async def test_a_partition_that_comes_back_starts_anew(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("given up")
     await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0.0)
@@ -348,12 +123,12 @@ async def test_a_partition_that_comes_back_starts_anew(bench: Bench) -> None:
     assert bench.effects == ["stored 1 records of 0", "acknowledged again"]
 
 
-async def test_a_revocation_of_what_is_not_in_hand_ends_at_once(bench: Bench) -> None:
+async def test_a_revocation_of_what_is_not_in_hand_ends_at_once(bench: ProcessorBench) -> None:
     await bench.processor.revoke([(TOPIC, 9)], timeout_seconds=60.0)
     assert bench.effects == []
 
 
-async def test_a_fault_of_a_store_ends_the_run_and_nothing_is_acknowledged(bench: Bench) -> None:
+async def test_a_fault_of_a_store_ends_the_run_and_nothing_is_acknowledged(bench: ProcessorBench) -> None:
     bench.stores.error = RuntimeError("not started")
     bench.accept("first")
     with pytest.raises(RuntimeError, match="not started"):
@@ -361,7 +136,7 @@ async def test_a_fault_of_a_store_ends_the_run_and_nothing_is_acknowledged(bench
     assert bench.effects == []
 
 
-async def test_a_drain_after_a_fault_does_not_wait_for_what_will_never_be_written(bench: Bench) -> None:
+async def test_a_drain_after_a_fault_does_not_wait_for_what_will_never_be_written(bench: ProcessorBench) -> None:
     bench.stores.error = RuntimeError("not started")
     bench.accept("first")
     async with asyncio.timeout(BOUND_SECONDS):
@@ -371,14 +146,13 @@ async def test_a_drain_after_a_fault_does_not_wait_for_what_will_never_be_writte
 
 
 async def test_a_batch_given_before_the_run_is_a_mistake() -> None:
-    bench = Bench()
+    bench = ProcessorBench()
     with pytest.raises(RuntimeError, match="not running"):
         bench.accept("early")
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+    await bench.end()
 
 
-async def test_received_is_forwarded_plus_rejected_plus_in_flight_plus_given_back(bench: Bench) -> None:
+async def test_received_is_forwarded_plus_rejected_plus_in_flight_plus_given_back(bench: ProcessorBench) -> None:
     bench.accept("first", good=3, bad=2)
     await bench.settled()
     bench.stores.may_confirm.clear()
@@ -390,7 +164,7 @@ async def test_received_is_forwarded_plus_rejected_plus_in_flight_plus_given_bac
 
 
 async def test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written(
-    bench: Bench,
+    bench: ProcessorBench,
 ) -> None:
     bench.accept("broken", good=89, bad=11)
     bench.accept("behind it", good=1)
@@ -402,14 +176,14 @@ async def test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_a
     assert (bench.processor.state().holds, bench.metric("in_flight")) == (frozenset({HoldReason.BREAKER}), 101)
 
 
-async def test_a_few_bad_messages_hold_nothing(bench: Bench) -> None:
+async def test_a_few_bad_messages_hold_nothing(bench: ProcessorBench) -> None:
     bench.accept("first", bad=10, good=0)
     await bench.settled()
     assert bench.effects == ["stored 0 records of 0", "stored 10 letters", "acknowledged first"]
     assert bench.processor.state().hold_reason is None
 
 
-async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: Bench) -> None:
+async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: ProcessorBench) -> None:
     bench.accept("broken", bad=11, good=0)
     async with asyncio.timeout(BOUND_SECONDS):
         await bench.processor.drain(deadline_seconds=60.0)
@@ -421,7 +195,7 @@ async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: Benc
     assert lines == [{"event": "processor holds no more", "log_level": "info"}]
 
 
-async def test_other_partitions_go_on_while_one_is_held_and_it_is_said_once(bench: Bench) -> None:
+async def test_other_partitions_go_on_while_one_is_held_and_it_is_said_once(bench: ProcessorBench) -> None:
     with structlog.testing.capture_logs() as lines:
         bench.accept("broken", bad=11, good=0)
         bench.accept("also broken", partition=2, bad=11, good=0)
@@ -433,7 +207,7 @@ async def test_other_partitions_go_on_while_one_is_held_and_it_is_said_once(benc
 
 def test_a_held_batch_goes_on_when_good_ones_of_other_partitions_make_it_few() -> None:
     async def story() -> list[str]:
-        bench = Bench()
+        bench = ProcessorBench()
         await asyncio.sleep(0)
         bench.accept("first", bad=10, good=0)
         await bench.settled()
@@ -443,8 +217,7 @@ def test_a_held_batch_goes_on_when_good_ones_of_other_partitions_make_it_few() -
         bench.accept("good", partition=1, good=100)
         await asyncio.sleep(ASK_AGAIN_SECONDS + 1)
         assert bench.processor.state().hold_reason is None
-        bench.running.cancel()
-        await asyncio.wait({bench.running})
+        await bench.end()
         return bench.effects
 
     assert run_virtual(story())[-1] == "acknowledged held"
@@ -458,7 +231,7 @@ async def test_rejects_that_a_setting_asks_for_are_no_alarm() -> None:
     assert (sum(tally.rejected.values()), tally.alarming) == (20, 0)
 
 
-async def test_a_round_settles_each_partition_when_its_own_write_is_confirmed(bench: Bench) -> None:
+async def test_a_round_settles_each_partition_when_its_own_write_is_confirmed(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept_round({"slow": 0, "other": 1})
     await asyncio.sleep(0)
@@ -473,7 +246,7 @@ async def test_a_round_settles_each_partition_when_its_own_write_is_confirmed(be
     assert bench.effects[-1] == "acknowledged slow"
 
 
-async def test_a_write_that_fails_is_gone_on_with_alone(bench: Bench) -> None:
+async def test_a_write_that_fails_is_gone_on_with_alone(bench: ProcessorBench) -> None:
     bench.stores.fail_once = OSError("the broker went away")
     bench.accept_round({"first": 0, "other": 1})
     await bench.settled()
@@ -488,7 +261,7 @@ async def test_a_write_that_fails_is_gone_on_with_alone(bench: Bench) -> None:
 
 def test_a_write_that_is_not_confirmed_for_long_leaves_its_round() -> None:
     async def story() -> tuple[list[int], list[str]]:
-        bench = Bench()
+        bench = ProcessorBench()
         await asyncio.sleep(0)
         bench.stores.may_confirm.clear()
         bench.accept("first")
@@ -496,8 +269,7 @@ def test_a_write_that_is_not_confirmed_for_long_leaves_its_round() -> None:
         resumed = list(bench.stores.resumed)
         bench.stores.may_confirm.set()
         await bench.settled()
-        bench.running.cancel()
-        await asyncio.wait({bench.running})
+        await bench.end()
         return resumed, bench.effects
 
     resumed, effects = run_virtual(story())
@@ -506,22 +278,20 @@ def test_a_write_that_is_not_confirmed_for_long_leaves_its_round() -> None:
 
 
 async def test_events_that_are_all_dropped_are_settled_without_a_write() -> None:
-    bench = Bench(policy=Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY)))
+    bench = ProcessorBench(policy=WANTED)
     await asyncio.sleep(0)
-    sent = encode(raw_event("message.push.sent"))
-    bench.processor.accept(Batch(bench.effects, "dropped", [FakeMessage(offset=0, value=sent)]))
+    bench.processor.accept(bench.batch("dropped", good=0, unwanted=1))
     await bench.settled()
     assert bench.effects == ["acknowledged dropped"]
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+    await bench.end()
 
 
-async def test_a_batch_is_decided_when_its_turn_comes(bench: Bench) -> None:
+async def test_a_batch_is_decided_when_its_turn_comes(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first")
     bench.accept("second")
     await asyncio.sleep(0.01)
-    bench.policies.append(Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY)))
+    bench.policies.append(WANTED)
     bench.stores.may_confirm.set()
     await bench.settled()
     assert bench.effects[-1] == "acknowledged second"
@@ -530,7 +300,7 @@ async def test_a_batch_is_decided_when_its_turn_comes(bench: Bench) -> None:
 
 async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_on() -> None:
     needed = Needed(partition=0)
-    bench = Bench(needs=Needs(needed))
+    bench = ProcessorBench(needs=Needs(needed))
     await asyncio.sleep(0)
     bench.processor.assigned([(TOPIC, 0), (TOPIC, 1)])
     bench.accept_round({"waits": 0, "other": 1})
@@ -547,13 +317,12 @@ async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_
     assert bench.processor.state().on_purpose == set()
     assert bench.effects == ["stored 1 records of 1", "acknowledged other"]
     assert needed.forgotten == [0]
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+    await bench.end()
 
 
 async def test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_when_it_is_there() -> None:
     needed = Needed(partition=0)
-    bench = Bench(needs=Needs(needed))
+    bench = ProcessorBench(needs=Needs(needed))
     await asyncio.sleep(0)
     bench.accept_round({"waits": 0, "other": 1})
     await bench.acknowledged("other")
@@ -562,11 +331,10 @@ async def test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_wh
     needed.may_answer.set()
     await bench.settled()
     assert bench.effects[-1] == "acknowledged waits"
-    bench.running.cancel()
-    await asyncio.wait({bench.running})
+    await bench.end()
 
 
-async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(bench: Bench) -> None:
+async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.stores.takes_at_once = False
     bench.accept("held", partition=0, good=0, bad=20)
@@ -579,7 +347,7 @@ async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(ben
 
 @pytest.mark.parametrize("is_taken", [True, False])
 async def test_a_partition_that_is_given_up_while_its_batch_is_handed_over_writes_nothing_more(
-    bench: Bench,
+    bench: ProcessorBench,
     is_taken: bool,  # noqa: FBT001
 ) -> None:
     may_answer, confirmation = asyncio.Event(), asyncio.get_running_loop().create_future()
@@ -599,7 +367,7 @@ async def test_a_partition_that_is_given_up_while_its_batch_is_handed_over_write
 
 
 async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_is_not_acknowledged(
-    bench: Bench,
+    bench: ProcessorBench,
 ) -> None:
     confirmation = asyncio.get_running_loop().create_future()
 
