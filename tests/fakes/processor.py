@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 PATIENCE_SECONDS = 30.0
+STEPS = 50
+"""More turns of the event loop than anything takes that waits for no time and no event."""
 WANTED = Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY))
 """Keeps what `ProcessorBench.batch` calls good."""
 
@@ -267,6 +269,12 @@ class ProcessorBench:
 
     def breaker_share(self) -> float | None:
         return self.registry.get_sample_value("onesignal_pipeline_breaker_share_ratio")
+
+
+async def as_far_as_it_goes() -> None:
+    """Let all tasks go on until each of them waits, on a slow machine too."""
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

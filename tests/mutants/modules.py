@@ -25,7 +25,13 @@ MODULES: Final = {
     "fetching": Module(
         file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
     ),
-    "processor": Module(file="stream/processor.py", tests=(f"{_STREAM}/test_processor.py",)),
+    "processor": Module(
+        file="stream/processor.py",
+        tests=(
+            f"{_STREAM}/test_processor.py",
+            *(f"{_STREAM}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
+        ),
+    ),
     "worker": Module(
         file="stream/worker.py", tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "start", "run"))
     ),

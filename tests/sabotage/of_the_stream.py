@@ -561,6 +561,67 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
+        name="a processor that ends writes on",
+        file="stream/processor.py",
+        old="await self.revoke(tuple(self._lines), timeout_seconds=0)",
+        new="pass",
+        tests=(
+            "unit/stream/test_processor_end.py::test_a_run_that_is_cancelled_writes_nothing_more_and_waits_for_nothing",
+        ),
+    ),
+    Sabotage(
+        name="a fault in a round goes unnoticed",
+        file="stream/processor.py",
+        old="task.add_done_callback(self._report)",
+        new="pass",
+        tests=("unit/stream/test_processor_end.py::test_a_fault_in_a_round_ends_the_run",),
+    ),
+    Sabotage(
+        name="a partition that was given up in the middle of a round is decided",
+        file="stream/processor.py",
+        old="            if line.closed:\n",
+        new="            if False:\n",
+        tests=(
+            "unit/stream/test_processor_rounds.py::test_a_partition_that_is_given_up_in_the_middle_of_a_round_is_not_decided_and_the_next_one_is",
+        ),
+    ),
+    Sabotage(
+        name="a batch that comes while its partition is prepared is written twice",
+        file="stream/processor.py",
+        old="                line.busy = True\n                line.go_alone(self._prepare(line), self._report)",
+        new="                line.go_alone(self._prepare(line), self._report)",
+        tests=(
+            "unit/stream/test_processor_rounds.py::test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done",
+        ),
+    ),
+    Sabotage(
+        name="a partition that was prepared never begins",
+        file="stream/processor.py",
+        old="line.busy, line.task = False, None",
+        new="pass",
+        tests=(
+            "unit/stream/test_processor_rounds.py::test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done",
+        ),
+    ),
+    Sabotage(
+        name="the needs of the last batch in hand are taken for those of the first",
+        file="stream/processor.py",
+        old="if not self._needs.are_met(line.waiting[0]):",
+        new="if not self._needs.are_met(line.waiting[-1]):",
+        tests=(
+            "unit/stream/test_processor_rounds.py::test_the_first_batch_of_a_partition_waits_for_what_it_needs_though_the_ones_behind_it_need_nothing",
+        ),
+    ),
+    Sabotage(
+        name="a partition that goes alone ends its round for the others",
+        file="stream/processor.py",
+        old="                line.go_alone(self._alone(line, decided), self._report)\n                continue",
+        new="                line.go_alone(self._alone(line, decided), self._report)\n                break",
+        tests=(
+            "unit/stream/test_processor_rounds.py::test_the_partitions_behind_one_that_goes_alone_stay_in_the_round",
+        ),
+    ),
+    Sabotage(
         name="a partition that was given up writes on",
         file="stream/line.py",
         old="if self.task is not None:\n            self.task.cancel()",

@@ -14,7 +14,7 @@ from pipeline.stream.needs import Needs, PrerequisiteAwayError
 from pipeline.stream.processor import ASK_AGAIN_SECONDS
 from pipeline.stream.sorting import sort_batch
 from tests.builders import encode, raw_event
-from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, processing
+from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
 from tests.fakes.virtual_time import run_virtual
 
@@ -106,10 +106,10 @@ async def test_a_revocation_gives_up_what_is_not_written_in_time_and_never_ackno
 async def test_a_revocation_gives_up_what_is_being_written_alone(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("first", good=20, bad=1)
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
     bench.stores.may_confirm.set()
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     assert bench.effects == []
 
 
@@ -290,7 +290,7 @@ async def test_a_batch_is_decided_when_its_turn_comes(bench: ProcessorBench) -> 
     bench.stores.may_confirm.clear()
     bench.accept("first")
     bench.accept("second")
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     bench.policies.append(WANTED)
     bench.stores.may_confirm.set()
     await bench.settled()
@@ -309,7 +309,7 @@ async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_
     assert (state.retrying, state.hold_reason, state.on_purpose) == (True, None, {(TOPIC, 0)})
     needed.error = PrerequisiteAwayError("Kafka is away")
     needed.may_answer.set()
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     state = bench.processor.state()
     assert (state.hold_reason, state.holds) == ("Kafka is away", frozenset({HoldReason.STATE_AWAY}))
     assert state.on_purpose == {(TOPIC, 0)}
@@ -326,7 +326,7 @@ async def test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_wh
     await asyncio.sleep(0)
     bench.accept_round({"waits": 0, "other": 1})
     await bench.acknowledged("other")
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     assert len(bench.decided_by) == 1, "nothing is decided without what it needs"
     needed.may_answer.set()
     await bench.settled()
@@ -341,7 +341,7 @@ async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(ben
     bench.accept("repeated", partition=1)
     bench.accept("slow", partition=2)
     bench.stores.repeating = {1}
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     assert bench.processor.state().on_purpose == {(TOPIC, 0), (TOPIC, 1)}
 
 
@@ -362,7 +362,7 @@ async def test_a_partition_that_is_given_up_while_its_batch_is_handed_over_write
     await asyncio.sleep(0)
     await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
     may_answer.set()
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     assert (bench.effects, confirmation.cancelled()) == ([], is_taken)
 
 
@@ -377,8 +377,8 @@ async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_
 
     bench.stores.hand_over = hand_over  # type: ignore[method-assign]
     bench.accept("first")
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     confirmation.set_result(None)
     given_up = await bench.processor._lines[TOPIC, 0].close()
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     assert (given_up, bench.effects) == (1, [])

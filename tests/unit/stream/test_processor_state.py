@@ -11,7 +11,7 @@ import structlog
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.needs import Needs, PrerequisiteAwayError
 from pipeline.stream.processor import ASK_AGAIN_SECONDS
-from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Needed, ProcessorBench, processing
+from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
 from tests.fakes.virtual_time import run_virtual
 
@@ -144,7 +144,7 @@ async def test_what_is_repeated_for_others_excuses_no_partition_whose_batch_is_o
 ) -> None:
     bench.stores.may_confirm.clear()
     bench.accept("slow")
-    await asyncio.sleep(0.01)
+    await as_far_as_it_goes()
     bench.stores.repeating = {0}
     assert bench.processor.state().on_purpose == set()
 
