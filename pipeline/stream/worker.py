@@ -247,7 +247,7 @@ class Worker:
     # ---- what it tells
 
     def _liveness(self) -> Health:
-        if self._app is None or self._work is None or not self._started:
+        if not self._started:
             return Health(ok=True, detail="starting")
         return judge_liveness(progress=self._progress, stall_timeout_seconds=self._options.stall_timeout_seconds)
 

@@ -1,20 +1,33 @@
-"""Stand-ins for the Faust app that a worker runs, and for its consumer."""
+"""Stand-ins for the Faust app that a worker runs, for its consumer and its clock, and a worker between them."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry
+
+from pipeline.metrics.stream import StreamMetrics
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, Position
-from tests.fakes.stream import BOUND_SECONDS, place
+from pipeline.stream.worker import Worker, WorkerOptions
+from tests.fakes.stream import BOUND_SECONDS, FakeWork, app_options, messages, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+
+    import pytest
 
     from pipeline.stream.health import Undone
     from pipeline.stream.needs import Place
+    from pipeline.stream.work import Work
+
+
+STALL_SECONDS = 60.0
 
 
 class FakeConsumer:
@@ -102,3 +115,127 @@ class FakeApp:
 
     async def stop(self) -> None:
         self._effects.append("left")
+
+
+class Clock:
+    """Both clocks of a worker; they stand still until the test moves them."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_000_000.0 + self.now
+
+
+class WorkerBench:
+    """A worker that runs on an app of the test; its clock stands still until the test moves it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+        self.clock = Clock()
+        self.work = FakeWork()
+        self.effects = self.work.effects
+        self.app = FakeApp(self.effects)
+        self.built_with: dict[str, Any] = {}
+        self.may_open = asyncio.Event()
+        self.may_open.set()
+        self.registry = CollectorRegistry()
+        monkeypatch.setattr("pipeline.stream.worker.build_app", self._build)
+        monkeypatch.setattr("pipeline.stream.worker.time", self.clock)
+        self.exits: list[int] = []
+        monkeypatch.setattr("pipeline.stream.worker.os._exit", self.exits.append)
+        options = WorkerOptions(
+            app=app_options(max_messages_in_hand=10),
+            http_host="127.0.0.1",
+            http_port=0,
+            shutdown_timeout_seconds=1.0,
+            stall_timeout_seconds=STALL_SECONDS,
+            leave_timeout_seconds=1.0,
+        )
+        self.worker = Worker(
+            options, registry=self.registry, metrics=StreamMetrics(self.registry), open_work=self._open, **parts
+        )
+        survive_signals()
+        self.running = asyncio.create_task(self.worker.run())
+
+    def _build(self, _options: object, _work: object, **arguments: Any) -> FakeApp:
+        self.built_with = arguments
+        return self.app
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Work]:
+        await self.may_open.wait()
+        yield self.work
+        self.effects.append("closed")
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(BOUND_SECONDS):
+            while not condition():  # noqa: ASYNC110 - a condition of others, which set no event
+                await asyncio.sleep(0.001)
+
+    async def started(self) -> None:
+        await self.until(lambda: self.app.slept and self.worker._started)
+
+    async def ends(self) -> int:
+        return await asyncio.wait_for(self.running, BOUND_SECONDS)
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"onesignal_pipeline_{name}", labels)
+
+
+def survive_signals() -> None:
+    """Let no signal end the tests where a worker does not listen to it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+
+
+def stop() -> None:
+    """Have the process told to stop."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class SettlingWork(FakeWork):
+    """A role's work that settles what it has in hand when it is drained."""
+
+    async def drain(self, *, deadline_seconds: float) -> None:
+        await super().drain(deadline_seconds=deadline_seconds)
+        self.settle_all()
+
+
+class EndBench:
+    """A worker that has begun to work, between fakes."""
+
+    def __init__(self, *, watch: Callable[[], Awaitable[None]] | None = None) -> None:
+        registry = CollectorRegistry()
+        options = WorkerOptions(
+            app=app_options(),
+            http_host="127.0.0.1",
+            http_port=0,
+            shutdown_timeout_seconds=7.0,
+            stall_timeout_seconds=60.0,
+            leave_timeout_seconds=1.0,
+        )
+        topics: Any = None if watch is None else SimpleNamespace(run=watch)
+        self.worker = Worker(
+            options, registry=registry, metrics=StreamMetrics(registry), open_work=_never_opened, topics=topics
+        )
+        self.work = SettlingWork()
+        self.effects = self.work.effects
+        self.app = FakeApp(self.effects)
+
+    def deliver(self, *runs: Iterable[int]) -> None:
+        ledger = self.app.batch_consumer.ledger
+        self.work.batches += [ledger.deliver(place(), messages(*run)) for run in runs]
+
+    async def until_the_end(self, happens: Callable[[], None] = lambda: None) -> list[str]:
+        app: Any = self.app
+        running = asyncio.create_task(self.worker._work_until_the_end(app, self.work))
+        asyncio.get_running_loop().call_later(0.01, happens)
+        await asyncio.wait_for(running, BOUND_SECONDS)
+        return self.effects
+
+
+def _never_opened() -> Any:
+    raise AssertionError("the work is open already")

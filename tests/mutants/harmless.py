@@ -264,6 +264,15 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="who gives the partition up cancels the write that goes on with it, and so the confirmation",
         ),
     ),
+    "worker": (
+        Harmless(removed="BROKER_ANSWER_SECONDS = 5.0", reason=TUNING),
+        Harmless(removed="LEAVE_SECONDS = 10.0", reason=TUNING),
+        Harmless(
+            removed="if self._app is None or self._work is None:",
+            added="if self._app is None and self._work is None:",
+            reason="both are set in one step",
+        ),
+    ),
     "groups": (
         Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),
         Harmless(removed="outcome_partitions: int = 0", reason="it is not looked at where there is no such topic"),

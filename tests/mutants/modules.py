@@ -33,7 +33,8 @@ MODULES: Final = {
         ),
     ),
     "worker": Module(
-        file="stream/worker.py", tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "start", "run"))
+        file="stream/worker.py",
+        tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "leaving", "run", "start", "status")),
     ),
     "producer": Module(file="kafka/producer.py", tests=("tests/unit/kafka/test_producer.py",)),
     "groups": Module(

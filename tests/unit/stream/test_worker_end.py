@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from pipeline.kafka.errors import TopicLostError
-from pipeline.metrics.stream import StreamMetrics
-from pipeline.stream.worker import Worker, WorkerOptions
-from tests.fakes.stream import BOUND_SECONDS, FakeWork, app_options, messages, place
-from tests.fakes.worker import FakeApp
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+from tests.fakes.worker import EndBench
 
 DRAIN = "drain 7"
 CLOSED = ["stopped the flow", "suspended", "cleared"]
 
 
-class SettlingWork(FakeWork):
-    """A role's work that settles what it has in hand when it is drained."""
-
-    async def drain(self, *, deadline_seconds: float) -> None:
-        await super().drain(deadline_seconds=deadline_seconds)
-        self.settle_all()
-
-
-class Bench:
-    """A worker that has begun to work, between fakes."""
-
-    def __init__(self, *, watch: Callable[[], Awaitable[None]] | None = None) -> None:
-        registry = CollectorRegistry()
-        options = WorkerOptions(
-            app=app_options(),
-            http_host="127.0.0.1",
-            http_port=0,
-            shutdown_timeout_seconds=7.0,
-            stall_timeout_seconds=60.0,
-            leave_timeout_seconds=1.0,
-        )
-        topics: Any = None if watch is None else SimpleNamespace(run=watch)
-        self.worker = Worker(
-            options, registry=registry, metrics=StreamMetrics(registry), open_work=_never_opened, topics=topics
-        )
-        self.work = SettlingWork()
-        self.effects = self.work.effects
-        self.app = FakeApp(self.effects)
-
-    def deliver(self, *runs: Iterable[int]) -> None:
-        ledger = self.app.batch_consumer.ledger
-        self.work.batches += [ledger.deliver(place(), messages(*run)) for run in runs]
-
-    async def until_the_end(self, happens: Callable[[], None] = lambda: None) -> list[str]:
-        app: Any = self.app
-        running = asyncio.create_task(self.worker._work_until_the_end(app, self.work))
-        asyncio.get_running_loop().call_later(0.01, happens)
-        await asyncio.wait_for(running, BOUND_SECONDS)
-        return self.effects
-
-
-def _never_opened() -> Any:
-    raise AssertionError("the work is open already")
-
-
 async def test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves() -> None:
-    bench = Bench()
+    bench = EndBench()
     bench.deliver([0, 1], [2])
     assert await bench.until_the_end(bench.worker._stop.set) == [*CLOSED, DRAIN, "committed [3]", "left"]
 
 
 async def test_what_is_settled_during_the_last_commit_is_committed_too() -> None:
-    bench = Bench()
+    bench = EndBench()
     bench.deliver([0], [1])
     first, second = bench.work.batches
     first.acknowledge()
@@ -85,7 +32,7 @@ async def test_what_is_settled_during_the_last_commit_is_committed_too() -> None
 
 
 async def test_after_a_fault_nothing_more_is_sent_and_what_is_settled_is_committed() -> None:
-    bench = Bench()
+    bench = EndBench()
     bench.deliver([0], [1])
     bench.work.batches[0].acknowledge()
     effects = await bench.until_the_end(lambda: bench.work.fail(RuntimeError("a fault of the work")))
@@ -96,7 +43,7 @@ async def test_after_a_fault_beside_the_work_nothing_more_is_sent_either() -> No
     async def fails() -> None:
         raise RuntimeError("a fault of the watch")
 
-    bench = Bench(watch=fails)
+    bench = EndBench(watch=fails)
     bench.deliver([0])
     assert await bench.until_the_end() == [*CLOSED, "left"]
 
@@ -105,14 +52,14 @@ async def test_after_a_topic_was_lost_nothing_is_committed() -> None:
     async def loses() -> None:
         raise TopicLostError({"raw": "was deleted"})
 
-    bench = Bench(watch=loses)
+    bench = EndBench(watch=loses)
     bench.deliver([0])
     bench.work.settle_all()
     assert await bench.until_the_end() == [*CLOSED, "left"]
 
 
 async def test_a_fault_is_what_the_worker_ends_with() -> None:
-    bench = Bench()
+    bench = EndBench()
     fault, later = RuntimeError("the first"), RuntimeError("the second")
     await bench.until_the_end(lambda: bench.work.fail(fault))
     assert bench.worker._fault is fault
@@ -130,7 +77,7 @@ async def _failed(error: Exception) -> asyncio.Task[None]:
 
 
 async def test_a_work_that_ended_is_not_drained() -> None:
-    bench = Bench()
+    bench = EndBench()
     working = asyncio.create_task(asyncio.sleep(0))
     await working
     app: Any = bench.app
@@ -141,7 +88,7 @@ async def test_a_work_that_ended_is_not_drained() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_the_group_is_left_though_the_last_commit_fails(*, fails: bool) -> None:
-    bench = Bench()
+    bench = EndBench()
 
     async def commit() -> bool:
         if fails:

@@ -3,97 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.metrics.stream import StreamMetrics
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Undone
-from pipeline.stream.worker import WATCH_SECONDS, Worker, WorkerOptions
-from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeWork, app_options, messages, place
-from tests.fakes.worker import FakeApp
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from pipeline.stream.work import Work
-
-STALL_SECONDS = 60.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_000_000.0 + self.now
-
-
-class Bench:
-    """A worker that runs on an app of the test; its clock stands still until the test moves it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
-        self.clock = Clock()
-        self.work = FakeWork()
-        self.effects = self.work.effects
-        self.app = FakeApp(self.effects)
-        self.built_with: dict[str, Any] = {}
-        self.registry = CollectorRegistry()
-        monkeypatch.setattr("pipeline.stream.worker.build_app", self._build)
-        monkeypatch.setattr("pipeline.stream.worker.time", self.clock)
-        options = WorkerOptions(
-            app=app_options(max_messages_in_hand=10),
-            http_host="127.0.0.1",
-            http_port=0,
-            shutdown_timeout_seconds=1.0,
-            stall_timeout_seconds=STALL_SECONDS,
-            leave_timeout_seconds=1.0,
-        )
-        self.worker = Worker(
-            options, registry=self.registry, metrics=StreamMetrics(self.registry), open_work=self._open, **parts
-        )
-        self.running = asyncio.create_task(self.worker.run())
-
-    def _build(self, _options: object, _work: object, **arguments: Any) -> FakeApp:
-        self.built_with = arguments
-        return self.app
-
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Work]:
-        yield self.work
-        self.effects.append("closed")
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(BOUND_SECONDS):
-            while not condition():  # noqa: ASYNC110 - a condition of others, which set no event
-                await asyncio.sleep(0.001)
-
-    async def started(self) -> None:
-        await self.until(lambda: self.app.slept and self.worker._started)
-
-    async def ends(self) -> int:
-        return await asyncio.wait_for(self.running, BOUND_SECONDS)
-
-    def metric(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"onesignal_pipeline_{name}", labels)
-
-
-def stop() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+from tests.fakes.stream import TOPIC, messages, place
+from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
 
 
 async def test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     assert bench.worker._readiness() == Health(ok=True, detail="ready")
     stop()
@@ -101,10 +24,11 @@ async def test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work(mon
     assert bench.worker._readiness() == Health(ok=False, detail="stopping")
     assert await bench.ends() == 0
     assert bench.effects[-3:] == ["drain 1", "left", "closed"]
+    assert bench.exits == []
 
 
 async def test_a_fault_ends_a_worker_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.work.fail(RuntimeError("a fault of the work"))
     assert await bench.ends() == 1
@@ -113,14 +37,12 @@ async def test_a_fault_ends_a_worker_with_1(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes: list[int] = []
-    monkeypatch.setattr("pipeline.stream.worker.os._exit", codes.append)
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.worker._on_signal(signal.SIGINT)
-    assert codes == []
+    assert bench.exits == []
     bench.worker._on_signal(signal.SIGTERM)
-    assert codes == [128 + signal.SIGTERM]
+    assert bench.exits == [128 + signal.SIGTERM]
     assert await bench.ends() == 0
 
 
@@ -128,7 +50,7 @@ async def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_an_app_that_crashed_or_stopped_by_itself_is_a_fault(
     monkeypatch: pytest.MonkeyPatch, *, crashed: bool, should_stop: bool
 ) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.app.crashed, bench.app.should_stop = crashed, should_stop
     bench.app.crash_reason = OSError("disk") if crashed else None
@@ -138,7 +60,7 @@ async def test_an_app_that_crashed_or_stopped_by_itself_is_a_fault(
 
 
 async def test_a_worker_looks_at_its_progress_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     assert bench.worker._liveness() == Health(ok=True, detail="starting")
     assert bench.worker._readiness() == Health(ok=False, detail="connecting")
     await bench.started()
@@ -153,7 +75,7 @@ async def test_a_worker_looks_at_its_progress_every_second(monkeypatch: pytest.M
     assert bench.app.batch_consumer.asked_about == [[(TOPIC, 0)]]
     bench.clock.now += STALL_SECONDS
     assert not bench.worker._liveness().ok
-    assert set(bench.app.slept) == {WATCH_SECONDS}
+    assert set(bench.app.slept) == {1.0}
     stop()
     assert await bench.ends() == 0
 
@@ -161,7 +83,7 @@ async def test_a_worker_looks_at_its_progress_every_second(monkeypatch: pytest.M
 async def test_a_partition_whose_brokers_do_not_answer_is_not_stuck_and_excuses_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     consumer = bench.app.batch_consumer
     consumer.known_partitions = 2
@@ -183,7 +105,7 @@ async def test_a_partition_whose_brokers_do_not_answer_is_not_stuck_and_excuses_
 
 
 async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
     bench.work.status.on_purpose = [(TOPIC, 0)]
@@ -210,7 +132,7 @@ async def test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     topics = SimpleNamespace(run=never, source=None, complaint="a complaint", holds={hold})
-    bench = Bench(monkeypatch, topics=topics)
+    bench = WorkerBench(monkeypatch, topics=topics)
     await bench.started()
     bench.app.batch_consumer.undone_now = {(TOPIC, partition): Undone(7, 5)}
     for _ in range(2):
@@ -223,7 +145,7 @@ async def test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions
 
 
 async def test_a_worker_is_ready_when_it_has_joined_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     bench.app.may_start.clear()
     await bench.until(lambda: bench.app.slept)
     joining = Health(ok=False, detail="joining the consumer group")
@@ -247,7 +169,7 @@ async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.
         run=never, source="source", complaint="topic `raw` has new partitions", holds={HoldReason.PARTITIONS_ADDED}
     )
     rules = SimpleNamespace(run=never, note="rules of before")
-    bench = Bench(monkeypatch, topics=topics, rules=rules)
+    bench = WorkerBench(monkeypatch, topics=topics, rules=rules)
     await bench.started()
     assert bench.built_with["source"] == "source"
     assert bench.worker._readiness() == Health(ok=False, detail="topic `raw` has new partitions")
@@ -265,13 +187,13 @@ async def test_a_fault_of_what_is_watched_ends_a_worker(part: str, monkeypatch: 
         raise WorkerError("a fault beside the work")
 
     watched = SimpleNamespace(run=fails, source=None, complaint=None, holds=set(), note=None)
-    bench = Bench(monkeypatch, **{part: watched})
+    bench = WorkerBench(monkeypatch, **{part: watched})
     assert await bench.ends() == 1
     assert str(bench.worker._fault) == "a fault beside the work"
 
 
 async def test_metrics_show_what_a_worker_has_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch)
+    bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.app.batch_consumer.ledger.deliver(place(), messages(0, 1, 2))
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(0, 5)}

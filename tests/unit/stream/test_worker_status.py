@@ -1,0 +1,106 @@
+"""What a worker serves and tells from its first step to its last."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+import structlog
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.stream.health import Undone
+from pipeline.stream.ledger import Position
+from tests.fakes.stream import TOPIC, place
+from tests.fakes.worker import WorkerBench, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
+async def answer(lines: list[Any], path: str) -> tuple[int, str]:
+    """Ask a worker at the port that its log names."""
+    port = next(line["http_port"] for line in lines if line["event"] == "worker starts")
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/{path}") as response:
+        return response.status, await response.text()
+
+
+async def test_health_and_metrics_are_served_while_a_worker_connects_works_and_settles_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch, lines: list[Any]
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    bench.may_open.clear()
+    await bench.until(lambda: lines)
+    assert await answer(lines, "healthz") == (200, '{"ok": true, "detail": "starting"}')
+    assert await answer(lines, "readyz") == (503, '{"ok": false, "detail": "connecting"}')
+    bench.may_open.set()
+    await bench.started()
+    assert await answer(lines, "readyz") == (200, '{"ok": true, "detail": "ready"}')
+    assert "\nonesignal_pipeline_ready 1.0\n" in (await answer(lines, "metrics"))[1]
+    stop()
+    assert await bench.ends() == 0
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await answer(lines, "healthz")
+
+
+async def test_a_worker_says_at_its_start_what_it_is_and_at_its_end_that_it_stops(
+    monkeypatch: pytest.MonkeyPatch, lines: list[Any]
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    program = version("onesignal-pipeline")
+    assert bench.metric("build_info", role="test", version=program, python=platform.python_version()) == 1
+    told = {name: lines[0][name] for name in ("event", "role", "version", "group", "topic")}
+    assert told == {"event": "worker starts", "role": "test", "version": program, "group": "group", "topic": TOPIC}
+    stop()
+    await bench.ends()
+    assert lines[1:] == [
+        {"event": "stopping: settling what is in hand", "signal": "SIGTERM", "log_level": "info"},
+    ]
+
+
+async def test_what_waits_is_looked_at_every_second_so_its_age_is_known_at_the_first_scrape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(0, 5)}
+    await bench.app.look()
+    bench.clock.now += 8.0
+    assert bench.metric("consumer_lag_seconds", partition="0") == 8.0
+    assert bench.metric("consumer_lag_messages", partition="0") == 5
+    stop()
+    await bench.ends()
+
+
+async def test_the_bound_of_messages_in_hand_grows_with_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    bench.app.batch_consumer.ledger.assign({place(number): Position(offset=0, committed=True) for number in range(3)})
+    assert (bench.metric("assigned_partitions"), bench.metric("messages_in_hand_limit")) == (3, 30)
+    bench.app.batch_consumer.ledger.revoke([place(number) for number in range(3)])
+    assert (bench.metric("assigned_partitions"), bench.metric("messages_in_hand_limit")) == (0, 0)
+    stop()
+    await bench.ends()
+
+
+async def test_holds_are_shown_by_reason_and_none_before_there_is_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = WorkerBench(monkeypatch)
+    bench.may_open.clear()
+    assert bench.worker._holds() == set()
+    bench.may_open.set()
+    await bench.started()
+    bench.work.status.holds = frozenset({HoldReason.BREAKER})
+    assert bench.metric("holding", reason="breaker") == 1
+    assert bench.metric("holding", reason="kafka_away") == 0
+    assert bench.metric("retrying") == 0
+    stop()
+    await bench.ends()
