@@ -42,6 +42,7 @@ class FakeConsumer:
         self.known_partitions = 1
         self.asked_about: list[list[Place]] = []
         self.away: set[Place] = set()
+        self.full = 1
 
     def stop_flow(self) -> None:
         self._effects.append("stopped the flow")
@@ -50,7 +51,7 @@ class FakeConsumer:
         return [Waiting(number, undone.messages, None) for (_, number), undone in self.undone_now.items()]
 
     def full_partitions(self) -> int:
-        return 1
+        return self.full
 
     def undone(self) -> dict[tuple[str, int], Undone]:
         return self.undone_now

@@ -81,13 +81,15 @@ async def test_what_waits_is_looked_at_every_second_so_its_age_is_known_at_the_f
     await bench.ends()
 
 
-async def test_the_bound_of_messages_in_hand_grows_with_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_partitions_are_counted_at_each_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.app.batch_consumer.ledger.assign({place(number): Position(offset=0, committed=True) for number in range(3)})
-    assert (bench.metric("assigned_partitions"), bench.metric("messages_in_hand_limit")) == (3, 30)
+    bench.app.batch_consumer.full = 2
+    assert (bench.metric("assigned_partitions"), bench.metric("full_partitions")) == (3, 2)
     bench.app.batch_consumer.ledger.revoke([place(number) for number in range(3)])
-    assert (bench.metric("assigned_partitions"), bench.metric("messages_in_hand_limit")) == (0, 0)
+    bench.app.batch_consumer.full = 0
+    assert (bench.metric("assigned_partitions"), bench.metric("full_partitions")) == (0, 0)
     stop()
     await bench.ends()
 
