@@ -23,6 +23,7 @@ from pipeline.settings.choices import Partitioning, Role
 from pipeline.stream.keying import ForeignKeysError, judge, latest
 from pipeline.stream.needs import Needs
 from pipeline.stream.processor import Processor
+from pipeline.stream.processor_counts import ProcessorCounts
 from pipeline.stream.remembering import MemoriesFirst
 from pipeline.stream.rules_reload import RulesReload
 
@@ -64,6 +65,7 @@ class ProcessorRole:
         self._metrics = ProcessorMetrics(registry)
         self._memory_metrics = MemoryMetrics(registry)
         self._rules_metrics = RulesMetrics(registry)
+        self._counts = ProcessorCounts(self._metrics, self._rules_metrics)
         self._reader = RawReader(decode_json, None, settings.raw_topic)
         self.rules = RulesReload(
             rules_source(settings),
@@ -86,7 +88,7 @@ class ProcessorRole:
         source = self._watch.source
         async with (
             processor_formats(settings) as formats,
-            open_producer(settings, connection, self._stream_metrics) as producer,
+            open_producer(settings, connection, self._stream_metrics, on_retry=self._counts.write_repeated) as producer,
             open_memories(settings, connection, producer, None if source is None else source.identity) as memories,
         ):
             self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
@@ -104,7 +106,7 @@ class ProcessorRole:
                     on_stored=self._stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,
-                rules_metrics=self._rules_metrics,
+                counts=self._counts,
                 breaker=Breaker(
                     BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
                 ),

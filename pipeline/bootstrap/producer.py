@@ -10,7 +10,7 @@ from pipeline.kafka.producer import BatchProducer
 from pipeline.settings.choices import RecordsCompression
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.metrics.stream import StreamMetrics
@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_producer(
-    settings: Settings, connection: ConnectionOptions, metrics: StreamMetrics
+    settings: Settings,
+    connection: ConnectionOptions,
+    metrics: StreamMetrics,
+    *,
+    on_retry: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[BatchProducer]:
-    """Connect a producer; it is closed in the end."""
+    """Connect a producer; it is closed in the end. `on_retry` is called when a write is repeated."""
+
+    def retried() -> None:
+        metrics.write_retried()
+        on_retry()
+
     compression = settings.records_compression
     producer = BatchProducer(
         connection,
         compression=None if compression is RecordsCompression.NONE else compression.value,
-        on_retry=metrics.write_retried,
+        on_retry=retried,
         on_limit=metrics.batches_limited,
     )
     await producer.start()

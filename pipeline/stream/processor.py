@@ -12,7 +12,6 @@ import structlog
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.line import Line
 from pipeline.stream.needs import Needs
-from pipeline.stream.processor_counts import ProcessorCounts
 from pipeline.stream.sorting import JSON_ONLY, NOTHING_REMEMBERED, sort_batch
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.kafka.producer import Entry, Handed
     from pipeline.metrics.processor import ProcessorMetrics
-    from pipeline.metrics.rules import RulesMetrics
     from pipeline.stream.memory import MemoryStore
     from pipeline.stream.needs import Place
+    from pipeline.stream.processor_counts import ProcessorCounts
     from pipeline.stream.sorting import Formats, SortedBatch
 
     _Confirmations: TypeAlias = dict[asyncio.Future[Any], tuple[Line, SortedBatch, Handed]]
@@ -82,7 +81,7 @@ class Processor:
         records: RecordStore,
         dead_letters: DeadLetterStore,
         metrics: ProcessorMetrics,
-        rules_metrics: RulesMetrics,
+        counts: ProcessorCounts,
         breaker: Breaker,
         retrying: Callable[[], bool],
         hold_reason: Callable[[], str | None] = lambda: None,
@@ -97,15 +96,15 @@ class Processor:
             policy: Returns the policy in force; called once for each batch, when its turn comes.
             records: Where records go.
             dead_letters: Where rejected messages go.
-            metrics: Counts what is settled.
-            rules_metrics: Counts decisions by rule.
+            metrics: Counts what comes in and is given back.
+            counts: Counts what is settled.
             breaker: Decides whether a batch may have so many dead letters.
             retrying: Returns whether a write to Kafka is being repeated.
             hold_reason: Returns why Kafka refuses a write until somebody acts; None when it does not.
             formats: How messages are read, and records written.
             memories: What is remembered of each partition.
             needs: What a batch needs before it is decided.
-            patience_seconds: A write that is not confirmed for so long leaves its round, and counts as repeated.
+            patience_seconds: A write that is not confirmed for so long leaves its round.
         """
         self._policy = policy
         self._formats = formats
@@ -115,7 +114,7 @@ class Processor:
         self._records = records
         self._dead_letters = dead_letters
         self._metrics = metrics
-        self._counts = ProcessorCounts(metrics, rules_metrics)
+        self._counts = counts
         self._breaker = breaker
         self._retrying = retrying
         self._store_hold_reason = hold_reason
@@ -247,13 +246,12 @@ class Processor:
 
     async def _write(self, line: Line, decided: SortedBatch, handed: Handed | None = None) -> None:
         """Write what comes of one batch; what it changes is stored first."""
-        number, began = line.place[1], asyncio.get_running_loop().time()
+        number = line.place[1]
         await self._memories.store(number, decided.changes)
         await asyncio.gather(
             self._records.store(number, decided.records, handed), self._dead_letters.store(decided.letters)
         )
-        is_late = asyncio.get_running_loop().time() - began >= self._patience_seconds
-        self._settle([(line, decided)], repeated=int(handed is not None or is_late))
+        self._settle([(line, decided)])
         self._go_on()
 
     def _decide(self, line: Line) -> SortedBatch:
@@ -269,12 +267,12 @@ class Processor:
 
     # ---- The end of a batch.
 
-    def _settle(self, finished: Sequence[tuple[Line, SortedBatch]], *, repeated: int = 0) -> None:
-        """Acknowledge batches of which everything is confirmed; `repeated` of them had to be written again."""
+    def _settle(self, finished: Sequence[tuple[Line, SortedBatch]]) -> None:
+        """Acknowledge batches of which everything is confirmed."""
         finished = [each for each in finished if not each[0].closed]
         if not finished:
             return
-        self._counts.settled([decided for _, decided in finished], repeated=repeated)
+        self._counts.settled([decided for _, decided in finished])
         for line, decided in finished:
             line.settled()
             decided.batch.acknowledge()

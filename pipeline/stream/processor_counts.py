@@ -21,6 +21,8 @@ logger = structlog.get_logger(__name__)
 
 FOREIGN_KEY_WARNING_SECONDS: Final = 60.0
 SETTLED: Final = "events settled"
+SUMMARY_FIELDS: Final = ("batches", "received", "forwarded", "dropped", "rejected", "repeated")
+"""Of settled batches: how many, and their messages, all and by outcome; and writes to Kafka that were repeated."""
 
 
 class ProcessorCounts:
@@ -30,11 +32,11 @@ class ProcessorCounts:
         """Start with nothing counted."""
         self._metrics = metrics
         self._rules_metrics = rules_metrics
-        self._summary = Summary(SETTLED)
+        self._summary = Summary(SETTLED, fields=SUMMARY_FIELDS)
         self._next_warning = 0.0
 
-    def settled(self, finished: Sequence[SortedBatch], *, repeated: int) -> None:
-        """Count settled batches, one at least; `repeated` of them were not confirmed at the first attempt."""
+    def settled(self, finished: Sequence[SortedBatch]) -> None:
+        """Count settled batches; one at least."""
         tally = sum_of([decided.tally for decided in finished])
         forwarded = tally.forwarded
         self._metrics.settled(
@@ -56,8 +58,11 @@ class ProcessorCounts:
             forwarded=sum(forwarded.values()),
             dropped=sum(tally.dropped.values()),
             rejected=sum(tally.rejected.values()),
-            repeated=repeated,
         )
+
+    def write_repeated(self) -> None:
+        """Count a write to Kafka that was not confirmed at the first attempt; called at each repetition."""
+        self._summary.count(repeated=1)
 
     def close(self) -> None:
         """Write the last summary."""

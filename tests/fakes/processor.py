@@ -18,6 +18,7 @@ from pipeline.kafka.producer import Handed
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.processor import Processor
+from pipeline.stream.processor_counts import ProcessorCounts
 from pipeline.stream.sorting import NOTHING_REMEMBERED
 from tests.builders import encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
@@ -218,12 +219,14 @@ class ProcessorBench:
         self.store_hold_reason: str | None = None
         self.mishaps: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, mishap: self.mishaps.append(mishap))
+        metrics = ProcessorMetrics(self.registry)
+        self.counts = ProcessorCounts(metrics, RulesMetrics(self.registry))
         self.processor = Processor(
             policy=self._policy,
             records=self.stores,
             dead_letters=self.stores.letters,
-            metrics=ProcessorMetrics(self.registry),
-            rules_metrics=RulesMetrics(self.registry),
+            metrics=metrics,
+            counts=self.counts,
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
             retrying=lambda: self.is_retrying,
             hold_reason=lambda: self.store_hold_reason,

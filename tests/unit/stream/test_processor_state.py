@@ -11,7 +11,7 @@ import structlog
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.needs import Needs, PrerequisiteAwayError
 from pipeline.stream.processor import ASK_AGAIN_SECONDS
-from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Needed, ProcessorBench, as_far_as_it_goes, processing
+from tests.fakes.processor import WANTED, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
 from tests.fakes.virtual_time import run_virtual
 
@@ -199,28 +199,17 @@ def test_a_summary_counts_batches_messages_by_outcome_and_what_was_written_again
     ]
 
 
-async def test_a_batch_whose_hand_over_failed_counts_as_repeated() -> None:
-    with structlog.testing.capture_logs() as lines:
-        async with processing() as bench:
-            bench.stores.fail_once = OSError("the broker went away")
-            bench.accept_round({"first": 0, "other": 1})
-            await bench.settled()
-    assert sum(each["batches"] for each in summaries(lines)) == 2
-    assert sum(each["repeated"] for each in summaries(lines)) == 1
-
-
-@pytest.mark.parametrize(("seconds", "repeated"), [(PATIENCE_SECONDS - 1, 0), (PATIENCE_SECONDS, 1), (99.0, 1)])
-@pytest.mark.parametrize("bad", [0, 1])
-def test_a_batch_that_is_not_confirmed_for_long_counts_as_repeated(bad: int, seconds: float, repeated: int) -> None:
+def test_writes_that_are_repeated_are_in_the_summary_while_nothing_is_settled() -> None:
     async def story() -> None:
         async with processing() as bench:
             bench.stores.may_confirm.clear()
-            await asyncio.sleep(100)  # time that has passed before does not count
-            bench.accept("slow", bad=bad)
-            await asyncio.sleep(seconds)
-            bench.stores.may_confirm.set()
-            await bench.settled()
+            bench.accept("waits")
+            for _ in range(3):
+                bench.counts.write_repeated()
+            await asyncio.sleep(1.0)
+            assert summaries(lines) == [
+                {"batches": 0, "received": 0, "forwarded": 0, "dropped": 0, "rejected": 0, "repeated": 3}
+            ]
 
     with structlog.testing.capture_logs() as lines:
         run_virtual(story())
-    assert [each["repeated"] for each in summaries(lines)] == [repeated]

@@ -13,6 +13,7 @@ from pipeline.core.rules_file import parse_rules
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.stream.processor import Processor
+from pipeline.stream.processor_counts import ProcessorCounts
 from pipeline.stream.sorting import NOTHING_REMEMBERED, SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage, UnsettledBatch
@@ -100,12 +101,13 @@ class Letters:
 
 async def test_the_processor_hands_both_to_the_metrics() -> None:
     registry = CollectorRegistry()
+    metrics = ProcessorMetrics(registry)
     processor = Processor(
         policy=lambda: NO_SENDS,
         records=Stores(),
         dead_letters=Letters(),
-        metrics=ProcessorMetrics(registry),
-        rules_metrics=RulesMetrics(registry),
+        metrics=metrics,
+        counts=ProcessorCounts(metrics, RulesMetrics(registry)),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=100)),
         retrying=lambda: False,
         memories=NOTHING_REMEMBERED,
