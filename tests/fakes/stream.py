@@ -78,6 +78,7 @@ class FakeWork:
 
     def __init__(self, *, settles_at_once: bool = False) -> None:
         self.settles_at_once = settles_at_once
+        self.patience_seconds = 20.0
         self.batches: list[MessageBatch] = []
         self.rounds: list[tuple[int, float]] = []
         self.partitions: list[int] = []
@@ -141,13 +142,13 @@ class FakeWork:
     def values(self) -> list[bytes | None]:
         return [message.value for batch in self.batches for message in batch.messages]
 
-    async def until(self, count: int, *, within_seconds: float = 20) -> None:
+    async def until(self, count: int, *, within_seconds: float | None = None) -> None:
         """Wait until this many messages have come.
 
         Raises:
             TimeoutError: they have not.
         """
-        async with asyncio.timeout(within_seconds):
+        async with asyncio.timeout(within_seconds or self.patience_seconds):
             while sum(len(batch.messages) for batch in self.batches) < count:
                 self._news.clear()
                 await self._news.wait()
@@ -164,6 +165,7 @@ class ScriptedThread:
     ends: dict[TopicPartition, int | None] = field(default_factory=dict)
     epoch: int = 0
     asked: list[set[TopicPartition]] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
     stored: list[dict[TopicPartition, int]] = field(default_factory=list)
     refusals: deque[bool | Exception] = field(default_factory=deque)
     may_store: asyncio.Event = field(default_factory=asyncio.Event)
@@ -183,8 +185,8 @@ class ScriptedThread:
         self.may_reposition.set()
 
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
-        del timeout_seconds
         self.asked.append(set(partitions))
+        self.timeouts.append(timeout_seconds)
         self._asking.set()
         answer = await self._answers.get()
         if isinstance(answer, BaseException):
@@ -293,6 +295,7 @@ class TransportBench:
         source: KnownSource | None = None,
     ) -> None:
         self.work = FakeWork()
+        self.work.patience_seconds = BOUND_SECONDS
         self.commits = 0
         options = app_options(
             revoke_timeout_seconds=revoke_timeout_seconds,

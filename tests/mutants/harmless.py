@@ -31,6 +31,9 @@ SAME_AGAIN: Final = "sets what is there already"
 NO_NEGATIVE_OFFSET: Final = "no offset is negative"
 FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a flight departs"
 LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
+NOT_READ: Final = "Faust's classes want it, and nobody reads it"
+SHORTCUT: Final = "a shortcut: a batch that is full is noticed as well where it is filled"
+NO_SLEEP: Final = "a sleep of no time, or less, is one step of the event loop"
 FIRST_GENERATION: Final = "the first generation of a group is 1"
 AT_THE_DEADLINE: Final = "what is due at the deadline itself cannot settle before it"
 ENDED: Final = "when a run has ended, nothing is waited for"
@@ -66,6 +69,54 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed="place: entry.settled_to if entry.stored_to == NEVER_STORED else entry.stored_to",
             added="place: entry.settled_to if entry.stored_to <= NEVER_STORED else entry.stored_to",
             reason=NO_NEGATIVE_OFFSET,
+        ),
+    ),
+    "transport": (
+        Harmless(removed="IDLE_POLL_SECONDS = 1.0", added="IDLE_POLL_SECONDS = 2.0", reason=TUNING),
+        Harmless(removed="self._revocations = 0", reason="counted from anywhere"),
+        Harmless(
+            removed="self._revocations += 1", added="self._revocations += 2", reason="only that it changes counts"
+        ),
+        Harmless(
+            removed="if self._revocations != revocations:",
+            added="if self._revocations > revocations:",
+            reason="it only grows",
+        ),
+        Harmless(
+            removed="timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS",
+            added="timeout = IDLE_POLL_SECONDS if len(open_) >= len(live) else CROWDED_POLL_SECONDS",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="await asyncio.sleep(0)",
+            reason="without it a delivery is waited for in the other branch, which costs more",
+        ),
+        Harmless(removed="timestamp_type=0,", reason=NOT_READ),
+        Harmless(removed="serialized_key_size=0,", reason=NOT_READ),
+        Harmless(removed="serialized_value_size=0,", reason=NOT_READ),
+        Harmless(removed="next_at = 0.0", reason="any time in the past means now"),
+        Harmless(removed="if wait > 0:", added="if wait != 0:", reason=NO_SLEEP),
+        Harmless(removed="if wait > 0:", added="if wait >= 0:", reason=NO_SLEEP),
+        Harmless(removed="if wait > 0:", added="if wait > -1:", reason=NO_SLEEP),
+        Harmless(removed="del topics, start_new_transaction", reason=NOT_READ),
+        Harmless(
+            removed='logger.info("partitions assigned", '
+            "partitions=sorted(number for _, number in positions.by_partition))",
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed='logger.warning("gave partitions up without a last commit", partitions=len(places))', reason=LOGGED
+        ),
+        Harmless(
+            removed="away = [place for place, answered in zip(asked, answers, strict=True) if not answered]",
+            added="away = [place for place, answered in zip(asked, answers, strict=False) if not answered]",
+            reason="one answer is gathered for each",
+        ),
+        Harmless(removed="if away:", reason=LOGGED),
+        Harmless(
+            removed='logger.warning("Kafka does not answer for partitions that wait", '
+            "partitions=[number for _, number in away])",
+            reason=LOGGED,
         ),
     ),
     "fetching": (
@@ -272,6 +323,85 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             added="if self._app is None and self._work is None:",
             reason="both are set in one step",
         ),
+    ),
+    "producer": (
+        Harmless(removed="BATCH_BYTES = 512 * 1024", reason=TUNING),
+        Harmless(removed="BATCH_HEADER_BYTES = 61", reason="the estimate is a dozen bytes too high for each message"),
+        Harmless(removed="STOP_SECONDS = 5.0", reason=TUNING),
+        Harmless(removed="ABANDON_SECONDS = 0.1", reason="one cancellation more is none too many"),
+        Harmless(
+            removed="class Entry(msgspec.Struct, frozen=True, gc=False):",
+            reason="nobody changes one, and the garbage collector only costs more",
+        ),
+        Harmless(removed="request_timeout_seconds: float = 30.0,", reason=TUNING),
+        Harmless(removed="retry_seconds: float = 1.0,", added="retry_seconds: float = 2.0,", reason=TUNING),
+        Harmless(removed="refused_retry_seconds: float = 10.0,", reason=TUNING),
+        Harmless(
+            removed='is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES',
+            added='is_too_large = sum([len(entry.value or b"") for entry in entries]) == BATCH_BYTES',
+            reason=SHORTCUT,
+        ),
+        Harmless(
+            removed='is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES',
+            added='is_too_large = sum([len(entry.value or b"") for entry in entries]) >= BATCH_BYTES',
+            reason=SHORTCUT,
+        ),
+        Harmless(
+            removed='is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES',
+            added='is_too_large = sum([len(entry.value and b"") for entry in entries]) > BATCH_BYTES',
+            reason=SHORTCUT,
+        ),
+        Harmless(
+            removed="if is_too_large or self._batch_end(topic, entries, 0) < len(entries):",
+            added="if is_too_large or self._batch_end(topic, entries, 0) != len(entries):",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="if is_too_large or self._batch_end(topic, entries, 0) < len(entries):",
+            added="if is_too_large or self._batch_end(topic, entries, -1) < len(entries):",
+            reason="less is handed over, and `write` writes the rest",
+        ),
+        Harmless(
+            removed="if _fill(batch, entries, 0, len(entries)) < len(entries):",
+            added="if _fill(batch, entries, 0, len(entries)) != len(entries):",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="while written < len(entries):",
+            added="while written != len(entries):",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="if end - written == 1:",
+            added="if end - written <= 1:",
+            reason="a batch has one message at least",
+        ),
+        Harmless(
+            removed='logger.warning( "write not confirmed, trying again", topic=topic, partition=partition, '
+            "error=_name(error) )",
+            reason=LOGGED,
+        ),
+        Harmless(
+            removed="if used_bytes > limit_bytes and index > start:",
+            added="if used_bytes >= limit_bytes and index > start:",
+            reason="the estimate is too high anyhow",
+        ),
+        Harmless(
+            removed="if limit_bytes >= BATCH_BYTES:",
+            added="if limit_bytes == BATCH_BYTES:",
+            reason=NEVER_BEYOND,
+        ),
+        Harmless(
+            removed="if limit_bytes >= BATCH_BYTES:",
+            added="if limit_bytes > BATCH_BYTES:",
+            reason="costs estimates, and no batch is larger",
+        ),
+        Harmless(
+            removed='logger.warning("write not confirmed yet, it is repeated", topic=topic, partition=partition)',
+            reason=LOGGED,
+        ),
+        Harmless(removed='logger.warning("no broker to write to, trying again", error=_name(error))', reason=LOGGED),
+        Harmless(removed='logger.warning("a producer did not close cleanly", error=_name(error))', reason=LOGGED),
     ),
     "groups": (
         Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),

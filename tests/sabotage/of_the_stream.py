@@ -193,6 +193,13 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="what was fetched before everything was given up is delivered",
+        file="stream/transport.py",
+        old="        self._live_epoch = None\n        self._revocations += 1\n",
+        new="        self._revocations += 1\n",
+        tests=("unit/stream/test_transport.py::test_records_fetched_before_everything_was_given_up_are_thrown_away",),
+    ),
+    Sabotage(
         name="a round is committed batch by batch",
         file="stream/transport.py",
         old="wait = COMMIT_SPACING_SECONDS if self.ledger.messages_in_hand() else next_at - now",

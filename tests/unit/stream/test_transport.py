@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import subprocess
 import sys
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError, IllegalStateError
+from faust.transport.drivers.aiokafka import Consumer
 
 from pipeline.kafka.groups import KnownSource
 from pipeline.settings.sections import LAST_COMMIT_SECONDS
-from pipeline.stream.errors import OffsetsVanishedError
+from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
+from pipeline.stream.health import Undone
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition
-from pipeline.stream.transport import Round, check_environment
+from pipeline.stream.transport import BatchConsumer, Round, check_environment
 from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, place
 
 if TYPE_CHECKING:
@@ -91,8 +94,22 @@ async def test_a_partition_with_enough_in_hand_is_not_fetched_while_the_others_a
     await end(draining)
 
 
-async def test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either(bench: TransportBench) -> None:
-    bench.consumer.options = replace(bench.options, max_bytes_in_hand=2 * len(b"{}"))
+async def test_a_fetch_ends_soon_while_a_partition_waits_for_room(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    draining = bench.drain()
+    bench.thread.answer({place(0): messages(0, 1, 2, 3), place(1): messages(0, partition=1)})
+    await bench.thread.until_asked(2)
+    patient, short = bench.thread.timeouts
+    assert patient >= 0.5
+    assert 0 < short <= 0.1
+    await end(draining)
+
+
+@pytest.mark.parametrize("max_bytes_in_hand", [3, 4])
+async def test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either(
+    bench: TransportBench, max_bytes_in_hand: int
+) -> None:
+    bench.consumer.options = replace(bench.options, max_bytes_in_hand=max_bytes_in_hand)
     await bench.join({place(0): START, place(1): START})
     draining = bench.drain()
     bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, partition=1)})
@@ -144,6 +161,29 @@ async def test_records_fetched_before_a_repositioning_are_thrown_away(bench: Tra
     await end(draining)
 
 
+async def test_records_of_a_positioning_that_is_not_known_are_thrown_away(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0, 1, 2)}, epoch=bench.thread.epoch + 1)
+    bench.thread.answer({place(): messages(0, 1)})
+    await bench.work.until(2)
+    assert bench.work.offsets() == [0, 1]
+    await end(draining)
+
+
+async def test_records_fetched_before_everything_was_given_up_are_thrown_away(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    await bench.thread.until_asked()
+    await bench.revoke([place()])
+    bench.thread.answer({place(): messages(0)})
+    bench.resume()  # with nothing assigned any more
+    await asyncio.wait({draining}, timeout=0.05)
+    assert not draining.done()
+    assert bench.work.batches == []
+    await end(draining)
+
+
 async def test_records_fetched_after_the_seek_and_before_it_is_told_are_not_lost(bench: TransportBench) -> None:
     await bench.join({place(): START})
     draining = bench.drain()
@@ -187,6 +227,70 @@ async def test_a_rebalance_in_the_middle_of_a_delivery_gives_the_rest_of_the_fet
     await bench.work.until(4)
     assert (bench.work.offsets(0), bench.work.offsets(1)) == ([0, 1], [0, 1])
     await end(draining)
+
+
+async def test_a_fault_of_the_work_ends_the_fetcher_with_it(bench: TransportBench) -> None:
+    bench.work.accept_error = RuntimeError("a fault of the work")
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.thread.answer({place(): messages(0)})
+    with pytest.raises(RuntimeError, match="a fault of the work"):
+        await asyncio.wait_for(draining, BOUND_SECONDS)
+
+
+async def test_a_fault_of_a_delivery_that_took_time_ends_the_fetcher_too(bench: TransportBench) -> None:
+    bench.work.accept_error = RuntimeError("a fault of the work")
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.may_deliver.clear()
+    bench.thread.answer({place(): messages(0)})
+    await bench.delivering.wait()
+    await asyncio.sleep(0)
+    bench.may_deliver.set()
+    with pytest.raises(RuntimeError, match="a fault of the work"):
+        await asyncio.wait_for(draining, BOUND_SECONDS)
+
+
+async def test_nothing_more_is_fetched_while_a_delivery_takes_time(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.may_deliver.clear()
+    bench.thread.answer({place(): messages(0)})
+    bench.thread.answer({place(): messages(1)})
+    await bench.delivering.wait()
+    await asyncio.wait({draining}, timeout=0.05)
+    assert len(bench.thread.asked) == 1
+    bench.may_deliver.set()
+    await bench.work.until(2)
+    assert bench.work.offsets() == [0, 1]
+    await end(draining)
+
+
+async def test_a_delivery_in_which_its_partitions_are_given_up_is_no_fault(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    draining = bench.drain()
+    bench.may_deliver.clear()
+    bench.thread.answer({place(): messages(0)})
+    await bench.delivering.wait()
+    await bench.revoke([place()])
+    await asyncio.wait({draining}, timeout=0.05)
+    assert not draining.done()
+    await end(draining)
+
+
+async def test_a_revocation_stops_what_flows_and_empties_the_queues_of_the_agents(bench: TransportBench) -> None:
+    await bench.join({place(): START})
+    queue = bench.app.FlowControlQueue(maxsize=5, clear_on_resume=True)
+    await queue.put("an event that no agent has taken")
+    await bench.revoke([place()])
+    assert not bench.consumer.flow_active
+    assert not bench.app.flow_control.is_active()
+    assert queue.empty()
+
+
+async def test_the_work_knows_its_partitions_before_their_first_batch(bench: TransportBench) -> None:
+    await bench.join({place(4): START, place(2): Position(offset=0, committed=False)})
+    assert bench.work.partitions == [2, 4]
 
 
 async def test_an_acknowledgement_after_revocation_and_reassignment_commits_nothing(bench: TransportBench) -> None:
@@ -325,8 +429,10 @@ async def test_a_refused_commit_is_not_counted_and_is_made_again(bench: Transpor
     await bench.join({place(): START})
     bench.consumer.ledger.deliver(place(), messages(0)).acknowledge()
     bench.thread.refusals.append(False)
+    failures: list[str] = []
+    bench.consumer.options = replace(bench.options, on_commit_failed=lambda: failures.append("failed"))
     assert not await bench.consumer.commit()
-    assert bench.commits == 0
+    assert (bench.commits, failures) == (0, ["failed"])
     assert await bench.consumer.commit()
     assert bench.thread.stored == [{place(): 1}]
 
@@ -351,6 +457,11 @@ async def test_what_is_settled_is_committed_without_anybody_asking(bench: Transp
         await bench.thread.until_stored(offset + 1)
     assert bench.thread.stored == [{place(): 1}, {place(): 2}]
     await end(committing)
+
+
+def test_a_commit_can_be_called_as_faust_calls_its_own() -> None:
+    ours, theirs = (inspect.signature(each.commit).parameters.values() for each in (BatchConsumer, Consumer))
+    assert [(each.name, each.default) for each in ours] == [(each.name, each.default) for each in theirs]
 
 
 async def test_a_commit_of_nothing_asks_nobody(bench: TransportBench) -> None:
@@ -428,8 +539,8 @@ async def test_lag_counts_what_is_not_committed_over_the_assigned_partitions(ben
 
 async def test_lag_leaves_out_partitions_whose_end_is_unknown_or_that_are_gone(bench: TransportBench) -> None:
     await bench.join({place(0): START, place(1): START, place(2): START})
-    bench.thread.ends = {place(0): None, place(1): 3, place(2): 9}
-    del bench.thread.positions[place(2)]
+    bench.thread.ends = {place(0): 9, place(1): None, place(2): 3}
+    del bench.thread.positions[place(0)]
     assert bench.consumer.lag() == 3
 
 
@@ -440,12 +551,20 @@ async def test_what_waits_is_told_with_the_time_of_the_oldest_message_in_hand(be
     assert bench.consumer.waiting() == [Waiting(0, 10, messages(0)[0].timestamp), Waiting(1, 6, None)]
 
 
+async def test_what_is_undone_is_told_by_partition_with_what_waits_there(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): Position(offset=5, committed=True), place(2): START})
+    bench.thread.ends = {place(0): 10, place(1): 3}
+    del bench.thread.positions[place(2)]
+    assert bench.consumer.undone() == {place(0): Undone(0, 10), place(1): Undone(5, 0), place(2): Undone(0, 0)}
+
+
 async def test_a_round_tells_faust_the_partition_and_last_offset_of_its_first_batch(bench: TransportBench) -> None:
     await bench.join({place(3): START, place(4): START})
     batches = [bench.consumer.ledger.deliver(place(each), messages(4, 8, partition=each)) for each in (3, 4)]
     fetched = Round(batches, 0.25)
     message = bench.consumer._message(fetched)
     assert (TopicPartition(*message.tp), message.offset, message.value) == (place(3), 8, fetched)
+    assert (message.topic, message.partition, message.timestamp) == (*place(3), 1_700_000_000.0)
 
 
 async def test_what_one_fetch_brought_is_one_event_with_a_batch_of_each_partition(bench: TransportBench) -> None:
@@ -457,8 +576,14 @@ async def test_what_one_fetch_brought_is_one_event_with_a_batch_of_each_partitio
     await end(draining)
 
 
-def test_the_compiled_modules_of_faust_are_required() -> None:
+def test_without_the_compiled_modules_of_faust_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     check_environment()
+    monkeypatch.setattr("faust.streams._CStreamIterator", None)
+    with pytest.raises(WrongEnvironmentError, match="compiled modules"):
+        check_environment()
+
+
+def test_the_compiled_modules_of_faust_can_be_missing() -> None:
     program = (
         "from pipeline.stream.errors import WrongEnvironmentError\n"
         "from pipeline.stream.transport import check_environment\n"
@@ -478,12 +603,13 @@ def test_the_compiled_modules_of_faust_are_required() -> None:
 
 async def test_partitions_that_were_added_are_left_alone_and_their_start_is_committed() -> None:
     bench = TransportBench(source=KnownSource(partitions=1, begun=frozenset({0})))
-    await bench.join({place(0): START, place(1): Position(offset=0, committed=False)})
+    added = Position(offset=0, committed=False)
+    await bench.join({place(0): START, place(1): added, place(2): added})
     draining = bench.drain()
     await bench.thread.until_asked()
     assert bench.thread.asked == [{place(0)}]
     assert await bench.consumer.commit()
-    assert bench.thread.stored == [{place(1): 0}]
+    assert bench.thread.stored == [{place(1): 0, place(2): 0}]
     await end(draining)
 
 
