@@ -151,7 +151,8 @@ class BatchProducer:
         producer = self._live()
         if not _takes_at_once(producer, topic, partition):
             return None
-        is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES  # costs less than half a batch
+        # It costs less than to fill half a batch.
+        is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES
         if is_too_large or self._batch_end(topic, entries, 0) < len(entries):
             return None
         batch = producer.create_batch()

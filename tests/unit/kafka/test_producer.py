@@ -377,6 +377,8 @@ async def test_what_is_handed_over_keeps_to_the_size_that_was_learnt(
     handed = await producer.hand_over(TOPIC, 0, entries(*first))
     await producer.write(TOPIC, 0, entries(*first), handed=handed)
     assert (broker.refused, len(broker.connections)) == ([150], 2)
+    _, limit_bytes = producer.limits[-1]
+    assert await producer.hand_over(TOPIC, 0, entries(b"x" * (limit_bytes - 1_000), b"y" * 2_000)) is None
     handed = await producer.hand_over(TOPIC, 0, entries(*second))
     assert handed is not None
     await producer.write(TOPIC, 0, entries(*second), handed=handed)
@@ -412,6 +414,45 @@ async def test_a_message_that_is_refused_alone_teaches_nothing(broker: FakeBroke
     await asyncio.wait_for(writing, BOUND_SECONDS)
     await producer.write(TOPIC, 0, entries(*kilobytes(300)))
     assert broker.sends[-1][1] == 300
+
+
+async def test_a_message_that_is_refused_alone_behind_others_teaches_nothing_either(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    broker.largest_batch = 300_000
+    values = [b"x" * 260_000, b"y" * 400_000]
+    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(*values)))
+    async with asyncio.timeout(BOUND_SECONDS):
+        while len(broker.refused) < 2:
+            await asyncio.wait({writing}, timeout=0.01)
+    assert producer.limits == [(TOPIC, BATCH_BYTES)]
+    broker.largest_batch = 10**6
+    await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert broker.stored[0] == values
+
+
+async def test_each_message_that_is_refused_alone_is_said_once(broker: FakeBroker, producer: ProducerOnFakes) -> None:
+    async def until_refused(more: int) -> None:
+        refused = len(broker.refused) + more
+        async with asyncio.timeout(BOUND_SECONDS):
+            while len(broker.refused) < refused:
+                await asyncio.wait({writing}, timeout=0.01)
+
+    broker.largest_value = 100
+    with capture_logs() as logs:
+        writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200, b"y" * 2_000)))
+        await until_refused(4)
+        broker.largest_value = 1_000
+        await until_refused(4)
+        broker.largest_value = 10_000
+        await asyncio.wait_for(writing, BOUND_SECONDS)
+    assert len([line for line in logs if line["log_level"] == "error"]) == 2
+
+
+def test_without_settings_tries_keep_a_pause() -> None:
+    producer = BatchProducer({})
+    assert producer._retry_seconds >= 0.5
+    assert producer._refused_retry_seconds >= 0.5
 
 
 async def test_a_message_that_is_too_large_takes_its_neighbours_limit_no_lower_than_half_of_what_the_topic_takes(
@@ -472,6 +513,8 @@ async def test_a_stop_waits_for_what_is_unconfirmed_no_longer_than_its_bound(
     await asyncio.wait_for(producer.stop(), BOUND_SECONDS)
     assert broker.forced == 1
     assert broker.connections[0].sender_task.cancelled()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_stop_before_the_start_is_no_error(broker: FakeBroker) -> None:
