@@ -98,6 +98,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(removed="if wait > 0:", added="if wait != 0:", reason=NO_SLEEP),
         Harmless(removed="if wait > 0:", added="if wait >= 0:", reason=NO_SLEEP),
         Harmless(removed="if wait > 0:", added="if wait > -1:", reason=NO_SLEEP),
+        Harmless(removed="del message", reason=NOT_READ),
         Harmless(removed="del topics, start_new_transaction", reason=NOT_READ),
         Harmless(
             removed='logger.info("partitions assigned", '
