@@ -388,6 +388,11 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="the estimate is too high anyhow",
         ),
         Harmless(
+            removed="if used_bytes > limit_bytes and index > start:",
+            added="if used_bytes > limit_bytes and index != start:",
+            reason="no index is before the start",
+        ),
+        Harmless(
             removed="if limit_bytes >= BATCH_BYTES:",
             added="if limit_bytes == BATCH_BYTES:",
             reason=NEVER_BEYOND,

@@ -386,6 +386,8 @@ async def test_what_is_handed_over_keeps_to_the_size_that_was_learnt(
     await producer.write(TOPIC, 0, entries(*third))
     assert (broker.refused, len(broker.connections)) == ([150], 2)
     assert broker.stored[0] == [*first, *second, *third]
+    fullest = max(count for _, count in broker.sends[-4:])
+    assert fullest * len(third[0]) > 0.93 * limit_bytes, "it is used, or nearly"
 
 
 async def test_batches_that_are_refused_side_by_side_are_one_lesson(
