@@ -133,10 +133,8 @@ class BatchProducer:
         """What a broker refuses until somebody changes it, as one sentence; None when there is nothing."""
         return next(iter(self._refused.values()), None)
 
-    def repeats(self, topic: str, partition: int | None = None) -> bool:
-        """Return whether a write to a partition is being repeated, or to any partition of a topic."""
-        if partition is None:
-            return any(place[0] == topic for place in self._repeating)
+    def repeats(self, topic: str, partition: int) -> bool:
+        """Return whether a write to a partition is being repeated."""
         return (topic, partition) in self._repeating
 
     async def hand_over(self, topic: str, partition: int, entries: Sequence[Entry]) -> Handed | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.kafka.partitioner import partition_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from pipeline.kafka.producer import BatchProducer, Entry, Handed
 
@@ -37,17 +37,23 @@ class SharedWrites:
         try:
             await asyncio.shield(group.task)
         except asyncio.CancelledError:
-            await group.leave(entries)
+            await self._leave(group, entries)
             raise
 
     async def _write_group(self, group: _Group) -> None:
-        try:
-            async with self._turn:
-                self._gathering = None
-                await self._write([entry for run in group.runs for entry in run])
-        finally:
+        async with self._turn:
+            self._gathering = None
+            await self._write([entry for run in group.runs for entry in run])
+
+    async def _leave(self, group: _Group, entries: Sequence[Entry]) -> None:
+        """Go on without one that was cancelled; return when its entries are written no more, if nobody else waits."""
+        group.waiting -= 1
+        group.runs = [run for run in group.runs if run is not entries]
+        if not group.waiting:
             if self._gathering is group:
                 self._gathering = None
+            group.task.cancel()
+            await asyncio.wait({group.task})
 
 
 class _Group:
@@ -58,14 +64,6 @@ class _Group:
     def __init__(self) -> None:
         self.runs: list[Sequence[Entry]] = []
         self.waiting = 0
-
-    async def leave(self, entries: Sequence[Entry]) -> None:
-        """Called when one that waits has been cancelled; returns when its entries are written no more."""
-        self.waiting -= 1
-        self.runs = [run for run in self.runs if run is not entries]
-        if not self.waiting:
-            self.task.cancel()
-            await asyncio.wait({self.task})
 
 
 class SamePartition:
@@ -100,19 +98,24 @@ class Repartition:
         self._producer = producer
         self._topic = topic
         self._writes = [SharedWrites(partial(producer.write, topic, partition)) for partition in range(partitions)]
+        self._under_way: dict[int, Collection[int]] = {}
 
     async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> None:
         """Hand nothing over: other source partitions write to the same ones."""
 
     def repeats(self, source_partition: int) -> bool:
-        """Return whether the storing of any records is being repeated."""
-        del source_partition
-        return self._producer.repeats(self._topic)
+        """Return whether the storing of a source partition's records is being repeated."""
+        partitions = self._under_way.get(source_partition, ())
+        return any(self._producer.repeats(self._topic, partition) for partition in partitions)
 
     async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
         """Store records, in order within each partition; returning means every one of them is confirmed."""
-        del source_partition, handed
+        del handed
         runs: dict[int, list[Entry]] = {}
         for record in records:
             runs.setdefault(partition_for(record.key or b"", len(self._writes)), []).append(record)
-        await asyncio.gather(*(self._writes[partition].write(run) for partition, run in runs.items()))
+        self._under_way[source_partition] = runs.keys()
+        try:
+            await asyncio.gather(*(self._writes[partition].write(run) for partition, run in runs.items()))
+        finally:
+            del self._under_way[source_partition]

@@ -189,6 +189,11 @@ _NOT_ABOVE: Final = (
         "stall_timeout_seconds",
         "records that wait for their batch would look like a stall, so lower the former or raise the latter",
     ),
+    (
+        "segment_request_timeout_seconds",
+        "stall_timeout_seconds",
+        "a request that waits for its answer would look like a stall, so lower the former or raise the latter",
+    ),
 )
 _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _kafka_credentials,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
+_CATALOGUE_PARTITION: Final = 0
 READERS: Final = 4
 """Partitions that are read back side by side."""
 SKETCH_SECONDS: Final = 30.0
@@ -126,7 +127,7 @@ class Memories:
             learnt = [found for change in changes if change.learnt if (found := entry_of(change.learnt)) is not None]
             if learnt:
                 entries = [Entry(key, value, None, []) for key, value in learnt]
-                runs.append(self._producer.write(self._catalogue.topic, 0, entries))
+                runs.append(self._producer.write(self._catalogue.topic, _CATALOGUE_PARTITION, entries))
         await asyncio.gather(*runs)
         self._partitions[partition].stored(changes)
 
@@ -134,7 +135,7 @@ class Memories:
         """Return whether the storing of a partition's changes is being repeated."""
         tracked, catalogue = self._tracked, self._catalogue
         return (tracked is not None and self._producer.repeats(tracked.topic, partition)) or (
-            catalogue is not None and self._producer.repeats(catalogue.topic)
+            catalogue is not None and self._producer.repeats(catalogue.topic, _CATALOGUE_PARTITION)
         )
 
     def tracked_users(self) -> int:

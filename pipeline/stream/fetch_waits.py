@@ -83,6 +83,7 @@ class FetchWaits:
         self._brokers.clear()
         self._brought.clear()
         self._collecting.clear()
+        self._until, self._waited, self._hurried = 0.0, 0.0, False
 
     @property
     def _share(self) -> float:

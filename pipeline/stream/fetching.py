@@ -78,6 +78,8 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
     _waits: FetchWaits
     _answered: asyncio.Event
     epoch: int = 0
+    commits_wait: bool = False
+    """Whether the coordinator did not take the last commit, though it was sent in the right generation."""
     _generation: int = -1
     _storing: asyncio.Future[None] | None = None
     logger = logging.getLogger("faust")
@@ -274,6 +276,16 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)
 
+    async def ends(self, timeout_seconds: float) -> Mapping[TopicPartition, int]:
+        """Ask for the ends of the assigned partitions, whether fetching goes on or not; of none without an answer."""
+        consumer = self._ensure_consumer()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                found = await consumer.end_offsets(list(consumer.assignment()))
+        except (TimeoutError, KafkaError):
+            return {}
+        return {TopicPartition(*place): end for place, end in found.items()}
+
     async def kafka_answers(self, place: TopicPartition, timeout_seconds: float) -> bool:
         """Return whether the partition's leader and the group's coordinator answer in time; each can be away alone."""
         consumer, asked = self._ensure_consumer(), aiokafka.TopicPartition(*place)
@@ -304,12 +316,15 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
             return False
         except (CommitFailedError, IllegalStateError, TimeoutError) as error:
             logger.warning("commit not stored, the messages stay in hand of the group", error=type(error).__name__)
+            self.commits_wait = isinstance(error, TimeoutError)
             return False
         except KafkaError as error:
             if not error.retriable:
                 raise
             logger.warning("commit not stored, trying again", error=type(error).__name__)
+            self.commits_wait = True
             return False
+        self.commits_wait = False
         return True
 
     async def _bounded(self, storing: Coroutine[Any, Any, None]) -> None:

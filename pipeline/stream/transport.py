@@ -57,6 +57,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         self.options: TransportOptions = self.transport.options
         self.ledger = Ledger(on_settled=self._on_settled)
         self._live_epoch: int | None = None
+        self._ends: Mapping[TopicPartition, int] = {}
         self._revocations = 0
         self._settled = asyncio.Event()
         self._commit_lock = asyncio.Lock()
@@ -252,7 +253,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             except (AssertionError, IllegalStateError):  # given up meanwhile
                 continue
             oldest = self.ledger.oldest_in_hand(place)
-            messages = max(0, end - offset) if end else 0
+            messages = max(0, max(end or 0, self._ends.get(place, 0)) - offset)
             found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
         return found
 
@@ -266,6 +267,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
         return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
 
+    async def look_at_ends(self, timeout_seconds: float) -> None:
+        """Ask where the assigned partitions end: what fetches tell of it stays as it is when they come no more."""
+        self._ends = await self._thread.ends(timeout_seconds)
+
+    def uncommitted(self) -> Collection[tuple[str, int]]:
+        """Return the partitions of which something is settled and waits for a coordinator that takes no commit."""
+        return self.ledger.committable().offsets.keys() if self._thread.commits_wait else ()
+
     async def without_answer(
         self, places: Collection[tuple[str, int]], timeout_seconds: float
     ) -> Collection[tuple[str, int]]:
@@ -276,7 +285,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         )
         away = [place for place, answered in zip(asked, answers, strict=True) if not answered]
         if away:
-            logger.warning("Kafka does not answer for partitions that wait", partitions=[number for _, number in away])
+            numbers = [number for _, number in away]
+            logger.warning("Kafka does not answer, or refuses to, for partitions that wait", partitions=numbers)
         return away
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
@@ -45,6 +45,10 @@ logger = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 1.0
 BROKER_ANSWER_SECONDS = 5.0
+ASK_SECONDS = 60.0
+"""Kafka is asked about a partition that has not got on for so long, or for half the stall timeout."""
+ENDS_SECONDS = 30.0
+"""How often the ends of partitions are asked for, in case fetches tell of them no more."""
 LEAVE_SECONDS = 10.0
 """How long leaving the group and closing connections may take after everything is settled."""
 
@@ -187,6 +191,7 @@ class Worker:
     async def _watch(self, app: App) -> None:
         """Look at progress once a second; raise when Faust has crashed."""
         consumer = app.batch_consumer
+        next_look_at_ends = time.monotonic() + ENDS_SECONDS
         while True:
             await app.sleep(WATCH_SECONDS)
             if app.crashed or app.should_stop:
@@ -194,9 +199,12 @@ class Worker:
             self._lag.look(consumer.waiting())
             undone = consumer.undone()
             self._progress.look(undone, self._on_purpose(undone, consumer))
-            stuck = self._progress.stuck(longer_than_seconds=self._options.stall_timeout_seconds / 2)
+            stuck = self._progress.stuck(longer_than_seconds=min(self._options.stall_timeout_seconds / 2, ASK_SECONDS))
             if stuck:
                 self._progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))
+            if time.monotonic() >= next_look_at_ends:
+                await consumer.look_at_ends(BROKER_ANSWER_SECONDS)
+                next_look_at_ends = time.monotonic() + ENDS_SECONDS
 
     async def _end(self, app: App, work: Work, working: asyncio.Task[None]) -> None:
         """Settle, commit, leave. After a fault nothing more is sent; what is settled already is still committed."""
@@ -239,10 +247,8 @@ class Worker:
 
     def _on_purpose(self, undone: Collection[Place], consumer: BatchConsumer) -> Collection[Place]:
         """Return the partitions that do not get on for a known reason."""
-        if self._topics is not None and HoldReason.KAFKA_AWAY in self._topics.holds:
-            return undone
-        added = {place for place in undone if not consumer.is_known(place)}
-        return added if self._work is None else {*self._work.state().on_purpose, *added}
+        known = {*consumer.uncommitted(), *(place for place in undone if not consumer.is_known(place))}
+        return known if self._work is None else {*self._work.state().on_purpose, *known}
 
     # ---- what it tells
 

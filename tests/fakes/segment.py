@@ -99,10 +99,10 @@ class FakeDeadLetters:
     gate: asyncio.Event | None = None
     fault: Exception | None = None
     letters: list[DeadLetter] = field(default_factory=list)
+    repeated: set[int] = field(default_factory=set)
 
     def repeats(self, source_partition: int) -> bool:
-        del source_partition
-        return False
+        return source_partition in self.repeated
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         if self.fault is not None:

@@ -162,7 +162,7 @@ class ScriptedThread:
     """
 
     positions: dict[TopicPartition, Position] = field(default_factory=dict)
-    ends: dict[TopicPartition, int | None] = field(default_factory=dict)
+    readable_ends: dict[TopicPartition, int | None] = field(default_factory=dict)
     epoch: int = 0
     asked: list[set[TopicPartition]] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
@@ -172,6 +172,8 @@ class ScriptedThread:
     may_reposition: asyncio.Event = field(default_factory=asyncio.Event)
     repositioned: asyncio.Event = field(default_factory=asyncio.Event)
     away: set[TopicPartition] = field(default_factory=set)
+    ends_by_question: dict[TopicPartition, int] = field(default_factory=dict)
+    commits_wait: bool = False
     abandoned: int = 0
     stores_running: int = 0
     most_stores_running: int = 0
@@ -261,7 +263,11 @@ class ScriptedThread:
     def readable_end(self, where: TopicPartition) -> int | None:
         if where not in self.positions:
             raise IllegalStateError(f"{where} is not assigned")
-        return self.ends.get(where)
+        return self.readable_ends.get(where)
+
+    async def ends(self, timeout_seconds: float) -> Mapping[TopicPartition, int]:
+        del timeout_seconds
+        return dict(self.ends_by_question)
 
     async def kafka_answers(self, where: TopicPartition, timeout_seconds: float) -> bool:
         del timeout_seconds

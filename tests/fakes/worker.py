@@ -43,6 +43,8 @@ class FakeConsumer:
         self.asked_about: list[list[Place]] = []
         self.away: set[Place] = set()
         self.full = 1
+        self.looks_at_ends = 0
+        self.not_taken: set[Place] = set()
 
     def stop_flow(self) -> None:
         self._effects.append("stopped the flow")
@@ -58,6 +60,13 @@ class FakeConsumer:
 
     def is_known(self, place: tuple[str, int]) -> bool:
         return place[1] < self.known_partitions
+
+    async def look_at_ends(self, timeout_seconds: float) -> None:
+        del timeout_seconds
+        self.looks_at_ends += 1
+
+    def uncommitted(self) -> Collection[Place]:
+        return self.not_taken
 
     async def without_answer(self, places: Collection[Place], timeout_seconds: float) -> Collection[Place]:
         del timeout_seconds

@@ -115,8 +115,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="if away:", reason=LOGGED),
         Harmless(
-            removed='logger.warning("Kafka does not answer for partitions that wait", '
-            "partitions=[number for _, number in away])",
+            removed='logger.warning("Kafka does not answer, or refuses to, for partitions that wait", partitions=numbers)',
             reason=LOGGED,
         ),
     ),

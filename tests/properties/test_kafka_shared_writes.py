@@ -21,7 +21,7 @@ STEPS = st.lists(
         st.tuples(st.just("confirm"), st.just(0)),
         st.tuples(st.just("pass"), st.integers(0, 3)),
     ),
-    max_size=40,
+    max_size=60,
 )
 
 
@@ -55,6 +55,7 @@ class _Game:
         self._shared = SharedWrites(self.partition.write)
         self._written = 0
         self.writing: list[tuple[list[int], asyncio.Task[None]]] = []
+        self.left: set[asyncio.Task[None]] = set()
 
     async def step(self, step: str, number: int) -> None:
         match step:
@@ -62,11 +63,12 @@ class _Game:
                 self._come(number)
             case "leave" if number < len(self.writing):
                 self.writing[number][1].cancel()
+                self.left.add(self.writing[number][1])
             case "confirm":
                 self._confirm()
             case _:
                 pass
-        for _ in range(number if step == "pass" else 1):
+        for _ in range(number if step == "pass" else 0):
             await asyncio.sleep(0)
 
     async def end(self) -> None:
@@ -92,6 +94,7 @@ async def _play(steps: Sequence[tuple[str, int]]) -> None:
     await game.end()
     assert game.partition.most_at_once <= 1
     for numbers, task in game.writing:
+        assert task in game.left or not task.cancelled(), "nobody else's leaving ends a write"
         assert task.cancelled() or set(numbers) <= set(game.partition.confirmed)
     for each in (game.partition.begun, game.partition.confirmed):
         assert each == sorted(set(each))

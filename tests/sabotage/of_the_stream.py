@@ -152,13 +152,29 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport.py::test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either",),
     ),
     Sabotage(
-        name="a Kafka that is away makes partitions stuck",
+        name="a worker whose commits are refused is restarted",
         file="stream/worker.py",
-        old="HoldReason.KAFKA_AWAY in self._topics.holds",
-        new="False",
+        old="{*consumer.uncommitted(), *(place for place in undone if not consumer.is_known(place))}",
+        new="{place for place in undone if not consumer.is_known(place)}",
         tests=(
-            "unit/stream/test_worker_run.py::test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions_only_themselves[kafka_away-0-True]",
+            "unit/stream/test_worker_run.py::test_a_partition_whose_commits_are_not_taken_is_not_stuck_and_excuses_no_other",
         ),
+    ),
+    Sabotage(
+        name="a membership that is over excuses what it cannot commit",
+        file="stream/fetching.py",
+        old="self.commits_wait = isinstance(error, TimeoutError)",
+        new="self.commits_wait = True",
+        tests=(
+            "unit/stream/test_fetching.py::test_a_commit_that_the_broker_did_not_confirm_is_not_stored_and_may_wait_for_it[error1-False]",
+        ),
+    ),
+    Sabotage(
+        name="messages that are never fetched wait nowhere",
+        file="stream/transport.py",
+        old="max(end or 0, self._ends.get(place, 0))",
+        new="(end or 0)",
+        tests=("unit/stream/test_transport.py::test_ends_that_are_asked_for_count_where_fetches_tell_less",),
     ),
     Sabotage(
         name="a processor's holds and retries excuse nobody",

@@ -163,7 +163,6 @@ class SegmentSink:
     def state(self) -> SinkState:
         """Tell how it goes."""
         lanes = [driver.lane for driver in self._drivers]
-        store_waits = self._store_retrying() or self._store_hold_reason() is not None
         return SinkState(
             hold_reason=self._holds.reason or self._store_hold_reason(),
             holds=frozenset[HoldReason]().union(
@@ -173,7 +172,7 @@ class SegmentSink:
             retrying=self._store_retrying() or any(lane.retrying for lane in lanes),
             on_purpose=frozenset[Partition]().union(
                 *(lane.unreadable for lane in lanes),
-                *(lane.partitions for lane in lanes if self._waits(lane) or (store_waits and lane.storing)),
+                *(lane.partitions for lane in lanes if self._waits(lane) or self._stores_again(lane)),
                 *(lane.queued for lane in lanes if self._is_at_work(lane)),
             ),
             lanes_in_flight=sum(lane.in_flight for lane in lanes),
@@ -185,6 +184,11 @@ class SegmentSink:
     def _waits(self, lane: Lane) -> bool:
         """Whether a lane waits on purpose: it is held, or repeats, or Segment asked all lanes for a pause."""
         return _is_to_come(self._shared.pause.until) or lane.hold is not None or lane.retrying or lane.backing_off
+
+    def _stores_again(self, lane: Lane) -> bool:
+        """Whether the storing of a lane's dead letters is being repeated."""
+        repeats = self._shared.dead_letters.repeats
+        return lane.storing and any(repeats(partition) for _, partition in lane.partitions)
 
     def _is_at_work(self, lane: Lane) -> bool:
         """Whether a lane does what it can: it has something under way, or keeps to the rate that all lanes share."""

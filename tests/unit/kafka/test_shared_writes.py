@@ -19,6 +19,7 @@ class HeldWrites:
     def __init__(self) -> None:
         self.begun: list[bytes] = []
         self.cancelled: list[bytes] = []
+        self.takes_turns_to_end = 0
         self._open: deque[asyncio.Future[None]] = deque()
 
     async def write(self, entries: Sequence[Entry]) -> None:
@@ -29,6 +30,8 @@ class HeldWrites:
         try:
             await confirmed
         except asyncio.CancelledError:
+            for _ in range(self.takes_turns_to_end):
+                await asyncio.sleep(0)
             self.cancelled.append(text)
             self._open.remove(confirmed)
             raise
@@ -128,6 +131,32 @@ async def test_a_group_that_is_left_before_its_turn_leaves_the_way_free(shared: 
     held.confirm()
     await asyncio.gather(first, last)
     assert held.begun == [b"a", b"c"]
+
+
+async def test_who_comes_just_when_the_last_of_a_group_leaves_is_written(
+    shared: SharedWrites, held: HeldWrites
+) -> None:
+    first = asyncio.create_task(shared.write(entries("a")))
+    await turns()
+    given_up = asyncio.create_task(shared.write(entries("b")))
+    await turns()
+    given_up.cancel()
+    later = asyncio.create_task(shared.write(entries("c")))
+    await turns()
+    held.confirm()
+    await turns()
+    held.confirm()
+    await asyncio.gather(first, later)
+    assert held.begun == [b"a", b"c"]
+
+
+async def test_who_leaves_last_waits_for_the_end_of_its_write(shared: SharedWrites, held: HeldWrites) -> None:
+    held.takes_turns_to_end = 5
+    writing = asyncio.create_task(shared.write(entries("a")))
+    await turns()
+    writing.cancel()
+    await asyncio.wait({writing})
+    assert held.cancelled == [b"a"]
 
 
 async def test_a_fault_of_a_write_reaches_all_that_wait_for_it(shared: SharedWrites, held: HeldWrites) -> None:

@@ -149,7 +149,16 @@ def test_segment_is_found_by_region_or_by_endpoint() -> None:
             "lower the former or raise the latter.",
         ),
         (
-            {"SEGMENT_FLUSH_INTERVAL_SECONDS": "10", "STALL_TIMEOUT_SECONDS": "9"},
+            {"SEGMENT_REQUEST_TIMEOUT_SECONDS": "61", "STALL_TIMEOUT_SECONDS": "60"},
+            "PIPELINE_SEGMENT_REQUEST_TIMEOUT_SECONDS is 61 and PIPELINE_STALL_TIMEOUT_SECONDS is 60: a request "
+            "that waits for its answer would look like a stall, so lower the former or raise the latter.",
+        ),
+        (
+            {
+                "SEGMENT_FLUSH_INTERVAL_SECONDS": "10",
+                "STALL_TIMEOUT_SECONDS": "9",
+                "SEGMENT_REQUEST_TIMEOUT_SECONDS": "9",
+            },
             "PIPELINE_SEGMENT_FLUSH_INTERVAL_SECONDS is 10 and PIPELINE_STALL_TIMEOUT_SECONDS is 9: records that wait "
             "for their batch would look like a stall, so lower the former or raise the latter.",
         ),

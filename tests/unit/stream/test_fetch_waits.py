@@ -62,6 +62,22 @@ def test_other_partitions_begin_anew(waits: FetchWaits) -> None:
     assert waits.asks(1, behind=False) is None
 
 
+def test_other_partitions_have_their_own_round(waits: FetchWaits, clock: Clock) -> None:
+    brought(waits, 1, 2)
+    waits.asks(1, behind=False)
+    clock.now += SHARE
+    waits.answered(1, brought=True)
+    waits.asks(2, behind=True)
+    waits.answered(2, brought=True)
+    waits.forget()
+    assert waits.take_waited() == 0
+    brought(waits, 1, 2)
+    assert [waits.asks(broker, behind=False) for broker in (1, 2)] == [pytest.approx(SHARE)] * 2
+    clock.now += SHARE
+    waits.answered(1, brought=True)
+    assert waits.seconds_left() > 0, "the hurry was of the round before"
+
+
 def test_the_answers_of_several_brokers_within_the_wait_make_one_round(waits: FetchWaits, clock: Clock) -> None:
     brought(waits, 1, 2, 3)
     assert [waits.asks(broker, behind=False) for broker in (1, 2, 3)] == [pytest.approx(SHARE)] * 3

@@ -369,11 +369,28 @@ async def test_nothing_is_committed_of_partitions_that_are_not_assigned() -> Non
 
 
 @pytest.mark.parametrize(
-    "error",
-    [ConsumerStoppedError(), CommitFailedError(), IllegalStateError(), KafkaConnectionError()],
+    ("error", "waits"),
+    [
+        (ConsumerStoppedError(), False),
+        (CommitFailedError(), False),
+        (IllegalStateError(), False),
+        (KafkaConnectionError(), True),
+        (TimeoutError(), True),
+    ],
 )
-async def test_a_commit_that_the_broker_did_not_confirm_is_not_stored(error: Exception) -> None:
-    assert not await consumer_of([], error=error).store({PLACE: 7})
+async def test_a_commit_that_the_broker_did_not_confirm_is_not_stored_and_may_wait_for_it(
+    error: Exception,
+    waits: bool,  # noqa: FBT001
+) -> None:
+    thread = consumer_of([], error=error)
+    assert not await thread.store({PLACE: 7})
+    assert thread.commits_wait is waits
+    for last in (None, CommitFailedError()):
+        thread.commits_wait = True
+        other = consumer_of([], error=last)
+        thread._ensure_consumer = other._ensure_consumer
+        await thread.store({PLACE: 7})
+        assert not thread.commits_wait, "it was taken, or the membership is over"
 
 
 async def test_a_commit_that_is_refused_for_good_is_a_fault() -> None:
@@ -429,3 +446,17 @@ async def test_kafka_answers_for_a_partition_where_its_leader_and_the_coordinato
     seconds = 0.01 if "hangs" in (leader, coordinator) else BOUND_SECONDS
     assert await Fetching.kafka_answers(thread, PLACE, seconds) is answers
     assert asked == [[PLACE], PLACE][: len(asked)]
+
+
+@pytest.mark.parametrize(("error", "seen"), [(None, {PLACE: 9}), (IllegalStateError(), {}), (TimeoutError(), {})])
+async def test_the_ends_of_assigned_partitions_are_those_that_the_broker_tells(
+    error: Exception | None, seen: dict[TopicPartition, int]
+) -> None:
+    async def end_offsets(places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        if error is not None:
+            raise error
+        return dict.fromkeys(places, 9)
+
+    consumer = SimpleNamespace(assignment=lambda: {PLACE}, end_offsets=end_offsets)
+    thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)
+    assert await Fetching.ends(thread, BOUND_SECONDS) == seen

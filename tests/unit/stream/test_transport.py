@@ -529,7 +529,7 @@ async def test_a_fetcher_told_to_stop_ends_after_its_fetch(bench: TransportBench
 
 async def test_lag_counts_what_is_not_committed_over_the_assigned_partitions(bench: TransportBench) -> None:
     await bench.join({place(0): START, place(1): Position(offset=5, committed=True)})
-    bench.thread.ends = {place(0): 10, place(1): 6}
+    bench.thread.readable_ends = {place(0): 10, place(1): 6}
     assert bench.consumer.lag() == 11
     bench.consumer.ledger.deliver(place(0), messages(0, 1, 2)).acknowledge()
     assert bench.consumer.lag() == 11
@@ -539,21 +539,21 @@ async def test_lag_counts_what_is_not_committed_over_the_assigned_partitions(ben
 
 async def test_lag_leaves_out_partitions_whose_end_is_unknown_or_that_are_gone(bench: TransportBench) -> None:
     await bench.join({place(0): START, place(1): START, place(2): START})
-    bench.thread.ends = {place(0): 9, place(1): None, place(2): 3}
+    bench.thread.readable_ends = {place(0): 9, place(1): None, place(2): 3}
     del bench.thread.positions[place(0)]
     assert bench.consumer.lag() == 3
 
 
 async def test_what_waits_is_told_with_the_time_of_the_oldest_message_in_hand(bench: TransportBench) -> None:
     await bench.join({place(0): START, place(1): START})
-    bench.thread.ends = {place(0): 10, place(1): 6}
+    bench.thread.readable_ends = {place(0): 10, place(1): 6}
     bench.consumer.ledger.deliver(place(0), messages(0, 1, 2))
     assert bench.consumer.waiting() == [Waiting(0, 10, messages(0)[0].timestamp), Waiting(1, 6, None)]
 
 
 async def test_what_is_undone_is_told_by_partition_with_what_waits_there(bench: TransportBench) -> None:
     await bench.join({place(0): START, place(1): Position(offset=5, committed=True), place(2): START})
-    bench.thread.ends = {place(0): 10, place(1): 3}
+    bench.thread.readable_ends = {place(0): 10, place(1): 3}
     del bench.thread.positions[place(2)]
     assert bench.consumer.undone() == {place(0): Undone(0, 10), place(1): Undone(5, 0), place(2): Undone(0, 0)}
 
@@ -624,3 +624,25 @@ async def test_the_partitions_for_which_kafka_does_not_answer_are_found(bench: T
     bench.thread.away = {place(1)}
     assert await bench.consumer.without_answer({place(0), place(1)}, BOUND_SECONDS) == [place(1)]
     assert await bench.consumer.without_answer({place(0)}, BOUND_SECONDS) == []
+
+
+async def test_ends_that_are_asked_for_count_where_fetches_tell_less(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START, place(2): START})
+    bench.thread.readable_ends = {place(0): 7, place(1): None, place(2): 9}
+    bench.thread.ends_by_question = {place(0): 9, place(1): 4, place(2): 3}
+    assert [each.messages for each in bench.consumer.waiting()] == [7, 0, 9]
+    await bench.consumer.look_at_ends(BOUND_SECONDS)
+    assert [each.messages for each in bench.consumer.waiting()] == [9, 4, 9]
+
+
+async def test_what_is_settled_waits_for_a_coordinator_that_takes_no_commit(bench: TransportBench) -> None:
+    await bench.join({place(0): START, place(1): START})
+    draining = bench.drain()
+    bench.thread.may_store.clear()
+    bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, partition=1)})
+    await bench.work.until(3)
+    bench.work.batches[0].acknowledge()
+    assert set(bench.consumer.uncommitted()) == set()
+    bench.thread.commits_wait = True
+    assert set(bench.consumer.uncommitted()) == {place(0)}
+    await end(draining)

@@ -11,6 +11,7 @@ import pytest
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Undone
+from pipeline.stream.worker import ENDS_SECONDS
 from tests.fakes.stream import TOPIC, messages, place
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
 
@@ -120,12 +121,12 @@ async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("hold", "partition", "alive"),
     [
-        (HoldReason.KAFKA_AWAY, 0, True),
+        (HoldReason.KAFKA_AWAY, 0, False),
         (HoldReason.PARTITIONS_ADDED, 0, False),
         (HoldReason.PARTITIONS_ADDED, 1, True),
     ],
 )
-async def test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions_only_themselves(
+async def test_added_partitions_excuse_themselves_and_other_complaints_excuse_nobody(
     hold: HoldReason,
     partition: int,
     alive: bool,  # noqa: FBT001
@@ -140,6 +141,42 @@ async def test_a_kafka_that_is_away_excuses_every_partition_and_added_partitions
         await bench.app.look()
     assert bench.worker._liveness().ok is alive
     assert (bench.metric("stuck_seconds") == 0) is alive
+    stop()
+    await bench.ends()
+
+
+async def test_a_partition_whose_commits_are_not_taken_is_not_stuck_and_excuses_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    consumer = bench.app.batch_consumer
+    consumer.known_partitions = 2
+    consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
+    consumer.not_taken = {(TOPIC, 0)}
+    for _ in range(2):
+        bench.clock.now += 2 * STALL_SECONDS
+        await bench.app.look()
+    assert bench.worker._liveness().ok
+    consumer.undone_now[TOPIC, 1] = Undone(3, 1)
+    for _ in range(2):
+        await bench.app.look()
+        bench.clock.now += 2 * STALL_SECONDS
+    await bench.app.look()
+    assert "1 messages wait in partition 1" in bench.worker._liveness().detail
+    stop()
+    await bench.ends()
+
+
+async def test_the_ends_of_partitions_are_asked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    consumer, looks = bench.app.batch_consumer, []
+    for _ in range(5):
+        await bench.app.look()
+        looks.append(consumer.looks_at_ends)
+        bench.clock.now += ENDS_SECONDS / 2
+    assert looks == [0, 0, 1, 1, 2]
     stop()
     await bench.ends()
 

@@ -687,6 +687,23 @@ def test_a_hold_or_a_retry_of_one_lane_excuses_its_own_partitions_alone() -> Non
         play(made, story)
 
 
+def test_dead_letters_that_are_written_again_excuse_the_lane_that_stores_them_alone() -> None:
+    made = bench(lanes=3)
+
+    async def story(made: Bench) -> None:
+        made.dead_letters.gate = asyncio.Event()
+        for partition in (0, 1):
+            made.accept(partition, BAD)
+        made.segment.script.append(After(100.0))
+        made.accept(2, A)
+        await until(3.0)
+        assert made.sink.state().on_purpose == frozenset()
+        made.dead_letters.repeated = {1, 2}
+        assert made.sink.state().on_purpose == {(TOPIC, 1)}, "partition 2 stores nothing"
+
+    play(made, story)
+
+
 def test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck() -> None:
     made = bench()
     made.segment.script.append(After(100.0))
