@@ -1,18 +1,18 @@
 """The tracked users of one raw partition, in memory: who was marked in which billing month, and by which message.
 
 Users are keyed hashes of eight bytes, so no id is kept. A dictionary of a million of them takes 117 MB; here a month is
-some hundred sorted arrays, 18 MB for a million, and a new mark moves a kilobyte. Two users of one partition share a
-hash with a probability of n² / 2⁶⁵: one in a million at six million users.
+some hundred sorted strings of bytes, 20 MB for a million, and a new mark moves a kilobyte. Two users of one partition
+share a hash with a probability of n² / 2⁶⁵: one in a million at six million users.
 """
 
 from __future__ import annotations
 
-import sys
 from array import array
 from bisect import bisect_left
 from datetime import date, timedelta
 from hashlib import blake2b
 from itertools import pairwise
+from sys import byteorder
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.tracking import Mark
@@ -27,9 +27,9 @@ SHARDS: Final = 256
 """Parts of a month at first, by the first byte of the hash."""
 MARK_BYTES: Final = 16
 _SHARD_SHIFT: Final = 56
-MOST_IN_SHARD: Final = 128
-_LEAST_SHIFT: Final = 52
-"""4,096 shards at most: to cut them takes some milliseconds, all of them at once."""
+MOST_IN_SHARD: Final = 64
+_LEAST_SHIFT: Final = 51
+"""8,192 shards at most: to cut them takes ten milliseconds, all of them at once."""
 _FIRST_MONTH: Final = 0
 """The one that a message without a time would be in, if months began on the first; it would never end."""
 _LAST_MONTH: Final = 2**16 - 1
@@ -62,41 +62,41 @@ def packed_mark(user: bytes, offset: int) -> bytes:
 class MonthOfUsers:
     """The marks of one month, in shards by the first bits of the hash.
 
-    A shard is one array: its hashes, sorted, and behind them their places, which are the offsets plus one. When a shard
-    becomes long all are cut in two, so that a search stays within a few lines of memory.
+    A shard is a string of bytes: its marks (`packed_mark`), sorted. A question looks for the bytes of a hash in it,
+    which touches memory in order; a new mark makes it anew. When a shard becomes long all are cut in two. The garbage
+    collector has nothing to do with bytes, as it would have with thousands of lists or arrays.
     """
 
     __slots__ = ("_shards", "_shift")
 
     def __init__(self) -> None:
-        self._shards = [array("Q") for _ in range(SHARDS)]
+        self._shards = [b""] * SHARDS
         self._shift = _SHARD_SHIFT
 
     def __len__(self) -> int:
         """Count the users."""
-        return sum(map(len, self._shards)) // 2
+        return sum(map(len, self._shards)) // MARK_BYTES
 
     def get(self, user: int) -> int | None:
         """Return the offset of a user's first mark."""
-        shard = self._shards[user >> self._shift]
-        count = len(shard) >> 1
-        at = bisect_left(shard, user, 0, count)
-        if at < count and shard[at] == user:
-            return shard[count + at] - 1
-        return None
+        shard, wanted = self._shards[user >> self._shift], user.to_bytes(8, "big")
+        at = shard.find(wanted)
+        if at % MARK_BYTES:
+            at = _find(shard, wanted)
+        return None if at < 0 else int.from_bytes(shard[at + 8 : at + 16], "big") - 1
 
     def put(self, user: int, offset: int) -> bool:
         """Take a mark in, unless there is an earlier one or the same; tell whether anything changed."""
-        shard = self._shards[user >> self._shift]
-        count = len(shard) >> 1
-        at = bisect_left(shard, user, 0, count)
-        if at == count or shard[at] != user:
-            shard.insert(count + at, offset + 1)
-            shard.insert(at, user)
-            if count >= MOST_IN_SHARD:
+        number = user >> self._shift
+        shard, wanted = self._shards[number], user.to_bytes(8, "big")
+        mark, at = packed_mark(wanted, offset), _find(shard, wanted)
+        if at < 0:
+            at = MARK_BYTES * bisect_left(_hashes(shard), user)
+            self._shards[number] = shard[:at] + mark + shard[at:]
+            if len(shard) >= MARK_BYTES * MOST_IN_SHARD:
                 self._cut()
-        elif offset + 1 < shard[count + at]:
-            shard[count + at] = offset + 1
+        elif mark < shard[at : at + MARK_BYTES]:
+            self._shards[number] = shard[:at] + mark + shard[at + MARK_BYTES :]
         else:
             return False
         return True
@@ -111,46 +111,55 @@ class MonthOfUsers:
         parts = 1 << (_SHARD_SHIFT - self._shift)
         first = marks[0][0] * parts
         for shard in self._shards[first : first + parts]:
-            count = len(shard) >> 1
-            for user, place in zip(shard[:count], shard[count:], strict=True):
-                marks.append(user.to_bytes(8, "big") + place.to_bytes(8, "big"))
-        hashes, places = _earliest(marks)
-        start = 0
+            marks += [shard[at : at + MARK_BYTES] for at in range(0, len(shard), MARK_BYTES)]
+        found = _earliest(marks)
+        hashes, start = _hashes(found), 0
         for number in range(first, first + parts):
             end = bisect_left(hashes, number + 1 << self._shift, start)
-            self._shards[number] = hashes[start:end] + places[start:end]
+            self._shards[number] = found[start * MARK_BYTES : end * MARK_BYTES]
             start = end
 
     def users(self) -> Iterator[int]:
         """Give the hashes of all users, in order."""
         for shard in self._shards:
-            yield from shard[: len(shard) >> 1]
+            yield from _hashes(shard)
 
     def _cut(self) -> None:
         """Cut every shard in two, unless there are many; they have about the same length, for hashes are random."""
         if self._shift <= _LEAST_SHIFT:
             return
         self._shift -= 1
-        halves: list[array[int]] = []
+        halves: list[bytes] = []
         for number, shard in enumerate(self._shards):
-            count = len(shard) >> 1
-            middle = bisect_left(shard, 2 * number + 1 << self._shift, 0, count)
-            halves.append(shard[:middle] + shard[count : count + middle])
-            halves.append(shard[middle:count] + shard[count + middle :])
+            middle = MARK_BYTES * bisect_left(_hashes(shard), 2 * number + 1 << self._shift)
+            halves += (shard[:middle], shard[middle:])
         self._shards = halves
 
 
-def _earliest(marks: list[bytes]) -> tuple[array[int], array[int]]:
-    """Return the sorted hashes of some marks (`packed_mark`), and beside each its first place."""
-    marks.sort()
-    numbers = array("Q", b"".join(marks))
-    if sys.byteorder == "little":  # pragma: no branch
+def _find(shard: bytes, user: bytes) -> int:
+    """Return where the mark of a user begins; -1 where there is none."""
+    at = shard.find(user)
+    while at % MARK_BYTES and at > 0:  # these bytes are a place, or parts of a hash and a place
+        at = shard.find(user, at + 1)
+    return at
+
+
+def _hashes(marks: bytes) -> array[int]:
+    """Return the hashes of marks that follow one another."""
+    numbers = array("Q", marks)[::2]
+    if byteorder == "little":  # pragma: no branch
         numbers.byteswap()
-    hashes, places = numbers[::2], numbers[1::2]
-    if any(one == other for one, other in pairwise(hashes)):
-        earliest = dict(zip(reversed(hashes), reversed(places), strict=True))
-        hashes, places = array("Q", reversed(earliest)), array("Q", reversed(earliest.values()))
-    return hashes, places
+    return numbers
+
+
+def _earliest(marks: list[bytes]) -> bytes:
+    """Sort marks, and leave the first of each user; return them one after the other."""
+    marks.sort()
+    found = b"".join(marks)
+    if any(one == other for one, other in pairwise(_hashes(found))):
+        earliest = {mark[:8]: mark for mark in reversed(marks)}
+        found = b"".join(reversed(earliest.values()))
+    return found
 
 
 class TrackedUsersOfPartition:

@@ -115,7 +115,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="if away:", reason=LOGGED),
         Harmless(
-            removed='logger.warning("Kafka does not answer, or refuses to, for partitions that wait", partitions=numbers)',
+            removed='logger.warning("Kafka does not answer, or refuses to, for partitions that wait", '
+            "partitions=numbers)",
             reason=LOGGED,
         ),
     ),

@@ -263,6 +263,13 @@ MEMORIES: Final = (
         tests=("unit/state/test_memories.py::test_what_is_learnt_and_not_stored_is_forgotten_with_its_partition",),
     ),
     Sabotage(
+        name="a place that has the bytes of a user counts as its mark",
+        file="state/tracked_users.py",
+        old="while at % MARK_BYTES and at > 0:",
+        new="while False and at > 0:",
+        tests=("unit/state/test_month_of_users.py::test_bytes_that_look_like_a_user_are_none[a place]",),
+    ),
+    Sabotage(
         name="a follower that ended is not missed",
         file="state/memories.py",
         old="self._follower.check()",
