@@ -60,6 +60,7 @@ class Ledger:
         self._refused_to: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
+        self._letters_before: set[tuple[int, int]] = set()
         self._checked = {"processor": [0] * partitions, "sink": [0] * partitions}
         self._committed: dict[tuple[str, int], int] = {}
 
@@ -117,16 +118,19 @@ class Ledger:
         if source_partition != partition:
             _add(self.displaced, f"record {partition}:{offset} came from raw partition {source_partition}")
         self._mark(source_partition, source_offset, Mark.FORWARDED)
+        if (partition, offset) in self._letters_before:
+            self._letters_before.remove((partition, offset))
+            self._mark(partition, source_offset, Mark.REFUSED)
 
     def stored_letter(self, stage: str, reason: str, partition: int, offset: int) -> None:
-        """Note a dead letter. A processor's names a raw message, a sink's a record."""
+        """Note a dead letter. A processor's names a raw message, a sink's a record, which may be read after it."""
         self.letters[f"{stage}: {reason}"] += 1
         if stage == "processor":
             self._mark(partition, offset, Mark.REJECTED)
         elif offset < len(self.records[partition]):
             self._mark(partition, self.records[partition][offset], Mark.REFUSED)
         else:
-            _add(self.displaced, f"a dead letter names the record {partition}:{offset}, which was not seen")
+            self._letters_before.add((partition, offset))
 
     def _mark(self, partition: int, offset: int, mark: Mark) -> None:
         marks = self.raw[partition].marks
@@ -134,6 +138,14 @@ class Ledger:
             marks[offset] |= mark
         else:
             _add(self.displaced, f"raw message {partition}:{offset} is named, and was never written")
+
+    @property
+    def letters_without_records(self) -> list[str]:
+        """Dead letters of a sink whose record has not been read."""
+        return [
+            f"a dead letter names the record {partition}:{offset}, which was not seen"
+            for partition, offset in sorted(self._letters_before)
+        ]
 
     # Commits.
 

@@ -100,7 +100,9 @@ def reckon(ledger: Ledger) -> Reckoning:
             "only messageIds that were written are accepted, each for its user",
             [*ledger.unknown_ids, *ledger.foreign_users],
         ),
-        displaced=_listed("records and dead letters name their source", ledger.displaced),
+        displaced=_listed(
+            "records and dead letters name their source", [*ledger.displaced, *ledger.letters_without_records]
+        ),
         duplicates=sum(count for _, count in extra if count > 0),
         repeated_by_traffic=sum(count - 1 for count in occurrences.values()),
         rewritten_records=stored - distinct,

@@ -72,6 +72,15 @@ def test_a_record_that_became_a_dead_letter_of_the_sink_is_not_lost() -> None:
     assert (reckoning.broken, reckoning.refused) == (False, 1)
 
 
+def test_a_dead_letter_of_the_sink_may_be_read_before_its_record() -> None:
+    ledger = written("a")
+    ledger.stored_letter("segment-sink", "refused", 0, 0)
+    assert reckon(ledger).displaced.count == 1, "its record may still come"
+    forwarded(ledger, 0)
+    reckoning = reckon(ledger)
+    assert (reckoning.broken, reckoning.refused, reckoning.displaced.count) == (False, 1, 0)
+
+
 def test_a_user_whose_records_were_first_accepted_in_another_order_is_noticed() -> None:
     ledger = written("a", "b", "c")
     forwarded(ledger, 0, 1, 2)
