@@ -318,6 +318,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     ),
     "worker": (
         Harmless(removed="BROKER_ANSWER_SECONDS = 5.0", reason=TUNING),
+        Harmless(removed="ASK_SECONDS = 60.0", reason=TUNING),
+        Harmless(removed="ENDS_SECONDS = 30.0", reason=TUNING),
         Harmless(removed="LEAVE_SECONDS = 10.0", reason=TUNING),
         Harmless(
             removed="if self._app is None or self._work is None:",

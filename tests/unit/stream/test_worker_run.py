@@ -168,14 +168,15 @@ async def test_a_partition_whose_commits_are_not_taken_is_not_stuck_and_excuses_
     await bench.ends()
 
 
-async def test_the_ends_of_partitions_are_asked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [ENDS_SECONDS / 2, ENDS_SECONDS * 0.6])
+async def test_the_ends_of_partitions_are_asked_for_now_and_then(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
     consumer, looks = bench.app.batch_consumer, []
     for _ in range(5):
         await bench.app.look()
         looks.append(consumer.looks_at_ends)
-        bench.clock.now += ENDS_SECONDS / 2
+        bench.clock.now += step
     assert looks == [0, 0, 1, 1, 2]
     stop()
     await bench.ends()
