@@ -277,7 +277,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         return Positions(epoch=self.epoch, by_partition=positions)
 
     async def ends(self, timeout_seconds: float) -> Mapping[TopicPartition, int]:
-        """Ask for the ends of the assigned partitions, whether fetching goes on or not; of none without an answer."""
+        """Return the readable ends of the assigned partitions as brokers report them now; empty without an answer."""
         consumer = self._ensure_consumer()
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -268,11 +268,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
 
     async def look_at_ends(self, timeout_seconds: float) -> None:
-        """Ask where the assigned partitions end: what fetches tell of it stays as it is when they come no more."""
-        self._ends = await self._thread.ends(timeout_seconds)
+        """Update the ends of the assigned partitions. Those that fetches report stand still when fetching has died.
+
+        Without an answer the ends that are known stay: a partition that waits must not look as if it had nothing to do.
+        """
+        self._ends = {**self._ends, **await self._thread.ends(timeout_seconds)}
 
     def uncommitted(self) -> Collection[tuple[str, int]]:
-        """Return the partitions of which something is settled and waits for a coordinator that takes no commit."""
+        """Return the partitions that have settled offsets which the coordinator does not accept."""
         return self.ledger.committable().offsets.keys() if self._thread.commits_wait else ()
 
     async def without_answer(

@@ -175,7 +175,7 @@ def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
 
 
 async def decide_and_store() -> None:
-    """Tell what an event pays for its user being remembered, from the question to the entry in a batch for Kafka."""
+    """Print what tracking a user adds to an event, from the lookup to the entry in a batch for Kafka."""
     print(f"\n{'CPU of an event, every one kept, in µs':<52}{'alone':>7}{'remembered':>12}{'more':>7}")
     for title, users in {
         "one event in ten marks a user": EVENTS // 10,

@@ -123,7 +123,7 @@ class Ledger:
             self._mark(partition, source_offset, Mark.REFUSED)
 
     def stored_letter(self, stage: str, reason: str, partition: int, offset: int) -> None:
-        """Note a dead letter. A processor's names a raw message, a sink's a record, which may be read after it."""
+        """Record a dead letter. A processor's names a raw message, a sink's a record, which may be read after it."""
         self.letters[f"{stage}: {reason}"] += 1
         if stage == "processor":
             self._mark(partition, offset, Mark.REJECTED)

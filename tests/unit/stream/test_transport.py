@@ -633,6 +633,9 @@ async def test_ends_that_are_asked_for_count_where_fetches_tell_less(bench: Tran
     assert [each.messages for each in bench.consumer.waiting()] == [7, 0, 9]
     await bench.consumer.look_at_ends(BOUND_SECONDS)
     assert [each.messages for each in bench.consumer.waiting()] == [9, 4, 9]
+    bench.thread.ends_by_question = {}
+    await bench.consumer.look_at_ends(BOUND_SECONDS)
+    assert [each.messages for each in bench.consumer.waiting()] == [9, 4, 9], "no answer changes nothing"
 
 
 async def test_what_is_settled_waits_for_a_coordinator_that_takes_no_commit(bench: TransportBench) -> None:

@@ -27,7 +27,7 @@ def lines() -> Iterator[list[Any]]:
 
 
 async def answer(lines: list[Any], path: str) -> tuple[int, str]:
-    """Ask a worker at the port that its log names."""
+    """Return what a worker answers at the port that its log names."""
     port = next(line["http_port"] for line in lines if line["event"] == "worker starts")
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/{path}") as response:
         return response.status, await response.text()
