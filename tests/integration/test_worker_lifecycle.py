@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.local.broker import Fault, Request
+from pipeline.stream import fetching
+from pipeline.stream import worker as worker_module
 from tests.fakes.stream import FakeWork
 from tests.integration.clients import eventually
 from tests.integration.stream_workers import RunningWorker, get, numbers, running_worker, stage, worker_process
@@ -189,3 +192,41 @@ async def test_a_new_worker_reads_on_where_the_one_before_ended(broker: Broker, 
     async with running_worker(where, tmp_path, work):
         await work.until(3)
         assert work.values() == numbers(3, start=5)
+
+
+async def test_a_worker_whose_fetching_has_died_is_not_alive(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "ENDS_SECONDS", 0.5)
+    where, work = stage(broker), FakeWork(settles_at_once=True)
+    where.produce(*numbers(3))
+    async with running_worker(where, tmp_path, work, stall_timeout_seconds=2.0) as worker:
+        await work.until(3)
+        await answers(worker, "/healthz", 200, "nothing waits")
+        assert worker.worker._app is not None
+        fetcher = worker.worker._app.batch_consumer._thread._ensure_consumer()._fetcher
+        fetcher._fetch_task.cancel()
+        await asyncio.wait(
+            {fetcher._fetch_task, *fetcher._pending_tasks}
+        )  # a request under way may still bring something
+        where.produce(*numbers(4, start=3))
+        await answers(worker, "/healthz", 503, "4 messages wait in partition 0")
+        assert len(work.offsets()) == 3
+
+
+async def test_a_worker_whose_commits_are_refused_is_alive_and_commits_when_they_are_taken(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broker.embedded is None:
+        pytest.skip("a real broker cannot be told to refuse")
+    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.3)
+    where, work = stage(broker), FakeWork(settles_at_once=True)
+    where.produce(*numbers(3))
+    async with running_worker(where, tmp_path, work, stall_timeout_seconds=2.0) as worker:
+        await answers(worker, "/healthz", 200, "nothing waits")
+        broker.embedded.fail_next(Request.OFFSET_COMMIT, [Fault.NOT_COORDINATOR] * 100_000)
+        where.produce(*numbers(2, start=3))
+        await answers(worker, "/healthz", 200, "waiting for a known reason")
+        broker.embedded.stop_failing(Request.OFFSET_COMMIT)
+        await answers(worker, "/healthz", 200, "nothing waits")
+        assert where.committed() == {0: 5}
