@@ -80,7 +80,7 @@ class MonthOfUsers:
     def get(self, user: int) -> int | None:
         """Return the offset of a user's first mark."""
         shard, wanted = self._shards[user >> self._shift], user.to_bytes(8, "big")
-        at = shard.find(wanted)
+        at = shard.find(wanted)  # asked for each event: it nearly always ends here, without one more call
         if at % MARK_BYTES:
             at = _find(shard, wanted)
         return None if at < 0 else int.from_bytes(shard[at + 8 : at + 16], "big") - 1

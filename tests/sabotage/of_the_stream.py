@@ -157,7 +157,7 @@ TRANSPORT: Final = (
         old="{*consumer.uncommitted(), *(place for place in undone if not consumer.is_known(place))}",
         new="{place for place in undone if not consumer.is_known(place)}",
         tests=(
-            "unit/stream/test_worker_run.py::test_a_partition_whose_commits_are_not_taken_is_not_stuck_and_excuses_no_other",
+            "unit/stream/test_worker_run.py::test_a_partition_that_waits_for_brokers_is_not_stuck_and_excuses_no_other[not_taken]",
         ),
     ),
     Sabotage(
@@ -783,7 +783,7 @@ EXITS: Final = (
         old="self._progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))",
         new="await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS)",
         tests=(
-            "unit/stream/test_worker_run.py::test_a_partition_whose_brokers_do_not_answer_is_not_stuck_and_excuses_no_other",
+            "unit/stream/test_worker_run.py::test_a_partition_that_waits_for_brokers_is_not_stuck_and_excuses_no_other[away]",
         ),
     ),
     Sabotage(

@@ -76,17 +76,22 @@ async def test_a_hold_of_kafka_goes_on_when_that_of_the_breaker_ends(bench: Proc
     assert [line["event"] for line in lines] == ["processor holds", "processor holds no more"]
 
 
+async def write_what_was_held(bench: ProcessorBench) -> None:
+    """Let the breaker hold a batch and allow it again; its write is under way afterwards, and not confirmed."""
+    bench.accept("few", bad=10, good=0)
+    await bench.settled()
+    bench.accept("held", bad=1, good=0)
+    await bench.settled()
+    bench.accept("good", partition=1, good=100)
+    await bench.acknowledged("good")
+    bench.stores.may_confirm.clear()
+    await asyncio.sleep(ASK_AGAIN_SECONDS + 1)
+
+
 def test_a_hold_of_the_breaker_ends_before_the_batch_is_written() -> None:
     async def story() -> None:
         async with processing() as bench:
-            bench.accept("few", bad=10, good=0)
-            await bench.settled()
-            bench.accept("held", bad=1, good=0)
-            await bench.settled()
-            bench.accept("good", partition=1, good=100)
-            await bench.acknowledged("good")
-            bench.stores.may_confirm.clear()
-            await asyncio.sleep(ASK_AGAIN_SECONDS + 1)
+            await write_what_was_held(bench)
             state = bench.processor.state()
             assert (state.hold_reason, state.holds, state.batches_in_hand) == (None, frozenset(), 1)
             assert state.on_purpose == set(), "what is being written waits for Kafka"
@@ -97,14 +102,7 @@ def test_a_hold_of_the_breaker_ends_before_the_batch_is_written() -> None:
 def test_a_drain_waits_for_a_batch_that_was_held_and_is_being_written() -> None:
     async def story() -> list[str]:
         async with processing() as bench:
-            bench.accept("few", bad=10, good=0)
-            await bench.settled()
-            bench.accept("held", bad=1, good=0)
-            await bench.settled()
-            bench.accept("good", partition=1, good=100)
-            await bench.acknowledged("good")
-            bench.stores.may_confirm.clear()
-            await asyncio.sleep(ASK_AGAIN_SECONDS + 1)
+            await write_what_was_held(bench)
             asyncio.get_running_loop().call_later(1, bench.stores.may_confirm.set)
             await bench.processor.drain(deadline_seconds=60)
             return list(bench.effects)
