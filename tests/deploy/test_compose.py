@@ -152,6 +152,19 @@ def test_grafana_finds_its_datasource_and_every_dashboard(services: dict[str, Se
         assert [each["query"] for each in variables if each["type"] == "datasource"] == [source["type"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GF_AUTH_ANONYMOUS_ORG_ROLE", "Viewer"),
+        ("GF_AUTH_BASIC_ENABLED", "false"),  # else `admin` with the password `admin` is taken by the API
+        ("GF_AUTH_DISABLE_LOGIN_FORM", "true"),
+        ("GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION", "true"),
+    ],
+)
+def test_nobody_logs_in_to_grafana(name: str, value: str) -> None:
+    assert SERVICES["grafana"]["environment"][name] == value
+
+
 def test_prometheus_takes_its_configuration_and_the_alerts(services: dict[str, Service], tmp_path: Path) -> None:
     for path in ("prometheus.yml", "alerts"):
         (tmp_path / path).symlink_to(mounted(services["prometheus"], f"/etc/prometheus/{path}"))
