@@ -19,9 +19,7 @@ OF_THE_STATUS_PORT: Final = (
         file="stream/bounded_port.py",
         old="call_later(limits.lifetime_seconds, self.end)",
         new="call_later(86_400, self.end)",
-        tests=(
-            "unit/stream/test_status_server_limits.py::test_a_client_that_does_not_finish_its_request_is_not_waited_for",
-        ),
+        tests=("unit/stream/test_status_server_limits.py::test_a_client_that_drips_its_headers_is_not_waited_for",),
     ),
     Sabotage(
         name="a scrape under way makes room for idle connections",
@@ -40,13 +38,11 @@ OF_THE_STATUS_PORT: Final = (
         tests=("unit/stream/test_status_server_limits.py::test_a_full_port_is_logged_once",),
     ),
     Sabotage(
-        name="the status port does not rest where descriptors are lacking",
+        name="a lack of descriptors leaves idle connections alone",
         file="stream/bounded_port.py",
-        old="self._loop.remove_reader(listening)\n        self._loop.call_later",
-        new="self._loop.call_later",
-        tests=(
-            "unit/stream/test_status_server_limits.py::test_a_lack_of_descriptors_is_logged_once_with_its_cause_and_is_got_over",
-        ),
+        old="self._end_oldest()\n        self._loop.remove_reader(listening)",
+        new="self._loop.remove_reader(listening)",
+        tests=("unit/stream/test_status_server_limits.py::test_a_lack_of_descriptors_costs_idle_connections_first",),
     ),
     Sabotage(
         name="a connection of the status port is kept after its answer",

@@ -33,7 +33,7 @@ SOON: Final = 0.1
 """A lifetime for connections whose end is waited for."""
 LONG: Final = 600.0
 """A lifetime that no test waits for: what ends a connection earlier is another limit."""
-PATIENCE: Final = 30.0
+PATIENCE: Final = 20.0
 PADDING: Final = "x" * 1_000
 
 
