@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 import orjson
 import structlog
 
+from pipeline.core.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -26,6 +28,7 @@ _QUIET_LIBRARIES: Final = frozenset(
     {"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "httpcore", "httpx", "httpx2", "mode"}
 )
 _QUIET_LEVEL: Final = logging.WARNING
+_LONG: Final = frozenset({"exception", "stack"})
 _REPEAT_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 1_000
 
@@ -150,10 +153,33 @@ def _renderers(stream: TextIO, *, as_json: bool) -> list[Processor]:
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(serializer=_json),
         ]
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+    return [
+        structlog.processors.format_exc_info,
+        _harmless_line,
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+def _harmless_line(_logger: object, _method: str, line: EventDict) -> EventDict:
+    return {visible(name): (_indented if name in _LONG else _harmless)(value) for name, value in line.items()}
+
+
+def _harmless(value: object) -> object:
+    if isinstance(value, str):
+        return visible(value)
+    shown = visible(repr(value))
+    return value if shown == repr(value) else shown
+
+
+def _indented(text: str) -> str:
+    """Return a traceback of which no line can be taken for one of the log."""
+    return "\n".join(f"  {visible(each)}" for each in text.split("\n"))
 
 
 def _json(line: EventDict, **_: object) -> str:
     ordered = {**{name: line[name] for name in _FIRST if name in line}, **line}
-    return orjson.dumps(ordered, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        written = orjson.dumps(ordered, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate, or a number beyond 64 bits
+        written = orjson.dumps({visible(str(name)): visible(str(value)) for name, value in ordered.items()}).decode()
+    return visible(written)

@@ -17,8 +17,7 @@ from pipeline.tools.what_if.topic import open_topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
+    from pipeline.output.console import TerminalConsole
     from pipeline.settings.sections import Settings
     from pipeline.tools.what_if.findings import Findings
     from pipeline.tools.what_if.tally import RuleSet
@@ -39,7 +38,7 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
     )
 
 
-async def count_topic(settings: Settings, count: Count, console: Console, *, since_ms: int | None) -> Findings:
+async def count_topic(settings: Settings, count: Count, console: TerminalConsole, *, since_ms: int | None) -> Findings:
     """Count what the raw topic holds from a time on; progress is shown on the console.
 
     Raises:

@@ -7,14 +7,15 @@ from typing import Final
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.numbers import EventCount, Seed
 from pipeline.core.presets import Preset
 
 _EVENTS: Final = 200_000
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(min=1), default=_EVENTS, show_default=True, help="Events to generate.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same events.")
+@click.option("--events", type=EventCount(), default=_EVENTS, show_default=True, help="Events to generate.")
+@click.option("--seed", type=Seed(), default=1, show_default=True, help="The same seed gives the same events.")
 @click.option("--faults", is_flag=True, help="Let Segment be busy, slow and broken at times.")
 @click.option(
     "--preset",

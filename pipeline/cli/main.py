@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -24,13 +25,13 @@ from pipeline.cli.traffic import traffic
 from pipeline.cli.worker import worker
 from pipeline.core.mistakes import RulesError
 from pipeline.kafka.errors import ClusterFaultError
+from pipeline.output.printing import OutputLostError, flush_output, give_up, say, say_error
 from pipeline.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROGRAM: Final = "onesignal-pipeline"
-_PRINTERS: Final = frozenset({__name__, "click.utils", "rich.console"})
 _COMPLETION_VARIABLE: Final = "_ONESIGNAL_PIPELINE_COMPLETE"
 
 
@@ -75,7 +76,7 @@ def completion(shell: str) -> None:
     completed = get_completion_class(shell)
     if completed is None:
         raise click.ClickException(f"completion for {shell} is not known")
-    click.echo(completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source())
+    say(*completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source().split("\n"))
 
 
 for command in (worker, topics, schemas, segment, rules, tracked_users, settings, demo, traffic):
@@ -86,15 +87,16 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run one command and return its exit code; what went wrong is said on standard error."""
     invocation = Invocation(environment=environment)
     try:
+        _check_characters(arguments)
         code = cli.main(list(arguments), prog_name=PROGRAM, obj=invocation, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        say_error(*_told(error))
         return error.exit_code
     except (SettingsError, RulesError) as error:
-        click.echo(str(error), err=True)
+        say_error(*str(error).split("\n"))
         return ExitCode.MISTAKE
     except ClusterFaultError as error:
-        click.echo(str(error), err=True)
+        say_error(*error.sentences)
         return ExitCode.FAILED
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -103,35 +105,75 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def main() -> NoReturn:
     """Run the command that the arguments name, in the environment of this process."""
-    _open_what_is_closed()
+    _prepare_streams()
     try:
         code = run(sys.argv[1:], dict(os.environ))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone, which is no fault.
-        _give_stdout_up()
-        code = ExitCode.FAILED
+        flush_output()
+    except OutputLostError as lost:
+        code = _without_output(lost)
     except OSError as error:
-        if not _comes_of_printing(error):
+        if not _comes_of_click_printing(error):
             raise
-        _give_stdout_up()
-        click.echo(f"Standard output cannot be written: {error.strerror}.", err=True)
-        code = ExitCode.FAILED
+        code = _without_output(OutputLostError(error))
     sys.exit(code)
 
 
-def _open_what_is_closed() -> None:
-    """Let standard streams that the caller has closed (`>&-`) lead nowhere; a socket would take their place."""
+def _check_characters(arguments: Sequence[str]) -> None:
+    """Refuse arguments that no system passes on, so that nothing behind them meets such a text.
+
+    Raises:
+        UsageError: for the first of them.
+    """
+    for position, argument in enumerate(arguments, 1):
+        if "\0" in argument or not _has_bytes(argument):
+            raise click.UsageError(f"argument {position} holds characters that no argument can hold: {argument!r}")
+
+
+def _has_bytes(argument: str) -> bool:
+    try:
+        os.fsencode(argument)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _told(error: click.ClickException) -> Iterator[str]:
+    """Return a mistake as lines: those of the program's own texts, and one for the mistake itself."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        yield from error.format_message().split("\n")
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        yield from error.ctx.get_usage().split("\n")
+        yield f"Try '{error.ctx.command_path} {error.ctx.help_option_names[0]}' for help."
+        yield ""
+    text = error.format_message()
+    if isinstance(error, click.MissingParameter):
+        text = " ".join(text.split())  # click lists what may be chosen a line each
+    yield f"Error: {text}"
+
+
+def _without_output(lost: OutputLostError) -> int:
+    give_up(sys.stdout)
+    if not lost.reader_has_gone:  # which is no fault
+        say_error(str(lost))
+    return ExitCode.FAILED
+
+
+def _prepare_streams() -> None:
+    """Let every character be printed somehow, and standard streams that the caller has closed lead nowhere.
+
+    A socket would take the place of a closed one.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 -- for the rest of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
-def _comes_of_printing(error: OSError) -> bool:
+def _comes_of_click_printing(error: OSError) -> bool:
+    """Tell whether it was help or the version that could not be printed, which click does by itself."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return innermost.f_globals["__name__"] in _PRINTERS
-
-
-def _give_stdout_up() -> None:
-    """Let what cannot be written go nowhere; Python would complain about it when it closes the stream."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    name: str = innermost.f_globals["__name__"]
+    return name == "click.utils"

@@ -22,6 +22,7 @@ from pipeline.core.processing import State, process
 from pipeline.core.rules import Verdict
 from pipeline.core.timestamps import TimeSource, time_source
 from pipeline.core.tracking import BEFORE_THE_LOG
+from pipeline.output.printing import say
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def check(file: str) -> None:
     """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
     parsed = read_rules(file)
     counted = "1 rule" if len(parsed.rules) == 1 else f"{len(parsed.rules)} rules"
-    click.echo(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
+    say(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
 
 
 @rules.command()
@@ -111,8 +112,7 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
     candidate = _Candidate(value=event.read(), timestamp=stored_at)
     outcome = process(candidate, policy, State(_EverybodyTracked()))
-    for line in _explanation(outcome, policy, candidate):
-        click.echo(line)
+    say(*_explanation(outcome, policy, candidate))
 
 
 def _ignored(ids: Sequence[IgnoredId]) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _explanation(outcome: Outcome, policy: Policy, candidate: _Candidate) -> Ite
             yield f"user key  {user_key.decode()}"
             yield f"time      from {_time_source(candidate)}"
             yield f"record    {len(record)} bytes"
-            yield orjson.dumps(orjson.loads(record), option=orjson.OPT_INDENT_2).decode()
+            yield from orjson.dumps(orjson.loads(record), option=orjson.OPT_INDENT_2).decode().split("\n")
         case Drop(reason=reason, rule=rule):
             yield f"outcome   dropped: {reason}"
             yield f"decided   {_setting(outcome, policy) or _decider(rule, policy.rules)}"

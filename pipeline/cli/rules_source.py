@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pipeline.core.presets import Preset, preset_rules
+from pipeline.output.printing import say_error
 
 if TYPE_CHECKING:
     from pipeline.core.filters import Rules
@@ -43,5 +44,5 @@ def read_rules(file: str, *, parameter: str = "FILE") -> Rules:
         raise click.BadParameter(f"{file}: no UTF-8 text, from byte {error.start} on", param_hint=parameter) from error
     parsed = parse_rules(text, filename=file)
     for warning in parsed.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say_error(f"warning: {warning}")
     return parsed

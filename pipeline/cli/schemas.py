@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.output.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,5 +73,5 @@ async def _go_through(settings: Settings, names: Collection[str], *, register: b
                     f"follow what is registered there. `onesignal-pipeline schemas register {name}` tells the reason, "
                     "in the registry's words"
                 )
-            click.echo(f"{name}: {where}: {told}")
+            say(f"{name}: {where}: {told}")
     return 1 if refused else 0

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement
 
 
@@ -23,6 +24,6 @@ def check(invocation: Invocation) -> int:
     from pipeline.sinks.segment.probe import probe
 
     report = asyncio.run(probe(segment_options(invocation.settings([Requirement.SEGMENT]))))
-    for line in report.lines:
-        click.echo(line, err=not report.ok)
+    tell = say if report.ok else say_error
+    tell(*report.lines)
     return 0 if report.ok else 1

@@ -6,6 +6,7 @@ import click
 import orjson
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.output.printing import say
 from pipeline.settings.presentation import effective_settings, reference_table
 
 
@@ -22,16 +23,16 @@ from pipeline.settings.presentation import effective_settings, reference_table
 def settings(invocation: Invocation, form: str) -> None:
     """Show the settings in force, secrets masked."""
     if form == "markdown":
-        click.echo(reference_table())
+        say(*reference_table().split("\n"))
         return
     from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
 
     lines = effective_settings(invocation.settings(checks=[tls_mistakes, policy_mistakes, schema_mistakes]))
     if form == "json":
         listed = {line.variable: {"value": line.value, "set": line.is_set} for line in lines}
-        click.echo(orjson.dumps(listed, option=orjson.OPT_INDENT_2))
+        say(*orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode().split("\n"))
         return
     width = max(len(line.variable) for line in lines)
     for line in lines:
         mark = "" if line.is_set or line.value is None else "  (default)"
-        click.echo(f"{line.variable:<{width}}  {'-' if line.value is None else line.value}{mark}")
+        say(f"{line.variable:<{width}}  {'-' if line.value is None else line.value}{mark}")

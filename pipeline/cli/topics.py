@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement, Role
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def create(invocation: Invocation) -> None:
     found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
     for plan in (plan for plan in plans if plan.name in found):
         there = found[plan.name].partitions
-        click.echo(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
+        say(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
         if outcomes[plan.name] is Creation.CREATED:
             told = [f"{name}={value}" for name, value in plan.configuration.items()]
         else:
             told = list(differences(plan.configuration, found[plan.name].configuration))
-        click.echo("".join(f"  {each}\n" for each in told), nl=False)
+        say(*(f"  {each}" for each in told))
     if faults := find_faults(found, settings, tuple(Role)):  # told last: topics may have been created all the same
         raise TopicsError(faults)
     _warn(found, settings, tuple(Role))
@@ -75,7 +76,7 @@ def check(invocation: Invocation, role: str | None) -> None:
     _warn(found, settings, roles)
     for name in dict.fromkeys(getattr(settings, field) for each in Role for field in topics_of(each, settings)):
         if name in found:
-            click.echo(f"{name}: {_counted(found[name].partitions)}")
+            say(f"{name}: {_counted(found[name].partitions)}")
 
 
 def _warn(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> None:
@@ -83,7 +84,7 @@ def _warn(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection
     from pipeline.kafka.topics import configurations
 
     for warning in size_warnings(configurations(found), settings, roles):
-        click.echo(f"warning: {warning}", err=True)
+        say_error(f"warning: {warning}")
 
 
 def _counted(partitions: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement
 
 if TYPE_CHECKING:
@@ -57,16 +58,16 @@ def import_users(invocation: Invocation, file: str) -> int:
     try:
         users = _read(settings, file, partitions)
     except UsersFileError as error:
-        click.echo(f"{error}\nNothing was imported.", err=True)
+        say_error(*str(error).split("\n"), "Nothing was imported.")
         return _MISTAKE
     if users.by_key:
         asyncio.run(check_partitioner(settings, partitions))
     counts = users.counts()
     asyncio.run(feed(settings, users, _Progress("users written").tell))
     if users.over:
-        click.echo(f"Left out, for their month is long over: {_lines(users.over)}.", err=True)
+        say_error(f"Left out, for their month is long over: {_lines(users.over)}.")
     told = told_by_month(counts) or "nobody"
-    click.echo(f"Imported into {settings.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
+    say(f"Imported into {settings.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
     return 0
 
 
@@ -96,15 +97,15 @@ def export(invocation: Invocation) -> None:
 
     async def write() -> None:
         partitions = await raw_partitions(settings)
-        click.echo(",".join(BY_HASH))
+        say(",".join(BY_HASH))
         for number in range(partitions):
             for month, users in (await topics.read(number)).users.months():
                 counts[month] = counts.get(month, 0) + len(users)
                 for user in users.users():
-                    click.echo(hash_row(user, number, month, partitions=partitions, fingerprint=fingerprint))
+                    say(hash_row(user, number, month, partitions=partitions, fingerprint=fingerprint))
 
     asyncio.run(write())
-    click.echo(f"Exported: {told_by_month(dict(sorted(counts.items()))) or 'nobody'}.", err=True)
+    say_error(f"Exported: {told_by_month(dict(sorted(counts.items()))) or 'nobody'}.")
 
 
 @tracked_users.command()
@@ -119,8 +120,7 @@ def stats(invocation: Invocation) -> None:
 
     async def count() -> None:
         partitions = [await topics.read(number) for number in range(await raw_partitions(settings))]
-        for line in table(partitions, has_feed=settings.tracked_users_feed_topic is not None):
-            click.echo(line)
+        say(*table(partitions, has_feed=settings.tracked_users_feed_topic is not None))
 
     asyncio.run(count())
 
@@ -146,4 +146,4 @@ class _Progress:
     def tell(self, count: int) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL_SECONDS
-            click.echo(f"{count:,} {self._what} …", err=True)
+            say_error(f"{count:,} {self._what} …")

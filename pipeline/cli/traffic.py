@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Any, Final
 
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.numbers import EventCount, Seed
+from pipeline.output.printing import say
 from pipeline.settings.choices import Requirement
 
 _EVENTS_PER_SECOND: Final = 100.0
+_MOST_EVENTS_PER_SECOND: Final = 1_000_000.0
+
+
+class _Rate(click.FloatRange):
+    """Events a second."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number; `nan` lies in every range as click compares."""
+        rate = super().convert(value, param, ctx)
+        if math.isnan(rate):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return rate
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(min=1), help="Events to write; without it there is no end.")
+@click.option("--events", type=EventCount(), help="Events to write; without it there is no end.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0),
+    type=_Rate(min=0, max=_MOST_EVENTS_PER_SECOND),
     default=_EVENTS_PER_SECOND,
     show_default=True,
     help="Events a second; 0 is as many as Kafka takes.",
 )
-@click.option("--seed", type=int, help="The same seed gives the same users and ids; without it each run has others.")
+@click.option("--seed", type=Seed(), help="The same seed gives the same users and ids; without it each run has others.")
 @pass_invocation
 def traffic(invocation: Invocation, *, events: int | None, rate: float, seed: int | None) -> None:
     """Write made-up events of made-up users into the raw topic of a running Kafka.
@@ -33,4 +48,4 @@ def traffic(invocation: Invocation, *, events: int | None, rate: float, seed: in
     from pipeline.local.traffic_stream import TrafficOptions, run_traffic
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
-    run_traffic(settings, TrafficOptions(events=events, rate=rate, seed=seed), say=click.echo)
+    run_traffic(settings, TrafficOptions(events=events, rate=rate, seed=seed), say=say)

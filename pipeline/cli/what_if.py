@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +14,18 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.numbers import MOST
 from pipeline.cli.rules_source import RulesSource, read_rules
 from pipeline.core.presets import Preset
+from pipeline.output.files import FileNotWrittenError, write_whole
+from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
+    from pipeline.output.console import TerminalConsole
     from pipeline.settings.sections import Settings
     from pipeline.tools.what_if.counting import Count
     from pipeline.tools.what_if.findings import Findings
@@ -45,14 +46,23 @@ class _Since(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read `90m`, `12h`, `7d`, `2w` or ISO 8601, which is UTC where it tells no zone."""
+        now = time.time()
+        seconds = self._seconds(value, now, param, ctx)
+        if seconds < 0:
+            self.fail(f"`{value}` is before 1970, where the times of Kafka begin; leave it out to read all", param, ctx)
+        if seconds > now:
+            self.fail(f"`{value}` lies in the future; dates without a zone are UTC", param, ctx)
+        return round(seconds * 1000)
+
+    def _seconds(self, value: str, now: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if span := _SPAN.fullmatch(value):
-            return round((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
+            return now - int(span[1]) * _SECONDS[span[2]]
         try:
             told = datetime.fromisoformat(value)
-        except ValueError:
+            return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
             words = f"`{value}` is no time; give a span such as `7d` or `12h`, or a date such as `2026-01-31`"
             self.fail(words, param, ctx)
-        return round((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 class _Price(click.ParamType):
@@ -81,8 +91,7 @@ def diff(old: str, new: str) -> None:
     from pipeline.tools.rules_diff import differences
 
     _only_once([old, new])
-    for line in differences(read_rules(old, parameter="OLD"), read_rules(new, parameter="NEW")):
-        click.echo(line)
+    say(*differences(read_rules(old, parameter="OLD"), read_rules(new, parameter="NEW")))
 
 
 @click.command()
@@ -113,7 +122,7 @@ def diff(old: str, new: str) -> None:
 @click.option("--currency", default="", metavar="TEXT", help="Written behind amounts, such as USD.")
 @click.option(
     "--exact-users",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=MOST),
     default=2_000_000,
     show_default=True,
     help="Beyond so many distinct users, their numbers are estimates with a stated error.",
@@ -138,9 +147,8 @@ def what_if(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-
     from pipeline.bootstrap.what_if import build_count, count_topic
+    from pipeline.output.console import TerminalConsole
     from pipeline.tools.what_if.tables import print_findings
 
     if since is not None and source is not None:
@@ -151,14 +159,13 @@ def what_if(
     sets, everything = _rule_sets(file, against)
     settings = _settings(invocation, kafka=source is None)
     count = build_count(settings, sets, everything, exact_users=exact_users)
-    errors = Console(stderr=True)
+    errors = TerminalConsole(stderr=True)
     if source is None:
         findings = asyncio.run(count_topic(settings, count, errors, since_ms=since))
     else:
         findings = asyncio.run(_count_file(source, count, errors))
     prices = None if price is None else replace(price, currency=currency)
-    told = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-    print_findings(told, findings, prices)
+    print_findings(TerminalConsole.of_output(plain_width=_PLAIN_WIDTH), findings, prices)
     if html is not None:
         _write_page(html, findings, prices)
 
@@ -198,7 +205,7 @@ def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
     return Invocation(environment=others).settings(requirements, checks)
 
 
-async def _count_file(name: str, count: Count, errors: Console) -> Findings:
+async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findings:
     from pipeline.tools.what_if.lines import LinesSource
     from pipeline.tools.what_if.run import count_all
 
@@ -221,7 +228,7 @@ def _write_page(path: str, findings: Findings, prices: Prices | None) -> None:
     from pipeline.tools.what_if.page import page
 
     try:
-        Path(path).write_text(page(findings, prices, written_at=datetime.now(UTC)), encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from error
-    click.echo(f"written: {path}", err=True)
+        write_whole(path, page(findings, prices, written_at=datetime.now(UTC)))
+    except FileNotWrittenError as error:
+        raise click.ClickException(str(error)) from error
+    say_error(f"written: {path}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pipeline.core.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,9 +22,9 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        """Return ``file:line: message; suggestion``."""
+        """Return ``file:line: message; suggestion`` on one line, whatever the file and its name hold."""
         told = f"{self.file}:{self.line}: {self.message}"
-        return f"{told}; {self.suggestion}" if self.suggestion else told
+        return visible(f"{told}; {self.suggestion}" if self.suggestion else told)
 
 
 class RulesError(Exception):

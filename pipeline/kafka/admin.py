@@ -97,7 +97,7 @@ async def _knock(connection: ConnectionOptions, timeout_seconds: float) -> None:
             refusals.append(f"{server}: {_words(error)}: {_remedy(error)}.")
         else:
             return
-    raise KafkaUnreachableError("No Kafka broker can be used.\n" + "\n".join(refusals))
+    raise KafkaUnreachableError("No Kafka broker can be used.", refusals)
 
 
 async def _ask(server: str, connection: ConnectionOptions, timeout_seconds: float) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.core.visible import visible
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 class ClusterFaultError(Exception):
     """The cluster cannot be used as it is; the text says why and what to do."""
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The text as the lines that it is meant to have; what foreign parties said may break none of them."""
+        return (str(self),)
+
 
 WENT_AWAY = "Kafka answered a moment ago and does not any more: start again when it does."
 
@@ -27,13 +33,27 @@ WENT_AWAY = "Kafka answered a moment ago and does not any more: start again when
 class KafkaUnreachableError(ClusterFaultError):
     """No broker could be spoken to."""
 
+    def __init__(self, text: str, refusals: Sequence[str] = ()) -> None:
+        self._sentences = (text, *refusals)
+        super().__init__("\n".join(map(visible, self._sentences)))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is wrong, then each broker's refusal."""
+        return self._sentences
+
 
 class TopicsError(ClusterFaultError):
     """The topics cannot be used or made as they are; `faults` lists every reason."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
+        super().__init__("\n".join(map(visible, faults)))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Every fault."""
+        return self.faults
 
 
 class TopicLostError(ClusterFaultError):

@@ -23,6 +23,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
 from pipeline.local.librdkafka import load_librdkafka
+from pipeline.output.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,8 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with EmbeddedBroker() as broker:
         for name, partitions in options.topics:
             broker.create_topic(name, partitions)
-        sys.stdout.write(json.dumps({"bootstrap_servers": broker.bootstrap_servers}) + "\n")
-        sys.stdout.flush()
+        say(json.dumps({"bootstrap_servers": broker.bootstrap_servers}))
         while not stopping.wait(_PARENT_CHECK_SECONDS) and os.getppid() == parent:
             pass
     return 0

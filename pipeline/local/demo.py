@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from rich.console import Console
 
 from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.demo_children import Children, without_settings
@@ -24,9 +21,11 @@ from pipeline.local.demo_progress import DemoProgress
 from pipeline.local.demo_report import print_report
 from pipeline.local.demo_run import DemoRun
 from pipeline.local.demo_watch import Names
+from pipeline.output.console import TerminalConsole, words
+from pipeline.output.printing import OutputLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.core.presets import Preset
 
@@ -48,34 +47,50 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions, *, environment: Mapping[str, str]) -> int:
-    """Run the demo and return the exit code: 0 when it adds up, 1 when it does not, 130 when it was interrupted."""
-    # Not what rich takes for a terminal: FORCE_COLOR, which many CI systems set, makes one of any file.
-    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH, force_interactive=False)
+    """Run the demo and return the exit code: 0 when it adds up, 1 when it does not, 130 when it was interrupted.
+
+    Raises:
+        OutputLostError: standard output cannot be written; everything that was started has been stopped.
+    """
+    console = TerminalConsole.of_output(plain_width=_PLAIN_WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-demo-"))
     code = _FAILED
+    faults: list[Exception] = []
     try:
         code = asyncio.run(_run(options, without_settings(environment), folder, console))
-    except* DemoError as errors:
-        for error in _leaves(errors):
-            console.print(f"[bold red]The demo failed:[/] {error}", highlight=False, soft_wrap=True)
+    except* (DemoError, OutputLostError) as errors:
+        faults = _leaves(errors)
     except* (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("interrupted; everything that was started has been stopped")
         code = _INTERRUPTED
-    if code == _FAILED:
-        console.print(f"logs: {folder}", highlight=False, soft_wrap=True)
-    else:
+    lost = next((fault for fault in faults if isinstance(fault, OutputLostError)), None)
+    if code != _FAILED or lost is not None:
         shutil.rmtree(folder, ignore_errors=True)
+    if lost is not None:
+        raise lost
+    _tell_end(console, code, faults, folder)
     return code
 
 
-def _leaves(group: BaseExceptionGroup[DemoError]) -> list[DemoError]:
-    found: list[DemoError] = []
+def _tell_end(console: TerminalConsole, code: int, faults: Sequence[Exception], folder: Path) -> None:
+    for fault in faults:
+        reason, *log = str(fault).split("\n")
+        console.print(words("The demo failed:", "bold red") + words(f" {reason}"), soft_wrap=True)
+        for row in log:
+            console.print(row, soft_wrap=True)
+    if code == _INTERRUPTED:
+        console.print("interrupted; everything that was started has been stopped")
+    if code == _FAILED:
+        console.print(f"logs: {folder}", soft_wrap=True)
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
     for error in group.exceptions:
         found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
 
 
-async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Path, console: Console) -> int:
+async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Path, console: TerminalConsole) -> int:
     task = asyncio.current_task()
     if task is not None:
         # SIGINT too: where the shell ignores it (for a job in the background), Python leaves it ignored.
@@ -107,11 +122,12 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
     return 0 if outcome.adds_up else _FAILED
 
 
-async def _stay_up(run: DemoRun, children: Children, console: Console, folder: Path) -> None:
-    console.print("\nStill up, until Ctrl-C:", highlight=False)
+async def _stay_up(run: DemoRun, children: Children, console: TerminalConsole, folder: Path) -> None:
+    console.print()
+    console.print("Still up, until Ctrl-C:")
     for name, address in run.addresses().items():
-        console.print(f"  {name:<24} {address}", highlight=False, soft_wrap=True)
-    console.print(f"  {'logs':<24} {folder}", highlight=False, soft_wrap=True)
+        console.print(f"  {name:<24} {address}", soft_wrap=True)
+    console.print(f"  {'logs':<24} {folder}", soft_wrap=True)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

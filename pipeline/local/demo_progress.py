@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from rich.console import Console
-
     from pipeline.local.demo_watch import Snapshot
+    from pipeline.output.console import TerminalConsole
 
 _LINE_SECONDS: Final = 2.0
 _NAME_WIDTH: Final = 20
@@ -50,7 +49,7 @@ def _columns(width: int, events: int) -> list[ProgressColumn]:
 class DemoProgress:
     """Takes snapshots and shows them; use it with ``with``."""
 
-    def __init__(self, console: Console, *, events: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: TerminalConsole, *, events: int, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._events = events
         self._now = now
@@ -83,7 +82,7 @@ class DemoProgress:
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self._console.print(text, highlight=False)
+        self._console.print(text)
 
     def show(self, snapshot: Snapshot) -> None:
         """Show where everybody stands."""

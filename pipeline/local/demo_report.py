@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
+from pipeline.output.console import words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from rich.text import Text
 
     from pipeline.core.presets import Preset
     from pipeline.local.demo_accounts import Arrivals, Check, Sum
     from pipeline.local.demo_presets import PresetComparison
+    from pipeline.output.console import TerminalConsole
 
 
 PRICE: Final = 0.01
@@ -44,8 +47,8 @@ class Outcome:
         return all(each.adds_up for each in self.sums) and all(each.holds for each in self.checks)
 
 
-def _verdict(*, right: bool) -> str:
-    return "[green]yes[/]" if right else "[bold red]NO[/]"
+def _verdict(*, right: bool) -> Text:
+    return words("yes", "green") if right else words("NO", "bold red")
 
 
 def _sums(outcome: Outcome) -> Table:
@@ -83,7 +86,7 @@ def _presets(outcome: Outcome) -> Table:
     most_users = max(len(tally.users) for tally in tallies.values())
     for preset, tally in tallies.items():
         table.add_row(
-            f"[bold]{preset}[/] (this run)" if preset == outcome.preset else str(preset),
+            words(preset, "bold") + words(" (this run)") if preset == outcome.preset else str(preset),
             f"{tally.events:,}",
             f"{tally.events / max(1, outcome.events):.0%}",
             f"{tally.sent:,}",
@@ -106,7 +109,7 @@ def _fitted(table: Table, width: int) -> Table:
     return table
 
 
-def print_report(console: Console, outcome: Outcome) -> None:
+def print_report(console: TerminalConsole, outcome: Outcome) -> None:
     """Print everything; the last line says whether it adds up."""
     console.print()
     for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
@@ -116,7 +119,6 @@ def print_report(console: Console, outcome: Outcome) -> None:
     console.print(
         f"{outcome.events:,} events in {outcome.seconds:.1f} s: {rate:,.0f} events/s on this machine, which also ran "
         f"generator, broker and stand-in. {arrivals.requests:,} requests to the stand-in.",
-        highlight=False,
     )
     if outcome.killed or arrivals.faults:
         faults = ", ".join(f"{count} x {name}" for name, count in arrivals.faults.items()) or "none"
@@ -125,12 +127,12 @@ def print_report(console: Console, outcome: Outcome) -> None:
             f"Killed and restarted: {', '.join(outcome.killed) or 'nobody'}. Faults of the stand-in: {faults}. "
             f"Written again by the processor: {outcome.redelivered:,} records; known to the stand-in already: "
             f"{again:,}. The workers' counters began anew, so they are not compared.",
-            highlight=False,
         )
     wrong = [each.place for each in outcome.sums if not each.adds_up]
     wrong += [each.claim for each in outcome.checks if not each.holds]
     if outcome.adds_up:
-        verdict = f"[green]It adds up:[/] nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
+        told = f" nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
+        verdict = words("It adds up:", "green") + words(told)
     else:
-        verdict = f"[bold red]It does not add up:[/] {'; '.join(wrong)}"
-    console.print(verdict, highlight=False, soft_wrap=True)
+        verdict = words("It does not add up:", "bold red") + words(f" {'; '.join(wrong)}")
+    console.print(verdict, soft_wrap=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +37,7 @@ from pipeline.local.segment_faults import (
 )
 from pipeline.local.segment_judgement import judge
 from pipeline.local.segment_ledger import Ledger, SeenRequest
+from pipeline.output.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -205,8 +205,7 @@ async def _serve(host: str, port: int, *, write_keys: tuple[str, ...], fault_see
     stand_in = SegmentStandIn(write_keys=write_keys)
     stand_in.faults.schedule(seed=fault_seed, rate=fault_rate)
     await stand_in.start(host=host, port=port)
-    sys.stdout.write(json.dumps({"address": stand_in.address, "endpoint": stand_in.endpoint}) + "\n")
-    sys.stdout.flush()
+    say(json.dumps({"address": stand_in.address, "endpoint": stand_in.endpoint}))
     await ended.wait()
     await stand_in.stop()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.core.visible import visible
+
 PREFIX = "PIPELINE_"
 
 
@@ -25,4 +27,4 @@ class SettingsError(Exception):
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
-        super().__init__("\n".join(mistake.text for mistake in mistakes))
+        super().__init__("\n".join(visible(mistake.text) for mistake in mistakes))

@@ -173,8 +173,11 @@ def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
             names = [name.removeprefix("message.") for name, cases in kinds.items() if cases == who]
             if names:
                 conditional = before.asked or after.asked
-                arrow = "\n    was: {}\n    now: {}" if conditional else " {} becomes {}"
-                yield f"{', '.join(names)}{suffix}:{arrow.format(before, after)}"
+                subject = f"{', '.join(names)}{suffix}:"
+                if conditional:
+                    yield from (subject, f"  was: {before}", f"  now: {after}")
+                else:
+                    yield f"{subject} {before} becomes {after}"
 
 
 def _effect(rules: Rules, kind: Kind, *, anonymous: bool) -> _Effect:

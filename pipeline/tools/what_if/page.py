@@ -216,5 +216,5 @@ def _edge(place: int) -> str:
 
 def _changes(findings: Findings) -> Iterator[str]:
     for found in findings.others:
-        lines = "\n".join(differences(findings.baseline.rules, found.rules))
-        yield f'<h3>{text(findings.baseline.name)} → {text(found.name)}</h3><div class="words">{text(lines)}</div>'
+        told = "\n".join(map(text, differences(findings.baseline.rules, found.rules)))
+        yield f'<h3>{text(findings.baseline.name)} → {text(found.name)}</h3><div class="words">{told}</div>'

@@ -6,6 +6,8 @@ from html import escape
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -17,8 +19,8 @@ _TICKS: Final = 4
 
 
 def text(words: object) -> str:
-    """Escape what is no markup."""
-    return escape(str(words), quote=True)
+    """Escape what is no markup, and what would hide or reorder the words around it."""
+    return escape(visible(str(words)), quote=True)
 
 
 def colour(place: int) -> str:

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from rich.console import Console
-
+    from pipeline.output.console import TerminalConsole
     from pipeline.tools.what_if.sources import Source
 
 _LINE_SECONDS: Final = 5.0
@@ -22,7 +21,7 @@ _SECONDS_A_MINUTE: Final = 60
 class CountProgress:
     """Shows a source being read; use it with ``with``."""
 
-    def __init__(self, console: Console, source: Source, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: TerminalConsole, source: Source, *, now: Callable[[], float] = time.monotonic) -> None:
         """Take where to show it, and what."""
         self._console = console
         self._source = source
@@ -63,7 +62,7 @@ class CountProgress:
         now = self._now()
         if now - self._line_at >= _LINE_SECONDS:
             self._line_at = now
-            self._console.print(f"{messages:,} messages read{self._outlook(now)}", highlight=False, soft_wrap=True)
+            self._console.print(f"{messages:,} messages read{self._outlook(now)}", soft_wrap=True)
 
     def _outlook(self, now: float) -> str:
         done, total = self._source.done, self._source.total

@@ -10,9 +10,8 @@ from pipeline.tools.what_if.progress import CountProgress
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from rich.console import Console
-
     from pipeline.core.messages import Message
+    from pipeline.output.console import TerminalConsole
     from pipeline.tools.what_if.counting import Count
     from pipeline.tools.what_if.findings import Findings
     from pipeline.tools.what_if.sources import Source
@@ -25,7 +24,7 @@ async def _nothing_to_learn(_messages: Sequence[Message]) -> None:
 async def count_all(
     source: Source,
     count: Count,
-    console: Console,
+    console: TerminalConsole,
     learn: Callable[[Sequence[Message]], Awaitable[None]] = _nothing_to_learn,
 ) -> Findings:
     """Count everything that a source gives; `learn` makes sure that messages can be decoded before they are.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
+from pipeline.output.console import stacked, words
 from pipeline.tools.what_if.words import (
     compared,
     losses,
@@ -24,8 +24,9 @@ from pipeline.tools.what_if.words import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import Console
+    from rich.text import Text
 
+    from pipeline.output.console import TerminalConsole
     from pipeline.tools.what_if.findings import Findings, KindCount, Month, RuleSetFindings
     from pipeline.tools.what_if.prices import Prices
 
@@ -37,34 +38,34 @@ _MONEY: Final = ("cost", "saved")
 _EFFECTS: Final = ("events sent on", "engagements lost", "users no longer seen")
 
 
-def print_findings(console: Console, findings: Findings, prices: Prices | None) -> None:
+def print_findings(console: TerminalConsole, findings: Findings, prices: Prices | None) -> None:
     """Print everything that was found."""
-    console.print(Text(f"{span(findings)}."), soft_wrap=True)
+    console.print(words(f"{span(findings)}."), soft_wrap=True)
     console.print()
     for table in _fitting(console, _costs(findings, prices), _costs_apart(findings, prices)):
         _print(console, table)
     for line in losses(findings):
-        console.print(Text(f"ENGAGEMENTS LOST: {line}", style="bold red"), soft_wrap=True)
+        console.print(words(f"ENGAGEMENTS LOST: {line}", style="bold red"), soft_wrap=True)
     if any(found.engagements_lost for found in findings.others):
         console.print()
     for table in _fitting(console, _kinds(findings, findings.sets, "Events by kind"), _kinds_apart(findings)):
         _print(console, table)
     for note in notes(findings):
-        console.print(Text(note), soft_wrap=True)
+        console.print(words(note), soft_wrap=True)
     if prices is None:
-        console.print(Text("With --price, such as --price 0.01, the same in money."), soft_wrap=True)
+        console.print(words("With --price, such as --price 0.01, the same in money."), soft_wrap=True)
     else:
-        console.print(Text(f"Price: {prices}."), soft_wrap=True)
+        console.print(words(f"Price: {prices}."), soft_wrap=True)
 
 
-def _fitting(console: Console, whole: Table, parts: Sequence[Table]) -> Sequence[Table]:
+def _fitting(console: TerminalConsole, whole: Table, parts: Sequence[Table]) -> Sequence[Table]:
     """Choose one table where the terminal is wide enough for it, else its parts."""
     whole.box = SIMPLE_HEAD if console.is_terminal else None
     wanted = console.measure(whole, options=console.options.update_width(_ANY_WIDTH)).maximum
     return [whole] if wanted <= console.width else parts
 
 
-def _print(console: Console, table: Table) -> None:
+def _print(console: TerminalConsole, table: Table) -> None:
     table.title_justify = "left"
     table.title_style = "bold"
     table.box = SIMPLE_HEAD if console.is_terminal else None
@@ -74,7 +75,8 @@ def _print(console: Console, table: Table) -> None:
         # Cells end where the text ends, and whoever reads it by machine finds no line folded.
         with console.capture() as capture:
             console.print(table)
-        console.print(Text("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"), soft_wrap=True)
+        for row in capture.get().split("\n"):  # the last is empty, and parts this table from what follows
+            console.print(words(row.rstrip()), soft_wrap=True)
 
 
 def _costs(findings: Findings, prices: Prices | None) -> Table:
@@ -86,8 +88,8 @@ def _costs(findings: Findings, prices: Prices | None) -> Table:
             for place, month in enumerate(months):
                 name = compared(findings, found) if place == 0 else ""
                 cells = _users(findings, found, (month,), prices)
-                table.add_row(Text(name), month_told(month), *cells, *[""] * len(_EFFECTS))
-        head = [Text(compared(findings, found))] if len(months) <= 1 else [Text(), Text(_ALL_MONTHS)]
+                table.add_row(words(name), month_told(month), *cells, *[""] * len(_EFFECTS))
+        head = [words(compared(findings, found))] if len(months) <= 1 else [words(""), words(_ALL_MONTHS)]
         cells = _users(findings, found, months, prices)
         table.add_row(*head, *cells, *_effects(findings, found), end_section=len(months) > 1)
     return table
@@ -99,14 +101,14 @@ def _costs_apart(findings: Findings, prices: Prices | None) -> Sequence[Table]:
     effects = _table(findings, "What else changes", _EFFECTS, by_month=False)
     months = findings.months
     for found in findings.sets:
-        name = Text(compared(findings, found))
+        name = words(compared(findings, found))
         if len(months) > 1:
             for month in months:
                 users.add_row(name, month_name(month), *_users(findings, found, (month,), prices))
-                name = Text()
-        head = [name] if len(months) <= 1 else [name, Text(_ALL_MONTHS)]
+                name = words("")
+        head = [name] if len(months) <= 1 else [name, words(_ALL_MONTHS)]
         users.add_row(*head, *_users(findings, found, months, prices), end_section=len(months) > 1)
-        effects.add_row(Text(compared(findings, found)), *_effects(findings, found))
+        effects.add_row(words(compared(findings, found)), *_effects(findings, found))
     return users, effects
 
 
@@ -127,7 +129,7 @@ def _effects(findings: Findings, found: RuleSetFindings) -> Sequence[str | Text]
     if found is findings.baseline:
         return f"{found.kept:,}", _NONE, _NONE
     lost = sum(found.engagements_lost.values())
-    return f"{found.kept:,}", Text(f"{lost:,}", style="bold red" if lost else ""), number(found.never_seen)
+    return f"{found.kept:,}", words(f"{lost:,}", style="bold red" if lost else ""), number(found.never_seen)
 
 
 def _users(findings: Findings, found: RuleSetFindings, months: Sequence[Month], prices: Prices | None) -> Iterator[str]:
@@ -159,14 +161,14 @@ def _kinds(findings: Findings, sets: Sequence[RuleSetFindings], title: str) -> T
     unusable = sum(findings.unusable.values())
     table.add_column("kind", footer=f"all {findings.read:,} messages", no_wrap=True)
     for found in sets:
-        head = "" if len(sets) == 1 else f"{compared(findings, found)}\n"
+        above = [] if len(sets) == 1 else [words(compared(findings, found))]
         totals = (found.kept, found.dropped + findings.empty, found.rejected + unusable)
-        for place, (word, total) in enumerate(zip(("kept", "dropped", "rejected"), totals, strict=True)):
-            header = Text(f"{head if place == 0 else chr(10) * bool(head)}{word}")
-            table.add_column(header, footer=f"{total:,}", justify="right", no_wrap=True)
+        for word, total in zip(("kept", "dropped", "rejected"), totals, strict=True):
+            table.add_column(stacked(*above, words(word)), footer=f"{total:,}", justify="right", no_wrap=True)
+            above = [words("")] * len(above)
     for kind in findings.kinds:
         counts = [found.kinds.get(kind) for found in sets]
-        table.add_row(Text(short_kind(kind)), *(cell for count in counts for cell in _cells(count)))
+        table.add_row(words(short_kind(kind)), *(cell for count in counts for cell in _cells(count)))
     if findings.empty:
         table.add_row("(no body)", *(["", f"{findings.empty:,}", ""] * len(sets)))
     if unusable:

@@ -4,11 +4,11 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
 from pipeline.local.demo_progress import DemoProgress
 from pipeline.local.demo_watch import Snapshot
 from pipeline.local.traffic_window import Places
+from pipeline.output.console import TerminalConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ def snapshot(written: int, processed: int, records: int, accepted: int) -> Snaps
     )
 
 
-def terminal(out: io.StringIO, width: int) -> Console:
-    return Console(file=out, width=width, force_terminal=True, _environ={"TERM": "xterm"})
+def terminal(out: io.StringIO, width: int) -> TerminalConsole:
+    return TerminalConsole(file=out, width=width, force_terminal=True, _environ={"TERM": "xterm"})
 
 
 def times(*seconds: float) -> Callable[[], float]:
@@ -35,7 +35,7 @@ def times(*seconds: float) -> Callable[[], float]:
 
 def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
     out = io.StringIO()
-    with DemoProgress(Console(file=out, width=120), events=10, now=times(0, 1, 2, 3, 4)) as progress:
+    with DemoProgress(TerminalConsole(file=out, width=120), events=10, now=times(0, 1, 2, 3, 4)) as progress:
         for written in (1, 2, 3, 4):
             progress.show(snapshot(written, 1, 1, 1))
     assert [line.split()[3] for line in out.getvalue().splitlines()] == ["2", "4"]
@@ -45,12 +45,12 @@ def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
     "console",
     [
         # CI systems like to set FORCE_COLOR, which makes rich take a log file for a terminal.
-        lambda out: Console(file=out, force_interactive=False, _environ={"FORCE_COLOR": "1"}),
-        lambda out: Console(file=out, force_terminal=True, _environ={"TERM": "dumb"}),
+        lambda out: TerminalConsole(file=out, force_interactive=False, _environ={"FORCE_COLOR": "1"}),
+        lambda out: TerminalConsole(file=out, force_terminal=True, _environ={"TERM": "dumb"}),
     ],
     ids=["coloured, into a file", "a dumb terminal"],
 )
-def test_where_nothing_can_be_redrawn_there_are_lines(console: Callable[[io.StringIO], Console]) -> None:
+def test_where_nothing_can_be_redrawn_there_are_lines(console: Callable[[io.StringIO], TerminalConsole]) -> None:
     out = io.StringIO()
     with DemoProgress(console(out), events=10, now=times(0, 2)) as progress:
         progress.show(snapshot(7, 5, 3, 2))

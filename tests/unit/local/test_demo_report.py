@@ -4,12 +4,12 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
 from pipeline.core.presets import Preset
 from pipeline.local.demo_accounts import Arrivals, Check, Sum
 from pipeline.local.demo_presets import PresetComparison
 from pipeline.local.demo_report import Outcome, print_report
+from pipeline.output.console import TerminalConsole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def outcome(*sums: Sum, exceptions: int = 0, killed: Sequence[str] = (), faults:
 
 def printed(told: Outcome, width: int = 120) -> str:
     out = io.StringIO()
-    print_report(Console(file=out, width=width), told)
+    print_report(TerminalConsole(file=out, width=width), told)
     return out.getvalue()
 
 

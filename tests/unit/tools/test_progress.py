@@ -4,8 +4,8 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
+from pipeline.output.console import TerminalConsole
 from pipeline.tools.what_if.lines import LinesSource
 from pipeline.tools.what_if.progress import CountProgress
 
@@ -17,7 +17,7 @@ def _shown(times: list[float], *, total: int | None, done: int, terminal: bool =
     clock: Iterator[float] = iter(times)
     written = io.StringIO()
     source = LinesSource(io.BytesIO(), title="a file", total=total)
-    console = Console(file=written, force_terminal=terminal, width=100)
+    console = TerminalConsole(file=written, force_terminal=terminal, width=100)
     with CountProgress(console, source, now=lambda: next(clock)) as progress:
         source.done = done
         for _ in times[1:] or [0]:

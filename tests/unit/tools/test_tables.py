@@ -4,8 +4,8 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
+from pipeline.output.console import TerminalConsole
 from pipeline.tools.what_if.prices import Prices, parse_prices
 from pipeline.tools.what_if.tables import print_findings
 from pipeline.tools.what_if.words import share
@@ -21,7 +21,9 @@ LOSSY = rule_set("rules:\n  - {when: {action: clicked}, then: drop}\n", "lossy.y
 
 def _printed(findings: Findings, prices: Prices | None = None, width: int = 1000, *, terminal: bool = False) -> str:
     written = io.StringIO()
-    console = Console(file=written, width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
+    console = TerminalConsole(
+        file=written, width=width, force_terminal=terminal, color_system=None, legacy_windows=False
+    )
     print_findings(console, findings, prices)
     return written.getvalue()
 

@@ -1,0 +1,22 @@
+"""Numbers that options take, within what the program can count."""
+
+from __future__ import annotations
+
+import click
+
+MOST: int = 1_000_000_000
+_SEED_BITS = 63
+
+
+class EventCount(click.IntRange):
+    """How many events; at least one."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1, max=MOST)
+
+
+class Seed(click.IntRange):
+    """What made-up events come of."""
+
+    def __init__(self) -> None:
+        super().__init__(min=-(2**_SEED_BITS), max=2**_SEED_BITS - 1)

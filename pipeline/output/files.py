@@ -1,0 +1,69 @@
+"""Write a file whole or not at all: what was there stays until the new one is complete."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Final
+
+_ALL_PERMISSIONS: Final = 0o777
+_PERMISSIONS_OF_A_NEW_FILE: Final = 0o666
+
+
+class FileNotWrittenError(Exception):
+    """A file cannot be written; the text says which and why."""
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a text as UTF-8 into a file, in place of what it held; the permissions stay, and a symbolic link too.
+
+    What is no regular file, such as a pipe, and what `/dev` names, such as `/dev/stdout`, is written to directly.
+
+    Raises:
+        FileNotWrittenError: and what was there is as it was.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    try:
+        if _is_written_through(Path(path)):
+            with Path(path).open("ab") as stream:
+                stream.write(content)
+        else:
+            _replace(Path(path).resolve(), content)
+    except (OSError, RuntimeError) as error:  # the latter for links that lead in a circle
+        reason = error.strerror if isinstance(error, OSError) else "its symbolic links lead in a circle"
+        raise FileNotWrittenError(f"{path} cannot be written: {reason}.") from error
+
+
+def _is_written_through(path: Path) -> bool:
+    return path.exists() and (not path.is_file() or path.absolute().is_relative_to("/dev"))
+
+
+def _replace(target: Path, content: bytes) -> None:
+    permissions = _permissions(target)
+    descriptor, name = tempfile.mkstemp(prefix=".onesignal-pipeline-", suffix=".part", dir=target.parent)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 -- it is open already
+            os.fchmod(descriptor, permissions)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _permissions(target: Path) -> int:
+    """Return the permissions of a file, or those that a new one gets here.
+
+    Raises:
+        PermissionError: the file is there, and this user may not write to it.
+    """
+    if target.exists():
+        with target.open("ab"):
+            return stat.S_IMODE(target.stat().st_mode) & _ALL_PERMISSIONS
+    mask = os.umask(0)
+    os.umask(mask)
+    return _PERMISSIONS_OF_A_NEW_FILE & ~mask

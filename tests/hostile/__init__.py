@@ -1,0 +1,1 @@
+"""Hostile messages, answers and operators, played against real workers."""
