@@ -31,13 +31,16 @@ def write_whole(path: str, text: str) -> None:
                 stream.write(content)
         else:
             _replace(Path(path).resolve(), content)
-    except (OSError, RuntimeError) as error:  # the latter for links that lead in a circle
-        reason = error.strerror if isinstance(error, OSError) else "its symbolic links lead in a circle"
-        raise FileNotWrittenError(f"{path} cannot be written: {reason}.") from error
+    except OSError as error:
+        raise FileNotWrittenError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _is_written_through(path: Path) -> bool:
-    return path.exists() and (not path.is_file() or path.absolute().is_relative_to("/dev"))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) or path.absolute().is_relative_to("/dev")
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -127,6 +127,7 @@ EXPLAINED: Final = (
         files={"r.json": _rules(EVERYTHING, value="*", action="clicked"), "e.json": _event()},
     ),
     _case("explain: the event is a folder", "rules", "explain", "keep-all", "."),
+    _case("explain: an event without end", "rules", "explain", "keep-all", "/dev/zero"),
     _case("explain: both from standard input", "rules", "explain", "-", "-", stdin=_rules()),
 )
 

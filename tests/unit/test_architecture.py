@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 import pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = Path(pipeline.__file__).parent
 MODULES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
@@ -12,6 +19,60 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8"
 def test_the_environment_is_read_in_one_place() -> None:
     reading = re.compile(r"\bos\.(environ|getenv)\b|from os import .*(environ|getenv)")
     assert [name for name, text in MODULES.items() if reading.search(text)] == ["cli/main.py"]
+
+
+_PRINTING = {"stdout", "stderr", "print", "Console", "render", "echo", "secho"}
+
+
+def _ways_out(module: str) -> Iterator[str]:
+    """Name the calls by which a module would print past `pipeline.output`."""
+    for node in ast.walk(ast.parse(module)):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "Console" | "Text" as name)):
+                yield name
+            case ast.Call(func=ast.Attribute(attr="Console" | "Text" | "from_markup" | "print_exception" as name)):
+                yield name
+            case ast.Attribute(value=ast.Name(id="click"), attr="echo" | "secho" | "echo_via_pager" as name):
+                yield name
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="error"), attr="show" as name)):
+                yield name
+            case ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr" | "__stdout__" as name):
+                yield f"sys.{name}"
+            case ast.ImportFrom(module="sys" | "click" | "rich" | "rich.console" | "rich.markup" as source) if (
+                names := {alias.name for alias in node.names} & _PRINTING
+            ):
+                yield f"{source}: {sorted(names)}"
+            case _:
+                pass
+
+
+def test_there_is_one_way_out_for_what_commands_print() -> None:
+    """`logs` writes log lines, and `main` and `own_loop` prepare and flush the streams."""
+    found = {name: sorted(set(_ways_out(text))) for name, text in MODULES.items() if not name.startswith("output/")}
+    assert {name: ways for name, ways in found.items() if ways} == {
+        "cli/main.py": ["sys.stderr", "sys.stdout"],
+        "logs.py": ["sys.stderr"],
+        "stream/own_loop.py": ["sys.stderr"],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print(x)",
+        "click.echo(x)",
+        "from click import secho",
+        "sys.stdout.write(x)",
+        "from sys import stdout",
+        "from rich.console import Console\nConsole().print(x)",
+        "rich.console.Console().print(x)",
+        "from rich import print",
+        "Text.from_markup(x)",
+        "error.show()",
+    ],
+)
+def test_every_other_way_out_is_noticed(text: str) -> None:
+    assert list(_ways_out(text))
 
 
 def test_no_module_is_above_400_lines() -> None:
