@@ -106,6 +106,49 @@ async def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lines", [0, 1, 3])
+async def test_a_demo_whose_reader_goes_away_ends_quietly_and_stops_everything(tmp_path: Path, lines: int) -> None:
+    reader, writer = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline", "demo", "--events", "2000000"),
+        stdout=writer,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    os.close(writer)
+    try:
+        workers = await both_workers(process)
+        with os.fdopen(reader, "rb") as output:
+            for _ in range(lines):
+                await asyncio.to_thread(output.readline)
+        async with asyncio.timeout(RUN_SECONDS):
+            _, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (process.returncode, errors) == (1, b"")
+    assert not [worker for worker in workers if worker.is_running()]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+async def test_a_demo_that_cannot_print_says_why_and_stops_everything(tmp_path: Path) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline", "demo", "--events", "2000000"),
+        stdout=full,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    os.close(full)
+    async with asyncio.timeout(RUN_SECONDS):
+        _, errors = await process.communicate()
+    assert (process.returncode, errors) == (1, b"Standard output cannot be written: No space left on device.\n")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the leash is Linux's parent death signal")
 async def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     async with running_demo(tmp_path, "--events", "2000000") as process:

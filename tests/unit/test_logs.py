@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 import threading
 import time
 import warnings
@@ -12,7 +13,9 @@ import orjson
 import pytest
 import structlog
 
+from pipeline.core.visible import visible
 from pipeline.logs import configure_logs
+from tests.hostile.terminal import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,3 +208,61 @@ def test_configuring_twice_writes_each_line_once() -> None:
     stream = _configured()
     structlog.get_logger("pipeline").info("once")
     assert len(_lines(stream)) == 1
+
+
+def _hostile_lines(stream: io.StringIO) -> list[str]:
+    return [line for line in stream.getvalue().split("\n") if line != visible(line)]
+
+
+def _log_everything_hostile() -> None:
+    log = structlog.get_logger("pipeline")
+    log.warning(EVERYTHING, text=EVERYTHING, many=[EVERYTHING], error=ValueError(EVERYTHING), **{EVERYTHING: 1})
+    logging.getLogger("aiokafka").error("%s", EVERYTHING)
+    log.error("crashed", exc_info=RuntimeError(EVERYTHING), stack_info=True)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_line_steers_a_terminal(as_json: bool) -> None:  # noqa: FBT001 pytest passes parameters by name
+    stream = _configured(as_json=as_json)
+    _log_everything_hostile()
+    assert _hostile_lines(stream) == []
+    assert "\\u001b]52" in stream.getvalue()
+
+
+def test_escapes_in_json_change_nothing_of_what_is_read() -> None:
+    stream = _configured()
+    structlog.get_logger("pipeline").warning(EVERYTHING, text=EVERYTHING)
+    (line,) = _lines(stream)
+    assert (line["message"], line["text"]) == (EVERYTHING, EVERYTHING)
+
+
+def test_on_a_terminal_colours_are_the_only_sequences() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    configure_logs("info", as_json=False, stream=stream)
+    _log_everything_hostile()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+    assert plain != stream.getvalue()
+    assert [line for line in plain.split("\n") if line != visible(line)] == []
+
+
+def test_no_line_of_a_traceback_can_be_taken_for_a_line_of_the_log() -> None:
+    stream = _configured(as_json=False)
+    error = RuntimeError("x\n2026-01-01T00:00:00Z [info     ] all is well")
+    structlog.get_logger("pipeline").error("crashed", exc_info=error)
+    first, *others = stream.getvalue().rstrip("\n").split("\n")
+    assert "crashed" in first
+    assert all(line.startswith("  ") for line in others)
+    assert "  2026-01-01T00:00:00Z [info     ] all is well" in others
+
+
+@pytest.mark.parametrize("value", ["\udcff", {"a": "\ud800"}, 2**64, -(2**70)], ids=repr)
+def test_what_json_cannot_hold_does_not_lose_the_line(value: object) -> None:
+    stream = _configured()
+    structlog.get_logger("pipeline").warning("odd", value=value, level_of="x")
+    (line,) = _lines(stream)
+    assert (line["message"], line["level_of"]) == ("odd", "x")
+    assert line["value"] == visible(str(value))

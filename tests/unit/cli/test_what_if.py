@@ -186,3 +186,42 @@ def test_a_file_of_messages_with_times_has_those_times(capsys: pytest.CaptureFix
     Path("events.jsonl").write_bytes(line)
     assert run(["rules", "what-if", "new.yaml", "--from", "events.jsonl"], {}) == ExitCode.DONE
     assert "from 2020-09-13 12:26 to 2020-09-13 12:26 UTC" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        ("1969-12-31", "before 1970"),
+        ("999999w", "before 1970"),
+        ("0001-01-01T00:00:00+23:59", "before 1970"),
+        ("2999-01-01", "lies in the future"),
+        ("9999-12-31T23:59:59-23:59", "lies in the future"),
+        ("2026-02-30", "is no time"),
+        ("", "is no time"),
+        ("7\u0661d", "is no time"),
+        ("9" * 5_000 + "d", "is no time"),
+    ],
+)
+def test_a_time_that_kafka_cannot_know_is_a_mistake(since: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    assert run(["rules", "what-if", "new.yaml", "--since", since], environment) == ExitCode.MISTAKE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("files")
+def test_the_epoch_itself_and_this_moment_are_times(capsys: pytest.CaptureFixture[str]) -> None:
+    for since in ("1970-01-01", "0m"):
+        assert run(["rules", "what-if", "new.yaml", "--since", since], {}) == ExitCode.MISTAKE
+        assert "PIPELINE_KAFKA_BOOTSTRAP_SERVERS" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("files")
+def test_an_earlier_page_survives_a_disk_that_is_full(full_disk: None, capsys: pytest.CaptureFixture[str]) -> None:
+    del full_disk
+    Path("report.html").write_text("earlier", encoding="utf-8")
+    arguments = ["--from", "events.jsonl", "--html", "report.html"]
+    assert run(["rules", "what-if", "new.yaml", *arguments], {}) == ExitCode.FAILED
+    assert "report.html cannot be written: File too large." in capsys.readouterr().err
+    assert Path("report.html").read_text(encoding="utf-8") == "earlier"
+    assert {path.name for path in Path().iterdir()} == {"new.yaml", "events.jsonl", "report.html"}

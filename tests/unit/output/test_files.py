@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import stat
 import threading
 from typing import TYPE_CHECKING
@@ -12,7 +10,6 @@ import pytest
 from pipeline.output.files import FileNotWrittenError, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 OLD, NEW = "the earlier page", "the new page\n"
@@ -23,17 +20,6 @@ def page(tmp_path: Path) -> Path:
     path = tmp_path / "page.html"
     path.write_text(OLD, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file can grow beyond 4 KiB: a write fails in the middle, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_a_file_is_written(tmp_path: Path) -> None:

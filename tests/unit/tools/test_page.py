@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.core.visible import visible
 from pipeline.tools.what_if.page import page
 from pipeline.tools.what_if.page_parts import nice_ticks, short_number
 from pipeline.tools.what_if.prices import Prices, parse_prices
+from tests.hostile.terminal import EVERYTHING
 from tests.unit.tools.test_counting import CLICKED, RECEIVED, SENT, TRACKED, TRAFFIC
-from tests.unit.tools.traffic import ENGAGEMENT, EVERYTHING, findings_of, happened, rule_set
+from tests.unit.tools.traffic import ENGAGEMENT, findings_of, happened, rule_set
+from tests.unit.tools.traffic import EVERYTHING as EVERYTHING_KEPT
 
 if TYPE_CHECKING:
     from pipeline.tools.what_if.findings import Findings
@@ -65,14 +68,14 @@ def _read(findings: Findings, prices: Prices | None = None) -> tuple[str, _Reade
 @pytest.mark.parametrize("messages", [[], TRAFFIC, MONTHS])
 def test_a_page_needs_nothing_from_outside(messages: list, price: str | None) -> None:  # type: ignore[type-arg]
     prices = None if price is None else parse_prices(price, "USD")
-    written, reader = _read(findings_of(messages, EVERYTHING, ENGAGEMENT, LOSSY, TRACKED), prices)
+    written, reader = _read(findings_of(messages, EVERYTHING_KEPT, ENGAGEMENT, LOSSY, TRACKED), prices)
     assert reader.addresses == []
     assert not re.search(r"https?:|//[a-z]|url\(|@import", written)
     assert "default-src 'none'" in written
 
 
 def test_what_people_wrote_is_no_markup() -> None:
-    written, reader = _read(findings_of(MONTHS, NASTY, EVERYTHING), parse_prices("1", "<i>$</i>"))
+    written, reader = _read(findings_of(MONTHS, NASTY, EVERYTHING_KEPT), parse_prices("1", "<i>$</i>"))
     assert reader.tags.count("script") == 1
     assert not {"b", "img"} & set(re.findall(r"<(b|img)[ >](?!Sent|Received|Engaged)", written))
     assert "<i>$" not in written
@@ -80,29 +83,29 @@ def test_what_people_wrote_is_no_markup() -> None:
 
 
 def test_no_user_and_no_message_is_in_it() -> None:
-    written, _ = _read(findings_of(MONTHS, EVERYTHING, ENGAGEMENT))
+    written, _ = _read(findings_of(MONTHS, EVERYTHING_KEPT, ENGAGEMENT))
     assert not re.search(r"u-[0-9]|new-year|c1a7e2d4", written)
 
 
 def test_the_headline_answers_for_the_last_set_of_rules() -> None:
-    findings = findings_of(TRAFFIC, EVERYTHING, ENGAGEMENT)
+    findings = findings_of(TRAFFIC, EVERYTHING_KEPT, ENGAGEMENT)
     written, _ = _read(findings, parse_prices("10", "USD"))
     assert "<h1>engagement-only saves 67 % of the MTUs (20.00 USD) and loses no engagement</h1>" in written
-    written, _ = _read(findings_of(TRAFFIC, ENGAGEMENT, EVERYTHING))
+    written, _ = _read(findings_of(TRAFFIC, ENGAGEMENT, EVERYTHING_KEPT))
     assert "<h1>keep-all costs further 200 % of the MTUs and loses no engagement</h1>" in written
-    written, _ = _read(findings_of(TRAFFIC, EVERYTHING))
+    written, _ = _read(findings_of(TRAFFIC, EVERYTHING_KEPT))
     assert "<h1>keep-all costs 3 MTUs</h1>" in written
 
 
 def test_lost_engagements_are_loud() -> None:
-    written, _ = _read(findings_of(TRAFFIC, EVERYTHING, LOSSY))
+    written, _ = _read(findings_of(TRAFFIC, EVERYTHING_KEPT, LOSSY))
     assert "and loses 1 engagement</h1>" in written
     assert 'class="alarm" role="note">Engagements lost: lossy.yaml loses 1 engagement that keep-all keeps' in written
     assert "⚠ 1 engagement lost" in written
 
 
 def test_every_chart_has_its_figures_in_words_or_in_a_table() -> None:
-    written, reader = _read(findings_of(MONTHS, EVERYTHING, ENGAGEMENT), parse_prices("0.01"))
+    written, reader = _read(findings_of(MONTHS, EVERYTHING_KEPT, ENGAGEMENT), parse_prices("0.01"))
     assert written.count('class="chart" aria-hidden="true"') == 2
     for caption in ("MTUs since the month began", "messages, by what they are", "MTUs of each billing month"):
         assert any(caption in words for words in reader.words)
@@ -118,13 +121,13 @@ def test_many_combinations_are_cut_to_the_largest() -> None:
         for place, kind in enumerate(kinds)
         if bits & 1 << place
     ]
-    _, reader = _read(findings_of(messages, EVERYTHING))
+    _, reader = _read(findings_of(messages, EVERYTHING_KEPT))
     assert "19 other combinations" in reader.words
 
 
 def test_a_chart_shows_the_latest_days_of_a_long_time() -> None:
     messages = [happened("u-1", SENT, f"{year}-0{month}-11T00:00") for year in (2024, 2025) for month in range(1, 10)]
-    written, _ = _read(findings_of(messages, EVERYTHING))
+    written, _ = _read(findings_of(messages, EVERYTHING_KEPT))
     ((days, _),) = re.findall(r"(MTUs since the month began</caption>.*?)(</table>)", written, re.DOTALL)
     assert "2025-09-11" in days
     assert "2024-09-11" not in days
@@ -141,3 +144,20 @@ def test_ticks_are_round_and_reach_the_highest(highest: float, ticks: list[float
 @pytest.mark.parametrize(("value", "told"), [(0, "0"), (999, "999"), (2500, "2.5k"), (2e6, "2M"), (3e9, "3G")])
 def test_numbers_on_axes_are_short(value: float, told: str) -> None:
     assert short_number(value) == told
+
+
+def test_no_text_of_a_page_hides_reorders_or_forges_lines() -> None:
+    hostile = "".join(f"\\U{ord(each):08x}" for each in EVERYTHING)
+    text = f'rules: [{{name: "{hostile}", when: {{action: clicked, message_name: "{hostile}"}}, then: drop}}]'
+    written, reader = _read(
+        findings_of(MONTHS, EVERYTHING_KEPT, rule_set(text, EVERYTHING)), parse_prices("1", EVERYTHING)
+    )
+    assert [each for each in written.split("\n") if each != visible(each)] == []
+    assert visible(EVERYTHING) in "".join(reader.words)
+    assert reader.tags.count("script") == 1
+
+
+def test_a_page_of_half_characters_can_be_written() -> None:
+    written, _ = _read(findings_of(MONTHS, EVERYTHING_KEPT, rule_set("rules: []", "\udcff.yaml")))
+    assert "\\udcff.yaml" in written
+    assert written.encode()
