@@ -47,7 +47,7 @@ class TerminalConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as a text on one line, without markup and emoji codes."""
-        return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+        return super().render_str(visible(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Draw, and escape what a text brought past `words`; line breaks are rich's own by then."""

@@ -129,7 +129,7 @@ async def test_a_demo_whose_reader_goes_away_ends_quietly_and_stops_everything(t
             await process.wait()
     assert (process.returncode, errors) == (1, b"")
     assert not [worker for worker in workers if worker.is_running()]
-    assert os.listdir(tmp_path) == []
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ async def test_a_demo_that_cannot_print_says_why_and_stops_everything(tmp_path: 
     async with asyncio.timeout(RUN_SECONDS):
         _, errors = await process.communicate()
     assert (process.returncode, errors) == (1, b"Standard output cannot be written: No space left on device.\n")
-    assert os.listdir(tmp_path) == []
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,13 @@ import click
 import pytest
 
 from pipeline.cli.main import ExitCode, cli, run
+from pipeline.core.mistakes import Mistake as RulesMistake
+from pipeline.core.mistakes import RulesError
+from pipeline.core.visible import visible
+from pipeline.kafka.errors import KafkaUnreachableError, TopicsError
+from pipeline.kafka.schema_registry import IncompatibleSchemaError
+from pipeline.settings.mistakes import Mistake, SettingsError
+from tests.hostile.terminal import EVERYTHING
 
 pytestmark = pytest.mark.usefixtures("logs_put_back")
 
@@ -125,6 +132,59 @@ def test_a_standard_stream_that_is_closed_leads_nowhere_and_is_no_crash(command:
         timeout=60,
     )
     assert (told.returncode, told.stderr) == (code, "")
+
+
+def test_what_the_encoding_of_the_terminal_lacks_is_written_as_an_escape(tmp_path: Path) -> None:
+    rules = tmp_path / "règles.yaml"
+    rules.write_text("rules: []\n", encoding="utf-8")
+    told = _program("rules", "check", str(rules), PYTHONIOENCODING="ascii")
+    assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
+    assert "r\\xe8gles.yaml: 0 rules" in told.stdout
+
+
+def test_mistakes_that_nobody_can_be_told_keep_their_exit_code() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "pipeline", "rules", "check", "absent"]
+        assert subprocess.run(command, stderr=full, check=False, timeout=60).returncode == ExitCode.MISTAKE
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (SettingsError((Mistake(fields=(), text=EVERYTHING), Mistake(fields=(), text="b"))), ExitCode.MISTAKE, 2),
+        (
+            RulesError((RulesMistake(file=EVERYTHING, line=1, message=EVERYTHING, suggestion=EVERYTHING),)),
+            ExitCode.MISTAKE,
+            1,
+        ),
+        (TopicsError([EVERYTHING, EVERYTHING]), ExitCode.FAILED, 2),
+        (KafkaUnreachableError(EVERYTHING, [EVERYTHING]), ExitCode.FAILED, 2),
+        (IncompatibleSchemaError(EVERYTHING), ExitCode.FAILED, 1),
+        (click.ClickException(EVERYTHING), ExitCode.FAILED, 1),
+        (click.UsageError(EVERYTHING), ExitCode.MISTAKE, 1),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_no_mistake_steers_the_terminal_or_looks_like_two(
+    error: Exception, code: ExitCode, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", fails)
+    assert run([], {}) == code
+    told = capsys.readouterr().err
+    assert told.count("\n") == lines
+    assert [each for each in told.split("\n") if each != visible(each)] == []
+    assert visible(EVERYTHING) in told
+
+
+def test_names_and_values_of_settings_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {f"PIPELINE_{EVERYTHING}": "x", "PIPELINE_HTTP_PORT": EVERYTHING, "PIPELINE_RAW_TOPIC": EVERYTHING}
+    assert run(["settings"], environment) == ExitCode.MISTAKE
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 3
+    assert [each for each in told.split("\n") if each != visible(each)] == []
 
 
 @pytest.mark.parametrize(
