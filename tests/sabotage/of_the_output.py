@@ -71,14 +71,14 @@ OF_THE_OUTPUT: Final = (
         file="cli/traffic.py",
         old="if math.isnan(rate):",
         new="if False:",
-        tests=("properties/test_cli_options.py::test_no_value_of_an_option_ends_in_a_traceback",),
+        tests=("properties/test_cli_options.py::test_no_hostile_value_of_an_option_ends_in_a_traceback",),
     ),
     Sabotage(
         name="arguments that no system passes on are used",
         file="cli/main.py",
         old="        _check_characters(arguments)",
         new="        pass",
-        tests=("properties/test_cli_options.py::test_no_value_of_an_option_ends_in_a_traceback",),
+        tests=("properties/test_cli_options.py::test_no_hostile_value_of_an_option_ends_in_a_traceback",),
     ),
     Sabotage(
         name="a log in JSON turns the direction of writing",

@@ -13,6 +13,7 @@ from click.shell_completion import BashComplete
 
 from pipeline.cli.main import ExitCode, cli, run
 from tests.builders import encode, raw_event
+from tests.full_disk import full_disk
 
 pytestmark = pytest.mark.usefixtures("logs_put_back")
 
@@ -217,11 +218,11 @@ def test_the_epoch_itself_and_this_moment_are_times(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("files")
-def test_an_earlier_page_survives_a_disk_that_is_full(full_disk: None, capsys: pytest.CaptureFixture[str]) -> None:
-    del full_disk
+def test_an_earlier_page_survives_a_disk_that_is_full(capsys: pytest.CaptureFixture[str]) -> None:
     Path("report.html").write_text("earlier", encoding="utf-8")
     arguments = ["--from", "events.jsonl", "--html", "report.html"]
-    assert run(["rules", "what-if", "new.yaml", *arguments], {}) == ExitCode.FAILED
+    with full_disk():
+        assert run(["rules", "what-if", "new.yaml", *arguments], {}) == ExitCode.FAILED
     assert "report.html cannot be written: File too large." in capsys.readouterr().err
     assert Path("report.html").read_text(encoding="utf-8") == "earlier"
     assert {path.name for path in Path().iterdir()} == {"new.yaml", "events.jsonl", "report.html"}

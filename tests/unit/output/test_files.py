@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.output.files import FileNotWrittenError, write_whole
+from tests.full_disk import ROOM, full_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,9 @@ def test_a_file_is_written(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.usefixtures("full_disk")
-@pytest.mark.parametrize("size", [4097, 1_000_000])
+@pytest.mark.parametrize("size", [ROOM + 1, 1_000_000])
 def test_where_the_disk_is_full_the_earlier_file_stays_and_nothing_is_left(page: Path, size: int) -> None:
-    with pytest.raises(FileNotWrittenError, match=r"page\.html cannot be written: File too large\."):
+    with pytest.raises(FileNotWrittenError, match=r"page\.html cannot be written: File too large\."), full_disk():
         write_whole(str(page), "x" * size)
     assert page.read_text(encoding="utf-8") == OLD
     assert list(page.parent.iterdir()) == [page]
