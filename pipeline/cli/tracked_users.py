@@ -73,11 +73,12 @@ def import_users(invocation: Invocation, file: str) -> int:
 
 def _read(settings: Settings, file: str, partitions: int) -> FileUsers:
     from pipeline.bootstrap.tracked_users import read_file
+    from pipeline.tools.tracked_users.users_file import bounded_lines
 
     with click.open_file(file, "rb") as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
         try:
-            return read_file(settings, text, partitions, _Progress("lines read").tell)
+            return read_file(settings, bounded_lines(text), partitions, _Progress("lines read").tell)
         finally:
             text.detach()
 

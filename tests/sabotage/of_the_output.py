@@ -8,13 +8,6 @@ from tests.sabotage.mistake import Sabotage
 
 OF_THE_OUTPUT: Final = (
     Sabotage(
-        name="characters that turn the direction of writing are printed",
-        file="core/visible.py",
-        old='frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})',
-        new='frozenset({"Cc", "Cs", "Zl", "Zp"})',
-        tests=("unit/core/test_visible.py::test_what_steers_hides_or_reorders_is_written_as_json_writes_it",),
-    ),
-    Sabotage(
         name="a printed line steers the terminal",
         file="output/printing.py",
         old='f"{visible(each)}\\n" for each in lines',

@@ -6,7 +6,7 @@ import csv
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.tools.tracked_users.rows import BY_HASH, BY_ID, RowMistakeError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _NEEDED: Final = {BY_ID: BY_ID[:1], BY_HASH: BY_HASH[:3]}
 _TOLD_EVERY_ROWS: Final = 100_000
+_LONGEST_LINE: Final = 1_048_576
+"""A path may name what never ends, or has no line breaks."""
+_MOST_PLACES: Final = 20
 
 
 class UsersFileError(Exception):
@@ -54,6 +57,18 @@ class FileUsers:
         for (_, month), users in sorted(self.marks.items(), key=lambda item: item[0][1]):
             found[month] += len(users)
         return found
+
+
+def bounded_lines(file: TextIO) -> Iterator[str]:
+    """Return the lines of a file without holding more than one row can have.
+
+    Raises:
+        UsersFileError: a line is no row, for its length.
+    """
+    for number, text in enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), 1):
+        if len(text) == _LONGEST_LINE:
+            raise UsersFileError(f"Line {number}: it is longer than {_LONGEST_LINE - 1:,} characters, which no row is.")
+        yield text
 
 
 def read_users(
@@ -147,5 +162,7 @@ class _Mistakes:
 
 
 def _places(spans: list[list[int]]) -> str:
-    told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans[:_MOST_PLACES])
+    if len(spans) > _MOST_PLACES:
+        told += f" and {len(spans) - _MOST_PLACES:,} more places"
     return f"Line {told}" if told.isdigit() else f"Lines {told}"

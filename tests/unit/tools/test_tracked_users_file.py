@@ -13,7 +13,7 @@ from pipeline.kafka.partitioner import partition_for
 from pipeline.settings import load_settings
 from pipeline.state.tracked_users import UserHasher
 from pipeline.tools.tracked_users.rows import hash_row
-from pipeline.tools.tracked_users.users_file import UsersFileError
+from pipeline.tools.tracked_users.users_file import UsersFileError, bounded_lines
 
 if TYPE_CHECKING:
     from pipeline.tools.tracked_users.users_file import FileUsers
@@ -214,3 +214,30 @@ def test_hashes_of_another_secret_or_another_raw_topic_are_refused() -> None:
 )
 def test_a_hash_that_cannot_be_used_is_refused(line: str, told: str) -> None:
     assert mistakes("user_hash,partition,month", line) == [f"Line 2: {told}."]
+
+
+def test_many_places_of_a_mistake_are_counted() -> None:
+    rows = [row for number in range(1_000) for row in (f"u-{number}", "null")]
+    (told,) = mistakes("user_id", *rows)
+    assert told.startswith("Lines 3, 5, 7, ")
+    assert ", 41 and 980 more places: user_id names nobody" in told
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_a_line_is_as_long_as_a_row_can_be(ending: str) -> None:
+    longest = "x" * (1_048_575 - len(ending)) + ending
+    assert list(bounded_lines(io.StringIO(f"user_id\n{longest}"))) == ["user_id\n", longest]
+
+
+def test_a_file_without_an_end_is_refused_after_one_line() -> None:
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, room: bytearray) -> int:  # type: ignore[override]
+            room[:] = b"\0" * len(room)
+            return len(room)
+
+    endless = io.TextIOWrapper(io.BufferedReader(Endless()), encoding="utf-8")  # type: ignore[type-var]
+    with pytest.raises(UsersFileError, match=r"Line 1: it is longer than 1,048,575 characters, which no row is\."):
+        list(bounded_lines(endless))
