@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.visible import visible
 from pipeline.output.printing import say_error
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ class RulesSource(click.ParamType):
     name = "rules"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 click's signature
-        """Offer presets and files. Where there are words, shells look for no files by themselves."""
+        """Offer presets and files that a shell can show. Where there are words, shells look for no files themselves."""
         presets = [preset for preset in Preset if preset.startswith(incomplete)]
         if not presets:
             return [CompletionItem(incomplete, type="file")]
-        files = sorted(path.name + "/" * path.is_dir() for path in Path().iterdir() if not path.name.startswith("."))
+        shown = (path for path in Path().iterdir() if path.name == visible(path.name) and not path.name.startswith("."))
+        files = sorted(path.name + "/" * path.is_dir() for path in shown)
         return [CompletionItem(word) for word in (*presets, *(file for file in files if file.startswith(incomplete)))]
 
 

@@ -226,3 +226,11 @@ def test_an_earlier_page_survives_a_disk_that_is_full(capsys: pytest.CaptureFixt
     assert "report.html cannot be written: File too large." in capsys.readouterr().err
     assert Path("report.html").read_text(encoding="utf-8") == "earlier"
     assert {path.name for path in Path().iterdir()} == {"new.yaml", "events.jsonl", "report.html"}
+
+
+def test_no_shell_is_offered_a_file_whose_name_steers_the_terminal(files: Path) -> None:
+    for name in ("bad\x1b[2J.yaml", "bad\nforged", "bad\u202e.yaml", "good é.yaml"):
+        (files / name).touch()
+    completed = BashComplete(cli, {}, "onesignal-pipeline", "_X")
+    offered = {item.value for item in completed.get_completions(["rules", "check"], "")}
+    assert {each for each in offered if "bad" in each or "good" in each} == {"good é.yaml"}
