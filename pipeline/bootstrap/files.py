@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.formats import raw_schema
 from pipeline.bootstrap.policy import build_policy
 from pipeline.kafka.connection import tls_context
+from pipeline.settings.files import FileError, promptly
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 
 if TYPE_CHECKING:
@@ -40,9 +42,10 @@ def data_folder(settings: Settings) -> Path | None:
     folder = settings.data_directory
     if folder is not None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {error.strerror}."
+            promptly(folder, partial(folder.mkdir, parents=True, exist_ok=True))
+        except (OSError, FileError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {reason}."
             raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
     return folder
 

@@ -18,6 +18,7 @@ from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
 from pipeline.settings.choices import RecordsFormat, SubjectNames
+from pipeline.settings.files import FileError, read_file, text_of
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.stream.needs import Needs, PrerequisiteAwayError
@@ -223,8 +224,8 @@ def raw_schema(settings: Settings) -> tuple[bytes, Callable[[bytes, int], Event 
     if path is None:
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(read_file(path))
         return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)
-    except (OSError, UnicodeDecodeError, UnusableSchemaError) as error:
+    except (FileError, UnusableSchemaError) as error:
         text = f"{variable('raw_schema_file')} is `{path}`, which cannot be used as the schema of raw events: {error}."
         raise SettingsError((Mistake(fields=("raw_schema_file",), text=text),)) from error

@@ -10,6 +10,7 @@ from pipeline.core.names_file import parse_names
 from pipeline.core.policy import Policy, Remembering
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
+from pipeline.settings.files import FileError, read_file, text_of
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.stream.rules_reload import RulesSource
 
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.settings.sections import Settings
+    from pipeline.stream.rules_reload import Read
 
 _Parsed = TypeVar("_Parsed")
 
 
-def build_policy(settings: Settings) -> Policy:
-    """Build the policy of a processor.
+def build_policy(settings: Settings, read: Read = read_file) -> Policy:
+    """Build the policy of a processor; `read` returns what a file holds, or raises `FileError`.
 
     Raises:
-        SettingsError: a rules or names file cannot be read or used; every mistake of both is listed.
+        SettingsError: a rules or names file cannot be read or used; the first mistakes of both are listed.
     """
     mistakes: list[Mistake] = []
-    rules = _read(settings.rules_file, "rules_file", parse_rules, mistakes)
-    names = _read(settings.names_file, "names_file", parse_names, mistakes)
+    rules = _parsed(settings.rules_file, "rules_file", read, parse_rules, mistakes)
+    names = _parsed(settings.names_file, "names_file", read, parse_names, mistakes)
     if rules is None:
         rules = preset_rules(settings.rules_preset or Preset.KEEP_ALL)
     if rules.needs_tracked_users and settings.tracked_users_secret is None:
@@ -66,14 +68,16 @@ def rules_source(settings: Settings) -> RulesSource:
     return RulesSource(files=files, load=partial(build_policy, settings))
 
 
-def _read(path: Path | None, field: str, parse: Callable[..., _Parsed], mistakes: list[Mistake]) -> _Parsed | None:
+def _parsed(
+    path: Path | None, field: str, read: Read, parse: Callable[..., _Parsed], mistakes: list[Mistake]
+) -> _Parsed | None:
     """Parse a file that a setting names; note what is wrong with it."""
     if path is None:
         return None
     try:
-        return parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        mistakes.append(Mistake(fields=(field,), text=f"{variable(field)} is `{path}`, which cannot be read: {error}."))
+        return parse(text_of(read(path)), filename=str(path))
+    except FileError as error:
+        mistakes.append(Mistake(fields=(field,), text=f"{variable(field)} is `{path}`, but {error}."))
     except RulesError as error:
-        mistakes.extend(Mistake(fields=(field,), text=str(mistake)) for mistake in error.mistakes)
+        mistakes.extend(Mistake(fields=(field,), text=text) for text in error.texts())
     return None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.sinks.segment.client import SegmentClient
 from pipeline.sinks.segment.options import ENDPOINTS, SegmentOptions
 from pipeline.sinks.segment.write_key import WriteKeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
 
     from pipeline.settings.sections import Settings
 
@@ -41,10 +44,16 @@ def segment_options(settings: Settings) -> SegmentOptions:
     )
 
 
-def segment_connector(settings: Settings) -> Callable[[SegmentOptions], SegmentClient]:
-    """Make connections that share one write key, which is read again when it came from a file that changes."""
+def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
+    """Return what reads the write key again when its file changes; None when it came from the environment itself."""
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment_write_key is None:
+        return None
+    return WriteKeyFile(path, settings.segment_write_key, metrics=WriteKeyMetrics(registry))
+
+
+def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], SegmentClient]:
+    """Make connections that share one write key, which may change while they are open."""
+    if key is None:
         return SegmentClient
-    key = WriteKeyFile(path, settings.segment_write_key)
     return lambda options: SegmentClient(options, write_key=key.current)

@@ -23,7 +23,7 @@ from pipeline.bootstrap.formats import guarded, sink_formats
 from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
 from pipeline.bootstrap.producer import now_ms, open_producer
-from pipeline.bootstrap.segment import segment_connector, segment_options
+from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
 from pipeline.bootstrap.topics import begin, retention_seconds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.settings.sections import Settings
+    from pipeline.sinks.segment.client import SegmentClient
     from pipeline.sinks.segment.options import SegmentOptions
-    from pipeline.stream.rules_reload import RulesReload
+    from pipeline.stream.watched_files import WatchedFiles
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -95,7 +96,7 @@ def run_worker(role: Role, settings: Settings) -> int:
             metrics=metrics,
             open_work=role_parts.open_work,
             topics=watch,
-            rules=role_parts.rules,
+            files=role_parts.files,
         )
         spare_the_collector()
         keep_freed_memory()
@@ -115,7 +116,7 @@ class _RoleParts:
     group: str
     topic: str
     open_work: Callable[[], AbstractAsyncContextManager[Work]]
-    rules: RulesReload | None = None
+    files: WatchedFiles | None = None
 
 
 def _role_parts(
@@ -134,16 +135,24 @@ def _role_parts(
                 group=settings.processor_group,
                 topic=settings.raw_topic,
                 open_work=processor.open,
-                rules=processor.rules,
+                files=processor.rules,
             )
         case Role.SEGMENT_SINK:
             options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
+            key = write_key_file(settings, registry)
             return _RoleParts(
                 group=settings.segment_sink_group,
                 topic=settings.records_topic,
                 open_work=lambda: _segment_sink(
-                    settings, connection, options, sink_metrics, stream_metrics, watch=watch
+                    settings,
+                    connection,
+                    options,
+                    sink_metrics,
+                    stream_metrics,
+                    watch=watch,
+                    connect=segment_connector(key),
                 ),
+                files=key,
             )
 
 
@@ -156,6 +165,7 @@ async def _segment_sink(
     stream_metrics: StreamMetrics,
     *,
     watch: TopicWatch,
+    connect: Callable[[SegmentOptions], SegmentClient],
 ) -> AsyncIterator[Work]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
     stream_metrics.retention(retention_seconds(Role.SEGMENT_SINK, settings, topics))
@@ -174,7 +184,7 @@ async def _segment_sink(
                 on_stored=stream_metrics.dead_letters_stored,
             ),
             metrics=metrics,
-            connect=segment_connector(settings),
+            connect=connect,
             store_retrying=lambda: producer.retrying,
             store_hold_reason=lambda: producer.hold_reason,
             read_avro=formats.read_avro,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,6 +12,10 @@ from pipeline.core.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MOST_LISTED: Final = 20
+"""Nobody reads more mistakes at once; the others are counted."""
+_LONGEST_QUOTE: Final = 60
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,19 +33,55 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RulesError(Exception):
-    """A rules or names file cannot be used. Its text lists every mistake, one a line."""
+    """A rules or names file cannot be used. Its text lists the first mistakes, one a line, and counts the others."""
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        """Hold the mistakes, in the order of their lines."""
-        super().__init__(mistakes)
+    def __init__(self, mistakes: tuple[Mistake, ...], *, more: int = 0) -> None:
+        """Hold the first mistakes, in the order of their lines, and how many follow."""
+        super().__init__(mistakes, more)
         self.mistakes = mistakes
+        self.more = more
 
     def __str__(self) -> str:
-        """Return all mistakes, one a line."""
-        return "\n".join(str(mistake) for mistake in self.mistakes)
+        """Return the text of `texts`, one a line."""
+        return "\n".join(self.texts())
+
+    def texts(self) -> tuple[str, ...]:
+        """Return each mistake in words, and a last text that counts those that are not listed."""
+        listed = tuple(str(mistake) for mistake in self.mistakes)
+        return (*listed, f"{self.mistakes[0].file}: {self.more:,} more mistakes") if self.more else listed
+
+
+class Located(msgspec.Struct, frozen=True, gc=False):
+    """A mistake at a line that is put into words only where it is listed, for that costs a thousand times more."""
+
+    line: int
+    told: Callable[[], Mistake]
+
+
+def refuse(found: Iterable[Located]) -> None:
+    """Raise what lists the first mistakes of a file, where there are any.
+
+    Raises:
+        RulesError: there are mistakes.
+    """
+    located = sorted(found, key=lambda each: each.line)
+    if located:
+        listed = tuple(each.told() for each in located[:MOST_LISTED])
+        raise RulesError(listed, more=len(located) - len(listed))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Suggest the known word that is nearest to a misspelt one, if any is near."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else None
+
+
+def quoted(word: str) -> str:
+    """Return a word of a file in backticks, shortened, with escapes for characters that cannot be seen."""
+    return f"`{shortened(word)}`"
+
+
+def shortened(word: str) -> str:
+    """Return the beginning of a word, with escapes for characters that cannot be seen."""
+    beginning = word if len(word) <= _LONGEST_QUOTE else f"{word[:_LONGEST_QUOTE]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in beginning)

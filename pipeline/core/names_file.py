@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.kinds import SPELLINGS
-from pipeline.core.mistakes import Mistake, RulesError, did_you_mean
+from pipeline.core.mistakes import Located, did_you_mean, quoted, refuse
 from pipeline.core.yaml_document import Document, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pipeline.core.mistakes import Mistake
 
 MAX_NAME_CHARACTERS: Final = 200
 
@@ -18,30 +21,33 @@ def parse_names(text: str, *, filename: str) -> Mapping[str, str]:
     """Read the text of a names file: `message.push.sent: My push` a line. Kinds may be in any known spelling.
 
     Raises:
-        RulesError: with every mistake in the file.
+        RulesError: with the first mistakes in the file, and the number of the others.
     """
     document = read_document(text, filename=filename)
-    mistakes = [*document.mistakes, *_mistakes(document)]
-    if mistakes:
-        raise RulesError(tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
+    refuse([*document.mistakes, *_mistakes(document)])
     return {SPELLINGS[kind].name: document.texts[kind,] for kind in document.value}
 
 
-def _mistakes(document: Document) -> Iterator[Mistake]:
+def _mistakes(document: Document) -> Iterator[Located]:
     if not isinstance(document.value, dict):
-        yield document.mistake((), "the file must hold kinds with their names", "write `message.push.sent: My name`")
+        wanted = ("the file must hold kinds with their names", "write `message.push.sent: My name`")
+        yield document.located((), *wanted)
         return
     named: dict[str, str] = {}
     for kind, name in document.value.items():
         path = (kind,)
         if kind not in SPELLINGS:
-            yield document.mistake(path, f"unknown kind `{kind}`", did_you_mean(kind, SPELLINGS))
+            yield Located(document.lines[path], partial(_unknown_kind, document, kind))
             continue
         if name is None or path not in document.texts or not document.texts[path].strip():
-            yield document.mistake(path, f"`{kind}` needs one text as its name")
+            yield document.located(path, f"`{kind}` needs one text as its name")
         elif len(document.texts[path]) > MAX_NAME_CHARACTERS:
-            yield document.mistake(path, f"the name of `{kind}` has more than {MAX_NAME_CHARACTERS} characters")
+            yield document.located(path, f"the name of `{kind}` has more than {MAX_NAME_CHARACTERS} characters")
         canonical = SPELLINGS[kind].name
         if canonical in named:
-            yield document.mistake(path, f"`{kind}` is the same kind as `{named[canonical]}`", "keep one of them")
+            yield document.located(path, f"`{kind}` is the same kind as `{named[canonical]}`", "keep one of them")
         named[canonical] = kind
+
+
+def _unknown_kind(document: Document, kind: str) -> Mistake:
+    return document.mistake((kind,), f"unknown kind {quoted(kind)}", did_you_mean(kind, SPELLINGS))

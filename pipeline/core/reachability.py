@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.indexes import names_matcher
 from pipeline.core.kinds import CATEGORIES, KINDS, Action, Channel, Kind
-from pipeline.core.mistakes import Mistake
+from pipeline.core.mistakes import MOST_LISTED, Mistake
 from pipeline.core.rules import SETTLED_BY_KIND, Clause, Condition, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _UNKNOWN_KINDS: Final = tuple(
     Kind(name="", channel=channel, action=action, category=CATEGORIES[action], known=False)
@@ -41,7 +41,7 @@ def _holds(clause: Clause, kind: Kind, *, anonymous: bool) -> bool:
 
 
 def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...]:
-    """Report every rule that can never match, with the reason."""
+    """Report the first rules that can never match, with the reason, and count the others."""
     cases = [_cases_of(rule) for rule in rules]
     warnings = []
     for place, rule in enumerate(rules):
@@ -67,7 +67,14 @@ def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...
                     suggestion="move it up or delete it" if takers else "correct or delete it",
                 ),
             )
-    return tuple(warnings)
+    return tuple(_first(warnings))
+
+
+def _first(warnings: Sequence[Mistake]) -> Iterator[Mistake]:
+    yield from warnings[:MOST_LISTED]
+    for rest in warnings[MOST_LISTED : MOST_LISTED + 1]:
+        message = f"{len(warnings) - MOST_LISTED:,} more rules can never match"
+        yield Mistake(file=rest.file, line=rest.line, message=message)
 
 
 def describe(rule: Rule, place: int) -> str:

@@ -1,4 +1,4 @@
-"""Read a rules file: every mistake at once, each with its line and what to do about it."""
+"""Read a rules file: its first mistakes at once, each with its line and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jsonschema import Draft7Validator
 
 from pipeline.core.filters import Rules
 from pipeline.core.kinds import SPELLINGS
-from pipeline.core.mistakes import RulesError
+from pipeline.core.mistakes import refuse
 from pipeline.core.rules import (
     DROP,
     KEEP,
@@ -35,13 +35,11 @@ def parse_rules(text: str, *, filename: str) -> Rules:
     """Read and compile the text of a rules file.
 
     Raises:
-        RulesError: with every mistake in the file.
+        RulesError: with the first mistakes in the file, and the number of the others.
     """
     document = read_document(text, filename=filename)
     errors = Draft7Validator(rules_schema()).iter_errors(document.value)
-    mistakes = [*document.mistakes, *(mistake for error in errors for mistake in explain(error, document))]
-    if mistakes:
-        raise RulesError(tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
+    refuse([*document.mistakes, *(mistake for error in errors for mistake in explain(error, document))])
     rules = document.value["rules"]
     return Rules(
         rules=tuple(_rule(document, place, rule) for place, rule in enumerate(rules)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pipeline.core.mistakes import did_you_mean
+from pipeline.core.mistakes import Located, did_you_mean, quoted, shortened
 from pipeline.core.rules import Condition, Verdict
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _BOOLEANS: Final[Mapping[str, str]] = {
     "off": "write `false`",
 }
 _SAMPLE: Final = "{sample: {percent: 10, by: user}}"
-_LONGEST_QUOTE: Final = 60
 _PATH_OF_A_RULE: Final = 2
 
 
@@ -67,7 +67,7 @@ class Finding:
         return self.document.mistake(self.path, message, suggestion)
 
 
-def explain(error: ValidationError, document: Document) -> Iterator[Mistake]:
+def explain(error: ValidationError, document: Document) -> Iterator[Located]:
     """Turn one error of the validator into mistakes."""
     schema: Any = error.schema
     finding = Finding(
@@ -81,9 +81,9 @@ def explain(error: ValidationError, document: Document) -> Iterator[Mistake]:
         known = list(schema["properties"])
         for key in finding.value:
             if key not in known:
-                yield _unknown_key(finding, key, known)
+                yield Located(document.lines[*finding.path, key], partial(_unknown_key, finding, key, known))
     else:
-        yield finding.mistake()
+        yield Located(document.lines[finding.path], finding.mistake)
 
 
 def _unknown_key(finding: Finding, key: str, known: list[str]) -> Mistake:
@@ -94,7 +94,7 @@ def _unknown_key(finding: Finding, key: str, known: list[str]) -> Mistake:
     elif not in_conditions and key in _VERDICTS:
         suggestion = f"write `then: {key}`"
     what = "condition" if in_conditions else "key"
-    return finding.document.mistake((*finding.path, key), f"unknown {what} {_quoted(key)}", suggestion)
+    return finding.document.mistake((*finding.path, key), f"unknown {what} {quoted(key)}", suggestion)
 
 
 def _missing(finding: Finding) -> Wording:
@@ -108,14 +108,14 @@ def _not_a_member(finding: Finding) -> Wording:
     decision = finding.subject in {"then", "default"}
     if finding.text is None:
         wanted = "keep, drop, tracked_only or a sample" if decision else "a word"
-        return f"{_quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
+        return f"{quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
     known = f"known are {_listed([*finding.expected, *([_SAMPLE] if decision else [])])}"
     if not finding.text:
-        return f"{_quoted(finding.subject)} has no value", known
+        return f"{quoted(finding.subject)} has no value", known
     suggestion = did_you_mean(finding.text, finding.expected) or known
     if decision and did_you_mean(finding.text, [Verdict.SAMPLE]):
         suggestion = f"a sample needs its size: write `{finding.subject}: {_SAMPLE}`"
-    return f"unknown {'decision' if decision else finding.subject} {_quoted(finding.text)}", suggestion
+    return f"unknown {'decision' if decision else finding.subject} {quoted(finding.text)}", suggestion
 
 
 def _of_another_type(finding: Finding) -> Wording:
@@ -124,37 +124,37 @@ def _of_another_type(finding: Finding) -> Wording:
     if not finding.path:
         return f"the file must hold {expected}, not {_sort_of(finding.value)}", "begin with `rules:`"
     if finding.value is None:
-        return f"{_quoted(finding.subject)} has no value", "write one or delete the key"
-    found = _sort_of(finding.value) if finding.text is None else _quoted(finding.text)
-    return f"{_quoted(finding.subject)} must be {expected}, not {found}", _retyped(types, finding.text)
+        return f"{quoted(finding.subject)} has no value", "write one or delete the key"
+    found = _sort_of(finding.value) if finding.text is None else quoted(finding.text)
+    return f"{quoted(finding.subject)} must be {expected}, not {found}", _retyped(types, finding.text)
 
 
 def _retyped(types: list[str], text: str | None) -> str | None:
     if text is not None and types == ["string"]:
-        return f'put it in quotes: "{_shortened(text)}"'
+        return f'put it in quotes: "{shortened(text)}"'
     if text is not None and types == ["boolean"]:
         return _BOOLEANS.get(text.lower())
     return None
 
 
 def _empty(finding: Finding) -> Wording:
-    return f"{_quoted(finding.subject)} is empty", "name a value or delete the key"
+    return f"{quoted(finding.subject)} is empty", "name a value or delete the key"
 
 
 def _too_many(finding: Finding) -> Wording:
-    return f"{_quoted(finding.subject)} has more than {finding.expected:,} entries", None
+    return f"{quoted(finding.subject)} has more than {finding.expected:,} entries", None
 
 
 def _out_of_range(finding: Finding) -> Wording:
-    return f"{_quoted(finding.subject)} must be from 0 to 100, not {_quoted(finding.text or '')}", None
+    return f"{quoted(finding.subject)} must be from 0 to 100, not {quoted(finding.text or '')}", None
 
 
 def _blank(finding: Finding) -> Wording:
-    return f"{_quoted(finding.subject)} is blank", "write a value or delete the key"
+    return f"{quoted(finding.subject)} is blank", "write a value or delete the key"
 
 
 def _too_long(finding: Finding) -> Wording:
-    return f"{_quoted(finding.subject)} has more than {finding.expected:,} characters", None
+    return f"{quoted(finding.subject)} has more than {finding.expected:,} characters", None
 
 
 _WORDINGS: Final[Mapping[str, Callable[[Finding], Wording]]] = {
@@ -172,14 +172,6 @@ _WORDINGS: Final[Mapping[str, Callable[[Finding], Wording]]] = {
 }
 PUT_INTO_WORDS: Final = frozenset({"additionalProperties", *_WORDINGS})
 """The keywords that a rules schema may use."""
-
-
-def _quoted(word: str) -> str:
-    return f"`{_shortened(word)}`"
-
-
-def _shortened(word: str) -> str:
-    return word if len(word) <= _LONGEST_QUOTE else f"{word[:_LONGEST_QUOTE]}…"
 
 
 def _listed(words: list[str]) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import yaml
 
-from pipeline.core.mistakes import Mistake, RulesError
+from pipeline.core.mistakes import Located, Mistake, RulesError, quoted
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value is: the keys and list places on the way to it."""
@@ -44,7 +45,11 @@ class Document:
     value: Any
     lines: dict[Path, int] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[Located] = field(default_factory=list)
+
+    def located(self, path: Path, message: str, suggestion: str | None = None) -> Located:
+        """Make a mistake at the line of a path, to be put into words when it is listed."""
+        return Located(self.lines[path], partial(self.mistake, path, message, suggestion))
 
     def mistake(self, path: Path, message: str, suggestion: str | None = None) -> Mistake:
         """Make a mistake at the line of a path."""
@@ -109,7 +114,7 @@ class _Reader:
         self.filename = filename
         self.lines: dict[Path, int] = {}
         self.texts: dict[Path, str] = {}
-        self.mistakes: list[Mistake] = []
+        self.mistakes: list[Located] = []
         self._left = _MAX_VALUES
 
     def read(self, node: yaml.Node, path: Path) -> Any:
@@ -121,7 +126,7 @@ class _Reader:
         if len(path) > _MAX_DEPTH:
             raise _failure(self.filename, line, "values are nested too deep")
         if not _STANDARD_TAG.fullmatch(node.tag):
-            self._note(line, f"the tag `{node.tag}` is not allowed", "delete it")
+            self._note(line, f"the tag {quoted(node.tag)} is not allowed", "delete it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -140,7 +145,7 @@ class _Reader:
                 self._note(line, "merge keys (`<<`) are not supported", "write the keys out")
             elif self._text(key) in values:
                 first = self.lines[*path, key.value]
-                self._note(line, f"`{key.value}` is here twice, first in line {first}", "keep one of them")
+                self._note(line, f"{quoted(key.value)} is here twice, first in line {first}", "keep one of them")
             else:
                 self.lines[*path, key.value] = line
                 values[key.value] = self.read(item, (*path, key.value))
@@ -154,7 +159,8 @@ class _Reader:
         return text
 
     def _note(self, line: int, message: str, suggestion: str | None) -> None:
-        self.mistakes.append(Mistake(file=self.filename, line=line, message=message, suggestion=suggestion))
+        told = partial(Mistake, file=self.filename, line=line, message=message, suggestion=suggestion)
+        self.mistakes.append(Located(line, told))
 
 
 def _scalar(text: str) -> str | float | bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, TypedDict
 
+from pipeline.settings.files import FileError, check_file, promptly
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 
 if TYPE_CHECKING:
@@ -49,24 +50,39 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
     Raises:
         SettingsError: when a certificate file holds something else.
     """
-    authorities = settings.kafka_ssl_ca_file
-    try:
-        context = ssl.create_default_context(cafile=authorities)
-    except (ssl.SSLError, OSError):
-        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`: the file holds no certificate in PEM.") from None
+    context = _trusting(settings.kafka_ssl_ca_file)
     context.check_hostname = settings.kafka_ssl_check_hostname
     if settings.kafka_ssl_certificate_file is not None:
         _identify_client(context, settings.kafka_ssl_certificate_file, settings)
     return context
 
 
+def _trusting(authorities: Path | None) -> ssl.SSLContext:
+    if authorities is None:
+        return ssl.create_default_context()
+    try:
+        check_file(authorities)
+        return promptly(authorities, lambda: ssl.create_default_context(cafile=authorities))
+    except FileError as error:
+        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`, but {error}.") from None
+    except (ssl.SSLError, OSError):
+        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`: the file holds no certificate in PEM.") from None
+
+
 def _identify_client(context: ssl.SSLContext, certificate: Path, settings: KafkaSettings) -> None:
     secret = settings.kafka_ssl_key_password
     password = "" if secret is None else secret.get_secret_value()
-    try:
+    key = settings.kafka_ssl_key_file
+
+    def load() -> None:
         # A callable, because Python would ask on the terminal for the password of an encrypted key that has none.
-        context.load_cert_chain(certificate, settings.kafka_ssl_key_file, password=lambda: password)
-    except (ssl.SSLError, OSError):
+        context.load_cert_chain(certificate, key, password=lambda: password)
+
+    try:
+        for file in filter(None, (certificate, key)):
+            check_file(file)
+        promptly(certificate, load)
+    except (OSError, ValueError):  # ssl's own, and `ValueError` for a password that is too long
         raise _refused(
             "kafka_ssl_certificate_file",
             f"is `{certificate}`: it cannot be used with {variable('kafka_ssl_key_file')} and "

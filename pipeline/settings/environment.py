@@ -7,7 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.settings.expectations import choices, secrets
+from pipeline.core.mistakes import MOST_LISTED
+from pipeline.settings.expectations import choices, expectation, secrets
+from pipeline.settings.files import FileError, read_file, text_of
+from pipeline.settings.masking import presentable, unshowable
 from pipeline.settings.mistakes import PREFIX, Mistake, variable
 from pipeline.settings.sections import FIELDS
 
@@ -48,11 +51,33 @@ def read_variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list
             continue
         try:
             values[field] = read_secret(Path(path.strip()))
-        except ValueError as error:
-            shown = f"is `{path.strip()}`" if path.strip().startswith("/") else "is set"  # it may be the secret itself
-            mistakes.append(_about(field, f"{secret_file_variable(field)} {shown}: {error}."))
+        except FileError as error:
+            mistakes.append(_about(field, f"{secret_file_variable(field)} {_shown_path(path.strip())}: {error}."))
+    mistakes += _unusable(values)
     mistakes += _unknown(given)
     return values, mistakes
+
+
+def _shown_path(path: str) -> str:
+    """Show the path of a secret, unless it may be the secret itself."""
+    return f"is `{path}`" if path.startswith("/") and unshowable(path) is None else "is set"
+
+
+def _unusable(values: dict[str, str]) -> Iterator[Mistake]:
+    """Take out the values that nothing can use and nobody may be shown."""
+    for field, value in list(values.items()):
+        reason = _unreadable_secret(value) if field in secrets() else unshowable(value)
+        if reason is not None:
+            del values[field]
+            yield _about(field, f"{variable(field)} is set, but {reason}: give {expectation(field)}.")
+
+
+def _unreadable_secret(value: str) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "it is not UTF-8 text"
+    return "it has a null byte" if "\0" in value else None
 
 
 def secret_files(environment: Mapping[str, str]) -> dict[str, Path]:
@@ -74,19 +99,23 @@ def read_secret(path: Path) -> str:
     """Read a mounted secret, without the line break that editors leave at its end.
 
     Raises:
-        ValueError: with the reason, when there is nothing usable in the file.
+        FileError: with the reason, when there is nothing usable in the file, and what to do.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST_SECRET_BYTES).decode().rstrip("\r\n")
-    except FileNotFoundError:
-        raise ValueError("there is no such file; mount the secret there, or correct the path") from None
-    except UnicodeDecodeError:
-        raise ValueError("the file is not text; store the secret alone in it") from None
-    except OSError as error:
-        raise ValueError(f"the file cannot be read ({error.strerror}); correct the path or its permissions") from None
+        return secret_of(read_file(path, most_bytes=MOST_SECRET_BYTES))
+    except FileError as error:
+        raise FileError(f"{error}; store the secret alone in a file, and mount it there or correct the path") from None
+
+
+def secret_of(content: bytes) -> str:
+    """Return the secret that a file holds.
+
+    Raises:
+        FileError: there is none.
+    """
+    text = text_of(content).rstrip("\r\n")
     if not text.strip():
-        raise ValueError("the file is empty; store the secret in it")
+        raise FileError("it is empty")
     return text
 
 
@@ -94,9 +123,12 @@ def _unknown(given: Mapping[str, str]) -> Iterator[Mistake]:
     """Report what looks like a setting and is none; a misspelt name would otherwise leave a default in force."""
     known = [variable(field) for field in FIELDS]
     known += [secret_file_variable(field) for field in secrets()]
-    for name in sorted(given):
-        if _SERVICE_LINK.fullmatch(name) or _SERVICE_ADDRESS.match(given[name]):
-            continue
+    names = sorted(
+        name for name, value in given.items() if not (_SERVICE_LINK.fullmatch(name) or _SERVICE_ADDRESS.match(value))
+    )
+    for name in names[:MOST_LISTED]:
         close = get_close_matches(name, known, n=1, cutoff=0.8)
         hint = f"did you mean {close[0]}?" if close else "remove it; `onesignal-pipeline settings` lists what there is."
-        yield Mistake(fields=(), text=f"{name} is not a setting: {hint}")
+        yield Mistake(fields=(), text=f"{presentable(name)} is not a setting: {hint}")
+    if (more := len(names) - MOST_LISTED) > 0:
+        yield Mistake(fields=(), text=f"{more:,} more variables are no settings.")

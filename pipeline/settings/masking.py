@@ -5,9 +5,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
+NOT_SHOWN: Final = "(not shown)"
 _LONGEST_SHOWN: Final = 200
 _WITH_CREDENTIALS: Final = re.compile(r"(?P<scheme>\w+://)?.*@(?P<host>[\w.:\[\]-]*)(?P<rest>.*)", re.DOTALL)
 _QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
+_PEM: Final = "-----BEGIN"
+_HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+
+
+def unshowable(value: str) -> str | None:
+    """Return why a value must not be shown at all: it may be a private key, or forge what is printed around it."""
+    if _PEM in value:
+        return "it holds a key or a certificate itself"
+    if len(value.splitlines()) > 1:
+        return "it has a line break"
+    if _HALF_A_CHARACTER.search(value):
+        return "it is not UTF-8 text"
+    if not value.isprintable():
+        return "it has a character that cannot be seen"
+    return None
 
 
 def presentable(value: str, *, is_path: bool = False) -> str:
@@ -15,6 +31,8 @@ def presentable(value: str, *, is_path: bool = False) -> str:
 
     A path may hold an `@` of its own, so there only what looks like an address is looked at.
     """
+    if unshowable(value) is not None:
+        return NOT_SHOWN
     shown = value
     if is_path and "://" not in value:
         pass

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.expectations import expectation, secrets
+from pipeline.settings.masking import NOT_SHOWN, unshowable
 from pipeline.settings.mistakes import variable
 from pipeline.settings.sections import FIELDS, SECTIONS, Settings
 
@@ -43,7 +44,8 @@ def _shown(value: object) -> str | None:
         return _MASK
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    shown = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return shown if unshowable(shown) is None else NOT_SHOWN
 
 
 def reference_table() -> str:

@@ -21,7 +21,7 @@ from pipeline.settings.choices import (
 )
 from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
 from pipeline.settings.memory_section import MemorySettings
-from pipeline.settings.values import Folder, Name, Port, ReadableFile, Text, Url, Words, WriteKey
+from pipeline.settings.values import Folder, Host, Name, Port, ReadableFile, Url, Words, WriteKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +141,7 @@ class SegmentSettings(Section):
 class WorkerSettings(Section):
     """Workers."""
 
-    http_host: Text = Field(default="0.0.0.0", description="Where metrics and health are served.")  # noqa: S104 scraped from outside
+    http_host: Host = Field(default="0.0.0.0", description="Where metrics and health are served.")  # noqa: S104 scraped from outside
     http_port: Port = Field(
         default=8080, description="Their port; `0` takes a free one. With `worker all` the sink takes the next."
     )

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from yarl import URL
 
 from pipeline.core.ids import EMPTY_IDS, EmptyReason
+from pipeline.settings.files import FileError, check_file, promptly
 from pipeline.settings.masking import presentable
 
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -24,6 +25,7 @@ _WRITE_KEY: Final = re.compile(rf"[A-Za-z0-9]{{{_WRITE_KEY_LENGTH}}}")
 _WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _MAX_PORT: Final = 65_535
+_LONGEST_HOST: Final = 253
 FOR_EVER: Final = -1
 
 
@@ -40,7 +42,7 @@ def _servers(value: str) -> str:
     servers = [server.strip() for server in value.split(",")]
     for server in servers:
         match = _SERVER.fullmatch(server)
-        if match is None or not 0 < int(match[2]) <= _MAX_PORT:
+        if match is None or not 0 < int(match[2]) <= _MAX_PORT or not _is_host(match[1].strip("[]")):
             raise ValueError(f"`{presentable(server)}` is not a broker's address")
     return ",".join(servers)
 
@@ -116,32 +118,44 @@ def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return all(_HOST_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
+        labels = host.removesuffix(".").split(".")
+        return len(host) <= _LONGEST_HOST and all(_HOST_LABEL.fullmatch(label) for label in labels)
     return True
 
 
+def _host(value: str) -> str:
+    if not _is_host(value):
+        raise ValueError("no host can have this name")
+    return value
+
+
 def _readable_file(value: Path) -> Path:
-    if value.is_dir():
-        raise ValueError("it is a folder, not a file")
-    try:
-        with value.open("rb"):
-            return value
-    except FileNotFoundError:
-        raise ValueError("there is no such file") from None
-    except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror}") from None
+    check_file(value)
+    return value
 
 
 def _writable_folder(value: Path) -> Path:
-    try:
-        there = next(folder for folder in (value, *value.absolute().parents) if folder.exists())
-        if not there.is_dir():
-            raise ValueError("it is a file, not a folder" if there == value else f"`{there}` is a file, not a folder")
-    except OSError as error:
-        raise ValueError(f"it cannot be used: {error.strerror}") from None
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError("it may not be written" if there == value else f"it cannot be made in `{there}`")
+    problem = promptly(value, lambda: _folder_problem(value))
+    if problem is not None:
+        raise FileError(problem)
     return value
+
+
+def _folder_problem(value: Path) -> str | None:
+    try:
+        os.fsencode(value)
+        there = next(folder for folder in (value, *value.absolute().parents) if folder.exists())
+    except OSError as error:
+        return f"it cannot be used: {error.strerror}"
+    except ValueError:
+        return "no folder can have such a name"
+    if not there.is_dir():
+        return (
+            "it is a file, not a folder" if there == value else f"`{presentable(str(there))}` is a file, not a folder"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        return "it may not be written" if there == value else f"it cannot be made in `{presentable(str(there))}`"
+    return None
 
 
 def _hours(value: int) -> int:
@@ -158,6 +172,7 @@ Servers = Annotated[
 Topic = Annotated[str, AfterValidator(_topic), Expected("a topic name: at most 249 letters, digits, `.`, `_` and `-`")]
 Name = Annotated[str, Field(min_length=1, max_length=249), Expected("a name of 1 to 249 characters")]
 Text = Annotated[str, Field(min_length=1), Expected("text")]
+Host = Annotated[str, AfterValidator(_host), Expected("a host name or an IP address")]
 Secret = Annotated[SecretStr, Expected("a secret")]
 LongSecret = Annotated[
     SecretStr, AfterValidator(_long_secret), Expected(f"a secret of at least {_SECRET_LENGTH} characters")

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.kafka.headers import RULES_VERSION
+from pipeline.settings.files import Content, FileError, content_of
 from pipeline.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
     from pipeline.core.policy import Policy
     from pipeline.metrics.rules import RulesMetrics
 
 logger = structlog.get_logger(__name__)
+
+Read: TypeAlias = Callable[[Path], bytes]
+"""Returns what a file holds, or raises `pipeline.settings.files.FileError`."""
 
 
 async def accept_any(policy: Policy) -> str | None:
@@ -35,17 +41,18 @@ async def accept_any(policy: Policy) -> str | None:
 class RulesSource:
     """The files that decide, none where nothing can change, and how a policy is made of them.
 
-    ``load`` raises `SettingsError` with every mistake of the files.
+    ``load`` is given what reads the files, and raises `SettingsError` with the mistakes in them.
     """
 
     files: Sequence[Path]
-    load: Callable[[], Policy]
+    load: Callable[[Read], Policy]
 
 
 class RulesReload:
     """Looks at the content of the files, so that the links of a mounted ConfigMap may turn as they like.
 
-    ``policy`` is what is in force.
+    A policy is made of the very bytes that were looked at. A file that does not answer is refused, and asked again when
+    it has come back. ``policy`` is what is in force.
     """
 
     def __init__(
@@ -67,7 +74,7 @@ class RulesReload:
         self._interval_seconds = interval_seconds
         self._objection = objection
         self._now = now
-        self._content: bytes | None = None
+        self._digest: bytes | None = None
         self._refusal: str | None = None
         self.policy = policy
         self._since = now()
@@ -92,23 +99,22 @@ class RulesReload:
 
     async def look(self) -> None:
         """Take up what has changed since the last look."""
-        content = await asyncio.to_thread(self._read)
-        if content == self._content:
+        contents = {file: await content_of(file) for file in self._source.files}
+        digest = _digest(contents.values())
+        if digest == self._digest:
             return
+        self._digest = digest
         try:
-            policy = await asyncio.to_thread(self._source.load)
+            policy = await asyncio.to_thread(self._source.load, partial(_read_before, contents))
             in_force = policy.version == self.policy.version
             reason = None if in_force else await self._objection(policy)
         except SettingsError as error:
-            # A file that was away for a moment, between the two readings, gives no such reason a second time.
-            self._content = content if str(error) == self._refusal else None
             self._refuse(str(error))
             return
         except ClusterFaultError as error:
-            self._content = None  # ask again at the next look
+            self._digest = None  # ask again at the next look
             self._refuse(str(error))
             return
-        self._content = content
         if reason is not None:
             self._refuse(reason)
             return
@@ -132,12 +138,19 @@ class RulesReload:
         self._refusal = reason
         self._metrics.refused()
 
-    def _read(self) -> bytes:
-        """Hash what the files hold; one that cannot be read counts as one that holds nothing."""
-        digest = hashlib.sha256()
-        for file in self._source.files:
-            try:
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
-            except OSError:
-                digest.update(b"unreadable")
-        return digest.digest()
+
+def _read_before(contents: Mapping[Path, Content], path: Path) -> bytes:
+    content = contents[path]
+    if isinstance(content, FileError):
+        raise content
+    return content
+
+
+def _digest(contents: Iterable[Content]) -> bytes:
+    """Hash what the files hold, or why they cannot be read."""
+    digest = hashlib.sha256()
+    for content in contents:
+        is_read = isinstance(content, bytes)
+        told = content if isinstance(content, bytes) else str(content).encode()
+        digest.update(hashlib.sha256(told).digest() + bytes([is_read]))
+    return digest.digest()

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
     from pipeline.stream.needs import Place
-    from pipeline.stream.rules_reload import RulesReload
     from pipeline.stream.transport import BatchConsumer
+    from pipeline.stream.watched_files import WatchedFiles
     from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class Worker:
         metrics: StreamMetrics,
         open_work: Callable[[], AbstractAsyncContextManager[Work]],
         topics: TopicWatch | None = None,
-        rules: RulesReload | None = None,
+        files: WatchedFiles | None = None,
     ) -> None:
         """Take what opens the role's work (it connects, and closes when its context ends), and what is watched."""
         self._options = options
@@ -84,7 +84,7 @@ class Worker:
         self._metrics = metrics
         self._open_work = open_work
         self._topics = topics
-        self._rules = rules
+        self._files = files
         self._progress = Progress(now=time.monotonic)
         self._lag = LagClock(now=time.time)
         self._stop = asyncio.Event()
@@ -160,8 +160,8 @@ class Worker:
         tasks: set[asyncio.Task[Any]] = {working, starting, watching, stopping}
         if self._topics is not None:
             tasks.add(asyncio.create_task(self._topics.run(), name="topics"))
-        if self._rules is not None:
-            tasks.add(asyncio.create_task(self._rules.run(), name="rules"))
+        if self._files is not None:
+            tasks.add(asyncio.create_task(self._files.run(), name="files"))
         everything = frozenset(tasks)
         try:
             while not (self._stop.is_set() or self._fault):
@@ -266,7 +266,7 @@ class Worker:
             joined=self._started and not self._app.rebalancing,
             state=self._work.state(),
             complaint=self._complaint,
-            note=self._rules.note if self._rules is not None else None,
+            note=self._files.note if self._files is not None else None,
         )
 
     @property

@@ -16,6 +16,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.metrics.segment import SegmentMetrics
+from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.sinks.segment.client import SegmentClient
 from pipeline.sinks.segment.options import SegmentOptions
 from pipeline.sinks.segment.probe import ProbeOutcome, probe
@@ -344,8 +345,7 @@ async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_
 async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: SegmentStandIn, tmp_path: Path) -> None:
     path = tmp_path / "write-key"
     path.write_text("k" * 32, encoding="utf-8")
-    now = iter(range(1_000_000))
-    key = WriteKeyFile(path, SecretStr("k" * 32), now=lambda: next(now))
+    key = WriteKeyFile(path, SecretStr("k" * 32), metrics=WriteKeyMetrics(CollectorRegistry()))
     stand_in.faults.order(AnswerStatus(status=400, body="An invalid write key was provided"), times=2)
     delivery = Delivery(stand_in, connect=lambda options: SegmentClient(options, write_key=key.current))
     delivery.accept(0, 10)
@@ -353,6 +353,7 @@ async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: Segmen
         await delivery.holding()
         assert "write key is invalid" in (delivery.sink.state().hold_reason or "")
         path.write_text(WRITE_KEY, encoding="utf-8")
+        await key.look()
         await delivery.all_acked(1)
     assert len(stand_in.ledger.accepted) == 10
 

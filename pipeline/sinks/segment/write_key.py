@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final, TypeAlias
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pydantic import SecretStr
 
-from pipeline.settings.environment import read_secret
+from pipeline.settings.environment import MOST_SECRET_BYTES, secret_of
+from pipeline.settings.files import FileError, read_file_aside
 from pipeline.sinks.segment.options import write_key_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from pipeline.metrics.write_key import WriteKeyMetrics
 
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""How often the file is looked at, at most; a look is one `stat`, so it may be done on the event loop."""
-
-_Mark: TypeAlias = tuple[int, int, int, int] | None
+"""How often the file is read; it has 32 letters."""
 
 
 class WriteKeyFile:
@@ -29,40 +29,38 @@ class WriteKeyFile:
     What cannot be used is refused with one line in the log, and the key from before stays. No key is ever logged.
     """
 
-    def __init__(self, path: Path, key: SecretStr, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, key: SecretStr, *, metrics: WriteKeyMetrics) -> None:
         self._path = path
         self._key = key
-        self._now = now
-        self._look_at = now()
-        self._mark: _Mark = (0, 0, 0, 0)
+        self._metrics = metrics
+        self._problem: str | None = None
 
     def current(self) -> SecretStr:
         """Return the key for the next request."""
-        now = self._now()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
-            self._look()
         return self._key
 
-    def _look(self) -> None:
-        mark = self._marked()
-        if mark == self._mark:
-            return
-        self._mark = mark
+    @property
+    def note(self) -> str | None:
+        """What `/readyz` tells of the key."""
+        return None if self._problem is None else f"a change of the write key was refused: {self._problem}"
+
+    async def run(self) -> None:
+        """Look again and again until cancelled; the first time at once, for the settings were read a while ago."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Take up a key that has changed since the last look."""
         try:
-            text = read_secret(self._path)
+            text = secret_of(await read_file_aside(self._path, most_bytes=MOST_SECRET_BYTES))
             problem = write_key_problem(text)
-        except ValueError as error:
+        except FileError as error:
             text, problem = "", str(error)
-        if problem is not None:
+        if problem is not None and problem != self._problem:
             logger.error("write key file cannot be used, the key from before stays", problem=problem)
-        elif text != self._key.get_secret_value():
+        if problem is None and text != self._key.get_secret_value():
             self._key = SecretStr(text)
             logger.info("write key changed")
-
-    def _marked(self) -> _Mark:
-        try:
-            seen = self._path.stat()
-        except OSError:
-            return None
-        return seen.st_mtime_ns, seen.st_ino, seen.st_dev, seen.st_size
+        self._problem = problem
+        self._metrics.judged(usable=problem is None)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.segment import segment_connector, segment_options
+from prometheus_client import CollectorRegistry
+
+from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.settings import load_settings
 from pipeline.sinks.segment.client import SegmentClient
@@ -23,7 +25,9 @@ def test_every_option_comes_from_its_setting() -> None:
 
 
 def test_a_key_from_the_environment_never_changes() -> None:
-    assert segment_connector(load_settings({"PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY})) is SegmentClient
+    settings = load_settings({"PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY})
+    assert write_key_file(settings, CollectorRegistry()) is None
+    assert segment_connector(None) is SegmentClient
 
 
 async def test_connections_send_the_key_that_the_file_holds_now(tmp_path: Path) -> None:
@@ -33,8 +37,11 @@ async def test_connections_send_the_key_that_the_file_holds_now(tmp_path: Path) 
     await stand_in.start()
     environment = {"PIPELINE_SEGMENT_WRITE_KEY_FILE": str(path), "PIPELINE_SEGMENT_ENDPOINT": stand_in.endpoint}
     settings = load_settings(environment)
-    connect = segment_connector(settings)
+    key = write_key_file(settings, CollectorRegistry())
+    assert key is not None
+    connect = segment_connector(key)
     path.write_text(WRITE_KEY, encoding="utf-8")
+    await key.look()
     client = connect(segment_options(settings))
     await client.post(build_body([record("a")], sent_at=0.0))
     await client.close()

@@ -1,24 +1,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.policy import build_policy, rules_source
+from pipeline.core.mistakes import RulesError
 from pipeline.core.policy import Policy
 from pipeline.core.rules_file import parse_rules
 from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.settings import load_settings
+from pipeline.settings import files, load_settings
 from pipeline.settings.mistakes import Mistake, SettingsError
 from pipeline.stream.rules_reload import RulesReload, RulesSource
+from tests.fakes.files import SilentFiles
 from tests.fakes.stream import BOUND_SECONDS
 from tests.mounts import Mount
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.stream.rules_reload import Read
 
 KEEP, DROP, BROKEN = "rules: []\n", "rules: [{then: drop}]\n", "rules: [{then: dropp}]\n"
 START = 1_767_225_600.0
@@ -108,7 +115,7 @@ async def test_a_file_that_vanishes_is_refused(bench: Bench) -> None:
     bench.mount.path.unlink()
     await bench.reload.look()
     assert bench.metric("reload_failing") == 1
-    assert "cannot be read" in bench.reload.note
+    assert "there is no such file" in bench.reload.note
 
 
 async def test_rules_that_cannot_be_used_here_are_refused_with_the_reason(tmp_path: Path) -> None:
@@ -149,45 +156,95 @@ async def test_rules_that_are_in_force_already_are_not_judged_again(tmp_path: Pa
     assert (bench.rules, bench.metric("reload_failing")) == (1, 0)
 
 
-class FlickeringFile:
-    """A rules file that is away each time a policy is made of it, until it stays."""
+class Loads:
+    """Makes policies of a file, and counts them; what the file holds is another thing by then."""
 
     def __init__(self, path: Path) -> None:
+        self.source = RulesSource(files=(path,), load=self.load)
         self.path = path
-        self.stays = False
-        self.read = 0
+        self.count = 0
 
-    def load(self) -> Policy:
-        self.read += 1
-        if not self.stays:
-            raise SettingsError((Mistake(fields=("rules_file",), text="cannot be read"),))
-        return Policy(rules=parse_rules(DROP, filename="rules.yaml"))
+    def load(self, read: Read) -> Policy:
+        self.count += 1
+        self.path.write_text(KEEP)
+        try:
+            return Policy(rules=parse_rules(read(self.path).decode(), filename="rules.yaml"))
+        except RulesError as error:
+            raise SettingsError((Mistake(fields=("rules_file",), text=str(error)),)) from error
 
 
-async def test_a_file_that_is_away_between_two_readings_is_read_again(tmp_path: Path) -> None:
-    file = FlickeringFile(tmp_path / "rules.yaml")
-    file.path.write_text(DROP)
-    reload = RulesReload(
-        RulesSource(files=(file.path,), load=file.load),
-        Policy(),
-        metrics=RulesMetrics(CollectorRegistry()),
-        interval_seconds=5,
-    )
+@pytest.fixture
+def loads(tmp_path: Path) -> Loads:
+    return Loads(tmp_path / "rules.yaml")
+
+
+def reload_of(loads: Loads) -> RulesReload:
+    return RulesReload(loads.source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=5)
+
+
+async def test_a_policy_is_made_of_the_bytes_that_were_looked_at(loads: Loads) -> None:
+    reload = reload_of(loads)
+    loads.path.write_text(DROP)
     await reload.look()
-    assert "a change was refused" in reload.note
-    file.stays = True
+    assert len(reload.policy.rules.rules) == 1
     await reload.look()
-    assert (len(reload.policy.rules.rules), "refused" in reload.note) == (1, False)
+    assert (len(reload.policy.rules.rules), loads.count) == (0, 2)
 
 
-async def test_a_broken_file_is_not_read_for_ever(tmp_path: Path) -> None:
-    file = FlickeringFile(tmp_path / "rules.yaml")
-    file.path.write_text(DROP)
-    source = RulesSource(files=(file.path,), load=file.load)
-    reload = RulesReload(source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=5)
+async def test_a_broken_file_is_parsed_once(loads: Loads) -> None:
+    reload = reload_of(loads)
     for _ in range(5):
+        loads.path.write_text(BROKEN)
         await reload.look()
-    assert file.read == 2
+    assert loads.count == 1
+    assert "a change was refused" in reload.note
+
+
+async def test_a_pipe_in_place_of_the_file_is_refused(bench: Bench) -> None:
+    bench.mount.path.unlink()
+    os.mkfifo(bench.mount.path)
+    await bench.reload.look()
+    assert bench.metric("reload_failing") == 1
+    assert "it is a pipe, not a file" in bench.reload.note
+
+
+async def test_a_file_that_does_not_answer_is_told_and_read_when_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ANSWER_SECONDS", 0.05)
+    with SilentFiles(monkeypatch, bench.mount.path) as silent:
+        await bench.reload.look()
+        assert bench.metric("reload_failing") == 1
+        assert "it did not answer within 0.05 s" in bench.reload.note
+        await bench.reload.look()
+        assert "it has not answered for some time" in bench.reload.note
+        assert silent.asked == 1
+    silent.end()
+    await bench.swap(DROP)
+    assert (bench.rules, bench.metric("reload_failing")) == (1, 0)
+    assert "refused" not in bench.reload.note
+
+
+async def test_a_file_that_does_not_answer_holds_up_neither_the_loop_nor_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SilentFiles(monkeypatch, bench.mount.path) as silent:
+        running = asyncio.create_task(bench.reload.run())
+        await asyncio.to_thread(silent.is_asked.wait, BOUND_SECONDS)
+        running.cancel()
+        await asyncio.wait({running})
+        stuck = [thread for thread in threading.enumerate() if thread.name == "file"]
+        assert [thread.daemon for thread in stuck] == [True]
+    silent.end()
+
+
+async def test_of_thousands_of_mistakes_the_first_are_told(bench: Bench) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await bench.swap("rules:\n" + "- {thn: drop}\n" * 9_000)
+    (line,) = lines
+    for told in (line["reason"], bench.reload.note):
+        assert len(told) < 5_000
+        assert told.endswith(f"{bench.mount.path}: 17,981 more mistakes")
 
 
 async def test_another_layout_of_the_same_rules_changes_nothing(bench: Bench) -> None:
@@ -208,7 +265,7 @@ async def test_it_looks_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "files"),
+    ("environment", "named"),
     [
         ({"PIPELINE_RULES_PRESET": "engagement-only"}, 0),
         ({"PIPELINE_RULES_FILE": "rules.yaml"}, 1),
@@ -216,12 +273,12 @@ async def test_it_looks_again_and_again(tmp_path: Path) -> None:
     ],
 )
 async def test_without_a_file_that_may_change_nothing_is_looked_at(
-    environment: dict[str, str], files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], named: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.yaml").write_text(KEEP)
     source = rules_source(load_settings(environment))
-    assert len(source.files) == files
-    if not files:
+    assert len(source.files) == named
+    if not named:
         reload = RulesReload(source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=0)
         await asyncio.wait_for(reload.run(), 10)

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from pipeline.sinks.segment.write_key import LOOK_SECONDS, WriteKeyFile
+from pipeline.metrics.write_key import WriteKeyMetrics
+from pipeline.settings import files
+from pipeline.sinks.segment import write_key
+from pipeline.sinks.segment.write_key import WriteKeyFile
+from tests.fakes.files import SilentFiles
 from tests.fakes.segment import WRITE_KEY
+from tests.fakes.stream import BOUND_SECONDS
 from tests.mounts import Mount
 
 if TYPE_CHECKING:
@@ -16,95 +24,124 @@ if TYPE_CHECKING:
 NEW_KEY = "N" * 32
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
+class Judgements(WriteKeyMetrics):
+    """Metrics that also let a test wait for the next look."""
 
-    def __call__(self) -> float:
-        return self.now
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.next = asyncio.Event()
+
+    def judged(self, *, usable: bool) -> None:
+        super().judged(usable=usable)
+        self.next.set()
+
+
+class Bench:
+    """A mounted key and what watches it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mount = Mount(folder, "write-key", WRITE_KEY)
+        self.registry = CollectorRegistry()
+        self.judgements = Judgements(self.registry)
+        self.file = WriteKeyFile(self.mount.path, SecretStr(WRITE_KEY), metrics=self.judgements)
+
+    @property
+    def key(self) -> str:
+        return self.file.current().get_secret_value()
+
+    @property
+    def failing(self) -> float | None:
+        return self.registry.get_sample_value("onesignal_pipeline_segment_write_key_reload_failing")
 
 
 @pytest.fixture
-def mount(tmp_path: Path) -> Mount:
-    return Mount(tmp_path, "write-key", WRITE_KEY)
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def key_of(mount: Mount, clock: Clock) -> WriteKeyFile:
-    return WriteKeyFile(mount.path, SecretStr(WRITE_KEY), now=clock)
-
-
-def test_a_swapped_link_brings_the_new_key_within_a_second(mount: Mount, clock: Clock) -> None:
-    key = key_of(mount, clock)
-    assert key.current().get_secret_value() == WRITE_KEY
-    mount.swap(NEW_KEY + "\n")
-    clock.now = LOOK_SECONDS
+async def test_a_swapped_link_brings_the_new_key(bench: Bench) -> None:
+    await bench.file.look()
+    assert bench.key == WRITE_KEY
+    bench.mount.swap(NEW_KEY + "\n")
     with structlog.testing.capture_logs() as lines:
-        assert key.current().get_secret_value() == NEW_KEY
+        await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
     assert lines == [{"event": "write key changed", "log_level": "info"}]
 
 
-def test_the_file_is_looked_at_once_a_second_at_most(mount: Mount, clock: Clock) -> None:
-    key = key_of(mount, clock)
-    key.current()
-    mount.swap(NEW_KEY)
-    clock.now = LOOK_SECONDS - 0.01
-    assert key.current().get_secret_value() == WRITE_KEY
-
-
-def test_a_key_that_changed_between_reading_the_settings_and_the_start_is_seen(mount: Mount, clock: Clock) -> None:
-    mount.swap(NEW_KEY)
-    assert key_of(mount, clock).current().get_secret_value() == NEW_KEY
+async def test_it_looks_at_once_and_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_key, "LOOK_SECONDS", 0.01)
+    bench.mount.swap(NEW_KEY)
+    running = asyncio.create_task(bench.file.run())
+    for _ in range(3):
+        await asyncio.wait_for(bench.judgements.next.wait(), BOUND_SECONDS)
+        bench.judgements.next.clear()
+    assert bench.key == NEW_KEY
+    running.cancel()
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("hunter2", "has 7 characters"), ("", "the file is empty"), (NEW_KEY[:-1] + "-", "other than letters and digits")],
+    [("hunter2", "has 7 characters"), ("", "it is empty"), (NEW_KEY[:-1] + "-", "other than letters and digits")],
 )
-def test_a_key_of_the_wrong_shape_is_refused_once_and_the_old_one_stays(
-    mount: Mount, clock: Clock, text: str, problem: str
+async def test_a_key_of_the_wrong_shape_is_refused_once_and_the_old_one_stays(
+    bench: Bench, text: str, problem: str
 ) -> None:
-    key = key_of(mount, clock)
-    key.current()
-    mount.swap(text)
+    bench.mount.swap(text)
     with structlog.testing.capture_logs() as lines:
-        for second in range(1, 5):
-            clock.now = second * LOOK_SECONDS
-            assert key.current().get_secret_value() == WRITE_KEY
+        for _ in range(4):
+            await bench.file.look()
+            assert bench.key == WRITE_KEY
     (line,) = lines
-    assert (line["log_level"], problem in line["problem"]) == ("error", True)
-    assert "hunter2" not in str(lines)
-    assert NEW_KEY[:-1] not in str(lines)
+    assert (line["log_level"], problem in line["problem"], bench.failing) == ("error", True, 1)
+    assert problem in str(bench.file.note)
+    for told in (str(lines), str(bench.file.note)):
+        assert "hunter2" not in told
+        assert NEW_KEY[:-1] not in told
 
 
-def test_a_good_key_after_a_wrong_one_is_taken(mount: Mount, clock: Clock) -> None:
-    key = key_of(mount, clock)
-    for second, text in enumerate(("wrong", NEW_KEY)):
-        mount.swap(text)
-        clock.now = second * LOOK_SECONDS
-        key.current()
-    assert key.current().get_secret_value() == NEW_KEY
+async def test_a_good_key_after_a_wrong_one_is_taken(bench: Bench) -> None:
+    for text in ("wrong", NEW_KEY):
+        bench.mount.swap(text)
+        await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
 
 
-def test_a_file_that_is_gone_leaves_the_key_in_force(mount: Mount, clock: Clock) -> None:
-    key = key_of(mount, clock)
-    key.current()
-    mount.path.unlink()
-    clock.now = LOOK_SECONDS
+async def test_a_file_that_is_gone_leaves_the_key_in_force(bench: Bench) -> None:
+    bench.mount.path.unlink()
     with structlog.testing.capture_logs() as lines:
-        assert key.current().get_secret_value() == WRITE_KEY
+        await bench.file.look()
+    assert (bench.key, bench.failing) == (WRITE_KEY, 1)
     assert [line["log_level"] for line in lines] == ["error"]
 
 
-def test_the_same_key_in_a_new_file_is_no_news(mount: Mount, clock: Clock) -> None:
-    key = key_of(mount, clock)
-    key.current()
-    mount.swap(WRITE_KEY)
-    clock.now = LOOK_SECONDS
+async def test_the_same_key_in_a_new_file_is_no_news(bench: Bench) -> None:
+    bench.mount.swap(WRITE_KEY)
     with structlog.testing.capture_logs() as lines:
-        key.current()
+        await bench.file.look()
     assert lines == []
+
+
+async def test_a_pipe_in_place_of_the_file_is_refused(bench: Bench) -> None:
+    bench.mount.path.unlink()
+    os.mkfifo(bench.mount.path)
+    await bench.file.look()
+    assert bench.key == WRITE_KEY
+    assert bench.file.note == "a change of the write key was refused: it is a pipe, not a file"
+
+
+async def test_a_file_that_does_not_answer_is_told_and_read_when_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ANSWER_SECONDS", 0.05)
+    bench.mount.swap(NEW_KEY)
+    with SilentFiles(monkeypatch, bench.mount.path) as silent:
+        await bench.file.look()
+        assert (bench.key, bench.failing) == (WRITE_KEY, 1)
+        assert "it did not answer" in str(bench.file.note)
+        await bench.file.look()
+        assert "it has not answered" in str(bench.file.note)
+        assert silent.asked == 1
+    silent.end()
+    await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)

@@ -1,0 +1,203 @@
+"""Small files that an operator names, read so that none of them can stop the program or fill its memory.
+
+A pipe, a device, or a file on a network mount that went away may never answer, and no call of the operating system can
+be given up. So only regular files are read, no more of one than a limit, and each call is made by a thread of its own
+that nobody waits for longer than a deadline. Such a thread is a daemon: it holds up neither the event loop nor the end
+of the process. While one has not come back, its file is not asked again, so that they do not pile up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from concurrent.futures import Future
+from functools import partial
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_Answer = TypeVar("_Answer")
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a file may take to answer; a local one takes milliseconds, and Kubernetes' probes a few seconds."""
+MOST_FILE_BYTES: Final = 1_048_576
+"""Four bytes for each character that rules may have; bundles of certificates have a quarter of that."""
+
+_READ_ONLY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""Without waiting: what was a regular file a moment ago may be a pipe now."""
+_SORTS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class FileError(ValueError):
+    """A file cannot be used. The text is a clause that gives the reason, without the name or content of the file."""
+
+
+Content: TypeAlias = bytes | FileError
+"""What a file held, or why it could not be read."""
+
+
+def read_file(path: Path, *, most_bytes: int = MOST_FILE_BYTES) -> bytes:
+    """Return all that a file holds.
+
+    Raises:
+        FileError: it is no regular file, cannot be read, holds more than `most_bytes`, or does not answer.
+    """
+    return promptly(path, partial(_read, path, most_bytes))
+
+
+async def read_file_aside(path: Path, *, most_bytes: int = MOST_FILE_BYTES) -> bytes:
+    """Return all that a file holds, without holding up the event loop.
+
+    Raises:
+        FileError: as `read_file` does.
+    """
+    future = _begun(path, partial(_read, path, most_bytes))
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await asyncio.wrap_future(future)
+    except TimeoutError:
+        raise _unanswered() from None
+
+
+async def content_of(path: Path) -> Content:
+    """Return what a file holds, or why it cannot be read, without holding up the event loop."""
+    try:
+        return await read_file_aside(path)
+    except FileError as error:
+        return error
+
+
+def promptly(path: Path, use: Callable[[], _Answer]) -> _Answer:
+    """Return what a call answers that uses a file or a folder and may never come back; its exceptions are passed on.
+
+    Raises:
+        FileError: it does not answer before the deadline, or an earlier call for the same path still has not.
+    """
+    future = _begun(path, use)
+    try:
+        return future.result(ANSWER_SECONDS)
+    except TimeoutError:
+        raise _unanswered() from None
+
+
+def check_file(path: Path) -> None:
+    """Check that a file can be opened and is small enough to be read.
+
+    Raises:
+        FileError: as `read_file` does.
+    """
+    promptly(path, lambda: os.close(_opened(path, MOST_FILE_BYTES)))
+
+
+def text_of(content: bytes) -> str:
+    """Return UTF-8 text.
+
+    Raises:
+        FileError: it is something else.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise FileError(f"it is not UTF-8 text, from byte {error.start} on") from None
+
+
+class _Unanswered:
+    """The calls that have not come back, by path."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls: dict[str, Future[object]] = {}
+
+    def begin(self, path: str, future: Future[object]) -> bool:
+        """Register a call, unless an earlier one for the same path is out."""
+        with self._lock:
+            return self._calls.setdefault(path, future) is future
+
+    def end(self, path: str) -> None:
+        """Forget a call that came back."""
+        with self._lock:
+            del self._calls[path]
+
+
+_UNANSWERED: Final = _Unanswered()
+
+
+def _begun(path: Path, use: Callable[[], _Answer]) -> Future[_Answer]:
+    future: Future[_Answer] = Future()
+    future.set_running_or_notify_cancel()  # whoever gives it up must not change what the thread finds
+    name = str(path)
+    if not _UNANSWERED.begin(name, future):  # type: ignore[arg-type] # futures are invariant
+        raise FileError("it has not answered for some time")
+    Thread(target=_answer, args=(name, use, future), name="file", daemon=True).start()
+    return future
+
+
+def _answer(name: str, use: Callable[[], _Answer], future: Future[_Answer]) -> None:
+    try:
+        answer = use()
+    except BaseException as error:  # noqa: BLE001 -- whoever waits gets it
+        _UNANSWERED.end(name)
+        future.set_exception(error)
+    else:
+        _UNANSWERED.end(name)
+        future.set_result(answer)
+
+
+def _unanswered() -> FileError:
+    return FileError(f"it did not answer within {ANSWER_SECONDS:g} s")
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    try:
+        with os.fdopen(_opened(path, most_bytes), "rb") as file:
+            content = bytes(file.read(most_bytes + 1) or b"")  # None, from a file of the kernel's that would block
+    except OSError as error:
+        raise _unreadable(error) from None
+    if len(content) > most_bytes:
+        raise _too_large(most_bytes)
+    return content
+
+
+def _opened(path: Path, most_bytes: int) -> int:
+    """Open a regular file, by a descriptor that the caller closes; opening a device or a pipe can have effects."""
+    try:
+        _check(os.stat(path), most_bytes)  # noqa: PTH116 -- as below
+        descriptor = os.open(path, _READ_ONLY)
+    except OSError as error:
+        raise _unreadable(error) from None
+    except ValueError as error:
+        raise error if isinstance(error, FileError) else FileError("no file can have such a name") from None
+    try:
+        _check(os.fstat(descriptor), most_bytes)
+    except FileError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(found: os.stat_result, most_bytes: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        sort = next((words for is_sort, words in _SORTS if is_sort(found.st_mode)), "something else")
+        raise FileError(f"it is {sort}, not a file")
+    if found.st_size > most_bytes:
+        raise _too_large(most_bytes)
+
+
+def _unreadable(error: OSError) -> FileError:
+    if isinstance(error, FileNotFoundError):
+        return FileError("there is no such file")
+    return FileError(f"it cannot be read: {error.strerror}")
+
+
+def _too_large(most_bytes: int) -> FileError:
+    return FileError(f"it has more than {most_bytes:,} bytes")
