@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import click
 import orjson
@@ -23,7 +23,9 @@ from pipeline.core.rules import Verdict
 from pipeline.core.timestamps import TimeSource, time_source
 from pipeline.core.tracking import BEFORE_THE_LOG
 from pipeline.output.printing import say
+from pipeline.settings.files import FileError, limited, unreadable
 from pipeline.settings.mistakes import variable
+from pipeline.tools.what_if.lines import MOST_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _STANDARD_INPUT: Final = "-"
 _SHOWN: Final = 60
-_MOST_EVENT_BYTES: Final = 16_777_216
-"""Far above the largest message that a broker takes unless it is told to. A path may name what never ends."""
 _REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
 _ANONYMOUS: Final = {Category.DELIVERY: "anonymous_delivery", Category.ENGAGEMENT: "anonymous_engagement"}
 
@@ -112,17 +112,16 @@ def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> N
     settings = Invocation(environment=others).settings(checks=[policy_mistakes])
     policy = dataclasses.replace(build_policy(settings), rules=parsed)
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
-    candidate = _Candidate(value=_read_event(event), timestamp=stored_at)
+    candidate = _Candidate(value=_read(event), timestamp=stored_at)
     outcome = process(candidate, policy, State(_EverybodyTracked()))
     say(*_explanation(outcome, policy, candidate))
 
 
-def _read_event(event: click.utils.LazyFile) -> bytes:
-    value: bytes = event.read(_MOST_EVENT_BYTES + 1)
-    if len(value) > _MOST_EVENT_BYTES:
-        text = f"{event.name}: more than {_MOST_EVENT_BYTES:,} bytes, which is no event"
-        raise click.BadParameter(text, param_hint="EVENT.json")
-    return value
+def _read(event: click.utils.LazyFile) -> bytes:
+    try:
+        return limited(cast("IO[bytes]", event), MOST_LINE_BYTES)
+    except (OSError, FileError) as error:
+        raise click.BadParameter(str(unreadable(error)), param_hint="EVENT.json") from error
 
 
 def _ignored(ids: Sequence[IgnoredId]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.visible import visible
 from pipeline.output.printing import say_error
+from pipeline.settings.masking import presentable
 
 if TYPE_CHECKING:
     from pipeline.core.filters import Rules
@@ -32,19 +33,35 @@ class RulesSource(click.ParamType):
 
 
 def read_rules(file: str, *, parameter: str = "FILE") -> Rules:
-    """Read rules from a file, or take those of a preset; what can never match is told on standard error."""
+    """Read rules from a file, or take those of a preset; what can never match is told on standard error.
+
+    The file may be a pipe, such as `<(git show HEAD:rules.yaml)`: someone who waits for it can interrupt.
+    """
     from pipeline.core.rules_file import parse_rules
+    from pipeline.settings.files import FileError, text_of
 
     if file in set(Preset):
         return preset_rules(Preset(file))
     try:
-        with click.open_file(file, "rb") as opened:
-            text = opened.read().decode()
-    except OSError as error:
-        raise click.BadParameter(f"{file}: {error.strerror}", param_hint=parameter) from error
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{file}: no UTF-8 text, from byte {error.start} on", param_hint=parameter) from error
+        text = text_of(read_argument(file))
+    except FileError as error:
+        raise click.BadParameter(f"{presentable(file, is_path=True)}: {error}", param_hint=parameter) from error
     parsed = parse_rules(text, filename=file)
     for warning in parsed.warnings:
         say_error(f"warning: {warning}")
     return parsed
+
+
+def read_argument(file: str) -> bytes:
+    """Return what a file, a pipe or standard input (`-`) holds.
+
+    Raises:
+        FileError: it cannot be read, or holds more than any rules or event have.
+    """
+    from pipeline.settings.files import MOST_FILE_BYTES, limited, unreadable
+
+    try:
+        with click.open_file(file, "rb") as opened:
+            return limited(opened, MOST_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from error

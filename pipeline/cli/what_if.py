@@ -206,13 +206,16 @@ def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
 
 
 async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findings:
-    from pipeline.tools.what_if.lines import LinesSource
+    from pipeline.tools.what_if.lines import LinesSource, LineTooLongError
     from pipeline.tools.what_if.run import count_all
 
     with click.open_file(name, "rb") as opened:
         file: IO[bytes] = opened
         title = "standard input" if name == _STANDARD_INPUT else name
-        return await count_all(LinesSource(file, title=title, total=_size(file)), count, errors)
+        try:
+            return await count_all(LinesSource(file, title=title, total=_size(file)), count, errors)
+        except LineTooLongError as error:
+            raise click.BadParameter(f"{title}: {error}", param_hint="--from") from error
 
 
 def _size(file: IO[bytes]) -> int | None:

@@ -14,7 +14,7 @@ import stat
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,15 +157,35 @@ def _unanswered() -> FileError:
     return FileError(f"it did not answer within {ANSWER_SECONDS:g} s")
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
-    try:
-        with os.fdopen(_opened(path, most_bytes), "rb") as file:
-            content = bytes(file.read(most_bytes + 1) or b"")  # None, from a file of the kernel's that would block
-    except OSError as error:
-        raise _unreadable(error) from None
+def limited(file: IO[bytes], most_bytes: int) -> bytes:
+    """Return what an open file holds from here on.
+
+    Raises:
+        FileError: it holds more than `most_bytes`; no more than one byte beyond is read.
+    """
+    content = bytes(file.read(most_bytes + 1) or b"")  # None, from a file of the kernel's that would block
     if len(content) > most_bytes:
         raise _too_large(most_bytes)
     return content
+
+
+def unreadable(error: OSError | ValueError) -> FileError:
+    """Return the reason in words for which the system refused a path."""
+    if isinstance(error, FileError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return FileError("there is no such file")
+    if isinstance(error, OSError):
+        return FileError(f"it cannot be read: {error.strerror}")
+    return FileError("no file can have such a name")
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    try:
+        with os.fdopen(_opened(path, most_bytes), "rb") as file:
+            return limited(file, most_bytes)
+    except OSError as error:
+        raise unreadable(error) from None
 
 
 def _opened(path: Path, most_bytes: int) -> int:
@@ -173,10 +193,8 @@ def _opened(path: Path, most_bytes: int) -> int:
     try:
         _check(os.stat(path), most_bytes)  # noqa: PTH116 -- as below
         descriptor = os.open(path, _READ_ONLY)
-    except OSError as error:
-        raise _unreadable(error) from None
-    except ValueError as error:
-        raise error if isinstance(error, FileError) else FileError("no file can have such a name") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from None
     try:
         _check(os.fstat(descriptor), most_bytes)
     except FileError:
@@ -191,12 +209,6 @@ def _check(found: os.stat_result, most_bytes: int) -> None:
         raise FileError(f"it is {sort}, not a file")
     if found.st_size > most_bytes:
         raise _too_large(most_bytes)
-
-
-def _unreadable(error: OSError) -> FileError:
-    if isinstance(error, FileNotFoundError):
-        return FileError("there is no such file")
-    return FileError(f"it cannot be read: {error.strerror}")
 
 
 def _too_large(most_bytes: int) -> FileError:

@@ -17,7 +17,7 @@ from pipeline.core.ids import EMPTY_IDS, EmptyReason
 from pipeline.settings.files import FileError, check_file, promptly
 from pipeline.settings.masking import presentable
 
-_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _WRITE_KEY_LENGTH: Final = 32
 _SECRET_LENGTH: Final = 16

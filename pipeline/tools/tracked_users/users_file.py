@@ -6,22 +6,23 @@ import csv
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
+from pipeline.core.mistakes import MOST_LISTED
 from pipeline.tools.tracked_users.rows import BY_HASH, BY_ID, RowMistakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TextIO
 
     from pipeline.core.billing_month import BillingMonth
     from pipeline.tools.tracked_users.rows import FileUser, RowReader
 
+MOST_LINE_CHARACTERS: Final = 1_048_576
+"""Far beyond what a user can have: the file is something else, and may have no end."""
 _NEEDED: Final = {BY_ID: BY_ID[:1], BY_HASH: BY_HASH[:3]}
 _TOLD_EVERY_ROWS: Final = 100_000
-_LONGEST_LINE: Final = 1_048_576
-"""A path may name what never ends, or has no line breaks."""
-_MOST_PLACES: Final = 20
 
 
 class UsersFileError(Exception):
@@ -59,18 +60,6 @@ class FileUsers:
         return found
 
 
-def bounded_lines(file: TextIO) -> Iterator[str]:
-    """Return the lines of a file without holding more than one row can have.
-
-    Raises:
-        UsersFileError: a line is no row, for its length.
-    """
-    for number, text in enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), 1):
-        if len(text) == _LONGEST_LINE:
-            raise UsersFileError(f"Line {number}: it is longer than {_LONGEST_LINE - 1:,} characters, which no row is.")
-        yield text
-
-
 def read_users(
     file: Iterable[str],
     reader_of: Callable[[tuple[str, ...]], RowReader],
@@ -103,6 +92,20 @@ def read_users(
     mistakes.check(count)
     found.name_everybody_once()
     return found
+
+
+def bounded_lines(file: TextIO) -> Iterator[str]:
+    """Give the lines of a file.
+
+    Raises:
+        UsersFileError: a line has no end within what a user can have.
+    """
+    lines = 0
+    while line := file.readline(MOST_LINE_CHARACTERS + 1):
+        lines += 1
+        if len(line) > MOST_LINE_CHARACTERS:
+            raise UsersFileError(f"Line {lines}: it has more than {MOST_LINE_CHARACTERS:,} characters.")
+        yield line
 
 
 def oldest_month_at(now_ms: int, month: BillingMonth) -> int:
@@ -142,27 +145,38 @@ def _rows(file: Iterable[str], mistakes: _Mistakes) -> Iterator[tuple[int, list[
 
 
 class _Mistakes:
-    """Every mistake once, with all the lines that have it."""
+    """Every mistake once, with the first lines that have it, and the number of the others."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, list[list[int]]] = {}
+        self._lines: defaultdict[str, _Lines] = defaultdict(_Lines)
 
     def add(self, line: int, text: str) -> None:
-        spans = self._lines.setdefault(text, [])
-        if spans and spans[-1][1] == line - 1:
-            spans[-1][1] = line
-        else:
-            spans.append([line, line])
+        self._lines[text].add(line)
 
     def check(self, rows: int) -> None:
         if self._lines:
-            raise UsersFileError("\n".join(f"{_places(spans)}: {text}." for text, spans in self._lines.items()))
+            raise UsersFileError("\n".join(f"{lines}: {text}." for text, lines in self._lines.items()))
         if not rows:
             raise UsersFileError("The file has no users.")
 
 
-def _places(spans: list[list[int]]) -> str:
-    told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans[:_MOST_PLACES])
-    if len(spans) > _MOST_PLACES:
-        told += f" and {len(spans) - _MOST_PLACES:,} more places"
-    return f"Line {told}" if told.isdigit() else f"Lines {told}"
+class _Lines:
+    """Spans of lines: the first ones, and how many more."""
+
+    def __init__(self) -> None:
+        self._spans: list[list[int]] = []
+        self._more = 0
+
+    def add(self, line: int) -> None:
+        if self._spans and self._spans[-1][1] == line - 1:
+            self._spans[-1][1] = line
+        elif len(self._spans) < MOST_LISTED:
+            self._spans.append([line, line])
+        else:
+            self._more += 1
+
+    def __str__(self) -> str:
+        told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self._spans)
+        if self._more:
+            told += f" and {self._more:,} more"
+        return f"Line {told}" if told.isdigit() else f"Lines {told}"

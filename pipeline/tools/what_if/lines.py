@@ -8,7 +8,6 @@ An event by itself has its own time. A line that is no JSON is a message that ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -18,8 +17,14 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import Message
 
+MOST_LINE_BYTES: Final = 16_777_216
+"""Far beyond what Kafka takes as a message: a file with a longer line holds no messages, and may have no end."""
 _LINES_A_BATCH: Final = 2_000
 _NULL: Final = b"null"
+
+
+class LineTooLongError(ValueError):
+    """A line is longer than any message; the text says which."""
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -81,13 +86,29 @@ class LinesSource:
         self.done = 0
 
     async def batches(self) -> AsyncIterator[Sequence[Message]]:
-        """Give the lines that are not blank."""
+        """Give the lines that are not blank.
+
+        Raises:
+            LineTooLongError: a line has no end within what a message can have.
+        """
         offset = 0
-        for lines in iter(lambda: list(islice(self._file, _LINES_A_BATCH)), []):
+        while lines := _next_lines(self._file, offset):
             self.done += sum(map(len, lines))
             batch = list(_messages(lines, offset))
             offset += len(lines)
             yield batch
+
+
+def _next_lines(file: IO[bytes], offset: int) -> list[bytes]:
+    """Read a batch of lines, none of them longer than the limit, and together not much longer."""
+    lines: list[bytes] = []
+    left = MOST_LINE_BYTES
+    while len(lines) < _LINES_A_BATCH and left > 0 and (line := file.readline(MOST_LINE_BYTES + 1)):
+        if len(line) > MOST_LINE_BYTES:
+            raise LineTooLongError(f"line {offset + len(lines) + 1:,} has more than {MOST_LINE_BYTES:,} bytes")
+        lines.append(line)
+        left -= len(line)
+    return lines
 
 
 def _messages(lines: Sequence[bytes], first: int) -> Iterator[LineMessage]:

@@ -63,13 +63,13 @@ def test_every_mistake_in_a_file_is_told_with_its_line(tmp_path: Path, capsys: p
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["rules", "check", str(tmp_path / "absent")], {}) == ExitCode.MISTAKE
-    assert "No such file or directory" in capsys.readouterr().err
+    assert "there is no such file" in capsys.readouterr().err
 
 
 def test_a_file_of_bytes_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rules.yaml").write_bytes(b"rules: \xff")
     assert run(["rules", "check", str(tmp_path / "rules.yaml")], {}) == ExitCode.MISTAKE
-    assert "no UTF-8 text, from byte 7 on" in capsys.readouterr().err
+    assert "it is not UTF-8 text, from byte 7 on" in capsys.readouterr().err
 
 
 def test_a_preset_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
