@@ -26,6 +26,8 @@ _WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 _MAX_PORT: Final = 65_535
 _LONGEST_HOST: Final = 253
+_LONGEST_TEXT: Final = 1_000
+_LONGEST_WORDS: Final = 10_000
 FOR_EVER: Final = -1
 
 
@@ -143,7 +145,6 @@ def _writable_folder(value: Path) -> Path:
 
 def _folder_problem(value: Path) -> str | None:
     try:
-        os.fsencode(value)
         there = next(folder for folder in (value, *value.absolute().parents) if folder.exists())
     except OSError as error:
         return f"it cannot be used: {error.strerror}"
@@ -171,7 +172,9 @@ Servers = Annotated[
 ]
 Topic = Annotated[str, AfterValidator(_topic), Expected("a topic name: at most 249 letters, digits, `.`, `_` and `-`")]
 Name = Annotated[str, Field(min_length=1, max_length=249), Expected("a name of 1 to 249 characters")]
-Text = Annotated[str, Field(min_length=1), Expected("text")]
+Text = Annotated[
+    str, Field(min_length=1, max_length=_LONGEST_TEXT), Expected(f"text of at most {_LONGEST_TEXT:,} characters")
+]
 Host = Annotated[str, AfterValidator(_host), Expected("a host name or an IP address")]
 Secret = Annotated[SecretStr, Expected("a secret")]
 LongSecret = Annotated[
@@ -190,7 +193,12 @@ RegistryUrl = Annotated[
     AfterValidator(_url),
     Expected("an address such as `https://registry.example:8081`; Apicurio's ends in `/apis/ccompat/v7`"),
 ]
-Words = Annotated[str, AfterValidator(_words), Expected("words, separated by commas, such as `guest,1,email`")]
+Words = Annotated[
+    str,
+    Field(max_length=_LONGEST_WORDS),
+    AfterValidator(_words),
+    Expected("words, separated by commas, such as `guest,1,email`"),
+]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file), Expected("the path of a file that can be read")]
 Folder = Annotated[
     Path, AfterValidator(_writable_folder), Expected("the path of a folder that can be written, or made")

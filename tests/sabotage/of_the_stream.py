@@ -797,4 +797,68 @@ EXITS: Final = (
     ),
 )
 
-OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *APP, *PROCESSOR, *WORKER, *EXITS)
+FILES: Final = (
+    Sabotage(
+        name="what is no regular file is opened and read",
+        file="settings/files.py",
+        old="if not stat.S_ISREG(found.st_mode):",
+        new="if stat.S_ISDIR(found.st_mode):",
+        tests=("unit/settings/test_files.py::test_what_is_no_small_file_is_refused_at_once",),
+    ),
+    Sabotage(
+        name="a file is opened with patience, whatever it has become",
+        file="settings/files.py",
+        old="os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY",
+        new="os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY",
+        tests=("unit/settings/test_files.py::test_a_file_that_became_a_pipe_since_it_was_looked_at_is_not_waited_for",),
+    ),
+    Sabotage(
+        name="threads that wait for files keep the process from its end",
+        file="settings/files.py",
+        old='name="file", daemon=True',
+        new='name="file", daemon=False',
+        tests=("unit/settings/test_files.py::test_of_a_file_that_does_not_answer_one_thread_waits_and_nobody_else",),
+    ),
+    Sabotage(
+        name="a file that grows is read whole",
+        file="settings/files.py",
+        old="file.read(most_bytes + 1)",
+        new="file.read()[: most_bytes]",
+        tests=(
+            "unit/settings/test_files.py::test_a_file_that_grows_while_it_is_read_is_read_no_further_than_its_limit",
+        ),
+    ),
+    Sabotage(
+        name="a file is asked again while it has not answered",
+        file="settings/files.py",
+        old="return self._calls.setdefault(path, future) is future",
+        new="return self._calls.setdefault(path, future) is not None",
+        tests=("unit/settings/test_files.py::test_of_a_file_that_does_not_answer_one_thread_waits_and_nobody_else",),
+    ),
+    Sabotage(
+        name="rules are parsed from what their file holds by then",
+        file="stream/rules_reload.py",
+        old="content = contents[path]",
+        new="content = path.read_bytes()",
+        tests=("unit/stream/test_rules_reload.py::test_a_policy_is_made_of_the_bytes_that_were_looked_at",),
+    ),
+    Sabotage(
+        name="a key in the place of a path is shown",
+        file="settings/masking.py",
+        old="if _PEM in value:",
+        new="if _PEM == value:",
+        tests=("unit/settings/test_loading.py::test_a_value_that_may_be_a_key_is_shown_nowhere",),
+    ),
+    Sabotage(
+        name="every mistake of a rules file is put into words",
+        file="core/mistakes.py",
+        old="for each in located[:MOST_LISTED])",
+        new="for each in located)",
+        tests=(
+            "unit/core/test_rules_file.py::"
+            "test_of_thousands_of_mistakes_the_first_are_told_and_only_they_are_put_into_words",
+        ),
+    ),
+)
+
+OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *APP, *PROCESSOR, *WORKER, *EXITS, *FILES)

@@ -43,3 +43,20 @@ message.email.sent: B
 def test_a_list_is_not_a_names_file() -> None:
     with pytest.raises(RulesError, match="must hold kinds with their names"):
         parse_names("- a\n", filename="names.yaml")
+
+
+def test_of_thousands_of_mistakes_the_first_are_told_and_the_others_counted() -> None:
+    text = "".join(f"message.psh.{number}: x\n" for number in range(10_000))
+    with pytest.raises(RulesError) as raised:
+        parse_names(text, filename="names.yaml")
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 21
+    assert lines[19].startswith("names.yaml:20: unknown kind `message.psh.19`")
+    assert lines[20] == "names.yaml: 9,980 more mistakes"
+    assert raised.value.more == 9_980
+
+
+def test_a_kind_is_quoted_shortened_and_without_what_steers_a_terminal() -> None:
+    with pytest.raises(RulesError) as raised:
+        parse_names('"\\e[2J\\u202E' + "k" * 200 + '": x', filename="names.yaml")
+    assert str(raised.value) == f"names.yaml:1: unknown kind `\\x1b[2J\\u202e{'k' * 55}…`"

@@ -90,3 +90,10 @@ def test_a_rule_for_unknown_kinds_is_not_reported(conditions: str) -> None:
 
 def test_a_rule_for_unknown_kinds_after_one_for_all_is_reported() -> None:
     assert len(warnings(two("", "channel: other"))) == 1
+
+
+def test_of_a_thousand_rules_that_never_match_the_first_are_reported_and_the_others_counted() -> None:
+    reported = warnings("rules:\n" + "- then: drop\n" * 1_000)
+    assert len(reported) == 21
+    assert reported[-2].startswith("r.yaml:22: rule 21 (line 22) can never match")
+    assert reported[-1] == "r.yaml:23: 979 more rules can never match"

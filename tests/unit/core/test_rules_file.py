@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core import rules_mistakes
 from pipeline.core.mistakes import RulesError
 from pipeline.core.rules import DROP, KEEP, Clause, Condition, Decision, SampleBy, Verdict
 from pipeline.core.rules_file import parse_rules
@@ -146,3 +147,21 @@ def test_decisions_are_told_in_words() -> None:
         "sample 12.5 % by event",
         "sample 10 % by user",
     ]
+
+
+def test_of_thousands_of_mistakes_the_first_are_told_and_only_they_are_put_into_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(rules_mistakes, "did_you_mean", lambda word, _: told.append(word))
+    lines = mistakes("rules:\n" + "- {thn: drop}\n" * 9_000)
+    assert len(lines) == 21
+    assert lines[20] == "r.yaml: 17,981 more mistakes"
+    assert len(told) <= 20
+
+
+def test_mistakes_are_told_in_the_order_of_their_lines() -> None:
+    lines = mistakes("rules:\n" + "- {thn: drop, thn: drop}\n" * 15)
+    numbers = [int(line.split(":")[1]) for line in lines[:20]]
+    assert numbers == sorted(numbers)
+    assert lines[20] == "r.yaml: 25 more mistakes"

@@ -18,7 +18,9 @@ from pipeline.settings import (
     load_settings,
 )
 from pipeline.settings.expectations import expectation, secrets
+from pipeline.settings.masking import presentable
 from pipeline.settings.mistakes import variable
+from pipeline.settings.presentation import effective_settings
 from pipeline.settings.sections import FIELDS, Settings
 from pipeline.sinks.segment.options import endpoint_problem
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WRITE_KEY = "Ab1" + "x" * 29
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
 
 
 def _mistakes(environment: Mapping[str, str], requirements: Collection[Requirement] = ()) -> list[str]:
@@ -363,3 +366,54 @@ def test_the_secrets_are_known() -> None:
         "tracked_users_secret",
         "segment_write_key",
     )
+
+
+def test_of_thousands_of_unknown_variables_the_first_are_named_and_the_others_counted() -> None:
+    found = _mistakes({f"PIPELINE_NO_SETTING_{number:04}": "x" for number in range(5_000)})
+    assert len(found) == 21
+    assert found[19].startswith("PIPELINE_NO_SETTING_0019 is not a setting")
+    assert found[20] == "4,980 more variables are no settings."
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (KEY, "it holds a key or a certificate itself"),
+        (KEY.replace("\n", " "), "it holds a key or a certificate itself"),
+        ("/mnt/rules\nMIIEvQIBADANBg", "it has a line break"),
+        ("/mnt/rules\u2028MIIEvQIBADANBg", "it has a line break"),
+        ("/mnt/MIIEvQIBADANBg\udcff", "it is not UTF-8 text"),
+        ("/mnt/MIIEvQIBADANBg\x1b[2J", "it has a character that cannot be seen"),
+        ("/mnt/MIIEvQIBADANBg\u202e", "it has a character that cannot be seen"),
+    ],
+)
+@pytest.mark.parametrize("name", ["RULES_FILE", "KAFKA_SSL_KEY_FILE", "DATA_DIRECTORY", "RAW_TOPIC", "HTTP_PORT"])
+def test_a_value_that_may_be_a_key_is_shown_nowhere(name: str, value: str, reason: str) -> None:
+    (told,) = _mistakes({f"PIPELINE_{name}": value})
+    assert told.startswith(f"PIPELINE_{name} is set, but {reason}: give ")
+    assert "MIIEvQIBADANBg" not in told
+
+
+def test_settings_that_hold_a_key_all_the_same_are_not_shown() -> None:
+    lines = {line.variable: line.value for line in effective_settings(Settings(processor_group=KEY))}
+    assert lines["PIPELINE_PROCESSOR_GROUP"] == "(not shown)"
+    assert lines["PIPELINE_SEGMENT_SINK_GROUP"] == "onesignal-pipeline-segment-sink"
+
+
+def test_what_is_in_a_value_that_is_refused_is_not_shown_either() -> None:
+    assert presentable(f"kafka:9092,{KEY}") == "(not shown)"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::", "fe80::1%eth0", "localhost", "status.example."])
+def test_the_status_port_may_be_on_any_host(host: str) -> None:
+    assert load_settings({"PIPELINE_HTTP_HOST": host}).http_host == host
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a b", "-a", "\u00fc", "a" * 64, "a." * 127 + "a"])
+def test_a_host_that_no_name_server_can_know_is_refused(host: str) -> None:
+    assert "no host can have this name" in str(_mistakes({"PIPELINE_HTTP_HOST": host}))
+    assert "is not a broker's address" in str(_mistakes({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": f"{host}:9092"}))
+
+
+def test_a_text_is_bounded() -> None:
+    assert "text of at most 1,000 characters" in str(_mistakes({"PIPELINE_SCHEMA_REGISTRY_USERNAME": "u" * 1_001}))
