@@ -849,16 +849,6 @@ FILES: Final = (
         new="if _PEM == value:",
         tests=("unit/settings/test_loading.py::test_a_value_that_may_be_a_key_is_shown_nowhere",),
     ),
-    Sabotage(
-        name="every mistake of a rules file is put into words",
-        file="core/mistakes.py",
-        old="for each in located[:MOST_LISTED])",
-        new="for each in located)",
-        tests=(
-            "unit/core/test_rules_file.py::"
-            "test_of_thousands_of_mistakes_the_first_are_told_and_only_they_are_put_into_words",
-        ),
-    ),
 )
 
 OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *APP, *PROCESSOR, *WORKER, *EXITS, *FILES)

@@ -36,14 +36,15 @@ _IMPORTED_ONCE: Final = [
     "faust.transport.drivers.aiokafka",
     "hypothesis.strategies",
     "prometheus_client",
+    "pydantic",
     "pytest_asyncio",
     "structlog.testing",
+    "yarl",
     "pipeline.core.presets",
     "pipeline.core.processing",
     "pipeline.metrics.processor",
     "pipeline.metrics.segment",
     "pipeline.metrics.stream",
-    "pipeline.settings",
 ]
 """Imports that every trial inherits, which take longer than most tests. None of these is ever altered."""
 _FORKS: Final = get_context("forkserver")
