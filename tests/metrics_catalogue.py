@@ -18,6 +18,7 @@ from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.segment import AnswerClass, SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.settings.choices import Role
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from tests.deploy.dashboards.queries import PREFIX, Scope
@@ -72,7 +73,7 @@ def catalogue() -> list[CataloguedMetric]:
     parts = {
         _EVERY_ROLE: (StreamMetrics,),
         Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, MemoryMetrics),
-        Role.SEGMENT_SINK.value: (SegmentMetrics,),
+        Role.SEGMENT_SINK.value: (SegmentMetrics, WriteKeyMetrics),
     }
     found: dict[str, CataloguedMetric] = {}
     for told_by, classes in parts.items():

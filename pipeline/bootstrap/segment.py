@@ -46,10 +46,11 @@ def segment_options(settings: Settings) -> SegmentOptions:
 
 def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
     """Return what reads the write key again when its file changes; None when it came from the environment itself."""
+    metrics = WriteKeyMetrics(registry)
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment_write_key is None:
         return None
-    return WriteKeyFile(path, settings.segment_write_key, metrics=WriteKeyMetrics(registry))
+    return WriteKeyFile(path, settings.segment_write_key, metrics=metrics)
 
 
 def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], SegmentClient]:

@@ -29,7 +29,8 @@ class RulesMetrics:
         )
         self._failing = Gauge(
             f"{_PREFIX}_reload_failing",
-            "1 while the rules file has changed to something that cannot be used; the rules from before stay.",
+            "1 while the rules file has changed to something that cannot be used, or does not answer; the rules from "
+            "before stay.",
             registry=registry,
         )
 

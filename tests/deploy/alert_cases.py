@@ -224,6 +224,7 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
     return Case(alert=f"OneSignalPipeline{alert}", why=why, series=series, after=after, fires=fires)
 
 
+_KEY_REFUSED: Final = f"onesignal_pipeline_segment_write_key_reload_failing{{{_SINK}}}"
 _REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
 _ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
 _FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
@@ -332,6 +333,8 @@ CASES: Final = (
     _case("Holding", "the breaker has its own alert", _holding("breaker", "1x30"), "20m", fires=False),
     _case("RulesReloadFailing", "refused", ((_REFUSED, "1x30"),), "6m", fires=True),
     _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
+    _case("WriteKeyReloadFailing", "refused", ((_KEY_REFUSED, "1x30"),), "6m", fires=True),
+    _case("WriteKeyReloadFailing", "in use", ((_KEY_REFUSED, "0x30"),), "20m", fires=False),
     _case("MemoryNearBound", "95 %", _memory(950), "11m", fires=True),
     _case("MemoryNearBound", "85 %", _memory(850), "25m", fires=False),
     _case("NoWorkers", "the sinks are gone", _workers("1x10 _x40", "0x10 _x40"), "25m", fires=True),

@@ -222,6 +222,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     breaker = f"max by ({', '.join(reasons)}) ({scope.series('holding', where('reason', 'breaker'))})"
     others = f"max by ({', '.join(reasons)}) ({scope.series('holding', NOT_BREAKER)})"
     refused = f"max by ({', '.join(RELEASE)}) ({scope.series('rules_reload_failing')})"
+    key = f"max by ({', '.join(RELEASE)}) ({scope.series('segment_write_key_reload_failing')})"
     memory = memory_share(scope)
     roles = ", ".join((*RELEASE, "role"))
     here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"
@@ -254,6 +255,15 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
             lasting="5m",
             summary=f"A change of the rules in {_WHERE} was refused",
             description="The rules from before stay in force. /readyz and the log of the processors say what is wrong.",
+        ),
+        Alert(
+            name=f"{NAME}WriteKeyReloadFailing",
+            severity=Severity.WARNING,
+            watched=(key,),
+            rule=f"{key} == 1",
+            lasting="5m",
+            summary=f"The file of the write key in {_WHERE} cannot be used",
+            description="The key from before stays in use. /readyz and the log of the sinks say what is wrong.",
         ),
         Alert(
             name=f"{NAME}MemoryNearBound",

@@ -227,5 +227,13 @@ def _accounts(scope: Scope) -> Row:
                 steps=ZERO_IS_GOOD,
                 series=one(scope.sink_gap(), "{{instance}}"),
             ),
+            Panel(
+                title="Write key file refused",
+                description="1 while the file of the write key cannot be used; the key from before stays.",
+                unit="short",
+                width=6,
+                steps=ZERO_IS_GOOD,
+                series=one(f"max({scope.series('segment_write_key_reload_failing')})", "refused"),
+            ),
         ),
     )

@@ -82,9 +82,10 @@ async def test_what_is_no_small_file_is_refused_at_once(make: Callable[[Path], N
 
 def test_what_is_no_file_of_any_known_sort_is_refused(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = os.stat_result((0o150000, *os.stat(full)[1:]))  # noqa: PTH116 -- as the module does
-    with monkeypatch.context() as patched, pytest.raises(FileError, match="it is something else, not a file"):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "stat", lambda _: unknown)
-        read_file(full)
+        with pytest.raises(FileError, match="it is something else, not a file"):
+            read_file(full)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
@@ -106,10 +107,11 @@ def test_a_file_that_grows_while_it_is_read_is_read_no_further_than_its_limit(
     full: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = os.stat_result((*os.stat(full)[:6], 0, *os.stat(full)[7:10]))  # noqa: PTH116 -- as the module does
-    with monkeypatch.context() as patched, pytest.raises(FileError, match="it has more than 3 bytes"):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "stat", lambda _: small)
         patched.setattr(os, "fstat", lambda _: small)
-        read_file(full, most_bytes=3)
+        with pytest.raises(FileError, match="it has more than 3 bytes"):
+            read_file(full, most_bytes=3)
 
 
 def test_a_file_that_became_a_pipe_since_it_was_looked_at_is_not_waited_for(
@@ -118,9 +120,10 @@ def test_a_file_that_became_a_pipe_since_it_was_looked_at_is_not_waited_for(
     before = os.stat(full)  # noqa: PTH116 -- as the module does
     full.unlink()
     os.mkfifo(full)
-    with monkeypatch.context() as patched, pytest.raises(FileError, match="it is a pipe, not a file"):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "stat", lambda _: before)
-        read_file(full)
+        with pytest.raises(FileError, match="it is a pipe, not a file"):
+            read_file(full)
 
 
 def test_an_error_while_a_file_is_read_is_its_reason(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
