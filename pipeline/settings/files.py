@@ -137,7 +137,7 @@ def _begun(path: Path, use: Callable[[], _Answer]) -> Future[_Answer]:
     future.set_running_or_notify_cancel()  # whoever gives it up must not change what the thread finds
     name = str(path)
     if not _UNANSWERED.begin(name, future):  # type: ignore[arg-type] # futures are invariant
-        raise FileError("it has not answered for some time")
+        raise _unanswered()
     Thread(target=_answer, args=(name, use, future), name="file", daemon=True).start()
     return future
 

@@ -140,7 +140,7 @@ async def test_a_file_that_does_not_answer_is_told_and_read_when_it_does(
         assert (bench.key, bench.failing) == (WRITE_KEY, 1)
         assert "it did not answer" in str(bench.file.note)
         await bench.file.look()
-        assert "it has not answered" in str(bench.file.note)
+        assert "it did not answer" in str(bench.file.note)
         assert silent.asked == 1
     silent.end()
     await bench.file.look()
