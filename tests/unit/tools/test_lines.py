@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from pipeline.core.events import Event, decode
-from pipeline.tools.what_if.lines import LinesSource, message_of
+from pipeline.tools.what_if import lines
+from pipeline.tools.what_if.lines import LinesSource, LineTooLongError, message_of
 from tests.builders import BodyShape, encode, raw_event
 
 BODY = encode(raw_event())
@@ -56,3 +57,31 @@ async def test_blank_lines_are_left_out_and_every_byte_is_counted() -> None:
     batches = [batch async for batch in source.batches()]
     assert [[message.offset for message in batch] for batch in batches] == [[0, 3]]
     assert source.done == source.total
+
+
+class Counted(io.BytesIO):
+    """A file that counts the bytes that were taken from it."""
+
+    taken = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self.taken += len(line)
+        return line
+
+
+async def test_a_line_without_an_end_is_read_no_further_than_a_message_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "MOST_LINE_BYTES", 1_000)
+    file = Counted(b"{}\n" + b"\0" * 1_000_000)
+    with pytest.raises(LineTooLongError, match=r"^line 2 has more than 1,000 bytes$"):
+        _ = [batch async for batch in LinesSource(file, title="a file", total=None).batches()]
+    assert file.taken == 1_004
+
+
+async def test_a_batch_of_long_lines_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_LINE_BYTES", 1_000)
+    file = io.BytesIO((b"x" * 600 + b"\n") * 10)
+    sizes = [len(batch) async for batch in LinesSource(file, title="a file", total=None).batches()]
+    assert sizes == [2] * 5

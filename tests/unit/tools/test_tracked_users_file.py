@@ -12,8 +12,9 @@ from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings import load_settings
 from pipeline.state.tracked_users import UserHasher
+from pipeline.tools.tracked_users import users_file
 from pipeline.tools.tracked_users.rows import hash_row
-from pipeline.tools.tracked_users.users_file import UsersFileError, bounded_lines
+from pipeline.tools.tracked_users.users_file import UsersFileError
 
 if TYPE_CHECKING:
     from pipeline.tools.tracked_users.users_file import FileUsers
@@ -216,28 +217,19 @@ def test_a_hash_that_cannot_be_used_is_refused(line: str, told: str) -> None:
     assert mistakes("user_hash,partition,month", line) == [f"Line 2: {told}."]
 
 
-def test_many_places_of_a_mistake_are_counted() -> None:
-    rows = [row for number in range(1_000) for row in (f"u-{number}", "null")]
-    (told,) = mistakes("user_id", *rows)
-    assert told.startswith("Lines 3, 5, 7, ")
-    assert ", 41 and 980 more places: user_id names nobody" in told
+def test_a_line_without_an_end_is_read_no_further_than_a_user_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users_file, "MOST_LINE_CHARACTERS", 100)
+    file = io.StringIO("user_id\n" + "u" * 1_000_000)
+    with pytest.raises(UsersFileError, match=r"^Line 2: it has more than 100 characters\.$"):
+        list(users_file.bounded_lines(file))
+    assert file.tell() == len("user_id\n") + 101
 
 
-@pytest.mark.parametrize("ending", ["", "\n"])
-def test_a_line_is_as_long_as_a_row_can_be(ending: str) -> None:
-    longest = "x" * (1_048_575 - len(ending)) + ending
-    assert list(bounded_lines(io.StringIO(f"user_id\n{longest}"))) == ["user_id\n", longest]
+def test_the_lines_of_a_file_are_those_of_the_file() -> None:
+    assert list(users_file.bounded_lines(io.StringIO("user_id\nu-1"))) == ["user_id\n", "u-1"]
 
 
-def test_a_file_without_an_end_is_refused_after_one_line() -> None:
-    class Endless(io.RawIOBase):
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, room: bytearray) -> int:  # type: ignore[override]
-            room[:] = b"\0" * len(room)
-            return len(room)
-
-    endless = io.TextIOWrapper(io.BufferedReader(Endless()), encoding="utf-8")  # type: ignore[type-var]
-    with pytest.raises(UsersFileError, match=r"Line 1: it is longer than 1,048,575 characters, which no row is\."):
-        list(bounded_lines(endless))
+def test_of_thousands_of_lines_with_the_same_mistake_the_first_are_named() -> None:
+    (told,) = mistakes("user_id,month", *(line for _ in range(1_000) for line in ("u-1,2026-13", "u-1,2026-11")))
+    assert told.startswith("Lines 2, 4, 6, ")
+    assert ", 38, 40 and 980 more: " in told
