@@ -9,9 +9,9 @@ import structlog
 
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
-from pipeline.kafka.topic_configuration import RETENTION, size_warnings
+from pipeline.kafka.topic_configuration import RETENTION
 from pipeline.kafka.topic_plans import plan_topics, topics_of
-from pipeline.kafka.topics import check_topics, configurations
+from pipeline.kafka.topics import check_topics, find_warnings
 from pipeline.settings.choices import Role
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def begin(
         KafkaUnreachableError: Kafka does not answer.
     """
     found = await check_topics(connection, settings, [role])
-    for warning in size_warnings(configurations(found), settings, [role]):
+    for warning in find_warnings(found, settings, [role]):
         logger.warning(warning)
     group, source = _source(role, settings, found)
     known = await begin_group(connection, group=group, source=source, start=settings.group_start)

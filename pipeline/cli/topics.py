@@ -80,10 +80,9 @@ def check(invocation: Invocation, role: str | None) -> None:
 
 
 def _warn(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> None:
-    from pipeline.kafka.topic_configuration import size_warnings
-    from pipeline.kafka.topics import configurations
+    from pipeline.kafka.topics import find_warnings
 
-    for warning in size_warnings(configurations(found), settings, roles):
+    for warning in find_warnings(found, settings, roles):
         say_error(f"warning: {warning}")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeConfigsRequest
 
 from pipeline.core.shortening import MAX_RECORD_BYTES
 from pipeline.settings.choices import Role
@@ -21,7 +22,20 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 RETENTION: Final = "retention.ms"
-_ASKED_FOR: Final = ("cleanup.policy", "compression.type", RETENTION, MAX_MESSAGE_BYTES)
+_ASKED_FOR: Final = (
+    "cleanup.policy",
+    "compression.type",
+    MAX_MESSAGE_BYTES,
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.difference.max.ms",
+    "message.timestamp.type",
+    "min.insync.replicas",
+    "retention.bytes",
+    RETENTION,
+    "unclean.leader.election.enable",
+)
+"""A broker leaves out those that its version does not know."""
 _HEADER_BYTES: Final = 1_024
 """A dead letter's headers: their names, a topic's name of 249 characters at most, and numbers."""
 RECORD_BYTES: Final = 2 * MAX_RECORD_BYTES + _HEADER_BYTES
@@ -35,9 +49,18 @@ async def read_configuration(client: AIOKafkaAdminClient, topics: Collection[str
         answers = await client.describe_configs(wanted)
     except (KafkaError, TimeoutError):
         return {}  # the embedded broker does not know the question, and this user may not be allowed to ask it
+    return {name: each for answer in answers for name, each in configured(answer).items()}
+
+
+def configuration_request(topics: Collection[str]) -> DescribeConfigsRequest:
+    """Return the request for what is configured for topics, for a client that is no admin client."""
+    return DescribeConfigsRequest([(ConfigResourceType.TOPIC, name, list(_ASKED_FOR)) for name in topics])
+
+
+def configured(answer: Any) -> dict[str, dict[str, str]]:
+    """Return what one answer tells of each topic."""
     return {
         name: {entry[0]: entry[1] for entry in entries if entry[1] is not None}
-        for answer in answers
         for code, _, _, name, entries in answer.resources
         if not code
     }

@@ -19,9 +19,17 @@ _FOR_EVER: Final = -1
 DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
 """A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
 _HOURS_PER_DAY: Final = 24
-_DELETED: Final = {"cleanup.policy": "delete"}
-_COMPACTED: Final = {"cleanup.policy": "compact,delete"}
+CLEANUP_POLICY: Final = "cleanup.policy"
+TIMESTAMP_TYPE: Final = "message.timestamp.type"
+BROKER_TIME: Final = "LogAppendTime"
+"""The broker gives a message its time when it stores it: a wrong clock of a worker cannot age it or have it refused."""
+IN_SYNC: Final = "min.insync.replicas"
+SAFE_REPLICATION: Final = 3
+"""With so many replicas a write can wait for a second one, and still go on while one broker is away."""
+_DELETED: Final = {CLEANUP_POLICY: "delete"}
+_COMPACTED: Final = {CLEANUP_POLICY: "compact,delete"}
 """The latest entry of each key is kept, but no longer than the retention."""
+_STORED: Final = {TIMESTAMP_TYPE: BROKER_TIME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +59,19 @@ def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tup
     larger = {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)}
     wanted: dict[str, tuple[int, int, Mapping[str, str]]] = {
         "raw_topic": (partitions, settings.raw_topic_retention_hours, _DELETED),
-        "records_topic": (partitions, settings.records_topic_retention_hours, _DELETED),
+        "records_topic": (partitions, settings.records_topic_retention_hours, {**_DELETED, **_STORED}),
         "dead_letter_topic": (
             dead_letter_partitions,
             settings.dead_letter_topic_retention_hours,
-            {**_DELETED, **larger},
+            {**_DELETED, **_STORED, **larger},
         ),
-        "tracked_users_topic": (users_partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
+        "tracked_users_topic": (
+            users_partitions,
+            settings.tracked_users_topic_retention_hours,
+            {**_COMPACTED, **_STORED},
+        ),
         "tracked_users_feed_topic": (users_partitions, settings.tracked_users_topic_retention_hours, _COMPACTED),
-        "message_catalogue_topic": (1, settings.message_catalogue_days * _HOURS_PER_DAY, _COMPACTED),
+        "message_catalogue_topic": (1, settings.message_catalogue_days * _HOURS_PER_DAY, {**_COMPACTED, **_STORED}),
     }
     return tuple(
         TopicPlan(
@@ -69,6 +81,7 @@ def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tup
             configuration={
                 "compression.type": settings.topic_compression.value,
                 RETENTION: str(kept if kept == _FOR_EVER else kept * MILLISECONDS_PER_HOUR),
+                **({IN_SYNC: "2"} if settings.topic_replication_factor >= SAFE_REPLICATION else {}),
                 **more,
             },
         )

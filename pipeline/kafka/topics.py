@@ -21,8 +21,9 @@ from aiokafka.errors import (
 
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
-from pipeline.kafka.topic_configuration import RETENTION, read_configuration, size_faults
+from pipeline.kafka.topic_configuration import RETENTION, read_configuration, size_faults, size_warnings
 from pipeline.kafka.topic_plans import MILLISECONDS_PER_HOUR, topics_of
+from pipeline.kafka.topic_settings import setting_faults, setting_warnings
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
 from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
@@ -56,12 +57,14 @@ class Creation(StrEnum):
 class FoundTopic:
     """A topic as the cluster has it; `leaderless` are the partitions that nobody serves.
 
-    `configuration` is empty where it was not asked for, or the cluster does not tell it.
+    `configuration` is empty where it was not asked for, or the cluster does not tell it. `replication_factor` is that
+    of the partition with the fewest replicas; 0 where it is not known.
     """
 
     partitions: int
     leaderless: tuple[int, ...] = ()
     configuration: Mapping[str, str] = field(default_factory=dict)
+    replication_factor: int = 0
 
 
 def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
@@ -88,7 +91,16 @@ def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Coll
             f"{variable('partitioning')} to `repartition`."
         )
     faults += _memory_faults(found, settings) if Role.PROCESSOR in roles else ()
+    faults += [fault.text for fault in setting_faults(found, settings, roles)]
     return (*faults, *size_faults(configurations(found), settings, roles))
+
+
+def find_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
+    """List what about the topics of these roles loses or holds back messages when something else goes wrong too."""
+    return (
+        *size_warnings(configurations(found), settings, roles),
+        *setting_warnings(found, settings, roles),
+    )
 
 
 def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Iterator[str]:
@@ -156,7 +168,12 @@ async def describe_topics(
 
 def _found(partitions: Sequence[Mapping[str, Any]], configuration: Mapping[str, str]) -> FoundTopic:
     leaderless = sorted(partition["partition"] for partition in partitions if partition["leader"] < 0)
-    return FoundTopic(partitions=len(partitions), leaderless=tuple(leaderless), configuration=configuration)
+    return FoundTopic(
+        partitions=len(partitions),
+        leaderless=tuple(leaderless),
+        configuration=configuration,
+        replication_factor=min((len(partition["replicas"]) for partition in partitions), default=0),
+    )
 
 
 async def check_topics(

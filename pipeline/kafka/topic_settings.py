@@ -1,0 +1,155 @@
+"""Settings of topics that would break a promise: those that are refused, and those that get a warning.
+
+README, Topic settings, lists every setting with the reason for what is done about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pipeline.kafka.topic_configuration import RETENTION
+from pipeline.kafka.topic_plans import (
+    BROKER_TIME,
+    CLEANUP_POLICY,
+    IN_SYNC,
+    SAFE_REPLICATION,
+    TIMESTAMP_TYPE,
+    topics_of,
+)
+from pipeline.settings.choices import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from pipeline.kafka.topics import FoundTopic
+    from pipeline.settings.sections import Settings
+
+LEAST_RETENTION_MS: Final = 3_600_000
+"""A topic that keeps messages for less than an hour loses some in any ordinary outage."""
+RETENTION_BYTES: Final = "retention.bytes"
+UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
+_MESSAGES: Final = ("raw_topic", "records_topic", "dead_letter_topic")
+_OTHERS_WRITE: Final = ("raw_topic", "tracked_users_feed_topic")
+_FEED: Final = "tracked_users_feed_topic"
+_EARLIEST: Final = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
+_LATEST: Final = ("message.timestamp.after.max.ms", "message.timestamp.difference.max.ms")
+LEAST_TIMESTAMP_RANGE_MS: Final = 3_600_000
+
+
+class TopicFault(NamedTuple):
+    """What is wrong with a topic's settings; `text` names the topic and the remedy."""
+
+    topic: str
+    text: str
+
+
+def setting_faults(
+    found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]
+) -> tuple[TopicFault, ...]:
+    """List the settings of these roles' topics with which messages are lost, or can never be written."""
+    return tuple(
+        TopicFault(name, text)
+        for field, name, topic in _topics(found, settings, roles)
+        for text in _faults(field, name, topic)
+    )
+
+
+def setting_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
+    """List the settings of these roles' topics with which messages can be lost, or refused, when more goes wrong."""
+    for field, name, topic in _topics(found, settings, roles):
+        yield from _replication_warnings(name, topic)
+        yield from _timestamp_warnings(field, name, topic.configuration)
+        size = topic.configuration.get(RETENTION_BYTES, "-1")
+        if int(size) >= 0:
+            yield (
+                f"Topic `{name}` keeps at most {size} bytes of a partition ({RETENTION_BYTES}): in an outage the "
+                f"oldest messages are deleted before their time. Set it to -1: {alter(name, RETENTION_BYTES, '-1')}."
+            )
+
+
+def alter(topic: str, name: str, value: str) -> str:
+    """Return the command that changes a topic's setting."""
+    return (
+        f"`kafka-configs --bootstrap-server … --alter --entity-type topics --entity-name {topic} "
+        f"--add-config {name}={value}`"
+    )
+
+
+def _topics(
+    found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]
+) -> Iterator[tuple[str, str, FoundTopic]]:
+    fields = dict.fromkeys(field for role in Role if role in roles for field in topics_of(role, settings))
+    for field in fields:
+        name = getattr(settings, field)
+        if (topic := found.get(name)) is not None:
+            yield field, name, topic
+
+
+def _faults(field: str, name: str, topic: FoundTopic) -> Iterator[str]:
+    configuration = topic.configuration
+    policy = configuration.get(CLEANUP_POLICY, "delete")
+    if field in _MESSAGES and "compact" in policy:
+        yield (
+            f"Topic `{name}` is compacted ({CLEANUP_POLICY}={policy}): Kafka deletes all but the latest message of "
+            f"each key, whether they were read or not, and takes none without a key. Set it to `delete`: "
+            f"{alter(name, CLEANUP_POLICY, 'delete')}."
+        )
+    kept_ms = int(configuration.get(RETENTION, -1))
+    if field in _MESSAGES and "delete" in policy and 0 <= kept_ms < LEAST_RETENTION_MS:
+        yield (
+            f"Topic `{name}` keeps messages for {kept_ms} ms only ({RETENTION}): those that are not read in time are "
+            f"lost. Keep them for {LEAST_RETENTION_MS} ms at least, and longer than the longest outage: "
+            f"{alter(name, RETENTION, '604800000')}."
+        )
+    in_sync = int(configuration.get(IN_SYNC, 1))
+    if field not in _OTHERS_WRITE and 0 < topic.replication_factor < in_sync:
+        yield (
+            f"Topic `{name}` has {topic.replication_factor} replicas and asks for {in_sync} of them at every write "
+            f"({IN_SYNC}): nothing can be written to it. Lower that: "
+            f"{alter(name, IN_SYNC, str(max(1, topic.replication_factor - 1)))}."
+        )
+
+
+def _replication_warnings(name: str, topic: FoundTopic) -> Iterator[str]:
+    replicas, configuration = topic.replication_factor, topic.configuration
+    in_sync = int(configuration.get(IN_SYNC, 2))
+    if replicas > 1 and in_sync == 1:
+        yield (
+            f"Topic `{name}` has {replicas} replicas, and one of them is enough to confirm a write ({IN_SYNC}=1): what "
+            f"a broker confirmed alone is lost with it. Set it to 2: {alter(name, IN_SYNC, '2')}."
+        )
+    if replicas >= SAFE_REPLICATION and in_sync == replicas:
+        yield (
+            f"Topic `{name}` has {replicas} replicas and asks for all of them at every write ({IN_SYNC}={in_sync}): "
+            f"while one broker is away nothing is written. Lower it: {alter(name, IN_SYNC, str(replicas - 1))}."
+        )
+    if replicas > 1 and configuration.get(UNCLEAN_ELECTION) == "true":
+        yield (
+            f"Topic `{name}` may be led by a broker that lacks confirmed messages ({UNCLEAN_ELECTION}=true), which are "
+            f"lost then. Set it to false: {alter(name, UNCLEAN_ELECTION, 'false')}."
+        )
+
+
+def _timestamp_warnings(field: str, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
+    kind = configuration.get(TIMESTAMP_TYPE)
+    if field == _FEED and kind == BROKER_TIME:
+        yield (
+            f"Topic `{name}` gets its timestamps from the brokers ({TIMESTAMP_TYPE}={kind}): a user who is written "
+            f"with an earlier time is counted in the month of writing. Set it to CreateTime: "
+            f"{alter(name, TIMESTAMP_TYPE, 'CreateTime')}."
+        )
+    if field in _OTHERS_WRITE or kind in {None, BROKER_TIME}:
+        return
+    yield (
+        f"Topic `{name}` gets its timestamps from the worker that writes ({TIMESTAMP_TYPE}={kind}): with a wrong clock "
+        "its messages are refused, or deleted before their time. Let the brokers give them: "
+        f"{alter(name, TIMESTAMP_TYPE, BROKER_TIME)}."
+    )
+    for limits in (_EARLIEST, _LATEST):
+        limit = next((each for each in limits if each in configuration), None)
+        if limit is not None and int(configuration[limit]) < LEAST_TIMESTAMP_RANGE_MS:
+            yield (
+                f"Topic `{name}` refuses messages whose time is {configuration[limit]} ms off ({limit}): a small "
+                "difference between two clocks is enough. Raise it: "
+                f"{alter(name, limit, str(LEAST_TIMESTAMP_RANGE_MS))}."
+            )
