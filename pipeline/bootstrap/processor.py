@@ -112,6 +112,7 @@ class ProcessorRole:
                 ),
                 retrying=lambda: producer.retrying,
                 hold_reason=lambda: producer.hold_reason,
+                store_holds=lambda: producer.holds,
                 formats=formats.formats,
                 memories=memories,
                 needs=needs_of(formats.schemas, MemoriesFirst(memories)),

@@ -187,6 +187,7 @@ async def _segment_sink(
             connect=connect,
             store_retrying=lambda: producer.retrying,
             store_hold_reason=lambda: producer.hold_reason,
+            store_holds=lambda: producer.holds,
             read_avro=formats.read_avro,
         )
         yield guarded(sink, formats.schemas)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiokafka
 import msgspec
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from pipeline.kafka.batch_limits import BatchLimits
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
+from pipeline.kafka.refusals import TOO_LARGE, Refusal, find_refusal, know_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from pipeline.core.hold_reasons import HoldReason
 
 logger = structlog.get_logger(__name__)
 
@@ -82,7 +85,7 @@ class BatchProducer:
         self._retry_seconds = retry_seconds
         self._refused_retry_seconds = refused_retry_seconds
         self._repeating: set[tuple[str, int]] = set()
-        self._refused: dict[tuple[str, int], str] = {}
+        self._refused: dict[tuple[str, int], Refusal] = {}
         self._producer: aiokafka.AIOKafkaProducer | None = None
         self._renewal = asyncio.Lock()
         self._retiring: dict[aiokafka.AIOKafkaProducer, asyncio.Task[None]] = {}
@@ -108,6 +111,7 @@ class BatchProducer:
             await _close(producer, STOP_SECONDS)
 
     async def _connect(self) -> aiokafka.AIOKafkaProducer:
+        know_refusals()
         producer = aiokafka.AIOKafkaProducer(
             **self._connection,
             acks="all",
@@ -131,7 +135,12 @@ class BatchProducer:
     @property
     def hold_reason(self) -> str | None:
         """What a broker refuses until somebody changes it, as one sentence; None when there is nothing."""
-        return next(iter(self._refused.values()), None)
+        return next((refusal.reason for refusal in self._refused.values()), None)
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        """The same for metrics, of every partition."""
+        return frozenset(refusal.hold for refusal in self._refused.values())
 
     def repeats(self, topic: str, partition: int) -> bool:
         """Return whether a write to a partition is being repeated."""
@@ -195,17 +204,12 @@ class BatchProducer:
                 handed = None
             try:
                 await self._confirmed(await sending, producer, topic, partition)
-            except MessageSizeTooLargeError:
-                self._note_repetition(topic, partition)
+            except TOO_LARGE as error:
                 self._limits.refused(topic, batch_bytes=batch_bytes, messages=end - written)
-                if end - written == 1:
-                    await self._wait_for_larger_limit(topic, partition)
+                await self._await_another_chance(topic, partition, error, is_final=end - written == 1)
                 await self._renew(producer)
             except (KafkaError, OSError) as error:
-                self._note_repetition(topic, partition)
-                logger.warning(
-                    "write not confirmed, trying again", topic=topic, partition=partition, error=_name(error)
-                )
+                await self._await_another_chance(topic, partition, error, is_final=True)
                 await self._renew(producer)
             else:
                 written = end
@@ -235,12 +239,19 @@ class BatchProducer:
         self._on_retry()
         self._repeating.add((topic, partition))
 
-    async def _wait_for_larger_limit(self, topic: str, partition: int) -> None:
-        reason = f"Kafka refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"
-        if (topic, partition) not in self._refused:
-            logger.error(reason, partition=partition)
-        self._refused[topic, partition] = reason
-        await asyncio.sleep(self._refused_retry_seconds)
+    async def _await_another_chance(
+        self, topic: str, partition: int, error: KafkaError | OSError, *, is_final: bool
+    ) -> None:
+        """Hold a write that nothing but an operator can help, where `is_final`; return when it is worth another try."""
+        self._note_repetition(topic, partition)
+        refusal = find_refusal(error, topic)
+        if refusal is None:
+            logger.warning("write not confirmed, trying again", topic=topic, partition=partition, error=_name(error))
+        elif is_final:
+            if self._refused.get((topic, partition)) != refusal:
+                logger.error(refusal.reason, partition=partition)
+            self._refused[topic, partition] = refusal
+            await asyncio.sleep(self._refused_retry_seconds)
 
     def _live(self) -> aiokafka.AIOKafkaProducer:
         if self._producer is None:

@@ -85,6 +85,7 @@ class Processor:
         breaker: Breaker,
         retrying: Callable[[], bool],
         hold_reason: Callable[[], str | None] = lambda: None,
+        store_holds: Callable[[], Collection[HoldReason]] = frozenset,
         formats: Formats = JSON_ONLY,
         memories: MemoryStore = NOTHING_REMEMBERED,
         needs: Needs | None = None,
@@ -101,6 +102,7 @@ class Processor:
             breaker: Decides whether a batch may have so many dead letters.
             retrying: Returns whether a write to Kafka is being repeated.
             hold_reason: Returns why Kafka refuses a write until somebody acts; None when it does not.
+            store_holds: The same for metrics.
             formats: How messages are read, and records written.
             memories: What is remembered of each partition.
             needs: What a batch needs before it is decided.
@@ -118,6 +120,7 @@ class Processor:
         self._breaker = breaker
         self._retrying = retrying
         self._store_hold_reason = hold_reason
+        self._store_holds = store_holds
         self._lines: dict[Place, Line] = {}
         self._rounds: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
@@ -349,8 +352,7 @@ class Processor:
         yield from self._needs.holds()
         if self._breaker_reason() is not None:
             yield HoldReason.BREAKER
-        if self._store_hold_reason() is not None:
-            yield HoldReason.MESSAGE_TOO_LARGE
+        yield from self._store_holds()
 
     def _breaker_reason(self) -> str | None:
         return next((line.hold_reason for line in self._lines.values() if line.hold_reason is not None), None)

@@ -230,6 +230,7 @@ class ProcessorBench:
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
             retrying=lambda: self.is_retrying,
             hold_reason=lambda: self.store_hold_reason,
+            store_holds=lambda: {HoldReason.MESSAGE_TOO_LARGE} if self.store_hold_reason else (),
             memories=self.memories if remembers else NOTHING_REMEMBERED,
             needs=needs,
             patience_seconds=PATIENCE_SECONDS,

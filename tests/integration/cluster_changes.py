@@ -37,8 +37,16 @@ def delete_topic(broker: Broker, topic: str) -> None:
 
 def limit_messages(broker: Broker, topic: str, message_bytes: int) -> None:
     """Let a topic take no batch that is larger."""
-    limit = ConfigEntry("max.message.bytes", str(message_bytes), incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[limit])
+    set_topic(broker, topic, max_message_bytes=message_bytes)
+
+
+def set_topic(broker: Broker, topic: str, **settings: str | float) -> None:
+    """Change settings of a topic, in whose names `_` stands for a dot."""
+    entries = [
+        ConfigEntry(name.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
     admin = _admin(broker)
     admin.incremental_alter_configs([resource])[resource].result(_SECONDS)
 

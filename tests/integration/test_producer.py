@@ -6,18 +6,20 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter, Stage
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
 from pipeline.local.broker import Fault, Request
 from tests.fakes.stream import FakeMessage
 from tests.integration.clients import eventually, read_topic
-from tests.integration.cluster_changes import limit_messages
+from tests.integration.cluster_changes import limit_messages, set_topic
 from tests.integration.stream_workers import numbers
 
 if TYPE_CHECKING:
@@ -242,3 +244,69 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
         ("rules-version", b"r-9"),
         ("format-version", b"1"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Settings of a topic, a message that it refuses, the hold that follows, and the settings that end it."""
+
+    there: dict[str, str | float]
+    key: bytes | None = b"k"
+    value: bytes = b"2"
+    timestamp_ms: int | None = None
+    says: str
+    hold: HoldReason
+    mended: dict[str, str | float]
+
+
+REFUSALS = {
+    "a letter without a key, compacted": Refused(
+        there={"cleanup_policy": "compact"},
+        key=None,
+        says="takes none without a key",
+        hold=HoldReason.KAFKA_REFUSES,
+        mended={"cleanup_policy": "delete"},
+    ),
+    "a time in the future": Refused(
+        there={"message_timestamp_type": "CreateTime"},
+        timestamp_ms=2_000_000_000_000,
+        says="set this machine's clock right",
+        hold=HoldReason.CLOCK,
+        mended={"message_timestamp_type": "LogAppendTime"},
+    ),
+    "larger than a segment": Refused(
+        there={"segment_bytes": 1_048_576, "max_message_bytes": 2_097_152},
+        value=bytes(1_500_000),
+        says="raise segment.bytes",
+        hold=HoldReason.MESSAGE_TOO_LARGE,
+        mended={"segment_bytes": 4_194_304},
+    ),
+}
+
+
+@pytest.mark.real_only("what a broker refuses")
+@pytest.mark.parametrize("case", REFUSALS.values(), ids=REFUSALS)
+async def test_what_a_broker_refuses_for_good_is_a_hold_of_its_partition_until_the_topic_is_changed(
+    broker: Broker, case: Refused
+) -> None:
+    topic = broker.create_topic("refusing", 2, **case.there)
+    refused = Entry(key=case.key, value=case.value, timestamp_ms=case.timestamp_ms, headers=[])
+    async with writing(broker) as producer:
+        with capture_logs() as logs:
+            held = asyncio.create_task(producer.write(topic, 0, [*entries([b"1"]), refused, *entries([b"3"])]))
+            async with asyncio.timeout(30):
+                while producer.hold_reason is None:
+                    await asyncio.wait({held}, timeout=0.05)
+                await producer.write(topic, 1, entries([b"other"]))
+        reason, holds = producer.hold_reason, producer.holds
+        assert case.says in reason
+        assert topic in reason
+        assert holds == frozenset({case.hold})
+        assert producer.repeats(topic, 0)
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == [reason]
+        await asyncio.to_thread(set_topic, broker, topic, **case.mended)
+        async with asyncio.timeout(30):
+            await held
+        assert not producer.holds
+    assert await asyncio.to_thread(values_in, broker, topic) == [b"1", case.value, b"3"]
+    assert await asyncio.to_thread(values_in, broker, topic, 1) == [b"other"]

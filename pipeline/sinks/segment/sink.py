@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
 """Batches acknowledged, records accepted, records stored as dead letters; requests accepted, requests that repeated one
 that failed, and bytes of those that were accepted. Each is counted when it happens."""
-_STORE_HOLDS: Final = frozenset((HoldReason.MESSAGE_TOO_LARGE,))
 
 
 class SegmentSink:
@@ -56,6 +55,7 @@ class SegmentSink:
         connect: Makes the connection of a lane.
         store_retrying: Whether the storing of dead letters is being repeated.
         store_hold_reason: Why it cannot go on before somebody changes something; None while it can.
+        store_holds: The same for metrics.
         read_avro: Gives the JSON of a record that was written as Avro; None where no schema registry is known.
     """
 
@@ -71,10 +71,12 @@ class SegmentSink:
         connect: Callable[[SegmentOptions], BatchClient] = SegmentClient,
         store_retrying: Callable[[], bool] = lambda: False,
         store_hold_reason: Callable[[], str | None] = lambda: None,
+        store_holds: Callable[[], Collection[HoldReason]] = frozenset,
         read_avro: ReadAvro | None = None,
     ) -> None:
         self._store_retrying = store_retrying
         self._store_hold_reason = store_hold_reason
+        self._store_holds = store_holds
         self._metrics = metrics
         self._holds = Holds(wall_clock=wall_clock)
         limits = LearntLimits(PackingLimits(max_bytes=options.max_batch_bytes, max_records=options.max_batch_records))
@@ -165,9 +167,7 @@ class SegmentSink:
         lanes = [driver.lane for driver in self._drivers]
         return SinkState(
             hold_reason=self._holds.reason or self._store_hold_reason(),
-            holds=frozenset[HoldReason]().union(
-                *(lane.holds for lane in lanes), () if self._store_hold_reason() is None else _STORE_HOLDS
-            ),
+            holds=frozenset[HoldReason]().union(*(lane.holds for lane in lanes), self._store_holds()),
             holding_since=self._holds.since,
             retrying=self._store_retrying() or any(lane.retrying for lane in lanes),
             on_purpose=frozenset[Partition]().union(

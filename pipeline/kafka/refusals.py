@@ -1,0 +1,130 @@
+"""Writes that a broker refuses until somebody acts: what each refusal means, and what to do about it.
+
+Whatever is not named here is repeated, for a later attempt may go through: brokers that are away or change, and what a
+new producer mends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aiokafka import errors
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Refusal(NamedTuple):
+    """Why a write waits for somebody: one sentence that says what to do, and the same for metrics."""
+
+    reason: str
+    hold: HoldReason
+
+
+class InvalidRecordError(errors.BrokerResponseError):  # type: ignore[misc] # aiokafka's classes have no usable types
+    """A message breaks a rule of its topic; one without a key, where the topic is compacted."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker does not take a message of the batch."
+
+
+class UnsupportedCompressionError(errors.BrokerResponseError):  # type: ignore[misc] # aiokafka's classes have no usable types
+    """The broker cannot read the batch's compression."""
+
+    errno = 76
+    message = "UNSUPPORTED_COMPRESSION_TYPE"
+    description = "The broker does not know the compression of the batch."
+
+
+TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
+"""Smaller batches may go through."""
+_WORDS: Final[Mapping[type[BaseException], tuple[str, HoldReason]]] = {
+    errors.MessageSizeTooLargeError: (
+        "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic",
+        HoldReason.MESSAGE_TOO_LARGE,
+    ),
+    errors.RecordListTooLargeError: (
+        "refuses a message as larger than a segment of `{topic}`: raise segment.bytes of that topic",
+        HoldReason.MESSAGE_TOO_LARGE,
+    ),
+    errors.InvalidTimestampError: (
+        (
+            "refuses the time of messages for `{topic}`: set this machine's clock right, or let the brokers give the time "
+            "(message.timestamp.type=LogAppendTime of that topic)"
+        ),
+        HoldReason.CLOCK,
+    ),
+    InvalidRecordError: (
+        (
+            "refuses a message for `{topic}` as invalid: a topic that is compacted takes none without a key, so set "
+            "cleanup.policy of that topic to `delete`"
+        ),
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.TopicAuthorizationFailedError: (
+        "does not let this user write to `{topic}`: allow the operation Write on that topic",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.ClusterAuthorizationFailedError: (
+        (
+            "does not let this user write to `{topic}` as an idempotent producer: allow the operation IdempotentWrite on "
+            "the cluster"
+        ),
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.PolicyViolationError: (
+        "refuses messages for `{topic}` by a policy of the cluster: ask those who run it",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.UnsupportedForMessageFormatError: (
+        (
+            "stores `{topic}` in an old format that lacks what is written: set message.format.version of that topic to 2.0 "
+            "or later"
+        ),
+        HoldReason.KAFKA_REFUSES,
+    ),
+    UnsupportedCompressionError: (
+        f"cannot read the compression of messages for `{{topic}}`: change {variable('records_compression')}",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.InvalidTopicError: (
+        "takes no messages for `{topic}`: it is a topic of Kafka's own, or has an invalid name",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.InvalidRequiredAcksError: (
+        "takes no writes to `{topic}` that every replica confirms: look at the brokers' logs",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.InvalidRequestError: (
+        "finds a write to `{topic}` invalid: look at the brokers' logs",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.UnsupportedVersionError: (
+        "does not know the kind of write that `{topic}` gets: use a newer version of Kafka",
+        HoldReason.KAFKA_REFUSES,
+    ),
+    errors.SecurityDisabled: (
+        "has no security, which a write to `{topic}` asked for: look at the brokers' logs",
+        HoldReason.KAFKA_REFUSES,
+    ),
+}
+
+
+def find_refusal(error: BaseException, topic: str) -> Refusal | None:
+    """Return what a failed write to a topic waits for; None where the next attempt may go through."""
+    found = _WORDS.get(type(error))
+    return None if found is None else Refusal(f"Kafka {found[0].format(topic=topic)}", found[1])
+
+
+def know_refusals() -> None:
+    """Make aiokafka tell those refusals apart that it takes for unknown errors of a broker.
+
+    Its table ends with number 79 (`aiokafka.errors.kafka_errors`), in 0.14 as in its newest version.
+    """
+    known: dict[int, Any] = errors.kafka_errors
+    for kind in (InvalidRecordError, UnsupportedCompressionError):
+        known.setdefault(kind.errno, kind)
