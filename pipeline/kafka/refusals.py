@@ -42,82 +42,60 @@ class UnsupportedCompressionError(errors.BrokerResponseError):  # type: ignore[m
 
 TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 """Smaller batches may go through."""
-_WORDS: Final[Mapping[type[BaseException], tuple[str, HoldReason]]] = {
+_HOLDS: Final[Mapping[type[BaseException], HoldReason]] = {
+    **dict.fromkeys(TOO_LARGE, HoldReason.MESSAGE_TOO_LARGE),
+    errors.InvalidTimestampError: HoldReason.CLOCK,
+}
+"""All others are `KAFKA_REFUSES`."""
+_WORDS: Final[Mapping[type[BaseException], str]] = {
     errors.MessageSizeTooLargeError: (
-        "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic",
-        HoldReason.MESSAGE_TOO_LARGE,
+        "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"
     ),
     errors.RecordListTooLargeError: (
-        "refuses a message as larger than a segment of `{topic}`: raise segment.bytes of that topic",
-        HoldReason.MESSAGE_TOO_LARGE,
+        "refuses a message as larger than a segment of `{topic}`: raise segment.bytes of that topic"
     ),
     errors.InvalidTimestampError: (
-        (
-            "refuses the time of messages for `{topic}`: set this machine's clock right, or let the brokers give the time "
-            "(message.timestamp.type=LogAppendTime of that topic)"
-        ),
-        HoldReason.CLOCK,
+        "refuses the time of messages for `{topic}`: set this machine's clock right, or let the brokers give the time: "
+        "message.timestamp.type=LogAppendTime of that topic"
     ),
     InvalidRecordError: (
-        (
-            "refuses a message for `{topic}` as invalid: a topic that is compacted takes none without a key, so set "
-            "cleanup.policy of that topic to `delete`"
-        ),
-        HoldReason.KAFKA_REFUSES,
+        "refuses a message for `{topic}` as invalid: a topic that is compacted takes none without a key, so set "
+        "cleanup.policy of that topic to `delete`"
     ),
     errors.TopicAuthorizationFailedError: (
-        "does not let this user write to `{topic}`: allow the operation Write on that topic",
-        HoldReason.KAFKA_REFUSES,
+        "does not let this user write to `{topic}`: allow the operation Write on that topic"
     ),
     errors.ClusterAuthorizationFailedError: (
-        (
-            "does not let this user write to `{topic}` as an idempotent producer: allow the operation IdempotentWrite on "
-            "the cluster"
-        ),
-        HoldReason.KAFKA_REFUSES,
+        "does not let this user write to `{topic}` as an idempotent producer: allow the operation IdempotentWrite on "
+        "the cluster"
     ),
-    errors.PolicyViolationError: (
-        "refuses messages for `{topic}` by a policy of the cluster: ask those who run it",
-        HoldReason.KAFKA_REFUSES,
-    ),
+    errors.PolicyViolationError: "refuses messages for `{topic}` by a policy of the cluster: ask those who run it",
     errors.UnsupportedForMessageFormatError: (
-        (
-            "stores `{topic}` in an old format that lacks what is written: set message.format.version of that topic to 2.0 "
-            "or later"
-        ),
-        HoldReason.KAFKA_REFUSES,
+        "stores `{topic}` in an old format that lacks what is written: set message.format.version of that topic to "
+        "2.0 or later"
     ),
     UnsupportedCompressionError: (
-        f"cannot read the compression of messages for `{{topic}}`: change {variable('records_compression')}",
-        HoldReason.KAFKA_REFUSES,
+        f"cannot read the compression of messages for `{{topic}}`: change {variable('records_compression')}"
     ),
-    errors.InvalidTopicError: (
-        "takes no messages for `{topic}`: it is a topic of Kafka's own, or has an invalid name",
-        HoldReason.KAFKA_REFUSES,
-    ),
+    errors.InvalidTopicError: "takes no messages for `{topic}`: it is a topic of Kafka's own, or has an invalid name",
     errors.InvalidRequiredAcksError: (
-        "takes no writes to `{topic}` that every replica confirms: look at the brokers' logs",
-        HoldReason.KAFKA_REFUSES,
+        "takes no writes to `{topic}` that every replica confirms: look at the brokers' logs"
     ),
-    errors.InvalidRequestError: (
-        "finds a write to `{topic}` invalid: look at the brokers' logs",
-        HoldReason.KAFKA_REFUSES,
-    ),
+    errors.InvalidRequestError: "finds a write to `{topic}` invalid: look at the brokers' logs",
     errors.UnsupportedVersionError: (
-        "does not know the kind of write that `{topic}` gets: use a newer version of Kafka",
-        HoldReason.KAFKA_REFUSES,
+        "does not know the kind of write that `{topic}` gets: use a newer version of Kafka"
     ),
-    errors.SecurityDisabled: (
-        "has no security, which a write to `{topic}` asked for: look at the brokers' logs",
-        HoldReason.KAFKA_REFUSES,
-    ),
+    errors.SecurityDisabled: "has no security, which a write to `{topic}` asked for: look at the brokers' logs",
 }
 
 
 def find_refusal(error: BaseException, topic: str) -> Refusal | None:
     """Return what a failed write to a topic waits for; None where the next attempt may go through."""
-    found = _WORDS.get(type(error))
-    return None if found is None else Refusal(f"Kafka {found[0].format(topic=topic)}", found[1])
+    kind = type(error)
+    words = _WORDS.get(kind)
+    if words is None:
+        return None
+    return Refusal(f"Kafka {words.format(topic=topic)}", _HOLDS.get(kind, HoldReason.KAFKA_REFUSES))
 
 
 def know_refusals() -> None:
