@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
@@ -21,7 +21,7 @@ from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.files import FileError, read_file, text_of
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.needs import Needs, PrerequisiteAwayError
+from pipeline.stream.needs import Needs, PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from pipeline.stream.schemas import TopicSchemas
 from pipeline.stream.sorting import Formats
@@ -140,11 +140,10 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(work: Work, schemas: TopicSchemas[bytes] | None) -> Work:
-    """Let a sink see only what it can read."""
-    if schemas is None:
-        return work
-    return PrerequisitesFirst(work, Needs(schemas))
+def guarded(work: Work, schemas: TopicSchemas[bytes] | None, others: Sequence[Prerequisites[Any]] = ()) -> Work:
+    """Let a sink see only what it can read, and only when all else that it needs is there."""
+    kinds = others if schemas is None else (*others, schemas)
+    return PrerequisitesFirst(work, Needs(*kinds)) if kinds else work
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -11,7 +11,7 @@ from pipeline.bootstrap.formats import RawReader, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import now_ms, open_producer
-from pipeline.bootstrap.topics import begin, retention_seconds
+from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
 from pipeline.kafka.dead_letters import DeadLetterWriter
@@ -88,7 +88,13 @@ class ProcessorRole:
         source = self._watch.source
         async with (
             processor_formats(settings) as formats,
-            open_producer(settings, connection, self._stream_metrics, on_retry=self._counts.write_repeated) as producer,
+            open_producer(
+                settings,
+                connection,
+                self._stream_metrics,
+                clock=self._watch.clock,
+                on_retry=self._counts.write_repeated,
+            ) as producer,
             open_memories(settings, connection, producer, None if source is None else source.identity) as memories,
         ):
             self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
@@ -115,7 +121,7 @@ class ProcessorRole:
                 store_holds=lambda: producer.holds,
                 formats=formats.formats,
                 memories=memories,
-                needs=needs_of(formats.schemas, MemoriesFirst(memories)),
+                needs=needs_of(formats.schemas, *conditions(self._watch), MemoriesFirst(memories)),
                 patience_seconds=producer.request_timeout_seconds,
             )
             yield processor
@@ -145,6 +151,6 @@ class ProcessorRole:
         return judge(messages, source.partitions, self._reader.decode, policy.empty_ids).objection
 
 
-def needs_of(schemas: TopicSchemas[Event] | None, memories: Prerequisites[int]) -> Needs:
+def needs_of(schemas: TopicSchemas[Event] | None, *others: Prerequisites[Any]) -> Needs:
     """Return what a batch needs before it is decided; schemas last, for what is known of them may be doubted soon."""
-    return Needs(memories) if schemas is None else Needs(memories, schemas)
+    return Needs(*others) if schemas is None else Needs(*others, schemas)

@@ -12,6 +12,7 @@ from pipeline.settings.choices import RecordsCompression
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from pipeline.kafka.broker_clock import BrokerClock
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
@@ -23,6 +24,7 @@ async def open_producer(
     connection: ConnectionOptions,
     metrics: StreamMetrics,
     *,
+    clock: BrokerClock | None = None,
     on_retry: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[BatchProducer]:
     """Connect a producer; it is closed in the end. `on_retry` is called when a write is repeated."""
@@ -37,6 +39,7 @@ async def open_producer(
         compression=None if compression is RecordsCompression.NONE else compression.value,
         on_retry=retried,
         on_limit=metrics.batches_limited,
+        clock=clock,
     )
     await producer.start()
     try:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
 from pipeline.kafka.topic_configuration import RETENTION
 from pipeline.kafka.topic_plans import plan_topics, topics_of
+from pipeline.kafka.topic_settings import setting_faults
 from pipeline.kafka.topics import check_topics, find_warnings
 from pipeline.settings.choices import Role
+from pipeline.stream.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +56,12 @@ async def begin(
     keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}
     names = [getattr(settings, field) for field in topics_of(role, settings)]
     watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
+    watch.settings.expect(
+        {name: found[name] for name in names},
+        lambda now: setting_faults(now, settings, [role]),
+        written=[name for name in names if name != source.topic],
+    )
+    await watch.learn_time()
     return found
 
 
@@ -78,3 +87,11 @@ def _source(role: Role, settings: Settings, found: Mapping[str, FoundTopic]) -> 
             return settings.segment_sink_group, Source(
                 topic=settings.records_topic, partitions=found[settings.records_topic].partitions
             )
+
+
+def conditions(watch: TopicWatch) -> tuple[Condition, ...]:
+    """Return the conditions under which a worker's batches may be decided."""
+    return (
+        Condition("a clock that is right", HoldReason.CLOCK, watch.clock.look),
+        Condition("topics that keep messages", HoldReason.TOPIC_SETTINGS, lambda: watch.settings.hold_reason),
+    )

@@ -24,7 +24,8 @@ from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
 from pipeline.bootstrap.producer import now_ms, open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
-from pipeline.bootstrap.topics import begin, retention_seconds
+from pipeline.bootstrap.topics import begin, conditions, retention_seconds
+from pipeline.kafka.broker_clock import BrokerClock
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.topic_watch import TopicWatch
@@ -65,7 +66,9 @@ def run_worker(role: Role, settings: Settings) -> int:
     metrics = StreamMetrics(registry)
     metrics.bounds(memory_bytes=memory_limit_bytes())
     with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
-        watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds)
+        clock = BrokerClock(limit_seconds=settings.clock_max_difference_seconds)
+        metrics.clock(lambda: clock.difference)
+        watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds, clock=clock)
         role_parts = _role_parts(role, settings, connection, registry, metrics, watch=watch)
         worker_options = WorkerOptions(
             app=AppOptions(
@@ -171,7 +174,7 @@ async def _segment_sink(
     stream_metrics.retention(retention_seconds(Role.SEGMENT_SINK, settings, topics))
     async with (
         sink_formats(settings) as formats,
-        open_producer(settings, connection, stream_metrics) as producer,
+        open_producer(settings, connection, stream_metrics, clock=watch.clock) as producer,
     ):
         logger.info("records go to Segment", endpoint=options.endpoint, lanes=options.lanes)
         sink = SegmentSink(
@@ -190,4 +193,4 @@ async def _segment_sink(
             store_holds=lambda: producer.holds,
             read_avro=formats.read_avro,
         )
-        yield guarded(sink, formats.schemas)
+        yield guarded(sink, formats.schemas, conditions(watch))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.core.hold_reasons import HoldReason
+    from pipeline.kafka.broker_clock import BrokerClock
 
 logger = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class BatchProducer:
         compression: str | None = None,
         on_retry: Callable[[], None] = lambda: None,
         on_limit: Callable[[str, int], None] = lambda _topic, _limit_bytes: None,
+        clock: BrokerClock | None = None,
         request_timeout_seconds: float = 30.0,
         retry_seconds: float = 1.0,
         refused_retry_seconds: float = 10.0,
@@ -76,11 +78,13 @@ class BatchProducer:
         A write that is not confirmed within `request_timeout_seconds` counts as being repeated;
         `refused_retry_seconds` pass before a message is sent again that the broker has refused alone. `on_limit` is
         called with a topic and the bytes that its batches may have, at the first of them and when these become fewer.
+        `clock` learns the time from confirmations.
         """
         self._connection = dict(connection)
         self._compression = compression
         self._on_retry = on_retry
         self._limits = BatchLimits(BATCH_BYTES, on_limit)
+        self._clock = clock
         self.request_timeout_seconds = request_timeout_seconds
         self._retry_seconds = retry_seconds
         self._refused_retry_seconds = refused_retry_seconds
@@ -167,7 +171,7 @@ class BatchProducer:
             return None
         batch_bytes = batch.size()
         try:
-            return Handed(await producer.send_batch(batch, topic, partition=partition), producer, batch_bytes)
+            return Handed(await self._send(producer, batch, topic, partition), producer, batch_bytes)
         except (KafkaError, OSError):
             return None
 
@@ -195,7 +199,7 @@ class BatchProducer:
                 batch = producer.create_batch()
                 end = _fill(batch, entries, written, self._batch_end(topic, entries, written))
                 batch_bytes = batch.size()
-                sending = producer.send_batch(batch, topic, partition=partition)
+                sending = self._send(producer, batch, topic, partition)
             else:
                 producer, end, batch_bytes = handed.producer, len(entries), handed.batch_bytes
                 sending = _ready(handed.confirmation)
@@ -214,6 +218,16 @@ class BatchProducer:
             else:
                 written = end
                 self._refused.pop((topic, partition), None)
+
+    async def _send(
+        self, producer: aiokafka.AIOKafkaProducer, batch: Any, topic: str, partition: int
+    ) -> asyncio.Future[Any]:
+        """Leave a batch with aiokafka, and learn the time from its confirmation."""
+        asked_at = 0.0 if self._clock is None else self._clock.steady()
+        confirmation: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+        if self._clock is not None:
+            self._clock.watch(confirmation, asked_at=asked_at)
+        return confirmation
 
     def _batch_end(self, topic: str, entries: Sequence[Entry], start: int) -> int:
         """Return the index of the first message that is not in the next batch, by the size that its topic takes."""

@@ -1,4 +1,4 @@
-"""Watch the topics that a worker stands on: partitions added to them, and topics that were deleted or made anew."""
+"""Watch what a worker stands on: its topics, their settings, the way to the brokers, and the clock."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, UnknownTopicOrPartitionError, for_code
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.connection_watch import ConnectionWatch
 from pipeline.kafka.errors import TopicLostError
+from pipeline.kafka.settings_watch import SettingsWatch
+from pipeline.kafka.time_protocol import QuorumRequest, present_ms
+from pipeline.kafka.topic_configuration import configuration_request, configured
 from pipeline.kafka.topic_protocol import TopicsRequest, topic_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pipeline.kafka.broker_clock import BrokerClock
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.groups import KnownSource
     from pipeline.kafka.topics import FoundTopic
@@ -79,12 +84,15 @@ def describe_growth(
 class TopicWatch:
     """Looks at topics again and again.
 
-    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. So is
-    a Kafka that does not answer; nothing else is judged then. A topic that is gone, or is another one of the same
-    name, ends the worker.
+    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. So are
+    settings of topics that lose messages, brokers that refuse new connections for good, a wrong clock, and a Kafka that
+    does not answer. A topic that is gone, or is another one of the same name, ends the worker.
     """
 
-    def __init__(self, connection: ConnectionOptions, *, interval_seconds: float) -> None:
+    def __init__(self, connection: ConnectionOptions, *, interval_seconds: float, clock: BrokerClock) -> None:
+        self.clock = clock
+        self.settings = SettingsWatch()
+        self._connections = ConnectionWatch(connection)
         self._growth: str | None = None
         self._away = False
         self.source: KnownSource | None = None
@@ -97,13 +105,22 @@ class TopicWatch:
     @property
     def complaint(self) -> str | None:
         """Why not all events flow though the worker does what it can; None when they do."""
-        return AWAY if self._away else self._growth
+        told = (AWAY if self._away else None, self._connections.complaint, *self._causes.values())
+        return "; ".join(filter(None, told)) or None
 
     @property
     def holds(self) -> frozenset[HoldReason]:
         """The causes of the complaint, for metrics."""
-        causes = {HoldReason.KAFKA_AWAY: self._away, HoldReason.PARTITIONS_ADDED: self._growth is not None}
-        return frozenset(reason for reason, holds in causes.items() if holds)
+        away = {HoldReason.KAFKA_AWAY} if self._away else frozenset[HoldReason]()
+        return self._connections.holds.union(away, (hold for hold, text in self._causes.items() if text is not None))
+
+    @property
+    def _causes(self) -> Mapping[HoldReason, str | None]:
+        return {
+            HoldReason.PARTITIONS_ADDED: self._growth,
+            HoldReason.TOPIC_SETTINGS: self.settings.complaint,
+            HoldReason.CLOCK: self.clock.look(),
+        }
 
     def expect(
         self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource
@@ -133,6 +150,7 @@ class TopicWatch:
                 suspects = lost or (suspects if not seen else {})
                 if not lost:
                     self._learn(seen)
+                await self._look_closer(silent)
                 soon = suspects or silent
                 await asyncio.sleep(min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
         finally:
@@ -162,9 +180,7 @@ class TopicWatch:
         """Return the topics that a broker speaks of, None for one that it does not have; empty when none answers."""
         try:
             client = await self._connect()
-            if (node := client.get_random_node()) is None:
-                raise NodeNotReadyError
-            answer = await client.send(node, TopicsRequest(tuple(self._known)))
+            answer = await client.send(_any_node(client), TopicsRequest(tuple(self._known)))
         except (KafkaError, OSError, TimeoutError) as error:
             logger.debug("topics not looked at, trying again", error=type(error).__name__)
             await self._disconnect()
@@ -177,6 +193,40 @@ class TopicWatch:
             elif error_type is UnknownTopicOrPartitionError:
                 seen[topic["topic"]] = None
         return seen
+
+    async def learn_time(self) -> None:
+        """Compare the clocks before anything is sent; a cluster that tells no time is left alone."""
+        try:
+            await self._ask_time(await self._connect())
+        except (KafkaError, OSError, TimeoutError) as error:
+            logger.debug("the time of the brokers is not known", error=type(error).__name__)
+        finally:
+            await self._disconnect()
+
+    async def _look_closer(self, silent: int) -> None:
+        """Look at settings, the time, and the way to a broker, as far as the cluster tells of them."""
+        client = self._client
+        brokers = [f"{each.host}:{each.port}" for each in client.cluster.brokers()] if client is not None else ()
+        await self._connections.look(brokers, silent=bool(silent))
+        if client is None:
+            return
+        for ask in (self._ask_settings, self._ask_time):
+            try:
+                await ask(client)
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.debug("the cluster did not tell", asked=ask.__name__, error=type(error).__name__)
+        self.clock.look()
+
+    async def _ask_settings(self, client: AIOKafkaClient) -> None:
+        self.settings.take(
+            configured(await client.send(_any_node(client), configuration_request(self.settings.topics)))
+        )
+
+    async def _ask_time(self, client: AIOKafkaClient) -> None:
+        asked_at = self.clock.steady()
+        answer = await client.send(_any_node(client), QuorumRequest())
+        if (told := present_ms(answer.to_object())) is not None:
+            self.clock.heard(told, asked_at=asked_at)
 
     async def _connect(self) -> AIOKafkaClient:
         if self._client is None:
@@ -193,3 +243,10 @@ class TopicWatch:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+def _any_node(client: AIOKafkaClient) -> int:
+    node: int | None = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError
+    return node

@@ -54,6 +54,10 @@ class StreamMetrics:
             "source_retention_seconds",
             "How long the topic that is read keeps a message, as the cluster tells it, else as the settings want it.",
         )
+        self._clock = gauge(
+            "clock_difference_seconds",
+            "This machine's time less the brokers', as far as it is sure; NaN while no broker has told any.",
+        )
         self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
         self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
         self._full_partitions = gauge(
@@ -89,6 +93,15 @@ class StreamMetrics:
     def retention(self, seconds: float) -> None:
         """Tell how long the topic that is read keeps a message."""
         self._retention.set(seconds)
+
+    def clock(self, difference: Callable[[], float | None]) -> None:
+        """Show at each scrape how far this machine's clock is ahead of the brokers'; NaN where it is not known."""
+
+        def seconds() -> float:
+            told = difference()
+            return float("nan") if told is None else told
+
+        self._clock.set_function(seconds)
 
     def committed(self) -> None:
         """Count a confirmed commit."""

@@ -214,6 +214,12 @@ class WorkerSettings(Section):
     topic_watch_seconds: float = Field(
         default=15, ge=0.1, le=3_600, description="How often a worker looks whether its topics are still the same."
     )
+    clock_max_difference_seconds: float = Field(
+        default=600,
+        ge=60,
+        le=86_400,
+        description="How far this machine's clock may be from the brokers'. A worker whose clock is further off holds.",
+    )
     group_start: GroupStart = Field(
         default=GroupStart.AUTO,
         description="What a worker does when its group has no committed offsets. `auto`: begin at the start of the "

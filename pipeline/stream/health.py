@@ -133,6 +133,11 @@ def judge_readiness(
     if not joined:
         return Health(ok=False, detail="joining the consumer group")
     if complaint is not None or state.hold_reason is not None:
-        return Health(ok=False, detail="; ".join(filter(None, (complaint, state.hold_reason))))
+        return Health(ok=False, detail=_joined(complaint or "", state.hold_reason or ""))
     detail = "retrying" if state.retrying else "ready"
     return Health(ok=True, detail=detail if note is None else f"{detail}; {note}")
+
+
+def _joined(complaint: str, hold_reason: str) -> str:
+    """Return both, or the complaint alone where the work holds because of it."""
+    return complaint if hold_reason in complaint else "; ".join(filter(None, (complaint, hold_reason)))

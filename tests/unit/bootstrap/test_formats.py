@@ -12,10 +12,12 @@ from pipeline.core.avro.contracts import CONTRACTS, RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.avro.records import encode_record
 from pipeline.core.events import Event
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError
 from pipeline.settings import SettingsError, load_settings
 from pipeline.sinks.segment.checks import SegmentRejectReason
+from pipeline.stream.conditions import Condition
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record
@@ -122,8 +124,10 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
         assert found.read_avro(record("a")) is SegmentRejectReason.NOT_AVRO
 
 
-async def test_work_is_guarded_only_where_schemas_are_looked_up(fake: FakeRegistry) -> None:
+async def test_work_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:
     work = FakeWork()
+    condition = Condition("a clock that is right", HoldReason.CLOCK, lambda: None)
+    assert isinstance(guarded(work, None, [condition]), PrerequisitesFirst)
     async with sink_formats(settings()) as plain:
         assert guarded(work, plain.schemas) is work
     async with sink_formats(settings(SCHEMA_REGISTRY_URL=fake.url)) as found:

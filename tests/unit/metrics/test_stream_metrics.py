@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -52,6 +54,16 @@ def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
     assert (build.labels["role"], build.labels["version"], build.value) == ("processor", "1.2.3", 1)
     assert value(registry, "memory_limit_bytes") == 1024
     assert value(registry, "source_retention_seconds") == 3600
+
+
+def test_how_far_the_clock_is_off_is_read_at_each_scrape_and_not_a_number_while_unknown(
+    registry: CollectorRegistry,
+) -> None:
+    difference: list[float | None] = [None]
+    StreamMetrics(registry).clock(lambda: difference[0])
+    assert math.isnan(value(registry, "clock_difference_seconds") or 0.0)
+    difference[0] = -7200.5
+    assert value(registry, "clock_difference_seconds") == -7200.5
 
 
 def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegistry) -> None:

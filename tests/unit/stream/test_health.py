@@ -116,3 +116,4 @@ def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() 
 
     assert told(None) == Health(ok=False, detail="partitions were added")
     assert told("check the key") == Health(ok=False, detail="partitions were added; check the key")
+    assert told("were added") == Health(ok=False, detail="partitions were added"), "what is held because of it"

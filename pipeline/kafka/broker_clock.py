@@ -1,0 +1,131 @@
+"""How far this machine's clock is from the brokers', by the times that they tell.
+
+A worker stamps what it sends with its own clock: `sentAt`, by which Segment corrects the time of every event, and the
+times of dead letters. A wrong clock is a warning first, and a hold where it is too far off.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import structlog
+
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+logger = structlog.get_logger(__name__)
+
+WARN_SECONDS: Final = 30.0
+_CALM_SECONDS: Final = 15.0
+"""After a warning the next one comes when the difference has been smaller than this."""
+SLOWEST_SECONDS: Final = 5.0
+"""An answer that took longer tells too little: the broker may have looked at its clock at any moment of it."""
+ANSWERS_EVERY_SECONDS: Final = 1.0
+DOUBT_SECONDS: Final = 60.0
+"""For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew."""
+_BROKER_GAVE_THE_TIME: Final = 1
+"""aiokafka's `timestamp_type` of a confirmed write to a topic with `message.timestamp.type=LogAppendTime`."""
+
+
+def steady_seconds() -> float:
+    """Return seconds of a clock that nobody sets; where the system has one, it goes on while the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+class _Told(NamedTuple):
+    """A broker's time less the steady clock's lies between these two; and when it was told, by the steady clock."""
+
+    least: float
+    most: float
+    at: float
+
+
+class BrokerClock:
+    """Compares this machine's clock with what brokers tell, and with the steady clock from then on.
+
+    So a clock that is set while nothing is written is noticed at once, and so is one that is set right.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit_seconds: float,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = steady_seconds,
+    ) -> None:
+        """Begin without knowing anything. A difference above `limit_seconds`, to either side, is a hold."""
+        self._limit_seconds = limit_seconds
+        self._wall = wall
+        self.steady = steady
+        self._told: _Told | None = None
+        self._warned = False
+        self._held_since = 0.0
+        self._reason: str | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """This machine's time less the brokers', in seconds, and no more than is sure; None while nobody told any."""
+        if self._told is None:
+            return None
+        own = self._wall() - self.steady()
+        return max(0.0, own - self._told.most) or min(0.0, own - self._told.least)
+
+    def heard(self, broker_ms: int, *, asked_at: float) -> None:
+        """Called with the time that a broker told just now, to a question that was asked then, by the steady clock."""
+        answered_at, broker_seconds = self.steady(), broker_ms / 1000
+        if answered_at - asked_at <= SLOWEST_SECONDS:
+            self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
+
+    def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float) -> None:
+        """Learn the time from the confirmation of a write, at most once a second."""
+        if self._told is None or asked_at - self._told.at >= ANSWERS_EVERY_SECONDS:
+            confirmation.add_done_callback(partial(self._confirmed, asked_at))
+
+    def _confirmed(self, asked_at: float, confirmation: asyncio.Future[Any]) -> None:
+        if confirmation.cancelled() or confirmation.exception() is not None:
+            return
+        stored = confirmation.result()
+        if stored is not None and stored.timestamp_type == _BROKER_GAVE_THE_TIME:
+            self.heard(stored.timestamp, asked_at=asked_at)
+
+    def look(self) -> str | None:
+        """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once."""
+        difference = self.difference
+        if difference is None:
+            return self._reason
+        self._warn(difference)
+        if abs(difference) <= self._limit_seconds:
+            self._go_on()
+        elif self._reason is None:
+            self._hold(difference)
+        elif self._told is not None and self.steady() - max(self._held_since, self._told.at) > DOUBT_SECONDS:
+            self._told = None
+            self._go_on()
+        return self._reason
+
+    def _warn(self, difference: float) -> None:
+        if abs(difference) > WARN_SECONDS and not self._warned:
+            self._warned = True
+            logger.warning("this machine's clock is wrong", seconds_ahead_of_the_brokers=round(difference))
+        elif abs(difference) < _CALM_SECONDS:
+            self._warned = False
+
+    def _hold(self, difference: float) -> None:
+        self._held_since = self.steady()
+        self._reason = (
+            f"this machine's clock is {abs(difference):,.0f} s {'ahead of' if difference > 0 else 'behind'} the "
+            f"brokers', more than {variable('clock_max_difference_seconds')} allows: set it right; messages wait in "
+            "Kafka meanwhile, and work goes on by itself then"
+        )
+        logger.error("this machine's clock is too wrong to work with", reason=self._reason)
+
+    def _go_on(self) -> None:
+        if self._reason is not None:
+            logger.info("work goes on by this machine's clock")
+        self._reason = None

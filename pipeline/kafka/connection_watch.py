@@ -1,0 +1,65 @@
+"""Find out in time that new connections to a broker are refused for good: those that are open go on for hours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from pipeline.kafka.knocking import Refused, knock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.core.hold_reasons import HoldReason
+    from pipeline.kafka.connection import ConnectionOptions
+
+logger = structlog.get_logger(__name__)
+
+KNOCK_SECONDS: Final = 5.0
+
+
+class ConnectionWatch:
+    """Knows which brokers refuse new connections for good, because of a certificate or a password.
+
+    Each look tries one broker, the next one in turn; all of them while one refuses, or none answers.
+    """
+
+    def __init__(self, connection: ConnectionOptions) -> None:
+        self._connection = connection
+        self._turn = 0
+        self._refusals: dict[str, Refused] = {}
+
+    @property
+    def complaint(self) -> str | None:
+        """What the brokers say and what to check, as one sentence; None where none refuses for good."""
+        texts = [refused.text.removesuffix(".") for refused in self._refusals.values()]
+        return "; ".join(texts) or None
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        """The same for metrics."""
+        return frozenset(refused.hold for refused in self._refusals.values() if refused.hold is not None)
+
+    async def look(self, brokers: Collection[str], *, silent: bool) -> None:
+        """Knock at brokers, given as `host:port`; those that the settings name are known. Changes are logged once."""
+        servers = list(dict.fromkeys([*self._connection["bootstrap_servers"].split(","), *brokers]))
+        if not self._refusals and not silent:
+            self._turn += 1
+            servers = [servers[self._turn % len(servers)]]
+        answers = await asyncio.gather(
+            *(knock(server, self._connection, timeout_seconds=KNOCK_SECONDS) for server in servers)
+        )
+        for server, answer in zip(servers, answers, strict=True):
+            self._note(server, answer)
+
+    def _note(self, server: str, answer: Refused | None) -> None:
+        known = self._refusals.get(server)
+        if answer is None:
+            if self._refusals.pop(server, None) is not None:
+                logger.info("a broker takes connections again", broker=server)
+        elif answer.hold is not None:
+            if answer != known:
+                logger.error("a broker refuses connections", reason=answer.text)
+            self._refusals[server] = answer

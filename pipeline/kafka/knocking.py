@@ -1,0 +1,131 @@
+"""Try a new connection to one broker, and say in words for an operator why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.kafka.connection import ConnectionOptions
+
+MILLISECONDS: Final = 1_000
+_MOST_LETTERS: Final = 300
+_PROTOCOL: Final = variable("kafka_security_protocol")
+_AUTHORITIES: Final = variable("kafka_ssl_ca_file")
+_ANOTHER_HOST: Final = (
+    f"name the broker in {variable('kafka_bootstrap_servers')} as its certificate does, or set "
+    f"{variable('kafka_ssl_check_hostname')} to `false`"
+)
+_OF_ITSELF: Final = (
+    f"give the broker a certificate of an authority, or put this one into the file of {_AUTHORITIES} if it is the "
+    "broker's own"
+)
+_CERTIFICATES: Final[Mapping[int, str]] = {
+    9: "set this machine's clock right if it is behind, or else give the broker a certificate that is valid already",
+    10: "give the broker a new certificate; is it not expired, set this machine's clock right",
+    18: _OF_ITSELF,
+    19: _OF_ITSELF,
+    62: _ANOTHER_HOST,
+    64: _ANOTHER_HOST,
+}
+"""By OpenSSL's `X509_V_ERR_` number (x509_vfy.h): not valid yet, expired, self-signed alone and in a chain, of another
+host, of another address."""
+_UNTRUSTED: Final = (
+    f"check that {_AUTHORITIES} holds the authority of the broker's certificate (without it the system's authorities "
+    "count)"
+)
+_CREDENTIALS: Final = (AuthenticationFailedError, SaslAuthenticationFailed)
+_REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
+    (
+        _CREDENTIALS,
+        (
+            f"check {variable('kafka_sasl_username')} and {variable('kafka_sasl_password')}, and that the user is "
+            f"known by {variable('kafka_sasl_mechanism')}"
+        ),
+    ),
+    ((UnsupportedSaslMechanismError,), f"check {variable('kafka_sasl_mechanism')}"),
+    ((IllegalSaslStateError,), f"check {_PROTOCOL}"),
+    ((ssl.SSLError,), f"check {_PROTOCOL}, {_AUTHORITIES} and {variable('kafka_ssl_certificate_file')}"),
+    (
+        (TimeoutError, ConnectionResetError, KafkaError),
+        (
+            "check that it is a Kafka broker's address, whether it asks for a certificate "
+            f"({variable('kafka_ssl_certificate_file')}), and that {_PROTOCOL} is the one that this port speaks"
+        ),
+    ),
+    ((OSError,), f"check {variable('kafka_bootstrap_servers')}, and that the broker runs and can be reached from here"),
+)
+
+
+class Refused(NamedTuple):
+    """Why a broker cannot be spoken to, and what to do. `hold` is None where a later attempt may go through."""
+
+    text: str
+    hold: HoldReason | None
+
+
+async def knock(server: str, connection: ConnectionOptions, *, timeout_seconds: float) -> Refused | None:
+    """Connect to `host:port` and ask what only those are told whom the broker knows; None when it answers."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await _ask(server, connection, timeout_seconds)
+    except (OSError, KafkaError) as error:
+        return Refused(f"{server}: {words(error)}: {_remedy(error)}.", _hold(error))
+    return None
+
+
+async def _ask(server: str, connection: ConnectionOptions, timeout_seconds: float) -> None:
+    host, _, port = server.rpartition(":")
+    options = {name: value for name, value in connection.items() if name != "bootstrap_servers"}
+    request_timeout_ms = round(timeout_seconds * MILLISECONDS)
+    reached = await create_conn(host.strip("[]"), int(port), request_timeout_ms=request_timeout_ms, **options)
+    try:
+        await reached.send(MetadataRequest([]))
+    finally:
+        reached.close()
+
+
+def words(error: BaseException) -> str:
+    """Return what went wrong."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return "the broker does not take this mechanism"
+    if isinstance(error, IllegalSaslStateError):
+        return "this port asks for no password"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    return _printable(str(error)) or type(error).__name__
+
+
+def _printable(text: str) -> str:
+    """Return what a broker may have written, as far as it belongs into a log."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_MOST_LETTERS])
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATES.get(error.verify_code, _UNTRUSTED)
+    return next(remedy for kinds, remedy in _REMEDIES if isinstance(error, kinds))
+
+
+def _hold(error: BaseException) -> HoldReason | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return HoldReason.CERTIFICATE
+    return HoldReason.KAFKA_REFUSES if isinstance(error, (*_CREDENTIALS, UnsupportedSaslMechanismError)) else None

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from structlog.testing import capture_logs
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.connection import ConnectionOptions
+from pipeline.kafka.connection_watch import ConnectionWatch
+from pipeline.kafka.knocking import Refused, knock
+from tests.unit.kafka.test_admin import _listening as listening
+from tests.unit.kafka.test_admin import _say_nothing as say_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+
+
+@asynccontextmanager
+async def broker(
+    authority: trustme.CA, certificate: trustme.LeafCert, *, trusted: bool = True
+) -> AsyncIterator[tuple[str, ConnectionOptions]]:
+    """A server with that certificate, and what a client needs that trusts the authority."""
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    certificate.configure_cert(context)
+    if trusted:
+        authority.configure_trust(trusting)
+    async with listening(say_nothing, context) as server:
+        yield server, ConnectionOptions(bootstrap_servers=server, security_protocol="SSL", ssl_context=trusting)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "says"),
+    [
+        (NOW - 2 * DAY, NOW - DAY, ("certificate has expired", "give the broker a new certificate", "clock")),
+        (NOW + DAY, NOW + 2 * DAY, ("not yet valid", "set this machine's clock right")),
+    ],
+)
+async def test_a_certificate_out_of_its_time_is_told_from_one_that_is_not_trusted(
+    since: datetime, until: datetime, says: tuple[str, ...]
+) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", not_before=since, not_after=until)
+    async with broker(authority, certificate) as (server, connection):
+        refused = await knock(server, connection, timeout_seconds=5)
+    assert refused is not None
+    assert refused.hold is HoldReason.CERTIFICATE
+    assert refused.text.startswith(f"{server}: its certificate is not trusted: ")
+    assert all(each in refused.text for each in says)
+
+
+async def test_a_certificate_of_another_name_is_one_for_which_a_worker_holds() -> None:
+    authority = trustme.CA()
+    async with broker(authority, authority.issue_cert("another.host")) as (server, connection):
+        refused = await knock(server, connection, timeout_seconds=5)
+    assert refused is not None
+    assert refused.hold is HoldReason.CERTIFICATE
+    assert "PIPELINE_KAFKA_SSL_CHECK_HOSTNAME" in refused.text
+
+
+async def test_a_certificate_whose_authority_is_unknown_is_one_for_which_a_worker_holds() -> None:
+    authority = trustme.CA()
+    async with broker(authority, authority.issue_cert("127.0.0.1"), trusted=False) as (server, connection):
+        refused = await knock(server, connection, timeout_seconds=5)
+    assert refused is not None
+    assert refused.hold is HoldReason.CERTIFICATE
+    assert "PIPELINE_KAFKA_SSL_CA_FILE" in refused.text
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1:1", "[::1]:1"])
+async def test_a_broker_that_is_away_is_nothing_that_somebody_has_to_change(server: str) -> None:
+    connection = ConnectionOptions(bootstrap_servers=server, security_protocol="PLAINTEXT")
+    refused = await knock(server, connection, timeout_seconds=5)
+    assert refused is not None
+    assert refused.hold is None
+
+
+class Brokers:
+    """Brokers that answer a knock as the test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *settings: str) -> None:
+        self.refusals: dict[str, Refused] = {}
+        self.asked: list[str] = []
+        monkeypatch.setattr("pipeline.kafka.connection_watch.knock", self._knock)
+        self.watch = ConnectionWatch(ConnectionOptions(bootstrap_servers=",".join(settings)))
+
+    async def _knock(self, server: str, _connection: ConnectionOptions, *, timeout_seconds: float) -> Refused | None:
+        assert timeout_seconds < 15
+        self.asked.append(server)
+        await asyncio.sleep(0)
+        return self.refusals.get(server)
+
+
+EXPIRED = Refused("b:1: its certificate is not trusted: certificate has expired: renew it.", HoldReason.CERTIFICATE)
+
+
+async def test_every_broker_gets_its_turn_and_an_answer_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    brokers = Brokers(monkeypatch, "a:1", "b:1")
+    for _ in range(6):
+        await brokers.watch.look(["b:1", "c:1"], silent=False)
+    assert sorted(brokers.asked) == ["a:1", "a:1", "b:1", "b:1", "c:1", "c:1"]
+    assert brokers.watch.complaint is None
+    assert not brokers.watch.holds
+
+
+async def test_a_broker_that_refuses_is_told_of_until_it_takes_connections_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brokers = Brokers(monkeypatch, "a:1", "b:1")
+    brokers.refusals["b:1"] = EXPIRED
+    with capture_logs() as logs:
+        await brokers.watch.look([], silent=False)
+        await brokers.watch.look([], silent=False)
+        told = brokers.watch.complaint
+        assert told == EXPIRED.text.removesuffix(".")
+        assert brokers.watch.holds == {HoldReason.CERTIFICATE}
+        brokers.refusals["b:1"] = Refused("b:1: no answer in time", None)
+        await brokers.watch.look([], silent=False)
+        assert brokers.watch.holds == {HoldReason.CERTIFICATE}, "an answer that tells nothing changes nothing"
+        brokers.refusals.clear()
+        await brokers.watch.look([], silent=False)
+    assert brokers.watch.complaint is None
+    assert not brokers.watch.holds
+    assert [line["log_level"] for line in logs] == ["error", "info"]
+
+
+async def test_where_none_answers_all_are_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    brokers = Brokers(monkeypatch, "a:1", "b:1")
+    await brokers.watch.look(["c:1"], silent=True)
+    assert brokers.asked == ["a:1", "b:1", "c:1"]
