@@ -113,14 +113,19 @@ class Pipeline:
             **{f"PIPELINE_{name}": value for name, value in own.items()},
         }
 
-    async def start(self, role: Role, *, program: Sequence[str] = ("pipeline",)) -> WorkerProcess:
-        """Start a worker; `program` is the module that is run, with the arguments before its own."""
+    async def start(
+        self, role: Role, *, program: Sequence[str] = ("pipeline",), variables: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
+        """Start a worker; `program` is the module that is run, with the arguments before its own.
+
+        `variables` are of its environment, beside the settings.
+        """
         port = free_port()
         log = self.folder / f"{role.value}-{len(self.workers)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *leashed([sys.executable, "-m", *program, "worker", role.value]),
-                env=self.environment(port),
+                env={**self.environment(port), **(variables or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
