@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import trustme
@@ -30,14 +31,21 @@ class SecureListener:
 
     def __init__(self, folder: Path) -> None:
         """Make an authority and the broker's certificate; the files go into ``folder``."""
-        authority = trustme.CA()
+        self._authority = authority = trustme.CA()
         self.authority_file = folder / "authority.pem"
         self.foreign_authority_file = folder / "foreign-authority.pem"
         self._broker_file = folder / "broker.pem"
         self._port = 0
         authority.cert_pem.write_to_path(str(self.authority_file))
         trustme.CA().cert_pem.write_to_path(str(self.foreign_authority_file))
-        certificate = authority.issue_cert(_HOST)
+        self.present()
+
+    def present(self, *, name: str = _HOST, expired: bool = False) -> None:
+        """Write another certificate for the broker; it takes effect when Kafka is started again."""
+        now = datetime.now(UTC)
+        certificate = self._authority.issue_cert(
+            name, not_before=now - timedelta(days=2), not_after=now + timedelta(days=-1 if expired else 30)
+        )
         key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
         parts = [
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),  # Kafka reads no other form

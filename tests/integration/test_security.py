@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tests.integration.test_kill import click
 from tests.kafka_security import MECHANISMS, PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.conftest import SecuredKafka
@@ -150,3 +152,67 @@ async def test_a_worker_with_a_wrong_setting_ends_at_once_and_names_it(
             said = worker.log.read_text()
             assert [part for part in WRONG[name].says if part not in said] == [], said
             assert "Traceback" not in said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What is wrong with a broker's certificate, and what must be said of it."""
+
+    name: str = "127.0.0.1"
+    expired: bool = False
+    says: tuple[str, ...]
+
+
+CERTIFICATES = {
+    "expired": Certificate(expired=True, says=("certificate has expired", "give the broker a new certificate")),
+    "another name": Certificate(
+        name="another.host", says=("certificate is not valid for '127.0.0.1'", f"{PREFIX}SSL_CHECK_HOSTNAME")
+    ),
+}
+
+
+@contextmanager
+def presenting(kafka: SecuredKafka, wrong: Certificate) -> Iterator[None]:
+    """Have Kafka come back with a wrong certificate, and afterwards with a good one."""
+    server, listener = kafka.broker.server, kafka.listener
+    assert server is not None
+    try:
+        listener.present(name=wrong.name, expired=wrong.expired)
+        server.go_down()
+        server.come_up()
+        assert server.answers()
+        yield
+    finally:
+        listener.present()
+        server.go_down()
+        server.come_up()
+        assert server.answers()
+
+
+@pytest.mark.parametrize("kind", ["expired", "another name"])
+async def test_running_workers_hold_and_name_the_certificate_until_there_is_a_good_one(
+    secured_kafka: SecuredKafka, tmp_path: Path, kind: str
+) -> None:
+    wrong = CERTIFICATES[kind]
+    broker, settings = secured_kafka.broker, secured_kafka.listener.settings(TOPIC_WATCH_SECONDS="0.2")
+    async with running_pipeline(broker, tmp_path, partitions=2, **settings) as pipeline:
+        workers = [await pipeline.start(role) for role in Role]
+        for worker in workers:
+            assert await worker.said("/readyz", '"ready') == 200
+        with presenting(secured_kafka, wrong):
+            for worker in workers:
+                for text in wrong.says:
+                    assert await worker.said("/readyz", text) == 503
+                assert await worker.said("/metrics", 'onesignal_pipeline_holding{reason="certificate"} 1.0') == 200
+                assert (await worker.get("/healthz"))[0] == 200
+            code, text = await check_topics(settings)
+            assert code == ExitCode.FAILED
+            assert all(each in text for each in wrong.says)
+        events = [click(number, f"u-{number % 20}") for number in range(EVENTS)]
+        await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.raw_topic, events)
+        await pipeline.accepted(EVENTS)
+        await pipeline.settled()
+        for worker in workers:
+            assert await worker.said("/readyz", '"ready') == 200
+            assert await worker.said("/metrics", 'onesignal_pipeline_holding{reason="certificate"} 0.0') == 200
+        assert settings["KAFKA_SASL_PASSWORD"] not in pipeline.logs()
