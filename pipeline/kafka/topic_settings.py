@@ -58,13 +58,8 @@ def setting_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles:
     """List the settings of these roles' topics with which messages can be lost, or refused, when more goes wrong."""
     for field, name, topic in _topics(found, settings, roles):
         yield from _replication_warnings(name, topic)
+        yield from _retention_warnings(field, name, topic.configuration)
         yield from _timestamp_warnings(field, name, topic.configuration)
-        size = topic.configuration.get(RETENTION_BYTES, "-1")
-        if int(size) >= 0:
-            yield (
-                f"Topic `{name}` keeps at most {size} bytes of a partition ({RETENTION_BYTES}): in an outage the "
-                f"oldest messages are deleted before their time. Set it to -1: {alter(name, RETENTION_BYTES, '-1')}."
-            )
 
 
 def alter(topic: str, name: str, value: str) -> str:
@@ -94,13 +89,6 @@ def _faults(field: str, name: str, topic: FoundTopic) -> Iterator[str]:
             f"each key, whether they were read or not, and takes none without a key. Set it to `delete`: "
             f"{alter(name, CLEANUP_POLICY, 'delete')}."
         )
-    kept_ms = int(configuration.get(RETENTION, -1))
-    if field in _MESSAGES and "delete" in policy and 0 <= kept_ms < LEAST_RETENTION_MS:
-        yield (
-            f"Topic `{name}` keeps messages for {kept_ms} ms only ({RETENTION}): those that are not read in time are "
-            f"lost. Keep them for {LEAST_RETENTION_MS} ms at least, and longer than the longest outage: "
-            f"{alter(name, RETENTION, '604800000')}."
-        )
     in_sync = int(configuration.get(IN_SYNC, 1))
     if field not in _OTHERS_WRITE and 0 < topic.replication_factor < in_sync:
         yield (
@@ -127,6 +115,20 @@ def _replication_warnings(name: str, topic: FoundTopic) -> Iterator[str]:
         yield (
             f"Topic `{name}` may be led by a broker that lacks confirmed messages ({UNCLEAN_ELECTION}=true), which are "
             f"lost then. Set it to false: {alter(name, UNCLEAN_ELECTION, 'false')}."
+        )
+
+
+def _retention_warnings(field: str, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
+    kept_ms, size = int(configuration.get(RETENTION, -1)), int(configuration.get(RETENTION_BYTES, -1))
+    if field in _MESSAGES and 0 <= kept_ms < LEAST_RETENTION_MS:
+        yield (
+            f"Topic `{name}` keeps messages for {kept_ms} ms only ({RETENTION}): those that are not read in time are "
+            f"lost. Keep them for longer than the longest outage: {alter(name, RETENTION, '604800000')}."
+        )
+    if size >= 0:
+        yield (
+            f"Topic `{name}` keeps at most {size} bytes of a partition ({RETENTION_BYTES}): in an outage the oldest "
+            f"messages are deleted before their time. Set it to -1: {alter(name, RETENTION_BYTES, '-1')}."
         )
 
 

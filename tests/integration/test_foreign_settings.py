@@ -28,7 +28,6 @@ TOPICS = ("raw_topic", "records_topic", "dead_letter_topic")
 LOSING: dict[str, tuple[dict[str, str | float], str]] = {
     "compacted": ({"cleanup_policy": "compact"}, "is compacted (cleanup.policy=compact)"),
     "compacted and deleted": ({"cleanup_policy": "compact,delete"}, "is compacted (cleanup.policy=compact,delete)"),
-    "kept for seconds": ({"retention_ms": 35_000}, "keeps messages for 35000 ms only"),
     "more replicas than there are": ({"min_insync_replicas": 2}, "has 1 replicas and asks for 2 of them"),
 }
 
