@@ -225,6 +225,7 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
 
 
 _KEY_REFUSED: Final = f"onesignal_pipeline_segment_write_key_reload_failing{{{_SINK}}}"
+_CLOCK: Final = f"onesignal_pipeline_clock_difference_seconds{{{_SINK}}}"
 _REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
 _ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
 _FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
@@ -331,6 +332,9 @@ CASES: Final = (
     _case("Holding", "it does not", _holding("segment_refuses", "0x30"), "20m", fires=False),
     _case("Holding", "Kafka was away for a minute", _holding("kafka_away", "0 1 0x28"), "4m", fires=False),
     _case("Holding", "the breaker has its own alert", _holding("breaker", "1x30"), "20m", fires=False),
+    _case("ClockWrong", "a minute behind", ((_CLOCK, "-60x30"),), "6m", fires=True),
+    _case("ClockWrong", "as far as the way to the brokers", ((_CLOCK, "2x30"),), "20m", fires=False),
+    _case("ClockWrong", "set right within a minute", ((_CLOCK, "0 7200 0x28"),), "20m", fires=False),
     _case("RulesReloadFailing", "refused", ((_REFUSED, "1x30"),), "6m", fires=True),
     _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
     _case("WriteKeyReloadFailing", "refused", ((_KEY_REFUSED, "1x30"),), "6m", fires=True),

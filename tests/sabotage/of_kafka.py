@@ -154,6 +154,102 @@ PRODUCER: Final = (
     ),
 )
 
+REFUSALS: Final = (
+    Sabotage(
+        name="a write that a broker refuses for good holds nothing",
+        file="kafka/producer.py",
+        old="self._refused[topic, partition] = refusal",
+        new="pass",
+        tests=(
+            "unit/kafka/test_refusals.py::test_a_write_that_is_refused_is_held_and_said_once_until_it_goes_through",
+        ),
+    ),
+    Sabotage(
+        name="a message without a key in a compacted topic is an unknown error",
+        file="kafka/refusals.py",
+        old="known.setdefault(kind.errno, kind)",
+        new="pass",
+        tests=("unit/kafka/test_refusals.py::test_refusals_that_aiokafka_does_not_know_are_told_apart",),
+    ),
+)
+
+TOPIC_SETTINGS: Final = (
+    Sabotage(
+        name="a topic that is compacted and deleted from is taken",
+        file="kafka/topic_settings.py",
+        old='if field in _MESSAGES and "compact" in policy:',
+        new='if field in _MESSAGES and policy == "compact":',
+        tests=("unit/kafka/test_topic_settings.py::test_all_faults_of_a_topic_are_listed_at_once",),
+    ),
+    Sabotage(
+        name="faults of settings stop no worker",
+        file="kafka/topics.py",
+        old="faults += [fault.text for fault in setting_faults(found, settings, roles)]",
+        new="",
+        tests=(
+            "unit/kafka/test_topic_settings.py::test_a_setting_that_loses_messages_or_takes_none_is_a_fault_of_every_topic_that_has_it",
+        ),
+    ),
+    Sabotage(
+        name="workers give records their time",
+        file="kafka/topic_plans.py",
+        old='"records_topic": (partitions, settings.records_topic_retention_hours, {**_DELETED, **_STORED})',
+        new='"records_topic": (partitions, settings.records_topic_retention_hours, _DELETED)',
+        tests=(
+            "unit/kafka/test_topic_settings.py::test_brokers_give_the_time_to_what_workers_write_and_to_nothing_else",
+        ),
+    ),
+    Sabotage(
+        name="a topic that begins to lose messages is written to",
+        file="kafka/settings_watch.py",
+        old="return self.complaint if any(",
+        new="return None if any(",
+        tests=(
+            "unit/kafka/test_settings_watch.py::test_a_topic_that_is_written_holds_when_it_begins_to_lose_messages_until_it_does_no_more",
+        ),
+    ),
+)
+
+CLOCK: Final = (
+    Sabotage(
+        name="a clock that is behind is right",
+        file="kafka/broker_clock.py",
+        old="elif self._reason is None:\n",
+        new="elif self._reason is None and difference > 0:\n",
+        tests=("unit/kafka/test_broker_clock.py::test_a_clock_that_jumps_while_nothing_is_written_is_noticed_at_once",),
+    ),
+    Sabotage(
+        name="the way to the broker counts as a wrong clock",
+        file="kafka/broker_clock.py",
+        old="self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
+        new="self._told = _Told(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
+        tests=("unit/kafka/test_broker_clock.py::test_a_difference_that_the_way_to_the_broker_may_explain_is_none",),
+    ),
+    Sabotage(
+        name="a time that a worker gave counts as the broker's",
+        file="kafka/broker_clock.py",
+        old=" and stored.timestamp_type == _BROKER_GAVE_THE_TIME:",
+        new=":",
+        tests=("unit/kafka/test_broker_clock.py::test_a_confirmed_write_tells_the_time_where_the_broker_gave_it",),
+    ),
+    Sabotage(
+        name="batches are decided by a wrong clock",
+        file="stream/conditions.py",
+        old="return set() if self._reason() is None else {self.words}",
+        new="return set()",
+        tests=("unit/stream/test_conditions.py::test_batches_wait_with_the_reason_until_the_condition_is_met",),
+    ),
+    Sabotage(
+        name="a bad certificate is no cause to hold",
+        file="kafka/knocking.py",
+        old="return HoldReason.CERTIFICATE",
+        new="return None",
+        tests=(
+            "unit/kafka/test_connection_watch.py::test_a_certificate_of_another_name_is_one_for_which_a_worker_holds",
+        ),
+    ),
+)
+
 GROUPS: Final = (
     Sabotage(
         name="offsets of a former topic are taken",
@@ -316,4 +412,4 @@ RECORDS: Final = (
     ),
 )
 
-OF_KAFKA: Final = (*PRODUCER, *GROUPS, *MEMORIES, *RECORDS)
+OF_KAFKA: Final = (*PRODUCER, *REFUSALS, *TOPIC_SETTINGS, *CLOCK, *GROUPS, *MEMORIES, *RECORDS)

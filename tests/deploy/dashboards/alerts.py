@@ -24,6 +24,7 @@ FAST_BURN, SLOW_BURN = 14.4, 6.0
 """Burn rates that use up 2 % of a month's budget in an hour, and 5 % in six hours (SRE Workbook, chapter 5)."""
 LATE_LEAST = DEAD_LETTERS_LEAST = 10
 """Late records, or dead letters, that wake nobody: where little flows, one is a large share already."""
+CLOCK_SECONDS: Final = 30
 NOT_BREAKER: Final = 'reason!="breaker"'
 STUCK_SECONDS: Final = 300
 YOUNG_SECONDS: Final = 120
@@ -223,6 +224,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     others = f"max by ({', '.join(reasons)}) ({scope.series('holding', NOT_BREAKER)})"
     refused = f"max by ({', '.join(RELEASE)}) ({scope.series('rules_reload_failing')})"
     key = f"max by ({', '.join(RELEASE)}) ({scope.series('segment_write_key_reload_failing')})"
+    clock = f"max by ({', '.join(RELEASE)}) (abs({scope.series('clock_difference_seconds')}))"
     memory = memory_share(scope)
     roles = ", ".join((*RELEASE, "role"))
     here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"
@@ -246,6 +248,18 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
             lasting="2m",
             summary=f"A worker in {_WHERE} holds: {{{{ $labels.reason }}}}",
             description="Nothing is lost, nothing is sent, until somebody acts. /readyz and the log say what to check.",
+        ),
+        Alert(
+            name=f"{NAME}ClockWrong",
+            severity=Severity.WARNING,
+            watched=(clock,),
+            rule=f"{clock} > {CLOCK_SECONDS}",
+            lasting="5m",
+            summary=f"The clock of a worker in {_WHERE} is wrong",
+            description=(
+                "It is {{ $value | humanizeDuration }} from the brokers'. Segment shifts the time of every event that "
+                "such a sink sends; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS the worker holds."
+            ),
         ),
         Alert(
             name=f"{NAME}RulesReloadFailing",

@@ -155,22 +155,30 @@ def _work(scope: Scope) -> Row:
                 description="Events whose message is not keyed by their user: the order of a user's events is not "
                 "promised for them. Key the raw topic by external id, else by subscription id.",
                 unit="cps",
-                width=8,
+                width=6,
                 series=one(f"sum(rate({scope.series('events_foreign_key_total')}[{window}]))", "events"),
             ),
             Panel(
                 title="Partitions assigned",
                 description="By worker. A worker without any is one more than there are partitions.",
                 unit="short",
-                width=8,
+                width=6,
                 series=one(scope.with_role(scope.series("assigned_partitions")), _WORKER),
             ),
             Panel(
                 title="Running for",
                 description="Time since each worker started. It falls to 0 where one was replaced, or fell over.",
                 unit="s",
-                width=8,
+                width=6,
                 series=one(scope.with_role(f"time() - {scope.foreign('process_start_time_seconds')}"), _WORKER),
+            ),
+            Panel(
+                title="Clocks",
+                description="How far each worker's clock is ahead of the brokers', negative when it is behind. The "
+                "alert comes at 30 s; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS a worker holds.",
+                unit="s",
+                width=6,
+                series=one(scope.with_role(scope.series("clock_difference_seconds")), _WORKER),
             ),
         ),
     )
