@@ -10,7 +10,7 @@ import structlog
 from pipeline.bootstrap.formats import RawReader, processor_formats
 from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
-from pipeline.bootstrap.producer import now_ms, open_producer
+from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
@@ -108,7 +108,7 @@ class ProcessorRole:
                     producer,
                     topic=settings.dead_letter_topic,
                     partitions=topics[settings.dead_letter_topic].partitions,
-                    now_ms=now_ms,
+                    now_ms=lambda: round(self._watch.clock.now() * 1000),
                     on_stored=self._stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,

@@ -22,7 +22,7 @@ from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
 from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
-from pipeline.bootstrap.producer import now_ms, open_producer
+from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.kafka.broker_clock import BrokerClock
@@ -183,10 +183,11 @@ async def _segment_sink(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                now_ms=now_ms,
+                now_ms=lambda: round(watch.clock.now() * 1000),
                 on_stored=stream_metrics.dead_letters_stored,
             ),
             metrics=metrics,
+            wall_clock=watch.clock.now,
             connect=connect,
             store_retrying=lambda: producer.retrying,
             store_hold_reason=lambda: producer.hold_reason,

@@ -76,6 +76,14 @@ class BrokerClock:
         own = self._wall() - self.steady()
         return max(0.0, own - self._told.most) or min(0.0, own - self._told.least)
 
+    def now(self) -> float:
+        """Return seconds since the epoch by this machine's clock, or by the brokers' where that is too wrong.
+
+        What was taken in hand before a clock jumped is still sent, with the time that it is.
+        """
+        own, difference = self._wall(), self.difference or 0.0
+        return own if abs(difference) <= self._limit_seconds else own - difference
+
     def heard(self, broker_ms: int, *, asked_at: float) -> None:
         """Called with the time that a broker told just now, to a question that was asked then, by the steady clock."""
         answered_at, broker_seconds = self.steady(), broker_ms / 1000

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.local.segment_faults import AnswerStatus
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 from tests.integration.cluster_changes import set_topic
@@ -101,6 +103,26 @@ async def test_a_clock_that_jumps_while_workers_run_stops_them_before_anything_i
         clock.set(0)
         await pipeline.accepted(40)
         await pipeline.settled()
+
+
+async def test_what_was_in_hand_when_a_clock_jumped_is_sent_with_the_time_that_it_is(
+    broker: Broker, tmp_path: Path
+) -> None:
+    clock = WrongClock(tmp_path / "offset")
+    async with running_pipeline(broker, tmp_path, partitions=1, TOPIC_WATCH_SECONDS=SOON) as pipeline:
+        pipeline.segment.faults.order(AnswerStatus(status=503), times=None)
+        await pipeline.start(Role.PROCESSOR)
+        sink = await pipeline.start(Role.SEGMENT_SINK, variables=clock.environment())
+        await write(pipeline, clicks(10))
+        await pipeline.segment.arrived(1)
+        clock.set(TWO_HOURS_AHEAD)
+        await holds(sink)
+        pipeline.segment.faults.clear()
+        await pipeline.accepted(1)
+        told = next(each.sent_at for each in pipeline.segment.ledger.requests if each.status == 200)
+        assert datetime.fromisoformat(told or "").timestamp() == pytest.approx(time.time(), abs=60)
+        clock.set(0)
+        await pipeline.accepted(10)
 
 
 async def test_a_clock_that_is_a_minute_off_is_a_warning_and_work_goes_on(broker: Broker, tmp_path: Path) -> None:

@@ -139,6 +139,17 @@ def test_a_hold_that_brokers_confirm_goes_on() -> None:
         machine.uptime += DOUBT_SECONDS / 2
 
 
+@pytest.mark.parametrize("ahead", [2 * HOUR, -30 * 24 * HOUR])
+def test_what_is_sent_all_the_same_has_the_brokers_time_while_the_clock_is_too_wrong(ahead: float) -> None:
+    machine = Machine()
+    assert machine.clock.now() == machine.date()
+    machine.hear()
+    machine.ahead_seconds = LIMIT - 1
+    assert machine.clock.now() == machine.date(), "below the limit nobody knows whose clock is wrong"
+    machine.ahead_seconds = ahead
+    assert machine.clock.now() == pytest.approx(machine.broker_date(), abs=0.01)
+
+
 async def confirmed(machine: Machine, result: Stored | Exception | None) -> float | None:
     """Let a write be confirmed, or not; return the difference that is known afterwards."""
     confirmation: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
