@@ -85,9 +85,12 @@ class BrokerClock:
         return own if abs(difference) <= self._limit_seconds else own - difference
 
     def heard(self, broker_ms: int, *, asked_at: float) -> None:
-        """Called with the time that a broker told just now, to a question that was asked then, by the steady clock."""
+        """Called with the time that a broker told just now, to a question that was asked then, by the steady clock.
+
+        0 is no time: the embedded broker confirms writes with it.
+        """
         answered_at, broker_seconds = self.steady(), broker_ms / 1000
-        if answered_at - asked_at <= SLOWEST_SECONDS:
+        if broker_ms > 0 and answered_at - asked_at <= SLOWEST_SECONDS:
             self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
 
     def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float) -> None:
