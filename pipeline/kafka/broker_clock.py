@@ -28,6 +28,8 @@ SLOWEST_SECONDS: Final = 5.0
 ANSWERS_EVERY_SECONDS: Final = 1.0
 DOUBT_SECONDS: Final = 60.0
 """For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew."""
+EARLIEST_MS: Final = 1_577_836_800_000
+"""The start of 2020. What is earlier is no broker's time: the embedded one confirms writes with 1234."""
 _BROKER_GAVE_THE_TIME: Final = 1
 """aiokafka's `timestamp_type` of a confirmed write to a topic with `message.timestamp.type=LogAppendTime`."""
 
@@ -87,10 +89,10 @@ class BrokerClock:
     def heard(self, broker_ms: int, *, asked_at: float) -> None:
         """Called with the time that a broker told just now, to a question that was asked then, by the steady clock.
 
-        0 is no time: the embedded broker confirms writes with it.
+        Nothing is learnt from one before `EARLIEST_MS`.
         """
         answered_at, broker_seconds = self.steady(), broker_ms / 1000
-        if broker_ms > 0 and answered_at - asked_at <= SLOWEST_SECONDS:
+        if broker_ms >= EARLIEST_MS and answered_at - asked_at <= SLOWEST_SECONDS:
             self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
 
     def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float) -> None:

@@ -167,7 +167,7 @@ async def test_a_confirmed_write_tells_the_time_where_the_broker_gave_it() -> No
     right = round(machine.broker_date() * 1000)
     assert await confirmed(machine, None) is None
     assert await confirmed(machine, Stored(right, 0)) is None
-    assert await confirmed(machine, Stored(0, 1)) is None, "as the embedded broker confirms"
+    assert await confirmed(machine, Stored(1_234, 1)) is None, "as the embedded broker confirms"
     assert await confirmed(machine, RuntimeError()) is None
     assert await confirmed(machine, Stored(right, 1)) == pytest.approx(HOUR, abs=0.01)
 
