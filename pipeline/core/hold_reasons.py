@@ -12,6 +12,8 @@ class HoldReason(StrEnum):
     """Too many of the last messages would become dead letters."""
     SEGMENT_REFUSES = "segment_refuses"
     """Segment's answer says that nothing of ours will be accepted: a wrong key or address, an answer not understood."""
+    CERTIFICATE = "certificate"
+    """The destination's TLS certificate cannot be trusted: it has expired, names another host or is self-signed."""
     UNKNOWN_FORMAT = "unknown_format"
     """A newer processor wrote records that this sink does not know."""
     MESSAGE_TOO_LARGE = "message_too_large"

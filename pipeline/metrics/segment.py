@@ -38,6 +38,13 @@ class AnswerClass(StrEnum):
     NETWORK = "network"
 
 
+class Doubt(StrEnum):
+    """Why an answer that accepted a request is not what Segment says, as a metric label."""
+
+    PAGE = "page"
+    NOT_SUCCESS = "not_success"
+
+
 class LanesState(Protocol):
     """What is looked at when it is scraped."""
 
@@ -93,6 +100,13 @@ class SegmentMetrics:
         self._attempts = Counter(
             name + "attempts", "Requests to Segment, by how they ended.", ["answer"], registry=registry
         )
+        self._doubtful = Counter(
+            name + "doubtful_answers",
+            "Requests that count as accepted by their status, with an answer that is not Segment's: a web page, or one"
+            " that denies success.",
+            ["content"],
+            registry=registry,
+        )
         self._duration = Histogram(
             name + "request_duration_seconds", "Duration of a request.", buckets=_DURATIONS, registry=registry
         )
@@ -142,6 +156,8 @@ class SegmentMetrics:
         self.breaker = BreakerMetrics(registry)
         for answer in AnswerClass:
             self._attempts.labels(answer)
+        for doubt in Doubt:
+            self._doubtful.labels(doubt)
 
     def received(self, records: int) -> None:
         """Count records taken from Kafka."""
@@ -175,6 +191,10 @@ class SegmentMetrics:
         """Count records received, and given up unsettled with their partition."""
         self._given_back.inc(records)
         self._in_flight.dec(records)
+
+    def doubted(self, doubt: Doubt) -> None:
+        """Count one request that counts as accepted, though the answer is not Segment's."""
+        self._doubtful.labels(doubt).inc()
 
     def attempted(self, answer: AnswerClass, *, seconds: float) -> None:
         """Count one request and how long it took."""

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import aiohttp
 
+from pipeline.kafka.certificates import certificate_fault
+from pipeline.sinks.segment.answer_body import read_body
+from pipeline.sinks.segment.doubts import doubt_of
+from pipeline.sinks.segment.guarded_http import GuardedConnector, GuardedRequest
 from pipeline.sinks.segment.request import compress
-from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered
+from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered, is_success
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +29,8 @@ CONNECTION_AGE_SECONDS: Final = 12 * 3600.0
 KEEP_ALIVE_SECONDS: Final = 30.0
 """Shorter than the 60 s after which load balancers commonly close an idle connection."""
 MAX_ANSWER_BYTES: Final = 4096
+ANSWER_BODY_SECONDS: Final = 1.0
+"""How long the body of an answer is waited for. The head has decided; the body is for the operator."""
 USER_AGENT: Final = "onesignal-pipeline"
 
 
@@ -55,9 +61,13 @@ class SegmentClient:
         self._opened_at = 0.0
 
     async def post(self, body: bytes) -> Response:
-        """Send one batch. Redirects are not followed; of the answer, a few KB are read."""
+        """Send one batch. Redirects are not followed.
+
+        An answer counts when its head is there. Of its body a few KB are read, for a moment; if it does not come whole
+        and in order, the connection is closed.
+        """
         session = await self._fresh_session()
-        response: Response
+        response: Response | None = None
         try:
             async with session.post(
                 self._options.endpoint,
@@ -65,13 +75,9 @@ class SegmentClient:
                 headers={"Authorization": _basic_auth(self._write_key())},
                 allow_redirects=False,
             ) as answer:
-                response = Answered(
-                    status=answer.status,
-                    retry_after=answer.headers.get("Retry-After"),
-                    body=await _beginning(answer.content),
-                )
+                response = await _read(answer)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            response = Unanswered(failure=failure_of(error))
+            response = response or unanswered(error)
         if isinstance(response, Unanswered) or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             await self.close()
         return response
@@ -89,6 +95,12 @@ class SegmentClient:
         await self.close()
         self._session, self._opened_at = _open_session(self._options), now
         return self._session
+
+
+def unanswered(error: Exception) -> Unanswered:
+    """Return what a network fault is for the sink."""
+    fault = certificate_fault(error)
+    return Unanswered(failure=failure_of(error) if fault is None else Failure.CERTIFICATE, certificate=fault)
 
 
 def failure_of(error: Exception) -> Failure:
@@ -111,7 +123,8 @@ def _open_session(options: SegmentOptions) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers=headers,
         timeout=aiohttp.ClientTimeout(total=options.request_timeout_seconds),
-        connector=aiohttp.TCPConnector(limit=1, ttl_dns_cache=DNS_CACHE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        connector=GuardedConnector(limit=1, ttl_dns_cache=DNS_CACHE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS),
+        request_class=GuardedRequest,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -120,9 +133,12 @@ def _basic_auth(write_key: SecretStr) -> str:
     return "Basic " + base64.b64encode(f"{write_key.get_secret_value()}:".encode()).decode()
 
 
-async def _beginning(content: aiohttp.StreamReader) -> bytes:
-    """Read to the end, or as much as anyone will look at."""
-    read = b""
-    while len(read) < MAX_ANSWER_BYTES and (chunk := await content.read(MAX_ANSWER_BYTES - len(read))):
-        read += chunk
-    return read
+async def _read(answer: aiohttp.ClientResponse) -> Answered:
+    body = await read_body(answer.content, max_bytes=MAX_ANSWER_BYTES, seconds=ANSWER_BODY_SECONDS)
+    status, headers = answer.status, answer.headers
+    return Answered(
+        status=status,
+        retry_after=headers.get("Retry-After"),
+        body=body.beginning,
+        doubt=doubt_of(headers.get("Content-Type"), body.beginning) if is_success(status) else None,
+    )

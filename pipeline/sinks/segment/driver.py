@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import MessageBatch
     from pipeline.kafka.dead_letters import DeadLetter
+    from pipeline.metrics.segment import Doubt
     from pipeline.sinks.segment.client import BatchClient
     from pipeline.sinks.segment.flight import Flight, Partition
     from pipeline.sinks.segment.lane import Lane
@@ -124,7 +125,7 @@ class LaneDriver:
             answer=answer_name(response),
         )
         match decision:
-            case Done():
+            case Done(doubt=doubt):
                 accepted = AcceptedFlush(
                     records=self.lane.flight.record_count,
                     body_bytes=len(body),
@@ -134,6 +135,7 @@ class LaneDriver:
                     event_times=self.lane.flight.times,
                 )
                 self._shared.metrics.accepted(accepted, now=self._shared.wall_clock())
+                self._tell_doubt(doubt)
                 log.debug("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))
                 self._shared.summary.count(records=accepted.records, requests=1, bytes=accepted.body_bytes)
             case Retry(after_seconds=seconds, everywhere=everywhere):
@@ -200,6 +202,11 @@ class LaneDriver:
         hold = self.lane.hold
         refused = () if hold is None else (hold.advice,)
         self._shared.holds.tell(self._number, (*refused, *unknown_formats(self.lane.unreadable)))
+
+    def _tell_doubt(self, doubt: Doubt | None) -> None:
+        self._shared.doubts.tell(doubt)
+        if doubt is not None:
+            self._shared.metrics.doubted(doubt)
 
     def _tell_limit(self, before: int) -> None:
         """Log that the limit of requests was lowered; the first time is a warning, the only one."""

@@ -90,12 +90,8 @@ class Lane:
     @property
     def holds(self) -> frozenset[HoldReason]:
         """Every cause for which something of this lane is held."""
-        causes = {
-            HoldReason.SEGMENT_REFUSES: self._hold,
-            HoldReason.BREAKER: self._tripped,
-            HoldReason.UNKNOWN_FORMAT: self._unreadable or None,
-        }
-        return frozenset(reason for reason, cause in causes.items() if cause is not None)
+        held = frozenset(hold.reason for hold in (self._hold, self._tripped) if hold is not None)
+        return held | {HoldReason.UNKNOWN_FORMAT} if self._unreadable else held
 
     @property
     def flight(self) -> Flight:
@@ -315,7 +311,7 @@ class Lane:
         """Hold what would be too many dead letters: none of these is written, and all is tried again."""
         self._rest.rejoin()
         advice = too_many_dead_letters(self._breaker.limits, because)
-        self._tripped = Hold(after_seconds=self._hold_seconds, advice=advice)
+        self._tripped = Hold(after_seconds=self._hold_seconds, advice=advice, reason=HoldReason.BREAKER)
         self._attempt = 0
         self._back_off(now + self._hold_seconds, hold=None)
 

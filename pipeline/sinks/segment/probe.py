@@ -13,6 +13,7 @@ from yarl import URL
 
 from pipeline.settings.choices import SegmentRegion
 from pipeline.sinks.segment.client import SegmentClient
+from pipeline.sinks.segment.doubts import DOUBT_WORDS
 from pipeline.sinks.segment.options import ENDPOINTS
 from pipeline.sinks.segment.request import build_body, timestamp
 from pipeline.sinks.segment.response import Failure, Response, Unanswered, answer_name
@@ -21,6 +22,7 @@ from pipeline.sinks.segment.retry import Done, Hold, Refuse, Retry, RetryPolicy,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pipeline.metrics.segment import Doubt
     from pipeline.sinks.segment.client import BatchClient
     from pipeline.sinks.segment.options import SegmentOptions
 
@@ -32,8 +34,9 @@ _FAILURES: Final[Mapping[Failure, str]] = {
     Failure.TIMEOUT: "no answer in time: check the network, firewalls and proxies on the way",
     Failure.NAME_NOT_RESOLVED: "the host's name is not known here: check PIPELINE_SEGMENT_ENDPOINT and the DNS",
     Failure.NOT_CONNECTED: "no connection: check PIPELINE_SEGMENT_ENDPOINT, and whether a firewall is on the way",
-    Failure.TLS: "no TLS: the other side does not speak it (a plain http:// port?), or its certificate is not trusted: "
+    Failure.TLS: "no TLS: the other side does not speak it (a plain http:// port?), or asks for a certificate: "
     "check PIPELINE_SEGMENT_ENDPOINT, and proxies that open TLS",
+    Failure.CERTIFICATE: "the certificate cannot be trusted: check PIPELINE_SEGMENT_ENDPOINT and this machine's clock",
     Failure.CONNECTION_LOST: "the connection was lost in the middle of it: check proxies on the way, then try again",
 }
 
@@ -45,6 +48,7 @@ class ProbeOutcome(StrEnum):
     """How a check ended."""
 
     ACCEPTED = "accepted"
+    DOUBTFUL = "doubtful"
     BUSY = "busy"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -104,14 +108,28 @@ def _where(options: SegmentOptions) -> str:
 
 def _read(response: Response, *, message_id: str, now: float) -> tuple[ProbeOutcome, tuple[str, ...]]:
     if isinstance(response, Unanswered):
-        return ProbeOutcome.UNREACHABLE, (_FAILURES[response.failure],)
+        return ProbeOutcome.UNREACHABLE, (_why_unreachable(response, now=now),)
     match decide(response, attempt=1, jitter=0.0, now=now, policy=_NO_WAITING):
+        case Done(doubt=doubt) if doubt is not None:
+            return ProbeOutcome.DOUBTFUL, _where_to_doubt(answer_name(response), doubt)
         case Done():
             return ProbeOutcome.ACCEPTED, _where_to_look(answer_name(response), message_id)
         case Retry():
             return ProbeOutcome.BUSY, (f"reached, but it answered {answer_name(response)}: try again later",)
         case Hold(advice=advice) | Refuse(advice=advice):
             return ProbeOutcome.REFUSED, (advice,)
+
+
+def _why_unreachable(response: Unanswered, *, now: float) -> str:
+    decision = decide(response, attempt=1, jitter=0.0, now=now, policy=_NO_WAITING)
+    return decision.advice if isinstance(decision, Hold) else _FAILURES[response.failure]
+
+
+def _where_to_doubt(answer: str, doubt: Doubt) -> tuple[str, ...]:
+    return (
+        f"answered {answer}, and yet {DOUBT_WORDS[doubt]}",
+        "check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way: a worker takes the status for acceptance",
+    )
 
 
 def _where_to_look(answer: str, message_id: str) -> tuple[str, ...]:

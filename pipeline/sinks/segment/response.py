@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pipeline.metrics.segment import AnswerClass
+from pipeline.metrics.segment import AnswerClass, Doubt
+
+if TYPE_CHECKING:
+    from pipeline.kafka.certificates import CertificateFault
 
 _CLASSES: Final = {
     2: AnswerClass.ACCEPTED,
@@ -24,26 +27,38 @@ class Failure(StrEnum):
     NAME_NOT_RESOLVED = "name-not-resolved"
     NOT_CONNECTED = "not-connected"
     TLS = "tls"
+    CERTIFICATE = "certificate"
     CONNECTION_LOST = "connection-lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An HTTP answer. ``retry_after`` is the header as it came; ``body`` may be cut short and is never logged."""
+    """An HTTP answer: its head came whole.
+
+    ``retry_after`` is the header as it came; ``body`` may be cut short and is never logged. ``doubt`` says why an
+    answer that accepts is not Segment's.
+    """
 
     status: int
     retry_after: str | None = None
     body: bytes = b""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """No answer, or not all of it. Segment may have accepted the request."""
+    """No answer. Segment may have accepted the request. ``certificate`` goes with `Failure.CERTIFICATE`."""
 
     failure: Failure
+    certificate: CertificateFault | None = None
 
 
 Response: TypeAlias = Answered | Unanswered
+
+
+def is_success(status: int) -> bool:
+    """Return whether a status accepts what was sent: any of the class 2xx (RFC 9110, 15)."""
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def answer_class(response: Response) -> AnswerClass:

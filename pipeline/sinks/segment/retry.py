@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.certificates import certificate_words
 from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.sinks.segment.response import Answered, Response, Unanswered
+from pipeline.sinks.segment.error_text import names_the_write_key
+from pipeline.sinks.segment.response import Answered, Response, Unanswered, is_success
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.metrics.segment import Doubt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Every record was accepted."""
+    """Every record was accepted, by the status. ``doubt`` says why the rest of the answer is not Segment's."""
+
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class Hold:
 
     after_seconds: float
     advice: str
+    reason: HoldReason = HoldReason.SEGMENT_REFUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +82,11 @@ REFUSALS: Final[Mapping[int, SegmentRejectReason]] = {
 _MAX_DOUBLINGS: Final = 62
 _MAX_RETRY_AFTER_DIGITS: Final = 9
 
+_REDIRECT_ADVICE: Final = "redirects are not followed: set PIPELINE_SEGMENT_ENDPOINT to the address it moved to"
 _ADVICE: Final[Mapping[int, str]] = {
+    101: "the server goes over to another protocol: check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way",
+    **dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT_ADVICE),
+    304: "a cache on the way answers in Segment's stead: check any proxy on the way",
     400: "check PIPELINE_SEGMENT_WRITE_KEY first; if the key is right, a record of the batch is not what Segment takes",
     401: "check PIPELINE_SEGMENT_WRITE_KEY, and any proxy on the way: Segment itself answers 200 to an unknown key",
     403: "check PIPELINE_SEGMENT_WRITE_KEY, and any proxy on the way: Segment itself answers 200 to an unknown key",
@@ -87,19 +98,17 @@ _ADVICE: Final[Mapping[int, str]] = {
     501: "check PIPELINE_SEGMENT_ENDPOINT: the server does not know this call",
     505: "check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way: the server does not speak this HTTP version",
 }
-_REDIRECT_ADVICE: Final = "redirects are not followed: set PIPELINE_SEGMENT_ENDPOINT to the address it moved to"
 _OTHER_ADVICE: Final = "this answer is not one of Segment's: check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way"
-_WRITE_KEY: Final = re.compile(rb"write[ _-]?key", re.IGNORECASE)
-"""Segment's own word is "An invalid write key was provided"; a code or a field's name would say the same."""
 _KEY_ADVICE: Final = "Segment says that the write key is invalid: check PIPELINE_SEGMENT_WRITE_KEY"
+_AUTHORITIES: Final = "the authorities that this system trusts (SSL_CERT_FILE names others)"
 
 
 def decide(response: Response, *, attempt: int, jitter: float, now: float, policy: RetryPolicy) -> Decision:
     """Decide what follows a response.
 
     Segment documents 200 alone; another 2xx counts as 200 (RFC 9110, 15: an unknown code is taken for the x00 of its
-    class), because a relay that answers 202 has taken the records. A 400 is about a record of the batch, unless it
-    names the write key.
+    class), because a relay that answers 202 has taken the records. A 400 is about a record of the batch, unless its
+    error names the write key. A certificate that cannot be trusted is not mended by an attempt.
 
     Args:
         response: What came back.
@@ -109,17 +118,24 @@ def decide(response: Response, *, attempt: int, jitter: float, now: float, polic
         policy: How long to wait.
     """
     match response:
-        case Unanswered():
+        case Unanswered(certificate=fault):
+            if fault is not None:
+                told = certificate_words(fault, address="PIPELINE_SEGMENT_ENDPOINT", authority=_AUTHORITIES)
+                return Hold(
+                    after_seconds=_slowly(jitter, policy),
+                    advice=f"Segment cannot be spoken to: {told}",
+                    reason=HoldReason.CERTIFICATE,
+                )
             return Retry(after_seconds=backoff(attempt, jitter=jitter, policy=policy))
         case Answered(status=status):
-            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                return Done()
+            if is_success(status):
+                return Done(doubt=response.doubt)
             if _is_retried(status):
                 return _retry(response, attempt=attempt, jitter=jitter, now=now, policy=policy)
             advice = f"Segment answered {status}: {_advice(response)}"
             if status in REFUSALS and not _names_the_key(response):
                 return Refuse(reason=REFUSALS[status], advice=advice)
-            return Hold(after_seconds=policy.max_seconds * (0.5 + jitter / 2), advice=advice)
+            return Hold(after_seconds=_slowly(jitter, policy), advice=advice)
 
 
 def backoff(attempt: int, *, jitter: float, policy: RetryPolicy) -> float:
@@ -141,6 +157,10 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
     return seconds if seconds > 0 else None
 
 
+def _slowly(jitter: float, policy: RetryPolicy) -> float:
+    return policy.max_seconds * (0.5 + jitter / 2)
+
+
 def _is_retried(status: int) -> bool:
     server_error = HTTPStatus.INTERNAL_SERVER_ERROR <= status <= 599  # noqa: PLR2004 -- the end of the class 5xx
     return status in RETRIED_STATUSES or (server_error and status not in HELD_SERVER_ERRORS)
@@ -155,12 +175,10 @@ def _retry(answer: Answered, *, attempt: int, jitter: float, now: float, policy:
 
 
 def _names_the_key(answer: Answered) -> bool:
-    return answer.status == HTTPStatus.BAD_REQUEST and _WRITE_KEY.search(answer.body) is not None
+    return answer.status == HTTPStatus.BAD_REQUEST and names_the_write_key(answer.body)
 
 
 def _advice(answer: Answered) -> str:
     if _names_the_key(answer):
         return _KEY_ADVICE
-    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        return _REDIRECT_ADVICE
     return _ADVICE.get(answer.status, _OTHER_ADVICE)

@@ -12,6 +12,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.metrics.summary import Summary
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.client import SegmentClient
+from pipeline.sinks.segment.doubts import Doubts
 from pipeline.sinks.segment.driver import LaneDriver
 from pipeline.sinks.segment.flight import Partition
 from pipeline.sinks.segment.holds import Holds
@@ -91,6 +92,7 @@ class SegmentSink:
             dead_letters=dead_letters,
             metrics=metrics,
             holds=self._holds,
+            doubts=Doubts(),
             pause=Pause(),
             pace=Pace(
                 requests_per_second=options.max_requests_per_second,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetterStore
     from pipeline.metrics.segment import SegmentMetrics
     from pipeline.metrics.summary import Summary
+    from pipeline.sinks.segment.doubts import Doubts
     from pipeline.sinks.segment.holds import Holds
     from pipeline.sinks.segment.pace import Pace
     from pipeline.sinks.segment.packing import LearntLimits
@@ -38,6 +39,7 @@ class Surroundings:
     dead_letters: DeadLetterStore
     metrics: SegmentMetrics
     holds: Holds
+    doubts: Doubts
     pause: Pause
     pace: Pace
     summary: Summary

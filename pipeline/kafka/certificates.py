@@ -1,0 +1,75 @@
+"""What is wrong with a certificate that the other side of a TLS connection shows, in words for an operator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class CertificateFault(StrEnum):
+    """A cause that no attempt mends: somebody has to set a clock, or to change a certificate or a setting."""
+
+    EXPIRED = "expired"
+    NOT_VALID_YET = "not_valid_yet"
+    ANOTHER_NAME = "another_name"
+    SELF_SIGNED = "self_signed"
+    UNKNOWN_ISSUER = "unknown_issuer"
+    REVOKED = "revoked"
+    OTHER = "other"
+
+
+_CODES: Final[Mapping[int, CertificateFault]] = {
+    2: CertificateFault.UNKNOWN_ISSUER,
+    9: CertificateFault.NOT_VALID_YET,
+    10: CertificateFault.EXPIRED,
+    18: CertificateFault.SELF_SIGNED,
+    19: CertificateFault.SELF_SIGNED,
+    20: CertificateFault.UNKNOWN_ISSUER,
+    21: CertificateFault.UNKNOWN_ISSUER,
+    23: CertificateFault.REVOKED,
+    62: CertificateFault.ANOTHER_NAME,
+    64: CertificateFault.ANOTHER_NAME,
+}
+"""OpenSSL's x509_vfy.h, X509_V_ERR_*."""
+
+_CLOCK: Final = "check the clock of this machine, then the certificate"
+_AUTHORITY: Final = "check {authority}, and whether a proxy that opens TLS is on the way"
+_WORDS: Final[Mapping[CertificateFault, tuple[str, str]]] = {
+    CertificateFault.EXPIRED: ("has expired, by the clock of this machine", _CLOCK),
+    CertificateFault.NOT_VALID_YET: ("is not valid yet, by the clock of this machine", _CLOCK),
+    CertificateFault.ANOTHER_NAME: (
+        "is for another host name",
+        "check the name in {address}, and whether a proxy that opens TLS is on the way",
+    ),
+    CertificateFault.SELF_SIGNED: ("is self-signed, or its chain ends in such a one that is not trusted", _AUTHORITY),
+    CertificateFault.UNKNOWN_ISSUER: ("is from an authority that is not trusted", _AUTHORITY),
+    CertificateFault.REVOKED: ("was revoked", "check {address}"),
+    CertificateFault.OTHER: ("cannot be trusted", _AUTHORITY),
+}
+
+
+def certificate_fault(error: BaseException | None) -> CertificateFault | None:
+    """Return what is wrong with the certificate, if that is why the connection failed, or what caused the error."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        code = getattr(error, "verify_code", None)  # of ssl.SSLCertVerificationError, where OpenSSL raised it
+        if isinstance(code, int):
+            return _CODES.get(code, CertificateFault.OTHER)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def certificate_words(fault: CertificateFault, *, address: str, authority: str) -> str:
+    """Return what is wrong and what to check.
+
+    Args:
+        fault: What is wrong.
+        address: The setting that names the other side.
+        authority: Where the trusted authorities are named.
+    """
+    wrong, check = _WORDS[fault]
+    return f"the certificate {wrong}: {check.format(address=address, authority=authority)}"

@@ -1,0 +1,43 @@
+"""Read what an answer says about an error, and nothing that it quotes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FIELDS: Final = ("error", "errors", "message", "code", "reason", "detail")
+_MAX_DEPTH: Final = 3
+_MAX_CHARACTERS: Final = 500
+_QUOTED: Final = re.compile(r"\"[^\"]*\"?|`[^`]*`?|(?<!\w)'[^']*'?|[{\[<].*", re.DOTALL)
+"""What stands in quotes, or begins as JSON or markup, is somebody's data."""
+_WRITE_KEY: Final = re.compile(r"write[ _-]?key", re.IGNORECASE)
+"""Segment's own word is "An invalid write key was provided"; a code would say the same."""
+
+
+def names_the_write_key(body: bytes) -> bool:
+    """Return whether the error of an answer is about the write key. Records that it quotes may hold any words."""
+    return any(_WRITE_KEY.search(_QUOTED.sub(" ", text[:_MAX_CHARACTERS])) for text in _error_texts(body))
+
+
+def _error_texts(body: bytes) -> Iterator[str]:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return iter((body.decode("utf-8", "replace"),))
+    return _texts_of(answer, _MAX_DEPTH)
+
+
+def _texts_of(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, list):
+        for each in value:
+            yield from _texts_of(each, depth - 1)
+    elif depth and isinstance(value, dict):
+        for field in _FIELDS:
+            yield from _texts_of(value.get(field), depth - 1)
