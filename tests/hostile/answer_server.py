@@ -20,6 +20,8 @@ LARGE_BYTES: Final = 200_000
 """What is answered before it was read must be larger than what the sockets hold; smaller requests are answered well."""
 _RECEIVE_BYTES: Final = 4_096
 _PART: Final = 4
+_IDLE_SECONDS: Final = 0.05
+"""So that the client reads the answer to its request alone."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -109,7 +111,10 @@ class AnswerServer:
             self.accepted.append(body)
         writer.write(answer)
         await writer.drain()
-        return not self._plays(When.IDLE) or await self._play_unasked(reader, writer)
+        if not self._plays(When.IDLE):
+            return True
+        await asyncio.sleep(_IDLE_SECONDS)
+        return await self._play_unasked(reader, writer)
 
     def _plays(self, when: When) -> bool:
         return self._left > 0 and self._hostile is not None and self._hostile.when is when

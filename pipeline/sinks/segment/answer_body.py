@@ -1,4 +1,4 @@
-"""Read the body of an answer to a bound and a deadline.
+"""Read the body of an answer to a bound and a deadline, and unpack it to a bound.
 
 For a destination whose body carries no verdict, such as Segment, what is missing of it changes nothing. One whose body
 does takes a body that is not whole for no answer.
@@ -7,13 +7,19 @@ does takes a body that is not whole for no answer.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
+
+
+ENCODING: Final = "gzip"
+"""The encoding that is asked for and understood. aiohttp would fail at the head of an answer in one that it lacks."""
+_GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +42,15 @@ async def read_body(content: StreamReader, *, max_bytes: int, seconds: float) ->
     except (TimeoutError, aiohttp.ClientError, OSError):
         return AnswerBody(beginning=read, whole=False)
     return AnswerBody(beginning=read, whole=content.at_eof())
+
+
+def unpacked(beginning: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
+    """Return the beginning of a body as it was before it was compressed; nothing where that cannot be known."""
+    if encoding is None or encoding.lower() == "identity":
+        return beginning
+    if encoding.lower() != ENCODING:
+        return b""
+    try:
+        return zlib.decompressobj(_GZIP_WINDOW_BITS).decompress(beginning, max_bytes)
+    except zlib.error:
+        return b""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import aiohttp
 
 from pipeline.kafka.certificates import certificate_fault
-from pipeline.sinks.segment.answer_body import read_body
+from pipeline.sinks.segment.answer_body import ENCODING, read_body, unpacked
 from pipeline.sinks.segment.doubts import doubt_of
 from pipeline.sinks.segment.guarded_http import GuardedConnector, GuardedRequest
 from pipeline.sinks.segment.request import compress
@@ -117,7 +117,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def _open_session(options: SegmentOptions) -> aiohttp.ClientSession:
-    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Accept-Encoding": ENCODING}
     if options.gzip:
         headers["Content-Encoding"] = "gzip"
     return aiohttp.ClientSession(
@@ -125,6 +125,7 @@ def _open_session(options: SegmentOptions) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=options.request_timeout_seconds),
         connector=GuardedConnector(limit=1, ttl_dns_cache=DNS_CACHE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         request_class=GuardedRequest,
+        auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -136,9 +137,10 @@ def _basic_auth(write_key: SecretStr) -> str:
 async def _read(answer: aiohttp.ClientResponse) -> Answered:
     body = await read_body(answer.content, max_bytes=MAX_ANSWER_BYTES, seconds=ANSWER_BODY_SECONDS)
     status, headers = answer.status, answer.headers
+    beginning = unpacked(body.beginning, headers.get("Content-Encoding"), max_bytes=MAX_ANSWER_BYTES)
     return Answered(
         status=status,
         retry_after=headers.get("Retry-After"),
-        body=body.beginning,
-        doubt=doubt_of(headers.get("Content-Type"), body.beginning) if is_success(status) else None,
+        body=beginning,
+        doubt=doubt_of(headers.get("Content-Type"), beginning) if is_success(status) else None,
     )

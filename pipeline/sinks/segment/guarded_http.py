@@ -54,6 +54,7 @@ SETTLE_SECONDS: Final = 0.02
 """How long a new connection is watched for bytes that nobody asked for, before its first request."""
 MAX_INTERIM_ANSWERS: Final = 20
 _LOOKS: Final = 5
+_ANOTHER: Final = b"HTTP/"
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _CARRIED_BYTES: Final = 2
 """An end of head has three bytes at most, so two of an earlier read may belong to it."""
@@ -78,6 +79,7 @@ class GuardedConnection(ResponseHandler):
         self._carried = b""  # of a head whose end has not come
         self._answers: list[_Answer] = []
         self._delivered = False
+        self._broken = False  # what came behind the head is not what the head announced
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called with a connection that is open."""
@@ -138,6 +140,7 @@ class GuardedConnection(ResponseHandler):
             super().set_exception(exc, cause)
             return
         self.force_close()
+        self._broken = True
         payload = self._answers[0][1]
         if not payload.is_eof() and payload.exception() is None:
             set_exception(payload, aiohttp.ClientPayloadError("the body did not come whole"), cause)
@@ -157,7 +160,7 @@ class GuardedConnection(ResponseHandler):
         if self._answers:
             if rest:
                 super().data_received(rest)
-            self._deliver()
+            self._deliver(rest)
 
     def _end_of_head(self, data: bytes) -> int:
         """Return where a head ends in the data, its length if it does not."""
@@ -169,8 +172,8 @@ class GuardedConnection(ResponseHandler):
         self._carried = b""
         return end
 
-    def _deliver(self) -> None:
-        begun = self._has_begun_another()
+    def _deliver(self, behind: bytes) -> None:
+        begun = _ANOTHER in behind if self._broken else self._has_begun_another()
         if _is_success(self._answers[0]) and (self._early or begun or not all(map(_is_success, self._answers))):
             self._fail("an answer came before the request was sent, or with another one")
             return
