@@ -17,6 +17,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.certificates import CertificateFault, certificate_fault
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -36,16 +37,13 @@ _OF_ITSELF: Final = (
     f"give the broker a certificate of an authority, or put this one into the file of {_AUTHORITIES} if it is the "
     "broker's own"
 )
-_CERTIFICATES: Final[Mapping[int, str]] = {
-    9: "set this machine's clock right if it is behind, or else give the broker a certificate that is valid already",
-    10: "give the broker a new certificate; is it not expired, set this machine's clock right",
-    18: _OF_ITSELF,
-    19: _OF_ITSELF,
-    62: _ANOTHER_HOST,
-    64: _ANOTHER_HOST,
+_CERTIFICATES: Final[Mapping[CertificateFault, str]] = {
+    CertificateFault.NOT_VALID_YET: "set this machine's clock right if it is behind, or else give the broker a "
+    "certificate that is valid already",
+    CertificateFault.EXPIRED: "give the broker a new certificate; is it not expired, set this machine's clock right",
+    CertificateFault.SELF_SIGNED: _OF_ITSELF,
+    CertificateFault.ANOTHER_NAME: _ANOTHER_HOST,
 }
-"""By OpenSSL's `X509_V_ERR_` number (x509_vfy.h): not valid yet, expired, self-signed alone and in a chain, of another
-host, of another address."""
 _UNTRUSTED: Final = (
     f"check that {_AUTHORITIES} holds the authority of the broker's certificate (without it the system's authorities "
     "count)"
@@ -120,12 +118,12 @@ def _printable(text: str) -> str:
 
 
 def _remedy(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATES.get(error.verify_code, _UNTRUSTED)
+    if (fault := certificate_fault(error)) is not None:
+        return _CERTIFICATES.get(fault, _UNTRUSTED)
     return next(remedy for kinds, remedy in _REMEDIES if isinstance(error, kinds))
 
 
 def _hold(error: BaseException) -> HoldReason | None:
-    if isinstance(error, ssl.SSLCertVerificationError):
+    if certificate_fault(error) is not None:
         return HoldReason.CERTIFICATE
     return HoldReason.KAFKA_REFUSES if isinstance(error, (*_CREDENTIALS, UnsupportedSaslMechanismError)) else None

@@ -14,6 +14,7 @@ import orjson
 
 from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
 from pipeline.core.avro.schema_types import UnusableSchemaError
+from pipeline.kafka.certificates import certificate_fault, certificate_words
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.settings.mistakes import variable
 
@@ -30,6 +31,7 @@ _UNAUTHORIZED: Final = (401, 403)
 _CONFLICT: Final = 409
 _HOLDS_SCHEMAS: Final = frozenset({"type", "items", "values", "fields"})
 _SHOWN_CHARACTERS: Final = 200
+_AUTHORITIES: Final = f"{variable('schema_registry_ca_file')} (without it the system's authorities count)"
 
 
 class RegistryFaultError(ClusterFaultError):
@@ -206,6 +208,9 @@ class SchemaRegistry:
         if isinstance(error, RegistryFaultError):
             return error
         address = f"the schema registry at {self._address}"
+        if (fault := certificate_fault(error)) is not None:
+            told = certificate_words(fault, address=variable("schema_registry_url"), authority=_AUTHORITIES)
+            return RegistryFaultError(f"{address} cannot be spoken to: {told}")
         if not isinstance(error, self._library.SchemaRegistryError):
             known = isinstance(error, (self._library.TransportError, OSError))
             answered = "does not answer" if known else "gives an answer that cannot be understood"

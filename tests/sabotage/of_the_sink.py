@@ -354,7 +354,7 @@ CLIENT: Final = (
     Sabotage(
         name="a request without an answer counts as accepted",
         file="sinks/segment/client.py",
-        old="response = Unanswered(failure=failure_of(error))",
+        old="response = response or unanswered(error)",
         new="response = Answered(status=200, body=str(error).encode())",
         tests=("unit/sinks/segment/test_client.py::test_a_request_without_an_answer_logs_nothing_and_says_why",),
     ),

@@ -39,7 +39,7 @@ async def read_body(content: StreamReader, *, max_bytes: int, seconds: float) ->
         async with asyncio.timeout(seconds):
             while len(read) < max_bytes and (chunk := await content.read(max_bytes - len(read))):
                 read += chunk
-    except (TimeoutError, aiohttp.ClientError, OSError):
+    except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError):  # the last is aiohttp's for a lost connection
         return AnswerBody(beginning=read, whole=False)
     return AnswerBody(beginning=read, whole=content.at_eof())
 

@@ -36,6 +36,16 @@ class FakeAnswer:
 
     async def __aexit__(self, *error: object) -> None: ...
 
+    def is_eof(self) -> bool:
+        return not self._body
+
+    at_eof = is_eof
+
+    def exception(self) -> None: ...
+
+    def read_nowait(self, _most: int) -> bytes:
+        return b""
+
     async def read(self, most: int) -> bytes:
         """Return what has come, not always as much as was asked for."""
         count = min(most, CHUNK_BYTES)
@@ -196,6 +206,7 @@ async def test_a_session_speaks_json_on_one_connection_and_keeps_no_cookies() ->
         assert dict(session.headers) == {
             "Content-Type": "application/json",
             "User-Agent": "onesignal-pipeline",
+            "Accept-Encoding": "gzip",
             "Content-Encoding": "gzip",
         }
         assert session.timeout.total == 12.0

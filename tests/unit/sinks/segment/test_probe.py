@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from pipeline.kafka.certificates import CertificateFault
+from pipeline.metrics.segment import Doubt
 from pipeline.settings.choices import SegmentRegion
 from pipeline.sinks.segment.checks import SegmentRejectReason, look_at
 from pipeline.sinks.segment.options import ENDPOINTS
@@ -38,7 +40,14 @@ def probed(response: Response, segment: FakeSegment, endpoint: str = ENDPOINTS[S
         (Answered(status=429, retry_after="5"), ProbeOutcome.BUSY, "answered 429"),
         (Answered(status=400), ProbeOutcome.REFUSED, "PIPELINE_SEGMENT_WRITE_KEY"),
         (Answered(status=404), ProbeOutcome.REFUSED, "PIPELINE_SEGMENT_ENDPOINT"),
+        (Answered(status=200, doubt=Doubt.PAGE), ProbeOutcome.DOUBTFUL, "a web page"),
+        (Answered(status=200, doubt=Doubt.NOT_SUCCESS), ProbeOutcome.DOUBTFUL, "PIPELINE_SEGMENT_ENDPOINT"),
         *((Unanswered(failure=failure), ProbeOutcome.UNREACHABLE, "check") for failure in Failure),
+        (
+            Unanswered(failure=Failure.CERTIFICATE, certificate=CertificateFault.EXPIRED),
+            ProbeOutcome.UNREACHABLE,
+            "check the clock of this machine",
+        ),
     ],
 )
 def test_a_check_says_how_it_ended_and_what_to_do(response: Response, outcome: ProbeOutcome, says: str) -> None:

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from pipeline.metrics.segment import AnswerClass
-from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered, answer_class, answer_name
+from pipeline.sinks.segment.response import (
+    Answered,
+    Failure,
+    Response,
+    Unanswered,
+    answer_class,
+    answer_name,
+    is_success,
+)
 
 ROWS: list[tuple[Response, AnswerClass, str]] = [
     (Answered(status=200), AnswerClass.ACCEPTED, "200"),
@@ -24,3 +32,8 @@ def test_a_response_has_a_class_and_a_name(response: Response, label: AnswerClas
 
 def test_every_class_has_an_example() -> None:
     assert {label for _, label, _ in ROWS} == set(AnswerClass)
+
+
+@pytest.mark.parametrize(("status", "accepts"), [(199, False), (200, True), (299, True), (300, False)])
+def test_the_class_2xx_accepts(status: int, *, accepts: bool) -> None:
+    assert is_success(status) is accepts

@@ -4,6 +4,9 @@ from email.utils import formatdate
 
 import pytest
 
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.certificates import CertificateFault
+from pipeline.metrics.segment import Doubt
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered
 from pipeline.sinks.segment.retry import (
@@ -24,6 +27,9 @@ POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds
 NOW = 1_767_225_600.0
 
 
+CERTIFICATE = "Segment cannot be spoken to: the certificate "
+
+
 def decided(response: Response, *, attempt: int = 1, jitter: float = 0.5) -> Decision:
     return decide(response, attempt=attempt, jitter=jitter, now=NOW, policy=POLICY)
 
@@ -36,6 +42,20 @@ def test_a_2xx_is_done(status: int) -> None:
 @pytest.mark.parametrize("failure", list(Failure))
 def test_no_answer_is_tried_again(failure: Failure) -> None:
     assert decided(Unanswered(failure=failure)) == Retry(after_seconds=0.25)
+
+
+@pytest.mark.parametrize("fault", list(CertificateFault))
+def test_a_certificate_that_cannot_be_trusted_holds_and_is_tried_again_slowly(fault: CertificateFault) -> None:
+    decision = decided(Unanswered(failure=Failure.CERTIFICATE, certificate=fault))
+    assert isinstance(decision, Hold)
+    assert (decision.reason, decision.after_seconds) == (HoldReason.CERTIFICATE, 45.0)
+    assert decision.advice.startswith(CERTIFICATE)
+    assert "check " in decision.advice
+
+
+@pytest.mark.parametrize("doubt", list(Doubt))
+def test_a_2xx_with_a_doubtful_content_is_done_all_the_same(doubt: Doubt) -> None:
+    assert decided(Answered(status=200, doubt=doubt)) == Done(doubt=doubt)
 
 
 @pytest.mark.parametrize("status", [408, 410, 429, 460, 500, 502, 503, 504, 507, 511, 520, 529, 599])
@@ -58,7 +78,11 @@ def test_what_passes_is_tried_again(status: int) -> None:
         (415, "PIPELINE_SEGMENT_GZIP"),
         (501, "does not know this call"),
         (505, "HTTP version"),
-        (101, "not one of Segment's"),
+        (101, "another protocol"),
+        (303, "redirects are not followed"),
+        (304, "a cache on the way"),
+        (300, "not one of Segment's"),
+        (306, "not one of Segment's"),
         (402, "not one of Segment's"),
         (418, "not one of Segment's"),
         (600, "not one of Segment's"),

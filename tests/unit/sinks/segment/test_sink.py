@@ -11,7 +11,9 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.certificates import CertificateFault
 from pipeline.kafka.headers import FORMAT_VERSION
+from pipeline.metrics.segment import Doubt
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.sinks.segment.response import Answered, Failure, Unanswered
 from pipeline.sinks.segment.sink import SUMMARY_FIELDS
@@ -190,6 +192,42 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
         ("info", "segment sink goes on"),
         ("info", "records delivered"),
     ]
+
+
+def test_a_certificate_that_cannot_be_trusted_holds_until_it_can() -> None:
+    made = bench(lanes=2)
+    expired = Unanswered(failure=Failure.CERTIFICATE, certificate=CertificateFault.EXPIRED)
+    made.segment.script.extend([expired, expired, OK])
+
+    async def story(made: Bench) -> None:
+        made.accept(0, A)
+        await until(2.0)
+        state = made.sink.state()
+        assert (state.holding, state.retrying) == (True, False)
+        assert state.holds == {HoldReason.CERTIFICATE}
+        assert "check the clock of this machine" in (state.hold_reason or "")
+        await until(200.0)
+        assert not made.sink.state().holding
+
+    play(made, story)
+    assert made.effects == [*[Posted(("a",))] * 3, Acked(0, 0), Settled()]
+    assert made.count("attempts_total", answer="network") == 2.0
+
+
+def test_a_doubtful_answer_is_accepted_counted_and_told_once() -> None:
+    made = bench(max_batch_records=1)
+    made.segment.script.extend([Answered(status=200, doubt=Doubt.PAGE)] * 2)
+
+    async def story(made: Bench) -> None:
+        made.accept(0, A, B)
+        await until(5.0)
+
+    with structlog.testing.capture_logs() as lines:
+        play(made, story)
+    assert made.effects == [Posted(("a",)), Posted(("b",)), Acked(0, 0), Settled()]
+    assert made.count("doubtful_answers_total", content="page") == 2.0
+    assert made.count("doubtful_answers_total", content="not_success") == 0.0
+    assert [line["log_level"] for line in lines if "may be lost" in line["event"]] == ["warning"]
 
 
 def test_a_bad_record_is_stored_before_its_batch_is_acknowledged() -> None:
