@@ -100,9 +100,7 @@ async def test_a_port_where_nobody_listens_is_not_connected() -> None:
         assert await client.post(BODY) == Unanswered(failure=Failure.NOT_CONNECTED)
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n"]
-)
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n"])
 async def test_a_server_that_does_not_speak_http_to_the_end_is_a_lost_connection(answer: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -11,7 +11,7 @@ parser raises before it hands out what it has (`HttpParser.feed_data`, _http_par
 So, in what is built here:
 
 1.  Bytes that come while no request is under way close the connection (RFC 9112, 9.2). A connection that was used
-    before is replaced without a word; on a new one, which gets `SETTLE_SECONDS` for that, the request is lost.
+    before is replaced without a word; on a new one, which is watched for a moment before, the request is lost.
 2.  The last look at the socket is immediately before the request is written. What arrives later is no answer either
     while the request is not sent whole: while bytes of it are in a buffer here, or not acknowledged by the other side's
     TCP. An answer that the other side sent after it had received the request carries that acknowledgement. Such an
@@ -27,10 +27,12 @@ needs no time for the acknowledgement. Nothing tells them from an answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import functools
 import re
 import select
+import socket
 import sys
 import termios
 from http import HTTPStatus
@@ -41,6 +43,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import set_exception
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
     from aiohttp import StreamReader
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client import ClientTimeout
@@ -51,8 +55,15 @@ _Answer: TypeAlias = "tuple[Any, StreamReader]"
 """A head as aiohttp's parser makes it, and the body that belongs to it."""
 
 SETTLE_SECONDS: Final = 0.02
-"""How long a new connection is watched for bytes that nobody asked for, before its first request."""
+MAX_SETTLE_SECONDS: Final = 0.5
+"""How long a new connection is watched for bytes that nobody asked for, before its first request.
+
+At least the first; as long as connecting took, for that is two ways there and back where TLS is spoken; at most the
+second. What a server sends behind its session tickets may wait there for an acknowledgement (Nagle's algorithm), which
+the request would bring.
+"""
 MAX_INTERIM_ANSWERS: Final = 20
+_SETTLE_SLICES: Final = 8
 _LOOKS: Final = 5
 _ANOTHER: Final = b"HTTP/"
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
@@ -65,14 +76,15 @@ class GuardedConnection(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._socket: TransportSocket
         self._descriptor = -1
         self._readable = select.poll()
         self.used = False
         self._unasked = False
-        self._begin_again(writing=False)
+        self._begin_again()
 
-    def _begin_again(self, *, writing: bool) -> None:
-        self._writing = writing  # a request is being written, or was
+    def _begin_again(self) -> None:
+        self._writing = False  # a request is being written, or was
         self._written = False  # nothing of it is left in aiohttp
         self._early = False  # a part of the answer came too early
         self._interim = 0
@@ -84,8 +96,21 @@ class GuardedConnection(ResponseHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called with a connection that is open."""
         super().connection_made(transport)
-        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._socket = transport.get_extra_info("socket")
+        self._descriptor = self._socket.fileno()
         self._readable.register(self._descriptor, select.POLLIN)
+
+    async def settle(self, connecting_seconds: float) -> None:
+        """Let come what a server sends on a new connection, and acknowledge it at once.
+
+        It waits in slices, so that a machine that stands still for a moment does not use up the time.
+        """
+        seconds = min(max(SETTLE_SECONDS, connecting_seconds), MAX_SETTLE_SECONDS)
+        for _ in range(_SETTLE_SLICES):
+            await asyncio.sleep(seconds / _SETTLE_SLICES)
+            if self._unasked or not self.is_connected():
+                return
+            _acknowledge_now(self._socket)
 
     async def is_quiet(self) -> bool:
         """Return whether nothing has come that nobody asked for, and the other side has not closed.
@@ -101,10 +126,15 @@ class GuardedConnection(ResponseHandler):
             await asyncio.sleep(0)  # the first lets the loop look at the socket, the second lets it read
         return False
 
+    def set_response_params(self, **parameters: Any) -> None:
+        """Called by aiohttp when it has chosen this connection for a request, which is not written yet."""
+        self._begin_again()
+        super().set_response_params(**parameters)
+
     def begin(self) -> None:
         """Called immediately before a request is written: from now on, bytes may be an answer."""
         self.used = True
-        self._begin_again(writing=True)
+        self._writing = True
 
     def start_timeout(self) -> None:
         """Called by aiohttp when it has written the request."""
@@ -233,12 +263,13 @@ class GuardedConnector(aiohttp.TCPConnector):
             aiohttp.ClientError: there is none, or a new one sends before it is asked.
         """
         while True:
+            began = self._loop.time()
             connection = await super().connect(req, traces, timeout)
             guarded = cast("GuardedConnection", connection.protocol)
             used = guarded.used
             try:
                 if not used:
-                    await asyncio.sleep(SETTLE_SECONDS)
+                    await guarded.settle(self._loop.time() - began)
                 if await guarded.is_quiet():
                     return connection
             except BaseException:
@@ -273,6 +304,13 @@ def unsent_bytes(transport: asyncio.Transport | None, descriptor: int) -> int:
     below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
     waiting = transport.get_write_buffer_size() + (0 if below is None else below.get_write_buffer_size())
     return waiting or _unacknowledged_bytes(descriptor)
+
+
+def _acknowledge_now(connection: TransportSocket) -> None:
+    """Let TCP send the acknowledgement that it delays (Linux: tcp(7), TCP_QUICKACK)."""
+    if (option := getattr(socket, "TCP_QUICKACK", None)) is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, option, 1)
 
 
 def _unacknowledged_bytes(descriptor: int) -> int:
