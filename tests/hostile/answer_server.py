@@ -40,6 +40,7 @@ class AnswerServer:
         self._owed = 0
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.accepted: list[bytes] = []
         self.requests = 0
         self.connections = 0
@@ -69,12 +70,16 @@ class AnswerServer:
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(_IDLE_SECONDS)  # so that transports of TLS end, those of handshakes that failed too
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
+        self._writers.append(writer)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._serve(reader, writer)
