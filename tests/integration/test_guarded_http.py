@@ -202,11 +202,12 @@ class Deaf(asyncio.Protocol):
     """A server that reads nothing."""
 
     def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
+        self.connected: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()
+        made = cast("asyncio.Transport", transport)
+        made.pause_reading()
+        self.connected.set_result(made)
 
 
 @pytest.mark.parametrize("secured", [False, True])
@@ -226,9 +227,8 @@ async def test_what_waits_in_buffers_is_counted_on_plain_sockets_and_on_tls(
     descriptor = transport.get_extra_info("socket").fileno()
     transport.write(bytes(20_000_000))
     assert unsent_bytes(transport, descriptor) > 1_000_000
-    for each in (transport, deaf.transport):
-        if each is not None:
-            each.abort()
+    for each in (transport, await deaf.connected):
+        each.abort()
     server.close()
     await server.wait_closed()
     await asyncio.sleep(0)
