@@ -21,7 +21,7 @@ LARGE_BYTES: Final = 200_000
 _RECEIVE_BYTES: Final = 4_096
 _PART: Final = 4
 _IDLE_SECONDS: Final = 0.05
-"""So that the client reads the answer to its request alone."""
+"""A connection is idle when no request has come for so long, and one was answered."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -30,8 +30,8 @@ class AnswerServer:
     """Plays an answer ``times`` times, then answers each request with a good 200.
 
     ``accepted`` are the bodies for which the server said so on purpose, in the order in which it said it; ``requests``
-    counts what was read whole, and ``connections`` what was accepted. ``played`` is set when the steps were played for
-    the last time.
+    counts what was read whole, and ``connections`` what was accepted. ``turn`` is set when the steps were played,
+    ``played`` when they were played for the last time.
     """
 
     def __init__(self, hostile: HostileAnswer | None = None, *, times: int = 1) -> None:
@@ -44,6 +44,7 @@ class AnswerServer:
         self.accepted: list[bytes] = []
         self.requests = 0
         self.connections = 0
+        self.turn = asyncio.Event()
         self.played = asyncio.Event()
 
     @property
@@ -92,7 +93,12 @@ class AnswerServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         goes_on = not self._plays(When.CONNECTED) or await self._play_unasked(reader, writer)
         while goes_on:
-            head = await reader.readuntil(b"\r\n\r\n")
+            try:
+                async with asyncio.timeout(_IDLE_SECONDS if self._plays(When.IDLE) and self.requests else None):
+                    head = await reader.readuntil(b"\r\n\r\n")
+            except TimeoutError:
+                goes_on = await self._play_unasked(reader, writer)
+                continue
             length = _LENGTH.search(head)
             goes_on = await self._answer(int(length[1]) if length else 0, reader, writer)
 
@@ -116,10 +122,7 @@ class AnswerServer:
             self.accepted.append(body)
         writer.write(answer)
         await writer.drain()
-        if not self._plays(When.IDLE):
-            return True
-        await asyncio.sleep(_IDLE_SECONDS)
-        return await self._play_unasked(reader, writer)
+        return True
 
     def _plays(self, when: When) -> bool:
         return self._left > 0 and self._hostile is not None and self._hostile.when is when
@@ -136,6 +139,7 @@ class AnswerServer:
             for step in self._hostile.steps:
                 await _take(step, writer)
         finally:
+            self.turn.set()
             if not self._left:
                 self.played.set()
         last = self._hostile.steps[-1]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from pipeline.metrics.segment import SegmentMetrics
 from pipeline.sinks.segment.client import SegmentClient
 from pipeline.sinks.segment.options import SegmentOptions
 from pipeline.sinks.segment.request import build_body
 from pipeline.sinks.segment.response import Answered, Response, Unanswered
 from pipeline.sinks.segment.retry import Decision, Done, Hold, Refuse, Retry, RetryPolicy, decide
-from tests.fakes.segment import WRITE_KEY, record, record_of
+from pipeline.sinks.segment.sink import SegmentSink
+from tests.fakes.segment import (
+    WRITE_KEY,
+    Acked,
+    Effect,
+    FakeBatch,
+    FakeDeadLetters,
+    FakeMessage,
+    record,
+    record_of,
+)
 from tests.hostile.answer_server import LARGE_BYTES, AnswerServer
 from tests.hostile.answers import ANSWERS, Expected, HostileAnswer, When
 
@@ -34,8 +48,8 @@ DECISIONS: Final[dict[Expected, type[Decision]]] = {
 
 
 @contextlib.asynccontextmanager
-async def serving(hostile: HostileAnswer | None) -> AsyncIterator[AnswerServer]:
-    server = AnswerServer(hostile)
+async def serving(hostile: HostileAnswer, *, times: int = 1) -> AsyncIterator[AnswerServer]:
+    server = AnswerServer(hostile, times=times)
     await server.start()
     try:
         yield server
@@ -74,6 +88,66 @@ async def test_an_answer_has_the_consequence_that_is_told_and_the_next_request_g
             assert await client.post(SMALL) == Answered(status=503, body=b'{"success":false}')
         await server.played.wait()
         assert await client.post(SMALL) == Answered(status=200, body=b'{"success":true}')
+
+
+BY_NAME: Final = {hostile.name: hostile for hostile in ANSWERS}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "200 on an idle connection",
+        "three 200 on an idle connection",
+        "408 and a close on an idle connection",
+        "200 right after connect",
+        "200 and then 503 in one",
+        "200 with a chunk size that is no number",
+        "200 with fewer bytes than its length that stays open",
+        "200 with a body that drips",
+        "200 with a login page",
+        "endless 100",
+        "200 before the request was read",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_sink_delivers_every_record_once_and_in_order_whatever_is_answered(name: str, times: int) -> None:
+    hostile, metrics, effects = BY_NAME[name], CollectorRegistry(), list[Effect]()
+    settled = asyncio.Event()
+    async with serving(hostile, times=times) as server:
+        sink = SegmentSink(
+            options=SegmentOptions(
+                endpoint=server.endpoint,
+                write_key=SecretStr(WRITE_KEY),
+                lanes=1,
+                max_batch_records=12,
+                flush_interval_seconds=0.01,
+                retry_base_seconds=0.01,
+                retry_max_seconds=0.05,
+            ),
+            dead_letters=FakeDeadLetters(effects),
+            metrics=SegmentMetrics(metrics),
+            on_settled=settled.set,
+        )
+        running = asyncio.ensure_future(sink.run())
+        for batch in range(6):
+            settled.clear()
+            server.turn.clear()
+            ids = [f"{batch}-{number}" for number in range(12)]
+            messages = [FakeMessage(value=record_of(30_000, each), offset=batch * 12 + n) for n, each in enumerate(ids)]
+            sink.accept(FakeBatch(0, messages, effects))
+            await settled.wait()
+            if hostile.when is When.IDLE and not server.played.is_set():
+                await server.turn.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await server.played.wait()
+    sent = [each for body in server.accepted for each in message_ids(body)]
+    assert sent == [f"{batch}-{number}" for batch in range(6) for number in range(12)]
+    assert effects == [Acked(0, batch * 12) for batch in range(6)]
+
+
+def message_ids(body: bytes) -> list[str]:
+    return [call["messageId"] for call in orjson.loads(body)["batch"]]
 
 
 def test_the_collection_has_every_kind_and_each_name_once() -> None:
