@@ -16,7 +16,7 @@ from pipeline.kafka.dead_letters import Stage
 from pipeline.metrics.memory import MemoryMetrics
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.metrics.segment import AnswerClass, SegmentMetrics
+from pipeline.metrics.segment import AnswerClass, Doubt, SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.settings.choices import Role
@@ -30,6 +30,7 @@ LABEL_VALUES: Final = {
     "action": [each.value for each in Action] + [NO_KIND],
     "answer": [each.value for each in AnswerClass],
     "category": [each.value for each in Category] + [NO_KIND],
+    "content": [each.value for each in Doubt],
     "channel": [each.value for each in Channel] + [NO_KIND],
     "field": [each.value for each in IdField],
     "outcome": ["kept", "dropped", "shadow"],

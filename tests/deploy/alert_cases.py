@@ -227,6 +227,7 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
 _KEY_REFUSED: Final = f"onesignal_pipeline_segment_write_key_reload_failing{{{_SINK}}}"
 _CLOCK: Final = f"onesignal_pipeline_clock_difference_seconds{{{_SINK}}}"
 _REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
+_DOUBTFUL: Final = f'onesignal_pipeline_segment_doubtful_answers_total{{{_SINK},content="page"}}'
 _ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
 _FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
 
@@ -335,6 +336,8 @@ CASES: Final = (
     _case("ClockWrong", "a minute behind", ((_CLOCK, "-60x30"),), "6m", fires=True),
     _case("ClockWrong", "as far as the way to the brokers", ((_CLOCK, "2x30"),), "20m", fires=False),
     _case("ClockWrong", "set right within a minute", ((_CLOCK, "0 7200 0x28"),), "20m", fires=False),
+    _case("DoubtfulAnswers", "a login page answers", ((_DOUBTFUL, "0+5x30"),), "15m", fires=True),
+    _case("DoubtfulAnswers", "Segment answers", ((_DOUBTFUL, "7x30"),), "25m", fires=False),
     _case("RulesReloadFailing", "refused", ((_REFUSED, "1x30"),), "6m", fires=True),
     _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
     _case("WriteKeyReloadFailing", "refused", ((_KEY_REFUSED, "1x30"),), "6m", fires=True),

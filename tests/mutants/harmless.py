@@ -453,20 +453,6 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             added="if self._session is not None and now - self._opened_at <= CONNECTION_AGE_SECONDS:",
             reason="half a day has a margin of another half",
         ),
-        Harmless(
-            removed="while len(read) < MAX_ANSWER_BYTES and "
-            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
-            added="while len(read) != MAX_ANSWER_BYTES and "
-            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
-            reason=NEVER_BEYOND,
-        ),
-        Harmless(
-            removed="while len(read) < MAX_ANSWER_BYTES and "
-            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
-            added="while len(read) <= MAX_ANSWER_BYTES and "
-            "(chunk := await content.read(MAX_ANSWER_BYTES - len(read))):",
-            reason="a read of no bytes returns none, which ends the loop",
-        ),
     ),
 }
 

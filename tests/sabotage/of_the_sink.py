@@ -368,9 +368,33 @@ CLIENT: Final = (
     Sabotage(
         name="any 2xx but 200 is sent again",
         file="sinks/segment/retry.py",
-        old="if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:",
+        old="if is_success(status):",
         new="if status == HTTPStatus.OK:",
         tests=("unit/sinks/segment/test_retry.py::test_a_2xx_is_done",),
+    ),
+    Sabotage(
+        name="a 400 that quotes a record with the words write key holds everything",
+        file="sinks/segment/error_text.py",
+        old='_QUOTED.sub(" ", text[:_MAX_CHARACTERS])',
+        new="text",
+        tests=("unit/sinks/segment/test_error_text.py::test_what_an_answer_quotes_is_not_its_error",),
+    ),
+    Sabotage(
+        name="a certificate that cannot be trusted is tried again as if it would pass",
+        file="sinks/segment/retry.py",
+        old="if fault is not None:",
+        new="if fault is None and response is None:",
+        tests=(
+            "unit/sinks/segment/test_sink.py::test_a_certificate_that_cannot_be_trusted_holds_until_it_can",
+            "unit/sinks/segment/test_retry.py::test_a_certificate_that_cannot_be_trusted_holds_and_is_tried_again_slowly",
+        ),
+    ),
+    Sabotage(
+        name="a login page with status 200 is told to nobody",
+        file="sinks/segment/driver.py",
+        old="self._tell_doubt(doubt)",
+        new="pass",
+        tests=("unit/sinks/segment/test_sink.py::test_a_doubtful_answer_is_accepted_counted_and_told_once",),
     ),
 )
 

@@ -225,6 +225,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     refused = f"max by ({', '.join(RELEASE)}) ({scope.series('rules_reload_failing')})"
     key = f"max by ({', '.join(RELEASE)}) ({scope.series('segment_write_key_reload_failing')})"
     clock = f"max by ({', '.join(RELEASE)}) (abs({scope.series('clock_difference_seconds')}))"
+    doubtful = f"sum by ({', '.join(RELEASE)}) (rate({scope.series('segment_doubtful_answers_total')}[10m]))"
     memory = memory_share(scope)
     roles = ", ".join((*RELEASE, "role"))
     here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"
@@ -260,6 +261,16 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
                 "It is {{ $value | humanizeDuration }} from the brokers'. Segment shifts the time of every event that "
                 "such a sink sends; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS the worker holds."
             ),
+        ),
+        Alert(
+            name=f"{NAME}DoubtfulAnswers",
+            severity=Severity.CRITICAL,
+            watched=(doubtful,),
+            rule=f"{doubtful} > 0",
+            lasting="2m",
+            summary=f"What answers for Segment in {_WHERE} may not be Segment",
+            description="Requests get a 2xx, so their records count as accepted, with a web page or a denial of "
+            "success in it. They may be lost: the log of the sinks says what came.",
         ),
         Alert(
             name=f"{NAME}RulesReloadFailing",

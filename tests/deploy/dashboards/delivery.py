@@ -89,6 +89,7 @@ def _now(scope: Scope) -> Row:
 
 
 def _requests(scope: Scope) -> Row:
+    doubtful = f"sum by (content) (rate({scope.series('segment_doubtful_answers_total')}[{scope.window}]))"
     by_answer = f"sum by (answer) (rate({scope.series('segment_attempts_total')}[{scope.window}])) > 0"
     return Row(
         title="Requests",
@@ -100,6 +101,13 @@ def _requests(scope: Scope) -> Row:
                 unit="reqps",
                 look=Look.STACKED,
                 series=one(by_answer, "{{answer}}"),
+            ),
+            Panel(
+                title="Doubtful answers",
+                description="Requests with a 2xx, which counts as accepted, and a web page or a denial of success in "
+                "it: not Segment's, so their records may be lost.",
+                unit="reqps",
+                series=one(doubtful, "{{content}}"),
             ),
             Panel(
                 title="Duration of a request",

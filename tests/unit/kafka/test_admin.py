@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -88,6 +89,19 @@ async def test_a_certificate_that_is_not_trusted_is_told_from_an_absent_broker()
         )
     assert "its certificate is not trusted" in told
     assert "check that PIPELINE_KAFKA_SSL_CA_FILE holds the authority of the broker's certificate" in told
+
+
+async def test_a_certificate_that_has_expired_points_to_the_clock() -> None:
+    authority, context, trusting = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    authority.issue_cert("127.0.0.1", not_before=now - 2 * day, not_after=now - day).configure_cert(context)
+    authority.configure_trust(trusting)
+    async with _listening(_say_nothing, context) as server:
+        told = await _refusal(
+            ConnectionOptions(bootstrap_servers=server, security_protocol="SSL", ssl_context=trusting)
+        )
+    assert "certificate has expired: check the clock of this machine, then the broker's certificate" in told
+    assert "PIPELINE_KAFKA_SSL_CA_FILE" not in told
 
 
 @pytest.mark.parametrize("name", ["another.host", "127.0.0.2"])

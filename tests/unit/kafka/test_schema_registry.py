@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import ssl
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -164,9 +165,33 @@ async def test_tls_is_proved_with_the_authority_of_the_setting(tmp_path: Path) -
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     assert await found(fake, ca_file=path) == SCHEMA
-    assert "does not answer" in await fault(fake)
+    assert "is not trusted" in await fault(fake)
     path.write_text("no certificate", encoding="utf-8")
     assert "PIPELINE_SCHEMA_REGISTRY_CA_FILE" in await fault(fake, ca_file=path)
+    await fake.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "told"),
+    [
+        ("localhost", dt.timedelta(days=-1), "has expired, by the clock of this machine: check the clock"),
+        ("another.test", dt.timedelta(days=1), "for another host name: check the name in PIPELINE_SCHEMA_REGISTRY_URL"),
+        (None, dt.timedelta(days=1), "not trusted: check PIPELINE_SCHEMA_REGISTRY_CA_FILE"),
+    ],
+)
+async def test_a_certificate_that_cannot_be_trusted_is_told_with_its_cause(
+    name: str | None, end: dt.timedelta, told: str, tmp_path: Path
+) -> None:
+    authority, now = trustme.CA(), dt.datetime.now(dt.UTC)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    signing = trustme.CA() if name is None else authority
+    certificate = signing.issue_cert(name or "localhost", not_before=now - dt.timedelta(days=9), not_after=now + end)
+    certificate.configure_cert(server)
+    fake = FakeRegistry({BY_ID: Answer(200, {"schema": SCHEMA})})
+    await fake.start(server)
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    assert told in await fault(fake, ca_file=path)
     await fake.stop()
 
 

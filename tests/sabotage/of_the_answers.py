@@ -1,0 +1,78 @@
+"""Mistakes about what counts as the answer to a request, and the tests that notice them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.mistake import Sabotage
+
+_GUARD: Final = "integration/test_guarded_http.py"
+_HOSTILE: Final = (
+    "integration/test_hostile_answers.py::"
+    "test_an_answer_has_the_consequence_that_is_told_and_the_next_request_gets_its_own"
+)
+OF_THE_ANSWERS: Final = (
+    Sabotage(
+        name="bytes between the choice of a connection and the request are an answer",
+        file="sinks/segment/guarded_http.py",
+        old="        if await guarded.is_quiet():\n            guarded.begin()",
+        new="        if guarded.is_connected():\n            guarded.begin()",
+        tests=(f"{_GUARD}::test_bytes_between_the_choice_of_a_connection_and_the_write_are_no_answer",),
+    ),
+    Sabotage(
+        name="bytes on an idle connection make its next request a lost one",
+        file="sinks/segment/guarded_http.py",
+        old="if await guarded.is_quiet():\n                    return connection",
+        new="if guarded.is_connected():\n                    return connection",
+        tests=(f"{_GUARD}::test_bytes_that_the_loop_has_not_read_replace_the_connection_before_the_request",),
+    ),
+    Sabotage(
+        name="a new connection is not watched before its first request",
+        file="sinks/segment/guarded_http.py",
+        old="await guarded.settle(self._loop.time() - began)",
+        new="pass",
+        tests=(f"{_GUARD}::test_bytes_that_nobody_asked_for_are_no_answer_on_tls[connected]",),
+    ),
+    Sabotage(
+        name="an answer counts though the other side has not received the request",
+        file="sinks/segment/guarded_http.py",
+        old="return waiting or _unacknowledged_bytes(descriptor)",
+        new="return waiting",
+        tests=(f"{_GUARD}::test_an_answer_counts_only_when_the_other_side_has_acknowledged_the_whole_request",),
+    ),
+    Sabotage(
+        name="an early answer that accepts counts",
+        file="sinks/segment/guarded_http.py",
+        old="(self._early or begun or not all(",
+        new="(begun or not all(",
+        tests=(f"{_GUARD}::test_an_early_answer_on_tls_is_no_acceptance",),
+    ),
+    Sabotage(
+        name="of two answers in one read the first counts",
+        file="sinks/segment/guarded_http.py",
+        old=" or begun or not all(map(_is_success, self._answers))",
+        new="",
+        tests=(f"{_HOSTILE}[200 and then 503 in one]",),
+    ),
+    Sabotage(
+        name="answers of the class 1xx are read without an end",
+        file="sinks/segment/guarded_http.py",
+        old="if self._interim > MAX_INTERIM_ANSWERS:",
+        new="if self._interim < 0:",
+        tests=(f"{_HOSTILE}[forty 100 and then 200]",),
+    ),
+    Sabotage(
+        name="a 2xx with a broken body is a lost connection",
+        file="sinks/segment/guarded_http.py",
+        old="        if not self._answers:\n            super().set_exception(exc, cause)",
+        new="        if exc is not None:\n            super().set_exception(exc, cause)",
+        tests=(f"{_HOSTILE}[200 with a chunk size that is no number]",),
+    ),
+    Sabotage(
+        name="a body that drips is waited for until the request's timeout",
+        file="sinks/segment/answer_body.py",
+        old="async with asyncio.timeout(seconds):",
+        new="async with asyncio.timeout(None):",
+        tests=("unit/sinks/segment/test_answer_body.py::test_a_body_is_read_to_a_bound_and_a_deadline",),
+    ),
+)
