@@ -90,6 +90,10 @@ class KafkaServer:
         """Where Kafka's own log goes."""
         return self._directory / "kafka.log"
 
+    def segment_file(self, topic: str, partition: int) -> Path:
+        """Where the first messages of a partition are kept."""
+        return self._directory / "logs" / f"{topic}-{partition}" / f"{0:020d}.log"
+
     @property
     def process_id(self) -> int | None:
         """The process of the server; None while it is down."""

@@ -1,10 +1,12 @@
-"""How a worker's process allocates: what the garbage collector looks at, and what malloc keeps for the next time."""
+"""How a process allocates: what the collector looks at, what malloc keeps, and how far batches are unpacked."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 from typing import Final
+
+from pipeline.kafka.fetched.unpacking import BOUND
 
 COLLECTOR_THRESHOLD: Final = 10_000
 """New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
@@ -34,3 +36,8 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
         mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def bound_unpacking(most_bytes: int) -> None:
+    """Bound the memory of compressed batches that are unpacked, for every consumer of this process."""
+    BOUND.most_bytes = most_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.bootstrap.allocation import bound_unpacking
 from pipeline.bootstrap.memories import entry_codec, user_hasher
 from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
@@ -78,6 +79,7 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
         ForeignKeysError: they are not.
         KafkaUnreachableError: Kafka does not answer.
     """
+    bound_unpacking(settings.max_unpacked_batch_bytes)
     messages = await latest(connection_options(settings), settings.raw_topic, partitions)
     if objection := placed_otherwise(messages, partitions):
         raise ForeignKeysError(f"nothing was imported: {objection}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.bootstrap.allocation import bound_unpacking
 from pipeline.bootstrap.formats import raw_reader
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.producer import now_ms
@@ -45,6 +46,7 @@ async def count_topic(settings: Settings, count: Count, console: TerminalConsole
         ClusterFaultError: Kafka, the topic or the schema registry cannot be used.
     """
     connection = connection_options(settings)
+    bound_unpacking(settings.max_unpacked_batch_bytes)
     async with (
         raw_reader(settings) as reader,
         open_topic(connection, settings.raw_topic, since_ms=since_ms) as topic,

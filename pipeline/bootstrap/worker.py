@@ -17,7 +17,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
+from pipeline.bootstrap.allocation import bound_unpacking, keep_freed_memory, spare_the_collector
 from pipeline.bootstrap.files import data_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
 from pipeline.bootstrap.memory import memory_limit_bytes
@@ -59,6 +59,7 @@ def run_worker(role: Role, settings: Settings) -> int:
         ClusterFaultError: topics or committed offsets cannot be used as they are, or no broker can be spoken to.
     """
     connection = connection_options(settings)
+    bound_unpacking(settings.max_unpacked_batch_bytes)
     disable_created_metrics()  # type: ignore[no-untyped-call] # the library gives it no types
     registry = CollectorRegistry()
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):

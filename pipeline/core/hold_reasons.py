@@ -18,6 +18,8 @@ class HoldReason(StrEnum):
     """A newer processor wrote records that this sink does not know."""
     MESSAGE_TOO_LARGE = "message_too_large"
     """Kafka refuses a message until a topic's limit is raised."""
+    UNREADABLE = "unreadable"
+    """A partition holds bytes that cannot be read, or that unpack to more than is allowed."""
     SCHEMA_REGISTRY_AWAY = "schema_registry_away"
     STATE_AWAY = "state_away"
     """What is remembered of a partition cannot be read now."""

@@ -3,6 +3,7 @@
 ClusterFaultError
 ├── GroupOffsetsLostError   a group has no committed offsets where it should have them
 ├── KafkaUnreachableError   no broker could be spoken to: what each of them answered and what to check
+├── UnreadableTopicError    a batch of a topic cannot be read, or is larger than a setting allows
 ├── TopicLostError          a topic was deleted under a worker, or is another one of the same name
 └── TopicsError             topics cannot be used or made as they are: every fault at once
 """
@@ -54,6 +55,14 @@ class TopicsError(ClusterFaultError):
     def sentences(self) -> tuple[str, ...]:
         """Every fault."""
         return self.faults
+
+
+class UnreadableTopicError(ClusterFaultError):
+    """A batch of a topic cannot be read, or is larger than a setting allows; `place` is its topic and partition."""
+
+    def __init__(self, place: tuple[str, int], text: str) -> None:
+        self.place = place
+        super().__init__(text)
 
 
 class TopicLostError(ClusterFaultError):

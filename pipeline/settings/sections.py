@@ -205,6 +205,13 @@ class WorkerSettings(Section):
     fetch_max_bytes: int = Field(
         default=1_048_576, ge=16_384, le=104_857_600, description="Most bytes that one fetch brings of a partition."
     )
+    max_unpacked_batch_bytes: int = Field(
+        default=33_554_432,
+        ge=1_048_576,
+        le=1_073_741_824,
+        description="Most memory for compressed batches that are unpacked, of all partitions of a worker together. One "
+        "that needs more holds its partition.",
+    )
     commit_interval_seconds: float = Field(
         default=1.0,
         ge=0.05,

@@ -9,6 +9,7 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError
 
+from pipeline.kafka.errors import UnreadableTopicError
 from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer, until_closed
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Follower:
         while True:
             try:
                 await self._read_on()
-            except (KafkaError, OSError) as error:
-                logger.warning("cannot follow what others write, trying again", error=type(error).__name__)
+            except (KafkaError, OSError, UnreadableTopicError) as error:
+                why = str(error) if isinstance(error, UnreadableTopicError) else type(error).__name__
+                logger.warning("cannot follow what others write, trying again", error=why)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _read_on(self) -> None:

@@ -10,6 +10,7 @@ import aiokafka
 from aiokafka.errors import KafkaError
 
 from pipeline.kafka.errors import KafkaUnreachableError
+from pipeline.kafka.fetched.reading import read_safely
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -46,6 +47,7 @@ async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka
     starting = asyncio.ensure_future(consumer.start())
     try:
         await asyncio.shield(starting)
+        read_safely(consumer)
         yield consumer
     finally:
         leaving = asyncio.create_task(_close(consumer, starting))
@@ -73,6 +75,7 @@ async def read_to_end(
 
     Raises:
         KafkaUnreachableError: Kafka does not answer, or nothing comes for too long.
+        UnreadableTopicError: a batch of it cannot be read.
     """
     place = aiokafka.TopicPartition(topic, partition)
     try:

@@ -26,16 +26,19 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode import Service
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
+from pipeline.kafka.fetched.reading import read_safely
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits
 from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop
+from pipeline.stream.unreadable import UnreadablePartitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping, Sequence
 
     from pipeline.core.messages import Message
+    from pipeline.kafka.fetched.faults import Unreadable
 
 logger = structlog.get_logger(__name__)
 
@@ -84,6 +87,10 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
     _storing: asyncio.Future[None] | None = None
     logger = logging.getLogger("faust")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.unreadable = UnreadablePartitions(self.app.conf.id, now=time.monotonic)
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         self._assignor = aiokafka.coordinator.assignors.roundrobin.RoundRobinPartitionAssignor
         return aiokafka.AIOKafkaConsumer(
@@ -107,9 +114,29 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         except KafkaConnectionError as error:
             raise KafkaUnreachableError(WENT_AWAY) from error
         consumer = self._ensure_consumer()
-        consumer._fetcher._records = FetchedAhead()  # noqa: SLF001 - nothing is assigned, so it is empty
+        read_safely(consumer, self._fetched_ahead())
         self._let_brokers_collect(consumer._fetcher)  # noqa: SLF001
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
+
+    def _fetched_ahead(self) -> FetchedAhead:
+        options = self.transport.options
+        fetch_bytes = options.consumer["max_partition_fetch_bytes"]
+        return FetchedAhead(
+            on_unreadable=self._on_unreadable,
+            most_bytes=fetch_bytes,
+            most_message_bytes=max(fetch_bytes, options.max_bytes_in_hand),
+        )
+
+    def _on_unreadable(self, place: TopicPartition, found: Unreadable) -> None:
+        """Fetch nothing more of a partition until it is tried again; the others go on."""
+        with suppress(IllegalStateError):  # given up meanwhile
+            self._ensure_consumer().pause(aiokafka.TopicPartition(*place))
+            self.unreadable.note(place, found)
+
+    def _try_unreadable_again(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
+        for place in self.unreadable.due():
+            with suppress(IllegalStateError):
+                consumer.resume(aiokafka.TopicPartition(*place))
 
     def _let_brokers_collect(self, fetcher: Any) -> None:
         """Set the wait of each request to a broker: aiokafka has one for all of them, and for good."""
@@ -178,22 +205,26 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         if consumer._closed or fetcher._closed:  # noqa: SLF001
             raise ConsumerStoppedError
         waited = 0.0
+        records: Mapping[TopicPartition, Sequence[Message]] = {}
+        self._try_unreadable_again(consumer)
         try:
             with fetcher._subscriptions.fetch_context():  # noqa: SLF001
                 waited += await self._until_round(fetcher, partitions, timeout_seconds)
-                records = await fetcher.fetched_records(partitions, max_records=consumer._max_poll_records)  # noqa: SLF001
-                # In the same step: between an await and the next, the epoch of what was taken could change.
-                if fetcher._records.top_up(records, partitions, consumer._max_poll_records):  # noqa: SLF001
+                if fetcher._subscriptions.reassignment_in_progress:  # noqa: SLF001
+                    await fetcher._subscriptions.wait_for_assignment()  # noqa: SLF001
+                # In one step from here: between an await and the next, the epoch of what was taken could change.
+                records, emptied = fetcher._records.take(partitions, consumer._max_poll_records)  # noqa: SLF001
+                if emptied:
                     fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
         except NoOffsetForPartitionError:
             # Between an assignment and our own seek: aiokafka asked for a position that was never committed.
-            records = {}
+            pass
         except OffsetOutOfRangeError as error:
             raise OffsetsLostError(self.app.conf.id, await self._describe(error.args[0])) from error
         waited += self._waits.take_waited() if records else 0.0
-        return Fetched(
-            epoch=self.epoch, waited_seconds=waited, records=records, positions=_positions(consumer, partitions)
-        )
+        positions = _positions(consumer, partitions)
+        self.unreadable.read_to(positions)
+        return Fetched(epoch=self.epoch, waited_seconds=waited, records=records, positions=positions)
 
     async def _until_round(self, fetcher: Any, partitions: Collection[TopicPartition], timeout_seconds: float) -> float:
         """Wait until a round of answers is there, or the time is over; return how long its first answer waited.
@@ -202,7 +233,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
             KafkaError: what ended the membership.
         """
         deadline = time.monotonic() + timeout_seconds
-        while not any(place in partitions for place in fetcher._records):  # noqa: SLF001
+        while not fetcher._records.has_ready(partitions):  # noqa: SLF001
             waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
             _, pending = await asyncio.wait({waiter}, timeout=deadline - time.monotonic())
             if pending:
@@ -272,6 +303,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         for place, position in positions.items():
             consumer.seek(aiokafka.TopicPartition(*place), position.offset)
         self._waits.forget()
+        self.unreadable.forget()
         self.epoch += 1
         self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import aiokafka
+import structlog
 from aiokafka.errors import KafkaError
 
 from pipeline.core.events import Event
 from pipeline.core.identity import identify, user_key
 from pipeline.core.ids import EMPTY_IDS
-from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
+from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError, UnreadableTopicError
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.mistakes import variable
 from pipeline.state.reading import POLL_MS, open_consumer
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Message
     from pipeline.core.outcomes import RejectReason
     from pipeline.kafka.connection import ConnectionOptions
+
+logger = structlog.get_logger(__name__)
 
 SAMPLE_MESSAGES: Final = 100
 """How many of the latest messages of a partition are looked at."""
@@ -124,6 +127,12 @@ async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: i
         consumer.seek(place, wanted[place])
     found: list[Any] = []
     while left := [place for place in filled if await consumer.position(place) < ends[place]]:
-        for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
+        try:
+            fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        except UnreadableTopicError as error:
+            logger.warning("the keys of a partition are not looked at", reason=str(error))
+            filled.remove(aiokafka.TopicPartition(*error.place))
+            continue
+        for records in fetched.values():
             found += records
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.kafka.errors import KafkaUnreachableError
+from pipeline.kafka.errors import KafkaUnreachableError, UnreadableTopicError
 from pipeline.stream.needs import PrerequisiteAwayError
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class MemoriesFirst:
         """Read back what is remembered of a partition.
 
         Raises:
-            PrerequisiteAwayError: Kafka does not answer.
+            PrerequisiteAwayError: Kafka does not answer, or what it holds cannot be read.
             ForeignEntryError: it was written with another secret, or by a newer version.
         """
         try:
             await self._memories.restore(partition)
-        except KafkaUnreachableError as error:
+        except (KafkaUnreachableError, UnreadableTopicError) as error:
             raise PrerequisiteAwayError(str(error)) from error
 
     async def forget(self, partitions: Collection[int]) -> None:

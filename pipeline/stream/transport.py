@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.fetching import Fetched
     from pipeline.stream.ledger import RecordBatch
+    from pipeline.stream.unreadable import UnreadablePartitions
 
 logger = structlog.get_logger(__name__)
 
@@ -273,6 +274,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         Without an answer the ends that are known stay: a partition that waits must not look as if it had nothing to do.
         """
         self._ends = {**self._ends, **await self._thread.ends(timeout_seconds)}
+
+    @property
+    def unreadable(self) -> UnreadablePartitions:
+        """The partitions that are held because what they hold next cannot be read."""
+        found: UnreadablePartitions = self._thread.unreadable
+        return found
 
     def uncommitted(self) -> Collection[tuple[str, int]]:
         """Return the partitions that have settled offsets which the coordinator does not accept."""

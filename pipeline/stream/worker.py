@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from pipeline.core.hold_reasons import HoldReason
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.stream.app import App, AppOptions
@@ -247,7 +247,11 @@ class Worker:
 
     def _on_purpose(self, undone: Collection[Place], consumer: BatchConsumer) -> Collection[Place]:
         """Return the partitions that do not get on for a known reason."""
-        known = {*consumer.uncommitted(), *(place for place in undone if not consumer.is_known(place))}
+        known = {
+            *consumer.uncommitted(),
+            *consumer.unreadable.places,
+            *(place for place in undone if not consumer.is_known(place)),
+        }
         return known if self._work is None else {*self._work.state().on_purpose, *known}
 
     # ---- what it tells
@@ -271,7 +275,11 @@ class Worker:
 
     @property
     def _complaint(self) -> str | None:
-        return self._topics.complaint if self._topics is not None else None
+        parts = (
+            self._topics.complaint if self._topics is not None else None,
+            self._app.batch_consumer.unreadable.complaint if self._app is not None else None,
+        )
+        return "; ".join(filter(None, parts)) or None
 
     def _show_metrics(self, app: App) -> None:
         consumer, ledger = app.batch_consumer, app.batch_consumer.ledger
@@ -289,4 +297,7 @@ class Worker:
 
     def _holds(self) -> set[HoldReason]:
         parts = (self._work.state() if self._work is not None else None, self._topics)
-        return {reason for part in parts if part is not None for reason in part.holds}
+        holds = {reason for part in parts if part is not None for reason in part.holds}
+        if self._app is not None and self._app.batch_consumer.unreadable.places:
+            holds.add(HoldReason.UNREADABLE)
+        return holds

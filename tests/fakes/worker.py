@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, Position
+from pipeline.stream.unreadable import UnreadablePartitions
 from pipeline.stream.worker import Worker, WorkerOptions
 from tests.fakes.stream import BOUND_SECONDS, FakeWork, app_options, messages, place
 
@@ -38,6 +39,7 @@ class FakeConsumer:
         self.ledger = Ledger(on_settled=lambda: None)
         self.ledger.assign({place(): Position(offset=0, committed=True)})
         self.settles_while_committing: list[Callable[[], None]] = []
+        self.unreadable = UnreadablePartitions("group", now=lambda: 0.0)
         self.undone_now: dict[tuple[str, int], Undone] = {}
         self.known_partitions = 1
         self.asked_about: list[list[Place]] = []

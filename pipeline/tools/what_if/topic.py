@@ -11,6 +11,7 @@ import aiokafka
 from aiokafka.errors import KafkaError
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError, TopicsError
+from pipeline.kafka.fetched.reading import read_safely
 from pipeline.kafka.topics import describe_topics
 from pipeline.settings.mistakes import variable
 
@@ -54,6 +55,7 @@ class TopicSource:
 
         Raises:
             KafkaUnreachableError: Kafka does not answer any more.
+            UnreadableTopicError: a batch of the topic cannot be read.
         """
         clock = asyncio.get_running_loop().time
         moved_at = clock()
@@ -109,6 +111,7 @@ async def open_topic(connection: ConnectionOptions, topic: str, *, since_ms: int
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await consumer.start()
+                read_safely(consumer)
                 consumer.assign(places)
                 ends = await consumer.end_offsets(places)
                 begins = await _begins(consumer, places, ends, since_ms)

@@ -30,6 +30,7 @@ from pipeline.stream.fetch_waits import FetchWaits
 from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.fetching import Fetching, Positions
 from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.unreadable import UnreadablePartitions
 from tests.fakes.stream import BOUND_SECONDS
 from tests.fakes.virtual_time import run_virtual
 
@@ -84,6 +85,7 @@ async def reposition(log: LiveLog) -> Positions:
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: log, app=SimpleNamespace(conf=SimpleNamespace(id="g")))
     thread.epoch = 0
     thread._waits = FetchWaits(0.0, now=lambda: 0.0)
+    thread.unreadable = UnreadablePartitions("g", now=lambda: 0.0)
     return await Fetching.reposition(thread)
 
 
@@ -244,11 +246,12 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
         """Stand where a method of aiokafka's is."""
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
-    fetcher = SimpleNamespace(_records={}, _proc_fetch_request=untouched)
+    fetcher = SimpleNamespace(_records={}, _client=None, _proc_fetch_request=untouched)
     coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=untouched)
     thread: Any = Fetching.__new__(Fetching)
     thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator)
-    thread.transport = SimpleNamespace(options=SimpleNamespace(collect_seconds=0.5))
+    options = SimpleNamespace(collect_seconds=0.5, max_bytes_in_hand=7_000, consumer={"max_partition_fetch_bytes": 900})
+    thread.transport = SimpleNamespace(options=options)
     await thread.on_start()
     assert isinstance(fetcher._records, FetchedAhead)
     assert fetcher._proc_fetch_request is not untouched
@@ -420,6 +423,7 @@ async def test_each_repositioning_is_an_epoch_and_a_generation_of_its_own() -> N
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: log, app=SimpleNamespace(conf=SimpleNamespace(id="g")))
     thread.epoch, thread._generation = 4, -1
     thread._waits = FetchWaits(0.0, now=lambda: 0.0)
+    thread.unreadable = UnreadablePartitions("g", now=lambda: 0.0)
     assert (await Fetching.reposition(thread)).epoch == 5
     assert (thread.epoch, thread._generation) == (5, 3)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from aiokafka import TopicPartition as AiokafkaPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import (
     ConsumerStoppedError,
@@ -18,15 +18,15 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.kafka.fetched.faults import Unreadable
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import BROKERS_SHARE, COLLECTED_BYTES
-from pipeline.stream.fetched_messages import FetchedAhead
 from pipeline.stream.fetching import Fetched, Fetching
 from pipeline.stream.ledger import TopicPartition
+from pipeline.stream.unreadable import FIRST_RETRY_SECONDS, UnreadablePartitions
+from tests.fakes.batches import answered, batch, record
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class AnsweredFetcher(Fetcher):  # type: ignore[misc] # aiokafka has no types
         self._fetch_waiters: set[asyncio.Future[None]] = set()
         subscriptions.register_fetch_waiters(self._fetch_waiters)
         self._wait_consume_future = self._loop.create_future()
-        self._records = FetchedAhead()
+        self._records: Any = None
         self._closed = False
         self.answers: dict[int, asyncio.Future[bool]] = {}
 
@@ -88,13 +88,20 @@ class Brokers:
             _subscription=self.subscriptions,
             _closed=False,
             _max_poll_records=most,
+            pause=self.subscriptions.pause,
+            resume=self.subscriptions.resume,
             beginning_offsets=self._beginning_offsets,
             end_offsets=self._end_offsets,
         )
         self.thread: Any = Fetching.__new__(Fetching)
         self.thread._ensure_consumer = lambda: self.consumer
         self.thread.app = SimpleNamespace(conf=SimpleNamespace(id="group"))
-        self.thread.transport = SimpleNamespace(options=SimpleNamespace(collect_seconds=COLLECT))
+        options = SimpleNamespace(
+            collect_seconds=COLLECT, max_bytes_in_hand=1_000_000, consumer={"max_partition_fetch_bytes": 1_000_000}
+        )
+        self.thread.transport = SimpleNamespace(options=options)
+        self.thread.unreadable = UnreadablePartitions("group", now=asyncio.get_running_loop().time)
+        self.fetcher._records = self.thread._fetched_ahead()
         self.thread._let_brokers_collect(self.fetcher)
         self._asked: dict[int, asyncio.Task[bool]] = {}
 
@@ -131,17 +138,13 @@ class Brokers:
     def bring(self, partition: int, messages: int) -> None:
         """Have an answer of so many messages ready to be taken."""
         first = self.state(partition).position
-        builder = DefaultRecordBatchBuilder(
-            2, 0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=0, batch_size=100_000
-        )
-        for offset in range(first, first + messages):
-            builder.append(offset, timestamp=1_700_000_000_000, key=None, value=b"{}", headers=[])
-        read = PartitionRecords(
-            place(partition), MemoryRecords(bytes(builder.build())), [], first, None, None, None, READ_COMMITTED
-        )
-        self.fetcher._records[place(partition)] = FetchResult(
-            AiokafkaPartition(*place(partition)), assignment=self.assignment, partition_records=read, backoff=0
-        )
+        self.bring_bytes(partition, batch(*(record(each, None, b"{}") for each in range(messages)), base=first))
+
+    def bring_bytes(self, partition: int, data: bytes) -> None:
+        """Have these bytes ready to be taken."""
+        first = self.state(partition).position
+        answers, where = self.fetcher._records, AiokafkaPartition(*place(partition))
+        answered(answers, where, data, assignment=self.assignment, offset=first)
 
     def notify(self) -> None:
         for waiter in tuple(self.fetcher._fetch_waiters):
@@ -454,3 +457,44 @@ def test_after_a_repositioning_no_broker_collects(monkeypatch: pytest.MonkeyPatc
         return await brokers.ask(0)
 
     assert run_in_time(story(), monkeypatch) == UNTOLD
+
+
+def test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_when_it_is_repaired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> list[object]:
+        brokers = Brokers(2)
+        seen: list[object] = []
+        for crc in (1, 1, None):
+            brokers.bring_bytes(0, batch(record(0, b"u", b"1"), crc=crc))
+            brokers.bring(1, 1)
+            seen.append(counts(await brokers.fetch()))
+            seen.append((sorted(number for _, number in brokers.thread.unreadable.places), brokers.state(0).paused))
+            await asyncio.sleep(2 * FIRST_RETRY_SECONDS)
+            await brokers.fetch(timeout_seconds=0.1)
+            seen.append(brokers.state(0).paused)
+        return seen
+
+    assert run_in_time(story(), monkeypatch) == [
+        {1: 1},
+        ([0], True),
+        False,
+        {1: 1},
+        ([0], True),
+        False,
+        {0: 1, 1: 1},
+        ([], False),
+        False,
+    ]
+
+
+def test_what_cannot_be_read_of_a_partition_that_was_given_up_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> int:
+        brokers = Brokers(1)
+        brokers.thread._on_unreadable(place(7), Unreadable(offset=1, next_offset=2, why="broken"))
+        brokers.thread.unreadable.note(place(7), Unreadable(offset=1, next_offset=2, why="broken"))
+        await asyncio.sleep(FIRST_RETRY_SECONDS)
+        await brokers.fetch(timeout_seconds=0.1)
+        return len(brokers.thread.unreadable.places)
+
+    assert run_in_time(story(), monkeypatch) == 1

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.fetched.faults import Unreadable
 from pipeline.stream.health import Undone
 from pipeline.stream.ledger import Position
 from tests.fakes.stream import TOPIC, place
@@ -104,5 +105,27 @@ async def test_holds_are_shown_by_reason_and_none_before_there_is_work(monkeypat
     assert bench.metric("holding", reason="breaker") == 1
     assert bench.metric("holding", reason="kafka_away") == 0
     assert bench.metric("retrying") == 0
+    stop()
+    await bench.ends()
+
+
+async def test_a_partition_that_cannot_be_read_is_a_hold_with_its_cause_and_stuck_is_it_not(
+    monkeypatch: pytest.MonkeyPatch, lines: list[Any]
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    assert bench.metric("holding", reason="unreadable") == 0
+    found = Unreadable(offset=7, next_offset=9, why="its checksum does not match")
+    bench.app.batch_consumer.unreadable.note(place(), found)
+    bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
+    assert bench.metric("holding", reason="unreadable") == 1
+    status, body = await answer(lines, "readyz")
+    assert status == 503
+    assert f"{TOPIC}[0] cannot be read from offset 7 on: its checksum does not match" in body
+    assert f"--reset-offsets --to-offset 9 --group group --topic {TOPIC}:0" in body
+    for _ in range(3):
+        await bench.app.look()
+        bench.clock.now += 1_000
+    assert (bench.metric("stuck_seconds") or 0) <= 1_000
     stop()
     await bench.ends()

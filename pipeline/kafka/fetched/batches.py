@@ -1,0 +1,169 @@
+"""The batches of one answer to a fetch, one after the other, checked before anything of them is used.
+
+They stand in for aiokafka's `MemoryRecords`, which reads the magic byte of each batch from the first one
+(`aiokafka/record/_crecords/memory_records.pyx`, `magic = buf[MAGIC_OFFSET]`), and reads a header of 61 bytes from
+batches that are shorter (`default_records.pyx`, `_read_header`).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.legacy_records import LegacyRecordBatch
+
+from pipeline.kafka.fetched.faults import BatchFaultError
+from pipeline.kafka.fetched.lenient import LenientBatch
+from pipeline.kafka.fetched.unpacking import Codec, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOG_OVERHEAD: Final = 12
+"""Bytes of a batch's first offset and of its length, which the length does not count."""
+_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_HEAD_BYTES: Final = 61
+_SMALLEST_LEGACY: Final = 26
+_MAGIC_AT: Final = 16
+_ATTRIBUTES_AT: Final = 21
+_MAGIC: Final = 2
+_CODEC_MASK: Final = 7
+_TAIL_BYTES: Final = 16
+"""aiokafka reads numbers of variable length without looking for the end of the buffer; so far they can reach."""
+_LEGACY_SHARE: Final = 3
+"""A batch of the old formats is in memory so often while aiokafka unpacks it."""
+
+
+class Extent(NamedTuple):
+    """The bytes of a batch, its first offset, and the offset that the log goes on with."""
+
+    begin: int
+    end: int
+    offset: int
+    next_offset: int
+
+
+def is_cut_off(data: bytes) -> bool:
+    """Return whether an answer begins with a batch that is not all there, or whose length is no length of one."""
+    return len(data) < LOG_OVERHEAD or not _SMALLEST_LEGACY <= _end(data, 0) <= len(data)
+
+
+class Batches:
+    """Gives the batches of an answer to aiokafka's `PartitionRecords`, which asks `has_next` and `next_batch`."""
+
+    def __init__(self, data: bytes, *, most: int, reserve: Callable[[int], None]) -> None:
+        """Read `data`; a batch takes at most `most` bytes to unpack, and `reserve` allows them."""
+        self._data = data
+        self._most = most
+        self._reserve = reserve
+        self._at = 0
+        self.extent = Extent(0, 0, 0, 0)
+        """The batch that was given last."""
+        self.is_lenient = False
+        """Whether that one is read without aiokafka."""
+        self._again = False
+
+    def has_next(self) -> bool:
+        """Return whether another whole batch is there. What a broker cut off at the end comes with the next answer."""
+        at, size = self._at, len(self._data)
+        return self._again or (size - at >= LOG_OVERHEAD and _end(self._data, at) <= size)
+
+    def read_again(self, *, leniently: bool) -> None:
+        """Give the last batch once more."""
+        self._again = True
+        self.is_lenient = leniently
+
+    def close(self) -> None:
+        """Let the answer go, and whoever allows memory."""
+        self._data, self._at, self._again = b"", 0, False
+        self._reserve = _nothing
+
+    def next_batch(self) -> Any:
+        """Return the next batch, unpacked.
+
+        Raises:
+            BatchFaultError: it cannot be read.
+        """
+        if not self._again:
+            self._move_on()
+        self._again = False
+        begin, end, *_ = self.extent
+        batch = memoryview(self._data)[begin:end]
+        return self._modern(batch) if batch[_MAGIC_AT] == _MAGIC else self._legacy(batch)
+
+    def _move_on(self) -> None:
+        begin = self._at
+        end = _end(self._data, begin)
+        first = struct.unpack_from(">q", self._data, begin)[0]
+        self.is_lenient = False
+        self.extent = Extent(begin, end, first, first + 1)
+        if end - begin < _SMALLEST_LEGACY:
+            raise BatchFaultError("it is shorter than any batch")
+        self._at = end
+        self.extent = Extent(begin, end, first, self._next_offset(first, begin, end))
+
+    def _next_offset(self, first: int, begin: int, end: int) -> int:
+        """Return what follows a batch: where the next one begins, for the batch's own word may be damaged."""
+        data = self._data
+        if len(data) - end >= LOG_OVERHEAD:
+            following: int = struct.unpack_from(">q", data, end)[0]
+            if following > first:
+                return following
+        if data[begin + _MAGIC_AT] == _MAGIC and end - begin >= _HEAD_BYTES:
+            last_delta = _HEAD.unpack_from(data, begin)[6]
+            return first + max(0, int(last_delta)) + 1
+        return first + 1
+
+    def _modern(self, batch: memoryview) -> Any:
+        if len(batch) < _HEAD_BYTES:
+            raise BatchFaultError("it is shorter than any batch")
+        codec = batch[_ATTRIBUTES_AT + 1] & _CODEC_MASK
+        found = DefaultRecordBatch(batch)
+        if not found.validate_crc():
+            raise BatchFaultError("its checksum does not match")
+        if codec != Codec.NONE:
+            head = bytearray(batch[:_HEAD_BYTES])
+            head[_ATTRIBUTES_AT + 1] &= ~_CODEC_MASK
+            unpacked = unpack(
+                codec,
+                batch[_HEAD_BYTES:],
+                most=self._most,
+                reserve=self._reserve,
+                head=bytes(head),
+                tail=_TAIL_BYTES,
+            )
+            batch = memoryview(unpacked)[:-_TAIL_BYTES]
+            self._reserve(len(batch))
+            found = DefaultRecordBatch(batch)
+        return LenientBatch(found, batch, _HEAD_BYTES) if self.is_lenient else found
+
+    def _legacy(self, batch: memoryview) -> Any:
+        """Read a batch of the formats before Kafka 0.11, which have no headers."""
+        magic = batch[_MAGIC_AT]
+        if magic > _MAGIC:
+            raise BatchFaultError(f"its format, {magic}, is not known")
+        found = LegacyRecordBatch(batch, magic)
+        if not found.validate_crc():
+            raise BatchFaultError("its checksum does not match")
+        if codec := batch[_MAGIC_AT + 1] & _CODEC_MASK:
+            packed = memoryview(next(iter(LegacyRecordBatch(_stored(batch), magic))).value or b"")
+            unpacked = unpack(codec, packed, most=self._most // _LEGACY_SHARE, reserve=self._reserve)
+            self._reserve(_LEGACY_SHARE * len(unpacked))
+        return found
+
+
+def _nothing(size: int) -> None:
+    """Allow what nobody will ask for."""
+
+
+def _stored(batch: memoryview) -> bytes:
+    """Return a batch that says that its value is not compressed."""
+    copy = bytearray(batch)
+    copy[_MAGIC_AT + 1] &= ~_CODEC_MASK
+    return bytes(copy)
+
+
+def _end(data: bytes, begin: int) -> int:
+    length: int = struct.unpack_from(">i", data, begin + 8)[0]
+    return begin + LOG_OVERHEAD + length

@@ -1,0 +1,211 @@
+"""Unpack compressed batches within a bound that holds before memory is allocated.
+
+aiokafka 0.14 unpacks a batch as far as it goes (`aiokafka/codec.py`): 46 KB of zstd can be 1.5 GB. Here the buffer
+comes first, and the codecs write into it and no further. Its size is what the compressed bytes declare, or the most
+that the blocks of a frame can hold. Declarations may lie: what does not fit is tried once more with all there is.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import cramjam
+
+from pipeline.kafka.fetched.faults import UNPACKED_BOUND, BatchFaultError, TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BUFFER_IS_FULL: Final = "failed to write whole buffer"
+"""cramjam's words where what is unpacked does not fit; the same for gzip, lz4 and zstd."""
+_XERIAL: Final = b"\x82SNAPPY\x00"
+_XERIAL_HEAD_BYTES: Final = 16
+_LZ4_MAGIC: Final = 0x184D2204
+_LZ4_STORED: Final = 0x8000_0000
+_LZ4_MOST_RATIO: Final = 255
+_ZSTD_MAGIC: Final = 0xFD2FB528
+_ZSTD_SKIPPABLE: Final = 0x184D2A5
+_ZSTD_BLOCK_BYTES: Final = 128 * 1024
+_ZSTD_RLE: Final = 1
+_ZSTD_SIZE_OFFSET: Final = {2: 256}
+"""What is added to a frame's declared size, by the bytes of its field (RFC 8878, 3.1.1.1.4)."""
+_SMALLEST_BUFFER: Final = 4_096
+_u32 = struct.Struct("<I").unpack_from
+
+
+class Bound:
+    """How many bytes unpacked batches may take: one number for a process, as its memory is one."""
+
+    most_bytes: int = 32 * 1024 * 1024
+
+
+BOUND: Final = Bound()
+
+
+class Codec(IntEnum):
+    """How a batch is compressed, as its attributes tell it."""
+
+    NONE = 0
+    GZIP = 1
+    SNAPPY = 2
+    LZ4 = 3
+    ZSTD = 4
+
+
+class _Plan(NamedTuple):
+    """The likely size of a buffer, what the codec needs beside one of the whole bound, and what fills a buffer."""
+
+    size: int
+    beside: int
+    fill: Callable[[memoryview, memoryview], int]
+
+
+def unpack(
+    codec: int, packed: memoryview, *, most: int, reserve: Callable[[int], None], head: bytes = b"", tail: int = 0
+) -> bytearray:
+    """Return what was packed, behind `head` and with `tail` zero bytes after it.
+
+    `reserve` is called with the bytes that are about to be allocated, `head` and `tail` aside, before they are; what it
+    raises is passed on.
+
+    Raises:
+        TooLargeError: unpacking would take more than `most` bytes.
+        BatchFaultError: the codec is not known, or these are no bytes of it.
+    """
+    try:
+        plan = _plans[Codec(codec)](packed, most)
+    except (struct.error, IndexError, ValueError, KeyError, cramjam.DecompressionError) as error:
+        raise BatchFaultError("its compressed bytes are damaged, or packed in a way that is not known") from error
+    if plan.size + plan.beside > most:
+        raise TooLargeError(f"it takes {plan.size + plan.beside:,} bytes to unpack", most, UNPACKED_BOUND)
+    for size in sorted({plan.size, most - plan.beside}):
+        reserve(size + plan.beside)
+        if (unpacked := _filled(plan, packed, size, head, tail)) is not None:
+            return unpacked
+    raise TooLargeError("it unpacks to more bytes than it declares", most, UNPACKED_BOUND)
+
+
+def _filled(plan: _Plan, packed: memoryview, size: int, head: bytes, tail: int) -> bytearray | None:
+    """Unpack into a buffer of a size; None where that is too small."""
+    buffer = bytearray(len(head) + size + tail)
+    buffer[: len(head)] = head
+    try:
+        with memoryview(buffer) as view, view[len(head) : len(head) + size] as target:
+            written = plan.fill(packed, target)
+    except cramjam.DecompressionError as error:
+        if _BUFFER_IS_FULL in str(error):
+            return None
+        raise BatchFaultError("its compressed bytes are damaged") from error
+    del buffer[len(head) + written + tail :]
+    return buffer
+
+
+def _gzip(packed: memoryview, most: int) -> _Plan:
+    """Plan by the last four bytes: the size of the last member, modulo four gigabytes."""
+    declared = _u32(packed, len(packed) - 4)[0]
+    return _Plan(min(max(declared, _SMALLEST_BUFFER), most), 0, cramjam.gzip.decompress_into)
+
+
+def _lz4(packed: memoryview, most: int) -> _Plan:
+    """Plan by the most that the blocks of the first frame can hold (lz4_Frame_format.md)."""
+    magic, flags, block = struct.unpack_from("<IBB", packed)
+    if magic != _LZ4_MAGIC:
+        raise ValueError(magic)
+    largest = 1 << (8 + 2 * (block >> 4 & 7))
+    at = 7 + (8 if flags & 0x08 else 0) + (4 if flags & 0x01 else 0)
+    checksum = 4 if flags & 0x10 else 0
+    size = 0
+    while length := _u32(packed, at)[0]:
+        stored = length & ~_LZ4_STORED
+        size += stored if length & _LZ4_STORED else min(largest, _LZ4_MOST_RATIO * stored)
+        at += 4 + stored + checksum
+    return _Plan(min(max(size, _SMALLEST_BUFFER), most), 0, cramjam.lz4.decompress_into)
+
+
+def _zstd(packed: memoryview, most: int) -> _Plan:
+    """Plan by what the frames declare, else by the most that their blocks can hold (RFC 8878).
+
+    The decoder keeps a window of what it has unpacked, so memory is needed for both.
+    """
+    at = declared = holds = window = 0
+    while at < len(packed):
+        magic = _u32(packed, at)[0]
+        if magic >> 4 == _ZSTD_SKIPPABLE:
+            at += 8 + _u32(packed, at + 4)[0]
+            continue
+        if magic != _ZSTD_MAGIC:
+            raise ValueError(magic)
+        frame = _zstd_frame(packed, at + 4)
+        at = frame.end
+        declared += frame.declared or 0
+        holds += frame.holds if frame.declared is None else 0
+        window = max(window, min(frame.window, frame.holds))
+    size = max(declared + holds, _SMALLEST_BUFFER)
+    if holds:  # no more than an estimate from above
+        window = min(window, most // 2)
+        size = max(min(size, most - window), declared)
+    return _Plan(size, min(window, size), cramjam.zstd.decompress_into)
+
+
+class _Frame(NamedTuple):
+    """A frame of zstd: where it ends, its declared size, the most that its blocks hold, its window in bytes."""
+
+    end: int
+    declared: int | None
+    holds: int
+    window: int
+
+
+def _zstd_frame(packed: memoryview, at: int) -> _Frame:
+    descriptor = packed[at]
+    single, size_bytes = descriptor >> 5 & 1, (0, 2, 4, 8)[descriptor >> 6]
+    at += 1
+    window = 0 if single else _zstd_window(packed[at])
+    at += 1 - single
+    size_bytes = size_bytes or single
+    at += (0, 1, 2, 4)[descriptor & 3]
+    declared = int.from_bytes(packed[at : at + size_bytes], "little") + _ZSTD_SIZE_OFFSET.get(size_bytes, 0)
+    window = declared if single else window
+    end, holds = _zstd_blocks(packed, at + size_bytes, min(_ZSTD_BLOCK_BYTES, window))
+    end += 4 if descriptor & 4 else 0
+    return _Frame(end, declared if size_bytes else None, holds, window)
+
+
+def _zstd_window(descriptor: int) -> int:
+    base = 1 << (10 + (descriptor >> 3))
+    return base + (base >> 3) * (descriptor & 7)
+
+
+def _zstd_blocks(packed: memoryview, at: int, largest: int) -> tuple[int, int]:
+    holds = last = 0
+    while not last:
+        header = packed[at] | packed[at + 1] << 8 | packed[at + 2] << 16
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        at += 3 + (1 if kind == _ZSTD_RLE else size)
+        holds += largest if kind > _ZSTD_RLE else size
+    return at, holds
+
+
+def _snappy(packed: memoryview, most: int) -> _Plan:
+    if bytes(packed[: len(_XERIAL)]) != _XERIAL:
+        return _Plan(cramjam.snappy.decompress_raw_len(packed), 0, cramjam.snappy.decompress_raw_into)
+    blocks: list[tuple[memoryview, int, int]] = []
+    size, at = 0, _XERIAL_HEAD_BYTES
+    while at < len(packed) and size <= most:
+        (length,) = struct.unpack_from(">I", packed, at)
+        block = packed[at + 4 : at + 4 + length]
+        end = size + cramjam.snappy.decompress_raw_len(block)
+        blocks.append((block, size, end))
+        size, at = end, at + 4 + length
+
+    def fill(_packed: memoryview, target: memoryview) -> int:
+        for block, begin, end in blocks:
+            cramjam.snappy.decompress_raw_into(block, target[begin:end])
+        return size
+
+    return _Plan(size, 0, fill)
+
+
+_plans: Final = {Codec.GZIP: _gzip, Codec.SNAPPY: _snappy, Codec.LZ4: _lz4, Codec.ZSTD: _zstd}

@@ -1,0 +1,98 @@
+"""Partitions that are held because what they hold next cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from pipeline.kafka.fetched.faults import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from pipeline.kafka.fetched.faults import Unreadable
+    from pipeline.stream.ledger import TopicPartition
+
+logger = structlog.get_logger(__name__)
+
+FIRST_RETRY_SECONDS: Final = 5.0
+LAST_RETRY_SECONDS: Final = 60.0
+MOST_NAMED: Final = 5
+"""So many partitions are named in one answer of `/readyz`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hold:
+    found: Unreadable
+    retry_at: float
+    retry_seconds: float
+
+
+class UnreadablePartitions:
+    """Knows which partitions cannot be read on, and when to try again. A repaired log ends its hold by itself."""
+
+    def __init__(self, group: str, *, now: Callable[[], float]) -> None:
+        """Hold nothing. `group` is the one whose offsets an operator would set; `now` is a monotonic clock."""
+        self._group = group
+        self._now = now
+        self._holds: dict[TopicPartition, _Hold] = {}
+        self._tried: set[TopicPartition] = set()
+
+    @property
+    def places(self) -> Collection[TopicPartition]:
+        """The partitions that are held."""
+        return self._holds.keys()
+
+    def note(self, place: TopicPartition, found: Unreadable) -> None:
+        """Hold a partition, or hold it on after it was tried again."""
+        known = self._holds.get(place)
+        if known is None or known.found != found:
+            logger.error(
+                "a partition cannot be read, holding it",
+                topic=place.topic,
+                partition=place.partition,
+                offset=found.offset,
+                reason=self._sentence(place, found),
+            )
+            seconds = FIRST_RETRY_SECONDS
+        else:
+            seconds = min(2 * known.retry_seconds, LAST_RETRY_SECONDS)
+        self._tried.discard(place)
+        self._holds[place] = _Hold(found=found, retry_at=self._now() + seconds, retry_seconds=seconds)
+
+    def due(self) -> Collection[TopicPartition]:
+        """Return the partitions that should be tried again now, each once."""
+        now = self._now()
+        due = {place for place, hold in self._holds.items() if hold.retry_at <= now and place not in self._tried}
+        self._tried |= due
+        return due
+
+    def read_to(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Called with where partitions are read next: past what could not be read, the hold is over."""
+        over = [place for place, hold in self._holds.items() if positions.get(place, -1) > hold.found.offset]
+        for place in over:
+            del self._holds[place]
+            self._tried.discard(place)
+            logger.info("a partition can be read again", topic=place.topic, partition=place.partition)
+
+    def forget(self) -> None:
+        """Called when partitions are assigned anew: what cannot be read is found again."""
+        self._holds.clear()
+        self._tried.clear()
+
+    @property
+    def complaint(self) -> str | None:
+        """Which partitions are held, why, and what to do; None where none is."""
+        held = sorted(self._holds.items())
+        named = [self._sentence(place, hold.found) for place, hold in held[:MOST_NAMED]]
+        more = [f"so are {len(held) - MOST_NAMED} other partitions"] if len(held) > MOST_NAMED else []
+        return "; ".join([*named, *more]) or None
+
+    def _sentence(self, place: TopicPartition, found: Unreadable) -> str:
+        return (
+            f"{describe(place, found)}; {found.remedy}, or pass over it, which loses what it holds: stop the group's "
+            f"workers, then `kafka-consumer-groups --reset-offsets --to-offset {found.next_offset} --group "
+            f"{self._group} --topic {place.topic}:{place.partition} --execute`, and start them"
+        )

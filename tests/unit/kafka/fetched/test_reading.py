@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import gc
+import struct
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, PartitionRecords
+from aiokafka.errors import CorruptRecordException, UnknownError
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.kafka.errors import UnreadableTopicError
+from pipeline.kafka.fetched.reading import Answers, read_safely
+from pipeline.kafka.fetched.room import UnpackedRoom
+from pipeline.kafka.fetched.unpacking import BOUND, Codec
+from tests.fakes.batches import (
+    FIRST_TIMESTAMP,
+    PACK,
+    FakeAssignment,
+    FakeResponse,
+    answered,
+    batch,
+    messages,
+    number,
+    record,
+    text,
+)
+
+if TYPE_CHECKING:
+    from pipeline.kafka.fetched.faults import Unreadable
+
+PLACE = TopicPartition("onesignal.events", 3)
+NOT_UTF8 = b"\xff\xfe name@example.org"
+
+
+class HeldAnswers(Answers):
+    """Answers that keep what cannot be read, as a worker's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Unreadable] = []
+
+    def unreadable(self, _place: object, found: Unreadable) -> None:
+        self.found.append(found)
+
+
+def read(data: bytes, position: int = 0) -> tuple[list[Any], list[Unreadable], int]:
+    """Return what is read of an answer, what cannot be, and where the partition is read next."""
+    answers = HeldAnswers()
+    assignment = answered(answers, PLACE, data, assignment=FakeAssignment(position))
+    found = answers[PLACE].getall() if PLACE in answers else []
+    return found, answers.found, assignment.position
+
+
+def offsets(found: list[Any]) -> list[int]:
+    return [each.offset for each in found]
+
+
+@pytest.mark.parametrize("codec", PACK)
+def test_batches_of_every_codec_are_read_as_aiokafka_reads_them(codec: Codec) -> None:
+    headers = [(b"format-version", b"1"), (b"none", None)]
+    data = batch(record(0, b"u-1", b"{}", headers), record(1, None, None), codec=codec) + messages(3, base=2)
+    plain = PartitionRecords(PLACE, MemoryRecords(data), [], 0, None, None, True, READ_COMMITTED)  # noqa: FBT003
+
+    found, unreadable, position = read(data)
+
+    assert found == list(plain)
+    assert (unreadable, position) == ([], 5)
+
+
+@pytest.mark.parametrize("codec", PACK)
+def test_a_header_name_that_is_not_utf8_stops_nothing(codec: Codec) -> None:
+    bad = record(1, b"u-2", b"[2]", [(NOT_UTF8, b"x"), (b"format-version", b"1")])
+    data = batch(record(0, b"u-1", b"[1]"), bad, record(2, b"u-3", b"[3]"), codec=codec) + messages(1, base=3)
+
+    found, unreadable, position = read(data)
+
+    assert [(each.offset, each.timestamp - FIRST_TIMESTAMP, each.key, each.value) for each in found] == [
+        (0, 0, b"u-1", b"[1]"),
+        (1, 1, b"u-2", b"[2]"),
+        (2, 2, b"u-3", b"[3]"),
+        (3, 0, b"u-1", b"{}"),
+    ]
+    assert found[1].headers[1] == ("format-version", b"1")
+    assert (unreadable, position) == ([], 4)
+
+
+def test_such_a_batch_is_read_on_from_its_middle() -> None:
+    data = batch(record(0, b"u-1", b"1"), record(1, b"u-2", b"2", [(NOT_UTF8, None)]), record(2, b"u-3", b"3"))
+    found, unreadable, _ = read(data, position=2)
+    assert (offsets(found), unreadable) == ([2], [])
+
+
+EMPTY = b"\x00\x00\x00" + text(None) + text(None)
+"""A record's attributes and deltas, no key and no value."""
+UNREADABLE = {
+    "a wrong checksum": (batch(record(0, b"u", b"1"), base=2, crc=1), [], "checksum"),
+    "an unknown format": (batch(record(0, b"u", b"1"), base=2, magic=3), [], "format, 3"),
+    "an unknown codec": (batch(record(0, b"u", b"1"), base=2, codec=5), [], "damaged"),
+    "damaged bytes": (batch(base=2, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](b"x" * 99)[:-3], last=0), [], "damaged"),
+    "a bomb": (batch(base=2, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](bytes(2_000_000)), last=0), [], "PIPELINE_MAX"),
+    "too many records": (batch(record(0, b"u", b"1"), record(1, b"u", b"2"), base=2, count=1, last=1), [2], "more"),
+    "too few records": (batch(record(0, b"u", b"1"), base=2, count=3, last=2), [2], "fewer"),
+    "a negative count": (batch(record(0, b"u", b"1"), base=2, count=-1), [], "more"),
+    "a number that does not end": (batch(record(0, b"u", b"1"), b"\xff" * 12, base=2), [2], "longer than any"),
+    "a record of exabytes": (batch(record(0, b"u", b"1"), number(2**62) + b"\x00", base=2), [2], "past its end"),
+    "a key of exabytes": (batch(number(14) + EMPTY[:3] + number(2**62) + b"\x01", base=2), [], "past its end"),
+    "headers without end": (batch(number(9) + EMPTY + number(2**30), base=2), [], ""),
+    "fewer headers than none": (batch(number(6) + EMPTY + number(-1), base=2), [], ""),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_ends_there_and_what_came_before_is_read(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BOUND, "most_bytes", 1_000_000)
+    bad, of_it, why = UNREADABLE[name]
+    data = messages(2) + bad + messages(3, base=10)
+
+    found, unreadable, position = read(data)
+
+    assert offsets(found) == [0, 1, *of_it]
+    (fault,) = unreadable
+    assert (fault.offset, fault.next_offset) == (position, 10), "where the next batch begins"
+    assert position == 2 + len(of_it)
+    assert why in fault.why
+
+
+def test_a_short_batch_after_a_good_one_is_unreadable_and_not_read_past_its_end() -> None:
+    short = struct.pack(">qiibI", 2, 20, 0, 2, 0) + bytes(11)
+    found, (fault,), position = read(messages(2) + short)
+    assert (offsets(found), fault.offset, position) == ([0, 1], 2, 2)
+    tiny = struct.pack(">qi", 2, 0)
+    found, (fault,), position = read(messages(2) + tiny)
+    assert (offsets(found), fault.offset, position) == ([0, 1], 2, 2)
+
+
+def test_the_last_batch_tells_itself_what_follows_it() -> None:
+    _, (fault,), _ = read(batch(record(0, b"u", b"1"), base=7, last=4, crc=1), position=7)
+    assert (fault.offset, fault.next_offset) == (7, 12)
+    _, (fault,), _ = read(batch(record(0, b"u", b"1"), base=7, last=-50, crc=1), position=7)
+    assert fault.next_offset == 8
+
+
+def test_a_batch_that_is_cut_off_at_the_end_comes_with_the_next_answer() -> None:
+    found, unreadable, position = read(messages(2) + messages(3, base=2)[:-5])
+    assert (offsets(found), unreadable, position) == ([0, 1], [], 2)
+
+
+@pytest.mark.parametrize(
+    "data", [messages(2)[:-1], messages(2)[:9], struct.pack(">qi", 0, -100) + bytes(80), struct.pack(">qi", 0, 13)]
+)
+def test_an_answer_that_begins_with_half_a_batch_loses_no_offset(data: bytes) -> None:
+    found, (fault,), position = read(data, position=5)
+    assert (found, position) == ([], 5)
+    assert (fault.offset, fault.next_offset) == (5, 6)
+
+
+@pytest.mark.parametrize("code", [UnknownError.errno, CorruptRecordException.errno])
+def test_a_broker_that_cannot_read_its_own_log_is_reported(code: int) -> None:
+    answers = HeldAnswers()
+    answered(answers, PLACE, None, code=code, assignment=FakeAssignment(9))
+    assert [(fault.offset, fault.why) for fault in answers.found] == [(9, "the broker reports that it cannot read it")]
+
+
+def test_an_answer_without_bytes_and_one_that_nobody_asked_for_are_nothing() -> None:
+    answers = HeldAnswers()
+    answered(answers, PLACE, None)
+    response = FakeResponse(
+        [("onesignal.events", [(3, 0, 1, b""), (4, 0, 1, messages(1))]), ("other", [(3, 0, 1, b"")])]
+    )
+    answers.look_at(FetchRequest(1, 1, 1, 0, [("onesignal.events", [(3, 0, 1)])]), response)
+    assert response.topics == [("onesignal.events", [(3, 0, 1, b"")]), ("other", [])]
+    assert (answers.found, list(answers)) == ([], [])
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+@pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP, Codec.SNAPPY])
+def test_batches_of_the_old_formats_are_read(magic: int, codec: Codec) -> None:
+    builder = LegacyRecordBatchBuilder(magic, codec, 100_000)
+    for offset in range(3):
+        builder.append(offset, FIRST_TIMESTAMP, b"u", b"%d" % offset)
+    found, unreadable, position = read(bytes(builder.build()) + messages(1, base=3))
+    assert [each.value for each in found] == [b"0", b"1", b"2", b"{}"]
+    assert (unreadable, position) == ([], 4)
+
+
+def test_a_bomb_of_the_old_formats_is_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BOUND, "most_bytes", 1_000_000)
+    builder = LegacyRecordBatchBuilder(1, Codec.GZIP, 100_000)
+    builder.append(0, FIRST_TIMESTAMP, b"u", bytes(400_000))
+    found, (fault,), _ = read(bytes(builder.build()))
+    assert found == []
+    assert "PIPELINE_MAX_UNPACKED_BATCH_BYTES" in fault.why
+    damaged = bytearray(builder.build())
+    damaged[-1] ^= 1
+    _, (fault,), _ = read(bytes(damaged))
+    assert "checksum" in fault.why
+
+
+def test_without_a_worker_what_cannot_be_read_is_an_error_that_names_it() -> None:
+    answers = Answers()
+    answered(answers, PLACE, messages(2) + batch(record(0, b"u", b"1"), base=2, crc=1))
+    with pytest.raises(
+        UnreadableTopicError, match=r"onesignal.events\[3\] cannot be read from offset 2 on.*checksum"
+    ) as told:
+        answers[PLACE].getall()
+    assert told.value.place == PLACE
+
+    answered(answers, PLACE, b"cut off")
+    error = answers[PLACE]
+    assert isinstance(error, FetchError)
+    with pytest.raises(UnreadableTopicError, match="cut off"):
+        error.check_raise()
+
+
+class SharedAnswers(HeldAnswers):
+    """Answers that share what they may unpack."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self.shared = UnpackedRoom(most, now=lambda: self.seconds)
+
+    def room(self) -> UnpackedRoom:
+        return self.shared
+
+
+def test_a_batch_that_was_packed_up_is_read_on_where_it_was_left() -> None:
+    answers = SharedAnswers(1_000_000)
+    data = batch(
+        *(record(each, b"u", b"x" * 90, [(NOT_UTF8, None)] * (each == 5)) for each in range(9)), codec=Codec.ZSTD
+    )
+    answered(answers, PLACE, data)
+    found = []
+    for _ in range(9):
+        found += answers[PLACE].getall(1)
+        answers[PLACE]._partition_records.pack_up()
+        assert answers.shared.taken == 0
+    assert offsets(found) == list(range(9))
+    assert answers[PLACE].getall() == []
+
+
+def test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgotten() -> None:
+    answers = SharedAnswers(1_000_000)
+    other = TopicPartition("onesignal.events", 4)
+    for place in (PLACE, other):
+        answered(answers, place, messages(5, codec=Codec.LZ4))
+        answers[place].getall(1)
+    assert answers.shared.taken > 0
+    answers[PLACE].getall()
+    answers.clear()
+    assert (answers.shared.taken, len(answers)) == (0, 0)
+    answered(answers, PLACE, messages(5, codec=Codec.LZ4))
+    answers[PLACE].getall(1)
+    del answers[PLACE]
+    assert answers.shared.taken == 0
+
+
+class FakeClient:
+    """What a fetcher sends requests with."""
+
+    def __init__(self, answer: Any) -> None:
+        self.cluster = "the cluster"
+        self._answer = answer
+
+    async def send(self, _node_id: int, _request: object) -> Any:
+        return self._answer
+
+
+async def test_the_answers_of_a_fetcher_are_looked_at_on_their_way_and_others_pass() -> None:
+    response = FakeResponse([("onesignal.events", [(3, 0, 1, b"cut off")])])
+    fetcher = type("Fetcher", (), {"_client": FakeClient(response), "_records": None})()
+    read_safely(type("Consumer", (), {"_fetcher": fetcher})())
+    assert fetcher._client.cluster == "the cluster"
+    assert await fetcher._client.send(1, "metadata") is response
+    assert list(fetcher._records) == []
+    await fetcher._client.send(1, FetchRequest(1, 1, 1, 0, [("onesignal.events", [(3, 0, 1)])]))
+    assert list(fetcher._records) == [PLACE]
+
+
+@given(data=st.data())
+def test_no_bytes_in_a_batch_do_more_than_end_its_partition(data: Any) -> None:
+    codec = data.draw(st.sampled_from(list(PACK)))
+    body = bytearray(b"".join(record(each, b"u-1", b"{}", [(b"name", b"value")]) for each in range(4)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(body)))
+    bad = batch(base=2, codec=codec, packed=PACK[codec](bytes(body[:cut])), count=data.draw(st.integers(-2, 9)), last=3)
+
+    found, unreadable, position = read(messages(2) + bad + messages(1, base=6))
+
+    assert offsets(found)[:2] == [0, 1]
+    if unreadable:
+        assert unreadable[0].offset == position
+    else:
+        assert found[-1].offset == position - 1
+
+
+@pytest.mark.parametrize("data", [messages(3), messages(3) + batch(record(0, b"u", b"1"), base=3, crc=1)])
+@pytest.mark.parametrize("most", [1, None])
+def test_an_answer_and_its_bytes_do_not_wait_for_the_collector(data: bytes, most: int | None) -> None:
+    answers = HeldAnswers()
+    answered(answers, PLACE, data)
+    kept = weakref.ref(answers[PLACE]._partition_records)
+    gc.disable()
+    try:
+        answers[PLACE].getall(most)
+        if PLACE in answers:
+            del answers[PLACE]
+        assert kept() is None
+    finally:
+        gc.enable()
