@@ -26,28 +26,58 @@ class PartitionLag:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionHidden:
+    """What of a partition is hidden by an open transaction, and for how long by the same one."""
+
+    partition: int
+    messages: int
+    seconds: float
+
+
 class LagCollector(Collector):
     """Asks at each scrape, so a partition that was given up is not told of any more."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ask: Callable[[], Sequence[PartitionLag]] = tuple
+        self.ask_hidden: Callable[[], Sequence[PartitionHidden]] = tuple
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Give both numbers of each partition."""
-        messages = GaugeMetricFamily(
-            "onesignal_pipeline_consumer_lag_messages",
-            "Messages of an assigned partition that are not committed.",
-            labels=LABELS,
+        """Give the numbers of each partition."""
+        yield from _both(
+            self.ask(),
+            GaugeMetricFamily(
+                "onesignal_pipeline_consumer_lag_messages",
+                "Messages of an assigned partition that are not committed.",
+                labels=LABELS,
+            ),
+            GaugeMetricFamily(
+                "onesignal_pipeline_consumer_lag_seconds",
+                "How long the oldest message that is not settled has been in its partition, by its Kafka timestamp.",
+                labels=LABELS,
+            ),
         )
-        seconds = GaugeMetricFamily(
-            "onesignal_pipeline_consumer_lag_seconds",
-            "How long the oldest message that is not settled has been in its partition, by its Kafka timestamp.",
-            labels=LABELS,
+        yield from _both(
+            self.ask_hidden(),
+            GaugeMetricFamily(
+                "onesignal_pipeline_hidden_messages",
+                "Messages of an assigned partition that are stored and cannot be read yet: they are not in the lag.",
+                labels=LABELS,
+            ),
+            GaugeMetricFamily(
+                "onesignal_pipeline_hidden_seconds",
+                "How long the same open transaction of a producer has hidden messages of an assigned partition.",
+                labels=LABELS,
+            ),
         )
-        for lag in self.ask():
-            place = (str(lag.partition),)
-            messages.add_metric(place, lag.messages)
-            seconds.add_metric(place, lag.seconds)
-        yield messages
-        yield seconds
+
+
+def _both(
+    found: Sequence[PartitionLag] | Sequence[PartitionHidden], messages: GaugeMetricFamily, seconds: GaugeMetricFamily
+) -> tuple[Metric, Metric]:
+    for each in found:
+        place = (str(each.partition),)
+        messages.add_metric(place, each.messages)
+        seconds.add_metric(place, each.seconds)
+    return messages, seconds

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from pipeline.metrics.lag import PartitionLag
+    from pipeline.metrics.lag import PartitionHidden, PartitionLag
 
 PREFIX = "onesignal_pipeline"
 
@@ -131,6 +131,7 @@ class StreamMetrics:
         self,
         *,
         lag: Callable[[], Sequence[PartitionLag]],
+        hidden: Callable[[], Sequence[PartitionHidden]],
         partitions: Callable[[], float],
         in_hand: Callable[[], float],
         full_partitions: Callable[[], float],
@@ -141,7 +142,7 @@ class StreamMetrics:
         holds: Callable[[], Collection[HoldReason]],
     ) -> None:
         """Show values that are read at each scrape."""
-        self._lag.ask = lag
+        self._lag.ask, self._lag.ask_hidden = lag, hidden
         for gauge, value in (
             (self._partitions, partitions),
             (self._in_hand, in_hand),

@@ -3,6 +3,7 @@
 WorkerError
 ├── OffsetsLostError      a committed offset is no longer in the log
 ├── OffsetsVanishedError  a partition has no committed offset any more
+├── GroupRefusedError     the consumer group cannot be joined, or its leader is not one of the pipeline's workers
 ├── PortUnavailableError  metrics and health cannot be served
 └── WrongEnvironmentError the installed Faust cannot be trusted with acknowledgements
 """
@@ -27,6 +28,17 @@ class WrongEnvironmentError(WorkerError):
 
 class PortUnavailableError(WorkerError):
     """The port of `/metrics`, `/healthz` and `/readyz` cannot be listened on."""
+
+
+class GroupRefusedError(WorkerError):
+    """The consumer group cannot be joined beside its other members."""
+
+    def __init__(self, group: str, members: Collection[str], error: str) -> None:
+        named = ", ".join(members) or "none that Kafka names"
+        super().__init__(
+            f"the consumer group {group} cannot be worked in ({error}). Its members that are not the pipeline's own: "
+            f"{named}. Stop them, or name another group; every deployment needs a group of its own."
+        )
 
 
 class OffsetsLostError(WorkerError):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.fetched.faults import Unreadable
     from pipeline.kafka.fetched.reading import PartitionAnswer
 
+NO_TIMESTAMP: Final = -1
+"""What Kafka says of a message without one; aiokafka makes None of it where the message is of the oldest format."""
 MAX_VERSION_BYTES: Final = 32
 """So much is kept of a format version that is not known, to tell which it is."""
 
@@ -162,7 +164,7 @@ def _message(place: TopicPartition, record: Any) -> FetchedMessage:
         place[0],
         place[1],
         record.offset,
-        record.timestamp,
+        NO_TIMESTAMP if record.timestamp is None else record.timestamp,
         record.key,
         record.value,
         _kept(headers) if headers else (),

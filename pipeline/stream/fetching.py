@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     IllegalGenerationError,
     IllegalStateError,
+    InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -27,9 +28,10 @@ from mode import Service
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.kafka.fetched.reading import read_safely
-from pipeline.stream.errors import OffsetsLostError
+from pipeline.stream.errors import GroupRefusedError, OffsetsLostError
 from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits
 from pipeline.stream.fetched_messages import FetchedAhead
+from pipeline.stream.foreign_members import foreign_members, pass_over_unreadable_members
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop
 from pipeline.stream.unreadable import UnreadablePartitions
@@ -117,6 +119,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         read_safely(consumer, self._fetched_ahead())
         self._let_brokers_collect(consumer._fetcher)  # noqa: SLF001
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
+        pass_over_unreadable_members(consumer._coordinator)  # noqa: SLF001
 
     def _fetched_ahead(self) -> FetchedAhead:
         options = self.transport.options
@@ -189,9 +192,21 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
                 consumer._coordinator.check_errors()  # noqa: SLF001
             except KafkaError as error:
                 if not error.retriable:
-                    raise
+                    raise await self._end_of_membership(error) from error
                 logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)
             await self.sleep(MEMBERSHIP_SECONDS)
+
+    async def _end_of_membership(self, error: Any) -> Any:
+        """Return what ended the membership. Where it may be somebody else in the group, that is the cause to name.
+
+        aiokafka wraps whatever it stumbles over in a plain `KafkaError` that quotes it.
+        """
+        if type(error) is not KafkaError and not isinstance(error, InconsistentGroupProtocolError):
+            return error
+        consumer, group = self._ensure_consumer(), self.app.conf.id
+        coordinator_id = consumer._coordinator.coordinator_id  # noqa: SLF001
+        members = await foreign_members(consumer._client, coordinator_id, group)  # noqa: SLF001
+        return GroupRefusedError(group, members, type(error).__name__)
 
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
         """Return what is there for these partitions, or wait for it.
@@ -263,6 +278,14 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         """
         end: int | None = self._ensure_consumer().last_stable_offset(place)
         return end
+
+    def ends_of(self, place: TopicPartition) -> tuple[int, int] | None:
+        """Return the end of what may be read, and of all that is stored, as the last fetch told; None before it."""
+        try:
+            readable, stored = self.readable_end(place), self._ensure_consumer().highwater(place)
+        except (AssertionError, IllegalStateError):  # given up meanwhile
+            return None
+        return None if readable is None or stored is None or readable < 0 else (readable, stored)
 
     async def reposition(self) -> Positions:
         """Put every assigned partition at its committed offset, or at the log's start where there is none.

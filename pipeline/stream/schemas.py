@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
 
+from pipeline.core.avro.framing import registry_id
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
@@ -26,6 +27,8 @@ logger = structlog.get_logger(__name__)
 
 SECOND_LOOK_SECONDS: Final = 2.0
 """A registry of several nodes may not know everywhere yet what was registered a moment ago."""
+NEW_IDS: Final = 1_000
+"""A registry numbers schemas one after the other. An id that is further beyond those it knew is not a new one."""
 UNKNOWN_FOR_SECONDS: Final = 60.0
 """After this long an id that the registry did not know is asked for again."""
 
@@ -61,6 +64,7 @@ class TopicSchemas(Generic[Read]):
         self._clock = clock
         self._unknown: dict[bytes, float] = {}
         self._going_on: dict[bytes, _LookUp] = {}
+        self._highest: int | None = None
 
     def missing_for(self, partition: int) -> set[bytes]:
         """Return nothing: which schemas a partition needs is known from its batches."""
@@ -101,6 +105,7 @@ class TopicSchemas(Generic[Read]):
             case Absence.NOT_AVRO:
                 self._refuse(schema, RejectReason.UNUSABLE_SCHEMA, Absence.NOT_AVRO.value)
             case str() as text:
+                self._highest = max(self._highest or 0, registry_id(schema) or 0)
                 self.learn(schema, text)
 
     async def forget(self, partitions: Collection[int]) -> None:
@@ -120,12 +125,17 @@ class TopicSchemas(Generic[Read]):
             return Absence.UNKNOWN
         try:
             found = await self._registry.find(schema)
-            if found is Absence.UNKNOWN:
+            if found is Absence.UNKNOWN and self._may_be_new(schema):
                 await asyncio.sleep(SECOND_LOOK_SECONDS)
                 found = await self._registry.find(schema)
         except RegistryFaultError as error:
             raise PrerequisiteAwayError(str(error)) from error
         return found
+
+    def _may_be_new(self, schema: bytes) -> bool:
+        """Return whether a schema may have been registered a moment ago; garbage names ids without end."""
+        number = registry_id(schema)
+        return number is None or self._highest is None or number <= self._highest + NEW_IDS
 
     def _refuse(self, schema: bytes, reason: RejectReason, why: str) -> None:
         self._book.refuse(schema, reason)

@@ -27,6 +27,7 @@ from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import Fetching
 from pipeline.stream.health import Undone
+from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, TopicPartition
 
@@ -257,6 +258,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             messages = max(0, max(end or 0, self._ends.get(place, 0)) - offset)
             found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
         return found
+
+    def log_ends(self) -> list[LogEnds]:
+        """Return both ends of each partition, as the last fetch told them; without those of which none did."""
+        return [
+            LogEnds(place.partition, *ends) for place in self.ledger.places() if (ends := self._thread.ends_of(place))
+        ]
 
     def full_partitions(self) -> int:
         """Count the partitions that are not fetched until something of them is settled."""

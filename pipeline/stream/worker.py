@@ -23,6 +23,7 @@ from pipeline.kafka.errors import ClusterFaultError, TopicLostError
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
 from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
+from pipeline.stream.hidden import HiddenClock
 from pipeline.stream.lag import LagClock
 from pipeline.stream.status_server import StatusServer
 from pipeline.stream.transport import check_environment
@@ -87,6 +88,7 @@ class Worker:
         self._files = files
         self._progress = Progress(now=time.monotonic)
         self._lag = LagClock(now=time.time)
+        self._hidden = HiddenClock(now=time.monotonic)
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._started = False
@@ -197,6 +199,7 @@ class Worker:
             if app.crashed or app.should_stop:
                 raise app.crash_reason or WorkerError("Faust stopped by itself")
             self._lag.look(consumer.waiting())
+            self._hidden.look(consumer.log_ends())
             undone = consumer.undone()
             self._progress.look(undone, self._on_purpose(undone, consumer))
             stuck = self._progress.stuck(longer_than_seconds=min(self._options.stall_timeout_seconds / 2, ASK_SECONDS))
@@ -270,8 +273,15 @@ class Worker:
             joined=self._started and not self._app.rebalancing,
             state=self._work.state(),
             complaint=self._complaint,
-            note=self._files.note if self._files is not None else None,
+            note=self._note(self._app),
         )
+
+    def _note(self, app: App) -> str | None:
+        parts = (
+            self._files.note if self._files is not None else None,
+            self._hidden.note(app.batch_consumer.log_ends()),
+        )
+        return "; ".join(filter(None, parts)) or None
 
     @property
     def _complaint(self) -> str | None:
@@ -285,6 +295,7 @@ class Worker:
         consumer, ledger = app.batch_consumer, app.batch_consumer.ledger
         self._metrics.watch(
             lag=lambda: self._lag.look(consumer.waiting()),
+            hidden=lambda: self._hidden.look(consumer.log_ends()),
             partitions=lambda: len(ledger.places()),
             in_hand=ledger.messages_in_hand,
             full_partitions=consumer.full_partitions,

@@ -79,6 +79,14 @@ def _of_retention(seconds: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _hidden(seconds: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'onesignal_pipeline_hidden_seconds{{{_PROCESSOR},partition="0"}}', "0x60"),
+        (f'onesignal_pipeline_hidden_seconds{{{_PROCESSOR},partition="1"}}', seconds),
+        (f'onesignal_pipeline_consumer_lag_messages{{{_PROCESSOR},partition="1"}}', "0x60"),
+    )
+
+
 def _processor_accounts(received: int) -> tuple[tuple[str, str], ...]:
     kinds = 'channel="push",action="sent",category="delivery"'
     return (
@@ -268,6 +276,15 @@ CASES: Final = (
     _case("LagNearRetention", "one partition is older than half", _of_retention("3700x30"), "6m", fires=True),
     _case("LagNearRetention", "nearly half", _of_retention("3500x30"), "20m", fires=False),
     _case("LagNearRetention", "it was, for a minute", _of_retention("10 3700 10x28"), "8m", fires=False),
+    _case("MessagesHidden", "a transaction stays open", _hidden("0+60x60"), "13m", fires=True),
+    _case("MessagesHidden", "it is not open for that long", _hidden("0+60x60"), "9m", fires=False),
+    _case(
+        "MessagesHidden",
+        "one ends after nine minutes, another begins",
+        _hidden("0+60x9 0+60x9 0+60x9"),
+        "25m",
+        fires=False,
+    ),
     _case("AccountingGap", "one event lacks", _processor_accounts(101), "6m", fires=True),
     _case("AccountingGap", "one event too many", _processor_accounts(99), "6m", fires=True),
     _case("AccountingGap", "it adds up", _processor_accounts(100), "20m", fires=False),

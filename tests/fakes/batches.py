@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 import cramjam
-from aiokafka.codec import snappy_encode
+from aiokafka.codec import lz4_encode, snappy_encode
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
@@ -26,7 +26,7 @@ PACK: Final[dict[Codec, Callable[[bytes], bytes]]] = {
     Codec.NONE: bytes,
     Codec.GZIP: gzip.compress,
     Codec.SNAPPY: lambda data: bytes(snappy_encode(data)),
-    Codec.LZ4: lambda data: bytes(cramjam.lz4.compress(data)),
+    Codec.LZ4: lambda data: bytes(lz4_encode(data)),
     Codec.ZSTD: lambda data: bytes(cramjam.zstd.compress(data)),
 }
 
@@ -59,6 +59,7 @@ def batch(
     crc: int | None = None,
     magic: int = 2,
     last: int | None = None,
+    timestamp: int = FIRST_TIMESTAMP,
 ) -> bytes:
     """Return a batch. What is given beside the records stands in it as it is, however wrong."""
     body = b"".join(records)
@@ -66,7 +67,7 @@ def batch(
     many = len(records)
     last = many - 1 if last is None else last
     checked = struct.pack(
-        ">hiqqqhii", codec, last, FIRST_TIMESTAMP, FIRST_TIMESTAMP, -1, -1, -1, many if count is None else count
+        ">hiqqqhii", codec, last, timestamp, timestamp + max(0, last), -1, -1, -1, many if count is None else count
     )
     checked += content
     head = struct.pack(">ibI", 0, magic, calc_crc32c(checked) if crc is None else crc)

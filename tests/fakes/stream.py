@@ -162,6 +162,7 @@ class ScriptedThread:
     """
 
     positions: dict[TopicPartition, Position] = field(default_factory=dict)
+    both_ends: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
     readable_ends: dict[TopicPartition, int | None] = field(default_factory=dict)
     epoch: int = 0
     asked: list[set[TopicPartition]] = field(default_factory=list)
@@ -264,6 +265,9 @@ class ScriptedThread:
         if where not in self.positions:
             raise IllegalStateError(f"{where} is not assigned")
         return self.readable_ends.get(where)
+
+    def ends_of(self, where: TopicPartition) -> tuple[int, int] | None:
+        return self.both_ends.get(where)
 
     async def ends(self, timeout_seconds: float) -> Mapping[TopicPartition, int]:
         del timeout_seconds

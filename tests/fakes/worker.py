@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pipeline.stream.health import Undone
+    from pipeline.stream.hidden import LogEnds
     from pipeline.stream.needs import Place
     from pipeline.stream.work import Work
 
@@ -40,6 +41,7 @@ class FakeConsumer:
         self.ledger.assign({place(): Position(offset=0, committed=True)})
         self.settles_while_committing: list[Callable[[], None]] = []
         self.unreadable = UnreadablePartitions("group", now=lambda: 0.0)
+        self.ends_now: list[LogEnds] = []
         self.undone_now: dict[tuple[str, int], Undone] = {}
         self.known_partitions = 1
         self.asked_about: list[list[Place]] = []
@@ -53,6 +55,9 @@ class FakeConsumer:
 
     def waiting(self) -> list[Waiting]:
         return [Waiting(number, undone.messages, None) for (_, number), undone in self.undone_now.items()]
+
+    def log_ends(self) -> list[LogEnds]:
+        return self.ends_now
 
     def full_partitions(self) -> int:
         return self.full

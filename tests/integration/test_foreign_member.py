@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from pipeline.settings.choices import Role
+from tests.integration.clients import eventually
 from tests.integration.load import EVENTS_A_CHUNK, Load
 from tests.integration.pipeline_processes import Pipeline, running_pipeline
+from tests.integration.test_end_to_end import write
+from tests.integration.test_kill import click
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 
     from tests.integration.brokers import Broker
 
@@ -60,3 +66,67 @@ async def test_a_foreign_member_that_comes_and_goes_under_load_costs_nothing_and
         await pipeline.settled(seconds=LAG_SECONDS)
         assert load.accepted() == load.written
         assert [await worker.stop() for worker in workers] == [0, 0], pipeline.logs()
+
+
+class StrangeAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
+    """Writes what it likes where a subscription should be, under the name that workers use."""
+
+    @classmethod
+    def metadata(cls, topics: object) -> bytes:
+        del topics
+        return b"\x00\x01\x00\x00\x00\x01\x00\x03\xff\xfe\xfd"
+
+
+def stranger(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        pipeline.raw_topic,
+        bootstrap_servers=pipeline.broker.bootstrap_servers,
+        client_id="a-stranger",
+        group_id=pipeline.processor_group,
+        partition_assignment_strategy=[assignor],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=500,
+    )
+
+
+@pytest.mark.real_only("groups of several members")
+async def test_a_member_of_another_protocol_is_named_to_the_worker_that_cannot_join(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path) as pipeline:
+        first = await pipeline.start(Role.PROCESSOR)
+        await first.said("/readyz", "ready")
+        assert await first.stop() == 0
+        async with stranger(pipeline, RangePartitionAssignor):
+            worker = await pipeline.start(Role.PROCESSOR)
+            assert await worker.ended() == 1
+        log = worker.log.read_text()
+        assert "a-stranger at " in log
+        assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
+        assert "Traceback" not in log
+
+
+@pytest.mark.real_only("groups of several members")
+async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stops_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with running_pipeline(broker, tmp_path) as pipeline:
+        worker, _ = [await pipeline.start(role) for role in Role]
+        await worker.said("/readyz", '"ready"')
+        guest = stranger(pipeline, StrangeAssignor)
+        joining = asyncio.create_task(guest.start())
+        try:
+            told = "members of the group cannot be understood"
+            await eventually(lambda: told in worker.log.read_text(), within_seconds=60)
+            await write(pipeline, [click(number, f"u-{number}") for number in range(50)])
+            await pipeline.accepted(50)
+            log = worker.log.read_text()
+            assert "a-stranger" in log
+            assert "Traceback" not in log
+        finally:
+            joining.cancel()
+            await asyncio.wait({joining})
+            await guest.stop()
+        assert await worker.stop() == 0

@@ -34,6 +34,7 @@ BIG_EVENT_BYTES: Final = 8_000
 PARTITIONS: Final = 16
 MEBIBYTE: Final = 1024 * 1024
 IN_HAND, POLL, FETCH_BYTES = 2_000, 1_000, MEBIBYTE
+UNPACKED_BYTES: Final = 32 * MEBIBYTE
 BYTES_IN_HAND: Final = 4 * MEBIBYTE
 LOOKS: Final = 30
 OVERHEAD_BYTES: Final = 500
@@ -48,7 +49,7 @@ def bound(message_bytes: int) -> int:
     """The most that README allows a worker (Memory)."""
     messages = (IN_HAND + POLL) * (message_bytes + OVERHEAD_BYTES)
     in_hand = min(messages, BYTES_IN_HAND + FETCH_BYTES + (IN_HAND + POLL) * OVERHEAD_BYTES)
-    return 100_000_000 + PARTITIONS * (2 * FETCH_BYTES + in_hand)
+    return 100_000_000 + UNPACKED_BYTES + PARTITIONS * (2 * FETCH_BYTES + in_hand)
 
 
 def bound_of_avro_sink(message_bytes: int) -> int:

@@ -187,7 +187,8 @@ def _letter(message: Message, reason: SegmentRejectReason) -> DeadLetter:
 
 
 def _format_version(message: Message) -> bytes:
+    """Return the first version that is named; a header without a value, which Kafka allows, names none."""
     for name, value in message.headers:
-        if name == FORMAT_VERSION:
+        if name == FORMAT_VERSION and value is not None:
             return value
     return RECORD_FORMAT

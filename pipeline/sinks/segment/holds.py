@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from pipeline.kafka.headers import AVRO_RECORD_FORMAT
+from pipeline.settings.mistakes import variable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 _MAX_VERSION_CHARACTERS: Final = 20
+_AVRO: Final = AVRO_RECORD_FORMAT.decode()
 
 
 class Holds:
@@ -47,15 +51,25 @@ class Holds:
 
 
 def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
-    """Say which partitions stopped at records that a newer processor wrote."""
+    """Return which partitions stopped at records that this sink cannot read, and what to do about it."""
     versions: dict[str, list[int]] = {}
     for (_, number), version in partitions.items():
         versions.setdefault(version[:_MAX_VERSION_CHARACTERS].decode("ascii", "replace"), []).append(number)
     return tuple(
-        f"records of format version {version!r} in partitions {', '.join(map(str, sorted(numbers)))}:"
-        " a newer processor wrote them, upgrade the sinks first"
+        f"records {_named(version)} in partitions {', '.join(map(str, sorted(numbers)))}: {_remedy(version)}"
         for version, numbers in versions.items()
     )
+
+
+def _named(version: str) -> str:
+    return "in Avro" if version == _AVRO else f"of format version {version!r}"
+
+
+def _remedy(version: str) -> str:
+    """Return what to do about a format; one in Avro is unknown only where no registry is."""
+    if version == _AVRO:
+        return f"this sink knows no registry with their schema, set {variable('schema_registry_url')}"
+    return "a newer processor wrote them, upgrade the sinks first"
 
 
 def too_many_dead_letters(limits: BreakerLimits, because: str) -> str:

@@ -127,6 +127,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
     stuck = f"{still} > {STUCK_SECONDS} or ({unmoved})"
     not_taken = f"({idle} > {STUCK_SECONDS} and {lag} > 0 and {retries} == 1) unless {holds} == 1"
     used_up = lag_of_retention(scope)
+    hidden = f"max by ({worker}) ({scope.series('hidden_seconds')})"
     return (
         Alert(
             name=f"{NAME}Stuck",
@@ -147,6 +148,18 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             description=(
                 "{{ $labels.instance }} has sent the same again for {{ $value | humanizeDuration }}: Segment, or "
                 "Kafka, is sick or out of reach. Events wait in Kafka and are late."
+            ),
+        ),
+        Alert(
+            name=f"{NAME}MessagesHidden",
+            severity=Severity.CRITICAL,
+            watched=(hidden,),
+            rule=f"{hidden} > 600",
+            lasting="1m",
+            summary=f"Events in {_WHERE} are hidden by a transaction that does not end",
+            description=(
+                "The same transaction of a producer has hidden messages of a partition of {{ $labels.instance }} for "
+                "{{ $value | humanizeDuration }}. They are not in the lag, and nobody can read them until it ends."
             ),
         ),
         Alert(

@@ -104,6 +104,20 @@ def _lag(scope: Scope) -> Row:
                     Series(query=f"quantile by (role) (0.5, {scope.with_role(seconds)})", name="{{role}}, median"),
                 ),
             ),
+            Panel(
+                title="Hidden by open transactions",
+                description="Messages that are stored and that nobody can read yet, for a transaction of a producer is "
+                "open before them. They are not in the lag.",
+                unit="short",
+                series=one(f"sum by (role) ({scope.with_role(scope.series('hidden_messages'))})", "{{role}}"),
+            ),
+            Panel(
+                title="Hidden by the same transaction",
+                description="For how long, in the worst partition. The alert comes after ten minutes.",
+                unit="s",
+                steps=steps(60, 600),
+                series=one(f"max by (role) ({scope.with_role(scope.series('hidden_seconds'))})", "{{role}}"),
+            ),
         ),
     )
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.dead_letters import Stage
-from pipeline.metrics.lag import PartitionLag
+from pipeline.metrics.lag import PartitionHidden, PartitionLag
 from pipeline.metrics.stream import StreamMetrics
 
 
@@ -69,9 +69,11 @@ def test_how_far_the_clock_is_off_is_read_at_each_scrape_and_not_a_number_while_
 def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegistry) -> None:
     known = {"partitions": 2.0, "in_hand": 3.0, "full": 1.0, "idle": 4.0, "stuck": 2.5, "ready": 0.0, "retrying": 1.0}
     lags = [PartitionLag(partition=7, messages=5, seconds=1.5)]
+    hidden = [PartitionHidden(partition=7, messages=9, seconds=61.5)]
     holds = {HoldReason.BREAKER}
     StreamMetrics(registry).watch(
         lag=lambda: lags,
+        hidden=lambda: hidden,
         partitions=lambda: known["partitions"],
         in_hand=lambda: known["in_hand"],
         full_partitions=lambda: known["full"],
@@ -86,13 +88,17 @@ def test_what_the_consumer_knows_is_read_at_each_scrape(registry: CollectorRegis
     assert (value(registry, "retrying"), value(registry, "stuck_seconds")) == (1, 2.5)
     assert value(registry, "consumer_lag_messages", partition="7") == 5
     assert value(registry, "consumer_lag_seconds", partition="7") == 1.5
+    assert value(registry, "hidden_messages", partition="7") == 9
+    assert value(registry, "hidden_seconds", partition="7") == 61.5
     assert {reason: value(registry, "holding", reason=reason.value) for reason in HoldReason} == {
         reason: float(reason is HoldReason.BREAKER) for reason in HoldReason
     }
     known.update(idle=10.0, ready=1.0, retrying=0.0)
     lags[:] = [PartitionLag(partition=8, messages=0, seconds=0.0)]
     holds.clear()
+    hidden.clear()
     assert [value(registry, name) for name in names] == [2, 3, 1, 10, 1]
     assert value(registry, "retrying") == 0
     assert value(registry, "consumer_lag_messages", partition="7") is None, "it was given up"
+    assert value(registry, "hidden_seconds", partition="7") is None
     assert value(registry, "holding", reason="breaker") == 0

@@ -17,6 +17,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaConnectionError,
+    KafkaError,
     KafkaTimeoutError,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -247,7 +248,7 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
     fetcher = SimpleNamespace(_records={}, _client=None, _proc_fetch_request=untouched)
-    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=untouched)
+    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=untouched, _perform_assignment=untouched)
     thread: Any = Fetching.__new__(Fetching)
     thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator)
     options = SimpleNamespace(collect_seconds=0.5, max_bytes_in_hand=7_000, consumer={"max_partition_fetch_bytes": 900})
@@ -284,6 +285,9 @@ class Membership:
     async def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
         self.should_stop = len(self.naps) == 4
+
+    async def _end_of_membership(self, error: KafkaError) -> KafkaError:
+        return error
 
     async def keep(self) -> None:
         await Fetching._keep_membership.fun(self)

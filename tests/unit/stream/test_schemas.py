@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from pipeline.core.avro.framing import registry_prefix
+from pipeline.core.avro.framing import registry_id, registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
 from pipeline.stream.needs import PrerequisiteAwayError
-from pipeline.stream.schemas import SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
+from pipeline.stream.schemas import NEW_IDS, SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
 from tests.fakes.stream import FakeMessage
 from tests.fakes.virtual_time import run_virtual
 
@@ -186,3 +186,36 @@ def test_without_a_registry_only_the_book_is_known() -> None:
         run_virtual(schemas.obtain(ONE))
     assert book.read(ONE) is RejectReason.UNKNOWN_SCHEMA
     assert [(line["log_level"], line["schema"]) for line in logs] == [("error", "0000000001")]
+
+
+class IdRegistry:
+    """A registry that knows the schemas of some ids."""
+
+    def __init__(self, *known: int) -> None:
+        self._known = {registry_prefix(number) for number in known}
+        self.asked: list[int | None] = []
+
+    async def find(self, prefix: bytes) -> Lookup:
+        self.asked.append(registry_id(prefix))
+        return "good" if prefix in self._known else Absence.UNKNOWN
+
+
+def test_an_id_that_no_registry_can_have_given_yet_is_looked_up_once() -> None:
+    async def look() -> float:
+        await schemas.obtain(registry_prefix(7))
+        for number in range(20):
+            await schemas.obtain(registry_prefix(2**31 + number))
+        return asyncio.get_running_loop().time()
+
+    registry = IdRegistry(7)
+    _, schemas = schemas_of(registry, Clock())  # type: ignore[arg-type] # the one method that is used
+    assert run_virtual(look()) == 0
+    assert registry.asked == [7, *range(2**31, 2**31 + 20)]
+
+
+def test_an_id_that_may_have_been_given_a_moment_ago_is_looked_up_twice() -> None:
+    registry = IdRegistry(7)
+    _, schemas = schemas_of(registry, Clock())  # type: ignore[arg-type] # the one method that is used
+    for number in (7, 8, 7 + NEW_IDS, 8 + NEW_IDS):
+        run_virtual(schemas.obtain(registry_prefix(number)))
+    assert registry.asked == [7, 8, 8, 7 + NEW_IDS, 7 + NEW_IDS, 8 + NEW_IDS]

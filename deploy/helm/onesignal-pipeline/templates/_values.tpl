@@ -79,5 +79,6 @@
 {{- $batch := min (mul $poll (int64 .root.Values.topics.messageBytes)) $fetch }}
 {{- $reads := and (eq .key "segmentSink") (ne (toString .root.Values.schemaRegistry.url) "") }}
 {{- $decoded := ternary (mul $lanes (add 1000000 (mul 3 $batch))) 0 $reads }}
-{{- add 100000000 $users $catalogue $decoded (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
+{{- $unpacked := get .values.settings "PIPELINE_MAX_UNPACKED_BATCH_BYTES" | default 33554432 | int64 }}
+{{- add 100000000 $users $catalogue $decoded $unpacked (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
 {{- end }}

@@ -56,10 +56,17 @@ def test_a_reason_that_comes_back_is_told_again() -> None:
 
 
 def test_unknown_formats_are_told_by_version_with_their_partitions() -> None:
-    reasons = unknown_formats({(TOPIC, 3): b"2", (TOPIC, 1): b"2", (TOPIC, 2): b"\xff" * 99})
+    reasons = unknown_formats({(TOPIC, 3): b"3", (TOPIC, 1): b"3", (TOPIC, 2): b"\xff" * 99})
     assert reasons[0] == (
-        "records of format version '2' in partitions 1, 3: a newer processor wrote them, upgrade the sinks first"
+        "records of format version '3' in partitions 1, 3: a newer processor wrote them, upgrade the sinks first"
     )
     assert len(reasons) == 2
     assert len(reasons[1]) < 200
     assert unknown_formats({}) == ()
+
+
+def test_records_in_avro_are_unknown_only_to_a_sink_without_a_registry_and_that_is_what_it_says() -> None:
+    assert unknown_formats({(TOPIC, 3): b"2", (TOPIC, 1): b"2"}) == (
+        "records in Avro in partitions 1, 3: this sink knows no registry with their schema, set "
+        "PIPELINE_SCHEMA_REGISTRY_URL",
+    )

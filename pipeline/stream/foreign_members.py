@@ -1,0 +1,86 @@
+"""Members of the consumer group that are no workers of the pipeline: whoever knows the group's name can join it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeGroupsRequest
+
+from pipeline.core.privacy import clean_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+logger = structlog.get_logger(__name__)
+
+OWN_CLIENTS: Final = "onesignal-pipeline-"
+"""How the client ids of workers begin."""
+MOST_NAMED: Final = 5
+_NAME_CHARACTERS: Final = 60
+_SUFFIX_CHARACTERS: Final = 37
+"""What a broker puts behind a client id to make a member id of it: a hyphen and a UUID."""
+_ANSWER_SECONDS: Final = 5.0
+_METADATA_AT: Final = -1
+_SUBSCRIBES_TO_NOTHING: Final = ConsumerProtocol.METADATA(0, [], b"").encode()
+
+
+def pass_over_unreadable_members(coordinator: Any) -> None:
+    """Let a worker that leads its group give nothing to members whose subscription it cannot read.
+
+    aiokafka 0.14 decodes the metadata of every member (`aiokafka/consumer/group_coordinator.py`,
+    `_perform_assignment`) and ends where one does not decode; another client may write there what it likes.
+    """
+    perform = coordinator._perform_assignment  # noqa: SLF001
+
+    async def perform_leniently(response: Any) -> Any:
+        foreign = [member[0] for member in response.members if not _is_readable(member[_METADATA_AT])]
+        if foreign:
+            response.members = [
+                member if _is_readable(member[_METADATA_AT]) else (*member[:_METADATA_AT], _SUBSCRIBES_TO_NOTHING)
+                for member in response.members
+            ]
+            logger.warning(
+                "members of the group cannot be understood and get no partitions: they are none of the pipeline's",
+                members=[shown(name[:-_SUFFIX_CHARACTERS]) for name in foreign[:MOST_NAMED]],
+                count=len(foreign),
+            )
+        return await perform(response)
+
+    coordinator._perform_assignment = perform_leniently  # noqa: SLF001
+
+
+def _is_readable(metadata: bytes) -> bool:
+    try:
+        topics: list[str | None] | None = ConsumerProtocol.METADATA.decode(metadata).subscription
+    except Exception:  # noqa: BLE001 - bytes of any kind
+        return False
+    return topics is not None and None not in topics
+
+
+async def foreign_members(client: Any, coordinator_id: Any, group: str) -> Collection[str]:
+    """Return who is in a group beside the pipeline's workers, by client id and host; none where Kafka does not say."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            node = client.get_random_node() if coordinator_id is None else coordinator_id
+            answer = await client.send(node, DescribeGroupsRequest([group]))
+    except (KafkaError, TimeoutError, ValueError):
+        return []
+    members = [member for described in answer.to_object()["groups"] for member in described["members"]]
+    return sorted(
+        f"{shown(member['client_id'])} at {_plain(member['client_host'])}"
+        for member in members
+        if not member["client_id"].startswith(OWN_CLIENTS)
+    )
+
+
+def shown(name: str) -> str:
+    """Return a name that a foreign client has given itself, as far as it may be in a log."""
+    return clean_reason(_plain(name))
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)[:_NAME_CHARACTERS]
