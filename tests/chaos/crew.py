@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from pipeline.kafka.errors import WENT_AWAY
@@ -21,7 +22,7 @@ from tests.integration.pipeline_processes import WorkerProcess
 from tests.integration.stream_workers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 WORKERS_OF_A_ROLE: Final = 2
@@ -42,15 +43,28 @@ class Slot:
     worker: WorkerProcess | None = None
     expected: bool = False
     killed_at: float | None = None
+    own_ends: int = 0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Crew:
-    """Keeps every slot filled. ``environment`` is that of all workers; each has a write key of its own."""
+    """Keeps every slot filled. ``environment`` is that of all workers; each has a write key of its own.
 
-    def __init__(self, *, folder: Path, environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    ``most_own_ends``: a slot whose worker has ended by itself so often stays empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        tell: Callable[[str], None],
+        roles: Sequence[Role] = tuple(Role),
+        workers_of_a_role: int = WORKERS_OF_A_ROLE,
+        most_own_ends: float = inf,
+    ) -> None:
         self.slots = [
-            Slot(name=f"{role.value}-{number}", role=role) for number in range(WORKERS_OF_A_ROLE) for role in Role
+            Slot(name=f"{role.value}-{number}", role=role) for number in range(workers_of_a_role) for role in roles
         ]
         self.recoveries: list[Recovery] = []
         self.kills = 0
@@ -59,6 +73,7 @@ class Crew:
         self.vain_starts: Counter[str] = Counter()
         self.bad_stops: list[str] = []
         self._folder = folder
+        self._most_own_ends = most_own_ends
         self._environment = environment
         self._tell = tell
         self._closing = False
@@ -148,12 +163,13 @@ class Crew:
                 await slot.worker.process.wait()
 
     async def _keep(self, slot: Slot) -> None:
-        while not self._closing:
+        while not self._closing and slot.own_ends < self._most_own_ends:
             worker = await self._spawn(slot)
             code = await worker.process.wait()
             was_ready = slot.ready.is_set()
             slot.ready.clear()
             if not slot.expected:
+                slot.own_ends += 1
                 self._ended_by_itself(slot, worker, code, was_ready=was_ready)
                 await asyncio.sleep(_AGAIN_SECONDS)
             slot.expected = False

@@ -70,8 +70,10 @@ class Sampler:
 
     def _connect(self) -> None:
         groups = (self.names.processor_group, self.names.sink_group)
-        self._groups = {group: _consumer(self.bootstrap_servers, group) for group in groups}  # they ask, and never join
-        self._consumer = _consumer(self.bootstrap_servers, "chaos-sampler")
+        self._groups = {
+            group: asking_consumer(self.bootstrap_servers, group) for group in groups
+        }  # they ask, and never join
+        self._consumer = asking_consumer(self.bootstrap_servers, "chaos-sampler")
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._read.items()])
 
     def close(self) -> None:
@@ -109,9 +111,7 @@ class Sampler:
         )
 
     def _committed(self, group: str, topic: str) -> dict[int, int]:
-        places = [TopicPartition(topic, number) for number in range(self.partitions)]
-        found = self._groups[group].committed(places, timeout=_REQUEST_SECONDS)
-        return {place.partition: place.offset for place in found if place.offset >= 0}
+        return committed(self._groups[group], topic, self.partitions)
 
     def _ends(self) -> dict[tuple[str, int], int]:
         topics = (self.names.raw, self.names.records, self.names.letters)
@@ -173,7 +173,15 @@ def commit_place(key: bytes | None) -> tuple[str, str, int] | None:
     return texts[0], texts[1], partition
 
 
-def _consumer(bootstrap_servers: str, group: str) -> Consumer:
+def committed(asking: Consumer, topic: str, partitions: int) -> dict[int, int]:
+    """Return the offsets that a consumer's group has committed; partitions without one are left out."""
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    found = asking.committed(places, timeout=_REQUEST_SECONDS)
+    return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
+def asking_consumer(bootstrap_servers: str, group: str) -> Consumer:
+    """Return a consumer for reading, and for asking what a group has committed without joining it."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,

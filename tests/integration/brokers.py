@@ -89,7 +89,7 @@ class Broker:
             return
         settings = {key.replace("_", "."): str(value) for key, value in configuration.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=self.replication_factor, config=settings)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         for created in admin.create_topics([topic], operation_timeout=_ADMIN_SECONDS).values():
             created.result(_ADMIN_SECONDS)
 
