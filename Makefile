@@ -63,6 +63,10 @@ bench: .venv/installed ## Measure processor and sink on a real Kafka; ARGS=rates
 chaos: .venv/installed ## Break everything at once on a real Kafka, and add up; ARGS="--short --seed 7"; build/chaos.json
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: hostile
+hostile: .venv/installed ## Play hostile messages, answers, inputs, topics and clocks on a real Kafka; ARGS="--short --only answers"; build/hostile.json
+	@$(BIN)/python -m tests.hostile $(ARGS)
+
 .PHONY: test-chart
 test-chart: .venv/installed ## Check the Helm chart with pinned tools and a real Kubernetes API; the first time builds them, 30 minutes
 	@$(BIN)/python -m tests.deploy $(ARGS)

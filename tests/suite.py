@@ -3,7 +3,7 @@
 A step that fails does not keep the others from running. Without Java the tests on a real Kafka are not run, which is
 said; with `CI=true` that is a failure, and the chart is checked as well (`make test-chart`, whose tools take half an
 hour to build the first time). `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there; the chaos starts one of its own
-all the same, for it stops and kills it.
+all the same, for it stops and kills it, and so does what is hostile, for it damages what is stored.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ STEPS: Final = (
         needs_real_kafka=True,
     ),
     Step(title="chaos, short form", command=(*PYTHON, "tests.chaos", "--short"), needs_own_kafka=True),
+    Step(title="hostile, short form", command=(*PYTHON, "tests.hostile", "--short"), needs_own_kafka=True),
     Step(
         title="chart, with its tools",
         command=("nice", *PYTHON, "tests.deploy"),

@@ -1,0 +1,89 @@
+"""Play hostile inputs of operators: each is one run of the program, as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.hostile import terminal_play
+from tests.hostile.operators import INPUTS, MOST_SECONDS, OperatorInput
+from tests.hostile.planted import TRACEBACK
+from tests.hostile.results import CaseResult
+from tests.hostile.stage import as_they_end
+from tests.hostile.terminal import OPERATOR_INPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from tests.hostile.terminal import OperatorInput as CommandLine
+
+PART: Final = "operators"
+_ROOT: Final = Path(__file__).parents[2]
+
+
+async def play_operators(*, at_once: int, every: int = 1) -> AsyncGenerator[list[CaseResult]]:
+    """Run the program on every input, or on one of so many, several at once; return the result of each."""
+    waiting = asyncio.Semaphore(at_once)
+
+    async def one(play: Callable[[], CaseResult]) -> list[CaseResult]:
+        async with waiting:
+            return [await asyncio.to_thread(play)]
+
+    runs = [lambda given=given: _play_input(given) for given in INPUTS[::every]]
+    runs += [lambda given=given: _play_command(given) for given in OPERATOR_INPUTS[::every]]
+    async for each in as_they_end(one(run) for run in runs):
+        yield each
+
+
+def _play_input(given: OperatorInput) -> CaseResult:
+    """Run the program with hostile settings, files and arguments."""
+    with tempfile.TemporaryDirectory(prefix="hostile-input-") as name:
+        arguments, environment = given.prepare(Path(name))
+        others = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-m", "pipeline", *arguments],
+                env={**others, **environment, "PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=MOST_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            faults = [f"it had not ended after {MOST_SECONDS:.0f} s"]
+        else:
+            faults = given.faults(ended.returncode, (ended.stdout + ended.stderr).decode(errors="replace"))
+    return _result("settings and files", given.name, sorted(given.codes), faults)
+
+
+def _play_command(given: CommandLine) -> CaseResult:
+    """Run a command whose output must not steer a terminal."""
+    with tempfile.TemporaryDirectory(prefix="hostile-command-") as name:
+        try:
+            faults = list(terminal_play.play(given, Path(name)).objections(given))
+        except subprocess.TimeoutExpired:
+            faults = ["it had not ended in time"]
+    return _result("command lines", given.name, sorted(given.exit_codes), faults)
+
+
+def _result(kind: str, name: str, codes: list[int], faults: list[str]) -> CaseResult:
+    """Return the result of one run. What it has printed in error counts as told; the rest was not as expected."""
+    leaks = [each for each in faults if each.startswith("printed: ") or each.endswith(" appears")]
+    return CaseResult(
+        part=PART,
+        kind=kind,
+        name=name.encode("ascii", "backslashreplace").decode()[:120],
+        expected=f"exit code {' or '.join(map(str, codes))}",
+        ends=sum(TRACEBACK[:9] in each for each in leaks),
+        faults=[_shown(each) for each in faults if each not in leaks],
+        leaks=[_shown(each) for each in leaks],
+    )
+
+
+def _shown(fault: str) -> str:
+    return fault.encode("ascii", "backslashreplace").decode()[:200]
