@@ -6,20 +6,29 @@ Settings that have values of their own in the chart, or name files in a pod, are
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
+import yaml
+
+from pipeline.core.kinds import SPELLINGS
+from pipeline.core.names_file import MAX_NAME_CHARACTERS
 from pipeline.core.presets import Preset
 from pipeline.core.rules_schema import rules_schema
+from pipeline.core.yaml_document import MAX_FILE_CHARACTERS
+from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.expectations import annotation, choices, secrets
-from pipeline.settings.mistakes import variable
+from pipeline.settings.mistakes import PREFIX, variable
 from pipeline.settings.sections import FIELDS, SECTIONS, Settings
+from pipeline.settings.values import Expected, Hours, Text, Topic, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CHART: Final = Path(__file__).parents[1] / "deploy" / "helm" / "onesignal-pipeline"
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
+VOCABULARY: Final = CHART / "vocabulary.yaml"
 CHARTS_OWN: Final = frozenset(
     {
         "data_directory",
@@ -58,6 +67,22 @@ CHARTS_OWN: Final = frozenset(
 """Settings that other values of the chart decide."""
 _JSON_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _BOUNDS: Final = ("minimum", "maximum", "minLength", "maxLength")
+_NOT_BLANK: Final = {"type": "string", "pattern": r"\S"}
+# Each word has a character that is left when quotes, brackets and spaces are taken away.
+_LETTERS: Final = "0-9A-Za-z\u00c0-\u1fff\u3040-\ud7ff"
+_WORD: Final = rf"[^,]*[{_LETTERS}_.:@+/|~!#$%&*;=?^\\-][^,]*"
+_BY_TYPE: Final[Mapping[str, Mapping[str, Any]]] = {
+    expected.words: shape
+    for alias, shape in (
+        (Topic, {"$ref": "#/definitions/topic"}),
+        (Hours, {"$ref": "#/definitions/hours"}),
+        (Text, _NOT_BLANK),
+        (Words, {"type": "string", "pattern": rf"^\s*({_WORD}(,{_WORD})*)?$"}),
+    )
+    for expected in get_args(alias)
+    if isinstance(expected, Expected)
+}
+"""What the program checks by code of its own, by the words in which it says what it accepts."""
 
 
 def settings_schema() -> dict[str, Any]:
@@ -77,14 +102,78 @@ def values_schema() -> dict[str, Any]:
     """Return the schema with what the code knows in its place."""
     schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
     schema["properties"]["rules"]["properties"]["preset"]["enum"] = ["", *Preset]
+    schema["properties"]["names"]["properties"]["custom"] = _custom_names()
     schema["definitions"]["settings"] = settings_schema()
+    schema["definitions"]["secretSettings"] = _secret_settings()
+    schema["definitions"]["extraEnv"] = _extra_environment()
     schema["definitions"]["rules"] = _quoted({name: part for name, part in rules_schema().items() if name != "$schema"})
     return schema
+
+
+def vocabulary_text() -> str:
+    """Return what the templates know of rules files, to compare the words of `rules.text` with."""
+    schema = rules_schema()["properties"]
+    rule = schema["rules"]["items"]["properties"]
+    vocabulary = {
+        "mostCharacters": MAX_FILE_CHARACTERS,
+        "mostRules": schema["rules"]["maxItems"],
+        "file": sorted(schema),
+        "rule": sorted(rule),
+        "conditions": sorted(rule["when"]["properties"]),
+        "verdicts": sorted(rule["then"]["else"]["enum"]),
+        "kinds": sorted(SPELLINGS),
+    }
+    head = "# What a rules file may say; written by `make docs` out of the program.\n"
+    return head + yaml.safe_dump(vocabulary, sort_keys=False)
 
 
 def values_schema_text() -> str:
     """Return the schema as its file should be."""
     return json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _strict(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": dict(properties),
+    }
+
+
+def _custom_names() -> dict[str, Any]:
+    """Describe event names of the user's own: one for each kind, which may be spelt in one way."""
+    name = {"type": "string", "pattern": r"\S", "maxLength": MAX_NAME_CHARACTERS}
+    spellings: dict[str, list[str]] = {}
+    for spelling, kind in SPELLINGS.items():
+        spellings.setdefault(kind.name, []).append(spelling)
+    twice = [pair for same in spellings.values() for pair in combinations(same, 2)]
+    return {
+        **_strict(dict.fromkeys(SPELLINGS, name)),
+        "allOf": [{"not": {"required": list(pair)}} for pair in twice],
+    }
+
+
+def _secret_settings() -> dict[str, Any]:
+    properties = {
+        "setting": {"enum": [variable(field) for field in secrets()]},
+        "existingSecret": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "maxLength": 253},
+        "key": {"$ref": "#/definitions/requiredKey"},
+    }
+    return {"type": "array", "items": _strict(properties, required=[*properties])}
+
+
+def _extra_environment() -> dict[str, Any]:
+    """Describe further variables. One of the program's must exist, and comes from elsewhere: `settings` is checked."""
+    ours = [variable(field) for field in FIELDS] + [secret_file_variable(field) for field in secrets()]
+    reference = {"type": "object"}
+    name = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+    item = {
+        **_strict({"name": name, "value": {"type": "string"}, "valueFrom": reference}, required=["name"]),
+        "if": {"properties": {"name": {"pattern": f"^{PREFIX}"}}},
+        "then": _strict({"name": {"enum": ours}, "valueFrom": reference}, required=["name", "valueFrom"]),
+    }
+    return {"type": "array", "items": item}
 
 
 def _quoted(shape: Any) -> Any:
@@ -105,6 +194,8 @@ def _shape(field: str, described: Mapping[str, Any]) -> dict[str, Any]:
     shape: dict[str, Any] = {"description": Settings.model_fields[field].description}
     if allowed := choices(field):
         return {**shape, "enum": list(allowed)}
+    if given := _BY_TYPE.get(_words(field)):
+        return {**shape, **given}
     bounds = next((option for option in described.get("anyOf", ()) if option["type"] != "null"), described)
     return {
         **shape,
@@ -113,5 +204,10 @@ def _shape(field: str, described: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _words(field: str) -> str:
+    return next((added.words for added in annotation(field)[1] if isinstance(added, Expected)), "")
+
+
 if __name__ == "__main__":
+    VOCABULARY.write_text(vocabulary_text(), encoding="utf-8")
     VALUES_SCHEMA.write_text(values_schema_text(), encoding="utf-8")

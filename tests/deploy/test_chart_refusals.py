@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SASL: Final = {"kafka.securityProtocol": "SASL_SSL"}
 HPA: Final = {"components.segmentSink.autoscaling.hpa.enabled": True}
 RESOURCES: Final = "componentDefaults.resources"
+FROM: Final = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
 SECRET: Final = {"setting": "PIPELINE_TRACKED_USERS_SECRET", "existingSecret": "a", "key": "b"}
 POD_MONITOR: Final = "monitoring.podMonitor"
 ALERTS: Final = "monitoring.prometheusRule"
@@ -34,11 +35,16 @@ SCHEMA: Final[Refusals] = [
     ({"componentDefaults.settings.PIPELINE_SEGMENT_LANES": 65}, "maximum: got 65, want 64"),
     ({"componentDefaults.settings.PIPELINE_SEGMENT_GZIP": "yes"}, "got string, want boolean"),
     ({"componentDefaults.settings.PIPELINE_LOG_LEVEL": "loud"}, "value must be one of 'debug', 'info'"),
-    ({"componentDefaults.secretSettings": [{"setting": "SECRET", "existingSecret": "a", "key": "b"}]}, "pattern"),
+    ({"componentDefaults.secretSettings": [{**SECRET, "setting": "SECRET"}]}, "value must be one of 'PIPELINE_"),
+    (
+        {"componentDefaults.secretSettings": [{**SECRET, "setting": "PIPELINE_SEGMENT_LANES"}]},
+        "secretSettings/0/setting",
+    ),
+    ({"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", "value": "a"}]}, "missing property 'valueFrom'"),
+    ({"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC_FILE", **FROM}]}, "value must be one of 'PIPELINE_K"),
     ({"componentDefaults.replicas": "2"}, "got string, want integer"),
     ({"componentDefaults.replicas": 0}, "minimum: got 0, want 1"),
     ({"componentDefaults.resources.limits.memory": "1 GB"}, "does not match pattern"),
-    ({"kafka.bootstrapServers": ["kafka"]}, "does not match pattern"),
     ({"kafka.securityProtocol": "TLS"}, "value must be one of"),
     ({"segment.region": "asia"}, "value must be one of 'us', 'eu'"),
     ({"segment.maxRequestsPerSecond": 0.5}, "minimum"),
@@ -55,6 +61,15 @@ SCHEMA: Final[Refusals] = [
 ]
 CONTRADICTIONS: Final[Refusals] = [
     ({"kafka.bootstrapServers": []}, "kafka.bootstrapServers is empty"),
+    ({"kafka.bootstrapServers": ["a:1", "kafka"]}, "kafka.bootstrapServers[1] is not a broker's address"),
+    ({"segment.endpoint": "https://u:p@a.test/v1"}, "segment.endpoint holds a user name or password: they belong in"),
+    ({"segment.endpoint": "https://a.test"}, "segment.endpoint ends with the host"),
+    ({"schemaRegistry.url": "http://a.test:0"}, "schemaRegistry.url is not an address such as"),
+    ({"rules.text": "rules: [{then: kep}]"}, 'rules.text, rule 1 has the unknown decision "kep"'),
+    (
+        {"components.segmentSink.settings.PIPELINE_STALL_TIMEOUT_SECONDS": 14},
+        "is 15, and PIPELINE_STALL_TIMEOUT_SECONDS",
+    ),
     ({"segment.writeKey.existingSecret": ""}, "segment.writeKey.existingSecret is empty"),
     ({"components.processor.replicas": 13}, "up to 13 workers for 12 partitions"),
     ({"components.segmentSink.autoscaling": {"maxReplicas": 13, "hpa": {"enabled": True}}}, "up to 13 workers for 12"),
@@ -134,20 +149,16 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"topics.job.serviceAccountAnnotations": {"helm.sh/hook": "a"}}, "serviceAccountAnnotations sets helm.sh/hook,"),
     ({"componentDefaults.extraEnv": [{"name": "TMPDIR", "value": "/a"}]}, "extraEnv sets TMPDIR"),
     (
-        {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", "value": "a"}]},
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC", **FROM}]},
         "extraEnv sets PIPELINE_RAW_TOPIC",
     ),
     (
-        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY_FILE", "value": "a"}]},
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY_FILE", **FROM}]},
         "extraEnv sets PIPELINE_SEGMENT_WRITE_KEY_FILE",
     ),
     (
-        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY", "value": "a"}]},
+        {"componentDefaults.extraEnv": [{"name": "PIPELINE_SEGMENT_WRITE_KEY", **FROM}]},
         "extraEnv sets PIPELINE_SEGMENT_WRITE_KEY, but the chart sets PIPELINE_SEGMENT_WRITE_KEY_FILE",
-    ),
-    (
-        {"componentDefaults.extraEnv": [{"name": "PIPELINE_RAW_TOPIC_FILE", "value": "a"}]},
-        "extraEnv sets PIPELINE_RAW_TOPIC_FILE, but the chart sets PIPELINE_RAW_TOPIC",
     ),
     (
         {"componentDefaults.secretSettings": [{**SECRET, "setting": "PIPELINE_SEGMENT_WRITE_KEY"}]},
@@ -194,7 +205,7 @@ def test_every_mistake_is_told_at_once(chart: Chart) -> None:
 def test_every_variable_that_is_taken_is_told_at_once(chart: Chart) -> None:
     taken = ("TMPDIR", "PIPELINE_RAW_TOPIC", "PIPELINE_SEGMENT_WRITE_KEY")
     with pytest.raises(RefusedError) as refused:
-        chart.render(LEAST, values={"components.segmentSink.extraEnv": [{"name": name} for name in taken]})
+        chart.render(LEAST, values={"components.segmentSink.extraEnv": [{"name": name, **FROM} for name in taken]})
     told = [line for line in str(refused.value).splitlines() if line.startswith("  - ")]
     assert [line.split()[3].rstrip(",") for line in told] == list(taken)
 
@@ -210,7 +221,7 @@ def test_every_variable_that_is_taken_is_told_at_once(chart: Chart) -> None:
         {ALERTS: {"enabled": False, "alertLabels": {"severity": "page"}}},
         {f"{POD_MONITOR}.enabled": True, "componentDefaults.podLabels": {"app.kubernetes.io/version": "1"}},
         {"components.processor": {"enabled": False, "consumerGroup": "onesignal-pipeline-segment-sink"}},
-        {"components.processor.extraEnv": [{"name": "PIPELINE_TRACKED_USERS_SECRET", "value": "0123456789abcdef"}]},
+        {"components.processor.extraEnv": [{"name": "PIPELINE_TRACKED_USERS_SECRET", **FROM}]},
     ],
     ids=str,
 )

@@ -7,11 +7,23 @@ from jsonschema import Draft7Validator
 from pipeline.settings.expectations import annotation, secrets
 from pipeline.settings.mistakes import variable
 from pipeline.settings.sections import FIELDS
-from tests.write_chart_schema import CHARTS_OWN, VALUES_SCHEMA, settings_schema, values_schema, values_schema_text
+from tests.write_chart_schema import (
+    CHARTS_OWN,
+    VALUES_SCHEMA,
+    VOCABULARY,
+    settings_schema,
+    values_schema,
+    values_schema_text,
+    vocabulary_text,
+)
 
 
 def test_the_schema_of_the_charts_values_knows_the_settings_and_rules_of_the_code() -> None:
     assert VALUES_SCHEMA.read_text(encoding="utf-8") == values_schema_text(), "run `make docs`"
+
+
+def test_the_vocabulary_of_the_templates_is_that_of_the_code() -> None:
+    assert VOCABULARY.read_text(encoding="utf-8") == vocabulary_text(), "run `make docs`"
 
 
 def test_it_is_a_schema() -> None:
@@ -36,6 +48,7 @@ def test_no_object_takes_a_key_that_it_does_not_name() -> None:
         if not isinstance(shape, dict):
             return []
         here = [path] if "properties" in shape and shape.get("additionalProperties") is not False else []
-        return here + [found for name, part in shape.items() for found in lax(part, f"{path}/{name}")]
+        parts = {name: part for name, part in shape.items() if name != "if"}  # a condition takes nothing
+        return here + [found for name, part in parts.items() for found in lax(part, f"{path}/{name}")]
 
     assert lax(values_schema(), "") == []

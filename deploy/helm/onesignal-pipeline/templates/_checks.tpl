@@ -4,6 +4,7 @@
 {{- include "onesignal-pipeline.connectionMistakes" . }}
 {{- include "onesignal-pipeline.fileMistakes" . }}
 {{- include "onesignal-pipeline.keyMistakes" . }}
+{{- include "onesignal-pipeline.programMistakes" . }}
 {{- with .Values.topics.job }}
 {{- if .enabled }}
 {{- include "onesignal-pipeline.resourceMistakes" (dict "path" "topics.job.resources" "resources" .resources) }}
@@ -12,7 +13,9 @@
 {{- range $key, $_ := .Values.components }}
 {{- $values := include "onesignal-pipeline.componentValues" (dict "root" $ "key" $key) | fromYaml }}
 {{- if $values.enabled }}
-{{- include "onesignal-pipeline.componentMistakes" (dict "root" $ "values" $values "key" $key "path" (printf "components.%s" $key)) }}
+{{- $component := dict "root" $ "values" $values "key" $key "path" (printf "components.%s" $key) }}
+{{- include "onesignal-pipeline.componentMistakes" $component }}
+{{- include "onesignal-pipeline.settingMistakes" $component }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -66,9 +66,9 @@ spec:
 {{- end }}
 
 {{- define "onesignal-pipeline.addressEgress" -}}
-{{- $parts := urlParse .address }}
+{{- $server := regexFind "^[^/]*//[^/]*" .address }}
 - ports:
-    - port: {{ regexFind "[0-9]+$" (regexFind ":[0-9]+$" $parts.host) | default (ternary 443 80 (eq $parts.scheme "https")) }}
+    - port: {{ regexFind "[0-9]+$" (regexFind ":[0-9]+$" $server) | default (ternary 443 80 (hasPrefix "https:" (lower $server))) }}
   {{- with .to }}
   to:
     {{- toYaml . | nindent 4 }}

@@ -1,0 +1,165 @@
+{{- /*
+What the program would refuse when a pod starts, refused before there is one. Each is a YAML list of mistakes; none shows an
+address, which may hold a secret. The tests compare them with the program's own checks.
+*/ -}}
+
+{{- define "onesignal-pipeline.programMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- include "onesignal-pipeline.addressMistakes" (dict "path" "segment.endpoint" "address" .Values.segment.endpoint "instead" "segment.writeKey.existingSecret") }}
+{{- if and .Values.segment.endpoint (not (regexMatch (printf "^[^/]*//[^/]*%s$" (include "onesignal-pipeline.pathPattern" .)) .Values.segment.endpoint)) }}
+{{- include $mistake "segment.endpoint ends with the host: the path of the batch call belongs to it, such as /v1/batch" }}
+{{- end }}
+{{- include "onesignal-pipeline.addressMistakes" (dict "path" "schemaRegistry.url" "address" .Values.schemaRegistry.url "instead" "schemaRegistry.username and schemaRegistry.existingSecret") }}
+{{- range $index, $server := .Values.kafka.bootstrapServers }}
+{{- if not (regexMatch (printf "^%s:%s$" (include "onesignal-pipeline.hostPattern" $) (include "onesignal-pipeline.portPattern" $)) $server) }}
+{{- include $mistake (printf "kafka.bootstrapServers[%d] is not a broker's address: give `host:port`; user name and password belong in kafka.sasl" $index) }}
+{{- end }}
+{{- end }}
+{{- include "onesignal-pipeline.groupMistakes" . }}
+{{- include "onesignal-pipeline.rulesMistakes" . }}
+{{- end }}
+
+{{- /* Takes `path`, `address`, and `instead`: where user name and password belong. */ -}}
+{{- define "onesignal-pipeline.addressMistakes" -}}
+{{- $authority := printf "%s(:%s)?" (include "onesignal-pipeline.hostPattern" .) (include "onesignal-pipeline.portPattern" .) }}
+{{- if not .address }}
+{{- else if regexMatch "^[^/?#]*//[^/?#]*@" .address }}
+{{- include "onesignal-pipeline.mistake" (printf "%s holds a user name or password: they belong in %s" .path .instead) }}
+{{- else if not (regexMatch (printf "^(?i:https?)://%s(/[!-\"$->@-~]*)?$" $authority) .address) }}
+{{- include "onesignal-pipeline.mistake" (printf "%s is not an address such as https://host.example:8443/path: it needs https:// or http://, a host that can exist and a port from 1 to 65535, and no `?`, `#` or space" .path) }}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.hostPattern" -}}
+{{- $label := "[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?" }}
+{{- $group := "[0-9A-Fa-f]{1,4}" }}
+{{- $colons := list (printf "(%s:){7}(%s|:)" $group $group) (printf ":((:%s){1,7}|:)" $group) }}
+{{- range $count := untilStep 1 7 1 }}
+{{- $colons = append $colons (printf "(%s:){1,%d}(:%s){1,%d}" $group $count $group (sub 7 $count)) }}
+{{- end }}
+{{- $colons = append $colons (printf "(%s:){1,7}:" $group) }}
+{{- printf `(\[(%s)\]|%s(\.%s)*\.?)` (join "|" $colons) $label $label }}
+{{- end }}
+
+{{- define "onesignal-pipeline.portPattern" -}}
+([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])
+{{- end }}
+
+{{- /* A path with something in it, and without the parts `.` and `..`, which go away. */ -}}
+{{- define "onesignal-pipeline.pathPattern" -}}
+{{- $part := `([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)` }}
+{{- printf "/+%s(/%s?)*" $part $part }}
+{{- end }}
+
+{{- /* A pod knows its own consumer group, and takes the other's default for the other's. */ -}}
+{{- define "onesignal-pipeline.groupMistakes" -}}
+{{- $defaults := dict "processor" "onesignal-pipeline-processor" "segmentSink" "onesignal-pipeline-segment-sink" }}
+{{- range $key, $component := .Values.components }}
+{{- range $other, $default := omit $defaults $key }}
+{{- if and $component.enabled (eq $component.consumerGroup $default) (ne (get $.Values.components $other).consumerGroup $default) }}
+{{- include "onesignal-pipeline.mistake" (printf "components.%s.consumerGroup is the usual name of the group of components.%s: choose another" $key $other) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* `rules.text` is read here as far as words can be compared; `onesignal-pipeline rules check` reads all of it. */ -}}
+{{- define "onesignal-pipeline.rulesMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $known := .Files.Get "vocabulary.yaml" | fromYaml }}
+{{- with .Values.rules }}
+{{- $file := .text | default (empty .document | ternary "" (toYaml .document)) }}
+{{- if gt (regexReplaceAll "(?s)." (trimSuffix "\n" $file) "-" | len | add1) (int $known.mostCharacters) }}
+{{- include $mistake (printf "rules.%s is too large: a rules file has at most %d characters" (empty .text | ternary "document" "text") (int $known.mostCharacters)) }}
+{{- else if .text }}
+{{- $read := fromYaml .text }}
+{{- include "onesignal-pipeline.wordMistakes" (dict "path" "rules.text" "given" (keys $read) "known" $known.file "what" "key") }}
+{{- if kindIs "slice" $read.rules }}
+{{- if gt (len $read.rules) (int $known.mostRules) }}
+{{- include $mistake (printf "rules.text has %d rules: at most %d are allowed" (len $read.rules) (int $known.mostRules)) }}
+{{- end }}
+{{- range $index, $rule := $read.rules }}
+{{- if kindIs "map" $rule }}
+{{- $path := printf "rules.text, rule %d" (add1 $index) }}
+{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (keys $rule) "known" $known.rule "what" "key") }}
+{{- if kindIs "string" $rule.then }}
+{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (list $rule.then) "known" $known.verdicts "what" "decision") }}
+{{- end }}
+{{- if kindIs "map" $rule.when }}
+{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (keys $rule.when) "known" $known.conditions "what" "condition") }}
+{{- $kinds := kindIs "slice" $rule.when.kind | ternary $rule.when.kind (list $rule.when.kind) }}
+{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" $kinds "known" $known.kinds "what" "kind") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Words of `given` that are not among `known`. */ -}}
+{{- define "onesignal-pipeline.wordMistakes" -}}
+{{- range .given }}
+{{- if and (kindIs "string" .) (not (has . $.known)) (not (eq . "Error")) }}
+{{- include "onesignal-pipeline.mistake" (printf "%s has the unknown %s %s: run `onesignal-pipeline rules check` on the file" $.path $.what (trunc 100 . | quote)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What a component's settings say against each other, or against the topics. Takes `root`, `values`, `key` and `path`. */ -}}
+{{- define "onesignal-pipeline.settingMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $settings := .values.settings }}
+{{- range list
+      (list "PIPELINE_SEGMENT_RETRY_BASE_SECONDS" 0.5 "PIPELINE_SEGMENT_RETRY_MAX_SECONDS" 60 0)
+      (list "PIPELINE_SEGMENT_FLUSH_INTERVAL_SECONDS" 1 "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
+      (list "PIPELINE_SEGMENT_REQUEST_TIMEOUT_SECONDS" 15 "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
+      (list "PIPELINE_REVOKE_TIMEOUT_SECONDS" 5 "PIPELINE_REBALANCE_TIMEOUT_SECONDS" 30 1) }}
+{{- $lower := hasKey $settings (index . 0) | ternary (get $settings (index . 0)) (index . 1) }}
+{{- $upper := hasKey $settings (index . 2) | ternary (get $settings (index . 2)) (index . 3) }}
+{{- if gt (addf $lower (index . 4)) (float64 $upper) }}
+{{- $more := ternary (printf ", with %d s for the last commit" (index . 4)) "" (gt (index . 4) 0) }}
+{{- include $mistake (printf "%s.settings: %s is %v%s, and %s is %v: the former may not exceed the latter" $.path (index . 0) $lower $more (index . 2) $upper) }}
+{{- end }}
+{{- end }}
+{{- include "onesignal-pipeline.memoryTopicMistakes" . }}
+{{- end }}
+
+{{- /* The topics in which something is remembered, where a component uses them. */ -}}
+{{- define "onesignal-pipeline.memoryTopicMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $settings := .values.settings }}
+{{- $secret := and .root.Values.trackedUsers.existingSecret (eq .key "processor") }}
+{{- $tracks := $secret }}
+{{- range concat .values.secretSettings .values.extraEnv }}
+{{- $tracks = or $tracks (eq (.setting | default .name) "PIPELINE_TRACKED_USERS_SECRET") }}
+{{- end }}
+{{- $names := dict }}
+{{- range $path, $name := pick .root.Values.topics "raw" "records" "deadLetters" }}
+{{- $_ := set $names $name (printf "topics.%s" $path) }}
+{{- end }}
+{{- range list
+      (list "PIPELINE_TRACKED_USERS_TOPIC" "onesignal.tracked-users" $tracks)
+      (list "PIPELINE_TRACKED_USERS_FEED_TOPIC" "" true)
+      (list "PIPELINE_MESSAGE_CATALOGUE_TOPIC" "onesignal.message-catalogue" (get $settings "PIPELINE_MESSAGE_CATALOGUE")) }}
+{{- $variable := index . 0 }}
+{{- $name := get $settings $variable | default (index . 1) }}
+{{- if and (index . 2) $name }}
+{{- with get $names $name }}
+{{- include $mistake (printf "%s.settings: %s is the topic of %s: each needs a topic of its own" $.path $variable .) }}
+{{- end }}
+{{- $_ := set $names $name $variable }}
+{{- end }}
+{{- end }}
+{{- if and (get $settings "PIPELINE_TRACKED_USERS_FEED_TOPIC") (not $tracks) }}
+{{- include $mistake (printf "trackedUsers.existingSecret is empty: %s.settings.PIPELINE_TRACKED_USERS_FEED_TOPIC is of no use without it" $.path) }}
+{{- end }}
+{{- $retention := "PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS" }}
+{{- if and $tracks (eq .key "processor") (or (hasKey $settings $retention) (not $secret)) }}
+{{- $kept := hasKey $settings $retention | ternary (get $settings $retention) 936 | int64 }}
+{{- $raw := int64 .root.Values.topics.retentionHours.raw }}
+{{- if and (ge $kept 0) (or (lt $raw 0) (lt $kept (add 744 $raw))) }}
+{{- include $mistake (printf "%s.settings: %s is %d, but users must be remembered for a month (744) longer than topics.retentionHours.raw (%d): raise the former, `-1` is for ever" .path $retention $kept $raw) }}
+{{- end }}
+{{- end }}
+{{- end }}
