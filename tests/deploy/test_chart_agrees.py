@@ -306,7 +306,7 @@ PARTS: Final = some.tuples(
 
 
 @pytest.mark.parametrize(("name", "field"), [(ENDPOINT, "segment_endpoint"), (REGISTRY, "schema_registry_url")])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(address=PARTS)
 def test_an_address_that_the_chart_takes_is_one_to_the_program(
     chart: Chart, tmp_path: Path, name: str, field: str, address: str
