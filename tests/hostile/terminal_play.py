@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.hostile.terminal import OperatorInput
 
-_ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[2]
 _SECONDS: Final = 120
 
 
@@ -53,7 +53,7 @@ def play(given: OperatorInput, folder: Path) -> Played:
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(_ROOT)},
+        env=environment | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=_stream(given.output),
         stderr=subprocess.PIPE,

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.cli.main import run
+from pipeline.core.visible import visible
 from tests.hostile.terminal import (
     CHECKED,
     COUNTED,
@@ -18,9 +23,10 @@ from tests.hostile.terminal import (
     OperatorInput,
     Output,
 )
-from tests.hostile.terminal_play import Played, play, write_files
+from tests.hostile.terminal_play import ROOT, Played, play, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("logs_put_back")
@@ -70,3 +76,26 @@ def test_the_inputs_are_many_and_have_names_of_their_own() -> None:
 def test_what_steers_a_terminal_would_be_noticed(printed: bytes) -> None:
     given = OPERATOR_INPUTS[0]
     assert _objections(given, Played(exit_code=0, output=b"\\u001b]52" + printed, errors=b""))
+
+
+@pytest.mark.parametrize("given", COUNTED[:3], ids=_named)
+def test_on_a_terminal_the_sequences_are_those_of_the_tables_alone(given: OperatorInput, tmp_path: Path) -> None:
+    write_files(given, tmp_path)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "pipeline", *given.argv]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "100"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        printed = b"".join(_chunks(ours)).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m|\x1b\[\?25[hl]|\x1b\[2K|\x1b\[1A|\r", "", printed)
+    assert plain != printed
+    assert [line for line in plain.split("\n") if line != visible(line)] == []
+
+
+def _chunks(terminal: int) -> Iterator[bytes]:
+    """Read until the other side is closed, which is an error on a terminal."""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 65_536):
+            yield chunk
