@@ -6,11 +6,7 @@ from typing import Final
 
 from tests.sabotage.mistake import Sabotage
 
-_GUARD: Final = "integration/test_guarded_http.py"
-_HOSTILE: Final = (
-    "integration/test_hostile_answers.py::"
-    "test_an_answer_has_the_consequence_that_is_told_and_the_next_request_gets_its_own"
-)
+_GUARD: Final = "unit/sinks/segment/test_guarded_http.py"
 OF_THE_ANSWERS: Final = (
     Sabotage(
         name="bytes between the choice of a connection and the request are an answer",
@@ -31,7 +27,7 @@ OF_THE_ANSWERS: Final = (
         file="sinks/segment/guarded_http.py",
         old="await guarded.settle(self._loop.time() - began)",
         new="pass",
-        tests=(f"{_GUARD}::test_bytes_that_nobody_asked_for_are_no_answer_on_tls[connected]",),
+        tests=(f"{_GUARD}::test_bytes_that_nobody_asked_for_are_no_answer_on_tls",),
     ),
     Sabotage(
         name="an answer counts though the other side has not received the request",
@@ -52,21 +48,21 @@ OF_THE_ANSWERS: Final = (
         file="sinks/segment/guarded_http.py",
         old=" or begun or not all(map(_is_success, self._answers))",
         new="",
-        tests=(f"{_HOSTILE}[200 and then 503 in one]",),
+        tests=(f"{_GUARD}::test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection",),
     ),
     Sabotage(
         name="answers of the class 1xx are read without an end",
         file="sinks/segment/guarded_http.py",
         old="if self._interim > MAX_INTERIM_ANSWERS:",
         new="if self._interim < 0:",
-        tests=(f"{_HOSTILE}[forty 100 and then 200]",),
+        tests=(f"{_GUARD}::test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection",),
     ),
     Sabotage(
         name="a 2xx with a broken body is a lost connection",
         file="sinks/segment/guarded_http.py",
         old="        if not self._answers:\n            super().set_exception(exc, cause)",
         new="        if exc is not None:\n            super().set_exception(exc, cause)",
-        tests=(f"{_HOSTILE}[200 with a chunk size that is no number]",),
+        tests=(f"{_GUARD}::test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed",),
     ),
     Sabotage(
         name="a body that drips is waited for until the request's timeout",

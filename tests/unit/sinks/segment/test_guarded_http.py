@@ -28,10 +28,12 @@ from pipeline.sinks.segment.request import build_body
 from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered
 from tests.fakes.segment import WRITE_KEY, record, record_of
 from tests.hostile.answer_server import AnswerServer
-from tests.hostile.answers import FAILED, GOOD, Expected, HostileAnswer, Send, Silence, When, head
+from tests.hostile.answers import FAILED, GOOD, Close, Expected, HostileAnswer, Pause, Send, Silence, When, head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from tests.hostile.answers import Step
 
 BODY: Final = build_body([record("a")], sent_at=0.0)
 LARGE: Final = build_body([record_of(30_000, f"m-{number}") for number in range(15)], sent_at=0.0)
@@ -166,9 +168,57 @@ async def test_a_connection_is_kept_when_nothing_is_wrong() -> None:
         assert (server.connections, server.requests) == (1, 50)
 
 
+CHUNKED: Final = head("200 OK", "Transfer-Encoding: chunked")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(GOOD + FAILED, id="an answer that refuses behind it"),
+        pytest.param(GOOD + b"HTTP/1.1 5", id="the beginning of another behind it"),
+        pytest.param(GOOD + b"HTTP/1.1 x", id="another behind it that is broken"),
+        pytest.param(head("100 Continue") * 40 + GOOD, id="too many 1xx before it"),
+    ],
+)
+async def test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection(data: bytes) -> None:
+    hostile = HostileAnswer(name="several", steps=(Send(data),), expected=Expected.RETRIED)
+    async with speaking(hostile) as (_, client):
+        assert await client.post(BODY) == LOST
+        assert await client.post(BODY) == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((Send(CHUNKED + b"zz\r\n"),), id="with the head"),
+        pytest.param((Send(CHUNKED), Pause(0.02), Send(b"zz\r\n")), id="behind the head"),
+        pytest.param((Send(CHUNKED + b"2\r\n"), Close()), id="cut off"),
+        pytest.param((Send(head("200 OK", "Content-Length: 2") + b"{}{}"),), id="too long"),
+    ],
+)
+async def test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed(
+    steps: tuple[Step, ...],
+) -> None:
+    async with speaking(HostileAnswer(name="broken", steps=steps, expected=Expected.ACCEPTED)) as (server, client):
+        response = await client.post(BODY)
+        assert isinstance(response, Answered)
+        assert response.status == 200
+        assert await client.post(BODY) == ACCEPTED
+        assert server.connections == 2
+
+
+async def test_an_answer_behind_the_body_of_another_closes_the_connection() -> None:
+    """It comes in a later read than the head, which has been taken for the answer by then."""
+    steps = (Send(head("200 OK", "Content-Length: 2")), Pause(0.02), Send(b"{}" + GOOD), Silence())
+    async with speaking(HostileAnswer(name="late", steps=steps, expected=Expected.ACCEPTED)) as (server, client):
+        assert await client.post(BODY) == Answered(status=200, body=b"{}")
+        assert await client.post(BODY) == ACCEPTED
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize("chunks", [1, 2, 3])
 async def test_a_connection_is_kept_after_answers_that_come_in_parts(chunks: int) -> None:
-    answer = head("200 OK", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
+    answer = CHUNKED + b"2\r\n{}\r\n0\r\n\r\n"
     size = -(-len(answer) // chunks)
     steps = tuple(Send(answer[start : start + size]) for start in range(0, len(answer), size))
     hostile = HostileAnswer(name="in parts", steps=steps, expected=Expected.ACCEPTED)
