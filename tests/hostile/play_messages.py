@@ -209,7 +209,7 @@ async def _look_at_holds(scene: Scene, workers: Workers) -> None:
     held = [each for each in scene.placed if each.is_held]
 
     def are_named() -> bool:
-        told = [*workers.logs().splitlines()]
+        told = workers.complaints()
         return all(
             not faults(each.message.expected, _held(each, told), each.stretch, messages=1, is_raw=True) for each in held
         )
@@ -218,10 +218,11 @@ async def _look_at_holds(scene: Scene, workers: Workers) -> None:
         await until(are_named, seconds=5, given_up=lambda: workers.are_given_up)
     pages = await workers.pages()
     where = await asyncio.to_thread(scene.where)
+    told = [*workers.complaints(), *pages]
     for each in scene.placed:
         each.seen.committed = where.get(each.stretch.partition, 0)
         each.seen.holds = holds_of(pages)
-        each.seen.told = [*workers.logs().splitlines(), *pages]
+        each.seen.told = told
 
 
 def _held(placed: Placed, told: Sequence[str]) -> Seen:
@@ -275,7 +276,7 @@ def _results(scene: Scene, played: Sequence[Workers]) -> list[CaseResult]:
     allowed = allowed_bytes((each.batch_bytes, each.message_bytes) for each in scene.placed)
     leaks = sorted({leak for workers in played for leak in workers.leaks()})
     ends = sum(workers.own_ends for workers in played)
-    said = [line for workers in played for line in (*workers.crew.own_ends, *workers.crew.bad_stops)]
+    said = [line for workers in played for line in workers.endings()]
     results = []
     for each in scene.placed:
         written = [*each.before, *each.after]

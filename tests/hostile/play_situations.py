@@ -116,7 +116,7 @@ class Play:
         self.peak_bytes = max(self.peak_bytes, workers.peak_bytes)
         self.leaks += workers.leaks()
         if own_ends is None:
-            self.faults += [*workers.crew.own_ends, *workers.crew.bad_stops][:2]
+            self.faults += workers.endings()[:2]
 
 
 async def play_situations(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,8 +101,16 @@ def create_topics(
         (names.letters, LETTER_PARTITIONS, letters),
     ):
         grounds.broker.create_topic_named(name, count, **settings)
-    for name in (names.raw, names.records, names.letters):
-        watermarks(grounds.servers, name)
+        _await_topic(grounds.servers, name, count)
+
+
+def _await_topic(servers: str, name: str, partitions: int) -> None:
+    """Wait until every partition of a topic has a leader that answers: brokers hear of it when it exists already."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while len(watermarks(servers, name)) < partitions:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} has no {partitions} partitions")
+        time.sleep(_LOOK_SECONDS)
 
 
 def environment(servers: str, endpoint: str, names: Names, more: Mapping[str, str]) -> dict[str, str]:
@@ -200,6 +209,14 @@ class Workers:
         found = [(await worker.get(path))[1] for worker in self.present for path in PAGES]
         self.said += found
         return found
+
+    def complaints(self) -> list[str]:
+        """Return the lines of errors that the workers have logged."""
+        return [line for line in self.logs().splitlines() if '"level":"error"' in line]
+
+    def endings(self) -> list[str]:
+        """Return what is known of workers that have ended by themselves, or not as they were told to."""
+        return [*self.crew.own_ends, *self.crew.bad_stops, *self.crew.vain_starts]
 
     def logs(self) -> str:
         """Return everything that the workers have logged."""
