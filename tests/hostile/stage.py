@@ -302,13 +302,24 @@ async def until(condition: Callable[[], bool], *, seconds: float, given_up: Call
 
 
 def configure(servers: str, topic: str, settings: Mapping[str, str]) -> None:
-    """Change settings of a topic."""
+    """Change settings of a topic, and wait until the broker tells them: it hears of them a moment later."""
     changes = [
         ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
     ]
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=changes)
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     admin.incremental_alter_configs([resource])[resource].result(_GROUP_SECONDS)
+    deadline = time.monotonic() + _GROUP_SECONDS
+    while not _are_told(admin, topic, settings):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the settings of {topic} are not told")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _are_told(admin: AdminClient, topic: str, settings: Mapping[str, str]) -> bool:
+    asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    told = admin.describe_configs([asked])[asked].result(_GROUP_SECONDS)
+    return all(told[name].value == value for name, value in settings.items())
 
 
 async def skip(servers: str, group: str, topic: str, offsets: Mapping[int, int]) -> None:
