@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
@@ -16,6 +17,7 @@ from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.kafka.certificates import certificate_fault, certificate_words
 from pipeline.kafka.errors import ClusterFaultError
+from pipeline.settings.files import FileError, promptly
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -92,9 +94,10 @@ class SchemaRegistry:
         trusted = options.ca_file or usual.cafile or usual.capath
         if trusted is not None:
             configuration["ssl.ca.location"] = str(trusted)
+        make = partial(self._library.AsyncSchemaRegistryClient, configuration)
         try:
-            self._client = self._library.AsyncSchemaRegistryClient(configuration)
-        except (ssl.SSLError, OSError):
+            self._client = make() if options.ca_file is None else promptly(options.ca_file, make)
+        except (ssl.SSLError, OSError, FileError):
             raise RegistryFaultError(
                 f"{variable('schema_registry_ca_file')} is `{options.ca_file}`: the file holds no certificate in PEM."
             ) from None

@@ -185,7 +185,7 @@ async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.
         run=never, source="source", complaint="topic `raw` has new partitions", holds={HoldReason.PARTITIONS_ADDED}
     )
     rules = SimpleNamespace(run=never, note="rules of before")
-    bench = WorkerBench(monkeypatch, topics=topics, rules=rules)
+    bench = WorkerBench(monkeypatch, topics=topics, files=rules)
     await bench.started()
     assert bench.built_with["source"] == "source"
     assert bench.worker._readiness() == Health(ok=False, detail="topic `raw` has new partitions")
@@ -197,7 +197,7 @@ async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.
     assert await bench.ends() == 0
 
 
-@pytest.mark.parametrize("part", ["topics", "rules"])
+@pytest.mark.parametrize("part", ["topics", "files"])
 async def test_a_fault_of_what_is_watched_ends_a_worker(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails() -> None:
         raise WorkerError("a fault beside the work")
