@@ -399,6 +399,30 @@ def _values() -> Iterator[OperatorInput]:
     )
 
 
+# ---- values that only the network can judge
+
+_FAILED: Final = frozenset({1})
+_UNREACHABLE: Final = (
+    ("a status port on another machine's address", {"PIPELINE_HTTP_HOST": "203.0.113.1"}, "cannot be served on"),
+    ("a status port on a host that is not there", {"PIPELINE_HTTP_HOST": "host.invalid"}, "cannot be served on"),
+    ("a status port in an unknown zone", {"PIPELINE_HTTP_HOST": "fe80::1%nope"}, "cannot be served on"),
+    ("a broker that is not there", {_SERVERS: "host.invalid:1"}, "No Kafka broker can be used"),
+    ("a broker in letters of no language", {_SERVERS: "xn--a:9092"}, "No Kafka broker can be used"),
+    ("a broker of five numbers", {_SERVERS: "1.2.3.4.5:1"}, "No Kafka broker can be used"),
+)
+
+
+def _unreachable() -> Iterator[OperatorInput]:
+    for what, environment, shown in _UNREACHABLE:
+        yield OperatorInput(
+            name=what,
+            arguments=("worker", "segment-sink"),
+            environment={**_SINK, "PIPELINE_HTTP_PORT": "0", **environment},
+            codes=_FAILED,
+            shown=(shown,),
+        )
+
+
 # ---- files on the command line
 
 _UNENDING: Final = (
@@ -434,4 +458,4 @@ def _arguments() -> Iterator[OperatorInput]:
     )
 
 
-INPUTS: Final = (*_path_settings(), *_secret_files(), *_rules_files(), *_values(), *_arguments())
+INPUTS: Final = (*_path_settings(), *_secret_files(), *_rules_files(), *_values(), *_unreachable(), *_arguments())
