@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.mistakes import MOST_LISTED
 from pipeline.settings.expectations import choices, expectation, secrets
 from pipeline.settings.files import FileError, read_file, text_of
-from pipeline.settings.masking import presentable, unshowable
+from pipeline.settings.masking import NOT_SHOWN, presentable, unshowable
 from pipeline.settings.mistakes import PREFIX, Mistake, variable
 from pipeline.settings.sections import FIELDS
 
@@ -60,7 +60,8 @@ def read_variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list
 
 def _shown_path(path: str) -> str:
     """Show the path of a secret, unless it may be the secret itself."""
-    return f"is `{path}`" if path.startswith("/") and unshowable(path) is None else "is set"
+    shown = presentable(path, is_path=True)
+    return f"is `{shown}`" if path.startswith("/") and shown != NOT_SHOWN else "is set"
 
 
 def _unusable(values: dict[str, str]) -> Iterator[Mistake]:

@@ -10,6 +10,8 @@ _LONGEST_SHOWN: Final = 200
 _WITH_CREDENTIALS: Final = re.compile(r"(?P<scheme>\w+://)?.*@(?P<host>[\w.:\[\]-]*)(?P<rest>.*)", re.DOTALL)
 _QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 _PEM: Final = "-----BEGIN"
+_BODY_OF_A_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{100}")
+"""So much of base64; a path has a full stop, a hyphen or an underscore before that."""
 _HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -31,7 +33,7 @@ def presentable(value: str, *, is_path: bool = False) -> str:
 
     A path may hold an `@` of its own, so there only what looks like an address is looked at.
     """
-    if unshowable(value) is not None:
+    if unshowable(value) is not None or (is_path and _BODY_OF_A_KEY.search(value)):
         return NOT_SHOWN
     shown = value
     if is_path and "://" not in value:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import orjson
@@ -216,3 +218,13 @@ def test_a_shell_is_offered_presets_and_files(
     monkeypatch.chdir(tmp_path)
     completions = BashComplete(cli, {}, "onesignal-pipeline", "_X").get_completions(command, begun)
     assert [(completion.type, completion.value) for completion in completions] == offered
+
+
+def test_rules_may_come_through_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("rules: [{then: drop}]",))
+    writer.start()
+    assert run(["rules", "check", str(pipe)], {}) == ExitCode.DONE
+    writer.join()
+    assert capsys.readouterr().out.startswith(f"{pipe}: 1 rule, ")

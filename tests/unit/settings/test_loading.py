@@ -394,6 +394,13 @@ def test_a_value_that_may_be_a_key_is_shown_nowhere(name: str, value: str, reaso
     assert "MIIEvQIBADANBg" not in told
 
 
+@pytest.mark.parametrize("name", ["RULES_FILE", "KAFKA_SSL_KEY_FILE", "SEGMENT_WRITE_KEY_FILE"])
+def test_the_body_of_a_key_in_the_place_of_a_path_is_not_shown(name: str) -> None:
+    (told,) = _mistakes({f"PIPELINE_{name}": "/MIIEvQIBADANBg" * 20})
+    assert told.startswith(f"PIPELINE_{name} is ")
+    assert "MIIEvQIBADANBg" not in told
+
+
 def test_settings_that_hold_a_key_all_the_same_are_not_shown() -> None:
     lines = {line.variable: line.value for line in effective_settings(Settings(processor_group=KEY))}
     assert lines["PIPELINE_PROCESSOR_GROUP"] == "(not shown)"
