@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-_MAX_VERSION_CHARACTERS: Final = 20
+_MAX_VERSION_DIGITS: Final = 4
 _AVRO: Final = AVRO_RECORD_FORMAT.decode()
+_FOREIGN: Final = ""
 
 
 class Holds:
@@ -54,14 +55,21 @@ def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
     """Return which partitions stopped at records that this sink cannot read, and what to do about it."""
     versions: dict[str, list[int]] = {}
     for (_, number), version in partitions.items():
-        versions.setdefault(version[:_MAX_VERSION_CHARACTERS].decode("ascii", "replace"), []).append(number)
+        versions.setdefault(_shown(version), []).append(number)
     return tuple(
         f"records {_named(version)} in partitions {', '.join(map(str, sorted(numbers)))}: {_remedy(version)}"
         for version, numbers in versions.items()
     )
 
 
+def _shown(version: bytes) -> str:
+    """Return a version as this project counts them; what else stands in its place may be anybody's words."""
+    return version.decode() if version.isdigit() and len(version) <= _MAX_VERSION_DIGITS else _FOREIGN
+
+
 def _named(version: str) -> str:
+    if version == _FOREIGN:
+        return "with a format version that is no number"
     return "in Avro" if version == _AVRO else f"of format version {version!r}"
 
 
@@ -69,6 +77,8 @@ def _remedy(version: str) -> str:
     """Return what to do about a format; one in Avro is unknown only where no registry is."""
     if version == _AVRO:
         return f"this sink knows no registry with their schema, set {variable('schema_registry_url')}"
+    if version == _FOREIGN:
+        return "something else than a processor wrote them, see who may write to the records topic"
     return "a newer processor wrote them, upgrade the sinks first"
 
 
