@@ -11,15 +11,15 @@ OF_THE_ANSWERS: Final = (
     Sabotage(
         name="bytes between the choice of a connection and the request are an answer",
         file="sinks/segment/guarded_http.py",
-        old="        if await guarded.is_quiet():\n            guarded.begin()",
-        new="        if guarded.is_connected():\n            guarded.begin()",
+        old="if guarded.seems_quiet() or await guarded.is_quiet():",
+        new="if guarded.is_connected():",
         tests=(f"{_GUARD}::test_bytes_between_the_choice_of_a_connection_and_the_write_are_no_answer",),
     ),
     Sabotage(
         name="bytes on an idle connection make its next request a lost one",
         file="sinks/segment/guarded_http.py",
-        old="if await guarded.is_quiet():\n                    return connection",
-        new="if guarded.is_connected():\n                    return connection",
+        old="if (used := guarded.used) and guarded.seems_quiet():",
+        new="if used := guarded.used:",
         tests=(f"{_GUARD}::test_bytes_that_the_loop_has_not_read_replace_the_connection_before_the_request",),
     ),
     Sabotage(
@@ -27,7 +27,7 @@ OF_THE_ANSWERS: Final = (
         file="sinks/segment/guarded_http.py",
         old="await guarded.settle(self._loop.time() - began)",
         new="pass",
-        tests=(f"{_GUARD}::test_bytes_that_nobody_asked_for_are_no_answer_on_tls",),
+        tests=(f"{_GUARD}::test_bytes_a_moment_after_a_connection_was_opened_are_no_answer",),
     ),
     Sabotage(
         name="an answer counts though the other side has not received the request",
@@ -39,15 +39,15 @@ OF_THE_ANSWERS: Final = (
     Sabotage(
         name="an early answer that accepts counts",
         file="sinks/segment/guarded_http.py",
-        old="(self._early or begun or not all(",
-        new="(begun or not all(",
+        old="doubtful = self._early or not (",
+        new="doubtful = not (",
         tests=(f"{_GUARD}::test_an_early_answer_on_tls_is_no_acceptance",),
     ),
     Sabotage(
         name="of two answers in one read the first counts",
         file="sinks/segment/guarded_http.py",
-        old=" or begun or not all(map(_is_success, self._answers))",
-        new="",
+        old="doubtful = self._early or not (alone or (not begun and all(map(_is_success, self._answers))))",
+        new="doubtful = self._early",
         tests=(f"{_GUARD}::test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection",),
     ),
     Sabotage(

@@ -28,6 +28,8 @@ DOUBT_WORDS: Final[Mapping[Doubt, str]] = {
 
 def doubt_of(content_type: str | None, body: bytes) -> Doubt | None:
     """Return why an answer that accepts is not Segment's; None if nothing speaks against it. ``body`` may be cut."""
+    if body in _USUAL and content_type == "application/json":
+        return None
     beginning = body.lstrip()
     if (content_type or "").lower().startswith(_PAGE_TYPES) or beginning[:20].lower().startswith(_PAGE_BEGINNINGS):
         return Doubt.PAGE

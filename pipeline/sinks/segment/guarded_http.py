@@ -36,7 +36,7 @@ import socket
 import sys
 import termios
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -126,6 +126,10 @@ class GuardedConnection(ResponseHandler):
             await asyncio.sleep(0)  # the first lets the loop look at the socket, the second lets it read
         return False
 
+    def seems_quiet(self) -> bool:
+        """Return at once what `is_quiet` returns in the usual case; false where that has to look again."""
+        return self.is_connected() and not (self._unasked or self._readable.poll(0))
+
     def set_response_params(self, **parameters: Any) -> None:
         """Called by aiohttp when it has chosen this connection for a request, which is not written yet."""
         self._begin_again()
@@ -204,10 +208,12 @@ class GuardedConnection(ResponseHandler):
 
     def _deliver(self, behind: bytes) -> None:
         begun = _ANOTHER in behind if self._broken else self._has_begun_another()
-        if _is_success(self._answers[0]) and (self._early or begun or not all(map(_is_success, self._answers))):
+        alone = len(self._answers) == 1 and not begun
+        doubtful = self._early or not (alone or (not begun and all(map(_is_success, self._answers))))
+        if doubtful and _is_success(self._answers[0]):
             self._fail("an answer came before the request was sent, or with another one")
             return
-        if self._early or begun or len(self._answers) > 1:
+        if self._early or not alone:
             self.force_close()
         self._delivered = True
         super().feed_data(self._answers[0], 0)
@@ -265,8 +271,9 @@ class GuardedConnector(aiohttp.TCPConnector):
         while True:
             began = self._loop.time()
             connection = await super().connect(req, traces, timeout)
-            guarded = cast("GuardedConnection", connection.protocol)
-            used = guarded.used
+            guarded: Any = connection.protocol
+            if (used := guarded.used) and guarded.seems_quiet():
+                return connection
             try:
                 if not used:
                     await guarded.settle(self._loop.time() - began)
@@ -287,8 +294,8 @@ class GuardedRequest(aiohttp.ClientRequest):
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
         """Write the request. Between the last look at the socket and the first write nothing is awaited."""
-        guarded = cast("GuardedConnection", conn.protocol)
-        if await guarded.is_quiet():
+        guarded: Any = conn.protocol
+        if guarded.seems_quiet() or await guarded.is_quiet():
             guarded.begin()
             await super().write_bytes(writer, conn, content_length)
         else:

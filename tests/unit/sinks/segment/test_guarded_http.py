@@ -315,6 +315,13 @@ async def test_bytes_that_nobody_asked_for_are_no_answer_on_tls(when: When, auth
         assert server.connections == 2
 
 
+async def test_bytes_a_moment_after_a_connection_was_opened_are_no_answer() -> None:
+    steps = (Pause(0.005), Send(GOOD), Silence())
+    hostile = HostileAnswer(name="late 200", steps=steps, expected=Expected.RETRIED, when=When.CONNECTED, answer=FAILED)
+    async with speaking(hostile) as (_, client):
+        assert [await client.post(BODY), await client.post(BODY)] == [LOST, REFUSED]
+
+
 async def test_an_early_answer_on_tls_is_no_acceptance(authority: trustme.CA) -> None:
     hostile = HostileAnswer(
         name="early", steps=(Send(GOOD), Silence()), expected=Expected.RETRIED, when=When.MID_REQUEST
