@@ -11,7 +11,9 @@ those that answer a little later, and so their answers make one round.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import aiokafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -88,3 +90,14 @@ class FetchWaits:
     @property
     def _share(self) -> float:
         return self._collect_seconds * (BROKERS_SHARE if len(self._brokers) > 1 else 1.0)
+
+
+def is_behind(assignment: Any, request: Any) -> bool:
+    """Return whether messages that may be read are known to be there, past where a request begins to read."""
+    for topic, partitions in request.topics:
+        for number, position, _ in partitions:
+            state = assignment.state_value(aiokafka.TopicPartition(topic, number))
+            end = state.highwater if state.lso is None else state.lso
+            if end is not None and end > position:
+                return True
+    return False

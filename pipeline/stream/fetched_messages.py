@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.fetched.faults import Unreadable
     from pipeline.kafka.fetched.reading import PartitionAnswer
+    from pipeline.stream.transport import TransportOptions
 
 NO_TIMESTAMP: Final = -1
 """What Kafka says of a message without one; aiokafka makes None of it where the message is of the oldest format."""
@@ -152,6 +153,18 @@ class FetchedAhead(Answers):
         except NoRoomError:
             return False
         return True
+
+
+def fetched_ahead(
+    options: TransportOptions, on_unreadable: Callable[[TopicPartition, Unreadable], None]
+) -> FetchedAhead:
+    """Return what keeps the answers of a worker's fetcher, within the bounds of its options."""
+    fetch_bytes: int = options.consumer["max_partition_fetch_bytes"]
+    return FetchedAhead(
+        on_unreadable=on_unreadable,
+        most_bytes=fetch_bytes,
+        most_message_bytes=max(fetch_bytes, options.max_bytes_in_hand),
+    )
 
 
 def _may_go_on(answer: Any) -> bool:

@@ -16,7 +16,6 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     IllegalGenerationError,
     IllegalStateError,
-    InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -28,10 +27,10 @@ from mode import Service
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.kafka.fetched.reading import read_safely
-from pipeline.stream.errors import GroupRefusedError, OffsetsLostError
-from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits
-from pipeline.stream.fetched_messages import FetchedAhead
-from pipeline.stream.foreign_members import foreign_members, pass_over_unreadable_members
+from pipeline.stream.errors import OffsetsLostError
+from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits, is_behind
+from pipeline.stream.fetched_messages import fetched_ahead
+from pipeline.stream.foreign_members import end_of_membership, pass_over_unreadable_members
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop
 from pipeline.stream.unreadable import UnreadablePartitions
@@ -116,30 +115,14 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         except KafkaConnectionError as error:
             raise KafkaUnreachableError(WENT_AWAY) from error
         consumer = self._ensure_consumer()
-        read_safely(consumer, self._fetched_ahead())
+        read_safely(consumer, fetched_ahead(self.transport.options, self._on_unreadable))
         self._let_brokers_collect(consumer._fetcher)  # noqa: SLF001
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
         pass_over_unreadable_members(consumer._coordinator)  # noqa: SLF001
 
-    def _fetched_ahead(self) -> FetchedAhead:
-        options = self.transport.options
-        fetch_bytes = options.consumer["max_partition_fetch_bytes"]
-        return FetchedAhead(
-            on_unreadable=self._on_unreadable,
-            most_bytes=fetch_bytes,
-            most_message_bytes=max(fetch_bytes, options.max_bytes_in_hand),
-        )
-
     def _on_unreadable(self, place: TopicPartition, found: Unreadable) -> None:
         """Fetch nothing more of a partition until it is tried again; the others go on."""
-        with suppress(IllegalStateError):  # given up meanwhile
-            self._ensure_consumer().pause(aiokafka.TopicPartition(*place))
-            self.unreadable.note(place, found)
-
-    def _try_unreadable_again(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
-        for place in self.unreadable.due():
-            with suppress(IllegalStateError):
-                consumer.resume(aiokafka.TopicPartition(*place))
+        self.unreadable.pause(self._ensure_consumer(), place, found)
 
     def _let_brokers_collect(self, fetcher: Any) -> None:
         """Set the wait of each request to a broker: aiokafka has one for all of them, and for good."""
@@ -149,7 +132,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
 
         async def fetch_with_wait(assignment: Any, node_id: int, request: Any) -> bool:
             brought: bool = False
-            seconds = waits.asks(node_id, behind=_is_behind(assignment, request))
+            seconds = waits.asks(node_id, behind=is_behind(assignment, request))
             if seconds is not None:
                 request._max_wait_ms, request._min_bytes = round(seconds * 1000), COLLECTED_BYTES  # noqa: SLF001
             try:
@@ -192,21 +175,9 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
                 consumer._coordinator.check_errors()  # noqa: SLF001
             except KafkaError as error:
                 if not error.retriable:
-                    raise await self._end_of_membership(error) from error
+                    raise await end_of_membership(error, consumer, self.app.conf.id) from error
                 logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)
             await self.sleep(MEMBERSHIP_SECONDS)
-
-    async def _end_of_membership(self, error: Any) -> Any:
-        """Return what ended the membership. Where it may be somebody else in the group, that is the cause to name.
-
-        aiokafka wraps whatever it stumbles over in a plain `KafkaError` that quotes it.
-        """
-        if type(error) is not KafkaError and not isinstance(error, InconsistentGroupProtocolError):
-            return error
-        consumer, group = self._ensure_consumer(), self.app.conf.id
-        coordinator_id = consumer._coordinator.coordinator_id  # noqa: SLF001
-        members = await foreign_members(consumer._client, coordinator_id, group)  # noqa: SLF001
-        return GroupRefusedError(group, members, type(error).__name__)
 
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
         """Return what is there for these partitions, or wait for it.
@@ -221,7 +192,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
             raise ConsumerStoppedError
         waited = 0.0
         records: Mapping[TopicPartition, Sequence[Message]] = {}
-        self._try_unreadable_again(consumer)
+        self.unreadable.try_again(consumer)
         try:
             with fetcher._subscriptions.fetch_context():  # noqa: SLF001
                 waited += await self._until_round(fetcher, partitions, timeout_seconds)
@@ -427,14 +398,3 @@ def _positions(consumer: Any, partitions: Collection[TopicPartition]) -> dict[To
     assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - `position` would wait for one
     states = {place: assignment.state_value(place) for place in partitions} if assignment is not None else {}
     return {place: state.position for place, state in states.items() if state is not None and state.has_valid_position}
-
-
-def _is_behind(assignment: Any, request: Any) -> bool:
-    """Return whether messages that may be read are known to be there, past where a request begins to read."""
-    for topic, partitions in request.topics:
-        for number, position, _ in partitions:
-            state = assignment.state_value(aiokafka.TopicPartition(topic, number))
-            end = state.highwater if state.lso is None else state.lso
-            if end is not None and end > position:
-                return True
-    return False

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InconsistentGroupProtocolError, KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 
 from pipeline.core.privacy import clean_reason
+from pipeline.stream.errors import GroupRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -75,6 +76,18 @@ async def foreign_members(client: Any, coordinator_id: Any, group: str) -> Colle
         for member in members
         if not member["client_id"].startswith(OWN_CLIENTS)
     )
+
+
+async def end_of_membership(error: Any, consumer: Any, group: str) -> Any:
+    """Return what ended a membership. Where it may be somebody else in the group, that is the cause to name.
+
+    aiokafka wraps whatever it stumbles over in a plain `KafkaError` that quotes it.
+    """
+    if type(error) is not KafkaError and not isinstance(error, InconsistentGroupProtocolError):
+        return error
+    coordinator_id = consumer._coordinator.coordinator_id  # noqa: SLF001
+    members = await foreign_members(consumer._client, coordinator_id, group)  # noqa: SLF001
+    return GroupRefusedError(group, members, type(error).__name__)
 
 
 def shown(name: str) -> str:

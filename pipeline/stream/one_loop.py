@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from mode import Service
 from mode.threads import QueueServiceThread
+
+from pipeline.kafka.errors import ClusterFaultError
+from pipeline.stream.errors import WorkerError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,6 +50,12 @@ class ServedInOneLoop(QueueServiceThread):  # type: ignore[misc] # mode's classe
         if self._started.is_set():
             await super().stop()
             await asyncio.wait({self._serving})
+
+    async def crash(self, reason: BaseException) -> None:
+        """End with a fault. mode logs it with a traceback; where the text of the fault says it all, the worker does."""
+        if isinstance(reason, (WorkerError, ClusterFaultError)):
+            self.logger.setLevel(logging.CRITICAL)
+        await super().crash(reason)
 
     async def _gather_remaining_tasks(self) -> None:
         """Leave the tasks of the loop alone: they are everybody's."""

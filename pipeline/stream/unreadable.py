@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import aiokafka
 import structlog
+from aiokafka.errors import IllegalStateError
 
 from pipeline.kafka.fetched.faults import describe
 
@@ -44,6 +47,18 @@ class UnreadablePartitions:
     def places(self) -> Collection[TopicPartition]:
         """The partitions that are held."""
         return self._holds.keys()
+
+    def pause(self, consumer: Any, place: TopicPartition, found: Unreadable) -> None:
+        """Hold a partition, and let its consumer fetch no more of it; does nothing where it was given up meanwhile."""
+        with suppress(IllegalStateError):
+            consumer.pause(aiokafka.TopicPartition(*place))
+            self.note(place, found)
+
+    def try_again(self, consumer: Any) -> None:
+        """Let the consumer fetch what it is time to try again."""
+        for place in self.due():
+            with suppress(IllegalStateError):
+                consumer.resume(aiokafka.TopicPartition(*place))
 
     def note(self, place: TopicPartition, found: Unreadable) -> None:
         """Hold a partition, or hold it on after it was tried again."""

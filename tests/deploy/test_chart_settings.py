@@ -160,7 +160,7 @@ def test_the_sinks_together_keep_to_the_limit_of_the_workspace(chart: Chart, tmp
     assert settings.segment_max_requests_per_second * workers > whole - 0.1
 
 
-@pytest.mark.parametrize(("component", "told"), [("segmentSink", 200), ("processor", 230)])
+@pytest.mark.parametrize(("component", "told"), [("segmentSink", 233), ("processor", 263)])
 @pytest.mark.parametrize(("message", "counts_by"), [(870, "messages"), (8_000, "bytes")])
 def test_the_smallest_memory_limit_is_what_the_readme_states(
     chart: Chart, component: str, told: int, message: int, counts_by: str
@@ -172,7 +172,11 @@ def test_the_smallest_memory_limit_is_what_the_readme_states(
         "bytes": settings.max_bytes_in_hand + settings.fetch_max_bytes + count * 500,
     }
     records = settings.max_poll_records * (message + 1_000) if component == "processor" else 0
-    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand[counts_by] + records)
+    bound = (
+        100_000_000
+        + settings.max_unpacked_batch_bytes
+        + partitions * (2 * settings.fetch_max_bytes + in_hand[counts_by] + records)
+    )
     given: dict[str, object] = {"topics.partitions": partitions, "topics.messageBytes": message}
     given["componentDefaults.resources.requests.memory"] = "160Mi"
     given["componentDefaults.resources.limits.memory"] = "600Mi"
@@ -189,7 +193,12 @@ def test_a_sink_with_a_registry_needs_memory_for_what_its_lanes_decode(chart: Ch
     in_hand = min(count * (message + 500), settings.max_bytes_in_hand + settings.fetch_max_bytes + count * 500)
     batch = min(settings.max_poll_records * message, settings.fetch_max_bytes)
     decoded = settings.segment_lanes * (1_000_000 + 3 * batch)
-    bound = 100_000_000 + partitions * (2 * settings.fetch_max_bytes + in_hand) + decoded
+    bound = (
+        100_000_000
+        + settings.max_unpacked_batch_bytes
+        + partitions * (2 * settings.fetch_max_bytes + in_hand)
+        + decoded
+    )
     given: dict[str, object] = {"topics.partitions": partitions, "topics.messageBytes": message}
     given["schemaRegistry.url"] = "https://registry.example"
     given["componentDefaults.resources.requests.memory"] = "160Mi"

@@ -114,7 +114,7 @@ async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stop
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
         worker, _ = [await pipeline.start(role) for role in Role]
-        await worker.said("/readyz", '"ready"')
+        await worker.said("/readyz", '"ok": true')
         guest = stranger(pipeline, StrangeAssignor)
         joining = asyncio.create_task(guest.start())
         try:

@@ -115,7 +115,8 @@ async def test_a_damaged_batch_holds_its_partition_alone_until_it_is_repaired(
             await write_batch(broker.bootstrap_servers, topic, 0, good(role, *numbers))
         await write_batch(broker.bootstrap_servers, topic, 1, good(role, 5))
         segment = broker.server.segment_file(topic, 0)
-        damage(segment, given(role, 3)[1])
+        at = middle(segment, given(role, 3)[1])
+        damage(segment, at)
 
         worker = await pipeline.start(role)
         assert await worker.said("/readyz", f"{topic}[0] cannot be read from offset 2 on: its checksum") == 503
@@ -127,22 +128,27 @@ async def test_a_damaged_batch_holds_its_partition_alone_until_it_is_repaired(
         _, metrics = await worker.get("/metrics")
         assert 'onesignal_pipeline_holding{reason="unreadable"} 1.0' in metrics
 
-        damage(segment, given(role, 3)[1])
+        damage(segment, at)
         await read(pipeline, role, 7)
-        await worker.said("/readyz", '"ready"')
+        await worker.said("/readyz", '"ok": true')
         log = worker.log.read_text()
         assert log.count("a partition cannot be read, holding it") == 1
         assert "Traceback" not in log
         assert await worker.stop() == 0
 
 
-def damage(segment: Path, value: bytes) -> None:
-    """Turn one bit of a stored value; the same again repairs it."""
-    content = segment.read_bytes()
-    at = content.index(value) + len(value) // 2
+def middle(segment: Path, value: bytes) -> int:
+    """Return where the middle of a stored value is."""
+    return segment.read_bytes().index(value) + len(value) // 2
+
+
+def damage(segment: Path, at: int) -> None:
+    """Turn one bit of what is stored; the same again repairs it."""
     with segment.open("r+b") as file:
         file.seek(at)
-        file.write(bytes([content[at] ^ 1]))
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
 
 
 @pytest.mark.real_only("the files of a broker")
@@ -155,7 +161,8 @@ async def test_what_an_operator_is_told_to_do_passes_over_the_batch_and_nothing_
     async with running_pipeline(broker, tmp_path, GROUP_START="earliest") as pipeline:
         for numbers in ((0, 1), (2, 3, 4), (5,)):
             await write_batch(broker.bootstrap_servers, pipeline.raw_topic, 0, good(role, *numbers))
-        damage(broker.server.segment_file(pipeline.raw_topic, 0), given(role, 3)[1])
+        segment = broker.server.segment_file(pipeline.raw_topic, 0)
+        damage(segment, middle(segment, given(role, 3)[1]))
         for each in Role:
             await pipeline.start(each)
         processor, sink = pipeline.workers

@@ -152,10 +152,46 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport.py::test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either",),
     ),
     Sabotage(
+        name="a worker with a partition that cannot be read is restarted",
+        file="stream/worker.py",
+        old="            *consumer.unreadable.places,\n",
+        new="",
+        tests=(
+            "unit/stream/test_worker_status.py::test_a_partition_that_cannot_be_read_is_a_hold_with_its_cause_and_stuck_is_it_not",
+        ),
+    ),
+    Sabotage(
+        name="a message of any size is taken",
+        file="stream/fetched_messages.py",
+        old="if bytes_of_one > most_of_one:",
+        new="if bytes_of_one > 1 << 62:",
+        tests=(
+            "unit/stream/test_fetched_messages.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
+        ),
+    ),
+    Sabotage(
+        name="any number of bytes is taken at once",
+        file="stream/fetched_messages.py",
+        old=" or size >= self._most_bytes:",
+        new=":",
+        tests=(
+            "unit/stream/test_fetched_messages.py::test_no_more_bytes_are_taken_at_once_than_a_fetch_has_whatever_they_were_packed_into",
+        ),
+    ),
+    Sabotage(
+        name="a partition that cannot be read is fetched all the time",
+        file="stream/unreadable.py",
+        old="            consumer.pause(aiokafka.TopicPartition(*place))\n",
+        new="",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_when_it_is_repaired",
+        ),
+    ),
+    Sabotage(
         name="a worker whose commits are refused is restarted",
         file="stream/worker.py",
-        old="{*consumer.uncommitted(), *(place for place in undone if not consumer.is_known(place))}",
-        new="{place for place in undone if not consumer.is_known(place)}",
+        old="            *consumer.uncommitted(),\n",
+        new="",
         tests=(
             "unit/stream/test_worker_run.py::test_a_partition_that_waits_for_brokers_is_not_stuck_and_excuses_no_other[not_taken]",
         ),
@@ -372,7 +408,7 @@ FETCHING: Final = (
     Sabotage(
         name="a broker with a backlog collects",
         file="stream/fetching.py",
-        old="behind=_is_behind(assignment, request)",
+        old="behind=is_behind(assignment, request)",
         new="behind=False",
         tests=(
             "unit/stream/test_fetching_rounds.py::test_a_broker_collects_only_where_nothing_is_known_to_be_there_that_may_be_read",

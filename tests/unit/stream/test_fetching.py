@@ -17,7 +17,6 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaConnectionError,
-    KafkaError,
     KafkaTimeoutError,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -267,6 +266,7 @@ class Membership:
         self.signs = 0
         self.naps: list[float] = []
         self._coordinator = self
+        self.app = SimpleNamespace(conf=SimpleNamespace(id="group"))
         self._subscription = self
         self.should_stop = False
 
@@ -285,9 +285,6 @@ class Membership:
     async def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
         self.should_stop = len(self.naps) == 4
-
-    async def _end_of_membership(self, error: KafkaError) -> KafkaError:
-        return error
 
     async def keep(self) -> None:
         await Fetching._keep_membership.fun(self)

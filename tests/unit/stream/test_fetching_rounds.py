@@ -23,6 +23,7 @@ from pipeline.kafka.fetched.faults import Unreadable
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import BROKERS_SHARE, COLLECTED_BYTES
+from pipeline.stream.fetched_messages import fetched_ahead
 from pipeline.stream.fetching import Fetched, Fetching
 from pipeline.stream.ledger import TopicPartition
 from pipeline.stream.unreadable import FIRST_RETRY_SECONDS, UnreadablePartitions
@@ -101,7 +102,7 @@ class Brokers:
         )
         self.thread.transport = SimpleNamespace(options=options)
         self.thread.unreadable = UnreadablePartitions("group", now=asyncio.get_running_loop().time)
-        self.fetcher._records = self.thread._fetched_ahead()
+        self.fetcher._records = fetched_ahead(self.thread.transport.options, self.thread._on_unreadable)
         self.thread._let_brokers_collect(self.fetcher)
         self._asked: dict[int, asyncio.Task[bool]] = {}
 

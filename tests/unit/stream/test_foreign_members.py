@@ -9,8 +9,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaConnectionError, KafkaError
 
 from pipeline.stream.errors import GroupRefusedError
-from pipeline.stream.fetching import Fetching
-from pipeline.stream.foreign_members import foreign_members, pass_over_unreadable_members, shown
+from pipeline.stream.foreign_members import end_of_membership, foreign_members, pass_over_unreadable_members, shown
 
 OURS = ConsumerProtocol.METADATA(0, ["onesignal.events"], b"").encode()
 UUID = "-11111111-2222-3333-4444-555555555555"
@@ -98,11 +97,8 @@ def test_a_foreign_name_is_short_and_plain() -> None:
 async def test_what_somebody_else_does_to_a_group_ends_a_worker_with_that_name_and_none_of_its_words(
     error: KafkaError, *, is_named: bool
 ) -> None:
-    thread: Any = Fetching.__new__(Fetching)
     consumer = SimpleNamespace(_client=FakeClient(("reports", "/h")), _coordinator=SimpleNamespace(coordinator_id=7))
-    thread._ensure_consumer = lambda: consumer
-    thread.app = SimpleNamespace(conf=SimpleNamespace(id="processors"))
-    ended = await thread._end_of_membership(error)
+    ended = await end_of_membership(error, consumer, "processors")
     if not is_named:
         assert ended is error
         return
