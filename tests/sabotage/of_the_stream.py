@@ -416,7 +416,7 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="what no transaction has committed counts as a backlog",
-        file="stream/fetching.py",
+        file="stream/fetch_waits.py",
         old="end = state.highwater if state.lso is None else state.lso",
         new="end = state.highwater",
         tests=(
