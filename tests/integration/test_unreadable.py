@@ -18,6 +18,7 @@ from pipeline.kafka.fetched.unpacking import Codec
 from pipeline.settings.choices import Role
 from tests.fakes import batches
 from tests.fakes.batches import record
+from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import committed_offsets, eventually
 from tests.integration.pipeline_processes import running_pipeline
 from tests.integration.raw_batches import write_batch
@@ -231,3 +232,33 @@ async def most_memory(process_id: int) -> float:
         except psutil.NoSuchProcess:
             return most
         await asyncio.sleep(0.02)
+
+
+@pytest.mark.real_only("a broker that unpacks what it is given")
+async def test_what_is_remembered_and_what_is_sampled_may_be_unreadable_and_holds_what_needs_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    remembered = broker.create_topic("tracked-users", 4, **REMEMBERED)
+    async with running_pipeline(
+        broker,
+        tmp_path,
+        GROUP_START="earliest",
+        RULES_PRESET="tracked-only",
+        TRACKED_USERS_SECRET="a secret that is long enough",
+        TRACKED_USERS_TOPIC=remembered,
+    ) as pipeline:
+        bomb = batch(codec=Codec.ZSTD, packed=bombs()[Codec.ZSTD], count=1, last=0)
+        await write_batch(broker.bootstrap_servers, remembered, 1, bomb)
+        for partition in range(3):
+            await write_batch(broker.bootstrap_servers, pipeline.raw_topic, partition, good(Role.PROCESSOR, partition))
+        await write_batch(broker.bootstrap_servers, pipeline.raw_topic, 2, bomb)
+
+        processor = await pipeline.start(Role.PROCESSOR)
+        told = f"{remembered}[1] cannot be read from offset 0 on"
+        assert await processor.said("/readyz", told) == 503
+        await read(pipeline, Role.PROCESSOR, 2)
+        assert await processor.said("/readyz", f"{pipeline.raw_topic}[2] cannot be read from offset 1 on") == 503
+        log = processor.log.read_text()
+        assert "the keys of a partition are not looked at" in log
+        assert "Traceback" not in log
+        assert await processor.stop() == 0

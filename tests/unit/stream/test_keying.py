@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from pipeline.core.events import decode
+from pipeline.kafka.errors import UnreadableTopicError
 from pipeline.kafka.partitioner import partition_for
-from pipeline.stream.keying import Sample, judge, placed_otherwise
+from pipeline.stream.keying import Sample, _latest, judge, placed_otherwise
 from tests.builders import encode, raw_event
 from tests.fakes.stream import FakeMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PARTITIONS = 4
 HOME = partition_for(b"u-1", PARTITIONS)
@@ -58,3 +64,38 @@ def test_a_user_s_partition_is_known_where_keys_are_where_kafka_s_default_partit
     objection = placed_otherwise([placed] * 98 + [elsewhere] * 2, PARTITIONS)
     assert objection is not None
     assert objection.startswith("2 of the latest 100 messages")
+
+
+class HalfReadable:
+    """A consumer of two partitions, of which one cannot be read."""
+
+    def __init__(self) -> None:
+        self._positions: dict[Any, int] = {}
+
+    async def beginning_offsets(self, places: Sequence[Any]) -> dict[Any, int]:
+        return dict.fromkeys(places, 0)
+
+    async def end_offsets(self, places: Sequence[Any]) -> dict[Any, int]:
+        return dict.fromkeys(places, 1)
+
+    def assign(self, places: Sequence[Any]) -> None:
+        self._positions = dict.fromkeys(places, 0)
+
+    def seek(self, place: Any, offset: int) -> None:
+        self._positions[place] = offset
+
+    async def position(self, place: Any) -> int:
+        return self._positions[place]
+
+    async def getmany(self, *places: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
+        del timeout_ms
+        for place in places:
+            if place[1] == 0:
+                raise UnreadableTopicError(place, "its checksum does not match")
+            self._positions[place] = 1
+        return {place: [message(b"u", place[1])] for place in places}
+
+
+async def test_a_partition_that_cannot_be_read_is_not_looked_at_and_the_others_are() -> None:
+    consumer: Any = HalfReadable()
+    assert [each.partition for each in await _latest(consumer, "onesignal.events", 2)] == [1]
