@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.metrics.clock import ClockCollector
 from pipeline.metrics.lag import LagCollector
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ class StreamMetrics:
             "source_retention_seconds",
             "How long the topic that is read keeps a message, as the cluster tells it, else as the settings want it.",
         )
-        self._clock = gauge(
-            "clock_difference_seconds",
-            "This machine's time less the brokers', as far as it is sure; NaN while no broker has told any.",
-        )
+        self._clock = ClockCollector(registry)
         self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
         self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
         self._full_partitions = gauge(
@@ -95,13 +93,8 @@ class StreamMetrics:
         self._retention.set(seconds)
 
     def clock(self, difference: Callable[[], float | None]) -> None:
-        """Show at each scrape how far this machine's clock is ahead of the brokers'; NaN where it is not known."""
-
-        def seconds() -> float:
-            told = difference()
-            return float("nan") if told is None else told
-
-        self._clock.set_function(seconds)
+        """Show at each scrape how far this machine's clock is ahead of the brokers', in seconds; None is unknown."""
+        self._clock.ask = difference
 
     def committed(self) -> None:
         """Count a confirmed commit."""
