@@ -6,6 +6,7 @@ times of dead letters. A wrong clock is a warning first, and a hold where it is 
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -57,7 +58,7 @@ class BrokerClock:
     def __init__(
         self,
         *,
-        limit_seconds: float,
+        limit_seconds: float = math.inf,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady_seconds,
     ) -> None:

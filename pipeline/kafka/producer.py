@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from pipeline.kafka.batch_limits import BatchLimits
+from pipeline.kafka.broker_clock import BrokerClock
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.kafka.refusals import TOO_LARGE, Refusal, find_refusal, know_refusals
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.core.hold_reasons import HoldReason
-    from pipeline.kafka.broker_clock import BrokerClock
 
 logger = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class BatchProducer:
         self._compression = compression
         self._on_retry = on_retry
         self._limits = BatchLimits(BATCH_BYTES, on_limit)
-        self._clock = clock
+        self._clock = clock or BrokerClock()
         self.request_timeout_seconds = request_timeout_seconds
         self._retry_seconds = retry_seconds
         self._refused_retry_seconds = refused_retry_seconds
@@ -223,10 +223,9 @@ class BatchProducer:
         self, producer: aiokafka.AIOKafkaProducer, batch: Any, topic: str, partition: int
     ) -> asyncio.Future[Any]:
         """Leave a batch with aiokafka, and learn the time from its confirmation."""
-        asked_at = 0.0 if self._clock is None else self._clock.steady()
+        asked_at = self._clock.steady()
         confirmation: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
-        if self._clock is not None:
-            self._clock.watch(confirmation, asked_at=asked_at)
+        self._clock.watch(confirmation, asked_at=asked_at)
         return confirmation
 
     def _batch_end(self, topic: str, entries: Sequence[Entry], start: int) -> int:

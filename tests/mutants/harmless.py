@@ -375,13 +375,13 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=NEVER_BEYOND,
         ),
         Harmless(
-            removed="if end - written == 1:",
-            added="if end - written <= 1:",
+            removed="is_final=end - written == 1)",
+            added="is_final=end - written <= 1)",
             reason="a batch has one message at least",
         ),
         Harmless(
-            removed='logger.warning( "write not confirmed, trying again", topic=topic, partition=partition, '
-            "error=_name(error) )",
+            removed='logger.warning("write not confirmed, trying again", topic=topic, partition=partition, '
+            "error=_name(error))",
             reason=LOGGED,
         ),
         Harmless(
