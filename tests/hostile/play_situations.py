@@ -52,8 +52,9 @@ GOOD_MESSAGES: Final = 10
 MESSAGE_BYTES: Final = 1_500
 _WORKER_KEYS: Final = 20
 _SECONDS: Final = 45.0
-_HIDDEN_METRIC: Final = re.compile(r"^onesignal_pipeline_\w*(?:stable|transaction)\w*(?:\{.*\})? [1-9]", re.MULTILINE)
-_REFUSAL_ENDS: Final = 2
+_LOOK_SECONDS: Final = 0.2
+_HIDDEN_METRIC: Final = re.compile(r"^onesignal_pipeline_hidden_messages\{.*\} [1-9]", re.MULTILINE)
+_REFUSAL_ENDS: Final = 1
 _SOON: Final = {"TOPIC_WATCH_SECONDS": "0.2"}
 
 
@@ -241,7 +242,7 @@ async def _until_held(play: Play, workers: Workers) -> bool:
     while clock.time() < deadline:
         if set(holds_of(await workers.pages())) & set(play.situation.reasons):
             return True
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(_LOOK_SECONDS)
     return False
 
 
@@ -279,8 +280,7 @@ async def _transact(play: Play, workers: Workers, how: Transaction) -> None:
     others = range(1, PARTITIONS)
     if not await until(lambda: not play.missing(others), seconds=_SECONDS / 3):
         play.faults.append("other partitions wait for the transaction")
-    told = "\n".join(await workers.pages())
-    if not _HIDDEN_METRIC.search(told):
+    if not await _is_hidden(workers):
         play.faults.append("no metric tells of messages behind an open transaction")
     if play.situation.where is Where.RAW and not play.missing([0]):
         play.faults.append("messages behind an open transaction were read")
@@ -288,6 +288,17 @@ async def _transact(play: Play, workers: Workers, how: Transaction) -> None:
         producer.commit_transaction if how is Transaction.COMMITTED else producer.abort_transaction, 30
     )
     await play.all_arrive(workers)
+
+
+async def _is_hidden(workers: Workers) -> bool:
+    """Wait until a metric tells of hidden messages."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + _SECONDS / 3
+    while clock.time() < deadline:
+        if _HIDDEN_METRIC.search("\n".join(await workers.pages())):
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return False
 
 
 def _bad(*, has_key: bool) -> bytes:
