@@ -142,12 +142,15 @@ class Crew:
     async def close(self) -> None:
         """End every worker in order."""
         self._closing = True
-        for slot in self.slots:
+        alive = [
+            (slot, slot.worker)
+            for slot in self.slots
+            if slot.worker is not None and slot.worker.process.returncode is None
+        ]
+        for slot, _ in alive:
             slot.expected = True
             self.signal(slot, signal.SIGTERM)
-        await asyncio.gather(
-            *(self._ended(slot, slot.worker) for slot in self.slots if slot.worker is not None), return_exceptions=True
-        )
+        await asyncio.gather(*(self._ended(slot, worker) for slot, worker in alive), return_exceptions=True)
         await self.kill_all()
 
     async def kill_all(self) -> None:
