@@ -161,6 +161,27 @@ async def test_a_connection_that_the_other_side_closed_at_the_last_moment_is_a_l
         assert await client.post(BODY) == ACCEPTED
 
 
+async def test_a_request_that_is_cancelled_while_its_connection_is_watched_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watching = asyncio.Event()
+
+    async def watch(_connection: GuardedConnection, _connecting_seconds: float) -> None:
+        watching.set()
+        await asyncio.Event().wait()
+
+    async with speaking() as (server, client):
+        with monkeypatch.context() as patched:
+            patched.setattr(GuardedConnection, "settle", watch)
+            posting = asyncio.ensure_future(client.post(BODY))
+            await watching.wait()
+            posting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await posting
+        assert await client.post(BODY) == ACCEPTED
+        assert (server.connections, server.requests) == (2, 1)
+
+
 async def test_a_connection_is_kept_when_nothing_is_wrong() -> None:
     async with speaking() as (server, client):
         for _ in range(50):
