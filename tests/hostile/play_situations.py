@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from pipeline.kafka import headers
 from pipeline.local.segment_stand_in import SegmentStandIn
+from pipeline.settings.choices import Role
 from tests.chaos.segment import write_key
 from tests.hostile.batches import Batch, Record, encoded
 from tests.hostile.good_messages import good_batch, good_event
@@ -184,7 +185,7 @@ def _create(grounds: Grounds, names: Names, situation: Situation) -> None:
 
 async def _refuse(play: Play, settings: Mapping[str, str]) -> None:
     """Let workers refuse to start; then mend the topic, and let them work."""
-    roles = ALL_ROLES if play.situation.where is not Where.RAW else ALL_ROLES[:1]
+    roles = ALL_ROLES if play.situation.concerns_sink else (Role.PROCESSOR,)
     name = f"{play.names.raw}-refusing"
     async with running_workers(play.grounds, roles, settings, name=name, most_own_ends=_REFUSAL_ENDS) as workers:
         slots = workers.crew.slots
@@ -303,7 +304,8 @@ async def _is_hidden(workers: Workers) -> bool:
 
 def _bad(*, has_key: bool) -> bytes:
     """Return a message that becomes a dead letter. A compacted topic takes none without a key."""
-    return encoded(Batch(records=[Record(value=f"no event of {EMAIL}".encode(), key=b"k" if has_key else None)]))
+    value = f"no event of {EMAIL}".encode().ljust(MESSAGE_BYTES)
+    return encoded(Batch(records=[Record(value=value, key=b"k" if has_key else None)]))
 
 
 def _unsaid(play: Play, told: str) -> list[str]:

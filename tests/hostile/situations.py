@@ -42,8 +42,9 @@ class Situation:
     """One kind of surroundings. Good messages and a bad one are written, and all must have arrived in the end.
 
     `settings` of the topic `where` are there from the start, or come `later`; then `mended` are set, and everything
-    goes on. `clock_seconds` is how wrong the workers' clock is, until it is set right. `reasons`: of the hold, any of
-    which is right. `words` are in the log or on the page of a worker that refuses, holds or warns.
+    goes on. A sink has no part in it unless `concerns_sink`. `clock_seconds` is how wrong the workers' clock is, until
+    it is set right. `reasons`: of the hold, any of which is right. `words` are in the log or on the page of a worker
+    that refuses, holds or warns.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Situation:
     settings: Mapping[str, str] = field(default_factory=dict)
     mended: Mapping[str, str] = field(default_factory=dict)
     later: bool = False
+    concerns_sink: bool = True
     clock_seconds: float = 0.0
     transaction: Transaction | None = None
     more: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +79,7 @@ def _refused() -> list[Situation]:
             kind="settings that lose messages",
             reaction=Reaction.REFUSE,
             where=where,
+            concerns_sink=where is not Where.RAW,
             settings={"cleanup.policy": policy},
             mended=_DELETED,
             words=("cleanup.policy",),
@@ -113,15 +116,14 @@ def _refused() -> list[Situation]:
 def _tiny() -> list[Situation]:
     return [
         Situation(
-            name=f"{where} of 400 bytes",
+            name="records of 400 bytes",
             kind="settings that refuse messages",
             reaction=Reaction.REFUSE,
-            where=where,
+            concerns_sink=False,
             settings={"max.message.bytes": _TINY},
             mended={"max.message.bytes": "20000000"},
             words=("max.message.bytes",),
         )
-        for where in (Where.RECORDS,)
     ]
 
 
