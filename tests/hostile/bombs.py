@@ -28,16 +28,6 @@ def packed_zeros(codec: Codec, unpacked_bytes: int) -> bytes:
     return _PACKERS[codec](head, unpacked_bytes, tail)
 
 
-def packed_repeats(codec: Codec, unit: bytes, count: int) -> bytes:
-    """Return a packed records section of `count` times the same bytes, which must be a record's."""
-    at_once = max(1, len(_PIECE) // len(unit))
-    compress, finish = _stream(codec)
-    packed = bytearray()
-    for done in range(0, count, at_once):
-        packed += compress(unit * min(at_once, count - done))
-    return bytes(packed + finish())
-
-
 def lying_snappy() -> bytes:
     """Return a snappy block of a few bytes that says that it unpacks to nearly 4 GB."""
     block = _length_of_snappy(2**32 - 1) + b"\x00x"

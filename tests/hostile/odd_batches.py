@@ -21,8 +21,19 @@ from tests.hostile.batches import (
     varint,
     with_number,
 )
-from tests.hostile.bombs import GIGABYTE, lying_snappy, packed_repeats, packed_zeros
-from tests.hostile.messages import DELIVERED, UNREADABLE, UNSEEN, Expected, HostileMessage, Outcome, Topic, always
+from tests.hostile.bombs import GIGABYTE, lying_snappy, packed_zeros
+from tests.hostile.messages import (
+    DELIVERED,
+    DROPPED,
+    UNREADABLE,
+    UNSEEN,
+    Expected,
+    HostileMessage,
+    Outcome,
+    Topic,
+    always,
+    letter,
+)
 from tests.hostile.odd_headers import KEY
 
 if TYPE_CHECKING:
@@ -34,7 +45,7 @@ _GOOD: Final = {Topic.RAW: raw_bodies.GOOD, Topic.RECORDS: record_bodies.GOOD}
 _MAGIC_AT: Final = 16
 _SECOND: Final = 1_000
 _LATE: Final = 4_102_444_800_000  # the year 2100
-_SECTION: Final = 100_000
+_MANY: Final = 100_000
 PACKED: Final = tuple(codec for codec in Codec if codec is not Codec.NONE)
 
 
@@ -253,22 +264,14 @@ def _bombs(topic: Topic) -> Iterable[HostileMessage]:
         UNREADABLE,
         stored=_with_lying_snappy,
     )
-    tiny = records_section([Record(value=None)])
     yield _message(
-        "100,000 messages in a kilobyte",
+        "100,000 messages of nothing, zstd",
         "bombs",
         topic,
-        lambda: Batch(
-            records=(),
-            count=_SECTION,
-            codec=Codec.ZSTD,
-            packed=packed_repeats(Codec.ZSTD, tiny, _SECTION),
-        ),
-        Expected(outcome=Outcome.DROPPED)
-        if topic is Topic.RAW
-        else Expected(outcome=Outcome.LETTER, reasons=("tombstone",)),
+        lambda: Batch(records=[Record(value=None)] * _MANY, codec=Codec.ZSTD),
+        DROPPED if topic is Topic.RAW else letter("tombstone"),
         heavy=True,
-        seen=_SECTION,
+        seen=_MANY,
     )
 
 

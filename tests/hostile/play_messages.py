@@ -32,7 +32,7 @@ from tests.hostile.stage import (
     skip,
     until,
 )
-from tests.hostile.wire import BatchWriter, change_stored_batch
+from tests.hostile.wire import BatchWriter, RefusedBatchError, change_stored_batch
 from tests.integration.clients import read_topic
 
 if TYPE_CHECKING:
@@ -135,12 +135,25 @@ async def play_messages(
 
     async def one(scene: Sequence[HostileMessage]) -> list[CaseResult]:
         async with waiting:
-            if apart:
-                return await _play_apart(grounds, scene, seconds=seconds)
-            return (await _play(grounds, scene, seconds=seconds))[0]
+            try:
+                if apart:
+                    return await _play_apart(grounds, scene, seconds=seconds)
+                return (await _play(grounds, scene, seconds=seconds))[0]
+            except Exception as error:  # noqa: BLE001 -- whatever it was, the other scenes are played
+                return [_unplayed(message, error) for message in scene]
 
     async for each in as_they_end(one(scene) for scene in scenes(messages)):
         yield each
+
+
+def _unplayed(message: HostileMessage, error: Exception) -> CaseResult:
+    return CaseResult(
+        part=PART,
+        kind=message.sort,
+        name=message.name,
+        expected=str(message.expected),
+        faults=[f"its scene could not be played to its end: {error!r}"],
+    )
 
 
 def scenes(messages: Iterable[HostileMessage]) -> list[list[HostileMessage]]:
@@ -317,7 +330,10 @@ def _place(scene: Scene, messages: Sequence[HostileMessage]) -> None:
     with ExitStack() as stack:
         writer = stack.enter_context(BatchWriter(scene.grounds.servers))
         for partition, message in enumerate(messages):
-            scene.placed.append(_placed(scene, writer, partition, message))
+            try:
+                scene.placed.append(_placed(scene, writer, partition, message))
+            except RefusedBatchError as error:
+                raise RefusedBatchError(f"{message.name}: {error}") from error
     for each in scene.placed:
         if each.message.stored is not None:
             change_stored_batch(

@@ -28,7 +28,7 @@ _BATCH_HEAD: Final = struct.Struct(">qi")
 
 
 class RefusedBatchError(Exception):
-    """The broker has not taken a batch; the text is the name of its error code."""
+    """The broker has not taken a batch; the text has its error code."""
 
 
 class BatchWriter(AbstractContextManager["BatchWriter"]):
@@ -61,7 +61,7 @@ class BatchWriter(AbstractContextManager["BatchWriter"]):
                 return self._write(topic, partition, batch)
             except KafkaError as error:
                 if not error.retriable or time.monotonic() > deadline:
-                    raise RefusedBatchError(type(error).__name__) from error
+                    raise RefusedBatchError(str(error)) from error
                 time.sleep(_AGAIN_SECONDS)  # a topic is visible before its partitions have leaders
 
     def _write(self, topic: str, partition: int, batch: bytes) -> int:
@@ -86,7 +86,7 @@ class BatchWriter(AbstractContextManager["BatchWriter"]):
         place = 4 + 4 + 2 + len(topic.encode()) + 4 + 4  # correlation, topics, topic, partitions, partition
         code, offset = struct.unpack_from(">hq", answer, place)
         if code:
-            raise for_code(code)
+            raise for_code(code)(f"error code {code}")
         return int(offset)
 
     def _read(self, length: int) -> bytes:
