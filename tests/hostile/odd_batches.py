@@ -45,7 +45,7 @@ _GOOD: Final = {Topic.RAW: raw_bodies.GOOD, Topic.RECORDS: record_bodies.GOOD}
 _MAGIC_AT: Final = 16
 _SECOND: Final = 1_000
 _LATE: Final = 4_102_444_800_000  # the year 2100
-_MANY: Final = 100_000
+_MANY: Final = 20_000
 PACKED: Final = tuple(codec for codec in Codec if codec is not Codec.NONE)
 
 
@@ -265,7 +265,7 @@ def _bombs(topic: Topic) -> Iterable[HostileMessage]:
         stored=_with_lying_snappy,
     )
     yield _message(
-        "100,000 messages of nothing, zstd",
+        "20,000 messages of nothing, zstd",
         "bombs",
         topic,
         lambda: Batch(records=[Record(value=None)] * _MANY, codec=Codec.ZSTD),
