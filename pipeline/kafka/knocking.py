@@ -40,7 +40,7 @@ _OF_ITSELF: Final = (
 _CERTIFICATES: Final[Mapping[CertificateFault, str]] = {
     CertificateFault.NOT_VALID_YET: "set this machine's clock right if it is behind, or else give the broker a "
     "certificate that is valid already",
-    CertificateFault.EXPIRED: "give the broker a new certificate; is it not expired, set this machine's clock right",
+    CertificateFault.EXPIRED: "set this machine's clock right if it is ahead, or else give the broker a new certificate",
     CertificateFault.SELF_SIGNED: _OF_ITSELF,
     CertificateFault.ANOTHER_NAME: _ANOTHER_HOST,
 }

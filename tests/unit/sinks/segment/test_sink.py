@@ -564,7 +564,7 @@ def test_an_unknown_format_version_holds_its_partition_and_says_what_to_do() -> 
     made = bench()
 
     async def story(made: Bench) -> None:
-        made.accept(0, A, headers=[(FORMAT_VERSION, b"2")])
+        made.accept(0, A, headers=[(FORMAT_VERSION, b"3")])
         made.accept(1, B)
         state = made.sink.state()
         assert state.holding
