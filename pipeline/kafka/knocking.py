@@ -40,7 +40,8 @@ _OF_ITSELF: Final = (
 _CERTIFICATES: Final[Mapping[CertificateFault, str]] = {
     CertificateFault.NOT_VALID_YET: "set this machine's clock right if it is behind, or else give the broker a "
     "certificate that is valid already",
-    CertificateFault.EXPIRED: "set this machine's clock right if it is ahead, or else give the broker a new certificate",
+    CertificateFault.EXPIRED: "set this machine's clock right if it is ahead, or else give the broker "
+    "a new certificate",
     CertificateFault.SELF_SIGNED: _OF_ITSELF,
     CertificateFault.ANOTHER_NAME: _ANOTHER_HOST,
 }
