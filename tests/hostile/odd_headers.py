@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION, RECORD_FORMAT, SOURCE_OFFSET, SOURCE_PARTITION
 from tests.hostile import raw_bodies, record_bodies
-from tests.hostile.batches import Batch, Codec, Record
-from tests.hostile.messages import DELIVERED, HostileMessage, Topic, always, held, of_record
+from tests.hostile.batches import Batch, Codec, Record, encoded_headers, varint
+from tests.hostile.messages import DELIVERED, UNREADABLE, HostileMessage, Topic, always, held, of_record
 from tests.integration.test_planted_secrets import EMAIL, EXTERNAL_ID, PHONE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ KEY: Final = f"{EXTERNAL_ID}-hostile".encode()
 _GOOD: Final = {Topic.RAW: raw_bodies.GOOD, Topic.RECORDS: record_bodies.GOOD}
 _LONG: Final = 30_000
 _HALF_A_MEGABYTE: Final = 500_000
+_MANY: Final = 15_000_000
 
 FOREIGN: Final[Mapping[str, Headers]] = {
     "a name that is not UTF-8": ((b"caf\xe9", b"x"),),
@@ -119,3 +121,17 @@ def _many_of_many() -> Iterable[HostileMessage]:
             expected=DELIVERED,
             heavy=True,
         )
+        yield HostileMessage(
+            name="15 million headers",
+            sort=f"bombs, {topic}",
+            topic=topic,
+            batch=partial(_bomb_of_headers, _GOOD[topic]),
+            expected=UNREADABLE,
+            heavy=True,
+        )
+
+
+def _bomb_of_headers(value: bytes) -> Batch:
+    """Return a message of 30 MB of headers without name and value: as objects they would be more than a gigabyte."""
+    lies = varint(_MANY) + encoded_headers(((b"", None),))[1:] * _MANY
+    return Batch(records=[Record(value=value, key=KEY, lies=lies)], codec=Codec.ZSTD)
