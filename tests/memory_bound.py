@@ -8,6 +8,8 @@ from typing import Final
 MEBIBYTE: Final = 1024 * 1024
 OVERHEAD_BYTES: Final = 500
 WORKER_BYTES: Final = 100_000_000
+UNPACKED_BYTES: Final = 32 * MEBIBYTE
+"""The default of `PIPELINE_MAX_UNPACKED_BATCH_BYTES`, for all partitions together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

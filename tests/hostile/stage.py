@@ -15,13 +15,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from pipeline.settings.choices import Role
-from pipeline.settings.sections import WorkerSettings
 from tests.chaos.crew import Crew
 from tests.chaos.sampler import Names
 from tests.hostile.planted import TRACEBACK, leaks
 from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.clients import eventually, watermarks
-from tests.memory_bound import WORKER_BYTES, Limits
+from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from tests.kafka_server import KafkaServer
 
 LIMITS: Final = Limits(messages_in_hand=100, poll_records=100, fetch_bytes=65_536, bytes_in_hand=2_000_000)
-UNPACKED: Final = "max_unpacked_batch_bytes"
 SESSION_SECONDS: Final = 3
 MOST_OWN_ENDS: Final = 2
 PAGES: Final = ("/readyz", "/healthz", "/metrics")
@@ -147,7 +145,7 @@ def allowed_bytes(batches: Iterable[tuple[int, int]]) -> int:
 
     A batch that is larger than a fetch comes whole.
     """
-    total = WORKER_BYTES + _unpacked_bytes()
+    total = WORKER_BYTES + UNPACKED_BYTES
     for batch_bytes, message_bytes in batches:
         limits = Limits(
             messages_in_hand=LIMITS.messages_in_hand,
@@ -158,12 +156,6 @@ def allowed_bytes(batches: Iterable[tuple[int, int]]) -> int:
         most = max(1, message_bytes)
         total += limits.of_partition(most) + limits.of_records(most, most)
     return total
-
-
-def _unpacked_bytes() -> int:
-    """Return what all unpacked batches of a worker may take together; 0 where that is not bounded."""
-    field_of = WorkerSettings.model_fields.get(UNPACKED)
-    return 0 if field_of is None else int(field_of.default)
 
 
 @dataclass(slots=True, kw_only=True)

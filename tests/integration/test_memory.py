@@ -20,6 +20,7 @@ from tests.integration.clients import RawMessage, produce
 from tests.integration.cluster_changes import limit_messages
 from tests.integration.pipeline_processes import running_pipeline
 from tests.integration.test_end_to_end import numbers
+from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,12 +33,9 @@ MESSAGES: Final = 300_000
 RECORD_BYTES: Final = 870
 BIG_EVENT_BYTES: Final = 8_000
 PARTITIONS: Final = 16
-MEBIBYTE: Final = 1024 * 1024
-IN_HAND, POLL, FETCH_BYTES = 2_000, 1_000, MEBIBYTE
-UNPACKED_BYTES: Final = 32 * MEBIBYTE
-BYTES_IN_HAND: Final = 4 * MEBIBYTE
+LIMITS: Final = Limits()
+IN_HAND, POLL, FETCH_BYTES = LIMITS.messages_in_hand, LIMITS.poll_records, LIMITS.fetch_bytes
 LOOKS: Final = 30
-OVERHEAD_BYTES: Final = 500
 LANES: Final = 4
 AVRO_MESSAGES: Final = 120_000
 AVRO_BYTES: Final = 690
@@ -47,9 +45,7 @@ FOREIGN_HEADER: Final = ("traceparent", b"x" * 400)
 
 def bound(message_bytes: int) -> int:
     """The most that README allows a worker (Memory)."""
-    messages = (IN_HAND + POLL) * (message_bytes + OVERHEAD_BYTES)
-    in_hand = min(messages, BYTES_IN_HAND + FETCH_BYTES + (IN_HAND + POLL) * OVERHEAD_BYTES)
-    return 100_000_000 + UNPACKED_BYTES + PARTITIONS * (2 * FETCH_BYTES + in_hand)
+    return WORKER_BYTES + UNPACKED_BYTES + PARTITIONS * LIMITS.of_partition(message_bytes)
 
 
 def bound_of_avro_sink(message_bytes: int) -> int:
@@ -60,8 +56,7 @@ def bound_of_avro_sink(message_bytes: int) -> int:
 
 def bound_of_processor(message_bytes: int, record_bytes: int) -> int:
     """The same with the records of one message batch of each partition."""
-    records = min(POLL * record_bytes, FETCH_BYTES * record_bytes // message_bytes) + POLL * OVERHEAD_BYTES
-    return bound(message_bytes) + PARTITIONS * records
+    return bound(message_bytes) + PARTITIONS * LIMITS.of_records(message_bytes, record_bytes)
 
 
 def avro_records() -> Iterator[RawMessage]:
