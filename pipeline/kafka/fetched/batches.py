@@ -14,7 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from pipeline.kafka.fetched.faults import BatchFaultError
-from pipeline.kafka.fetched.lenient import LenientBatch
+from pipeline.kafka.fetched.lenient import LenientBatch, has_countless_headers
 from pipeline.kafka.fetched.unpacking import Codec, unpack
 
 if TYPE_CHECKING:
@@ -136,7 +136,11 @@ class Batches:
             batch = memoryview(unpacked)[:-_TAIL_BYTES]
             self._reserve(len(batch))
             found = DefaultRecordBatch(batch)
-        return LenientBatch(found, batch, _HEAD_BYTES) if self.is_lenient else found
+        is_countless = has_countless_headers(batch, _HEAD_BYTES)
+        if self.is_lenient or is_countless:
+            self.is_lenient = True
+            return LenientBatch(found, batch, _HEAD_BYTES, from_its_first=is_countless)
+        return found
 
     def _legacy(self, batch: memoryview) -> Any:
         """Read a batch of the formats before Kafka 0.11, which have no headers."""

@@ -1,12 +1,12 @@
-"""Read a batch in which aiokafka stumbles: header names may be any bytes.
+"""Read a batch in which aiokafka stumbles: header names may be any bytes, and there may be millions of them.
 
-aiokafka 0.14 decodes the name of every header as UTF-8 and raises where it is not
-(`aiokafka/record/_crecords/default_records.pyx`, `_read_msg`). Kafka itself does not look at names.
+aiokafka 0.14 decodes the name of every header as UTF-8, raises where it is not, and makes objects of all of them
+(`aiokafka/record/_crecords/default_records.pyx`, `_read_msg`). Kafka itself looks neither at names nor at numbers.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.kafka.fetched.faults import BatchFaultError
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from aiokafka.record.default_records import DefaultRecordBatch
 
-_MOST_SHIFT = 63
+MOST_HEADERS: Final = 100_000
+"""The headers of a record that has more are not read."""
+_LOOKED_AT_BYTES: Final = 524_288
+"""In a smaller batch the objects of all headers take a few megabytes."""
+_SMALLEST_HEADER_BYTES: Final = 2
+_MOST_SHIFT: Final = 63
 
 
 class LenientRecord(NamedTuple):
@@ -31,26 +36,30 @@ class LenientRecord(NamedTuple):
 
 
 class LenientBatch:
-    """A batch that aiokafka could not read to its end. What aiokafka can read of it is passed over."""
+    """A batch that is read without aiokafka, from its first record or from the one that aiokafka stumbles at."""
 
-    def __init__(self, batch: DefaultRecordBatch, data: memoryview, begin: int) -> None:
-        """Read the records of `data` from `begin` on; `batch` is the same for aiokafka."""
+    def __init__(self, batch: DefaultRecordBatch, data: memoryview, begin: int, *, from_its_first: bool) -> None:
+        """Read the records of `data` from `begin` on; `batch` is the same for aiokafka.
+
+        Where `from_its_first` is false, what aiokafka can read of it is passed over.
+        """
         self._batch = batch
         self._data = data
         self._begin = begin
+        self._from_its_first = from_its_first
 
     def __getattr__(self, name: str) -> Any:
         """Return what the batch tells of itself."""
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[LenientRecord]:
-        """Give the records from the first that aiokafka cannot read.
+        """Give the records.
 
         Raises:
             BatchFaultError: the bytes are no records.
         """
-        readable = _readable(self._batch)
-        count = int.from_bytes(self._data[self._begin - 4 : self._begin], "big", signed=True)
+        readable = 0 if self._from_its_first else _readable(self._batch)
+        count = _count(self._data, self._begin)
         at = self._begin
         try:
             for index in range(count):
@@ -75,6 +84,8 @@ class LenientBatch:
         value, at = _bytes(data, at, end)
         count, at = _number(data, at)
         headers: list[tuple[str, bytes | None]] = []
+        if MOST_HEADERS < count <= (end - at) // _SMALLEST_HEADER_BYTES:
+            count, at = 0, end
         for _ in range(count):
             name, at = _bytes(data, at, end)
             content, at = _bytes(data, at, end)
@@ -83,6 +94,42 @@ class LenientBatch:
             raise BatchFaultError("a record in it is not as long as it says")
         timestamp = batch.max_timestamp if batch.timestamp_type else batch.first_timestamp + timestamp_delta
         return LenientRecord(batch.base_offset + offset_delta, timestamp, batch.timestamp_type, key, value, headers)
+
+
+def has_countless_headers(data: memoryview, begin: int) -> bool:
+    """Return whether a record has more headers than objects may be made of; `begin` is where the first record is.
+
+    Lengths that lie are found when the records are read.
+    """
+    if len(data) < _LOOKED_AT_BYTES:
+        return False
+    at = begin
+    try:
+        for _ in range(_count(data, begin)):
+            length, at = _number(data, at)
+            if length > _SMALLEST_HEADER_BYTES * MOST_HEADERS and _headers(data, at, at + length) > MOST_HEADERS:
+                return True
+            at += max(0, length)
+    except (IndexError, BatchFaultError):
+        return False
+    return False
+
+
+def _headers(data: memoryview, at: int, end: int) -> int:
+    """Return how many headers a record says to have."""
+    at += 1
+    for _ in range(2):
+        _, at = _number(data, at)
+    for _ in range(2):
+        length, at = _number(data, at)
+        at += max(0, length)
+    count, at = _number(data, at)
+    return count if at <= end else 0
+
+
+def _count(data: memoryview, begin: int) -> int:
+    """Return how many records a batch says to have."""
+    return int.from_bytes(data[begin - 4 : begin], "big", signed=True)
 
 
 def _readable(batch: DefaultRecordBatch) -> int:

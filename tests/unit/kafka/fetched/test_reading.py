@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.kafka.errors import UnreadableTopicError
+from pipeline.kafka.fetched.lenient import MOST_HEADERS
 from pipeline.kafka.fetched.reading import Answers, read_safely
 from pipeline.kafka.fetched.room import UnpackedRoom
 from pipeline.kafka.fetched.unpacking import BOUND, Codec
@@ -89,6 +90,35 @@ def test_a_header_name_that_is_not_utf8_stops_nothing(codec: Codec) -> None:
     ]
     assert found[1].headers[1] == ("format-version", b"1")
     assert (unreadable, position) == ([], 4)
+
+
+LONG = record(0, b"u-1", bytes(600_000))
+"""It makes a batch so large that its records are looked at."""
+
+
+@pytest.mark.parametrize("codec", [Codec.NONE, Codec.ZSTD])
+@pytest.mark.parametrize("more", [1, 200_000])
+def test_countless_headers_are_not_read_and_stop_nothing(codec: Codec, more: int) -> None:
+    many = record(1, b"u-2", b"[2]", [(b"", None)] * (MOST_HEADERS + more))
+    versioned = record(2, b"u-3", b"[3]", [(b"format-version", b"1")])
+    found, unreadable, position = read(batch(LONG, many, versioned, codec=codec))
+    assert [(each.offset, each.key, each.headers) for each in found] == [
+        (0, b"u-1", ()),
+        (1, b"u-2", ()),
+        (2, b"u-3", (("format-version", b"1"),)),
+    ]
+    assert (unreadable, position) == ([], 3)
+
+
+def test_as_many_headers_as_are_read_are_read() -> None:
+    found, unreadable, _ = read(batch(LONG, record(1, b"u-2", b"[2]", [(b"", None)] * MOST_HEADERS)))
+    assert ([len(each.headers) for each in found], unreadable) == ([0, MOST_HEADERS], [])
+
+
+@pytest.mark.parametrize("lie", [number(-7), number(900_000), b"\xff" * 10, number(300_000) + bytes(300_000)])
+def test_lengths_that_lie_where_headers_are_counted_end_nothing(lie: bytes) -> None:
+    found, unreadable, _ = read(batch(LONG, lie, count=2, last=1))
+    assert (offsets(found), len(unreadable)) == ([0], 1)
 
 
 def test_such_a_batch_is_read_on_from_its_middle() -> None:
