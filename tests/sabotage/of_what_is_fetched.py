@@ -1,0 +1,62 @@
+"""Mistakes in what looks at the answers of brokers before anything of them is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.mistake import Sabotage
+
+_READING: Final = "unit/kafka/fetched/test_reading.py::"
+_UNPACKING: Final = "unit/kafka/fetched/test_unpacking.py::"
+
+OF_WHAT_IS_FETCHED: Final = (
+    Sabotage(
+        name="a half batch at the beginning is passed over",
+        file="kafka/fetched/reading.py",
+        old="elif not code and data and is_cut_off(data):",
+        new="elif False:",
+        tests=(f"{_READING}test_an_answer_that_begins_with_half_a_batch_loses_no_offset",),
+    ),
+    Sabotage(
+        name="what a broker cannot read is asked for without end",
+        file="kafka/fetched/reading.py",
+        old="if code in _BROKER_CANNOT_READ:",
+        new="if False:",
+        tests=(f"{_READING}test_a_broker_that_cannot_read_its_own_log_is_reported",),
+    ),
+    Sabotage(
+        name="unpacked batches keep their room",
+        file="kafka/fetched/reading.py",
+        old='collector."""\n        self._room.give_back(self)\n',
+        new='collector."""\n',
+        tests=(f"{_READING}test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgotten",),
+    ),
+    Sabotage(
+        name="an operator is told to go on within the damaged batch",
+        file="kafka/fetched/batches.py",
+        old="                return following\n",
+        new="                pass\n",
+        tests=(f"{_READING}test_what_cannot_be_read_ends_there_and_what_came_before_is_read",),
+    ),
+    Sabotage(
+        name="millions of headers become objects",
+        file="kafka/fetched/lenient.py",
+        old="                return True\n",
+        new="                return False\n",
+        tests=(f"{_READING}test_countless_headers_are_not_read_and_stop_nothing",),
+    ),
+    Sabotage(
+        name="a batch is unpacked whatever it takes",
+        file="kafka/fetched/unpacking.py",
+        old="    if plan.size + plan.beside > most:\n",
+        new="    if False:\n",
+        tests=(f"{_UNPACKING}test_what_unpacks_to_more_than_is_allowed_is_refused_and_never_allocated",),
+    ),
+    Sabotage(
+        name="memory is allocated before it is asked for",
+        file="kafka/fetched/unpacking.py",
+        old="        reserve(size + plan.beside)\n",
+        new="",
+        tests=(f"{_UNPACKING}test_memory_that_is_not_there_is_asked_for_before_it_is_allocated",),
+    ),
+)
