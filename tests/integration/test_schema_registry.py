@@ -203,7 +203,7 @@ async def test_records_as_avro_wait_for_a_sink_that_knows_a_registry(
         )
         pipeline.settings = {}
         old = await pipeline.start(Role.SEGMENT_SINK)
-        await holds(old, "format version")
+        await holds(old, "PIPELINE_SCHEMA_REGISTRY_URL")
         assert await old.stop() == 0
         pipeline.settings = formats(registry)
         await pipeline.start(Role.SEGMENT_SINK)
