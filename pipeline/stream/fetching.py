@@ -297,7 +297,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         for place, position in positions.items():
             consumer.seek(aiokafka.TopicPartition(*place), position.offset)
         self._waits.forget()
-        self.unreadable.forget()
+        self.unreadable.forget(consumer)
         self.epoch += 1
         self._generation = consumer._coordinator.generation  # noqa: SLF001
         return Positions(epoch=self.epoch, by_partition=positions)

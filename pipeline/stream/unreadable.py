@@ -92,8 +92,14 @@ class UnreadablePartitions:
             self._tried.discard(place)
             logger.info("a partition can be read again", topic=place.topic, partition=place.partition)
 
-    def forget(self) -> None:
-        """Called when partitions are assigned anew: what cannot be read is found again."""
+    def forget(self, consumer: Any) -> None:
+        """Called when partitions were positioned anew: all are fetched, and what cannot be read is found again.
+
+        A fetch that aiokafka began by itself, before they were positioned, may have paused one of them.
+        """
+        for place in self._holds:
+            with suppress(IllegalStateError):
+                consumer.resume(aiokafka.TopicPartition(*place))
         self._holds.clear()
         self._tried.clear()
 

@@ -188,6 +188,15 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="a partition that could not be read before it was positioned is never fetched again",
+        file="stream/unreadable.py",
+        old="        for place in self._holds:\n",
+        new="        for place in ():\n",
+        tests=(
+            "unit/stream/test_fetching_rounds.py::test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_and_found_again",
+        ),
+    ),
+    Sabotage(
         name="a worker whose commits are refused is restarted",
         file="stream/worker.py",
         old="            *consumer.uncommitted(),\n",

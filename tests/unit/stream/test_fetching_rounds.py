@@ -91,6 +91,9 @@ class Brokers:
             _max_poll_records=most,
             pause=self.subscriptions.pause,
             resume=self.subscriptions.resume,
+            seek=self.subscriptions.seek,
+            assignment=lambda: {AiokafkaPartition(*each) for each in self.places},
+            _coordinator=SimpleNamespace(generation=1, fetch_committed_offsets=self._committed_offsets),
             beginning_offsets=self._beginning_offsets,
             end_offsets=self._end_offsets,
         )
@@ -163,6 +166,9 @@ class Brokers:
         for broker in brokers:
             await self.answer(broker, 1)
         await self.fetch()
+
+    async def _committed_offsets(self, _places: object) -> dict[object, object]:
+        return {}
 
     async def _beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 40)
@@ -447,13 +453,6 @@ def test_after_a_repositioning_no_broker_collects(monkeypatch: pytest.MonkeyPatc
     async def story() -> tuple[int, int]:
         brokers = Brokers(1)
         await brokers.become_busy(0)
-
-        async def committed(_places: object) -> dict[object, object]:
-            return {}
-
-        brokers.consumer.assignment = lambda: {AiokafkaPartition(*each) for each in brokers.places}
-        brokers.consumer._coordinator = SimpleNamespace(generation=1, fetch_committed_offsets=committed)
-        brokers.consumer.seek = brokers.subscriptions.seek
         await brokers.thread.reposition()
         return await brokers.ask(0)
 
@@ -499,3 +498,19 @@ def test_what_cannot_be_read_of_a_partition_that_was_given_up_holds_nothing(monk
         return len(brokers.thread.unreadable.places)
 
     assert run_in_time(story(), monkeypatch) == 1
+
+
+def test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_and_found_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> list[tuple[int, bool]]:
+        brokers = Brokers(1)
+        seen = []
+        for _ in range(2):
+            brokers.bring_bytes(0, b"cut off")  # aiokafka fetches as soon as a partition is assigned
+            seen.append((len(brokers.thread.unreadable.places), brokers.state(0).paused))
+            await brokers.thread.reposition()
+            seen.append((len(brokers.thread.unreadable.places), brokers.state(0).paused))
+        return seen
+
+    assert run_in_time(story(), monkeypatch) == [(1, True), (0, False)] * 2

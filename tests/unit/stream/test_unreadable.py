@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import structlog
+from aiokafka.errors import IllegalStateError
 
 from pipeline.kafka.fetched.faults import MESSAGE_BOUND, Unreadable
 from pipeline.stream.ledger import TopicPartition
@@ -14,6 +15,13 @@ class Bench:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.partitions = UnreadablePartitions("processors", now=lambda: self.seconds)
+
+
+class Resumed:
+    """A consumer to which none of its partitions belongs any more."""
+
+    def resume(self, place: object) -> None:
+        raise IllegalStateError(place)
 
 
 def test_a_partition_is_tried_again_ever_more_slowly_and_never_less_than_once_in_a_while() -> None:
@@ -72,6 +80,6 @@ def test_many_held_partitions_are_counted_and_a_rebalance_forgets_them() -> None
     complaint = bench.partitions.complaint or ""
     assert complaint.count("cannot be read") == 5
     assert complaint.endswith("; so are 2 other partitions")
-    bench.partitions.forget()
+    bench.partitions.forget(Resumed())
     bench.seconds = 1_000
     assert (bench.partitions.complaint, bench.partitions.due()) == (None, set())
