@@ -24,6 +24,7 @@ FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 60.0
 MOST_NAMED: Final = 5
 """So many partitions are named in one answer of `/readyz`."""
+_WHERE_IT_ENDS: Final = "; how far it reaches is not known: if that is not enough, take larger offsets step by step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,10 @@ class UnreadablePartitions:
         return "; ".join([*named, *more]) or None
 
     def _sentence(self, place: TopicPartition, found: Unreadable) -> str:
+        to = found.offset + 1 if found.next_offset is None else found.next_offset
+        unsure = "" if found.next_offset is not None else _WHERE_IT_ENDS
         return (
             f"{describe(place, found)}; {found.remedy}, or pass over it, which loses what it holds: stop the group's "
-            f"workers, then `kafka-consumer-groups --reset-offsets --to-offset {found.next_offset} --group "
-            f"{self._group} --topic {place.topic}:{place.partition} --execute`, and start them"
+            f"workers, then `kafka-consumer-groups --reset-offsets --to-offset {to} --group "
+            f"{self._group} --topic {place.topic}:{place.partition} --execute`, and start them{unsure}"
         )

@@ -188,6 +188,24 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="an operator who passes over a message loses the rest of its batch",
+        file="kafka/fetched/reading.py",
+        old="self._end_before(fault, next_offset=offset + 1)",
+        new="self._end_before(fault, next_offset=self._batches.next_offset())",
+        tests=(
+            "unit/stream/test_fetched_messages.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
+        ),
+    ),
+    Sabotage(
+        name="whatever stands behind a damaged batch tells an operator where to go on",
+        file="kafka/fetched/batches.py",
+        old=" and self._is_sound(end, _end(self._data, end)):",
+        new=":",
+        tests=(
+            "unit/kafka/fetched/test_reading.py::test_what_stands_behind_a_batch_of_a_wrong_length_is_no_batch_and_tells_no_offset",
+        ),
+    ),
+    Sabotage(
         name="a partition that could not be read before it was positioned is never fetched again",
         file="stream/unreadable.py",
         old="        for place in self._holds:\n",

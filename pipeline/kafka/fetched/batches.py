@@ -36,12 +36,11 @@ _LEGACY_SHARE: Final = 3
 
 
 class Extent(NamedTuple):
-    """The bytes of a batch, its first offset, and the offset that the log goes on with."""
+    """The bytes of a batch, and its first offset."""
 
     begin: int
     end: int
     offset: int
-    next_offset: int
 
 
 def is_cut_off(data: bytes) -> bool:
@@ -58,7 +57,7 @@ class Batches:
         self._most = most
         self._reserve = reserve
         self._at = 0
-        self.extent = Extent(0, 0, 0, 0)
+        self.extent = Extent(0, 0, 0)
         """The batch that was given last."""
         self.is_lenient = False
         """Whether that one is read without aiokafka."""
@@ -97,31 +96,40 @@ class Batches:
         end = _end(self._data, begin)
         first = struct.unpack_from(">q", self._data, begin)[0]
         self.is_lenient = False
-        self.extent = Extent(begin, end, first, first + 1)
+        self.extent = Extent(begin, end, first)
         if end - begin < _SMALLEST_LEGACY:
             raise BatchFaultError("it is shorter than any batch")
         self._at = end
-        self.extent = Extent(begin, end, first, self._next_offset(first, begin, end))
 
-    def _next_offset(self, first: int, begin: int, end: int) -> int:
-        """Return what follows a batch: where the next one begins, for the batch's own word may be damaged."""
-        data = self._data
-        if len(data) - end >= LOG_OVERHEAD:
-            following: int = struct.unpack_from(">q", data, end)[0]
-            if following > first:
+    def next_offset(self) -> int | None:
+        """Return the offset that the log goes on with behind the last batch; None where nothing tells it for sure.
+
+        A batch that is damaged may be so in its length or its offsets, and whoever passes over it passes over no more.
+        """
+        begin, end, first = self.extent
+        if begin < end and len(self._data) - end >= LOG_OVERHEAD:
+            following: int = struct.unpack_from(">q", self._data, end)[0]
+            if following > first and self._is_sound(end, _end(self._data, end)):
                 return following
-        if data[begin + _MAGIC_AT] == _MAGIC and end - begin >= _HEAD_BYTES:
-            last_delta = _HEAD.unpack_from(data, begin)[6]
-            return first + max(0, int(last_delta)) + 1
-        return first + 1
+        if end - begin < _HEAD_BYTES or self._data[begin + _MAGIC_AT] != _MAGIC:
+            return None
+        *_, last_delta, _, _, _, _, _, count = _HEAD.unpack_from(self._data, begin)
+        told: int = first + last_delta + 1
+        return told if told > first and (count == last_delta + 1 or self._is_sound(begin, end)) else None
+
+    def _is_sound(self, begin: int, end: int) -> bool:
+        """Return whether a batch is there, and as it was written."""
+        if not begin + _SMALLEST_LEGACY <= end <= len(self._data):
+            return False
+        try:
+            _checked(memoryview(self._data)[begin:end])
+        except Exception:  # noqa: BLE001 - aiokafka's own among them
+            return False
+        return True
 
     def _modern(self, batch: memoryview) -> Any:
-        if len(batch) < _HEAD_BYTES:
-            raise BatchFaultError("it is shorter than any batch")
+        found = _checked(batch)
         codec = batch[_ATTRIBUTES_AT + 1] & _CODEC_MASK
-        found = DefaultRecordBatch(batch)
-        if not found.validate_crc():
-            raise BatchFaultError("its checksum does not match")
         if codec != Codec.NONE:
             head = bytearray(batch[:_HEAD_BYTES])
             head[_ATTRIBUTES_AT + 1] &= ~_CODEC_MASK
@@ -144,17 +152,29 @@ class Batches:
 
     def _legacy(self, batch: memoryview) -> Any:
         """Read a batch of the formats before Kafka 0.11, which have no headers."""
-        magic = batch[_MAGIC_AT]
-        if magic > _MAGIC:
-            raise BatchFaultError(f"its format, {magic}, is not known")
-        found = LegacyRecordBatch(batch, magic)
-        if not found.validate_crc():
-            raise BatchFaultError("its checksum does not match")
+        found, magic = _checked(batch), batch[_MAGIC_AT]
         if codec := batch[_MAGIC_AT + 1] & _CODEC_MASK:
             packed = memoryview(next(iter(LegacyRecordBatch(_stored(batch), magic))).value or b"")
             unpacked = unpack(codec, packed, most=self._most // _LEGACY_SHARE, reserve=self._reserve)
             self._reserve(_LEGACY_SHARE * len(unpacked))
         return found
+
+
+def _checked(batch: memoryview) -> Any:
+    """Return a batch as aiokafka reads it, still packed.
+
+    Raises:
+        BatchFaultError: it is damaged, or of a format that is not known.
+    """
+    magic = batch[_MAGIC_AT]
+    if magic > _MAGIC:
+        raise BatchFaultError(f"its format, {magic}, is not known")
+    if magic == _MAGIC and len(batch) < _HEAD_BYTES:
+        raise BatchFaultError("it is shorter than any batch")
+    found = DefaultRecordBatch(batch) if magic == _MAGIC else LegacyRecordBatch(batch, magic)
+    if not found.validate_crc():
+        raise BatchFaultError("its checksum does not match")
+    return found
 
 
 def _nothing(size: int) -> None:

@@ -111,16 +111,19 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
         self._wanted = 0
 
     def refuse(self, offset: int, fault: BatchFaultError) -> None:
-        """End before a message that was read and cannot be used."""
+        """End before a message that was read and cannot be used; those behind it can."""
         self.next_fetch_offset = offset
-        self._give_up(fault)
+        self._end_before(fault, next_offset=offset + 1)
 
     def _give_up(self, fault: BatchFaultError) -> None:
+        self._end_before(fault, next_offset=self._batches.next_offset())
+
+    def _end_before(self, fault: BatchFaultError, *, next_offset: int | None) -> None:
         offset = self.next_fetch_offset
         self.close()
         found = Unreadable(
             offset=offset,
-            next_offset=max(self._batches.extent.next_offset, offset + 1),
+            next_offset=next_offset if next_offset is not None and next_offset > offset else None,
             why=str(fault),
             setting=fault.setting if isinstance(fault, TooLargeError) else None,
         )
@@ -190,7 +193,7 @@ class Answers(OrderedDict[Any, Any]):
             self._bytes[place] = data
             return part if data is not None else (*part[:-1], b"")
         try:
-            self.unreadable(place, Unreadable(offset=offset, next_offset=offset + 1, why=why))
+            self.unreadable(place, Unreadable(offset=offset, next_offset=None, why=why))
         except UnreadableTopicError as error:
             super().__setitem__(place, FetchError(error=error, backoff=0.0))
         return (*part[:-1], b"")

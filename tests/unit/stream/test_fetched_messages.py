@@ -161,6 +161,7 @@ def test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken() ->
     assert (assignment.position, list(ahead)) == (1, [])
     ((place, fault),) = found
     assert (place, fault.offset, fault.setting) == (PLACE, 1, "max_bytes_in_hand")
+    assert fault.next_offset == 2, "the rest of its batch can be used"
     assert "1,001 bytes" in fault.why
 
 

@@ -83,3 +83,10 @@ def test_many_held_partitions_are_counted_and_a_rebalance_forgets_them() -> None
     bench.partitions.forget(Resumed())
     bench.seconds = 1_000
     assert (bench.partitions.complaint, bench.partitions.due()) == (None, set())
+
+
+def test_an_operator_is_told_where_it_is_not_known_how_much_must_be_passed_over() -> None:
+    bench = Bench()
+    bench.partitions.note(PLACE, Unreadable(offset=7, next_offset=None, why="cut off"))
+    assert "--to-offset 8 " in (bench.partitions.complaint or "")
+    assert (bench.partitions.complaint or "").endswith("take larger offsets step by step")

@@ -172,11 +172,32 @@ def test_a_short_batch_after_a_good_one_is_unreadable_and_not_read_past_its_end(
     assert (offsets(found), fault.offset, position) == ([0, 1], 2, 2)
 
 
-def test_the_last_batch_tells_itself_what_follows_it() -> None:
-    _, (fault,), _ = read(batch(record(0, b"u", b"1"), base=7, last=4, crc=1), position=7)
-    assert (fault.offset, fault.next_offset) == (7, 12)
-    _, (fault,), _ = read(batch(record(0, b"u", b"1"), base=7, last=-50, crc=1), position=7)
-    assert fault.next_offset == 8
+@pytest.mark.parametrize(("last", "count", "follows"), [(4, 5, 12), (2**30, 5, None), (4, 1, None), (-50, -49, None)])
+def test_the_last_batch_tells_itself_what_follows_it_unless_it_contradicts_itself(
+    last: int, count: int, follows: int | None
+) -> None:
+    _, (fault,), _ = read(batch(record(0, b"u", b"1"), base=7, last=last, count=count, crc=1), position=7)
+    assert (fault.offset, fault.next_offset) == (7, follows)
+
+
+def test_a_batch_that_is_as_it_was_written_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BOUND, "most_bytes", 1_000_000)
+    bomb = batch(base=7, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](bytes(2_000_000)), last=4)
+    _, (fault,), _ = read(bomb, position=7)
+    assert fault.next_offset == 12
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [struct.pack(">qi", 10, 500) + bytes(80), struct.pack(">qi", 10, -60) + bytes(80), bytes(200)],
+    ids=["too long", "of a negative length", "nothing"],
+)
+def test_what_stands_behind_a_batch_of_a_wrong_length_is_no_batch_and_tells_no_offset(behind: bytes) -> None:
+    bad = bytearray(messages(3, base=2))
+    bad[8:12] = (int.from_bytes(bad[8:12], "big") - 8).to_bytes(4, "big")
+    bad[57:61] = (9).to_bytes(4, "big")
+    _, (fault,), position = read(messages(2) + bytes(bad) + behind)
+    assert (fault.offset, fault.next_offset, position) == (2, None, 2)
 
 
 def test_a_batch_that_is_cut_off_at_the_end_comes_with_the_next_answer() -> None:
@@ -190,7 +211,7 @@ def test_a_batch_that_is_cut_off_at_the_end_comes_with_the_next_answer() -> None
 def test_an_answer_that_begins_with_half_a_batch_loses_no_offset(data: bytes) -> None:
     found, (fault,), position = read(data, position=5)
     assert (found, position) == ([], 5)
-    assert (fault.offset, fault.next_offset) == (5, 6)
+    assert (fault.offset, fault.next_offset) == (5, None)
 
 
 @pytest.mark.parametrize("code", [UnknownError.errno, CorruptRecordException.errno])
