@@ -188,6 +188,15 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="a batch that needs much memory waits for as long as others are read",
+        file="kafka/fetched/room.py",
+        old="return first is holder or now - self._waits[first].since < PATIENCE_SECONDS",
+        new="return True",
+        tests=(
+            "unit/kafka/fetched/test_room.py::test_a_batch_that_needs_everything_gets_its_turn_although_others_are_always_read",
+        ),
+    ),
+    Sabotage(
         name="an operator who passes over a message loses the rest of its batch",
         file="kafka/fetched/reading.py",
         old="self._end_before(fault, next_offset=offset + 1)",

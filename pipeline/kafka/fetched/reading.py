@@ -87,7 +87,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
     @property
     def may_go_on(self) -> bool:
         """Whether the batch that waits to be unpacked can be unpacked now."""
-        return not self._wanted or self._room.fits(self._wanted)
+        return not self._wanted or self._room.fits(self, self._wanted)
 
     def touch(self) -> None:
         """Called when messages were read."""
@@ -101,7 +101,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
 
     def close(self) -> None:
         """Let everything go, without waiting for Python's collector."""
-        self._room.give_back(self)
+        self._room.leave(self)
         self._batches.close()
         self._records_iterator = iter(())
 
