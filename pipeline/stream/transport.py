@@ -260,9 +260,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return found
 
     def log_ends(self) -> list[LogEnds]:
-        """Return both ends of each partition, as the last fetch told them; without those of which none did."""
+        """Return both ends of each partition, as the last fetch told them; without those of which none did.
+
+        A partition that is full or held is not fetched: what may be read of it counts as brokers reported it since.
+        """
         return [
-            LogEnds(place.partition, *ends) for place in self.ledger.places() if (ends := self._thread.ends_of(place))
+            LogEnds(place.partition, max(ends[0], self._ends.get(place, 0)), ends[1])
+            for place in self.ledger.places()
+            if (ends := self._thread.ends_of(place))
         ]
 
     def full_partitions(self) -> int:

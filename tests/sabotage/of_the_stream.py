@@ -188,6 +188,15 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="a transaction of long ago hides messages of a partition that is not fetched",
+        file="stream/transport.py",
+        old="max(ends[0], self._ends.get(place, 0)), ends[1])",
+        new="ends[0], ends[1])",
+        tests=(
+            "unit/stream/test_transport.py::test_a_transaction_that_has_ended_hides_nothing_of_a_partition_that_is_not_fetched",
+        ),
+    ),
+    Sabotage(
         name="a batch that needs much memory waits for as long as others are read",
         file="kafka/fetched/room.py",
         old="return first is holder or now - self._waits[first].since < PATIENCE_SECONDS",

@@ -17,6 +17,7 @@ from pipeline.kafka.groups import KnownSource
 from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.health import Undone
+from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.transport import BatchConsumer, Round, check_environment
@@ -636,6 +637,16 @@ async def test_ends_that_are_asked_for_count_where_fetches_tell_less(bench: Tran
     bench.thread.ends_by_question = {}
     await bench.consumer.look_at_ends(BOUND_SECONDS)
     assert [each.messages for each in bench.consumer.waiting()] == [9, 4, 9], "no answer changes nothing"
+
+
+async def test_a_transaction_that_has_ended_hides_nothing_of_a_partition_that_is_not_fetched(
+    bench: TransportBench,
+) -> None:
+    await bench.join({place(0): START, place(1): START})
+    bench.thread.both_ends = {place(0): (5, 9), place(1): (5, 9)}
+    bench.thread.ends_by_question = {place(0): 12, place(1): 5}
+    await bench.consumer.look_at_ends(BOUND_SECONDS)
+    assert set(bench.consumer.log_ends()) == {LogEnds(0, 12, 9), LogEnds(1, 5, 9)}
 
 
 async def test_what_is_settled_waits_for_a_coordinator_that_takes_no_commit(bench: TransportBench) -> None:
