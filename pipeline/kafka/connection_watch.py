@@ -43,8 +43,13 @@ class ConnectionWatch:
         return frozenset(refused.hold for refused in self._refusals.values() if refused.hold is not None)
 
     async def look(self, brokers: Collection[str], *, silent: bool) -> None:
-        """Knock at brokers, given as `host:port`; those that the settings name are known. Changes are logged once."""
+        """Knock at brokers, given as `host:port`; those that the settings name are known. Changes are logged once.
+
+        A broker that left the cluster is forgotten; with no brokers given, nobody knows who left.
+        """
         servers = list(dict.fromkeys([*self._connection["bootstrap_servers"].split(","), *brokers]))
+        if brokers:
+            self._refusals = {server: self._refusals[server] for server in servers if server in self._refusals}
         if not self._refusals and not silent:
             self._turn += 1
             servers = [servers[self._turn % len(servers)]]

@@ -136,3 +136,16 @@ async def test_where_none_answers_all_are_tried_at_once(monkeypatch: pytest.Monk
     brokers = Brokers(monkeypatch, "a:1", "b:1")
     await brokers.watch.look(["c:1"], silent=True)
     assert brokers.asked == ["a:1", "b:1", "c:1"]
+
+
+async def test_a_broker_that_left_the_cluster_holds_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    brokers = Brokers(monkeypatch, "a:1")
+    brokers.refusals["b:1"] = EXPIRED
+    for _ in range(2):
+        await brokers.watch.look(["a:1", "b:1"], silent=False)
+    assert brokers.watch.holds == {HoldReason.CERTIFICATE}
+    await brokers.watch.look([], silent=True)
+    assert brokers.watch.holds == {HoldReason.CERTIFICATE}, "while Kafka is away, nobody has left it"
+    await brokers.watch.look(["a:1", "c:1"], silent=False)
+    assert not brokers.watch.holds
+    assert brokers.watch.complaint is None
