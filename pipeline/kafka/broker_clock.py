@@ -28,7 +28,12 @@ SLOWEST_SECONDS: Final = 5.0
 """An answer that took longer tells too little: the broker may have looked at its clock at any moment of it."""
 ANSWERS_EVERY_SECONDS: Final = 1.0
 DOUBT_SECONDS: Final = 60.0
-"""For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew."""
+"""For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew.
+
+What a broker told is passed over when another has told its time so much later.
+"""
+CONTROLLER: Final = -2
+"""Stands for the number of the broker where the controller told the time; -1 is aiokafka's for one that is away."""
 EARLIEST_MS: Final = 1_577_836_800_000
 """The start of 2020. What is earlier is no broker's time: the embedded one confirms writes with 1234."""
 _BROKER_GAVE_THE_TIME: Final = 1
@@ -52,7 +57,8 @@ class _Told(NamedTuple):
 class BrokerClock:
     """Compares this machine's clock with what brokers tell, and with the steady clock from then on.
 
-    So a clock that is set while nothing is written is noticed at once, and so is one that is set right.
+    So a clock that is set while nothing is written is noticed at once, and so is one that is set right. Where brokers
+    differ, the one counts that is nearest: that one of them is wrong must not stop the workers.
     """
 
     def __init__(
@@ -66,18 +72,26 @@ class BrokerClock:
         self._limit_seconds = limit_seconds
         self._wall = wall
         self.steady = steady
-        self._told: _Told | None = None
+        self._told: dict[int | None, _Told] = {}
         self._warned = False
+        self._warned_of_brokers = False
         self._held_since = 0.0
         self._reason: str | None = None
 
     @property
     def difference(self) -> float | None:
         """This machine's time less the brokers', in seconds, and no more than is sure; None while nobody told any."""
-        if self._told is None:
-            return None
         own = self._wall() - self.steady()
-        return max(0.0, own - self._told.most) or min(0.0, own - self._told.least)
+        differences = (max(0.0, own - told.most) or min(0.0, own - told.least) for told in self._valid())
+        return min(differences, key=abs, default=None)
+
+    @property
+    def _told_at(self) -> float:
+        return max((told.at for told in self._told.values()), default=-math.inf)
+
+    def _valid(self) -> list[_Told]:
+        earliest = self._told_at - DOUBT_SECONDS
+        return [told for told in self._told.values() if told.at >= earliest]
 
     def now(self) -> float:
         """Return seconds since the epoch by this machine's clock, or by the brokers' where that is too wrong.
@@ -87,26 +101,27 @@ class BrokerClock:
         own, difference = self._wall(), self.difference or 0.0
         return own if abs(difference) <= self._limit_seconds else own - difference
 
-    def heard(self, broker_ms: int, *, asked_at: float) -> None:
+    def heard(self, broker_ms: int, *, asked_at: float, broker: int | None = None) -> None:
         """Called with the time that a broker told just now, to a question that was asked then, by the steady clock.
 
-        Nothing is learnt from one before `EARLIEST_MS`.
+        `broker` is its number, None where that is not known. Nothing is learnt from a time before `EARLIEST_MS`.
         """
         answered_at, broker_seconds = self.steady(), broker_ms / 1000
         if broker_ms >= EARLIEST_MS and answered_at - asked_at <= SLOWEST_SECONDS:
-            self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
+            self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
 
-    def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float) -> None:
-        """Learn the time from the confirmation of a write, at most once a second."""
-        if self._told is None or asked_at - self._told.at >= ANSWERS_EVERY_SECONDS:
-            confirmation.add_done_callback(partial(self._confirmed, asked_at))
+    def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float, broker: int | None = None) -> None:
+        """Learn the time from the confirmation of a write to a broker, of each at most once a second."""
+        told = self._told.get(broker)
+        if told is None or asked_at - told.at >= ANSWERS_EVERY_SECONDS:
+            confirmation.add_done_callback(partial(self._confirmed, asked_at, broker))
 
-    def _confirmed(self, asked_at: float, confirmation: asyncio.Future[Any]) -> None:
+    def _confirmed(self, asked_at: float, broker: int | None, confirmation: asyncio.Future[Any]) -> None:
         if confirmation.cancelled() or confirmation.exception() is not None:
             return
         stored = confirmation.result()
         if stored is not None and stored.timestamp_type == _BROKER_GAVE_THE_TIME:
-            self.heard(stored.timestamp, asked_at=asked_at)
+            self.heard(stored.timestamp, asked_at=asked_at, broker=broker)
 
     def look(self) -> str | None:
         """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once."""
@@ -114,12 +129,13 @@ class BrokerClock:
         if difference is None:
             return self._reason
         self._warn(difference)
+        self._warn_of_brokers()
         if abs(difference) <= self._limit_seconds:
             self._go_on()
         elif self._reason is None:
             self._hold(difference)
-        elif self._told is not None and self.steady() - max(self._held_since, self._told.at) > DOUBT_SECONDS:
-            self._told = None
+        elif self.steady() - max(self._held_since, self._told_at) > DOUBT_SECONDS:
+            self._told.clear()
             self._go_on()
         return self._reason
 
@@ -129,6 +145,15 @@ class BrokerClock:
             logger.warning("this machine's clock is wrong", seconds_ahead_of_the_brokers=round(difference))
         elif abs(difference) < _CALM_SECONDS:
             self._warned = False
+
+    def _warn_of_brokers(self) -> None:
+        valid = self._valid()
+        apart = max(told.least for told in valid) - min(told.most for told in valid)
+        if apart > WARN_SECONDS and not self._warned_of_brokers:
+            self._warned_of_brokers = True
+            logger.warning("the clocks of brokers differ, so one of them is wrong", seconds=round(apart))
+        elif apart < _CALM_SECONDS:
+            self._warned_of_brokers = False
 
     def _hold(self, difference: float) -> None:
         self._held_since = self.steady()

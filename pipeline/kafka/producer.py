@@ -225,7 +225,8 @@ class BatchProducer:
         """Leave a batch with aiokafka, and learn the time from its confirmation."""
         asked_at = self._clock.steady()
         confirmation: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
-        self._clock.watch(confirmation, asked_at=asked_at)
+        leader = producer.client.cluster.leader_for_partition(aiokafka.TopicPartition(topic, partition))
+        self._clock.watch(confirmation, asked_at=asked_at, broker=leader)
         return confirmation
 
     def _batch_end(self, topic: str, entries: Sequence[Entry], start: int) -> int:

@@ -11,6 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, UnknownTopicOrPartitionError, for_code
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.broker_clock import CONTROLLER
 from pipeline.kafka.connection_watch import ConnectionWatch
 from pipeline.kafka.errors import TopicLostError
 from pipeline.kafka.settings_watch import SettingsWatch
@@ -226,7 +227,7 @@ class TopicWatch:
         asked_at = self.clock.steady()
         answer = await client.send(_any_node(client), QuorumRequest())
         if (told := present_ms(answer.to_object())) is not None:
-            self.clock.heard(told, asked_at=asked_at)
+            self.clock.heard(told, asked_at=asked_at, broker=CONTROLLER)
 
     async def _connect(self) -> AIOKafkaClient:
         if self._client is None:

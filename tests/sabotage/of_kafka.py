@@ -221,9 +221,26 @@ CLOCK: Final = (
     Sabotage(
         name="the way to the broker counts as a wrong clock",
         file="kafka/broker_clock.py",
-        old="self._told = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
-        new="self._told = _Told(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
+        old="self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
+        new="self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
         tests=("unit/kafka/test_broker_clock.py::test_a_difference_that_the_way_to_the_broker_may_explain_is_none",),
+    ),
+    Sabotage(
+        name="one broker with a wrong clock stops the workers",
+        file="kafka/broker_clock.py",
+        old="return min(differences, key=abs, default=None)",
+        new="return max(differences, key=abs, default=None)",
+        tests=(
+            "unit/kafka/test_broker_clock.py"
+            "::test_one_broker_of_several_whose_clock_is_wrong_is_a_warning_and_holds_nobody",
+        ),
+    ),
+    Sabotage(
+        name="a broker that left the cluster is complained of for ever",
+        file="kafka/connection_watch.py",
+        old="        if brokers:\n",
+        new="        if False:\n",
+        tests=("unit/kafka/test_connection_watch.py::test_a_broker_that_left_the_cluster_holds_nothing_any_more",),
     ),
     Sabotage(
         name="a time that a worker gave counts as the broker's",

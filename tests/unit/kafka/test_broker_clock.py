@@ -29,13 +29,15 @@ class Machine:
     def date(self) -> float:
         return self.broker_date() + self.ahead_seconds
 
-    def hear(self, *, there_seconds: float = 0.0, back_seconds: float = 0.0) -> None:
+    def hear(
+        self, *, there_seconds: float = 0.0, back_seconds: float = 0.0, broker: int = 1, broker_ahead: float = 0.0
+    ) -> None:
         """Ask a broker that looks at its clock when the question has come."""
         asked_at = self.uptime
         self.uptime += there_seconds
-        told_ms = round(self.broker_date() * 1000)
+        told_ms = round((self.broker_date() + broker_ahead) * 1000)
         self.uptime += back_seconds
-        self.clock.heard(told_ms, asked_at=asked_at)
+        self.clock.heard(told_ms, asked_at=asked_at, broker=broker)
 
 
 @dataclass
@@ -139,6 +141,37 @@ def test_a_hold_that_brokers_confirm_goes_on() -> None:
         machine.uptime += DOUBT_SECONDS / 2
 
 
+@pytest.mark.parametrize("broker_ahead", [2 * HOUR, -2 * HOUR])
+def test_one_broker_of_several_whose_clock_is_wrong_is_a_warning_and_holds_nobody(broker_ahead: float) -> None:
+    machine = Machine()
+    with capture_logs() as logs:
+        for _ in range(100):
+            for broker, ahead in ((1, 0.0), (2, broker_ahead)):
+                machine.hear(broker=broker, broker_ahead=ahead)
+                assert machine.clock.look() is None
+                machine.uptime += 1
+    assert machine.clock.now() == machine.date()
+    assert [(line["log_level"], line["seconds"]) for line in logs] == [("warning", 7_200)]
+
+
+def test_where_all_brokers_but_a_wrong_one_agree_that_a_clock_is_wrong_it_holds() -> None:
+    machine = Machine(2 * HOUR)
+    machine.hear(broker=1)
+    machine.hear(broker=2, broker_ahead=-HOUR)
+    assert "7,200 s ahead of the brokers'" in (machine.clock.look() or "")
+
+
+def test_what_one_broker_told_is_passed_over_when_another_has_told_its_time_much_later() -> None:
+    """A machine that stood still whole knows no clock that went on: what it heard before is no longer so."""
+    machine = Machine()
+    machine.hear(broker=1)
+    machine.hear(broker=2, broker_ahead=HOUR)
+    assert machine.clock.look() is None
+    machine.uptime += DOUBT_SECONDS + 1
+    machine.hear(broker=2, broker_ahead=HOUR)
+    assert "3,600 s behind the brokers'" in (machine.clock.look() or "")
+
+
 @pytest.mark.parametrize("ahead", [2 * HOUR, -30 * 24 * HOUR])
 def test_what_is_sent_all_the_same_has_the_brokers_time_while_the_clock_is_too_wrong(ahead: float) -> None:
     machine = Machine()
@@ -153,7 +186,7 @@ def test_what_is_sent_all_the_same_has_the_brokers_time_while_the_clock_is_too_w
 async def confirmed(machine: Machine, result: Stored | Exception | None) -> float | None:
     """Let a write be confirmed, or not; return the difference that is known afterwards."""
     confirmation: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    machine.clock.watch(confirmation, asked_at=machine.uptime)
+    machine.clock.watch(confirmation, asked_at=machine.uptime, broker=1)
     if isinstance(result, Exception):
         confirmation.set_exception(result)
     else:
