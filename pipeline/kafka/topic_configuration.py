@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -36,6 +37,11 @@ _ASKED_FOR: Final = (
     "unclean.leader.election.enable",
 )
 """A broker leaves out those that its version does not know."""
+_WORDS: Final = frozenset(
+    {"cleanup.policy", "compression.type", "message.timestamp.type", "unclean.leader.election.enable"}
+)
+"""The others are whole numbers."""
+_NUMBER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEADER_BYTES: Final = 1_024
 """A dead letter's headers: their names, a topic's name of 249 characters at most, and numbers."""
 RECORD_BYTES: Final = 2 * MAX_RECORD_BYTES + _HEADER_BYTES
@@ -58,12 +64,16 @@ def configuration_request(topics: Collection[str]) -> DescribeConfigsRequest:
 
 
 def configured(answer: Any) -> dict[str, dict[str, str]]:
-    """Return what one answer tells of each topic."""
+    """Return what one answer tells of each topic. A number that is none, of a server like Kafka, tells nothing."""
     return {
-        name: {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+        name: {setting: value for setting, value, *_ in entries if _is_told(setting, value)}
         for code, _, _, name, entries in answer.resources
         if not code
     }
+
+
+def _is_told(setting: str, value: str | None) -> bool:
+    return value is not None and (setting in _WORDS or _NUMBER.fullmatch(value) is not None)
 
 
 def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:

@@ -57,6 +57,13 @@ async def test_what_the_cluster_tells_is_read() -> None:
     assert await _read(told) == {"a": {"retention.ms": "1"}}
 
 
+@pytest.mark.parametrize("value", ["", "1 GB", "1.5", "NaN", "inf", "٣", "1" * 5_000, None])
+async def test_a_number_that_is_none_is_as_if_the_cluster_did_not_tell_it(value: str | None) -> None:
+    told = [("min.insync.replicas", value, False), ("retention.ms", "-1", False), ("cleanup.policy", "", False)]
+    configured = (await _read(_Answer((0, "", 2, "onesignal.events", told))))["onesignal.events"]
+    assert configured == {"retention.ms": "-1", "cleanup.policy": ""}
+
+
 @pytest.mark.parametrize("error", [IncompatibleBrokerVersion("unknown"), TimeoutError()])
 async def test_a_cluster_that_does_not_answer_tells_nothing(error: Exception) -> None:
     assert await _read(error) == {}
