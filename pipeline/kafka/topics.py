@@ -100,7 +100,20 @@ def find_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Co
     return (
         *size_warnings(configurations(found), settings, roles),
         *setting_warnings(found, settings, roles),
+        *_unknown_settings(found, settings, roles),
     )
+
+
+def _unknown_settings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
+    """Say once which topics could not be checked."""
+    names = dict.fromkeys(getattr(settings, setting) for role in roles for setting in topics_of(role, settings))
+    unknown = [f"`{name}`" for name in names if name in found and not found[name].configuration]
+    if unknown:
+        yield (
+            f"The cluster does not tell how {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} configured, so "
+            "settings that lose messages would not be noticed: let this user DescribeConfigs on its topics (the "
+            "embedded broker does not know the question)."
+        )
 
 
 def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Iterator[str]:

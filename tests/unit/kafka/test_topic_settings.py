@@ -135,3 +135,13 @@ def test_brokers_give_the_time_to_what_workers_write_and_to_nothing_else() -> No
     planned = plan_topics(settings())
     by_brokers = [each.name for each in planned if each.configuration.get("message.timestamp.type") == "LogAppendTime"]
     assert by_brokers == list(WRITTEN)
+
+
+def test_topics_whose_settings_the_cluster_does_not_tell_get_one_warning_and_no_fault() -> None:
+    told = all_topics(3, cleanup_policy="delete", message_timestamp_type="LogAppendTime")
+    found = {**told, RECORDS: FoundTopic(partitions=1), LETTERS: FoundTopic(partitions=1)}
+    assert find_faults(found, settings(), [Role.SEGMENT_SINK]) == ()
+    (warning,) = find_warnings(found, settings(), [Role.SEGMENT_SINK])
+    assert warning.startswith(f"The cluster does not tell how `{RECORDS}`, `{LETTERS}` are configured")
+    assert "DescribeConfigs" in warning
+    assert find_warnings(told, settings(), [Role.SEGMENT_SINK]) == ()
