@@ -206,7 +206,7 @@ def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
 
 
 async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findings:
-    from pipeline.tools.what_if.lines import LinesSource, LineTooLongError
+    from pipeline.tools.what_if.lines import LinesSource, UnusableLinesError
     from pipeline.tools.what_if.run import count_all
 
     with click.open_file(name, "rb") as opened:
@@ -214,7 +214,7 @@ async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findi
         title = "standard input" if name == _STANDARD_INPUT else name
         try:
             return await count_all(LinesSource(file, title=title, total=_size(file)), count, errors)
-        except LineTooLongError as error:
+        except UnusableLinesError as error:
             raise click.BadParameter(f"{title}: {error}", param_hint="--from") from error
 
 

@@ -195,7 +195,12 @@ OPTIONS: Final = (
                 "everything": EVERYTHING,
                 "of many digits": MANY_DIGITS + "d",
             },
-            "--from": {"absent": CLEAR_SCREEN, "over-long": OVER_LONG, "a folder": "/"},
+            "--from": {
+                "absent": CLEAR_SCREEN,
+                "over-long": OVER_LONG,
+                "a folder": "/",
+                "no more to read": "/proc/self/mem",
+            },
             "--against": {"absent": EVERYTHING, "empty": "", "a folder": "."},
         }.items()
         for what, value in values.items()

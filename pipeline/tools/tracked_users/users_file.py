@@ -98,14 +98,21 @@ def bounded_lines(file: TextIO) -> Iterator[str]:
     """Give the lines of a file.
 
     Raises:
-        UsersFileError: a line has no end within what a user can have.
+        UsersFileError: a line has no end within what a user can have, or the file cannot be read on.
     """
     lines = 0
-    while line := file.readline(MOST_LINE_CHARACTERS + 1):
+    while line := _next_line(file, lines):
         lines += 1
         if len(line) > MOST_LINE_CHARACTERS:
             raise UsersFileError(f"Line {lines}: it has more than {MOST_LINE_CHARACTERS:,} characters.")
         yield line
+
+
+def _next_line(file: TextIO, lines: int) -> str:
+    try:
+        return file.readline(MOST_LINE_CHARACTERS + 1)
+    except OSError as error:
+        raise UsersFileError(f"Line {lines + 1}: it cannot be read: {error.strerror}.") from error
 
 
 def oldest_month_at(now_ms: int, month: BillingMonth) -> int:

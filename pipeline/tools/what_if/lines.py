@@ -23,8 +23,8 @@ _LINES_A_BATCH: Final = 2_000
 _NULL: Final = b"null"
 
 
-class LineTooLongError(ValueError):
-    """A line is longer than any message; the text says which."""
+class UnusableLinesError(ValueError):
+    """A line is longer than any message, or the file cannot be read on; the text says where, or why."""
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -89,7 +89,7 @@ class LinesSource:
         """Give the lines that are not blank.
 
         Raises:
-            LineTooLongError: a line has no end within what a message can have.
+            UnusableLinesError: a line has no end within what a message can have, or the file cannot be read on.
         """
         offset = 0
         while lines := _next_lines(self._file, offset):
@@ -101,11 +101,18 @@ class LinesSource:
 
 def _next_lines(file: IO[bytes], offset: int) -> list[bytes]:
     """Read a batch of lines, none of them longer than the limit, and together not much longer."""
+    try:
+        return _lines_within(file, offset)
+    except OSError as error:
+        raise UnusableLinesError(f"it cannot be read: {error.strerror}") from error
+
+
+def _lines_within(file: IO[bytes], offset: int) -> list[bytes]:
     lines: list[bytes] = []
     left = MOST_LINE_BYTES
     while len(lines) < _LINES_A_BATCH and left > 0 and (line := file.readline(MOST_LINE_BYTES + 1)):
         if len(line) > MOST_LINE_BYTES:
-            raise LineTooLongError(f"line {offset + len(lines) + 1:,} has more than {MOST_LINE_BYTES:,} bytes")
+            raise UnusableLinesError(f"line {offset + len(lines) + 1:,} has more than {MOST_LINE_BYTES:,} bytes")
         lines.append(line)
         left -= len(line)
     return lines

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import orjson
 import pytest
 
 from pipeline.core.events import Event, decode
 from pipeline.tools.what_if import lines
-from pipeline.tools.what_if.lines import LinesSource, LineTooLongError, message_of
+from pipeline.tools.what_if.lines import LinesSource, UnusableLinesError, message_of
 from tests.builders import BodyShape, encode, raw_event
 
 BODY = encode(raw_event())
@@ -75,7 +76,7 @@ async def test_a_line_without_an_end_is_read_no_further_than_a_message_can_be(
 ) -> None:
     monkeypatch.setattr(lines, "MOST_LINE_BYTES", 1_000)
     file = Counted(b"{}\n" + b"\0" * 1_000_000)
-    with pytest.raises(LineTooLongError, match=r"^line 2 has more than 1,000 bytes$"):
+    with pytest.raises(UnusableLinesError, match=r"^line 2 has more than 1,000 bytes$"):
         _ = [batch async for batch in LinesSource(file, title="a file", total=None).batches()]
     assert file.taken == 1_004
 
@@ -85,3 +86,8 @@ async def test_a_batch_of_long_lines_is_bounded(monkeypatch: pytest.MonkeyPatch)
     file = io.BytesIO((b"x" * 600 + b"\n") * 10)
     sizes = [len(batch) async for batch in LinesSource(file, title="a file", total=None).batches()]
     assert sizes == [2] * 5
+
+
+async def test_a_file_that_cannot_be_read_on_is_a_mistake() -> None:
+    with Path("/proc/self/mem").open("rb") as file, pytest.raises(UnusableLinesError, match=r"^it cannot be read: "):
+        _ = [batch async for batch in LinesSource(file, title="a file", total=None).batches()]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,6 +224,12 @@ def test_a_line_without_an_end_is_read_no_further_than_a_user_can_be(monkeypatch
     with pytest.raises(UsersFileError, match=r"^Line 2: it has more than 100 characters\.$"):
         list(users_file.bounded_lines(file))
     assert file.tell() == len("user_id\n") + 101
+
+
+def test_a_file_that_cannot_be_read_on_is_a_mistake() -> None:
+    with Path("/proc/self/mem").open(encoding="latin-1") as file:
+        with pytest.raises(UsersFileError, match=r"^Line 1: it cannot be read: "):
+            list(users_file.bounded_lines(file))
 
 
 def test_the_lines_of_a_file_are_those_of_the_file() -> None:
