@@ -26,6 +26,7 @@ from pipeline.cli.worker import worker
 from pipeline.core.mistakes import RulesError
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.output.printing import OutputLostError, flush_output, give_up, say, say_error
+from pipeline.settings.masking import without_keys
 from pipeline.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         _check_characters(arguments)
         code = cli.main(list(arguments), prog_name=PROGRAM, obj=invocation, standalone_mode=False)
     except click.ClickException as error:
-        say_error(*_told(error))
+        say_error(*(without_keys(line, arguments) for line in _told(error)))
         return error.exit_code
     except (SettingsError, RulesError) as error:
         say_error(*str(error).split("\n"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NOT_SHOWN: Final = "(not shown)"
 _LONGEST_SHOWN: Final = 200
@@ -19,13 +22,25 @@ def unshowable(value: str) -> str | None:
     """Return why a value must not be shown at all: it may be a private key, or forge what is printed around it."""
     if _PEM in value:
         return "it holds a key or a certificate itself"
-    if len(value.splitlines()) > 1:
+    if _has_line_break(value):
         return "it has a line break"
     if _HALF_A_CHARACTER.search(value):
         return "it is not UTF-8 text"
     if not value.isprintable():
         return "it has a character that cannot be seen"
     return None
+
+
+def without_keys(text: str, given: Iterable[str]) -> str:
+    """Return a text in which none of the given words appears that may be a key: those with a line break among them."""
+    for word in (part for each in given for part in (each, *each.partition("=")[::2])):
+        if _PEM in word or _has_line_break(word):
+            text = text.replace(word, NOT_SHOWN).replace(repr(word)[1:-1], NOT_SHOWN)
+    return text
+
+
+def _has_line_break(value: str) -> bool:
+    return len(value.splitlines()) > 1
 
 
 def presentable(value: str, *, is_path: bool = False) -> str:

@@ -179,6 +179,32 @@ def test_no_mistake_steers_the_terminal_or_looks_like_two(
     assert visible(EVERYTHING) in told
 
 
+@pytest.mark.parametrize("key", ["-----BEGIN PRIVATE KEY-----\nMIIE=\n-----END", "-----BEGIN MIIE=", "a\nMIIE"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rules", "check", "{}"),
+        ("rules", "check", "--", "{}"),
+        ("rules", "diff", "keep-all", "--", "{}"),
+        ("rules", "what-if", "keep-all", "--from", "{}"),
+        ("rules", "what-if", "keep-all", "--from={}"),
+        ("rules", "what-if", "keep-all", "--{}"),
+        ("rules", "what-if", "keep-all", "--price={}"),
+        ("traffic", "--events", "{}"),
+        ("worker", "--", "{}"),
+        ("{}",),
+        ("--", "{}\0"),
+    ],
+)
+def test_a_key_pasted_in_place_of_an_argument_is_not_shown(
+    arguments: tuple[str, ...], key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([each.format(key) for each in arguments], {}) == ExitCode.MISTAKE
+    captured = capsys.readouterr()
+    assert "MIIE" not in captured.out + captured.err
+    assert "(not shown)" in captured.err
+
+
 def test_names_and_values_of_settings_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     environment = {f"PIPELINE_{EVERYTHING}": "x", "PIPELINE_HTTP_PORT": EVERYTHING, "PIPELINE_RAW_TOPIC": EVERYTHING}
     assert run(["settings"], environment) == ExitCode.MISTAKE
