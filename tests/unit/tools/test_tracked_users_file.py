@@ -227,9 +227,9 @@ def test_a_line_without_an_end_is_read_no_further_than_a_user_can_be(monkeypatch
 
 
 def test_a_file_that_cannot_be_read_on_is_a_mistake() -> None:
-    with Path("/proc/self/mem").open(encoding="latin-1") as file:
-        with pytest.raises(UsersFileError, match=r"^Line 1: it cannot be read: "):
-            list(users_file.bounded_lines(file))
+    unreadable = pytest.raises(UsersFileError, match=r"^Line 1: it cannot be read: ")
+    with Path("/proc/self/mem").open(encoding="latin-1") as file, unreadable:
+        list(users_file.bounded_lines(file))
 
 
 def test_the_lines_of_a_file_are_those_of_the_file() -> None:
