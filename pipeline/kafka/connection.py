@@ -82,6 +82,9 @@ def _identify_client(context: ssl.SSLContext, certificate: Path, settings: Kafka
         for file in filter(None, (certificate, key)):
             check_file(file)
         promptly(certificate, load)
+    except FileError as error:
+        told = f"is `{certificate}`, but it or {variable('kafka_ssl_key_file')} cannot be used: {error}."
+        raise _refused("kafka_ssl_certificate_file", told) from None
     except (OSError, ValueError):  # ssl's own, and `ValueError` for a password that is too long
         raise _refused(
             "kafka_ssl_certificate_file",

@@ -97,7 +97,10 @@ class SchemaRegistry:
         make = partial(self._library.AsyncSchemaRegistryClient, configuration)
         try:
             self._client = make() if options.ca_file is None else promptly(options.ca_file, make)
-        except (ssl.SSLError, OSError, FileError):
+        except FileError as error:
+            text = f"{variable('schema_registry_ca_file')} is `{options.ca_file}`, but {error}."
+            raise RegistryFaultError(text) from None
+        except (ssl.SSLError, OSError):
             raise RegistryFaultError(
                 f"{variable('schema_registry_ca_file')} is `{options.ca_file}`: the file holds no certificate in PEM."
             ) from None

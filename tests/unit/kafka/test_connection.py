@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pipeline.kafka.connection import connection_options
 from pipeline.settings import SettingsError, load_settings
+from pipeline.settings.files import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,3 +133,17 @@ def test_a_key_of_another_certificate_is_refused(authority: trustme.CA, client: 
     key = files("key.pem", other.private_key_pem.bytes())
     told = _refusal(SECURITY_PROTOCOL="SSL", SSL_CERTIFICATE_FILE=certificate, SSL_KEY_FILE=key)
     assert told.startswith(f"PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is `{certificate}`: it cannot be used with ")
+
+
+def test_a_certificate_that_does_not_answer_is_told_as_such(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = files("cert.pem", b"a certificate"), files("key.pem", b"a key")
+
+    def hang(*_: object) -> None:
+        raise FileError("it did not answer within 5 s")
+
+    monkeypatch.setattr("pipeline.kafka.connection.promptly", hang)
+    monkeypatch.setattr("pipeline.kafka.connection._trusting", lambda _file: ssl.create_default_context())
+    assert _refusal(SECURITY_PROTOCOL="SSL", SSL_CERTIFICATE_FILE=certificate, SSL_KEY_FILE=key) == (
+        f"PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is `{certificate}`, but it or PIPELINE_KAFKA_SSL_KEY_FILE cannot be "
+        "used: it did not answer within 5 s."
+    )

@@ -19,6 +19,7 @@ from pipeline.kafka.schema_registry import (
     RegistryOptions,
     SchemaRegistry,
 )
+from pipeline.settings.files import FileError
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 
 if TYPE_CHECKING:
@@ -242,3 +243,16 @@ async def test_a_conflict_is_told_in_the_registrys_words(fake: FakeRegistry) -> 
         fake.answers["POST /subjects/u/versions"] = error(503, 503)
         with pytest.raises(RegistryFaultError):
             await registry.register("u", SCHEMA)
+
+
+async def test_a_file_of_authorities_that_does_not_answer_is_told_as_such(
+    fake: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ca.pem"
+
+    def hang(*_: object) -> None:
+        raise FileError("it did not answer within 5 s")
+
+    monkeypatch.setattr("pipeline.kafka.schema_registry.promptly", hang)
+    told = await fault(fake, ca_file=path)
+    assert told == f"PIPELINE_SCHEMA_REGISTRY_CA_FILE is `{path}`, but it did not answer within 5 s."
