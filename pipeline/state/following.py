@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 5.0
+UNREADABLE_SECONDS: Final = 60.0
+"""After this long a partition that could not be read is tried again; the others are followed meanwhile."""
 
 
 class Follower:
@@ -29,6 +31,7 @@ class Follower:
         self._connection = connection
         self._takers: dict[aiokafka.TopicPartition, Callable[[Sequence[Any]], None]] = {}
         self._positions: dict[aiokafka.TopicPartition, int] = {}
+        self._left_out: dict[aiokafka.TopicPartition, float] = {}
         self._changed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -65,21 +68,24 @@ class Follower:
         while True:
             try:
                 await self._read_on()
-            except (KafkaError, OSError, UnreadableTopicError) as error:
-                why = str(error) if isinstance(error, UnreadableTopicError) else type(error).__name__
-                logger.warning("cannot follow what others write, trying again", error=why)
+            except (KafkaError, OSError) as error:
+                logger.warning("cannot follow what others write, trying again", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _read_on(self) -> None:
         async with open_consumer(self._connection) as consumer:
             self._changed = True
             while True:
-                if self._changed:
+                if self._changed or self._may_be_tried_again():
                     self._assign(consumer)
-                if not self._takers:
+                if not self._readable():
                     await asyncio.sleep(POLL_MS / 1000)
                     continue
-                found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+                try:
+                    found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+                except UnreadableTopicError as error:
+                    self._leave_out(error)
+                    continue
                 for place, records in found.items():
                     take = self._takers.get(place)
                     if take is not None:
@@ -87,8 +93,23 @@ class Follower:
                         self._positions[place] = records[-1].offset + 1
                         await asyncio.sleep(0)  # what has come already is handed on without a pause
 
+    def _readable(self) -> list[aiokafka.TopicPartition]:
+        return [place for place in self._takers if place not in self._left_out]
+
+    def _leave_out(self, error: UnreadableTopicError) -> None:
+        """Follow the others alone, from where they were; what aiokafka had of them for this answer is lost."""
+        logger.warning("cannot follow what others write to a partition", error=str(error))
+        self._left_out[aiokafka.TopicPartition(*error.place)] = asyncio.get_running_loop().time() + UNREADABLE_SECONDS
+        self._changed = True
+
+    def _may_be_tried_again(self) -> bool:
+        return min(self._left_out.values(), default=float("inf")) <= asyncio.get_running_loop().time()
+
     def _assign(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         self._changed = False
-        consumer.assign(list(self._takers))
-        for place, position in self._positions.items():
-            consumer.seek(place, position)
+        now = asyncio.get_running_loop().time()
+        self._left_out = {place: until for place, until in self._left_out.items() if until > now}
+        if places := self._readable():
+            consumer.assign(places)
+        for place in places:
+            consumer.seek(place, self._positions[place])
