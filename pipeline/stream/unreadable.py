@@ -49,6 +49,12 @@ class UnreadablePartitions:
         """The partitions that are held."""
         return self._holds.keys()
 
+    @property
+    def on_purpose(self) -> Collection[TopicPartition]:
+        """Those of them that are tried again in time; one of which nothing is heard then has no excuse."""
+        since = self._now() - LAST_RETRY_SECONDS
+        return [place for place, hold in self._holds.items() if hold.retry_at > since]
+
     def pause(self, consumer: Any, place: TopicPartition, found: Unreadable) -> None:
         """Hold a partition, and let its consumer fetch no more of it; does nothing where it was given up meanwhile."""
         with suppress(IllegalStateError):

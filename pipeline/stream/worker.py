@@ -252,7 +252,7 @@ class Worker:
         """Return the partitions that do not get on for a known reason."""
         known = {
             *consumer.uncommitted(),
-            *consumer.unreadable.places,
+            *consumer.unreadable.on_purpose,
             *(place for place in undone if not consumer.is_known(place)),
         }
         return known if self._work is None else {*self._work.state().on_purpose, *known}

@@ -154,7 +154,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="a worker with a partition that cannot be read is restarted",
         file="stream/worker.py",
-        old="            *consumer.unreadable.places,\n",
+        old="            *consumer.unreadable.on_purpose,\n",
         new="",
         tests=(
             "unit/stream/test_worker_status.py::test_a_partition_that_cannot_be_read_is_a_hold_with_its_cause_and_stuck_is_it_not",

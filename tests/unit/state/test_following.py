@@ -13,7 +13,7 @@ from pipeline.state.following import UNREADABLE_SECONDS, Follower
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     import pytest
 
@@ -61,10 +61,12 @@ def test_a_partition_that_cannot_be_read_keeps_no_other_from_being_followed_and_
         monkeypatch.setattr(following, "open_consumer", open_log)
         follower = Follower({})
         taken: dict[int, list[int]] = {0: [], 1: []}
+
+        def take(place: TopicPartition) -> Callable[[Sequence[Any]], None]:
+            return lambda records: taken[place.partition].extend(each.offset for each in records)
+
         for place in (BROKEN, SOUND):
-            follower.follow(
-                *place, 0, lambda records, at=place.partition: taken[at].extend(each.offset for each in records)
-            )
+            follower.follow(place.topic, place.partition, 0, take(place))
         await asyncio.sleep(UNREADABLE_SECONDS / 2)
         meanwhile = {place: list(offsets) for place, offsets in taken.items()}
         await asyncio.sleep(UNREADABLE_SECONDS)
@@ -84,7 +86,9 @@ def test_a_follower_whose_only_partition_cannot_be_read_waits(monkeypatch: pytes
         monkeypatch.setattr(following, "open_consumer", open_log)
         follower = Follower({})
         taken: list[int] = []
-        follower.follow(*BROKEN, 0, lambda records: taken.extend(each.offset for each in records))
+        follower.follow(
+            BROKEN.topic, BROKEN.partition, 0, lambda records: taken.extend(each.offset for each in records)
+        )
         await asyncio.sleep(3 * UNREADABLE_SECONDS)
         follower.check()
         follower.leave(*BROKEN)

@@ -90,3 +90,16 @@ def test_an_operator_is_told_where_it_is_not_known_how_much_must_be_passed_over(
     bench.partitions.note(PLACE, Unreadable(offset=7, next_offset=None, why="cut off"))
     assert "--to-offset 8 " in (bench.partitions.complaint or "")
     assert (bench.partitions.complaint or "").endswith("take larger offsets step by step")
+
+
+def test_a_held_partition_waits_on_purpose_for_as_long_as_it_is_tried_again() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.partitions.note(PLACE, BROKEN)
+        while not bench.partitions.due():
+            assert bench.partitions.on_purpose == [PLACE]
+            bench.seconds += 1
+    bench.seconds += LAST_RETRY_SECONDS - 1
+    assert bench.partitions.on_purpose == [PLACE]
+    bench.seconds += 1
+    assert (bench.partitions.on_purpose, bench.partitions.places) == ([], {PLACE}), "nothing came of the last attempt"
