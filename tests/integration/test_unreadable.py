@@ -153,6 +153,49 @@ def damage(segment: Path, at: int) -> None:
 
 
 @pytest.mark.real_only("the files of a broker")
+async def test_a_log_that_its_broker_cannot_read_holds_a_worker_that_begins_there_and_no_other_partition(
+    broker: Broker, tmp_path: Path
+) -> None:
+    if broker.server is None:
+        pytest.skip("another program's Kafka")
+    role = Role.PROCESSOR
+    async with running_pipeline(broker, tmp_path, GROUP_START="earliest") as pipeline:
+        topic = pipeline.raw_topic
+        for numbers in ((0, 1), (2, 3), (4,)):
+            await write_batch(broker.bootstrap_servers, topic, 0, good(role, *numbers))
+        segment = broker.server.segment_file(topic, 0)
+        length_at = LENGTH_AT + int.from_bytes(segment.read_bytes()[LENGTH_AT:][:4], "big") + LENGTH_AT + 4
+        whole = overwrite(segment, length_at, bytes(4))
+        first = await pipeline.start(role)
+        await first.said("/readyz", f"{topic}[0] cannot be read from offset 2 on")
+        await read(pipeline, role, 2)
+        assert await first.stop() == 0
+
+        worker = await pipeline.start(role)
+        told = f"{topic}[0] cannot be read from offset 2 on: the broker reports that it cannot read it"
+        assert await worker.said("/readyz", told) == 503
+        await write_batch(broker.bootstrap_servers, topic, 1, good(role, 5))
+        await read(pipeline, role, 3)
+        overwrite(segment, length_at, whole)
+        await read(pipeline, role, 6)
+        assert await worker.stop() == 0
+
+
+LENGTH_AT: Final = 8
+"""Where a batch has its length, without which a broker does not find the next one."""
+
+
+def overwrite(segment: Path, at: int, content: bytes) -> bytes:
+    """Write over what is stored; return what was there."""
+    with segment.open("r+b") as file:
+        file.seek(at)
+        before = file.read(len(content))
+        file.seek(at)
+        file.write(content)
+    return before
+
+
+@pytest.mark.real_only("the files of a broker")
 async def test_what_an_operator_is_told_to_do_passes_over_the_batch_and_nothing_else(
     broker: Broker, tmp_path: Path
 ) -> None:
