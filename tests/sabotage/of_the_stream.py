@@ -197,6 +197,13 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
+        name="a record tells by itself which offset is committed",
+        file="kafka/fetched/reading.py",
+        old="if self.next_fetch_offset > self._batches.beyond:",
+        new="if self.next_fetch_offset < 0:",
+        tests=("unit/kafka/fetched/test_reading.py::test_what_cannot_be_read_ends_there_and_what_came_before_is_read",),
+    ),
+    Sabotage(
         name="a batch that needs much memory waits for as long as others are read",
         file="kafka/fetched/room.py",
         old="return first is holder or now - self._waits[first].since < PATIENCE_SECONDS",

@@ -29,6 +29,7 @@ _MAGIC_AT: Final = 16
 _ATTRIBUTES_AT: Final = 21
 _MAGIC: Final = 2
 _CODEC_MASK: Final = 7
+_NO_OFFSET: Final = 1 << 63
 _TAIL_BYTES: Final = 16
 """aiokafka reads numbers of variable length without looking for the end of the buffer; so far they can reach."""
 _LEGACY_SHARE: Final = 3
@@ -61,6 +62,8 @@ class Batches:
         """The batch that was given last."""
         self.is_lenient = False
         """Whether that one is read without aiokafka."""
+        self.beyond = _NO_OFFSET
+        """The offset that all records of that batch are before."""
         self._again = False
 
     def has_next(self) -> bool:
@@ -100,6 +103,8 @@ class Batches:
         if end - begin < _SMALLEST_LEGACY:
             raise BatchFaultError("it is shorter than any batch")
         self._at = end
+        told = self._told(self.extent)
+        self.beyond = _NO_OFFSET if told is None else told[0]
 
     def next_offset(self) -> int | None:
         """Return the offset that the log goes on with behind the last batch; None where nothing tells it for sure.
@@ -111,11 +116,17 @@ class Batches:
             following: int = struct.unpack_from(">q", self._data, end)[0]
             if following > first and self._is_sound(end, _end(self._data, end)):
                 return following
+        if (told := self._told(self.extent)) is None or told[0] <= first:
+            return None
+        return told[0] if told[0] == first + told[1] or self._is_sound(begin, end) else None
+
+    def _told(self, extent: Extent) -> tuple[int, int] | None:
+        """Return the offset behind a batch and the number of its records, by its own header; None without one."""
+        begin, end, first = extent
         if end - begin < _HEAD_BYTES or self._data[begin + _MAGIC_AT] != _MAGIC:
             return None
         *_, last_delta, _, _, _, _, _, count = _HEAD.unpack_from(self._data, begin)
-        told: int = first + last_delta + 1
-        return told if told > first and (count == last_delta + 1 or self._is_sound(begin, end)) else None
+        return first + last_delta + 1, count
 
     def _is_sound(self, begin: int, end: int) -> bool:
         """Return whether a batch is there, and as it was written."""

@@ -137,6 +137,12 @@ UNREADABLE = {
     "a bomb": (batch(base=2, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](bytes(2_000_000)), last=0), [], "PIPELINE_MAX"),
     "too many records": (batch(record(0, b"u", b"1"), record(1, b"u", b"2"), base=2, count=1, last=1), [2], "more"),
     "too few records": (batch(record(0, b"u", b"1"), base=2, count=3, last=2), [2], "fewer"),
+    "an offset beyond its end": (
+        batch(record(0, b"u", b"1"), record(9_000_000, b"u", b"2"), record(2, b"u", b"3"), base=2),
+        [2],
+        "beyond its end",
+    ),
+    "a first offset beyond its end": (batch(record(1, b"u", b"1"), base=2), [], "beyond its end"),
     "a negative count": (batch(record(0, b"u", b"1"), base=2, count=-1), [], "more"),
     "a number that does not end": (batch(record(0, b"u", b"1"), b"\xff" * 12, base=2), [2], "longer than any"),
     "a record of exabytes": (batch(record(0, b"u", b"1"), number(2**62) + b"\x00", base=2), [2], "past its end"),
@@ -161,6 +167,13 @@ def test_what_cannot_be_read_ends_there_and_what_came_before_is_read(
     assert (fault.offset, fault.next_offset) == (position, 10), "where the next batch begins"
     assert position == 2 + len(of_it)
     assert why in fault.why
+
+
+def test_an_offset_beyond_a_batch_is_an_error_without_a_worker_too() -> None:
+    answers = Answers()
+    answered(answers, PLACE, batch(record(7, b"u", b"1")))
+    with pytest.raises(UnreadableTopicError, match="from offset 0 on: a record in it has an offset beyond its end"):
+        answers[PLACE].getall()
 
 
 def test_a_short_batch_after_a_good_one_is_unreadable_and_not_read_past_its_end() -> None:
