@@ -225,6 +225,22 @@ async def test_what_an_operator_is_told_to_do_passes_over_the_batch_and_nothing_
         assert await sink.stop() == 0
 
 
+@pytest.mark.real_only("a broker that looks at no offset of a record")
+@pytest.mark.parametrize("role", list(Role))
+async def test_an_offset_that_a_record_claims_is_never_committed(role: Role, broker: Broker, tmp_path: Path) -> None:
+    async with running_pipeline(broker, tmp_path, GROUP_START="earliest") as pipeline:
+        topic, group = topic_of(role, pipeline), group_of(role, pipeline)
+        claims = [record(at, *given(role, number), [VERSION]) for number, at in enumerate((0, 1_000_000, 2))]
+        await write_batch(broker.bootstrap_servers, topic, 0, batch(*claims))
+        await write_batch(broker.bootstrap_servers, topic, 1, good(role, 5))
+        worker = await pipeline.start(role)
+        told = f"{topic}[0] cannot be read from offset 1 on: a record in it has an offset beyond its end"
+        assert await worker.said("/readyz", told) == 503
+        await read(pipeline, role, 2)
+        assert await worker.stop() == 0
+        assert committed_offsets(broker.bootstrap_servers, group, topic) == {0: 1, 1: 1, 2: 0, 3: 0}
+
+
 def bombs() -> dict[Codec, bytes]:
     """Return 600 MB of zeros as one record each, as small as every codec makes it."""
     head = record(0, b"u-1", bytes(BOMB_BYTES))
