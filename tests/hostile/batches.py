@@ -61,7 +61,7 @@ class Record:
     """One message of a batch. Names of headers are bytes, for they need not be UTF-8.
 
     `more_milliseconds` is its timestamp after that of the batch; `lies` are bytes to write in place of the headers and
-    their count, and `length` is to be told in place of the true one.
+    their count, and `length` is to be told in place of the true one, as `offset` is, which counts from the batch's.
     """
 
     value: bytes | None
@@ -70,6 +70,7 @@ class Record:
     more_milliseconds: int = 0
     lies: bytes | None = None
     length: int | None = None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,7 @@ def _encoded_record(number: int, record: Record) -> bytes:
         (
             b"\0",
             varint(record.more_milliseconds),
-            varint(number),
+            varint(number if record.offset is None else record.offset),
             _nullable(record.key),
             _nullable(record.value),
             encoded_headers(record.headers) if record.lies is None else record.lies,

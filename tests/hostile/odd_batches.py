@@ -128,6 +128,12 @@ def _damaged(topic: Topic) -> Iterable[HostileMessage]:
     }
     for name, change in changes.items():
         yield _message(name, "damage", topic, partial(_one, topic), UNREADABLE, stored=change)
+    for name, offset in {
+        "the offset of the message behind it": 1,
+        "an offset of a million messages later": 10**6,
+    }.items():
+        claims = Batch(records=[_good(topic, offset=offset)])
+        yield _message(name, "claims", topic, always(claims), UNREADABLE)
     boasts = {"more records than there are": 2, "two billion records": 2**31 - 1}
     for name, number in boasts.items():  # its offsets say that nothing is behind the one that can be read
         boast = partial(with_number, number=number, at=COUNT_AT)
