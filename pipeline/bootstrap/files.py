@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.formats import raw_schema
 from pipeline.bootstrap.policy import build_policy
-from pipeline.kafka.connection import tls_context
+from pipeline.kafka.connection import tls_context, trusting
 from pipeline.settings.files import FileError, promptly
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 
@@ -29,8 +29,14 @@ def schema_mistakes(settings: Settings) -> tuple[Mistake, ...]:
 
 
 def tls_mistakes(settings: Settings) -> tuple[Mistake, ...]:
-    """List what is wrong with the certificates for Kafka, where connections are encrypted."""
-    return _mistakes(tls_context, settings) if settings.kafka_security_protocol.encrypts else ()
+    """List what is wrong with the certificates for Kafka, where connections are encrypted, and for the registry."""
+    kafka = _mistakes(tls_context, settings) if settings.kafka_security_protocol.encrypts else ()
+    return (*kafka, *_mistakes(_registry_context, settings))
+
+
+def _registry_context(settings: Settings) -> None:
+    if settings.schema_registry_ca_file is not None:
+        trusting("schema_registry_ca_file", settings.schema_registry_ca_file)
 
 
 def data_folder(settings: Settings) -> Path | None:

@@ -29,7 +29,7 @@ def schemas() -> None:
 @pass_invocation
 def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
     """Say whether CONTRACTS (all of them) are registered, or could be; exit 1 if one could not."""
-    return asyncio.run(_go_through(invocation.settings(), contracts or _NAMES, register=False))
+    return asyncio.run(_go_through(_settings(invocation), contracts or _NAMES, register=False))
 
 
 @schemas.command()
@@ -38,7 +38,13 @@ def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
 @pass_invocation
 def register(invocation: Invocation, contracts: tuple[str, ...], *, dry_run: bool) -> int:
     """Register CONTRACTS; without one, segment-record: what `PIPELINE_RECORDS_FORMAT=avro` needs."""
-    return asyncio.run(_go_through(invocation.settings(), contracts or ("segment-record",), register=not dry_run))
+    return asyncio.run(_go_through(_settings(invocation), contracts or ("segment-record",), register=not dry_run))
+
+
+def _settings(invocation: Invocation) -> Settings:
+    from pipeline.bootstrap import tls_mistakes
+
+    return invocation.settings(checks=[tls_mistakes])
 
 
 async def _go_through(settings: Settings, names: Collection[str], *, register: bool) -> int:

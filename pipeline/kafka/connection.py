@@ -50,23 +50,28 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
     Raises:
         SettingsError: when a certificate file holds something else.
     """
-    context = _trusting(settings.kafka_ssl_ca_file)
+    context = trusting("kafka_ssl_ca_file", settings.kafka_ssl_ca_file)
     context.check_hostname = settings.kafka_ssl_check_hostname
     if settings.kafka_ssl_certificate_file is not None:
         _identify_client(context, settings.kafka_ssl_certificate_file, settings)
     return context
 
 
-def _trusting(authorities: Path | None) -> ssl.SSLContext:
+def trusting(field: str, authorities: Path | None) -> ssl.SSLContext:
+    """Make a context that trusts the authorities in the file of a setting, or those of the system.
+
+    Raises:
+        SettingsError: when the file holds something else.
+    """
     if authorities is None:
         return ssl.create_default_context()
     try:
         check_file(authorities)
         return promptly(authorities, lambda: ssl.create_default_context(cafile=authorities))
     except FileError as error:
-        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`, but {error}.") from None
+        raise _refused(field, f"is `{authorities}`, but {error}.") from None
     except (ssl.SSLError, OSError):
-        raise _refused("kafka_ssl_ca_file", f"is `{authorities}`: the file holds no certificate in PEM.") from None
+        raise _refused(field, f"is `{authorities}`: the file holds no certificate in PEM.") from None
 
 
 def _identify_client(context: ssl.SSLContext, certificate: Path, settings: KafkaSettings) -> None:

@@ -142,7 +142,7 @@ def test_a_certificate_that_does_not_answer_is_told_as_such(files: Files, monkey
         raise FileError("it did not answer within 5 s")
 
     monkeypatch.setattr("pipeline.kafka.connection.promptly", hang)
-    monkeypatch.setattr("pipeline.kafka.connection._trusting", lambda _file: ssl.create_default_context())
+    monkeypatch.setattr("pipeline.kafka.connection.trusting", lambda *_: ssl.create_default_context())
     assert _refusal(SECURITY_PROTOCOL="SSL", SSL_CERTIFICATE_FILE=certificate, SSL_KEY_FILE=key) == (
         f"PIPELINE_KAFKA_SSL_CERTIFICATE_FILE is `{certificate}`, but it or PIPELINE_KAFKA_SSL_KEY_FILE cannot be "
         "used: it did not answer within 5 s."
