@@ -83,6 +83,13 @@ _BY_TYPE: Final[Mapping[str, Mapping[str, Any]]] = {
     if isinstance(expected, Expected)
 }
 """What the program checks by code of its own, by the words in which it says what it accepts."""
+_FOR_PEOPLE: Final = frozenset({"$schema", "title", "description"})
+
+
+class _WithoutAnchors(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
 
 
 def settings_schema() -> dict[str, Any]:
@@ -111,20 +118,20 @@ def values_schema() -> dict[str, Any]:
 
 
 def vocabulary_text() -> str:
-    """Return what the templates know of rules files, to compare the words of `rules.text` with."""
-    schema = rules_schema()["properties"]
-    rule = schema["rules"]["items"]["properties"]
-    vocabulary = {
-        "mostCharacters": MAX_FILE_CHARACTERS,
-        "mostRules": schema["rules"]["maxItems"],
-        "file": sorted(schema),
-        "rule": sorted(rule),
-        "conditions": sorted(rule["when"]["properties"]),
-        "verdicts": sorted(rule["then"]["else"]["enum"]),
-        "kinds": sorted(SPELLINGS),
-    }
+    """Return what the templates know of rules files, to compare `rules.text` with."""
+    vocabulary = {"mostCharacters": MAX_FILE_CHARACTERS, "shape": _bare(rules_schema())}
     head = "# What a rules file may say; written by `make docs` out of the program.\n"
-    return head + yaml.safe_dump(vocabulary, sort_keys=False)
+    return head + yaml.dump(vocabulary, sort_keys=False, Dumper=_WithoutAnchors)
+
+
+def _bare(shape: Any, *, names: bool = False) -> Any:
+    """Leave out what is told to people alone; `names` tells that the keys are those of a rules file."""
+    if isinstance(shape, list):
+        return [_bare(part) for part in shape]
+    if not isinstance(shape, dict):
+        return shape
+    kept = {name: part for name, part in shape.items() if names or name not in _FOR_PEOPLE}
+    return {name: _bare(part, names=name == "properties") for name, part in kept.items()}
 
 
 def values_schema_text() -> str:
@@ -194,14 +201,10 @@ def _shape(field: str, described: Mapping[str, Any]) -> dict[str, Any]:
     shape: dict[str, Any] = {"description": Settings.model_fields[field].description}
     if allowed := choices(field):
         return {**shape, "enum": list(allowed)}
-    if given := _BY_TYPE.get(_words(field)):
-        return {**shape, **given}
-    bounds = next((option for option in described.get("anyOf", ()) if option["type"] != "null"), described)
-    return {
-        **shape,
-        "type": _JSON_TYPES[annotation(field)[0]],
-        **{name: bounds[name] for name in _BOUNDS if name in bounds},
-    }
+    option = next((option for option in described.get("anyOf", ()) if option["type"] != "null"), described)
+    bounds = {name: option[name] for name in _BOUNDS if name in option}
+    given = _BY_TYPE.get(_words(field), {"type": _JSON_TYPES[annotation(field)[0]]})
+    return {**shape, **given, **({} if "$ref" in given else bounds)}
 
 
 def _words(field: str) -> str:

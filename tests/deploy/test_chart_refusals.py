@@ -65,7 +65,7 @@ CONTRADICTIONS: Final[Refusals] = [
     ({"segment.endpoint": "https://u:p@a.test/v1"}, "segment.endpoint holds a user name or password: they belong in"),
     ({"segment.endpoint": "https://a.test"}, "segment.endpoint ends with the host"),
     ({"schemaRegistry.url": "http://a.test:0"}, "schemaRegistry.url is not an address such as"),
-    ({"rules.text": "rules: [{then: kep}]"}, 'rules.text, rule 1 has the unknown decision "kep"'),
+    ({"rules.text": "rules: [{then: kep}]"}, 'rules.text, rules 1, then has the unknown word "kep"'),
     (
         {"components.segmentSink.settings.PIPELINE_STALL_TIMEOUT_SECONDS": 14},
         "is 15, and PIPELINE_STALL_TIMEOUT_SECONDS",

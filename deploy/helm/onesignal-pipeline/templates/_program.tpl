@@ -63,45 +63,75 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- end }}
 {{- end }}
 
-{{- /* `rules.text` is read here as far as words can be compared; `onesignal-pipeline rules check` reads all of it. */ -}}
+{{- /* `rules.text` is compared with the shape of a rules file; `onesignal-pipeline rules check` reads all of it. */ -}}
 {{- define "onesignal-pipeline.rulesMistakes" -}}
-{{- $mistake := "onesignal-pipeline.mistake" }}
 {{- $known := .Files.Get "vocabulary.yaml" | fromYaml }}
 {{- with .Values.rules }}
 {{- $file := .text | default (empty .document | ternary "" (toYaml .document)) }}
 {{- if gt (regexReplaceAll "(?s)." (trimSuffix "\n" $file) "-" | len | add1) (int $known.mostCharacters) }}
-{{- include $mistake (printf "rules.%s is too large: a rules file has at most %d characters" (empty .text | ternary "document" "text") (int $known.mostCharacters)) }}
+{{- include "onesignal-pipeline.mistake" (printf "rules.%s is too large: a rules file has at most %d characters" (empty .text | ternary "document" "text") (int $known.mostCharacters)) }}
 {{- else if .text }}
 {{- $read := fromYaml .text }}
-{{- include "onesignal-pipeline.wordMistakes" (dict "path" "rules.text" "given" (keys $read) "known" $known.file "what" "key") }}
-{{- if kindIs "slice" $read.rules }}
-{{- if gt (len $read.rules) (int $known.mostRules) }}
-{{- include $mistake (printf "rules.text has %d rules: at most %d are allowed" (len $read.rules) (int $known.mostRules)) }}
-{{- end }}
-{{- range $index, $rule := $read.rules }}
-{{- if kindIs "map" $rule }}
-{{- $path := printf "rules.text, rule %d" (add1 $index) }}
-{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (keys $rule) "known" $known.rule "what" "key") }}
-{{- if kindIs "string" $rule.then }}
-{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (list $rule.then) "known" $known.verdicts "what" "decision") }}
-{{- end }}
-{{- if kindIs "map" $rule.when }}
-{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" (keys $rule.when) "known" $known.conditions "what" "condition") }}
-{{- $kinds := kindIs "slice" $rule.when.kind | ternary $rule.when.kind (list $rule.when.kind) }}
-{{- include "onesignal-pipeline.wordMistakes" (dict "path" $path "given" $kinds "known" $known.kinds "what" "kind") }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{- if not (hasKey $read "Error") }}
+{{- include "onesignal-pipeline.shapeMistakes" (dict "path" "rules.text" "value" $read "shape" $known.shape) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{- /* Words of `given` that are not among `known`. */ -}}
-{{- define "onesignal-pipeline.wordMistakes" -}}
-{{- range .given }}
-{{- if and (kindIs "string" .) (not (has . $.known)) (not (eq . "Error")) }}
-{{- include "onesignal-pipeline.mistake" (printf "%s has the unknown %s %s: run `onesignal-pipeline rules check` on the file" $.path $.what (trunc 100 . | quote)) }}
+{{- /*
+What of `value` is not of a `shape`, of as much of JSON Schema as the shape of a rules file needs. A text may be a truth value
+here: `no` is a word to the program.
+*/ -}}
+{{- define "onesignal-pipeline.shapeMistakes" -}}
+{{- $mistake := "onesignal-pipeline.mistake" }}
+{{- $shape := .shape }}
+{{- $kinds := dict "array" "slice" "object" "map" "number" "float64" "boolean" "bool" "string" "string" }}
+{{- with .shape.if }}
+{{- $shape = kindIs (get $kinds .type) $.value | ternary $.shape.then $.shape.else }}
+{{- end }}
+{{- $advice := "run `onesignal-pipeline rules check` on the file" }}
+{{- $types := kindIs "slice" $shape.type | ternary $shape.type (list $shape.type) }}
+{{- $fits := and (has "string" $types) (kindIs "bool" .value) }}
+{{- range $types }}
+{{- $fits = or $fits (and . (kindIs (get $kinds .) $.value)) }}
+{{- end }}
+{{- if $shape.enum }}
+{{- if not (has .value $shape.enum) }}
+{{- include $mistake (printf "%s has the unknown word %s: %s" .path (toString .value | trunc 100 | quote) $advice) }}
+{{- end }}
+{{- else if not $fits }}
+{{- include $mistake (printf "%s must be of the type %s: %s" .path (join " or " $types) $advice) }}
+{{- else if kindIs "slice" .value }}
+{{- if or (gt (len .value) (int $shape.maxItems)) (lt (len .value) (int $shape.minItems)) }}
+{{- include $mistake (printf "%s has %d entries: from %d to %d are allowed" .path (len .value) (int $shape.minItems) (int $shape.maxItems)) }}
+{{- else }}
+{{- range $index, $value := .value }}
+{{- include "onesignal-pipeline.shapeMistakes" (dict "path" (printf "%s %d" $.path (add1 $index)) "value" $value "shape" $shape.items) }}
+{{- end }}
+{{- end }}
+{{- else if kindIs "map" .value }}
+{{- range $shape.required }}
+{{- if not (hasKey $.value .) }}
+{{- include $mistake (printf "%s lacks %s: %s" $.path . $advice) }}
+{{- end }}
+{{- end }}
+{{- if lt (len .value) (int $shape.minProperties) }}
+{{- include $mistake (printf "%s is empty: %s" .path $advice) }}
+{{- end }}
+{{- range $name, $value := .value }}
+{{- $known := get ($shape.properties | default dict) $name | default $shape.additionalProperties }}
+{{- if $known }}
+{{- include "onesignal-pipeline.shapeMistakes" (dict "path" (printf "%s, %s" $.path (trunc 100 $name)) "value" $value "shape" $known) }}
+{{- else }}
+{{- include $mistake (printf "%s has the unknown key %s: %s" $.path (trunc 100 $name | quote) $advice) }}
+{{- end }}
+{{- end }}
+{{- else if and (hasKey $shape "maximum") (or (gt (float64 .value) (float64 $shape.maximum)) (lt (float64 .value) (float64 $shape.minimum))) }}
+{{- include $mistake (printf "%s must be from %v to %v" .path $shape.minimum $shape.maximum) }}
+{{- else if and (hasKey $shape "maxLength") (kindIs "string" .value) }}
+{{- if or (not (regexMatch $shape.pattern .value)) (gt (regexReplaceAll "(?s)." .value "-" | len) (int $shape.maxLength)) }}
+{{- include $mistake (printf "%s must be a text of 1 to %d characters" .path (int $shape.maxLength)) }}
 {{- end }}
 {{- end }}
 {{- end }}
