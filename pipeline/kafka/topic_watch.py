@@ -31,6 +31,8 @@ logger = structlog.get_logger(__name__)
 
 CONFIRM_SECONDS: Final = 2.0
 """A topic counts as lost when it is so twice: one broker may lag behind another."""
+WRONG_SECONDS: Final = 15.0
+"""The longest time between two looks while something is wrong."""
 SILENT_LOOKS: Final = 2
 """Kafka counts as away when it was silent so many times in a row: a connection may be cut at any time."""
 AWAY: Final = (
@@ -152,10 +154,21 @@ class TopicWatch:
                 if not lost:
                     self._learn(seen)
                 await self._look_closer(silent)
-                soon = suspects or silent
-                await asyncio.sleep(min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
+                await self._rest(soon=bool(suspects or silent))
         finally:
             await self._disconnect()
+
+    async def _rest(self, *, soon: bool) -> None:
+        """Wait for the next look: not for long where something is wrong, or a clock becomes so meanwhile.
+
+        A hold must not outlast its cause, and that of a wrong clock is doubted where nobody confirms it.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
+        while (left := until - loop.time()) > 0:
+            await asyncio.sleep(min(left, WRONG_SECONDS))
+            if self.complaint is not None:
+                return
 
     def _hear(self, silent: int) -> None:
         """Say once that no broker answers, and once that one does again."""

@@ -236,6 +236,16 @@ CLOCK: Final = (
         ),
     ),
     Sabotage(
+        name="a hold outlasts its cause until the next look is due",
+        file="kafka/topic_watch.py",
+        old="            if self.complaint is not None:\n                return\n",
+        new="",
+        tests=(
+            "unit/kafka/test_topic_watch.py"
+            "::test_while_something_is_wrong_a_watch_looks_soon_again_whatever_its_interval",
+        ),
+    ),
+    Sabotage(
         name="a broker that left the cluster is complained of for ever",
         file="kafka/connection_watch.py",
         old="        if brokers:\n",

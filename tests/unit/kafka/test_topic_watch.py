@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from pipeline.kafka.topic_watch import SeenTopic, describe_growth, find_lost
+from pipeline.kafka.broker_clock import BrokerClock
+from pipeline.kafka.connection import ConnectionOptions
+from pipeline.kafka.topic_watch import SeenTopic, TopicWatch, describe_growth, find_lost
 
 KNOWN = {
     "raw": SeenTopic(partitions=4, identity=b"raw"),
@@ -45,3 +50,58 @@ def test_growth_names_every_topic_with_its_counts_and_the_procedure() -> None:
 
 def test_the_dead_letter_topic_may_grow() -> None:
     assert describe_growth(KNOWN, {"letters": SeenTopic(partitions=9, identity=None), "raw": raw()}, KEYED) is None
+
+
+class Watch(TopicWatch):
+    """Looks at topics that are as they should be, once an hour; counts its looks, and how often it was awake."""
+
+    def __init__(self) -> None:
+        self.ahead_seconds = 0.0
+        clock = BrokerClock(limit_seconds=600, wall=lambda: 1_800_000_000 + self.ahead_seconds, steady=lambda: 0.0)
+        clock.heard(1_800_000_000_000, asked_at=0.0)
+        connection = ConnectionOptions(bootstrap_servers="127.0.0.1:1", security_protocol="PLAINTEXT")
+        super().__init__(connection, interval_seconds=3_600, clock=clock)
+        self._known = dict(KNOWN)
+        self.looks = self.awake = 0
+        self._woke = asyncio.Event()
+
+    async def until(self, *, looks: int = 0, awake: int = 0) -> None:
+        while self.looks < looks or self.awake < awake:
+            self._woke.clear()
+            await self._woke.wait()
+
+    @property
+    def complaint(self) -> str | None:
+        self.awake += 1
+        self._woke.set()
+        return super().complaint
+
+    async def _look(self) -> dict[str, SeenTopic | None]:
+        self.looks += 1
+        return dict(KNOWN)
+
+    async def _look_closer(self, silent: int) -> None:
+        assert not silent
+
+
+async def test_while_something_is_wrong_a_watch_looks_soon_again_whatever_its_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.kafka.topic_watch.WRONG_SECONDS", 0.001)
+    watch = Watch()
+    running = asyncio.create_task(watch.run())
+    try:
+        async with asyncio.timeout(30):
+            await watch.until(awake=5)
+            assert watch.looks == 1
+            watch.ahead_seconds = 7_200.0
+            await watch.until(looks=3)
+            watch.ahead_seconds = 0.0
+            await watch.until(awake=watch.awake + 5)
+            looks = watch.looks
+            await watch.until(awake=watch.awake + 5)
+            assert watch.looks == looks
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
