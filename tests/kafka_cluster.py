@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka_program import KafkaProgram, KafkaServerError, free_ports, new_cluster_id, node_properties
+from tests.kafka_program import KafkaProgram, KafkaServerError, new_cluster_id, node_properties
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     import subprocess

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -111,15 +110,6 @@ def fetch_jars(maven: str | None) -> Path:
         with suppress(OSError):  # the other run was first: its folder is complete, ours is thrown away
             (directory / "jars").rename(jars)
     return jars
-
-
-def free_ports(count: int) -> list[int]:
-    """Find loopback ports that nobody uses now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def new_cluster_id() -> str:

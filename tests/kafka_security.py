@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path

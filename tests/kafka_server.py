@@ -25,10 +25,10 @@ from tests.kafka_program import (
     KafkaServerError,
     KafkaUnavailableError,
     find_tools,
-    free_ports,
     new_cluster_id,
     node_properties,
 )
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

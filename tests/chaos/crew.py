@@ -19,7 +19,7 @@ from pipeline.settings.choices import Role
 from tests.chaos.recovery import Recovery
 from tests.chaos.segment import write_key
 from tests.integration.pipeline_processes import WorkerProcess
-from tests.integration.stream_workers import free_port
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 _CHUNK_BYTES: Final = 64 * 1024
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from tests.deploy import control_plane, toolbox
 from tests.deploy.control_plane import Access, Ports, Program
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from types import TracebackType

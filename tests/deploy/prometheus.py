@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.local.leash import leashed
 from tests.deploy.dashboards.files import ALERTS
-from tests.integration.stream_workers import free_port
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -17,7 +17,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.local.leash import leashed
-from tests.kafka_program import KafkaProgram, free_ports
+from tests.kafka_program import KafkaProgram
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from pipeline.cli.main import PROGRAM
 from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.demo_http import until_ready
 from tests.deploy.container import DOCKERFILE, ROOT, Builder, ImageUnavailableError
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,8 @@ import aiohttp
 from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from tests.integration.clients import committed_offsets, eventually, watermarks
-from tests.integration.stream_workers import SESSION_SECONDS, free_port
+from tests.integration.stream_workers import SESSION_SECONDS
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from pipeline.stream.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
 from tests.fakes.stream import FakeWork, app_options
 from tests.integration.clients import RawMessage, committed_offsets, produce
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,12 +35,6 @@ SESSION_SECONDS = 6.0
 """The shortest that any cluster takes (`group.min.session.timeout.ms`), and longer than a busy machine stands still."""
 END_SECONDS = 20.0
 _WORKER_FIELDS = {"shutdown_timeout_seconds": 2.0, "stall_timeout_seconds": 300.0, "leave_timeout_seconds": 10.0}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY
 from tests.bench.runs import RunError
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

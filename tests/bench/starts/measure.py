@@ -15,7 +15,7 @@ from tests.bench.runs import RunError
 from tests.bench.starts.imports import by_library, import_times, importers, library_figures
 from tests.bench.starts.parts import MARKS, TOTAL, assigned_at, medians, parts_of
 from tests.bench.traffic import events, fill, fill_records
-from tests.kafka_program import free_ports
+from tests.loopback import free_ports
 
 if TYPE_CHECKING:
     import subprocess
