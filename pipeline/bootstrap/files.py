@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.formats import raw_schema
@@ -12,8 +15,7 @@ from pipeline.settings.files import FileError, promptly
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from pipeline.settings.sections import Settings
 
@@ -54,6 +56,29 @@ def data_folder(settings: Settings) -> Path | None:
             text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {reason}."
             raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
     return folder
+
+
+@contextmanager
+def working_folder(settings: Settings) -> Iterator[Path]:
+    """Give a folder that a worker may write to: the one that the settings name, or a temporary one that goes away.
+
+    Raises:
+        SettingsError: when there is none.
+    """
+    folder = data_folder(settings)
+    if folder is not None:
+        yield folder
+        return
+    try:
+        scratch = TemporaryDirectory(prefix="onesignal-pipeline-", ignore_cleanup_errors=True)
+    except OSError as error:
+        text = (
+            f"{variable('data_directory')} is not set, and no temporary folder can be made: {error.strerror}: name a "
+            "folder that can be written."
+        )
+        raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
+    with scratch as name:
+        yield Path(name)
 
 
 def _mistakes(use: Callable[[Settings], object], settings: Settings) -> tuple[Mistake, ...]:

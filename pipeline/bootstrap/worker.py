@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +16,7 @@ from prometheus_client import (
 )
 
 from pipeline.bootstrap.allocation import bound_unpacking, keep_freed_memory, spare_the_collector
-from pipeline.bootstrap.files import data_folder
+from pipeline.bootstrap.files import working_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
 from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
@@ -66,7 +64,7 @@ def run_worker(role: Role, settings: Settings) -> int:
         registry.register(collector)
     metrics = StreamMetrics(registry)
     metrics.bounds(memory_bytes=memory_limit_bytes())
-    with TemporaryDirectory(prefix="onesignal-pipeline-") as scratch:
+    with working_folder(settings) as folder:
         clock = BrokerClock(limit_seconds=settings.clock_max_difference_seconds)
         metrics.clock(lambda: clock.difference)
         watch = TopicWatch(connection, interval_seconds=settings.topic_watch_seconds, clock=clock)
@@ -77,7 +75,7 @@ def run_worker(role: Role, settings: Settings) -> int:
                 group=role_parts.group,
                 topic=role_parts.topic,
                 connection=connection,
-                data_directory=data_folder(settings) or Path(scratch),
+                data_directory=folder,
                 session_timeout_seconds=settings.session_timeout_seconds,
                 rebalance_timeout_seconds=settings.rebalance_timeout_seconds,
                 revoke_timeout_seconds=settings.revoke_timeout_seconds,
