@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from pipeline.bootstrap.files import working_folder
 from pipeline.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
