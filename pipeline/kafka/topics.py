@@ -111,8 +111,8 @@ def _unknown_settings(found: Mapping[str, FoundTopic], settings: Settings, roles
     if unknown:
         yield (
             f"The cluster does not tell how {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} configured, so "
-            "settings that lose messages would not be noticed: allow this user the operation DescribeConfigs on them (the "
-            "embedded broker does not know the question)."
+            "settings that lose messages would not be noticed: allow this user the operation DescribeConfigs on them "
+            "(the embedded broker does not know the question)."
         )
 
 
