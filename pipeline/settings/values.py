@@ -148,8 +148,6 @@ def _folder_problem(value: Path) -> str | None:
         there = next(folder for folder in (value, *value.absolute().parents) if folder.exists())
     except OSError as error:
         return f"it cannot be used: {error.strerror}"
-    except ValueError:
-        return "no folder can have such a name"
     if not there.is_dir():
         return (
             "it is a file, not a folder" if there == value else f"`{presentable(str(there))}` is a file, not a folder"
