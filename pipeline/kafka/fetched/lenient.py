@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 MOST_HEADERS: Final = 100_000
 """The headers of a record that has more are not read."""
-_LOOKED_AT_BYTES: Final = 524_288
-"""In a smaller batch the objects of all headers take a few megabytes."""
+_LOOKED_AT_BYTES: Final = 1_048_600
+"""A larger batch is looked at. Brokers take none by default but packed ones; in others, the objects of all headers take
+no more than 32 MB."""
 _SMALLEST_HEADER_BYTES: Final = 2
 _MOST_SHIFT: Final = 63
 

@@ -92,7 +92,7 @@ def test_a_header_name_that_is_not_utf8_stops_nothing(codec: Codec) -> None:
     assert (unreadable, position) == ([], 4)
 
 
-LONG = record(0, b"u-1", bytes(600_000))
+LONG = record(0, b"u-1", bytes(1_100_000))
 """It makes a batch so large that its records are looked at."""
 
 
