@@ -60,7 +60,7 @@ def data_folder(settings: Settings) -> Path | None:
 
 @contextmanager
 def working_folder(settings: Settings) -> Iterator[Path]:
-    """Give a folder that a worker may write to: the one that the settings name, or a temporary one that goes away.
+    """Yield a folder that a worker may write to: the one that the settings name, or a temporary one that goes away.
 
     Raises:
         SettingsError: when there is none.

@@ -174,7 +174,7 @@ def _prepare_streams() -> None:
 
 
 def _comes_of_click_printing(error: OSError) -> bool:
-    """Tell whether it was help or the version that could not be printed, which click does by itself."""
+    """Return whether it was help or the version that could not be printed, which click does by itself."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     name: str = innermost.f_globals["__name__"]
     return name == "click.utils"

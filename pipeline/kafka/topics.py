@@ -105,7 +105,7 @@ def find_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Co
 
 
 def _unknown_settings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
-    """Say once which topics could not be checked."""
+    """Warn once of the topics that could not be checked."""
     names = dict.fromkeys(getattr(settings, setting) for role in roles for setting in topics_of(role, settings))
     unknown = [f"`{name}`" for name in names if name in found and not found[name].configuration]
     if unknown:

@@ -44,7 +44,7 @@ class LagCollector(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Give the numbers of each partition."""
+        """Yield the numbers of each partition."""
         yield from _both(
             self.ask(),
             GaugeMetricFamily(

@@ -117,7 +117,7 @@ class BoundedPort:
             self._open(accepted)
 
     def _rest(self, listening: socket.socket, error: OSError) -> None:
-        """Give back a descriptor, where one is held for a client, and try again in a while."""
+        """Close a client's connection, if there is one, for its descriptor; accept again in a while."""
         self._warn("the status port cannot accept connections", cause=error.strerror, **_descriptors())
         self._end_oldest()
         self._loop.remove_reader(listening)

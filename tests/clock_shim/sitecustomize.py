@@ -27,7 +27,7 @@ def _shifted(read: Callable[[], Any], unit: float) -> Callable[[], Any]:
 
 
 def _with_now(without: Callable[[float], Any]) -> Callable[..., Any]:
-    """Give a function of `time` the shifted time where it would look for the time by itself."""
+    """Return a function of `time` that has the shifted time where it would look for the time by itself."""
     return lambda seconds=None: without(time.time() if seconds is None else seconds)
 
 

@@ -194,30 +194,13 @@ def _with_broken_packing(batch: bytes) -> bytes:
 
 def _of_transactions(topic: Topic) -> Iterable[HostileMessage]:
     yield _message("20 messages, aborted", "transactions", topic, partial(_twenty, topic), UNSEEN, aborted=True)
-    yield _message(
-        "a mark that is not one of Kafka's",
-        "transactions",
-        topic,
-        partial(_place_for, Record(value=bytes(6), key=struct.pack(">hh", 0, 99))),
-        UNSEEN,
-        stored=partial(_as_control, struct.pack(">hh", 0, 99)),
-    )
-    yield _message(
-        "a mark of an abortion that never began",
-        "transactions",
-        topic,
-        partial(_place_for, Record(value=bytes(6), key=struct.pack(">hh", 0, 0))),
-        UNSEEN,
-        stored=partial(_as_control, struct.pack(">hh", 0, 0)),
-    )
-    yield _message(
-        "a mark without a type",
-        "transactions",
-        topic,
-        partial(_place_for, Record(value=bytes(6), key=b"\0")),
-        Expected(outcome=Outcome.HELD, reasons=UNREADABLE.reasons),
-        stored=partial(_as_control, b"\0"),
-    )
+    for name, mark, expected in (
+        ("a mark that is not one of Kafka's", struct.pack(">hh", 0, 99), UNSEEN),
+        ("a mark of an abortion that never began", struct.pack(">hh", 0, 0), UNSEEN),
+        ("a mark without a type", b"\0", Expected(outcome=Outcome.HELD, reasons=UNREADABLE.reasons)),
+    ):
+        place = partial(_place_for, Record(value=bytes(6), key=mark))
+        yield _message(name, "transactions", topic, place, expected, stored=partial(_as_control, mark))
 
 
 def _twenty(topic: Topic) -> Batch:

@@ -79,7 +79,7 @@ def _named(each: click.Parameter | tuple[str, ...]) -> str:
 
 
 def _commandline(path: tuple[str, ...], parameter: click.Parameter, value: str) -> list[str]:
-    """Give one parameter the value, and the arguments beside it what they take."""
+    """Return arguments: one parameter has the value, and those beside it what they take."""
     command: click.Command = cli
     for name in path:
         assert isinstance(command, click.Group)

@@ -72,7 +72,7 @@ class Batches:
         return self._again or (size - at >= LOG_OVERHEAD and _end(self._data, at) <= size)
 
     def read_again(self, *, leniently: bool) -> None:
-        """Give the last batch once more."""
+        """Let `next_batch` return the last batch once more."""
         self._again = True
         self.is_lenient = leniently
 

@@ -54,7 +54,7 @@ class LenientBatch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[LenientRecord]:
-        """Give the records.
+        """Yield the records.
 
         Raises:
             BatchFaultError: the bytes are no records.

@@ -96,10 +96,10 @@ class UnpackedRoom:
             self._taken[holder] = (known[0], self._now())
 
     def give_back(self, holder: Holder) -> None:
-        """Take back what a holder has."""
+        """Free what a holder has."""
         self._taken.pop(holder, None)
 
     def leave(self, holder: Holder) -> None:
-        """Take back what a holder has; it waits for nothing any more."""
+        """Free what a holder has; it waits for nothing any more."""
         self.give_back(holder)
         self._waits.pop(holder, None)
