@@ -45,8 +45,9 @@ _IMPORTED_ONCE: Final = [
     "pipeline.metrics.processor",
     "pipeline.metrics.segment",
     "pipeline.metrics.stream",
+    "pipeline.settings",
 ]
-"""Imports that every trial inherits, which take longer than most tests. None of these is ever altered."""
+"""Imports that every trial inherits, which take longer than most tests."""
 _FORKS: Final = get_context("forkserver")
 _FORKS.set_forkserver_preload(_IMPORTED_ONCE)
 
@@ -113,6 +114,8 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
     os.chdir(ROOT)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     if altered is not None:
+        if altered.module in sys.modules:
+            _forget_the_program()
         altered.import_from_now_on()
     options = ("-q", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     with Path(told).open("w", encoding="utf-8", buffering=1) as file:
@@ -120,6 +123,12 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
         file.write(f"{_CPU} {_cpu_seconds()}\n")
     sys.stdout.flush()
     os._exit(int(code))  # what a test left behind must not keep the process
+
+
+def _forget_the_program() -> None:
+    """Let everything of the program be imported anew, for a trial that alters what it has inherited."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"pipeline", "tests"}]:
+        del sys.modules[name]
 
 
 def _cpu_seconds() -> float:
