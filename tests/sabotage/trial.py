@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -48,6 +49,8 @@ _IMPORTED_ONCE: Final = [
     "pipeline.settings",
 ]
 """Imports that every trial inherits, which take longer than most tests."""
+_COMPILED: Final = ROOT / "build" / "compiled"
+"""Where what trials compile is kept, so that the next need not compile it again."""
 _FORKS: Final = get_context("forkserver")
 _FORKS.set_forkserver_preload(_IMPORTED_ONCE)
 
@@ -113,11 +116,14 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(_COMPILED)
     if altered is not None:
         if altered.module in sys.modules:
             _forget_the_program()
         altered.import_from_now_on()
-    options = ("-q", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+    gc.freeze()  # what was inherited stays; to look through it at the end would take longer than most tests
+    without = ("-p", "no:cacheprovider", "-p", "no:anyio")  # of anyio nothing is used, and it is slow to import
+    options = ("-q", "--tb=short", *without, "-W", "ignore::pytest.PytestAssertRewriteWarning")
     with Path(told).open("w", encoding="utf-8", buffering=1) as file:
         code = pytest.main([*options, *arguments], plugins=[_Telling(file)])
         file.write(f"{_CPU} {_cpu_seconds()}\n")
