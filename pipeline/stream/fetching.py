@@ -30,7 +30,7 @@ from pipeline.kafka.fetched.reading import read_safely
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits, is_behind
 from pipeline.stream.fetched_messages import fetched_ahead
-from pipeline.stream.foreign_members import end_of_membership, pass_over_unreadable_members
+from pipeline.stream.foreign_members import end_of_membership, expect_foreign_members
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop
 from pipeline.stream.unreadable import UnreadablePartitions
@@ -118,7 +118,7 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         read_safely(consumer, fetched_ahead(self.transport.options, self._on_unreadable))
         self._let_brokers_collect(consumer._fetcher)  # noqa: SLF001
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
-        pass_over_unreadable_members(consumer._coordinator)  # noqa: SLF001
+        expect_foreign_members(consumer._coordinator)  # noqa: SLF001
 
     def _on_unreadable(self, place: TopicPartition, found: Unreadable) -> None:
         """Fetch nothing more of a partition until it is tried again; the others go on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -27,6 +28,14 @@ _SUFFIX_CHARACTERS: Final = 37
 _ANSWER_SECONDS: Final = 5.0
 _METADATA_AT: Final = -1
 _SUBSCRIBES_TO_NOTHING: Final = ConsumerProtocol.METADATA(0, [], b"").encode()
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""What Kafka takes for the name of a topic; aiokafka asks for others too, and logs them."""
+
+
+def expect_foreign_members(coordinator: Any) -> None:
+    """Let a worker live with members that write what they like, whether it leads its group or one of them does."""
+    pass_over_unreadable_members(coordinator)
+    refuse_unusable_assignments(coordinator)
 
 
 def pass_over_unreadable_members(coordinator: Any) -> None:
@@ -56,10 +65,34 @@ def pass_over_unreadable_members(coordinator: Any) -> None:
 
 def _is_readable(metadata: bytes) -> bool:
     try:
-        topics: list[str | None] | None = ConsumerProtocol.METADATA.decode(metadata).subscription
+        topics: list[str] = ConsumerProtocol.METADATA.decode(metadata).subscription
+        return all(_TOPIC.fullmatch(topic) for topic in topics)
     except Exception:  # noqa: BLE001 - bytes of any kind
         return False
-    return topics is not None and None not in topics
+
+
+def refuse_unusable_assignments(coordinator: Any) -> None:
+    """Let a worker that is given what it cannot work with learn it as an error of its group.
+
+    A foreign member that leads the group assigns what it likes. aiokafka 0.14 takes an assignment that does not decode,
+    or that names another topic, for a fault of the program: it logs a traceback that quotes it
+    (`aiokafka/consumer/group_coordinator.py`, `_coordination_routine`).
+    """
+    complete = coordinator._on_join_complete  # noqa: SLF001
+
+    async def complete_if_usable(generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
+        if not _is_usable(assignment, coordinator._subscription.topics):  # noqa: SLF001
+            raise KafkaError("the group's leader has assigned what cannot be used")
+        await complete(generation, member_id, protocol, assignment)
+
+    coordinator._on_join_complete = complete_if_usable  # noqa: SLF001
+
+
+def _is_usable(assignment: bytes, topics: Collection[str]) -> bool:
+    try:
+        return all(place.topic in topics for place in ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions())
+    except Exception:  # noqa: BLE001 - bytes of any kind
+        return False
 
 
 async def foreign_members(client: Any, coordinator_id: Any, group: str) -> Collection[str]:

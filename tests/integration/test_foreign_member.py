@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocol
 
 from pipeline.settings.choices import Role
 from tests.integration.clients import eventually
@@ -20,13 +21,16 @@ from tests.integration.test_kill import click
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiokafka.cluster import ClusterMetadata
     from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+    from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
     from tests.integration.brokers import Broker
 
 ROUNDS = 4
 STAY_SECONDS = 2.0
 LAG_SECONDS = 60.0
+STRANGER = "a-stranger"
 AHEAD = 5_000
 """The events of the partitions that the guest has taken do not come on; the others must have work meanwhile."""
 
@@ -81,7 +85,7 @@ def stranger(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> A
     return AIOKafkaConsumer(
         pipeline.raw_topic,
         bootstrap_servers=pipeline.broker.bootstrap_servers,
-        client_id="a-stranger",
+        client_id=STRANGER,
         group_id=pipeline.processor_group,
         partition_assignment_strategy=[assignor],
         enable_auto_commit=False,
@@ -130,3 +134,41 @@ async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stop
             await asyncio.wait({joining})
             await guest.stop()
         assert await worker.stop() == 0
+
+
+class StrangeLeader(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
+    """Gives everybody else, under the name that workers use, what is no assignment."""
+
+    given = b"\xff" * 40
+
+    @classmethod
+    def assign(
+        cls, cluster: ClusterMetadata, members: dict[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment | bytes]:
+        found = super().assign(cluster, members)
+        return {member: own if member.startswith(STRANGER) else cls.given for member, own in found.items()}
+
+
+class LeaderOfAnotherTopic(StrangeLeader):
+    """Gives everybody else a topic that they did not ask for."""
+
+    given = ConsumerProtocol.ASSIGNMENT(0, [("somebody@example.org", [0])], b"").encode()
+
+
+@pytest.mark.real_only("groups of several members")
+@pytest.mark.parametrize("leader", [StrangeLeader, LeaderOfAnotherTopic])
+async def test_a_member_that_leads_the_group_and_assigns_what_nobody_can_use_is_named(
+    broker: Broker, tmp_path: Path, leader: type[StrangeLeader]
+) -> None:
+    async with running_pipeline(broker, tmp_path) as pipeline:
+        first = await pipeline.start(Role.PROCESSOR)
+        await first.said("/readyz", "ready")
+        assert await first.stop() == 0
+        async with stranger(pipeline, leader):
+            worker = await pipeline.start(Role.PROCESSOR)
+            assert await worker.ended() == 1
+        log = worker.log.read_text()
+        assert f"{STRANGER} at " in log
+        assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
+        assert "Traceback" not in log
+        assert "example.org" not in log

@@ -405,6 +405,15 @@ FETCHING: Final = (
         tests=("unit/stream/test_fetching.py::test_a_committed_offset_outside_the_log_is_a_fault",),
     ),
     Sabotage(
+        name="an assignment that cannot be used is a fault of the program",
+        file="stream/foreign_members.py",
+        old="if not _is_usable(assignment, coordinator._subscription.topics):",
+        new="if False:",
+        tests=(
+            "unit/stream/test_foreign_members.py::test_an_assignment_that_cannot_be_used_is_an_error_of_the_group_and_quotes_nothing",
+        ),
+    ),
+    Sabotage(
         name="a commit does not say which topic it is of",
         file="stream/fetching.py",
         old='note = source.commit_note if source is not None else ""',

@@ -247,7 +247,12 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
     fetcher = SimpleNamespace(_records={}, _client=None, _proc_fetch_request=untouched)
-    coordinator = SimpleNamespace(generation=-1, _do_commit_offsets=untouched, _perform_assignment=untouched)
+    coordinator = SimpleNamespace(
+        generation=-1,
+        _do_commit_offsets=untouched,
+        _perform_assignment=untouched,
+        _on_join_complete=untouched,
+    )
     thread: Any = Fetching.__new__(Fetching)
     thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator)
     options = SimpleNamespace(collect_seconds=0.5, max_bytes_in_hand=7_000, consumer={"max_partition_fetch_bytes": 900})

@@ -9,9 +9,17 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import InconsistentGroupProtocolError, KafkaConnectionError, KafkaError
 
 from pipeline.stream.errors import GroupRefusedError
-from pipeline.stream.foreign_members import end_of_membership, foreign_members, pass_over_unreadable_members, shown
+from pipeline.stream.foreign_members import (
+    end_of_membership,
+    foreign_members,
+    pass_over_unreadable_members,
+    refuse_unusable_assignments,
+    shown,
+)
 
-OURS = ConsumerProtocol.METADATA(0, ["onesignal.events"], b"").encode()
+TOPIC = "onesignal.events"
+OURS = ConsumerProtocol.METADATA(0, [TOPIC], b"").encode()
+NO_TOPIC = ConsumerProtocol.METADATA(0, [TOPIC, "somebody@example.org"], b"").encode()
 UUID = "-11111111-2222-3333-4444-555555555555"
 
 
@@ -29,7 +37,9 @@ async def assigned(*members: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return seen
 
 
-@pytest.mark.parametrize("metadata", [b"", b"\x00", b"\x00\x01\x00\x00\x00\x01\x00\x03\xff\xfe\xfd", b"\xff" * 40])
+@pytest.mark.parametrize(
+    "metadata", [b"", b"\x00", b"\x00\x01\x00\x00\x00\x01\x00\x03\xff\xfe\xfd", b"\xff" * 40, NO_TOPIC]
+)
 @pytest.mark.parametrize("between", [(), (None,)])
 async def test_a_member_that_cannot_be_understood_subscribes_to_nothing_and_is_named(
     metadata: bytes, between: tuple[None, ...]
@@ -49,6 +59,42 @@ async def test_members_that_can_be_understood_are_left_alone() -> None:
     with structlog.testing.capture_logs() as lines:
         assert await assigned(("a", OURS), ("b", OURS)) == [("a", OURS), ("b", OURS)]
     assert lines == []
+
+
+async def completed(assignment: bytes) -> list[tuple[Any, ...]]:
+    """Return with what aiokafka's own end of a rebalance is called."""
+    calls: list[tuple[Any, ...]] = []
+
+    async def complete(*given: Any) -> None:
+        calls.append(given)
+
+    coordinator = SimpleNamespace(_on_join_complete=complete, _subscription=SimpleNamespace(topics={TOPIC}))
+    refuse_unusable_assignments(coordinator)
+    await coordinator._on_join_complete(7, "member", "roundrobin", assignment)
+    return calls
+
+
+@pytest.mark.parametrize("places", [[], [(TOPIC, [])], [(TOPIC, [0, 3])]])
+async def test_an_assignment_of_our_topic_is_taken(places: list[tuple[str, list[int]]]) -> None:
+    assignment = ConsumerProtocol.ASSIGNMENT(0, places, b"").encode()
+    assert await completed(assignment) == [(7, "member", "roundrobin", assignment)]
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        b"",
+        b"\xff" * 40,
+        b"\x00\x00\xff\xff\xff\xff",
+        ConsumerProtocol.ASSIGNMENT(0, [(TOPIC, [0]), ("somebody@example.org", [0])], b"").encode(),
+    ],
+)
+async def test_an_assignment_that_cannot_be_used_is_an_error_of_the_group_and_quotes_nothing(assignment: bytes) -> None:
+    with pytest.raises(KafkaError) as refused:
+        await completed(assignment)
+    assert type(refused.value) is KafkaError
+    assert "example.org" not in str(refused.value)
+    assert refused.value.__context__ is None
 
 
 class FakeClient:
