@@ -65,6 +65,13 @@ OF_THE_ANSWERS: Final = (
         tests=(f"{_GUARD}::test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed",),
     ),
     Sabotage(
+        name="a 2xx that says two things of its body's length is a lost connection",
+        file="sinks/segment/guarded_http.py",
+        old='return _LENGTHS.sub(b"", head)',
+        new="return head",
+        tests=(f"{_GUARD}::test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed",),
+    ),
+    Sabotage(
         name="a body that drips is waited for until the request's timeout",
         file="sinks/segment/answer_body.py",
         old="async with asyncio.timeout(seconds):",

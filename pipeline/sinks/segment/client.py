@@ -31,6 +31,9 @@ KEEP_ALIVE_SECONDS: Final = 30.0
 MAX_ANSWER_BYTES: Final = 4096
 ANSWER_BODY_SECONDS: Final = 1.0
 """How long the body of an answer is waited for. The head has decided; the body is for the operator."""
+MAX_HEADER_BYTES: Final = 32_768
+MAX_HEADERS: Final = 256
+"""Proxies add policies and cookies: with aiohttp's 8 KB and 128 a head that accepts would be no answer."""
 USER_AGENT: Final = "onesignal-pipeline"
 
 
@@ -126,6 +129,8 @@ def _open_session(options: SegmentOptions) -> aiohttp.ClientSession:
         connector=GuardedConnector(limit=1, ttl_dns_cache=DNS_CACHE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         request_class=GuardedRequest,
         auto_decompress=False,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

@@ -6,7 +6,8 @@ parser; what comes after an answer is parsed by the parser of that answer and wa
 `read()` finds it; and `BaseConnector._get` (connector.py) hands out connections without a look at either. An answer
 counts though the request was not sent whole, and 1xx answers are skipped without a limit
 (`ClientResponse.start`). Where a head and a body that is broken come in one read, the head is lost as well, for the
-parser raises before it hands out what it has (`HttpParser.feed_data`, _http_parser.pyx).
+parser raises before it hands out what it has (`HttpParser.feed_data`, _http_parser.pyx). So is a head that says two
+things of its body's length, as proxies do that add one.
 
 So, in what is built here:
 
@@ -17,7 +18,8 @@ So, in what is built here:
     TCP. An answer that the other side sent after it had received the request carries that acknowledgement. Such an
     answer counts if it is no 2xx; the connection is closed.
 3.  A final answer followed by another one in the same read is a 2xx only if all of them are.
-4.  A 2xx or an error whose head is complete counts whatever its body is; the body then ends with an exception.
+4.  A 2xx or an error whose head is complete counts whatever its body is, or is said to be long; the body then ends with
+    an exception or with the connection.
 5.  Of 1xx answers `MAX_INTERIM_ANSWERS` are skipped.
 
 What remains: bytes that arrive between the last look and the first write (tens of microseconds) over a network that
@@ -44,6 +46,7 @@ from aiohttp.helpers import set_exception
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
+    from collections.abc import Sequence
 
     from aiohttp import StreamReader
     from aiohttp.abc import AbstractStreamWriter
@@ -67,6 +70,12 @@ _SETTLE_SLICES: Final = 8
 _LOOKS: Final = 5
 _ANOTHER: Final = b"HTTP/"
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+_FINAL_ANSWER: Final = re.compile(rb"HTTP/1\.[01] [2-9]\d\d\b")
+_LENGTHS: Final = re.compile(
+    rb"^(content-length|transfer-encoding):[ \t]*([^\r\n]*?)[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE
+)
+_MOST_DIGITS: Final = 18
+"""A length of more is beyond what the parser counts."""
 _CARRIED_BYTES: Final = 2
 """An end of head has three bytes at most, so two of an earlier read may belong to it."""
 
@@ -185,7 +194,7 @@ class GuardedConnection(ResponseHandler):
         rest = data
         while rest and not self._answers and self._exception is None:
             end = self._end_of_head(rest)
-            super().data_received(rest[:end])
+            super().data_received(self._with_a_clear_end(rest[:end]))
             rest = rest[end:]
             if self._interim > MAX_INTERIM_ANSWERS:
                 self._fail("too many answers of the class 1xx")
@@ -205,6 +214,14 @@ class GuardedConnection(ResponseHandler):
         end = found.end() - len(self._carried)
         self._carried = b""
         return end
+
+    def _with_a_clear_end(self, head: bytes) -> bytes:
+        """Return a head that the parser takes: where nobody can know how long the body is, the connection ends it."""
+        if _FINAL_ANSWER.match(head) is None or _is_one_length(_LENGTHS.findall(head)):
+            return head
+        self.force_close()
+        self._broken = True
+        return _LENGTHS.sub(b"", head)
 
     def _deliver(self, behind: bytes) -> None:
         begun = _ANOTHER in behind if self._broken else self._has_begun_another()
@@ -331,3 +348,14 @@ def _unacknowledged_bytes(descriptor: int) -> int:
 def _is_success(answer: _Answer) -> bool:
     code: int = answer[0].code
     return HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _is_one_length(told: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Return whether what a head tells of its body's length is one thing, or nothing. ``told``: names and values."""
+    match told:
+        case []:
+            return True
+        case [(name, value)]:
+            return name.lower() != b"content-length" or (value.isdigit() and len(value) <= _MOST_DIGITS)
+        case _:
+            return False

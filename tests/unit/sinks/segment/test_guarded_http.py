@@ -199,6 +199,7 @@ CHUNKED: Final = head("200 OK", "Transfer-Encoding: chunked")
         pytest.param(GOOD + b"HTTP/1.1 5", id="the beginning of another behind it"),
         pytest.param(GOOD + b"HTTP/1.1 x", id="another behind it that is broken"),
         pytest.param(head("100 Continue") * 40 + GOOD, id="too many 1xx before it"),
+        pytest.param(head("200 OK", "Content-Length: x") + FAILED, id="another behind it, after no length"),
     ],
 )
 async def test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection(data: bytes) -> None:
@@ -215,6 +216,10 @@ async def test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connec
         pytest.param((Send(CHUNKED), Pause(0.02), Send(b"zz\r\n")), id="behind the head"),
         pytest.param((Send(CHUNKED + b"2\r\n"), Close()), id="cut off"),
         pytest.param((Send(head("200 OK", "Content-Length: 2") + b"{}{}"),), id="too long"),
+        pytest.param((Send(head("200 OK", "Content-Length: x") + b"{}"), Close()), id="of a length that is none"),
+        pytest.param(
+            (Send(head("200 OK", "Content-Length: 2")[:-2] + b"content-length:9\n\r\n{}"), Close()), id="of two"
+        ),
     ],
 )
 async def test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed(
