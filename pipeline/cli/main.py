@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 from click.shell_completion import get_completion_class
 
-from pipeline.cli.context import Invocation
+from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.cli.demo import demo
 from pipeline.cli.rules import rules
 from pipeline.cli.schemas import schemas
@@ -26,14 +26,16 @@ from pipeline.cli.worker import worker
 from pipeline.core.mistakes import RulesError
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.output.printing import OutputLostError, flush_output, give_up, say, say_error
-from pipeline.settings.masking import without_keys
-from pipeline.settings.mistakes import SettingsError
+from pipeline.settings.files import FileError, check_answers
+from pipeline.settings.masking import presentable, without_keys
+from pipeline.settings.mistakes import Mistake, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PROGRAM: Final = "onesignal-pipeline"
 _COMPLETION_VARIABLE: Final = "_ONESIGNAL_PIPELINE_COMPLETE"
+_AUTHORITIES_VARIABLE: Final = "SSL_CERT_FILE"
 
 
 class ExitCode(IntEnum):
@@ -60,8 +62,10 @@ Settings are environment variables; `onesignal-pipeline settings` lists them.
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
-def cli() -> None:
+@pass_invocation
+def cli(invocation: Invocation) -> None:
     """Bring OneSignal's messaging events through Kafka into Segment."""
+    _check_authorities(invocation.environment)
 
 
 @cli.command()
@@ -117,6 +121,22 @@ def main() -> NoReturn:
             raise
         code = _without_output(OutputLostError(error))
     sys.exit(code)
+
+
+def _check_authorities(environment: Mapping[str, str]) -> None:
+    """Refuse a file of authorities that does not answer: OpenSSL reads it while aiohttp is imported.
+
+    Raises:
+        SettingsError: it is no regular file, or does not answer.
+    """
+    named = environment.get(_AUTHORITIES_VARIABLE)
+    if not named:
+        return
+    try:
+        check_answers(Path(named))
+    except FileError as error:
+        told = f"{_AUTHORITIES_VARIABLE} is `{presentable(named, is_path=True)}`, but {error}."
+        raise SettingsError((Mistake(fields=(), text=told),)) from None
 
 
 def _check_characters(arguments: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import os
 import stat
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread
 from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -97,6 +98,15 @@ def check_file(path: Path) -> None:
         FileError: as `read_file` does.
     """
     promptly(path, lambda: os.close(_opened(path, MOST_FILE_BYTES)))
+
+
+def check_answers(path: Path) -> None:
+    """Check that nobody who opens a path waits for ever; where there is no file, nobody does.
+
+    Raises:
+        FileError: it is something else than a file, or does not answer.
+    """
+    promptly(path, partial(_check_what_is_there, path))
 
 
 def text_of(content: bytes) -> str:
@@ -203,10 +213,19 @@ def _opened(path: Path, most_bytes: int) -> int:
     return descriptor
 
 
-def _check(found: os.stat_result, most_bytes: int) -> None:
+def _check_what_is_there(path: Path) -> None:
+    with suppress(OSError, UnicodeEncodeError):
+        _check_sort(os.stat(path))  # noqa: PTH116 -- as above
+
+
+def _check_sort(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         sort = next((words for is_sort, words in _SORTS if is_sort(found.st_mode)), "something else")
         raise FileError(f"it is {sort}, not a file")
+
+
+def _check(found: os.stat_result, most_bytes: int) -> None:
+    _check_sort(found)
     if found.st_size > most_bytes:
         raise _too_large(most_bytes)
 

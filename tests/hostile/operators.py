@@ -165,6 +165,14 @@ def _path_settings() -> Iterator[OperatorInput]:
                 environment={variable: value, **others},
                 shown=(variable, shown),
             )
+    for file, shown in _ODD_FILES[:2]:
+        yield OperatorInput(
+            name=f"SSL_CERT_FILE names a {file.sort}",
+            arguments=_SHOW,
+            environment={"SSL_CERT_FILE": f"{FOLDER}/odd"},
+            files=(file,),
+            shown=("SSL_CERT_FILE is ", shown),
+        )
     folder = "PIPELINE_DATA_DIRECTORY"
     for what, value, shown in (*_NO_PATHS, ("a device", "/dev/zero", "it is a file, not a folder")):
         yield OperatorInput(

@@ -67,6 +67,22 @@ def test_an_unknown_command_is_a_mistake_told_on_standard_error(capsys: pytest.C
     assert captured.out == ""
 
 
+def test_a_file_of_authorities_that_does_not_answer_is_a_mistake(tmp_path: Path) -> None:
+    authorities = tmp_path / "authorities.pem"
+    os.mkfifo(authorities)
+    ended = _program("settings", SSL_CERT_FILE=str(authorities))
+    assert (ended.returncode, ended.stdout) == (ExitCode.MISTAKE, "")
+    assert ended.stderr == f"SSL_CERT_FILE is `{authorities}`, but it is a pipe, not a file.\n"
+
+
+@pytest.mark.parametrize("name", ["", "/no/such/file", "\udc80", "x" * 5_000])
+def test_a_file_of_authorities_that_is_not_there_is_left_to_who_needs_it(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["settings"], {"SSL_CERT_FILE": name}) == ExitCode.DONE
+    assert "PIPELINE_HTTP_PORT" in capsys.readouterr().out
+
+
 def test_mistakes_in_settings_are_all_told_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     environment = {"PIPELINE_HTTP_PORT": "abc", "PIPELINE_LOGLEVEL": "x"}
     assert run(["worker", "segment-sink"], environment) == ExitCode.MISTAKE

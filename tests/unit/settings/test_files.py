@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.settings import SettingsError, files, load_settings
-from pipeline.settings.files import FileError, check_file, content_of, promptly, read_file, read_file_aside, text_of
+from pipeline.settings.files import (
+    FileError,
+    check_answers,
+    check_file,
+    content_of,
+    promptly,
+    read_file,
+    read_file_aside,
+    text_of,
+)
 from tests.fakes.files import SilentFiles
 
 if TYPE_CHECKING:
@@ -78,6 +87,19 @@ async def test_what_is_no_small_file_is_refused_at_once(make: Callable[[Path], N
     with pytest.raises(FileError, match=reason):
         await read_file_aside(path)
     assert str(await content_of(path)) == reason
+
+
+@pytest.mark.parametrize("make", [Path.touch, huge, absent, loop])
+def test_nobody_waits_for_a_file_or_for_what_is_not_there(make: Callable[[Path], None], path: Path) -> None:
+    make(path)
+    check_answers(path)
+
+
+@pytest.mark.parametrize(("make", "reason"), [(pipe, "it is a pipe, not a file"), (endless, "it is a device")])
+def test_who_opens_what_is_no_file_may_wait_for_ever(make: Callable[[Path], None], reason: str, path: Path) -> None:
+    make(path)
+    with pytest.raises(FileError, match=reason):
+        check_answers(path)
 
 
 def test_what_is_no_file_of_any_known_sort_is_refused(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
