@@ -272,6 +272,8 @@ _DOUBTFUL: Final = _answers(
     {
         "200 with a login page": whole("200 OK", _LOGIN, "Content-Type: text/html; charset=utf-8"),
         "200 with a login page that has no content type": whole("200 OK", _LOGIN),
+        "200 with a login page behind a byte order mark": whole("200 OK", b"\xef\xbb\xbf" + _LOGIN),
+        "200 with a login page behind a comment": whole("200 OK", b"<!-- proxy -->" + _LOGIN),
         "200 with a login page in odd case": whole("200 OK", _LOGIN, "Content-Type: TEXT/HTML"),
         "200 with a page that ends too early": (
             Send(head("200 OK", "Content-Length: 900", "Content-Type: text/html") + _LOGIN),

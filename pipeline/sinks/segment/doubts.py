@@ -18,7 +18,10 @@ USUAL_IN_A_ROW: Final = 100
 """So many usual answers end a doubt: behind a load balancer, one of several servers may give the odd ones."""
 _USUAL: Final = frozenset({b'{"success":true}', b'{"success": true}', b"{}", b""})
 _PAGE_TYPES: Final = ("text/html", "application/xhtml")
-_PAGE_BEGINNINGS: Final = (b"<!doctype html", b"<html")
+_PAGE_TAGS: Final = (b"<!doctype html", b"<html")
+_PAGE_TAGS_WITHIN: Final = 512
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before the first character: a byte order mark too."""
 
 DOUBT_WORDS: Final[Mapping[Doubt, str]] = {
     Doubt.PAGE: "the answer is a web page, which Segment does not send: a login page, or a proxy on the way?",
@@ -30,10 +33,16 @@ def doubt_of(content_type: str | None, body: bytes) -> Doubt | None:
     """Return why an answer that accepts is not Segment's; None if nothing speaks against it. ``body`` may be cut."""
     if body in _USUAL and content_type == "application/json":
         return None
-    beginning = body.lstrip()
-    if (content_type or "").lower().startswith(_PAGE_TYPES) or beginning[:20].lower().startswith(_PAGE_BEGINNINGS):
+    beginning = body.lstrip(_BLANK)
+    if (content_type or "").lower().startswith(_PAGE_TYPES) or _is_page(beginning):
         return Doubt.PAGE
     return Doubt.NOT_SUCCESS if body not in _USUAL and _denies_success(beginning) else None
+
+
+def _is_page(body: bytes) -> bool:
+    """Return whether a body is HTML; a comment, or what says that it is XML, may stand before the first tag."""
+    beginning = body[:_PAGE_TAGS_WITHIN].lower() if body[:1] == b"<" else b""
+    return any(tag in beginning for tag in _PAGE_TAGS)
 
 
 def _denies_success(body: bytes) -> bool:

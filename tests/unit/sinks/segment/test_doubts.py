@@ -27,8 +27,13 @@ ENDED = "segment answers as usual again"
         ("application/xhtml+xml", b"", Doubt.PAGE),
         (None, b"\r\n <!DOCTYPE HTML><title>", Doubt.PAGE),
         ("application/json", b"<HTML>", Doubt.PAGE),
+        (None, b"\xef\xbb\xbf<!DOCTYPE html>", Doubt.PAGE),
+        (None, b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">', Doubt.PAGE),
+        (None, b"<!-- proxy -->\n<html>", Doubt.PAGE),
+        ("application/json", b'{"message":"<html>"}', None),
         ("application/json", b'{"success":false}', Doubt.NOT_SUCCESS),
         (None, b' {"message":"no", "success" : false}', Doubt.NOT_SUCCESS),
+        (None, b'\xef\xbb\xbf{"success":false}', Doubt.NOT_SUCCESS),
     ],
 )
 def test_a_page_and_a_denial_are_doubtful(content_type: str | None, body: bytes, doubt: Doubt | None) -> None:
