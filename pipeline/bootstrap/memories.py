@@ -15,7 +15,7 @@ from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
@@ -36,9 +36,17 @@ def entry_codec(settings: Settings, hasher: UserHasher, raw_topic_id: bytes | No
 
 @asynccontextmanager
 async def open_memories(
-    settings: Settings, connection: ConnectionOptions, producer: BatchProducer, raw_topic_id: bytes | None
+    settings: Settings,
+    connection: ConnectionOptions,
+    producer: BatchProducer,
+    raw_topic_id: bytes | None,
+    *,
+    now_ms: Callable[[], int] = now_ms,
 ) -> AsyncIterator[Memories]:
-    """Build the memories; what they follow is left in the end."""
+    """Build the memories; what they follow is left in the end.
+
+    `now_ms` says which months there are: by a clock that is wrong, those that are needed would not be read back.
+    """
     hasher, follower = user_hasher(settings), Follower(connection)
     tracked = catalogue = None
     if settings.tracked_users_secret is not None:

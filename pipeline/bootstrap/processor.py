@@ -95,7 +95,13 @@ class ProcessorRole:
                 clock=self._watch.clock,
                 on_retry=self._counts.write_repeated,
             ) as producer,
-            open_memories(settings, connection, producer, None if source is None else source.identity) as memories,
+            open_memories(
+                settings,
+                connection,
+                producer,
+                None if source is None else source.identity,
+                now_ms=self._watch.clock.now_ms,
+            ) as memories,
         ):
             self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
             if (objection := await self._objection(self.rules.policy)) is not None:
@@ -108,7 +114,7 @@ class ProcessorRole:
                     producer,
                     topic=settings.dead_letter_topic,
                     partitions=topics[settings.dead_letter_topic].partitions,
-                    now_ms=lambda: round(self._watch.clock.now() * 1000),
+                    now_ms=self._watch.clock.now_ms,
                     on_stored=self._stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,

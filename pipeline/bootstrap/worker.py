@@ -182,7 +182,7 @@ async def _segment_sink(
                 producer,
                 topic=settings.dead_letter_topic,
                 partitions=topics[settings.dead_letter_topic].partitions,
-                now_ms=lambda: round(watch.clock.now() * 1000),
+                now_ms=watch.clock.now_ms,
                 on_stored=stream_metrics.dead_letters_stored,
             ),
             metrics=metrics,

@@ -101,6 +101,10 @@ class BrokerClock:
         own, difference = self._wall(), self.difference or 0.0
         return own if abs(difference) <= self._limit_seconds else own - difference
 
+    def now_ms(self) -> int:
+        """Return the same in milliseconds."""
+        return round(self.now() * 1000)
+
     def heard(self, broker_ms: int, *, asked_at: float, broker: int | None = None) -> None:
         """Called with the time that a broker told just now, to a question that was asked then, by the steady clock.
 

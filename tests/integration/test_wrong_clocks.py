@@ -9,15 +9,18 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from pipeline.local.segment_faults import AnswerStatus
 from pipeline.settings.choices import Role
+from tests.builders import raw_event
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 from tests.integration.cluster_changes import set_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
+from tests.integration.test_tracked_users import CLICKED, SENT, settings
 from tests.wrong_clock import WrongClock
 
 if TYPE_CHECKING:
@@ -182,6 +185,34 @@ async def test_retention_takes_nothing_that_a_worker_with_a_late_clock_has_writt
         assert not has_lost(servers, records)
         await pipeline.start(Role.SEGMENT_SINK)
         await pipeline.accepted(50)
+
+
+async def test_who_is_tracked_is_read_back_by_the_right_time_at_a_start_with_a_late_clock(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """By its own clock the worker would take this month's marks for some of a month to come, and leave them out."""
+    clock, user = WrongClock(tmp_path / "offset"), b"u-1"
+    remembering = settings(broker, tmp_path)
+    async with running_pipeline(
+        broker, tmp_path, partitions=PARTITIONS, TOPIC_WATCH_SECONDS=SOON, **remembering
+    ) as pipeline:
+        await pipeline.start(Role.SEGMENT_SINK)
+        first = await pipeline.start(Role.PROCESSOR)
+        await write(pipeline, [RawMessage(key=user, value=event(CLICKED, "e-1", user), partition=0)])
+        await pipeline.accepted(1)
+        await pipeline.settled()
+        assert await first.stop() == 0
+        second = await pipeline.start(Role.PROCESSOR, variables=clock.environment(2 * THIRTY_DAYS_BEHIND))
+        await holds(second)
+        await eventually(lambda: second.log.read_text().count("tracked users read back") == PARTITIONS)
+        clock.set(0)
+        await write(pipeline, [RawMessage(key=user, value=event(SENT, "e-2", user), partition=0)])
+        await pipeline.accepted(2)
+        await pipeline.settled()
+
+
+def event(kind: str, name: str, user: bytes) -> bytes:
+    return orjson.dumps(raw_event(kind, id=name, external_id=user.decode()))
 
 
 def has_lost(servers: str, topic: str) -> bool:

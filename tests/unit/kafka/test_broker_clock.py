@@ -181,6 +181,7 @@ def test_what_is_sent_all_the_same_has_the_brokers_time_while_the_clock_is_too_w
     assert machine.clock.now() == machine.date(), "below the limit nobody knows whose clock is wrong"
     machine.ahead_seconds = ahead
     assert machine.clock.now() == pytest.approx(machine.broker_date(), abs=0.01)
+    assert machine.clock.now_ms() == pytest.approx(1000 * machine.broker_date(), abs=10)
 
 
 async def confirmed(machine: Machine, result: Stored | Exception | None) -> float | None:
