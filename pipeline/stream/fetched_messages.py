@@ -88,7 +88,7 @@ class FetchedAhead(Answers):
         """Keep an answer. Its bytes become messages when they are asked for, and then they become ours."""
         super().__setitem__(place, answer)
         if isinstance(answer, FetchResult):
-            answer._partition_records._consumer_record = _message  # noqa: SLF001 - aiokafka asks nobody for it
+            answer._partition_records._consumer_record = light_message  # noqa: SLF001 - aiokafka asks nobody for it
 
     def room(self) -> UnpackedRoom:
         """Return the memory that all partitions share."""
@@ -171,7 +171,8 @@ def _may_go_on(answer: Any) -> bool:
     return not isinstance(answer, FetchResult) or answer._partition_records.may_go_on  # noqa: SLF001
 
 
-def _message(place: TopicPartition, record: Any) -> FetchedMessage:
+def light_message(place: TopicPartition, record: Any) -> FetchedMessage:
+    """Return a message without what is not read of it; `record` is aiokafka's."""
     headers = record.headers
     return FetchedMessage(
         place[0],

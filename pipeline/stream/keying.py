@@ -17,6 +17,7 @@ from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError, Unre
 from pipeline.kafka.partitioner import partition_for
 from pipeline.settings.mistakes import variable
 from pipeline.state.reading import POLL_MS, open_consumer
+from pipeline.stream.fetched_messages import light_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,8 @@ logger = structlog.get_logger(__name__)
 
 SAMPLE_MESSAGES: Final = 100
 """How many of the latest messages of a partition are looked at."""
+SAMPLE_BYTES: Final = 1024 * 1024
+"""Of keys and values of a partition; what goes beyond is not looked at."""
 SAMPLE_PARTITIONS: Final = 32
 SAMPLE_SECONDS: Final = 10.0
 MOST_FOREIGN: Final = 0.01
@@ -126,6 +129,7 @@ async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: i
     for place in filled:
         consumer.seek(place, wanted[place])
     found: list[Any] = []
+    room = dict.fromkeys(filled, SAMPLE_BYTES)
     while left := [place for place in filled if await consumer.position(place) < ends[place]]:
         try:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
@@ -133,6 +137,11 @@ async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: i
             logger.warning("the keys of a partition are not looked at", reason=str(error))
             filled.remove(aiokafka.TopicPartition(*error.place))
             continue
-        for records in fetched.values():
-            found += records
+        for place, records in fetched.items():
+            for record in records:
+                room[place] -= len(record.key or b"") + len(record.value or b"")
+                if room[place] < 0:
+                    filled.remove(place)
+                    break
+                found.append(light_message(place, record))
     return found

@@ -37,6 +37,8 @@ EMAIL: Final = b"planted.person@private.example"
 NAME: Final = b"\xff\xfe" + EMAIL
 VERSION: Final = (headers.FORMAT_VERSION.encode(), headers.RECORD_FORMAT)
 BOMB_BYTES: Final = 600_000_000
+LARGE_BYTES: Final = 8_000_000
+"""Less than `PIPELINE_MAX_UNPACKED_BATCH_BYTES`, more than a worker takes into its hand."""
 STALL_SECONDS: Final = 2
 
 
@@ -280,6 +282,38 @@ async def test_batches_that_unpack_to_gigabytes_hold_their_partitions_in_bounded
             printed = await what_if(environment(broker, pipeline.raw_topic), "keep-all")
             assert (printed.returncode, "Traceback" in printed.stderr) == (1, False)
             assert "raise PIPELINE_MAX_UNPACKED_BATCH_BYTES" in printed.stderr
+
+
+@pytest.mark.real_only("a broker that unpacks what it is given")
+async def test_many_batches_that_are_allowed_one_by_one_are_looked_at_in_bounded_memory(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """What is remembered of users needs a look at the latest messages, and entries that others write."""
+    topics = {name: broker.create_topic(name, PARTITIONS, **REMEMBERED) for name in ("tracked-users", "feed")}
+    async with running_pipeline(
+        broker,
+        tmp_path,
+        partitions=PARTITIONS,
+        GROUP_START="earliest",
+        RULES_PRESET="tracked-only",
+        TRACKED_USERS_SECRET="a secret that is long enough",
+        TRACKED_USERS_TOPIC=topics["tracked-users"],
+        TRACKED_USERS_FEED_TOPIC=topics["feed"],
+    ) as pipeline:
+        packed = cramjam.zstd.compress(record(0, b"u-1", bytes(LARGE_BYTES)))
+        large = batch(codec=Codec.ZSTD, packed=bytes(packed), count=1, last=0)
+        for topic in (pipeline.raw_topic, topics["feed"]):
+            for _ in range(60):
+                await write_batch(broker.bootstrap_servers, topic, 0, large)
+
+        processor = await pipeline.start(Role.PROCESSOR)
+        watched = asyncio.create_task(most_memory(processor.process.pid))
+        assert await processor.said("/readyz", f"{pipeline.raw_topic}[0] cannot be read from offset 0 on") == 503
+        assert (await processor.get("/healthz"))[0] == 200
+        assert await processor.stop() == 0
+        most = await watched
+        allowed = bound(2_000)
+        assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
 
 
 async def most_memory(process_id: int) -> float:

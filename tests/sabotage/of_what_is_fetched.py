@@ -25,6 +25,13 @@ OF_WHAT_IS_FETCHED: Final = (
         tests=(f"{_READING}test_a_broker_that_cannot_read_its_own_log_is_reported",),
     ),
     Sabotage(
+        name="messages are given by their number alone",
+        file="kafka/fetched/reading.py",
+        old="            if len(found) == max_records or self._left_bytes <= 0:\n",
+        new="            if len(found) == max_records:\n",
+        tests=(f"{_READING}test_without_a_worker_what_is_given_at_once_is_bounded_over_all_partitions",),
+    ),
+    Sabotage(
         name="unpacked batches keep their room",
         file="kafka/fetched/reading.py",
         old="        self._room.leave(self)\n        self._batches.close()\n",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
@@ -24,11 +25,15 @@ from pipeline.kafka.fetched.room import NoRoomError, UnpackedRoom
 from pipeline.kafka.fetched.unpacking import BOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     import aiokafka
 
 _BROKER_CANNOT_READ: Final = frozenset({UnknownError.errno, CorruptRecordException.errno})
+AT_ONCE_BYTES: Final = 4 * 1024 * 1024
+"""Of all partitions together, so much is given to whoever asks for messages; the last of them may go beyond."""
+HEADER_BYTES: Final = 256
+"""The most that a header takes in memory beside its name and its value: three objects."""
 
 
 class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
@@ -156,12 +161,14 @@ class Answers(OrderedDict[Any, Any]):
         super().__init__()
         self._bytes: dict[Any, bytes] = {}
         """What the last answer of a broker holds, by partition, until it is kept."""
+        self._left_bytes = AT_ONCE_BYTES
 
     def __setitem__(self, place: Any, answer: Any) -> None:
         """Keep an answer."""
         if isinstance(answer, FetchResult):
             read, data = answer._partition_records, self._bytes.pop(place)  # noqa: SLF001
             answer._partition_records = PartitionAnswer(read, data, self.room(), self.unreadable)  # noqa: SLF001
+            answer.getall = partial(self._take_some, place)
         super().__setitem__(place, answer)
 
     def __delitem__(self, place: Any) -> None:
@@ -174,6 +181,32 @@ class Answers(OrderedDict[Any, Any]):
         for answer in self.values():
             _close(answer)
         super().clear()
+
+    def bounded(self, fetched_records: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Return a fetcher's method that gives out what is kept, bounded in bytes: aiokafka counts messages alone."""
+
+        async def some(*arguments: Any, **options: Any) -> Any:
+            self._left_bytes = AT_ONCE_BYTES
+            return await fetched_records(*arguments, **options)
+
+        return some
+
+    def _take_some(self, place: Any, max_records: int | None = None) -> Sequence[Any]:
+        """Take messages of an answer, as `FetchResult.getall` does; what they leave is there for the next time."""
+        answer = self[place]
+        found: list[Any] = []
+        if self._left_bytes <= 0 or not answer.check_assignment(place) or not answer.has_more():
+            return found
+        records = answer._partition_records  # noqa: SLF001
+        for message in records:
+            found.append(message)
+            self._left_bytes -= _bytes_of(message)
+            if len(found) == max_records or self._left_bytes <= 0:
+                answer._update_position()  # noqa: SLF001
+                return found
+        answer._update_position()  # noqa: SLF001
+        answer._partition_records = None  # noqa: SLF001
+        return found
 
     def room(self) -> UnpackedRoom:
         """Return where the memory for unpacking comes from: here, as much as is allowed for each answer."""
@@ -237,12 +270,19 @@ class _WatchedClient:
 def read_safely(consumer: aiokafka.AIOKafkaConsumer, answers: Answers | None = None) -> None:
     """Let a consumer that was started, and has no partitions yet, keep what it fetches in `answers`.
 
-    Without them it raises `UnreadableTopicError` where something cannot be read.
+    Without them it raises `UnreadableTopicError` where something cannot be read, and gives a few megabytes at once.
     """
-    answers = Answers() if answers is None else answers
     fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no other way in
+    if answers is None:
+        answers = Answers()
+        fetcher.fetched_records = answers.bounded(fetcher.fetched_records)
     fetcher._client = _WatchedClient(fetcher._client, answers)  # noqa: SLF001
     fetcher._records = answers  # noqa: SLF001
+
+
+def _bytes_of(message: Any) -> int:
+    headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
 
 
 def _close(answer: Any) -> None:

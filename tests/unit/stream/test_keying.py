@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pipeline.core.events import decode
 from pipeline.kafka.errors import UnreadableTopicError
 from pipeline.kafka.partitioner import partition_for
-from pipeline.stream.keying import Sample, _latest, judge, placed_otherwise
+from pipeline.stream.keying import SAMPLE_BYTES, Sample, _latest, judge, placed_otherwise
 from tests.builders import encode, raw_event
 from tests.fakes.stream import FakeMessage
 
@@ -94,6 +95,28 @@ class HalfReadable:
                 raise UnreadableTopicError(place, "its checksum does not match")
             self._positions[place] = 1
         return {place: [message(b"u", place[1])] for place in places}
+
+
+class Heavy(HalfReadable):
+    """A consumer of two partitions; the messages of one are large, and all have many headers."""
+
+    async def getmany(self, *places: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
+        del timeout_ms
+        found = {}
+        for place in places:
+            value = bytes(SAMPLE_BYTES // 3) if place[1] == 0 else b"{}"
+            found[place] = [
+                replace(message(b"u", place[1], value), headers=(("name", b"value"),) * 9) for _ in range(9)
+            ]
+            self._positions[place] = 1
+        return found
+
+
+async def test_a_look_at_the_keys_keeps_no_headers_and_no_more_of_a_partition_than_a_megabyte() -> None:
+    consumer: Any = Heavy()
+    found = await _latest(consumer, "onesignal.events", 2)
+    assert [each.partition for each in found] == [0] * 2 + [1] * 9
+    assert {each.headers for each in found} == {()}
 
 
 async def test_a_partition_that_cannot_be_read_is_not_looked_at_and_the_others_are() -> None:

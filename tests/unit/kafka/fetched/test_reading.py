@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.kafka.errors import UnreadableTopicError
 from pipeline.kafka.fetched.lenient import MOST_HEADERS
-from pipeline.kafka.fetched.reading import Answers, read_safely
+from pipeline.kafka.fetched.reading import AT_ONCE_BYTES, HEADER_BYTES, Answers, read_safely
 from pipeline.kafka.fetched.room import UnpackedRoom
 from pipeline.kafka.fetched.unpacking import BOUND, Codec
 from tests.fakes.batches import (
@@ -34,6 +34,8 @@ from tests.fakes.batches import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pipeline.kafka.fetched.faults import Unreadable
 
 PLACE = TopicPartition("onesignal.events", 3)
@@ -328,6 +330,53 @@ def test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgott
     assert answers.shared.taken == 0
 
 
+def given_at_once(answers: Answers) -> Callable[..., Awaitable[dict[Any, list[int]]]]:
+    """Give what is kept as aiokafka's fetcher does: of one partition after the other."""
+
+    async def fetched_records() -> dict[Any, list[int]]:
+        drained = {}
+        for place in list(answers):
+            if found := answers[place].getall(1_000):
+                drained[place] = offsets(found)
+            if not answers[place].has_more():
+                del answers[place]
+        return drained
+
+    return answers.bounded(fetched_records)
+
+
+async def test_without_a_worker_what_is_given_at_once_is_bounded_over_all_partitions() -> None:
+    answers = Answers()
+    other = TopicPartition("onesignal.events", 4)
+    large = bytes(3 * AT_ONCE_BYTES // 4)
+    for place in (PLACE, other):
+        answered(answers, place, batch(*(record(each, b"u", large) for each in range(3)), codec=Codec.ZSTD))
+    give = given_at_once(answers)
+    assert [await give() for _ in range(5)] == [
+        {PLACE: [0, 1]},
+        {PLACE: [2], other: [0]},
+        {other: [1, 2]},
+        {},
+        {},
+    ]
+    assert list(answers) == []
+
+
+async def test_without_a_worker_headers_count_in_what_is_given_at_once() -> None:
+    answers = Answers()
+    many = [(b"n", b"v")] * (AT_ONCE_BYTES // HEADER_BYTES // 2)
+    answered(answers, PLACE, batch(*(record(each, b"u", b"{}", many) for each in range(4)), codec=Codec.ZSTD))
+    give = given_at_once(answers)
+    assert [await give() for _ in range(2)] == [{PLACE: [0, 1]}, {PLACE: [2, 3]}]
+
+
+async def test_a_partition_that_is_paused_or_was_positioned_anew_gives_nothing_of_before() -> None:
+    answers = Answers()
+    answered(answers, PLACE, messages(3)).position = 7
+    assert await given_at_once(answers)() == {}
+    assert list(answers) == []
+
+
 class FakeClient:
     """What a fetcher sends requests with."""
 
@@ -341,7 +390,7 @@ class FakeClient:
 
 async def test_the_answers_of_a_fetcher_are_looked_at_on_their_way_and_others_pass() -> None:
     response = FakeResponse([("onesignal.events", [(3, 0, 1, b"cut off")])])
-    fetcher = type("Fetcher", (), {"_client": FakeClient(response), "_records": None})()
+    fetcher = type("Fetcher", (), {"_client": FakeClient(response), "_records": None, "fetched_records": None})()
     read_safely(type("Consumer", (), {"_fetcher": fetcher})())
     assert fetcher._client.cluster == "the cluster"
     assert await fetcher._client.send(1, "metadata") is response
