@@ -105,6 +105,10 @@ class SchemaRegistry:
                 f"{variable('schema_registry_ca_file')} is `{options.ca_file}`: the file holds no certificate in PEM."
             ) from None
 
+        # What comes on a connection that is kept is taken for the answer to the next question (httpcore's http11.py:
+        # h11 has the rest of what was read), and another schema for that of an id would be believed for good.
+        self._client._rest_client.session.headers["Connection"] = "close"  # noqa: SLF001 - there is no setting
+
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()

@@ -171,6 +171,24 @@ REFUSALS: Final = (
         new="pass",
         tests=("unit/kafka/test_refusals.py::test_refusals_that_aiokafka_does_not_know_are_told_apart",),
     ),
+    Sabotage(
+        name="a new producer that a broker refuses is asked for without a hold",
+        file="kafka/producer.py",
+        old="if (refusal := find_refusal(error, topic)) is None:",
+        new="if (refusal := None) is None:",
+        tests=(
+            "unit/kafka/test_refusals.py::test_a_new_producer_that_is_refused_is_held_and_said_once_until_there_is_one",
+        ),
+    ),
+    Sabotage(
+        name="connections to a registry are kept",
+        file="kafka/schema_registry.py",
+        old='headers["Connection"] = "close"',
+        new='headers["Connection"] = "keep-alive"',
+        tests=(
+            "unit/kafka/test_schema_registry.py::test_an_answer_that_nobody_asked_for_is_not_the_schema_of_another_id",
+        ),
+    ),
 )
 
 TOPIC_SETTINGS: Final = (

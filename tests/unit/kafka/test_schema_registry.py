@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,31 @@ async def test_a_system_without_authorities_leaves_them_to_the_client(
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
     fake.answers[BY_ID] = Answer(200, {"schema": SCHEMA})
     assert await found(fake) == SCHEMA
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_the_schema_of_another_id() -> None:
+    wanted = {b"/schemas/ids/7": SCHEMA, b"/schemas/ids/8": OTHER}
+    answering = set[asyncio.Task[Any] | None]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                body = orjson.dumps({"schema": wanted[request.split()[1]]})
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+                writer.write(2 * (head + body))
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    fake = FakeRegistry(port=server.sockets[0].getsockname()[1])
+    async with server, client(fake) as registry:
+        assert await registry.find(SEVEN) == SCHEMA
+        assert await registry.find(registry_prefix(8)) == OTHER
+        assert await registry.find(SEVEN) == SCHEMA
+    await asyncio.gather(*filter(None, answering))
 
 
 async def test_a_contract_is_registered_or_not(fake: FakeRegistry) -> None:
