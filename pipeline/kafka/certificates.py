@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class CertificateFault(StrEnum):
@@ -35,6 +36,16 @@ _CODES: Final[Mapping[int, CertificateFault]] = {
 }
 """OpenSSL's x509_vfy.h, X509_V_ERR_*."""
 
+_REFUSALS_OF_OURS: Final[Mapping[str, str]] = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it asks for one",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it is no good, or it asks for one",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it has expired, by the other side's clock",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "it was revoked",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it has expired, or cannot be trusted",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "it is of a kind that is not supported",
+    "TLSV1_ALERT_UNKNOWN_CA": "it is from an authority that is not trusted there",
+}
+"""OpenSSL's sslerr.h, SSL_R_*_ALERT_*, of RFC 8446, 6.2: what the other side says of the certificate that it got."""
 _CLOCK: Final = "check the clock of this machine, then the certificate"
 _AUTHORITY: Final = "check {authority}, and whether a proxy that opens TLS is on the way"
 _WORDS: Final[Mapping[CertificateFault, tuple[str, str]]] = {
@@ -53,14 +64,26 @@ _WORDS: Final[Mapping[CertificateFault, tuple[str, str]]] = {
 
 def certificate_fault(error: BaseException | None) -> CertificateFault | None:
     """Return what is wrong with the certificate, if that is why the connection failed, or what caused the error."""
+    for each in _causes(error):
+        code = getattr(each, "verify_code", None)  # of ssl.SSLCertVerificationError, where OpenSSL raised it
+        if isinstance(code, int):
+            return _CODES.get(code, CertificateFault.OTHER)
+    return None
+
+
+def refusal_of_ours(error: BaseException | None) -> str | None:
+    """Return why the other side does not take our certificate, as a clause, if that is why the connection failed."""
+    reasons = (each.reason for each in _causes(error) if isinstance(each, ssl.SSLError))
+    return next((_REFUSALS_OF_OURS[reason] for reason in reasons if reason in _REFUSALS_OF_OURS), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what caused it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        code = getattr(error, "verify_code", None)  # of ssl.SSLCertVerificationError, where OpenSSL raised it
-        if isinstance(code, int):
-            return _CODES.get(code, CertificateFault.OTHER)
+        yield error
         error = error.__cause__ or error.__context__
-    return None
 
 
 def certificate_words(fault: CertificateFault, *, address: str, authority: str) -> str:

@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.kafka.certificates import CertificateFault, certificate_fault
+from pipeline.kafka.certificates import CertificateFault, certificate_fault, refusal_of_ours
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ _CERTIFICATES: Final[Mapping[CertificateFault, str]] = {
 _UNTRUSTED: Final = (
     f"check that {_AUTHORITIES} holds the authority of the broker's certificate (without it the system's authorities "
     "count)"
+)
+_OURS: Final = (
+    f"put a certificate that the broker takes into {variable('kafka_ssl_certificate_file')} and "
+    f"{variable('kafka_ssl_key_file')}, and restart: they are read at the start"
 )
 _CREDENTIALS: Final = (AuthenticationFailedError, SaslAuthenticationFailed)
 _REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
@@ -110,6 +114,8 @@ def words(error: BaseException) -> str:
         return "this port asks for no password"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    if (why := refusal_of_ours(error)) is not None:
+        return f"the broker does not take this program's certificate: {why}"
     return _printable(str(error)) or type(error).__name__
 
 
@@ -121,10 +127,12 @@ def _printable(text: str) -> str:
 def _remedy(error: BaseException) -> str:
     if (fault := certificate_fault(error)) is not None:
         return _CERTIFICATES.get(fault, _UNTRUSTED)
+    if refusal_of_ours(error) is not None:
+        return _OURS
     return next(remedy for kinds, remedy in _REMEDIES if isinstance(error, kinds))
 
 
 def _hold(error: BaseException) -> HoldReason | None:
-    if certificate_fault(error) is not None:
+    if certificate_fault(error) is not None or refusal_of_ours(error) is not None:
         return HoldReason.CERTIFICATE
     return HoldReason.KAFKA_REFUSES if isinstance(error, (*_CREDENTIALS, UnsupportedSaslMechanismError)) else None

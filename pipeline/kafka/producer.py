@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiokafka
 import msgspec
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaConnectionError, KafkaError, ProducerClosed
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from pipeline.kafka.batch_limits import BatchLimits
 from pipeline.kafka.broker_clock import BrokerClock
-from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
-from pipeline.kafka.refusals import TOO_LARGE, Refusal, find_refusal, know_refusals
+from pipeline.kafka.errors import WENT_AWAY, ClusterFaultError, KafkaUnreachableError
+from pipeline.kafka.refusals import MAY_NOT_WRITE, TOO_LARGE, Refusal, find_refusal, know_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,11 +100,14 @@ class BatchProducer:
 
         Raises:
             KafkaUnreachableError: no broker answers.
+            ClusterFaultError: this user may write nothing.
         """
         try:
             self._producer = await self._connect()
         except KafkaConnectionError as error:
             raise KafkaUnreachableError(WENT_AWAY) from error
+        except ClusterAuthorizationFailedError as error:
+            raise ClusterFaultError(MAY_NOT_WRITE) from error
 
     async def stop(self) -> None:
         """Close the connections. Unconfirmed writes fail."""
@@ -211,10 +214,10 @@ class BatchProducer:
             except TOO_LARGE as error:
                 self._limits.refused(topic, batch_bytes=batch_bytes, messages=end - written)
                 await self._await_another_chance(topic, partition, error, is_final=end - written == 1)
-                await self._renew(producer)
+                await self._renew(producer, topic, partition)
             except (KafkaError, OSError) as error:
                 await self._await_another_chance(topic, partition, error, is_final=True)
-                await self._renew(producer)
+                await self._renew(producer, topic, partition)
             else:
                 written = end
                 self._refused.pop((topic, partition), None)
@@ -262,25 +265,31 @@ class BatchProducer:
         if refusal is None:
             logger.warning("write not confirmed, trying again", topic=topic, partition=partition, error=_name(error))
         elif is_final:
-            if self._refused.get((topic, partition)) != refusal:
-                logger.error(refusal.reason, partition=partition)
-            self._refused[topic, partition] = refusal
-            await asyncio.sleep(self._refused_retry_seconds)
+            await self._hold(topic, partition, refusal)
+
+    async def _hold(self, topic: str, partition: int, refusal: Refusal) -> None:
+        if self._refused.get((topic, partition)) != refusal:
+            logger.error(refusal.reason, partition=partition)
+        self._refused[topic, partition] = refusal
+        await asyncio.sleep(self._refused_retry_seconds)
 
     def _live(self) -> aiokafka.AIOKafkaProducer:
         if self._producer is None:
             raise RuntimeError("the producer is not started")
         return self._producer
 
-    async def _renew(self, failed: aiokafka.AIOKafkaProducer) -> None:
-        """Replace a producer once, however many writers saw it fail."""
+    async def _renew(self, failed: aiokafka.AIOKafkaProducer, topic: str, partition: int) -> None:
+        """Replace a producer once, however many writers saw it fail; one of them waits where no new one is allowed."""
         async with self._renewal:
             while self._producer is failed:
                 await asyncio.sleep(self._retry_seconds)
                 try:
                     fresh = await self._connect()
                 except (KafkaError, OSError) as error:
-                    logger.warning("no broker to write to, trying again", error=_name(error))
+                    if (refusal := find_refusal(error, topic)) is None:
+                        logger.warning("no broker to write to, trying again", error=_name(error))
+                    else:
+                        await self._hold(topic, partition, refusal)
                     continue
                 self._producer = fresh
                 retirement = asyncio.create_task(_close(failed, self.request_timeout_seconds))

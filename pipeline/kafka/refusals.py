@@ -47,6 +47,11 @@ _HOLDS: Final[Mapping[type[BaseException], HoldReason]] = {
     errors.InvalidTimestampError: HoldReason.CLOCK,
 }
 """All others are `KAFKA_REFUSES`."""
+MAY_NOT_WRITE: Final = (
+    "Kafka does not let this user write: allow the operation Write on the topics that it writes to, and where the "
+    "brokers are older than 2.8 IdempotentWrite on the cluster"
+)
+"""What a broker means that gives no producer a number, whatever the topic."""
 _WORDS: Final[Mapping[type[BaseException], str]] = {
     errors.MessageSizeTooLargeError: (
         "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"

@@ -293,6 +293,16 @@ CLOCK: Final = (
             "unit/kafka/test_connection_watch.py::test_a_certificate_of_another_name_is_one_for_which_a_worker_holds",
         ),
     ),
+    Sabotage(
+        name="a certificate of ours that a broker does not take is no cause to hold",
+        file="kafka/knocking.py",
+        old=" is not None or refusal_of_ours(error) is not None:",
+        new=" is not None:",
+        tests=(
+            "unit/kafka/test_connection_watch.py"
+            "::test_a_certificate_of_ours_that_a_broker_does_not_take_is_one_for_which_a_worker_holds",
+        ),
+    ),
 )
 
 GROUPS: Final = (

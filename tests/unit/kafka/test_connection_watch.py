@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from tests.unit.kafka.test_admin import _listening as listening
 from tests.unit.kafka.test_admin import _say_nothing as say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
@@ -73,6 +75,69 @@ async def test_a_certificate_whose_authority_is_unknown_is_one_for_which_a_worke
     assert refused is not None
     assert refused.hold is HoldReason.CERTIFICATE
     assert "PIPELINE_KAFKA_SSL_CA_FILE" in refused.text
+
+
+def of_ours(authority: trustme.CA, kind: str) -> trustme.LeafCert | None:
+    """Return a client's certificate with a fault; None is none at all."""
+    if kind == "none":
+        return None
+    if kind == "of an unknown authority":
+        return trustme.CA().issue_cert("worker")
+    return authority.issue_cert("worker", not_before=NOW - 2 * DAY, not_after=NOW - DAY)
+
+
+@contextmanager
+def refusing(context: ssl.SSLContext) -> Iterator[str]:
+    """A server that ends one handshake with an alert; that of asyncio would close without a word."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        accepted, _ = listener.accept()
+        with context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False) as secured:
+            with pytest.raises(ssl.SSLError):
+                secured.do_handshake()
+            while socket.socket.recv(secured, 4096):  # what is unread when it closes would overtake the alert
+                pass
+
+    with listener:
+        serving = threading.Thread(target=refuse)
+        serving.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        serving.join()
+
+
+TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "says"),
+    [
+        ("none", TLS_1_3, "it asks for one"),
+        ("expired", TLS_1_2, "it has expired"),
+        ("expired", TLS_1_3, "it has expired"),
+        ("of an unknown authority", TLS_1_2, "it is from an authority that is not trusted there"),
+        ("of an unknown authority", TLS_1_3, "it is from an authority that is not trusted there"),
+    ],
+)
+async def test_a_certificate_of_ours_that_a_broker_does_not_take_is_one_for_which_a_worker_holds(
+    kind: str, version: ssl.TLSVersion, says: str
+) -> None:
+    authority = trustme.CA()
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    authority.configure_trust(trusting)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+    if (ours := of_ours(authority, kind)) is not None:
+        ours.configure_cert(trusting)
+    with refusing(context) as server:
+        connection = ConnectionOptions(bootstrap_servers=server, security_protocol="SSL", ssl_context=trusting)
+        refused = await knock(server, connection, timeout_seconds=5)
+    assert refused is not None
+    assert refused.hold is HoldReason.CERTIFICATE, refused.text
+    assert refused.text.startswith(f"{server}: the broker does not take this program's certificate: {says}")
+    assert "PIPELINE_KAFKA_SSL_CERTIFICATE_FILE" in refused.text
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:1", "[::1]:1"])

@@ -7,6 +7,7 @@ from aiokafka import errors
 from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.errors import ClusterFaultError
 from pipeline.kafka.refusals import InvalidRecordError, UnsupportedCompressionError, find_refusal, know_refusals
 from tests.unit.kafka.test_producer import BOUND_SECONDS, TOPIC, FakeBroker, ProducerOnFakes, entries
 
@@ -121,6 +122,43 @@ async def test_a_write_that_is_refused_is_held_and_said_once_until_it_goes_throu
     assert [line["event"] for line in logs if line["log_level"] == "error"] == [refusal.reason]
     assert (producer.hold_reason, producer.holds, producer.retrying) == (None, frozenset(), False)
     assert broker.stored == {0: [b"1"]}
+
+
+async def test_a_new_producer_that_is_refused_is_held_and_said_once_until_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = FakeBroker()
+    producer = ProducerOnFakes(broker)
+    await producer.start()
+    broker.answers.append(errors.KafkaTimeoutError())
+    connect, held = producer._connect, []
+
+    async def refused() -> object:
+        held.append((producer.hold_reason, producer.holds))
+        if len(held) <= 3:
+            raise errors.ClusterAuthorizationFailedError
+        return await connect()
+
+    monkeypatch.setattr(producer, "_connect", refused)
+    with capture_logs() as logs:
+        await asyncio.wait_for(producer.write(TOPIC, 0, entries(b"1")), BOUND_SECONDS)
+    refusal = find_refusal(errors.ClusterAuthorizationFailedError(), TOPIC)
+    assert refusal is not None
+    assert held == [(None, frozenset()), *[(refusal.reason, {HoldReason.KAFKA_REFUSES})] * 3]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == [refusal.reason]
+    assert (producer.hold_reason, producer.holds) == (None, frozenset())
+    assert broker.stored == {0: [b"1"]}
+
+
+async def test_a_user_who_may_write_nothing_is_told_so_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = ProducerOnFakes(FakeBroker())
+
+    async def refused() -> None:
+        raise errors.ClusterAuthorizationFailedError
+
+    monkeypatch.setattr(producer, "_connect", refused)
+    with pytest.raises(ClusterFaultError, match="allow the operation Write"):
+        await producer.start()
 
 
 async def test_what_passes_is_repeated_without_a_hold() -> None:
