@@ -11,6 +11,7 @@ from aiokafka.protocol.admin import DescribeConfigsRequest
 
 from pipeline.core.shortening import MAX_RECORD_BYTES
 from pipeline.settings.choices import Role
+from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 RETENTION: Final = "retention.ms"
+DEFAULT_MESSAGE_BYTES: Final = 1_048_588
+"""What a topic's batches may have where nobody says otherwise."""
 _ASKED_FOR: Final = (
     "cleanup.policy",
     "compression.type",
@@ -97,7 +100,17 @@ def size_faults(configurations: Configurations, settings: Settings, roles: Colle
 
 
 def size_warnings(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> Iterator[str]:
-    """Say when a dead-letter topic cannot take the largest raw message with its headers."""
+    """Say when a dead-letter topic cannot take the largest raw message with its headers, and what a fetch can bring."""
+    read = {Role.PROCESSOR: settings.raw_topic, Role.SEGMENT_SINK: settings.records_topic}
+    for name in (read[role] for role in Role if role in roles):
+        limit, counted = _limit(configurations, name), max(settings.fetch_max_bytes, DEFAULT_MESSAGE_BYTES)
+        if limit is not None and limit > counted:
+            yield (
+                f"Topic `{name}` takes batches of up to {limit} bytes ({MAX_MESSAGE_BYTES}), and a fetch brings one at "
+                f"least: the memory of a worker is counted with {counted}. Lower it, or set "
+                f"{variable('fetch_max_bytes')} to {limit} and give the workers the memory (README, When something is "
+                "wrong)."
+            )
     raw = _limit(configurations, settings.raw_topic)
     dead_letters = _limit(configurations, settings.dead_letter_topic)
     if Role.PROCESSOR in roles and raw is not None and dead_letters is not None and dead_letters < raw + _HEADER_BYTES:

@@ -122,7 +122,7 @@ def _tiny() -> list[Situation]:
             concerns_sink=False,
             settings={"max.message.bytes": _TINY},
             mended={"max.message.bytes": "20000000"},
-            words=("max.message.bytes",),
+            words=("and a record can have",),
         )
     ]
 
@@ -140,7 +140,7 @@ def _later() -> list[Situation]:
                 mended={"max.message.bytes": "20000000"},
                 later=True,
                 reasons=("message_too_large",),
-                words=("max.message.bytes",),
+                words=("raise max.message.bytes of that topic",),
             )
             for where in (Where.RECORDS, Where.LETTERS)
         ),

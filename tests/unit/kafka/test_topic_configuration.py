@@ -86,6 +86,19 @@ def test_a_dead_letter_topic_that_takes_less_than_a_raw_message_with_headers_is_
     assert list(size_warnings(_limits(raw=DEFAULT, dead_letters=DEFAULT), SETTINGS, [Role.SEGMENT_SINK])) == []
 
 
+@pytest.mark.parametrize(("topic", "role"), [("raw", Role.PROCESSOR), ("records", Role.SEGMENT_SINK)])
+def test_a_topic_of_which_one_fetch_brings_more_than_memory_is_counted_for_is_a_warning(topic: str, role: Role) -> None:
+    larger = _limits(**{topic: DEFAULT + 1})
+    (warning,) = size_warnings(larger, SETTINGS, BOTH)
+    assert "takes batches of up to 1048589 bytes (max.message.bytes)" in warning
+    assert "set PIPELINE_FETCH_MAX_BYTES to 1048589" in warning
+    assert list(size_warnings(larger, SETTINGS, [role])) == [warning]
+    assert list(size_warnings(larger, SETTINGS, [other for other in Role if other is not role])) == []
+    assert list(size_warnings(_limits(**{topic: DEFAULT}), SETTINGS, BOTH)) == []
+    fetched = load_settings({"PIPELINE_FETCH_MAX_BYTES": str(DEFAULT + 1)})
+    assert list(size_warnings(larger, fetched, BOTH)) == []
+
+
 def test_a_topic_that_takes_no_record_is_a_fault() -> None:
     small = _limits(raw=10, records=RECORD_BYTES - 1, dead_letters=RECORD_BYTES - 1)
     assert [fault.split("`")[1] for fault in size_faults(small, SETTINGS, BOTH)] == [
