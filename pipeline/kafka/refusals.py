@@ -64,8 +64,9 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
         "message.timestamp.type=LogAppendTime of that topic"
     ),
     InvalidRecordError: (
-        "refuses a message for `{topic}` as invalid: a topic that is compacted takes none without a key, so set "
-        "cleanup.policy of that topic to `delete`"
+        "refuses a message for `{topic}` as invalid: if that topic is compacted, which takes none without a key, set "
+        "its cleanup.policy to `delete`; else the cluster itself checks what is written, such as its schema: ask those "
+        "who run it"
     ),
     errors.TopicAuthorizationFailedError: (
         "does not let this user write to `{topic}`: allow the operation Write on that topic"
