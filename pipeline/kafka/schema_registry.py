@@ -5,6 +5,7 @@ confluent-kafka's asynchronous client speaks it; it comes with the extra `regist
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 
 REQUEST_SECONDS: Final = 10.0
+FIND_SECONDS: Final = 60.0
+"""How long a schema is looked for: the client bounds each read alone, and an answer may come byte by byte for ever."""
 _NOT_FOUND: Final = 404
 _SCHEMA_NOT_FOUND: Final = 40403
 _SUBJECT_NOT_FOUND: Final = 40401
@@ -120,7 +123,13 @@ class SchemaRegistry:
             RegistryFaultError: the registry does not answer, or refuses to.
         """
         schema_id = registry_id(prefix)
-        return await (self._by_fingerprint(fingerprint(prefix)) if schema_id is None else self._by_id(schema_id))
+        try:
+            async with asyncio.timeout(FIND_SECONDS):
+                return await (
+                    self._by_fingerprint(fingerprint(prefix)) if schema_id is None else self._by_id(schema_id)
+                )
+        except TimeoutError as error:
+            raise self._fault(error) from error
 
     async def _by_id(self, schema_id: int) -> Lookup:
         try:

@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
+from pipeline.kafka import schema_registry
 from pipeline.kafka.schema_registry import (
     Absence,
     IncompatibleSchemaError,
@@ -24,7 +25,7 @@ from pipeline.settings.files import FileError
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 SCHEMA = '{"type":"record","name":"A","fields":[{"name":"x","type":"string"}]}'
@@ -49,6 +50,26 @@ async def client(fake: FakeRegistry, **options: Any) -> AsyncIterator[SchemaRegi
         yield registry
     finally:
         await registry.close()
+
+
+@asynccontextmanager
+async def answering(answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[FakeRegistry]:
+    """A registry that answers each request as the test writes it."""
+    serving = set[asyncio.Task[Any] | None]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await answer(await reader.readuntil(b"\r\n\r\n"), writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield FakeRegistry(port=server.sockets[0].getsockname()[1])
+    await asyncio.gather(*filter(None, serving))
 
 
 async def found(fake: FakeRegistry, prefix: bytes = SEVEN, **options: Any) -> object:
@@ -208,27 +229,31 @@ async def test_a_system_without_authorities_leaves_them_to_the_client(
 
 async def test_an_answer_that_nobody_asked_for_is_not_the_schema_of_another_id() -> None:
     wanted = {b"/schemas/ids/7": SCHEMA, b"/schemas/ids/8": OTHER}
-    answering = set[asyncio.Task[Any] | None]()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering.add(asyncio.current_task())
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                request = await reader.readuntil(b"\r\n\r\n")
-                body = orjson.dumps({"schema": wanted[request.split()[1]]})
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-                writer.write(2 * (head + body))
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    async def answer_twice(request: bytes, writer: asyncio.StreamWriter) -> None:
+        body = orjson.dumps({"schema": wanted[request.split()[1]]})
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        writer.write(2 * (head + body))
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    fake = FakeRegistry(port=server.sockets[0].getsockname()[1])
-    async with server, client(fake) as registry:
+    async with answering(answer_twice) as fake, client(fake) as registry:
         assert await registry.find(SEVEN) == SCHEMA
         assert await registry.find(registry_prefix(8)) == OTHER
         assert await registry.find(SEVEN) == SCHEMA
-    await asyncio.gather(*filter(None, answering))
+
+
+async def test_an_answer_that_comes_byte_by_byte_for_ever_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_registry, "FIND_SECONDS", 0.3)
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\n \r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with answering(lambda _request, writer: drip(writer)) as fake:
+        told = await fault(fake)
+    assert "does not answer (TimeoutError): check PIPELINE_SCHEMA_REGISTRY_URL" in told
 
 
 async def test_a_contract_is_registered_or_not(fake: FakeRegistry) -> None:
