@@ -281,8 +281,10 @@ def read_safely(consumer: aiokafka.AIOKafkaConsumer, answers: Answers | None = N
 
 
 def _bytes_of(message: Any) -> int:
-    headers = sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in message.headers)
-    return len(message.key or b"") + len(message.value or b"") + headers
+    size = len(message.key or b"") + len(message.value or b"")
+    if message.headers:
+        size += sum(HEADER_BYTES + len(name) + len(value or b"") for name, value in message.headers)
+    return size
 
 
 def _close(answer: Any) -> None:
