@@ -22,27 +22,34 @@ if TYPE_CHECKING:
 
     Configurations = Mapping[str, Mapping[str, str]]
 
+CLEANUP_POLICY: Final = "cleanup.policy"
+COMPRESSION: Final = "compression.type"
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
+TIMESTAMP_AFTER: Final = "message.timestamp.after.max.ms"
+TIMESTAMP_BEFORE: Final = "message.timestamp.before.max.ms"
+TIMESTAMP_DIFFERENCE: Final = "message.timestamp.difference.max.ms"
+TIMESTAMP_TYPE: Final = "message.timestamp.type"
+IN_SYNC: Final = "min.insync.replicas"
+RETENTION_BYTES: Final = "retention.bytes"
 RETENTION: Final = "retention.ms"
+UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
 DEFAULT_MESSAGE_BYTES: Final = 1_048_588
 """What a topic's batches may have where nobody says otherwise."""
 _ASKED_FOR: Final = (
-    "cleanup.policy",
-    "compression.type",
+    CLEANUP_POLICY,
+    COMPRESSION,
     MAX_MESSAGE_BYTES,
-    "message.timestamp.after.max.ms",
-    "message.timestamp.before.max.ms",
-    "message.timestamp.difference.max.ms",
-    "message.timestamp.type",
-    "min.insync.replicas",
-    "retention.bytes",
+    TIMESTAMP_AFTER,
+    TIMESTAMP_BEFORE,
+    TIMESTAMP_DIFFERENCE,
+    TIMESTAMP_TYPE,
+    IN_SYNC,
+    RETENTION_BYTES,
     RETENTION,
-    "unclean.leader.election.enable",
+    UNCLEAN_ELECTION,
 )
 """A broker leaves out those that its version does not know."""
-_WORDS: Final = frozenset(
-    {"cleanup.policy", "compression.type", "message.timestamp.type", "unclean.leader.election.enable"}
-)
+_WORDS: Final = frozenset({CLEANUP_POLICY, COMPRESSION, TIMESTAMP_TYPE, UNCLEAN_ELECTION})
 """The others are whole numbers."""
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEADER_BYTES: Final = 1_024

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.kafka.topic_configuration import RETENTION
+from pipeline.kafka.topic_configuration import (
+    CLEANUP_POLICY,
+    COMPRESSION,
+    IN_SYNC,
+    MAX_MESSAGE_BYTES,
+    RETENTION,
+    TIMESTAMP_TYPE,
+)
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Role
 
@@ -19,11 +26,8 @@ _FOR_EVER: Final = -1
 DEAD_LETTER_MAX_BYTES: Final = 2 * 1_048_588
 """A dead letter is the rejected message and its headers: what a raw topic takes by default, and room to spare."""
 _HOURS_PER_DAY: Final = 24
-CLEANUP_POLICY: Final = "cleanup.policy"
-TIMESTAMP_TYPE: Final = "message.timestamp.type"
 BROKER_TIME: Final = "LogAppendTime"
 """The broker gives a message its time when it stores it: a wrong clock of a worker cannot age it or have it refused."""
-IN_SYNC: Final = "min.insync.replicas"
 SAFE_REPLICATION: Final = 3
 """With so many replicas a write can wait for a second one, and still go on while one broker is away."""
 _DELETED: Final = {CLEANUP_POLICY: "delete"}
@@ -56,7 +60,7 @@ def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tup
     partitions = settings.topic_partitions
     users_partitions = partitions if raw_partitions is None else raw_partitions
     dead_letter_partitions = settings.dead_letter_topic_partitions or partitions
-    larger = {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)}
+    larger = {MAX_MESSAGE_BYTES: str(DEAD_LETTER_MAX_BYTES)}
     wanted: dict[str, tuple[int, int, Mapping[str, str]]] = {
         "raw_topic": (partitions, settings.raw_topic_retention_hours, _DELETED),
         "records_topic": (partitions, settings.records_topic_retention_hours, {**_DELETED, **_STORED}),
@@ -79,7 +83,7 @@ def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tup
             partitions=count,
             replication_factor=settings.topic_replication_factor,
             configuration={
-                "compression.type": settings.topic_compression.value,
+                COMPRESSION: settings.topic_compression.value,
                 RETENTION: str(kept if kept == _FOR_EVER else kept * MILLISECONDS_PER_HOUR),
                 **({IN_SYNC: "2"} if settings.topic_replication_factor >= SAFE_REPLICATION else {}),
                 **more,

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pipeline.kafka.topic_configuration import RETENTION
-from pipeline.kafka.topic_plans import (
-    BROKER_TIME,
+from pipeline.kafka.topic_configuration import (
     CLEANUP_POLICY,
     IN_SYNC,
-    SAFE_REPLICATION,
+    RETENTION,
+    RETENTION_BYTES,
+    TIMESTAMP_AFTER,
+    TIMESTAMP_BEFORE,
+    TIMESTAMP_DIFFERENCE,
     TIMESTAMP_TYPE,
-    topics_of,
+    UNCLEAN_ELECTION,
 )
+from pipeline.kafka.topic_plans import BROKER_TIME, SAFE_REPLICATION, topics_of
 from pipeline.settings.choices import Role
 
 if TYPE_CHECKING:
@@ -26,13 +29,11 @@ if TYPE_CHECKING:
 
 LEAST_RETENTION_MS: Final = 3_600_000
 """A topic that keeps messages for less than an hour loses some in any ordinary outage."""
-RETENTION_BYTES: Final = "retention.bytes"
-UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
 _MESSAGES: Final = ("raw_topic", "records_topic", "dead_letter_topic")
 _OTHERS_WRITE: Final = ("raw_topic", "tracked_users_feed_topic")
 _FEED: Final = "tracked_users_feed_topic"
-_EARLIEST: Final = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
-_LATEST: Final = ("message.timestamp.after.max.ms", "message.timestamp.difference.max.ms")
+_EARLIEST: Final = (TIMESTAMP_BEFORE, TIMESTAMP_DIFFERENCE)
+_LATEST: Final = (TIMESTAMP_AFTER, TIMESTAMP_DIFFERENCE)
 LEAST_TIMESTAMP_RANGE_MS: Final = 3_600_000
 
 

@@ -21,7 +21,13 @@ from aiokafka.errors import (
 
 from pipeline.kafka.admin import admin_client
 from pipeline.kafka.errors import TopicsError
-from pipeline.kafka.topic_configuration import RETENTION, read_configuration, size_faults, size_warnings
+from pipeline.kafka.topic_configuration import (
+    CLEANUP_POLICY,
+    RETENTION,
+    read_configuration,
+    size_faults,
+    size_warnings,
+)
 from pipeline.kafka.topic_plans import MILLISECONDS_PER_HOUR, topics_of
 from pipeline.kafka.topic_settings import setting_faults, setting_warnings
 from pipeline.settings.checks import memory_topics
@@ -131,11 +137,11 @@ def _memory_faults(found: Mapping[str, FoundTopic], settings: Settings) -> Itera
                 + f" Create one that has, and name it in {variable(setting)}."
             )
         configuration = topic.configuration if topic is not None else {}
-        policy = configuration.get("cleanup.policy", "compact")
+        policy = configuration.get(CLEANUP_POLICY, "compact")
         if "compact" not in policy:
             yield (
-                f"Topic `{name}` is not compacted (cleanup.policy={policy}): what is remembered would grow with every "
-                "event, or be forgotten within the month. Set it to `compact,delete`."
+                f"Topic `{name}` is not compacted ({CLEANUP_POLICY}={policy}): what is remembered would grow with "
+                "every event, or be forgotten within the month. Set it to `compact,delete`."
             )
         kept_ms = int(configuration.get(RETENTION, -1)) if "delete" in policy else -1
         if (
