@@ -67,14 +67,14 @@ def check(invocation: Invocation, role: str | None) -> None:
     """Check the topics that a ROLE uses, or all of them, and list every fault."""
     from pipeline.bootstrap import tls_mistakes
     from pipeline.kafka.connection import connection_options
-    from pipeline.kafka.topic_plans import topics_of
+    from pipeline.kafka.topic_plans import topics_of_roles
     from pipeline.kafka.topics import check_topics
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     roles = tuple(Role) if role is None else (Role(role),)
     found = asyncio.run(check_topics(connection_options(settings), settings, roles))
     _warn(found, settings, roles)
-    for name in dict.fromkeys(getattr(settings, field) for each in Role for field in topics_of(each, settings)):
+    for name in (getattr(settings, field) for field in topics_of_roles(tuple(Role), settings)):
         if name in found:
             say(f"{name}: {_counted(found[name].partitions)}")
 

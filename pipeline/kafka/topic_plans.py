@@ -17,7 +17,7 @@ from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pipeline.settings.sections import Settings
 
@@ -53,6 +53,11 @@ def topics_of(role: Role, settings: Settings) -> tuple[str, ...]:
             return ("raw_topic", "records_topic", "dead_letter_topic", *memory_topics(settings))
         case Role.SEGMENT_SINK:
             return ("records_topic", "dead_letter_topic")
+
+
+def topics_of_roles(roles: Collection[Role], settings: Settings) -> tuple[str, ...]:
+    """List the settings of the topics that roles use, each once."""
+    return tuple(dict.fromkeys(field for role in Role if role in roles for field in topics_of(role, settings)))
 
 
 def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tuple[TopicPlan, ...]:

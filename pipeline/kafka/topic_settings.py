@@ -18,13 +18,13 @@ from pipeline.kafka.topic_configuration import (
     TIMESTAMP_TYPE,
     UNCLEAN_ELECTION,
 )
-from pipeline.kafka.topic_plans import BROKER_TIME, SAFE_REPLICATION, topics_of
-from pipeline.settings.choices import Role
+from pipeline.kafka.topic_plans import BROKER_TIME, SAFE_REPLICATION, topics_of_roles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pipeline.kafka.topics import FoundTopic
+    from pipeline.settings.choices import Role
     from pipeline.settings.sections import Settings
 
 LEAST_RETENTION_MS: Final = 3_600_000
@@ -74,8 +74,7 @@ def alter(topic: str, name: str, value: str) -> str:
 def _topics(
     found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]
 ) -> Iterator[tuple[str, str, FoundTopic]]:
-    fields = dict.fromkeys(field for role in Role if role in roles for field in topics_of(role, settings))
-    for field in fields:
+    for field in topics_of_roles(roles, settings):
         name = getattr(settings, field)
         if (topic := found.get(name)) is not None:
             yield field, name, topic

@@ -28,7 +28,7 @@ from pipeline.kafka.topic_configuration import (
     size_faults,
     size_warnings,
 )
-from pipeline.kafka.topic_plans import MILLISECONDS_PER_HOUR, topics_of
+from pipeline.kafka.topic_plans import MILLISECONDS_PER_HOUR, topics_of_roles
 from pipeline.kafka.topic_settings import setting_faults, setting_warnings
 from pipeline.settings.checks import memory_topics
 from pipeline.settings.choices import Partitioning, Role
@@ -76,8 +76,7 @@ class FoundTopic:
 def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
     """List everything about the topics of these roles that would lose, misplace or hold back messages."""
     faults = []
-    fields = dict.fromkeys(setting for role in Role if role in roles for setting in topics_of(role, settings))
-    for setting in fields:
+    for setting in topics_of_roles(roles, settings):
         name = getattr(settings, setting)
         topic = found.get(name)
         if topic is None:
@@ -112,7 +111,7 @@ def find_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Co
 
 def _unknown_settings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
     """Warn once of the topics that could not be checked."""
-    names = dict.fromkeys(getattr(settings, setting) for role in roles for setting in topics_of(role, settings))
+    names = [getattr(settings, setting) for setting in topics_of_roles(roles, settings)]
     unknown = [f"`{name}`" for name in names if name in found and not found[name].configuration]
     if unknown:
         yield (
@@ -208,7 +207,7 @@ async def check_topics(
         TopicsError: with every fault at once.
         KafkaUnreachableError: when no broker can be spoken to.
     """
-    names = [getattr(settings, setting) for role in roles for setting in topics_of(role, settings)]
+    names = [getattr(settings, setting) for setting in topics_of_roles(roles, settings)]
     found = await describe_topics(connection, configured=names, timeout_seconds=timeout_seconds)
     if faults := find_faults(found, settings, roles):
         raise TopicsError(faults)
