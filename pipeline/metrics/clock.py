@@ -22,7 +22,7 @@ class ClockCollector(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Return the difference."""
+        """Yield the difference."""
         difference = GaugeMetricFamily(
             "onesignal_pipeline_clock_difference_seconds",
             "This machine's time less the brokers', as far as it is sure; absent while no broker has told any.",

@@ -65,7 +65,7 @@ def _shown_path(path: str) -> str:
 
 
 def _unusable(values: dict[str, str]) -> Iterator[Mistake]:
-    """Take out the values that nothing can use and nobody may be shown."""
+    """Remove the values that nothing can use and nobody may be shown, and yield what is wrong with each."""
     for field, value in list(values.items()):
         reason = _unreadable_secret(value) if field in secrets() else unshowable(value)
         if reason is not None:

@@ -103,7 +103,7 @@ class FetchedAhead(Answers):
         return any(place in partitions and _may_go_on(answer) for place, answer in self.items())
 
     def take(self, partitions: Collection[TopicPartition], most: int) -> Taken:
-        """Take up to `most` messages of each of these partitions.
+        """Remove and return up to `most` messages of each of these partitions.
 
         aiokafka's own limit counts all partitions together, which cuts what was fetched into small batches.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.metrics.lag import PartitionLag
+from pipeline.stream.fetched_messages import NO_TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_NO_TIMESTAMP = -1
 
 
 class Waiting(NamedTuple):
@@ -40,7 +39,7 @@ class LagClock:
         for partition, messages, oldest_ms in waiting:
             since = before.get(partition, now) if messages else now
             self._nothing_waited_at[partition] = since
-            if messages and oldest_ms is not None and oldest_ms != _NO_TIMESTAMP:
+            if messages and oldest_ms is not None and oldest_ms != NO_TIMESTAMP:
                 since = oldest_ms / 1000
             lags.append(PartitionLag(partition=partition, messages=messages, seconds=max(0.0, now - since)))
         return lags

@@ -30,8 +30,7 @@ class Unreadable:
     """From where a partition cannot be read, and why.
 
     `offset` is the first that cannot be read, `next_offset` where the log goes on behind it, None where nothing tells
-    that for sure. `setting` is the one that
-    would let it pass when it is raised, None where none would.
+    that for sure. `setting` is the one that would let it pass when it is raised, None where none would.
     """
 
     offset: int

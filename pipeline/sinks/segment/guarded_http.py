@@ -44,6 +44,8 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import set_exception
 
+from pipeline.sinks.segment.response import is_success
+
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
     from collections.abc import Sequence
@@ -346,8 +348,7 @@ def _unacknowledged_bytes(descriptor: int) -> int:
 
 
 def _is_success(answer: _Answer) -> bool:
-    code: int = answer[0].code
-    return HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES
+    return is_success(answer[0].code)
 
 
 def _is_one_length(told: Sequence[tuple[bytes, bytes]]) -> bool:

@@ -51,7 +51,7 @@ class WriteKeyFile:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Take up a key that has changed since the last look."""
+        """Read the file; a key that has changed is used from now on."""
         try:
             text = secret_of(await read_file_aside(self._path, most_bytes=MOST_SECRET_BYTES))
             problem = write_key_problem(text)

@@ -95,7 +95,7 @@ def read_users(
 
 
 def bounded_lines(file: TextIO) -> Iterator[str]:
-    """Give the lines of a file.
+    """Yield the lines of a file.
 
     Raises:
         UsersFileError: a line has no end within what a user can have, or the file cannot be read on.

@@ -86,7 +86,7 @@ class LinesSource:
         self.done = 0
 
     async def batches(self) -> AsyncIterator[Sequence[Message]]:
-        """Give the lines that are not blank.
+        """Yield the lines that are not blank, in batches.
 
         Raises:
             UnusableLinesError: a line has no end within what a message can have, or the file cannot be read on.
