@@ -32,6 +32,13 @@ OF_WHAT_IS_FETCHED: Final = (
         tests=(f"{_READING}test_without_a_worker_what_is_given_at_once_is_bounded_over_all_partitions",),
     ),
     Sabotage(
+        name="a broker that answers twice of a partition ends the fetching",
+        file="kafka/fetched/reading.py",
+        old="asked.pop((topic, part[0]), None)",
+        new="asked.get((topic, part[0]))",
+        tests=(f"{_READING}test_what_a_broker_answers_of_a_partition_a_second_time_is_nothing",),
+    ),
+    Sabotage(
         name="unpacked batches keep their room",
         file="kafka/fetched/reading.py",
         old="        self._room.leave(self)\n        self._batches.close()\n",

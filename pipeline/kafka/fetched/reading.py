@@ -221,13 +221,20 @@ class Answers(OrderedDict[Any, Any]):
         raise UnreadableTopicError(place, f"{describe(place, found)}; {found.remedy}")
 
     def look_at(self, request: FetchRequest, response: Any) -> None:
-        """Called with what a broker answers to a fetch, before aiokafka sees it."""
+        """Called with what a broker answers to a fetch, before aiokafka sees it.
+
+        Left out is what nobody asked for, and what is told of a partition a second time.
+        """
         asked = {(topic, number): offset for topic, parts in request.topics for number, offset, _ in parts}
         self._bytes = {}
         response.topics = [
             (
                 topic,
-                [self._looked_at(topic, part, asked[topic, part[0]]) for part in parts if (topic, part[0]) in asked],
+                [
+                    self._looked_at(topic, part, offset)
+                    for part in parts
+                    if (offset := asked.pop((topic, part[0]), None)) is not None
+                ],
             )
             for topic, parts in response.topics
         ]

@@ -247,6 +247,15 @@ def test_an_answer_without_bytes_and_one_that_nobody_asked_for_are_nothing() -> 
     assert (answers.found, list(answers)) == ([], [])
 
 
+def test_what_a_broker_answers_of_a_partition_a_second_time_is_nothing() -> None:
+    answers = HeldAnswers()
+    parts = [(3, 0, 1, messages(1)), (3, 0, 1, messages(2)), (3, UnknownError.errno, 1, b"")]
+    response = FakeResponse([("onesignal.events", parts), ("onesignal.events", [(3, 0, 1, b"cut off")])])
+    answers.look_at(FetchRequest(1, 1, 1, 0, [("onesignal.events", [(3, 0, 1)])]), response)
+    assert response.topics == [("onesignal.events", parts[:1]), ("onesignal.events", [])]
+    assert answers.found == []
+
+
 @pytest.mark.parametrize("magic", [0, 1])
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP, Codec.SNAPPY])
 def test_batches_of_the_old_formats_are_read(magic: int, codec: Codec) -> None:
