@@ -55,11 +55,10 @@ async def begin(
     known = await begin_group(connection, group=group, source=source, start=settings.group_start)
     keyed = {Role.PROCESSOR: (settings.raw_topic, settings.records_topic), Role.SEGMENT_SINK: (settings.records_topic,)}
     names = [getattr(settings, field) for field in topics_of(role, settings)]
-    watch.expect({name: found[name] for name in names}, keyed=keyed[role], read=source.topic, source=known)
+    topics = {name: found[name] for name in names}
+    watch.expect(topics, keyed=keyed[role], read=source.topic, source=known)
     watch.settings.expect(
-        {name: found[name] for name in names},
-        lambda now: setting_faults(now, settings, [role]),
-        written=[name for name in names if name != source.topic],
+        topics, lambda now: setting_faults(now, settings, [role]), written=topics.keys() - {source.topic}
     )
     await watch.learn_time()
     return found

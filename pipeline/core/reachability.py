@@ -12,7 +12,7 @@ from pipeline.core.mistakes import MOST_LISTED, Mistake
 from pipeline.core.rules import SETTLED_BY_KIND, Clause, Condition, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _UNKNOWN_KINDS: Final = tuple(
     Kind(name="", channel=channel, action=action, category=CATEGORIES[action], known=False)
@@ -67,14 +67,17 @@ def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...
                     suggestion="move it up or delete it" if takers else "correct or delete it",
                 ),
             )
-    return tuple(_first(warnings))
+    return _first(warnings)
 
 
-def _first(warnings: Sequence[Mistake]) -> Iterator[Mistake]:
-    yield from warnings[:MOST_LISTED]
-    for rest in warnings[MOST_LISTED : MOST_LISTED + 1]:
-        message = f"{len(warnings) - MOST_LISTED:,} more rules can never match"
-        yield Mistake(file=rest.file, line=rest.line, message=message)
+def _first(warnings: Sequence[Mistake]) -> tuple[Mistake, ...]:
+    """Return the first warnings, and one that counts the others."""
+    more = len(warnings) - MOST_LISTED
+    if more <= 0:
+        return tuple(warnings)
+    following = warnings[MOST_LISTED]
+    counted = Mistake(file=following.file, line=following.line, message=f"{more:,} more rules can never match")
+    return (*warnings[:MOST_LISTED], counted)
 
 
 def describe(rule: Rule, place: int) -> str:
