@@ -12,7 +12,7 @@ from pipeline.bootstrap.formats import raw_schema
 from pipeline.bootstrap.policy import build_policy
 from pipeline.kafka.connection import tls_context, trusting
 from pipeline.settings.files import FileError, promptly
-from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.settings.mistakes import Mistake, SettingsError, setting_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,23 +41,6 @@ def _registry_context(settings: Settings) -> None:
         trusting("schema_registry_ca_file", settings.schema_registry_ca_file)
 
 
-def data_folder(settings: Settings) -> Path | None:
-    """Make the folder that the settings name, with those above it.
-
-    Raises:
-        SettingsError: when it cannot be made.
-    """
-    folder = settings.data_directory
-    if folder is not None:
-        try:
-            promptly(folder, partial(folder.mkdir, parents=True, exist_ok=True))
-        except (OSError, FileError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            text = f"{variable('data_directory')} is `{folder}`, which cannot be made: {reason}."
-            raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
-    return folder
-
-
 @contextmanager
 def working_folder(settings: Settings) -> Iterator[Path]:
     """Yield a folder that a worker may write to: the one that the settings name, or a temporary one that goes away.
@@ -65,20 +48,26 @@ def working_folder(settings: Settings) -> Iterator[Path]:
     Raises:
         SettingsError: when there is none.
     """
-    folder = data_folder(settings)
-    if folder is not None:
-        yield folder
+    if settings.data_directory is not None:
+        yield _made(settings.data_directory)
         return
     try:
         scratch = TemporaryDirectory(prefix="onesignal-pipeline-", ignore_cleanup_errors=True)
     except OSError as error:
-        text = (
-            f"{variable('data_directory')} is not set, and no temporary folder can be made: {error.strerror}: name a "
-            "folder that can be written."
-        )
-        raise SettingsError((Mistake(fields=("data_directory",), text=text),)) from None
+        reason = f"no temporary folder can be made: {error.strerror}: name a folder that can be written."
+        raise setting_error("data_directory", f"is not set, and {reason}") from None
     with scratch as name:
         yield Path(name)
+
+
+def _made(folder: Path) -> Path:
+    """Make the folder that the settings name, with those above it."""
+    try:
+        promptly(folder, partial(folder.mkdir, parents=True, exist_ok=True))
+    except (OSError, FileError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise setting_error("data_directory", f"is `{folder}`, which cannot be made: {reason}.") from None
+    return folder
 
 
 def _mistakes(use: Callable[[Settings], object], settings: Settings) -> tuple[Mistake, ...]:

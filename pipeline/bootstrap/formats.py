@@ -19,7 +19,7 @@ from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.files import FileError, read_file, text_of
-from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.settings.mistakes import setting_error
 from pipeline.sinks.segment.checks import SegmentRejectReason
 from pipeline.stream.needs import Needs, PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
@@ -226,5 +226,5 @@ def raw_schema(settings: Settings) -> tuple[bytes, Callable[[bytes, int], Event 
         text = text_of(read_file(path))
         return SINGLE_OBJECT_MARK + fingerprint_of(text), event_decoder(text)
     except (FileError, UnusableSchemaError) as error:
-        text = f"{variable('raw_schema_file')} is `{path}`, which cannot be used as the schema of raw events: {error}."
-        raise SettingsError((Mistake(fields=("raw_schema_file",), text=text),)) from error
+        reason = f"is `{path}`, which cannot be used as the schema of raw events: {error}."
+        raise setting_error("raw_schema_file", reason) from error

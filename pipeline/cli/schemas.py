@@ -50,7 +50,7 @@ def _settings(invocation: Invocation) -> Settings:
 async def _go_through(settings: Settings, names: Collection[str], *, register: bool) -> int:
     from pipeline.bootstrap.formats import open_registry, subject
     from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD
-    from pipeline.settings.mistakes import Mistake, SettingsError, variable
+    from pipeline.settings.mistakes import setting_error
 
     topics = {
         "raw-event": (settings.raw_topic, RAW_EVENT),
@@ -59,8 +59,7 @@ async def _go_through(settings: Settings, names: Collection[str], *, register: b
     }
     async with open_registry(settings) as registry:
         if registry is None:
-            field = "schema_registry_url"
-            raise SettingsError((Mistake(fields=(field,), text=f"{variable(field)} is not set: give the registry."),))
+            raise setting_error("schema_registry_url", "is not set: give the registry.")
         refused = 0
         for name in names:
             topic, contract = topics[name]

@@ -6,7 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, TypedDict
 
 from pipeline.settings.files import FileError, check_file, promptly
-from pipeline.settings.mistakes import Mistake, SettingsError, variable
+from pipeline.settings.mistakes import setting_error, variable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def connection_options(settings: KafkaSettings) -> ConnectionOptions:
         SettingsError: when no broker is named, or a certificate file holds something else.
     """
     if settings.kafka_bootstrap_servers is None:
-        raise _refused("kafka_bootstrap_servers", "is not set: give Kafka's brokers, such as `kafka-1:9092`.")
+        raise setting_error("kafka_bootstrap_servers", "is not set: give Kafka's brokers, such as `kafka-1:9092`.")
     protocol = settings.kafka_security_protocol
     options = ConnectionOptions(bootstrap_servers=settings.kafka_bootstrap_servers, security_protocol=protocol.value)
     if protocol.authenticates and settings.kafka_sasl_username and settings.kafka_sasl_password:
@@ -69,9 +69,9 @@ def trusting(field: str, authorities: Path | None) -> ssl.SSLContext:
         check_file(authorities)
         return promptly(authorities, lambda: ssl.create_default_context(cafile=authorities))
     except FileError as error:
-        raise _refused(field, f"is `{authorities}`, but {error}.") from None
+        raise setting_error(field, f"is `{authorities}`, but {error}.") from None
     except (ssl.SSLError, OSError):
-        raise _refused(field, f"is `{authorities}`: the file holds no certificate in PEM.") from None
+        raise setting_error(field, f"is `{authorities}`: the file holds no certificate in PEM.") from None
 
 
 def _identify_client(context: ssl.SSLContext, certificate: Path, settings: KafkaSettings) -> None:
@@ -89,15 +89,11 @@ def _identify_client(context: ssl.SSLContext, certificate: Path, settings: Kafka
         promptly(certificate, load)
     except FileError as error:
         told = f"is `{certificate}`, but it or {variable('kafka_ssl_key_file')} cannot be used: {error}."
-        raise _refused("kafka_ssl_certificate_file", told) from None
+        raise setting_error("kafka_ssl_certificate_file", told) from None
     except (OSError, ValueError):  # ssl's own, and `ValueError` for a password that is too long
-        raise _refused(
+        raise setting_error(
             "kafka_ssl_certificate_file",
             f"is `{certificate}`: it cannot be used with {variable('kafka_ssl_key_file')} and "
             f"{variable('kafka_ssl_key_password')}. Both files must be PEM, the key must belong to the certificate, "
             "and an encrypted key needs its password.",
         ) from None
-
-
-def _refused(field: str, text: str) -> SettingsError:
-    return SettingsError((Mistake(fields=(field,), text=f"{variable(field)} {text}"),))

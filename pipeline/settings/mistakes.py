@@ -28,3 +28,8 @@ class SettingsError(Exception):
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
         super().__init__("\n".join(visible(mistake.text) for mistake in mistakes))
+
+
+def setting_error(field: str, text: str) -> SettingsError:
+    """Return the error about a single setting; `text` goes on behind the name of its variable."""
+    return SettingsError((Mistake(fields=(field,), text=f"{variable(field)} {text}"),))
