@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, TypedDict
 
+from pipeline.kafka.addresses import expect_impossible_addresses
 from pipeline.settings.files import FileError, check_file, promptly
 from pipeline.settings.mistakes import setting_error, variable
 
@@ -26,13 +27,14 @@ class ConnectionOptions(TypedDict, total=False):
 
 
 def connection_options(settings: KafkaSettings) -> ConnectionOptions:
-    """Turn the settings of the connection into arguments for an aiokafka client.
+    """Turn the settings of the connection into arguments for an aiokafka client, and prepare aiokafka for its brokers.
 
     Raises:
         SettingsError: when no broker is named, or a certificate file holds something else.
     """
     if settings.kafka_bootstrap_servers is None:
         raise setting_error("kafka_bootstrap_servers", "is not set: give Kafka's brokers, such as `kafka-1:9092`.")
+    expect_impossible_addresses()
     protocol = settings.kafka_security_protocol
     options = ConnectionOptions(bootstrap_servers=settings.kafka_bootstrap_servers, security_protocol=protocol.value)
     if protocol.authenticates and settings.kafka_sasl_username and settings.kafka_sasl_password:

@@ -191,6 +191,16 @@ REFUSALS: Final = (
     ),
 )
 
+ADDRESSES: Final = (
+    Sabotage(
+        name="an address that nothing can have ends a client",
+        file="kafka/addresses.py",
+        old="except (ValueError, OverflowError) as error:",
+        new="except ZeroDivisionError as error:",
+        tests=("unit/kafka/test_addresses.py::test_a_broker_whose_address_nothing_can_have_cannot_be_reached",),
+    ),
+)
+
 TOPIC_SETTINGS: Final = (
     Sabotage(
         name="a topic that is compacted and deleted from is taken",
@@ -467,4 +477,4 @@ RECORDS: Final = (
     ),
 )
 
-OF_KAFKA: Final = (*PRODUCER, *REFUSALS, *TOPIC_SETTINGS, *CLOCK, *GROUPS, *MEMORIES, *RECORDS)
+OF_KAFKA: Final = (*PRODUCER, *REFUSALS, *ADDRESSES, *TOPIC_SETTINGS, *CLOCK, *GROUPS, *MEMORIES, *RECORDS)
