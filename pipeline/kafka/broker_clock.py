@@ -30,20 +30,20 @@ ANSWERS_EVERY_SECONDS: Final = 1.0
 DOUBT_SECONDS: Final = 60.0
 """For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew.
 
-What a broker told is passed over when another has told its time so much later.
+What a broker told is forgotten when another has told its time so much later.
 """
 CONTROLLER: Final = -2
 """Stands for the number of the broker where the controller told the time; -1 is aiokafka's for one that is away."""
 EARLIEST_MS: Final = 1_577_836_800_000
 """The start of 2020. What is earlier is no broker's time: the embedded one confirms writes with 1234."""
+_STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BROKER_GAVE_THE_TIME: Final = 1
 """aiokafka's `timestamp_type` of a confirmed write to a topic with `message.timestamp.type=LogAppendTime`."""
 
 
 def steady_seconds() -> float:
     """Return seconds of a clock that nobody sets; where the system has one, it goes on while the machine sleeps."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    return time.clock_gettime(_STEADY)
 
 
 class _Told(NamedTuple):
@@ -82,16 +82,12 @@ class BrokerClock:
     def difference(self) -> float | None:
         """This machine's time less the brokers', in seconds, and no more than is sure; None while nobody told any."""
         own = self._wall() - self.steady()
-        differences = (max(0.0, own - told.most) or min(0.0, own - told.least) for told in self._valid())
+        differences = (max(0.0, own - told.most) or min(0.0, own - told.least) for told in self._told.values())
         return min(differences, key=abs, default=None)
 
     @property
     def _told_at(self) -> float:
         return max((told.at for told in self._told.values()), default=-math.inf)
-
-    def _valid(self) -> list[_Told]:
-        earliest = self._told_at - DOUBT_SECONDS
-        return [told for told in self._told.values() if told.at >= earliest]
 
     def now(self) -> float:
         """Return seconds since the epoch by this machine's clock, or by the brokers' where that is too wrong.
@@ -113,6 +109,9 @@ class BrokerClock:
         answered_at, broker_seconds = self.steady(), broker_ms / 1000
         if broker_ms >= EARLIEST_MS and answered_at - asked_at <= SLOWEST_SECONDS:
             self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
+            earliest = answered_at - DOUBT_SECONDS
+            self._told = {each: told for each, told in self._told.items() if told.at >= earliest}
+            self._warn_of_brokers()
 
     def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float, broker: int | None = None) -> None:
         """Learn the time from the confirmation of a write to a broker, of each at most once a second."""
@@ -128,12 +127,14 @@ class BrokerClock:
             self.heard(stored.timestamp, asked_at=asked_at, broker=broker)
 
     def look(self) -> str | None:
-        """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once."""
+        """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once.
+
+        Called for each batch.
+        """
         difference = self.difference
         if difference is None:
             return self._reason
         self._warn(difference)
-        self._warn_of_brokers()
         if abs(difference) <= self._limit_seconds:
             self._go_on()
         elif self._reason is None:
@@ -151,8 +152,8 @@ class BrokerClock:
             self._warned = False
 
     def _warn_of_brokers(self) -> None:
-        valid = self._valid()
-        apart = max(told.least for told in valid) - min(told.most for told in valid)
+        told = self._told.values()
+        apart = max(each.least for each in told) - min(each.most for each in told)
         if apart > WARN_SECONDS and not self._warned_of_brokers:
             self._warned_of_brokers = True
             logger.warning("the clocks of brokers differ, so one of them is wrong", seconds=round(apart))
