@@ -20,9 +20,12 @@ from pipeline.kafka.fetched.unpacking import Codec, unpack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOG_OVERHEAD: Final = 12
-"""Bytes of a batch's first offset and of its length, which the length does not count."""
-_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_OVERHEAD_BYTES: Final = 12
+"""A batch's first offset and its length, which the length does not count."""
+_OFFSET_AND_LENGTH: Final = struct.Struct(">qi")
+_LAST_AT: Final = 23
+_LAST_AND_COUNT: Final = struct.Struct(">i30xi")
+"""The last offset less the first, and the number of records."""
 _HEAD_BYTES: Final = 61
 _SMALLEST_LEGACY: Final = 26
 _MAGIC_AT: Final = 16
@@ -46,7 +49,7 @@ class Extent(NamedTuple):
 
 def is_cut_off(data: bytes) -> bool:
     """Return whether an answer begins with a batch that is not all there, or whose length is no length of one."""
-    return len(data) < LOG_OVERHEAD or not _SMALLEST_LEGACY <= _end(data, 0) <= len(data)
+    return len(data) < _OVERHEAD_BYTES or not _SMALLEST_LEGACY <= _end(data, 0) <= len(data)
 
 
 class Batches:
@@ -69,7 +72,7 @@ class Batches:
     def has_next(self) -> bool:
         """Return whether another whole batch is there. What a broker cut off at the end comes with the next answer."""
         at, size = self._at, len(self._data)
-        return self._again or (size - at >= LOG_OVERHEAD and _end(self._data, at) <= size)
+        return self._again or (size - at >= _OVERHEAD_BYTES and _end(self._data, at) <= size)
 
     def read_again(self, *, leniently: bool) -> None:
         """Let `next_batch` return the last batch once more."""
@@ -96,14 +99,14 @@ class Batches:
 
     def _move_on(self) -> None:
         begin = self._at
-        end = _end(self._data, begin)
-        first = struct.unpack_from(">q", self._data, begin)[0]
+        first, length = _OFFSET_AND_LENGTH.unpack_from(self._data, begin)
+        end = begin + _OVERHEAD_BYTES + length
         self.is_lenient = False
         self.extent = Extent(begin, end, first)
         if end - begin < _SMALLEST_LEGACY:
             raise BatchFaultError("it is shorter than any batch")
         self._at = end
-        told = self._told(self.extent)
+        told = self._told()
         self.beyond = _NO_OFFSET if told is None else told[0]
 
     def next_offset(self) -> int | None:
@@ -112,20 +115,20 @@ class Batches:
         A batch that is damaged may be so in its length or its offsets, and whoever passes over it passes over no more.
         """
         begin, end, first = self.extent
-        if begin < end and len(self._data) - end >= LOG_OVERHEAD:
-            following: int = struct.unpack_from(">q", self._data, end)[0]
+        if begin < end and len(self._data) - end >= _OVERHEAD_BYTES:
+            following: int = _OFFSET_AND_LENGTH.unpack_from(self._data, end)[0]
             if following > first and self._is_sound(end, _end(self._data, end)):
                 return following
-        if (told := self._told(self.extent)) is None or told[0] <= first:
+        if (told := self._told()) is None or told[0] <= first:
             return None
         return told[0] if told[0] == first + told[1] or self._is_sound(begin, end) else None
 
-    def _told(self, extent: Extent) -> tuple[int, int] | None:
-        """Return the offset behind a batch and the number of its records, by its own header; None without one."""
-        begin, end, first = extent
+    def _told(self) -> tuple[int, int] | None:
+        """Return the offset behind the last batch and the number of its records, by its own header; None without."""
+        begin, end, first = self.extent
         if end - begin < _HEAD_BYTES or self._data[begin + _MAGIC_AT] != _MAGIC:
             return None
-        *_, last_delta, _, _, _, _, _, count = _HEAD.unpack_from(self._data, begin)
+        last_delta, count = _LAST_AND_COUNT.unpack_from(self._data, begin + _LAST_AT)
         return first + last_delta + 1, count
 
     def _is_sound(self, begin: int, end: int) -> bool:
@@ -200,5 +203,5 @@ def _stored(batch: memoryview) -> bytes:
 
 
 def _end(data: bytes, begin: int) -> int:
-    length: int = struct.unpack_from(">i", data, begin + 8)[0]
-    return begin + LOG_OVERHEAD + length
+    length: int = _OFFSET_AND_LENGTH.unpack_from(data, begin)[1]
+    return begin + _OVERHEAD_BYTES + length

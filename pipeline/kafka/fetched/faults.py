@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.settings.mistakes import variable
 
@@ -46,7 +45,7 @@ class Unreadable:
         return "repair the broker's copy, for example from another replica"
 
 
-def describe(place: Any, found: Unreadable) -> str:
+def describe(place: tuple[str, int], found: Unreadable) -> str:
     """Return one clause: which partition cannot be read from where, and why; `place` is its topic and number."""
     topic, number = place
     return f"{topic}[{number}] cannot be read from offset {found.offset} on: {found.why}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException, UnknownError
@@ -78,7 +78,8 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
             before = self.next_fetch_offset
             try:
                 message = next(self._records_iterator)
-                self._check_offset(before)
+                if self.next_fetch_offset > self._batches.beyond:
+                    self._refuse_offset(before)
                 return message  # noqa: TRY300 - what follows are all the ways in which there is none
             except StopIteration:
                 self.close()
@@ -94,18 +95,17 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
                 else:
                     self.pack_up(leniently=True)
 
-    def _check_offset(self, before: int) -> None:
-        """Check that the message that was read is one of its batch; `before` is where it was expected.
+    def _refuse_offset(self, before: int) -> NoReturn:
+        """Refuse a message whose offset is not one of its batch; `before` is where it was expected.
 
         Kafka 4.1 takes a batch that is not compressed with any offsets in it (`LogValidator`). One that is committed
         would pass over messages of others.
 
         Raises:
-            BatchFaultError: it is not.
+            BatchFaultError: always.
         """
-        if self.next_fetch_offset > self._batches.beyond:
-            self.next_fetch_offset = max(before, self._batches.extent.offset)
-            raise BatchFaultError("a record in it has an offset beyond its end")
+        self.next_fetch_offset = max(before, self._batches.extent.offset)
+        raise BatchFaultError("a record in it has an offset beyond its end")
 
     @property
     def may_go_on(self) -> bool:
