@@ -79,9 +79,7 @@ class UnpackedRoom:
     def _is_turn_of(self, holder: Holder, now: float) -> bool:
         """Return whether nothing else has waited for so long that it goes first."""
         self._waits = {each: wait for each, wait in self._waits.items() if now - wait.asked_at <= FORGOTTEN_SECONDS}
-        if not self._waits:
-            return True
-        first = min(self._waits, key=lambda each: self._waits[each].since)
+        first = min(self._waits, key=lambda each: self._waits[each].since, default=holder)
         return first is holder or now - self._waits[first].since < PATIENCE_SECONDS
 
     def _pack_up_what_is_idle(self, size: int, idle_since: float) -> None:
