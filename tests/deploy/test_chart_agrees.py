@@ -31,6 +31,7 @@ TEXT: Final = "rules.text"
 PROCESSOR: Final = "components.processor.settings"
 SINK: Final = "components.segmentSink.settings"
 TRACKED: Final = {"trackedUsers.existingSecret": "tracked-users", "componentDefaults.resources.limits.memory": "1G"}
+LONG_HOST: Final = "a." * 124 + "a.test"
 LAST_KIND: Final = "rules: [{when: {kind: message.push.sent}, then: drop}]\n"
 
 
@@ -52,6 +53,14 @@ TRACKED_BY_REFERENCE: Final = referred("PIPELINE_TRACKED_USERS_SECRET", "tracked
 
 def secret(setting: str) -> dict[str, Any]:
     return {"componentDefaults.secretSettings": [{"setting": setting, "existingSecret": "kafka", "key": "password"}]}
+
+
+def kafka_user(name: str) -> dict[str, Any]:
+    return {
+        "kafka.securityProtocol": "SASL_PLAINTEXT",
+        "kafka.sasl.existingSecret": "kafka",
+        "kafka.sasl.username": name,
+    }
 
 
 def rules_of(characters: int) -> str:
@@ -83,17 +92,20 @@ REFUSED: Final[Mapping[str, dict[str, Any]]] = {
     "an endpoint of an empty label": {ENDPOINT: "https://proxy..test/v1/batch"},
     "an endpoint of a long label": {ENDPOINT: f"https://{'a' * 64}.test/v1/batch"},
     "an endpoint of a host with a hyphen first": {ENDPOINT: "https://-proxy.test/v1/batch"},
+    "an endpoint of a long host": {ENDPOINT: f"https://{LONG_HOST}/v1/batch"},
     "an endpoint of half an IPv6 address": {ENDPOINT: "https://[::1/v1/batch"},
     "an endpoint of no IPv6 address": {ENDPOINT: "https://[1:2]/v1/batch"},
     "a password in the registry's address": {REGISTRY: f"http://user:{PASSWORD}@registry.test"},
     "a registry's address with a query": {REGISTRY: f"http://registry.test/?token={PASSWORD}"},
     "a registry's address without a host": {REGISTRY: "http:///apis"},
     "a registry's address with too large a port": {REGISTRY: "http://registry.test:99999"},
+    "a registry of a long host": {REGISTRY: f"http://{LONG_HOST}:8081"},
     "a password in a broker's address": {SERVERS: ["kafka:9092", f"user:{PASSWORD}@kafka:9092"]},
     "a broker with a scheme": {SERVERS: ["PLAINTEXT://kafka:9092"]},
     "a broker without a port": {SERVERS: ["kafka"]},
     "a broker with a port of 0": {SERVERS: ["kafka:0"]},
     "a broker with too large a port": {SERVERS: ["kafka:65536"]},
+    "a broker of a long host": {SERVERS: [f"{LONG_HOST}:9092"]},
     "brokers in one text with a gap": {SERVERS: ["kafka-1:9092,,kafka-2:9092"]},
     # names and rules
     "a name for an unknown kind": names(**{"message.push.snet": "Sent"}),
@@ -185,6 +197,15 @@ REFUSED: Final[Mapping[str, dict[str, Any]]] = {
         "topics.retentionHours.raw": -1,
     },
     "too many words": {f"{PROCESSOR}.PIPELINE_NOBODY_IDS": "x" * 10_001},
+    "words with a line break": {f"{PROCESSOR}.PIPELINE_NOBODY_IDS": "guest\nroot"},
+    "words from right to left": {f"{PROCESSOR}.PIPELINE_NOBODY_IDS": "guest,\u202etoor"},
+    "a host of an empty label": {f"{SINK}.PIPELINE_HTTP_HOST": "a..b"},
+    "a host of other letters": {f"{SINK}.PIPELINE_HTTP_HOST": "ü.test"},
+    "a host in brackets": {f"{PROCESSOR}.PIPELINE_HTTP_HOST": "[::1]"},
+    "a long host": {f"{PROCESSOR}.PIPELINE_HTTP_HOST": LONG_HOST},
+    "a group from right to left": {"components.processor.consumerGroup": "a\u202eb"},
+    "a group with a space that is none": {"components.processor.consumerGroup": "a\u00a0b"},
+    "a group of a key": {"components.segmentSink.consumerGroup": "-----BEGIN PRIVATE KEY-----"},
     "a group with a line break": {"components.processor.consumerGroup": "a\nb"},
     "a group with an escape": {"components.segmentSink.consumerGroup": "a\x1bb"},
     "the sink's usual group": {
@@ -204,10 +225,14 @@ REFUSED: Final[Mapping[str, dict[str, Any]]] = {
         "schemaRegistry.username": " ",
         "schemaRegistry.existingSecret": "schema-registry",
     },
-    "a blank user name of Kafka": {
-        "kafka.securityProtocol": "SASL_PLAINTEXT",
-        "kafka.sasl.existingSecret": "kafka",
-        "kafka.sasl.username": " ",
+    "a blank user name of Kafka": kafka_user(" "),
+    "a long user name of Kafka": kafka_user("x" * 1_001),
+    "a user name of Kafka with an escape": kafka_user("a\x1bb"),
+    "a user name of Kafka with an escape of one byte": kafka_user("a\x9bb"),
+    "a user name of the registry from right to left": {
+        REGISTRY: "http://registry.test",
+        "schemaRegistry.username": "a\u202eb",
+        "schemaRegistry.existingSecret": "schema-registry",
     },
 }
 TAKEN: Final[Mapping[str, dict[str, Any]]] = {
@@ -232,6 +257,10 @@ TAKEN: Final[Mapping[str, dict[str, Any]]] = {
     "a secret from a Secret": {**TRACKED_BY_REFERENCE, "componentDefaults.resources.limits.memory": "1G"},
     "a setting from a Secret": referred("PIPELINE_NOBODY_IDS"),
     "words of other letters": {f"{PROCESSOR}.PIPELINE_NOBODY_IDS": "guest, гость,-,n/a"},
+    "hosts of addresses": {f"{SINK}.PIPELINE_HTTP_HOST": "::", f"{PROCESSOR}.PIPELINE_HTTP_HOST": "127.0.0.1"},
+    "a host of a name": {f"{SINK}.PIPELINE_HTTP_HOST": "worker-1.test."},
+    "an endpoint of the longest host": {ENDPOINT: f"https://{LONG_HOST[:-1]}/v1/batch"},
+    "a user name of other letters": kafka_user("Jürgen №1 €"),
     "the most requests": {"segment.maxRequestsPerSecond": 100_000},
     "a first delay that is the last": {f"{SINK}.PIPELINE_SEGMENT_RETRY_MAX_SECONDS": 0.5},
     "a stall as short as may be": {f"{SINK}.PIPELINE_STALL_TIMEOUT_SECONDS": 15},
@@ -242,7 +271,7 @@ TAKEN: Final[Mapping[str, dict[str, Any]]] = {
     },
     "users who are remembered for ever": {**TRACKED, "topics.retentionHours.raw": -1},
     "groups of other names": {
-        "components.processor.consumerGroup": "a",
+        "components.processor.consumerGroup": "группа 1",
         "components.segmentSink.consumerGroup": "b",
     },
 }

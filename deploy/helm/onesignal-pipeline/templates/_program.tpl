@@ -11,10 +11,13 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- end }}
 {{- include "onesignal-pipeline.addressMistakes" (dict "path" "schemaRegistry.url" "address" .Values.schemaRegistry.url "instead" "schemaRegistry.username and schemaRegistry.existingSecret") }}
 {{- range $index, $server := .Values.kafka.bootstrapServers }}
-{{- if not (regexMatch (printf "^%s:%s$" (include "onesignal-pipeline.hostPattern" $) (include "onesignal-pipeline.portPattern" $)) $server) }}
+{{- $pattern := printf "^%s:%s$" (include "onesignal-pipeline.hostPattern" $) (include "onesignal-pipeline.portPattern" $) }}
+{{- if or (not (regexMatch $pattern $server)) (gt (len (regexFind "^[^:]*" $server)) 253) }}
 {{- include $mistake (printf "kafka.bootstrapServers[%d] is not a broker's address: give `host:port`; user name and password belong in kafka.sasl" $index) }}
 {{- end }}
 {{- end }}
+{{- include "onesignal-pipeline.textMistakes" (dict "path" "kafka.sasl.username" "text" .Values.kafka.sasl.username) }}
+{{- include "onesignal-pipeline.textMistakes" (dict "path" "schemaRegistry.username" "text" .Values.schemaRegistry.username) }}
 {{- include "onesignal-pipeline.groupMistakes" . }}
 {{- include "onesignal-pipeline.rulesMistakes" . }}
 {{- end }}
@@ -25,20 +28,38 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- if not .address }}
 {{- else if regexMatch "^[^/?#]*//[^/?#]*@" .address }}
 {{- include "onesignal-pipeline.mistake" (printf "%s holds a user name or password: they belong in %s" .path .instead) }}
-{{- else if not (regexMatch (printf "^(?i:https?)://%s(/[!-\"$->@-~]*)?$" $authority) .address) }}
+{{- else if or (gt (len (regexFind "//[^/:]*" .address)) 255) (not (regexMatch (printf "^(?i:https?)://%s(/[!-\"$->@-~]*)?$" $authority) .address)) }}
 {{- include "onesignal-pipeline.mistake" (printf "%s is not an address such as https://host.example:8443/path: it needs https:// or http://, a host that can exist and a port from 1 to 65535, and no `?`, `#` or space" .path) }}
 {{- end }}
 {{- end }}
 
-{{- define "onesignal-pipeline.hostPattern" -}}
+{{- /* Takes `path` and `text`. The program shows no text that may be a key, forge a line or steer a terminal. */ -}}
+{{- define "onesignal-pipeline.textMistakes" -}}
+{{- if contains "-----BEGIN" .text }}
+{{- include "onesignal-pipeline.mistake" (printf "%s holds a key or a certificate itself" .path) }}
+{{- else if not (regexMatch `^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$` (trim .text)) }}
+{{- include "onesignal-pipeline.mistake" (printf "%s has a line break, or a character that cannot be seen" .path) }}
+{{- end }}
+{{- end }}
+
+{{- /* A name as DNS has it, or an IPv4 address. */ -}}
+{{- define "onesignal-pipeline.namePattern" -}}
 {{- $label := "[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?" }}
+{{- printf `%s(\.%s)*\.?` $label $label }}
+{{- end }}
+
+{{- define "onesignal-pipeline.colonsPattern" -}}
 {{- $group := "[0-9A-Fa-f]{1,4}" }}
 {{- $colons := list (printf "(%s:){7}(%s|:)" $group $group) (printf ":((:%s){1,7}|:)" $group) }}
 {{- range $count := untilStep 1 7 1 }}
 {{- $colons = append $colons (printf "(%s:){1,%d}(:%s){1,%d}" $group $count $group (sub 7 $count)) }}
 {{- end }}
 {{- $colons = append $colons (printf "(%s:){1,7}:" $group) }}
-{{- printf `(\[(%s)\]|%s(\.%s)*\.?)` (join "|" $colons) $label $label }}
+{{- join "|" $colons }}
+{{- end }}
+
+{{- define "onesignal-pipeline.hostPattern" -}}
+{{- printf `(\[(%s)\]|%s)` (include "onesignal-pipeline.colonsPattern" .) (include "onesignal-pipeline.namePattern" .) }}
 {{- end }}
 
 {{- define "onesignal-pipeline.portPattern" -}}
@@ -55,6 +76,9 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- define "onesignal-pipeline.groupMistakes" -}}
 {{- $defaults := dict "processor" "onesignal-pipeline-processor" "segmentSink" "onesignal-pipeline-segment-sink" }}
 {{- range $key, $component := .Values.components }}
+{{- if $component.enabled }}
+{{- include "onesignal-pipeline.textMistakes" (dict "path" (printf "components.%s.consumerGroup" $key) "text" $component.consumerGroup) }}
+{{- end }}
 {{- range $other, $default := omit $defaults $key }}
 {{- if and $component.enabled (eq $component.consumerGroup $default) (ne (get $.Values.components $other).consumerGroup $default) }}
 {{- include "onesignal-pipeline.mistake" (printf "components.%s.consumerGroup is the usual name of the group of components.%s: choose another" $key $other) }}
@@ -140,6 +164,17 @@ here: `no` is a word to the program.
 {{- define "onesignal-pipeline.settingMistakes" -}}
 {{- $mistake := "onesignal-pipeline.mistake" }}
 {{- $settings := .values.settings }}
+{{- range $name, $value := $settings }}
+{{- if kindIs "string" $value }}
+{{- include "onesignal-pipeline.textMistakes" (dict "path" (printf "%s.settings.%s" $.path $name) "text" $value) }}
+{{- end }}
+{{- end }}
+{{- with get $settings "PIPELINE_HTTP_HOST" }}
+{{- $pattern := printf "^(%s|%s)$" (include "onesignal-pipeline.colonsPattern" $) (include "onesignal-pipeline.namePattern" $) }}
+{{- if or (not (regexMatch $pattern .)) (gt (len .) 253) }}
+{{- include $mistake (printf "%s.settings.PIPELINE_HTTP_HOST is no host name and no IP address" $.path) }}
+{{- end }}
+{{- end }}
 {{- range list
       (list "PIPELINE_SEGMENT_RETRY_BASE_SECONDS" 0.5 "PIPELINE_SEGMENT_RETRY_MAX_SECONDS" 60 0)
       (list "PIPELINE_SEGMENT_FLUSH_INTERVAL_SECONDS" 1 "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
