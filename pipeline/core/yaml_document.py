@@ -56,6 +56,25 @@ class Document:
         return Mistake(file=self.filename, line=self.lines[path], message=message, suggestion=suggestion)
 
 
+class _TooManyNodesError(Exception):
+    """A file has more keys and values than it may have; the number is the line of the first beyond."""
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Composes no more nodes than a file may have values: each takes a kilobyte, and two letters of a file."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._left = _MAX_VALUES
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._left -= 1
+        if self._left < 0:
+            event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave its type out
+            raise _TooManyNodesError(event.start_mark.line + 1)
+        return super().compose_node(parent, index)
+
+
 def read_document(text: str, *, filename: str) -> Document:
     """Read one YAML document.
 
@@ -65,9 +84,13 @@ def read_document(text: str, *, filename: str) -> Document:
     if len(text) > MAX_FILE_CHARACTERS:
         raise _failure(filename, 1, f"the file has more than {MAX_FILE_CHARACTERS:,} characters")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_BoundedLoader)
     except RecursionError:
         raise _failure(filename, 1, "values are nested too deep") from None
+    except _TooManyNodesError as error:
+        raise _failure(
+            filename, error.args[0], f"there are more than {_MAX_VALUES:,} values, keys among them"
+        ) from None
     except (ValueError, OverflowError):  # PyYAML lets them through: an escape such as "\\U00110000"
         raise _failure(filename, 1, "an escape names a character that does not exist", "correct it") from None
     except yaml.MarkedYAMLError as error:

@@ -165,3 +165,12 @@ def test_mistakes_are_told_in_the_order_of_their_lines() -> None:
     numbers = [int(line.split(":")[1]) for line in lines[:20]]
     assert numbers == sorted(numbers)
     assert lines[20] == "r.yaml: 25 more mistakes"
+
+
+def test_a_file_is_read_no_further_than_it_may_have_values() -> None:
+    """Each value takes a kilobyte; what is behind the last that is allowed is not even looked at."""
+    assert mistakes("rules: [" + "a,\n" * 50_000 + "}") == [
+        "r.yaml:49998: there are more than 50,000 values, keys among them"
+    ]
+    (told,) = mistakes("".join(f"{number}: 1\n" for number in range(25_000)) + "}")
+    assert told == "r.yaml:25000: there are more than 50,000 values, keys among them"
