@@ -40,7 +40,7 @@ def without_keys(text: str, given: Iterable[str]) -> str:
 
 
 def _has_line_break(value: str) -> bool:
-    return len(value.splitlines()) > 1
+    return "".join(value.splitlines()) != value
 
 
 def presentable(value: str, *, is_path: bool = False) -> str:

@@ -946,6 +946,20 @@ FILES: Final = (
         new="if _PEM == value:",
         tests=("unit/settings/test_loading.py::test_a_value_that_may_be_a_key_is_shown_nowhere",),
     ),
+    Sabotage(
+        name="a key with a line break at its end is shown",
+        file="settings/masking.py",
+        old='return "".join(value.splitlines()) != value',
+        new="return len(value.splitlines()) > 1",
+        tests=("unit/cli/test_main.py::test_a_key_pasted_in_place_of_an_argument_is_not_shown",),
+    ),
+    Sabotage(
+        name="all values of a rules file are composed before they are counted",
+        file="core/yaml_document.py",
+        old="        if self._left < 0:\n            event",
+        new="        if False:\n            event",
+        tests=("unit/core/test_rules_file.py::test_a_file_is_read_no_further_than_it_may_have_values",),
+    ),
 )
 
 OF_THE_STREAM: Final = (*LEDGER, *TRANSPORT, *FETCHING, *APP, *PROCESSOR, *WORKER, *EXITS, *FILES)

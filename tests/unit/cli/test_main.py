@@ -195,7 +195,9 @@ def test_no_mistake_steers_the_terminal_or_looks_like_two(
     assert visible(EVERYTHING) in told
 
 
-@pytest.mark.parametrize("key", ["-----BEGIN PRIVATE KEY-----\nMIIE=\n-----END", "-----BEGIN MIIE=", "a\nMIIE"])
+@pytest.mark.parametrize(
+    "key", ["-----BEGIN PRIVATE KEY-----\nMIIE=\n-----END", "-----BEGIN MIIE=", "a\nMIIE", "MIIE\n"]
+)
 @pytest.mark.parametrize(
     "arguments",
     [
