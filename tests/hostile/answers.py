@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from tests.integration.test_planted_secrets import EMAIL, PHONE
+
 
 class When(StrEnum):
     """The moment at which the steps are played."""
@@ -125,12 +127,14 @@ _SHORT: Final = head("200 OK", "Content-Length: 1000") + b'{"succ'
 _TICK: Final = 0.002
 _SOON: Final = 0.05
 _BOMB_BYTES: Final = 20_000_000
+_WHO: Final = f"{EMAIL} {PHONE}".encode()
+"""Whose record it is: a server may repeat it in any place of its answer, and no log may."""
 _ECHO: Final = (
     b'{"success":false,"message":"a record is not valid","batch":[{"type":"track","event":"Your write key was provided"'
-    b',"properties":{"error":"An invalid write key was provided"}}]}'
+    b',"userId":"%b","properties":{"error":"An invalid write key was provided"}}]}' % _WHO
 )
-_KEY: Final = b'{"success":false,"message":"An invalid write key was provided"}'
-_LOGIN: Final = b"<!DOCTYPE html><html><body><form action=/login>Sign in</form></body></html>"
+_KEY: Final = b'{"success":false,"message":"An invalid write key was provided by %b"}' % _WHO
+_LOGIN: Final = b"<!DOCTYPE html><html><body><form action=/login>Sign in, %b</form></body></html>" % _WHO
 
 
 def _answers(
@@ -155,7 +159,7 @@ _ODD_BUT_GOOD: Final = _answers(
         "200 with an empty body": whole("200 OK"),
         "200 without a reason phrase": b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
         "200 with a reason phrase that names another status": whole("200 503 Service Unavailable"),
-        "200 with a reason phrase that is not ASCII": whole("200 D'accord \xe9\xff"),
+        "200 with a reason phrase that is not ASCII": whole(f"200 D'accord \xe9\xff {EMAIL}"),
         "200 with a reason phrase of 4000 characters": whole("200 " + "x" * 4000),
         "200 with a head and a body that come apart": (
             Send(head("200 OK", "Content-Length: 16")),
@@ -178,7 +182,9 @@ _ODD_BUT_GOOD: Final = _answers(
         "200 with a header of 30000 characters": whole("200 OK", b"{}", "X-Long: " + "y" * 30_000),
         "200 with header values that are not ASCII": whole("200 OK", b"{}", "X-Odd: \xff\xfe\x80"),
         "200 with the names of headers in odd case": whole("200 OK").replace(b"Content-Length", b"cONTENT-lENGTH"),
-        "200 with cookies": whole("200 OK", b"{}", "Set-Cookie: a=b", "Set-Cookie: a=; Max-Age=-1", "Set-Cookie: \xff"),
+        "200 with cookies": whole(
+            "200 OK", b"{}", f"Set-Cookie: a={EMAIL}", "Set-Cookie: a=; Max-Age=-1", "Set-Cookie: \xff"
+        ),
         "200 with a Retry-After": whole("200 OK", b"{}", "Retry-After: 86400"),
         "200 with a Location": whole("200 OK", b"{}", "Location: http://127.0.0.1:1/elsewhere"),
         "200 that offers another protocol": whole("200 OK", b"{}", "Connection: Upgrade", "Upgrade: h2c"),
@@ -221,7 +227,7 @@ _BROKEN_BODIES: Final = _answers(
         "200 with more bytes than its length": head("200 OK", "Content-Length: 2") + b'{}{"success":true}',
         "200 with binary bytes behind its end": GOOD + b"\x00\x01\x02\xff",
         "200 with a negative length": (Send(head("200 OK", "Content-Length: -5")), Close()),
-        "200 with a length that is no number": (Send(head("200 OK", "Content-Length: five") + b"{}"), Close()),
+        "200 with a length that is no number": (Send(head("200 OK", f"Content-Length: {EMAIL}") + b"{}"), Close()),
         "200 with a length that is empty": (Send(head("200 OK", "Content-Length:") + b"{}"), Silence()),
         "200 with a length beyond 64 bits": (Send(head("200 OK", "Content-Length: " + "9" * 30) + b"{}"), Close()),
         "200 with two lengths that differ": (
@@ -233,7 +239,7 @@ _BROKEN_BODIES: Final = _answers(
             Send(head("200 OK", "content-length:2", CHUNKED) + b"2\r\n{}\r\n0\r\n\r\n"),
             Silence(),
         ),
-        "200 with a chunk size that is no number": (Send(head("200 OK", CHUNKED) + b"zz\r\n{}\r\n0\r\n\r\n"),),
+        "200 with a chunk size that is no number": (Send(head("200 OK", CHUNKED) + b"%b\r\n{}\r\n0\r\n\r\n" % _WHO),),
         "200 with a chunk size that is no number, later": (
             Send(head("200 OK", CHUNKED)),
             Pause(_SOON),
@@ -251,7 +257,7 @@ _BROKEN_BODIES: Final = _answers(
         "200 in gzip that unpacks to 20 MB": whole("200 OK", gzip.compress(bytes(_BOMB_BYTES)), _GZIP),
         "200 in deflate that is none": whole("200 OK", b'{"success":true}', "Content-Encoding: deflate"),
         "200 in brotli that is none": whole("200 OK", b'{"success":true}', "Content-Encoding: br"),
-        "200 in an encoding that does not exist": whole("200 OK", b"{}", "Content-Encoding: x-nothing"),
+        "200 in an encoding that does not exist": whole("200 OK", b"{}", f"Content-Encoding: {EMAIL}"),
         "200 with a body that drips": (Send(head("200 OK", "Content-Length: 100000")), Drip(b"x", _SOON, endless=True)),
         "200 with chunks that drip": (
             Send(head("200 OK", CHUNKED)),
@@ -263,7 +269,7 @@ _BROKEN_BODIES: Final = _answers(
         "200 with a body that is no JSON": whole("200 OK", b"accepted", "Content-Type: application/json"),
         "200 with a body that is not UTF-8": whole("200 OK", b"\xff\xfe\x00\x80", "Content-Type: application/json"),
         "200 with JSON nested 2000 deep": whole("200 OK", b"[" * 2_000, "Content-Type: application/json"),
-        "200 with a content type that is none": whole("200 OK", b"{}", "Content-Type: ;;;=\x01"),
+        "200 with a content type that is none": whole("200 OK", b"{}", f"Content-Type: ;;;=\x01{EMAIL}"),
     },
 )
 
@@ -306,7 +312,7 @@ _RETRIED_STATUSES: Final = _answers(
         "503 twice in one": FAILED + FAILED,
         "503 and then 200 in one": FAILED + GOOD,
         "429 with a negative Retry-After": whole("429 X", b"", "Retry-After: -5"),
-        "429 with a Retry-After in words": whole("429 X", b"", "Retry-After: soon"),
+        "429 with a Retry-After in words": whole("429 X", b"", f"Retry-After: soon, {EMAIL}"),
         "429 with an empty Retry-After": whole("429 X", b"", "Retry-After:"),
         "429 with a Retry-After of 40 digits": whole("429 X", b"", "Retry-After: " + "9" * 40),
         "429 with a Retry-After that is not a number": whole("429 X", b"", "Retry-After: NaN"),
@@ -335,7 +341,7 @@ _NO_ANSWERS: Final = _answers(
         "headers without the empty line": (Send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"), Close()),
         "headers that are cut off by a reset": (Send(b"HTTP/1.1 200 OK\r\nContent-"), Pause(_SOON), Reset()),
         "an SSH server": (Send(b"SSH-2.0-OpenSSH_9.2\r\n"), Close()),
-        "an SMTP server": (Send(b"220 mail.example.test ESMTP\r\n"), Close()),
+        "an SMTP server": (Send(b"220 mail.example.test ESMTP %b\r\n" % _WHO), Close()),
         "a TLS alert": (Send(b"\x15\x03\x03\x00\x02\x02\x28"), Close()),
         "a TLS handshake": (Send(b"\x16\x03\x03\x00\x40" + bytes(64)), Close()),
         "frames of HTTP/2": (Send(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)), Close()),
@@ -351,13 +357,13 @@ _NO_ANSWERS: Final = _answers(
         "NUL bytes": (Send(bytes(1_000)), Close()),
         "0xFF bytes": (Send(b"\xff" * 1_000), Close()),
         "empty lines": (Send(b"\r\n" * 1_000), Close()),
-        "a status that is no number": (Send(whole("OK")), Close()),
+        "a status that is no number": (Send(whole(f"OK {EMAIL}")), Close()),
         "a status of two digits": (Send(whole("20 OK")), Close()),
         "a status of four digits": (Send(whole("2000 OK")), Close()),
         "a negative status": (Send(whole("-200 OK")), Close()),
-        "a header without a colon": (Send(b"HTTP/1.1 200 OK\r\nContent-Length 0\r\n\r\n"), Close()),
+        "a header without a colon": (Send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % _WHO), Close()),
         "a header whose name is empty": (Send(b"HTTP/1.1 200 OK\r\n: 0\r\n\r\n"), Close()),
-        "a header with a NUL": (Send(b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n"), Close()),
+        "a header with a NUL": (Send(b"HTTP/1.1 200 OK\r\nX: %b\x00b\r\nContent-Length: 0\r\n\r\n" % _WHO), Close()),
         "a header of 100 KB": (Send(whole("200 OK", b"", "X: " + "y" * 100_000)), Close()),
         "2000 headers": (Send(whole("200 OK", b"", *(f"X-{number}: y" for number in range(2_000)))), Close()),
         "headers without an end": (Send(b"HTTP/1.1 200 OK\r\n"), Flood(b"X: y\r\n" * 1_000)),
@@ -401,7 +407,9 @@ _HELD: Final = _answers(
             for status in (301, 302, 303, 307, 308)
         },
         "302 without a Location": whole("302 Found"),
-        "302 to a login page": whole("302 Found", _LOGIN, "Location: https://login.example.test/?next=\x7f"),
+        "302 to a login page": whole(
+            "302 Found", _LOGIN, f"Location: https://login.example.test/?next=\x7f&user={EMAIL}"
+        ),
         "status 000": whole("000 Nothing"),
         "101 to websocket": head("101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket"),
         "101 to HTTP/2, with frames": head("101 Switching Protocols", "Connection: Upgrade", "Upgrade: h2c")
@@ -410,9 +418,9 @@ _HELD: Final = _answers(
         "403 with fewer bytes than its length": (Send(head("403 X", "Content-Length: 900") + b"no"), Close()),
         "403 with a length and chunks": (Send(whole("403 X", b"no", CHUNKED)), Close()),
         "404 with a body that drips": (Send(head("404 X", "Content-Length: 100000")), Drip(b"x", _SOON, endless=True)),
-        "407 of a proxy": whole("407 Proxy Authentication Required", b"", "Proxy-Authenticate: Basic realm=x"),
+        "407 of a proxy": whole("407 Proxy Authentication Required", b"", f"Proxy-Authenticate: Basic realm={EMAIL}"),
         "400 that says that the key is invalid": whole("400 Bad Request", _KEY, "Content-Type: application/json"),
-        "400 that says so in words": whole("400 Bad Request", b"An invalid write key was provided"),
+        "400 that says so in words": whole("400 Bad Request", b"An invalid write key was provided by %b" % _WHO),
         "400 that says so in a code": whole("400 Bad Request", b'{"error":{"code":"invalid_write_key"}}'),
     },
 )
@@ -424,7 +432,7 @@ _REFUSED: Final = _answers(
         "400 with a page": whole("400 Bad Request", _LOGIN, "Content-Type: text/html"),
         "400 that quotes a record with the words write key": whole("400 Bad Request", _ECHO),
         "400 that quotes a record in its message": whole(
-            "400 Bad Request", b'{"message":"event \\"my write key\\" is not valid"}'
+            "400 Bad Request", b'{"message":"event \\"my write key\\" of %b is not valid"}' % _WHO
         ),
         "400 that quotes a record and is cut off": (
             Send(head("400 Bad Request", f"Content-Length: {len(_ECHO) + 1}") + _ECHO),
@@ -458,7 +466,11 @@ _EARLY: Final = [
             (Send(head("100 Continue") + GOOD), Silence()),
         ),
         ("503 before the request was read", Expected.RETRIED, (Send(FAILED), Silence())),
-        ("403 before the request was read", Expected.HELD, (Send(whole("403 Forbidden", b"no")), Silence())),
+        (
+            "403 before the request was read",
+            Expected.HELD,
+            (Send(whole("403 Forbidden", _WHO, f"X-User: {EMAIL}")), Silence()),
+        ),
         ("413 before the request was read", Expected.REFUSED, (Send(whole("413 Too Large", b"no")), Silence())),
         (
             "413 before the request was read, that says close",

@@ -19,10 +19,11 @@ from tests.hostile.answer_server import AnswerServer
 from tests.hostile.answers import ANSWERS, Expected, HostileAnswer, When
 from tests.hostile.batches import Batch, encoded
 from tests.hostile.good_messages import good_record
+from tests.hostile.peak_memory import peak_of
 from tests.hostile.planted import TRACEBACK, USERS, leaks
 from tests.hostile.reckoning import disordered, lost
 from tests.hostile.results import CaseResult
-from tests.hostile.stage import Grounds, Workers, as_they_end, create_topics, environment, peak_of, running_workers
+from tests.hostile.stage import Grounds, Workers, as_they_end, create_topics, environment, running_workers
 from tests.hostile.wire import BatchWriter
 from tests.memory_bound import WORKER_BYTES, Limits
 
@@ -39,6 +40,8 @@ _LOOK_SECONDS: Final = 0.02
 _ENDLESS: Final = 10_000
 _ALLOWED: Final = WORKER_BYTES + Limits().of_partition(LARGE_BYTES)
 _HOLDS: Final = "segment sink holds"
+_PARTS: Final = 2
+"""Into so many requests at least a refused one is taken apart."""
 _DOUBTS: Final = re.compile(r"^onesignal_pipeline_segment_doubtful_answers_total\{.*\} (\S+)$", re.MULTILINE)
 _SETTINGS: Final = {
     "MAX_MESSAGES_IN_HAND": "2000",
@@ -157,7 +160,17 @@ async def _play_to_one(grounds: Grounds, when: When, answers: Sequence[HostileAn
         writer = stack.enter_context(BatchWriter(grounds.servers))
         sink = Sink(grounds=grounds, names=names, server=server, workers=workers, writer=writer)
         await workers.crew.all_ready()
-        return [await _play(sink, number, hostile) for number, hostile in enumerate(answers)]
+        results = [await _play(sink, number, hostile) for number, hostile in enumerate(answers)]
+    _blame_for_the_end(results, workers)
+    return results
+
+
+def _blame_for_the_end(results: Sequence[CaseResult], workers: Workers) -> None:
+    """Put to the last case what a sink has done when it was told to end, and what its pages told then."""
+    last = results[-1]
+    last.ends += len(workers.crew.bad_stops)
+    last.faults += workers.crew.bad_stops
+    last.leaks += sorted(set(workers.leaks()) - {leak for each in results for leak in each.leaks})
 
 
 async def _play(sink: Sink, number: int, hostile: HostileAnswer) -> CaseResult:
@@ -211,6 +224,8 @@ def _faults(hostile: HostileAnswer, *, asked: int, told: str) -> list[str]:
     found: list[str] = []
     if hostile.expected is Expected.ACCEPTED and hostile.when is When.ANSWER and asked > 1:
         found.append(f"what was accepted was sent {asked} times")
+    if hostile.expected is Expected.REFUSED and asked < _PARTS + (hostile.when is When.ANSWER):
+        found.append("its records were not looked through")
     if (hostile.expected is Expected.HELD) != (_HOLDS in told):
         found.append("it did not hold" if hostile.expected is Expected.HELD else "it held")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.kafka import headers
+from pipeline.local.segment_ledger import Ledger
 from pipeline.local.segment_stand_in import SegmentStandIn
 from pipeline.settings.choices import Role
 from tests.chaos.sampler import asking_consumer, committed
@@ -18,7 +20,7 @@ from tests.hostile.batches import Batch, encoded
 from tests.hostile.good_messages import good_batch
 from tests.hostile.messages import HostileMessage, Outcome, Topic
 from tests.hostile.planted import USERS
-from tests.hostile.reckoning import Seen, Stretch, disordered, faults, lost
+from tests.hostile.reckoning import Seen, Stretch, disordered, faults, lost, missing
 from tests.hostile.results import CaseResult
 from tests.hostile.stage import (
     ALL_ROLES,
@@ -69,6 +71,19 @@ class Placed:
         return self.message.expected.outcome is Outcome.HELD
 
 
+class Arrivals(Ledger):
+    """Counts each acceptance: hostile messages have ids in common, and each of them must arrive all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: Counter[str] = Counter()
+
+    def accept(self, message_id: str, user: str) -> None:
+        """Count an acceptance, whether it is the first of its id or not."""
+        self.times[message_id] += 1
+        super().accept(message_id, user)
+
+
 @dataclass(slots=True, kw_only=True)
 class Scene:
     """Hostile messages of one topic that are played together, with topics of their own."""
@@ -77,6 +92,7 @@ class Scene:
     names: Names
     topic: Topic
     segment: SegmentStandIn
+    arrivals: Arrivals
     seconds: float
     placed: list[Placed] = field(default_factory=list)
     asking: Consumer = field(init=False)
@@ -190,8 +206,16 @@ async def _play(
     """Play a scene; return its results, and whether a worker has ended."""
     names = grounds.names()
     segment = SegmentStandIn(write_keys=[write_key(number) for number in range(_WORKER_KEYS)])
+    segment.ledger = arrivals = Arrivals()
     await segment.start()
-    scene = Scene(grounds=grounds, names=names, topic=messages[0].topic, segment=segment, seconds=seconds)
+    scene = Scene(
+        grounds=grounds,
+        names=names,
+        topic=messages[0].topic,
+        segment=segment,
+        arrivals=arrivals,
+        seconds=seconds,
+    )
     try:
         await asyncio.to_thread(create_topics, grounds, names, len(messages))
         await asyncio.to_thread(_place, scene, messages)
@@ -313,14 +337,23 @@ def _results(scene: Scene, played: Sequence[Workers]) -> list[CaseResult]:
                 faults=wrong,
             )
         )
-    _blame(results, ends=ends, leaks=leaks, said=said)
+    _blame(results, ends=ends, leaks=leaks, said=said, absent=_absent(scene))
     return results
 
 
-def _blame(results: Sequence[CaseResult], *, ends: int, leaks: Sequence[str], said: Sequence[str]) -> None:
+def _absent(scene: Scene) -> int:
+    """Count the hostile messages that are to be delivered, and that Segment has not accepted."""
+    good = {message_id for each in scene.placed for message_id in (*each.before, *each.after)}
+    wanted = sum(each.message.seen for each in scene.placed if each.message.expected.outcome is Outcome.DELIVERED)
+    return missing(wanted, scene.arrivals.times, good)
+
+
+def _blame(results: Sequence[CaseResult], *, ends: int, leaks: Sequence[str], said: Sequence[str], absent: int) -> None:
     """Put what a whole scene has done to the first of its cases that failed, else to its first."""
     blamed = next((each for each in results if not each.passed), results[0])
     blamed.ends = ends
+    blamed.lost += absent
+    blamed.faults += [f"{absent} hostile messages that are to be delivered did not arrive"] if absent else []
     blamed.faults += said[:2]
     blamed.leaks += leaks
 

@@ -16,6 +16,7 @@ from tests.hostile.planted import TRACEBACK
 from tests.hostile.results import CaseResult
 from tests.hostile.stage import as_they_end
 from tests.hostile.terminal import OPERATOR_INPUTS
+from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from tests.hostile.terminal import OperatorInput as CommandLine
 
 PART: Final = "operators"
-_ROOT: Final = Path(__file__).parents[2]
+_ALLOWED: Final = WORKER_BYTES + UNPACKED_BYTES
+"""What README allows a worker that has no partition."""
 
 
 async def play_operators(*, at_once: int, every: int = 1) -> AsyncGenerator[list[CaseResult]]:
@@ -45,33 +47,32 @@ def _play_input(given: OperatorInput) -> CaseResult:
     with tempfile.TemporaryDirectory(prefix="hostile-input-") as name:
         arguments, environment = given.prepare(Path(name))
         others = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
+        variables = {**others, **environment, "PYTHONPATH": str(terminal_play.ROOT)}
+        command, peak_bytes = [sys.executable, "-m", "pipeline", *arguments], 0
         try:
-            ended = subprocess.run(
-                [sys.executable, "-m", "pipeline", *arguments],
-                env={**others, **environment, "PYTHONPATH": str(_ROOT)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=MOST_SECONDS,
-            )
+            played = terminal_play.run(command, variables, Path(name), seconds=MOST_SECONDS)
         except subprocess.TimeoutExpired:
             faults = [f"it had not ended after {MOST_SECONDS:.0f} s"]
         else:
-            faults = given.faults(ended.returncode, (ended.stdout + ended.stderr).decode(errors="replace"))
-    return _result("settings and files", given.name, sorted(given.codes), faults)
+            faults = given.faults(played.exit_code, (played.output + played.errors).decode(errors="replace"))
+            peak_bytes = played.peak_bytes
+    return _result("settings and files", given.name, sorted(given.codes), faults, peak_bytes)
 
 
 def _play_command(given: CommandLine) -> CaseResult:
     """Run a command whose output must not steer a terminal."""
+    peak_bytes = 0
     with tempfile.TemporaryDirectory(prefix="hostile-command-") as name:
         try:
-            faults = list(terminal_play.play(given, Path(name)).objections(given))
+            played = terminal_play.play(given, Path(name))
         except subprocess.TimeoutExpired:
             faults = ["it had not ended in time"]
-    return _result("command lines", given.name, sorted(given.exit_codes), faults)
+        else:
+            faults, peak_bytes = list(played.objections(given)), played.peak_bytes
+    return _result("command lines", given.name, sorted(given.exit_codes), faults, peak_bytes)
 
 
-def _result(kind: str, name: str, codes: list[int], faults: list[str]) -> CaseResult:
+def _result(kind: str, name: str, codes: list[int], faults: list[str], peak_bytes: int) -> CaseResult:
     """Return the result of one run. What it has printed in error counts as told; the rest was not as expected."""
     leaks = [each for each in faults if each.startswith("printed: ") or each.endswith(" appears")]
     return CaseResult(
@@ -80,6 +81,8 @@ def _result(kind: str, name: str, codes: list[int], faults: list[str]) -> CaseRe
         name=name.encode("ascii", "backslashreplace").decode()[:120],
         expected=f"exit code {' or '.join(map(str, codes))}",
         ends=sum(TRACEBACK[:9] in each for each in leaks),
+        peak_bytes=peak_bytes,
+        allowed_bytes=_ALLOWED,
         faults=[_shown(each) for each in faults if each not in leaks],
         leaks=[_shown(each) for each in leaks],
     )

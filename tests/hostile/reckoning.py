@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.hostile.messages import UNREADABLE, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tests.hostile.messages import Expected
 
@@ -41,6 +41,11 @@ class Seen:
 def lost(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]:
     """Return the ids of good records that were never accepted."""
     return [each for each in written if each not in accepted]
+
+
+def missing(wanted: int, times: Mapping[str, int], good: Collection[str]) -> int:
+    """Return how many of so many hostile messages were not accepted; `times` counts the acceptances of each id."""
+    return max(0, wanted - sum(count for message_id, count in times.items() if message_id not in good))
 
 
 def disordered(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]:

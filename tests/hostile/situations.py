@@ -64,6 +64,8 @@ class Situation:
 
 _COMPACTED: Final = {"compacted": "compact", "compacted and deleted": "compact,delete"}
 _DELETED: Final = {"cleanup.policy": "delete"}
+_CLOCK: Final = "this machine's clock is"
+"""How the log and the page begin to say so; the word alone is in the names of metrics, whatever the clock."""
 
 
 def situations(*, short: bool = False) -> list[Situation]:
@@ -221,7 +223,7 @@ def _clocks() -> list[Situation]:
             settings={"message.timestamp.type": stamp},
             clock_seconds=seconds,
             reasons=("clock",),
-            words=("clock",),
+            words=(_CLOCK,),
         )
         for name, seconds in offsets.items()
         for stamped, stamp in kinds.items()
@@ -234,11 +236,13 @@ def _clocks() -> list[Situation]:
             later=True,
             clock_seconds=seconds,
             reasons=("clock",),
-            words=("clock",),
+            words=(_CLOCK,),
         )
         for name, seconds in {"two hours ahead": 2 * HOUR, "thirty days behind": -30 * DAY}.items()
     ]
-    late = Situation(name="a minute behind", kind=kind, reaction=Reaction.WORK, clock_seconds=-90, words=("clock",))
+    late = Situation(
+        name="a minute and a half behind", kind=kind, reaction=Reaction.WORK, clock_seconds=-90, words=(_CLOCK,)
+    )
     return [*wrong, *jumps, late]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -17,6 +16,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from pipeline.settings.choices import Role
 from tests.chaos.crew import Crew
 from tests.chaos.sampler import Names
+from tests.hostile.peak_memory import peak_of
 from tests.hostile.planted import TRACEBACK, leaks
 from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.clients import eventually, watermarks
@@ -24,6 +24,7 @@ from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tests.hostile.results import CaseResult
     from tests.integration.pipeline_processes import WorkerProcess
@@ -225,15 +226,6 @@ class Workers:
             for worker in self.present:
                 self.peak_bytes = max(self.peak_bytes, peak_of(worker.process.pid))
             await asyncio.sleep(_LOOK_SECONDS)
-
-
-def peak_of(process_id: int) -> int:
-    """Return the most resident memory that a process has ever had, in bytes; 0 when it is gone."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 @asynccontextmanager

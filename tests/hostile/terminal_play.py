@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.hostile.peak_memory import watched
 from tests.hostile.terminal import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.hostile.terminal import OperatorInput
 
@@ -22,11 +23,12 @@ _SECONDS: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of it."""
+    """What came of it, and the most memory that it has had."""
 
     exit_code: int
     output: bytes
     errors: bytes
+    peak_bytes: int = 0
 
     def objections(self, given: OperatorInput) -> Iterator[str]:
         """Name what is not as the input says."""
@@ -50,16 +52,35 @@ def play(given: OperatorInput, folder: Path) -> Played:
     command = [sys.executable, "-m", "pipeline", *given.argv]
     if given.output is Output.CLOSED:
         command = ["/bin/sh", "-c", 'exec "$0" "$@" >&-', *command]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=_stream(given.output),
-        stderr=subprocess.PIPE,
-    ) as process:
-        output, errors = process.communicate(given.stdin, timeout=_SECONDS)
-    return Played(exit_code=process.returncode, output=output or b"", errors=errors)
+    return run(command, environment | {"PYTHONPATH": str(ROOT)}, folder, given.stdin, stdout=_stream(given.output))
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    given: bytes = b"",
+    *,
+    stdout: int = subprocess.PIPE,
+    seconds: float = _SECONDS,
+) -> Played:
+    """Run a command to its end, with an input, and watch its memory.
+
+    Raises:
+        TimeoutExpired: it had not ended in time; then it is killed.
+    """
+    with (
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE
+        ) as process,
+        watched(process.pid) as peak,
+    ):
+        try:
+            output, errors = process.communicate(given, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Played(exit_code=process.returncode, output=output or b"", errors=errors, peak_bytes=peak.bytes)
 
 
 def _stream(output: Output) -> int:

@@ -8,6 +8,7 @@ from tests.hostile.run import LANES, Part
 from tests.hostile.situations import Reaction, situations
 from tests.hostile.stage import LIMITS, allowed_bytes, holds_of
 from tests.memory_bound import MEBIBYTE, UNPACKED_BYTES, WORKER_BYTES, Limits
+from tests.metrics_catalogue import catalogue
 
 METRICS = """
 # HELP onesignal_pipeline_holding 1 while this worker holds for that reason and needs somebody to look.
@@ -56,6 +57,8 @@ def test_situations_have_names_of_their_own_and_their_words() -> None:
     assert {each.reaction for each in every} == set(Reaction)
     assert all(each.words for each in every if each.reaction is not Reaction.WORK)
     assert all(each.reasons for each in every if each.reaction is Reaction.HOLD)
+    named = " ".join(entry.name for entry in catalogue())  # and so on the page of every worker, whatever happens
+    assert [each.name for each in every if any(word in named for word in each.words)] == []
     short = situations(short=True)
     assert {each.kind for each in short} >= {each.kind for each in every} - {"settings that refuse messages"}
     assert len(short) < len(every)

@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from tests.hostile.play_answers import _has_sent
+import pytest
+
+from tests.hostile.answers import Expected, HostileAnswer, When
+from tests.hostile.play_answers import _faults, _has_sent
 
 
 async def test_what_was_sent_and_not_read_is_seen_without_reading_it() -> None:
@@ -19,3 +22,17 @@ async def test_what_was_sent_and_not_read_is_seen_without_reading_it() -> None:
     writer.close()
     await writer.wait_closed()
     theirs.close()
+
+
+@pytest.mark.parametrize(
+    ("when", "asked", "faults"),
+    [
+        (When.ANSWER, 3, []),
+        (When.ANSWER, 2, ["its records were not looked through"]),
+        (When.MID_REQUEST, 2, []),
+        (When.MID_REQUEST, 1, ["its records were not looked through"]),
+    ],
+)
+def test_records_of_a_refused_request_are_looked_through(when: When, asked: int, faults: list[str]) -> None:
+    refused = HostileAnswer(name="n", steps=(), expected=Expected.REFUSED, when=when)
+    assert _faults(refused, asked=asked, told="") == faults

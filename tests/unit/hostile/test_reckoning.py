@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.hostile import results
 from tests.hostile.messages import DELIVERED, DROPPED, UNREADABLE, UNSEEN, Expected, held, letter
 from tests.hostile.planted import leaks
-from tests.hostile.reckoning import Seen, Stretch, disordered, faults, is_named, lost
+from tests.hostile.reckoning import Seen, Stretch, disordered, faults, is_named, lost, missing
 from tests.hostile.results import CaseResult
 from tests.integration.test_planted_secrets import EMAIL
 
@@ -26,6 +26,12 @@ def accepted(*ids: str) -> dict[str, str]:
 
 def test_what_was_never_accepted_is_lost() -> None:
     assert lost(["a", "b", "c"], accepted("c", "a")) == ["b"]
+
+
+def test_hostile_messages_are_counted_beside_the_good_ones_for_they_have_ids_in_common() -> None:
+    assert missing(2, {"good": 3, "hostile": 2}, {"good"}) == 0
+    assert missing(3, {"good": 3, "hostile": 1, "another": 1}, {"good"}) == 1
+    assert missing(0, {"good": 1, "hostile": 5}, {"good"}) == 0
 
 
 def test_what_comes_after_a_later_one_is_out_of_order() -> None:
