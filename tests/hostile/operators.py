@@ -322,6 +322,29 @@ def _rules_files() -> Iterator[OperatorInput]:
         )
 
 
+_SCHEMAS: Final = (
+    ("nothing", b"", "cannot be used as the schema of raw events"),
+    ("200,000 brackets", b"[" * 200_000, "it is not an Avro schema"),
+    ("a name of 200,000 letters", b'{"type": "record", "name": "%b", "fields": []}' % (b"n" * 200_000), "named nnn"),
+    ("5,000 types", b"[" + b'"null",' * 4_999 + b'"int"]', "the schema is null or null"),
+    ("a fixed of a terabyte", b'{"type": "fixed", "name": "x", "size": 1000000000000}', "is not a number of bytes"),
+    ("half a character", b'"\\ud800"', "it is not an Avro schema"),
+    ("an escape for the terminal", b'{"type": "record", "name": "\\u001b[2J", "fields": []}', "named \\u001b[2J"),
+    ("bytes that are not UTF-8", b"\xff", "it is not UTF-8 text"),
+)
+
+
+def _schema_files() -> Iterator[OperatorInput]:
+    for what, content, shown in _SCHEMAS:
+        yield OperatorInput(
+            name=f"schema: {what}",
+            arguments=_SHOW,
+            environment={"PIPELINE_RAW_SCHEMA_FILE": f"{FOLDER}/raw.avsc", "PIPELINE_RAW_FORMAT": "avro"},
+            files=(HostileFile(name="raw.avsc", content=content),),
+            shown=(shown,),
+        )
+
+
 # ---- single values
 
 _VALUES: Final = (
@@ -466,4 +489,12 @@ def _arguments() -> Iterator[OperatorInput]:
     )
 
 
-INPUTS: Final = (*_path_settings(), *_secret_files(), *_rules_files(), *_values(), *_unreachable(), *_arguments())
+INPUTS: Final = (
+    *_path_settings(),
+    *_secret_files(),
+    *_rules_files(),
+    *_schema_files(),
+    *_values(),
+    *_unreachable(),
+    *_arguments(),
+)

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 _DEEPEST_SCHEMA: Final = 64
 _LARGEST_FIXED: Final = 2**31 - 1
 _SHOWN: Final = 60
+_LONGEST_REASON: Final = 500
+"""A schema may list thousands of types, and name each by a thousand letters."""
 
 
 class UnusableSchemaError(Exception):
-    """A writer's schema cannot be read as what is due; the text says why, to an operator."""
+    """A writer's schema cannot be read as what is due; the text says why, to an operator, and is never long."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}…")
 
 
 class Primitive(StrEnum):

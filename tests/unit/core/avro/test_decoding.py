@@ -360,6 +360,16 @@ def test_a_schema_that_is_no_event_is_put_into_words(schema: Schema, words: str)
     assert str(caught.value) == words
 
 
+@pytest.mark.parametrize(
+    "schema", [least() | {"name": "O" * 100_000}, [{"type": "fixed", "name": f"F{n}", "size": 1} for n in range(5_000)]]
+)
+def test_the_reason_is_short_whatever_a_schema_says(schema: Schema) -> None:
+    with pytest.raises(UnusableSchemaError) as caught:
+        event_decoder(text_of(schema))
+    assert str(caught.value).startswith("the schema is ")
+    assert len(str(caught.value)) == 501
+
+
 def test_a_union_of_many_types_is_passed_over() -> None:
     kinds = ["string", *({"type": "fixed", "name": f"F{n}", "size": 1} for n in range(80))]
     schema = beside(("theirs", kinds))
