@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 WARN_SECONDS: Final = 30.0
+_UNCHANGED_SECONDS: Final = 0.001
 _CALM_SECONDS: Final = 15.0
 """After a warning the next one comes when the difference has been smaller than this."""
 SLOWEST_SECONDS: Final = 5.0
@@ -77,6 +78,8 @@ class BrokerClock:
         self._warned_of_brokers = False
         self._held_since = 0.0
         self._reason: str | None = None
+        self._found_right = math.nan
+        """This machine's time less its steady clock's, where the last look found the clock right."""
 
     @property
     def difference(self) -> float | None:
@@ -111,6 +114,7 @@ class BrokerClock:
             self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
             earliest = answered_at - DOUBT_SECONDS
             self._told = {each: told for each, told in self._told.items() if told.at >= earliest}
+            self._found_right = math.nan
             self._warn_of_brokers()
 
     def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float, broker: int | None = None) -> None:
@@ -129,14 +133,18 @@ class BrokerClock:
     def look(self) -> str | None:
         """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once.
 
-        Called for each batch.
+        Called for each batch, so it compares only what has changed.
         """
+        own = self._wall() - self.steady()
+        if abs(own - self._found_right) < _UNCHANGED_SECONDS:
+            return None
         difference = self.difference
         if difference is None:
             return self._reason
         self._warn(difference)
         if abs(difference) <= self._limit_seconds:
             self._go_on()
+            self._found_right = own
         elif self._reason is None:
             self._hold(difference)
         elif self.steady() - max(self._held_since, self._told_at) > DOUBT_SECONDS:

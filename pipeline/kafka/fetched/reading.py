@@ -261,6 +261,7 @@ class _WatchedClient:
     """aiokafka's client of a fetcher, whose answers are looked at on their way."""
 
     def __init__(self, client: Any, answers: Answers) -> None:
+        self.cluster = client.cluster  # asked for each partition of each request
         self._client = client
         self._answers = answers
 

@@ -60,7 +60,7 @@ class UnpackedRoom:
             NoRoomError: others have too much of them.
         """
         self._taken.pop(holder, None)
-        if not self.fits(holder, size):
+        if (self._waits or self.taken + size > self.most) and not self.fits(holder, size):
             raise NoRoomError
         self._waits.pop(holder, None)
         self._taken[holder] = (size, self._now())

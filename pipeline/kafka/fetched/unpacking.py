@@ -32,6 +32,8 @@ _ZSTD_RLE: Final = 1
 _ZSTD_SIZE_OFFSET: Final = {2: 256}
 """What is added to a frame's declared size, by the bytes of its field (RFC 8878, 3.1.1.1.4)."""
 _SMALLEST_BUFFER: Final = 4_096
+_SCRATCH: Final = bytearray(128 * 1024)
+"""Where small batches are unpacked: a buffer for the most that one may hold takes longer to make than to fill."""
 _u32 = struct.Struct("<I").unpack_from
 
 
@@ -89,16 +91,20 @@ def unpack(
 
 def _filled(plan: _Plan, packed: memoryview, size: int, head: bytes, tail: int) -> bytearray | None:
     """Unpack into a buffer of a size; None where that is too small."""
-    buffer = bytearray(len(head) + size + tail)
-    buffer[: len(head)] = head
+    is_small = size <= len(_SCRATCH)
+    buffer = _SCRATCH if is_small else bytearray(len(head) + size + tail)
+    begin = 0 if is_small else len(head)
     try:
-        with memoryview(buffer) as view, view[len(head) : len(head) + size] as target:
+        with memoryview(buffer) as view, view[begin : begin + size] as target:
             written = plan.fill(packed, target)
     except cramjam.DecompressionError as error:
         if _BUFFER_IS_FULL in str(error):
             return None
         raise BatchFaultError("its compressed bytes are damaged") from error
-    del buffer[len(head) + written + tail :]
+    if is_small:
+        return bytearray(head) + memoryview(buffer)[:written] + bytes(tail)
+    buffer[:begin] = head
+    del buffer[begin + written + tail :]
     return buffer
 
 
