@@ -97,7 +97,10 @@ class BrokerClock:
 
         What was taken in hand before a clock jumped is still sent, with the time that it is.
         """
-        own, difference = self._wall(), self.difference or 0.0
+        own = self._wall()
+        if self._was_right(own - self.steady()):
+            return own
+        difference = self.difference or 0.0
         return own if abs(difference) <= self._limit_seconds else own - difference
 
     def now_ms(self) -> int:
@@ -136,7 +139,7 @@ class BrokerClock:
         Called for each batch, so it compares only what has changed.
         """
         own = self._wall() - self.steady()
-        if abs(own - self._found_right) < _UNCHANGED_SECONDS:
+        if self._was_right(own):
             return None
         difference = self.difference
         if difference is None:
@@ -151,6 +154,9 @@ class BrokerClock:
             self._told.clear()
             self._go_on()
         return self._reason
+
+    def _was_right(self, own: float) -> bool:
+        return abs(own - self._found_right) < _UNCHANGED_SECONDS
 
     def _warn(self, difference: float) -> None:
         if abs(difference) > WARN_SECONDS and not self._warned:

@@ -254,6 +254,13 @@ CLOCK: Final = (
         tests=("unit/kafka/test_broker_clock.py::test_a_difference_that_the_way_to_the_broker_may_explain_is_none",),
     ),
     Sabotage(
+        name="a clock that was right once is not compared with what brokers tell later",
+        file="kafka/broker_clock.py",
+        old="            self._found_right = math.nan\n            self._warn_of_brokers()\n",
+        new="            self._warn_of_brokers()\n",
+        tests=("unit/kafka/test_broker_clock.py::test_a_clock_that_was_right_is_compared_with_what_is_told_anew",),
+    ),
+    Sabotage(
         name="one broker with a wrong clock stops the workers",
         file="kafka/broker_clock.py",
         old="return min(differences, key=abs, default=None)",

@@ -41,8 +41,8 @@ OF_WHAT_IS_FETCHED: Final = (
     Sabotage(
         name="unpacked batches keep their room",
         file="kafka/fetched/reading.py",
-        old="        self._room.leave(self)\n        self._batches.close()\n",
-        new="        self._batches.close()\n",
+        old="            self._room.leave(self)\n            self._batches.close()\n",
+        new="            self._batches.close()\n",
         tests=(f"{_READING}test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgotten",),
     ),
     Sabotage(

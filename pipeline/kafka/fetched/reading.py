@@ -25,10 +25,11 @@ from pipeline.kafka.fetched.room import NoRoomError, UnpackedRoom
 from pipeline.kafka.fetched.unpacking import BOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     import aiokafka
 
+_NO_MORE: Final[Iterator[Any]] = iter(())
 _BROKER_CANNOT_READ: Final = frozenset({UnknownError.errno, CorruptRecordException.errno})
 AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """Of all partitions together, so much is given to whoever asks for messages; the last of them may go beyond."""
@@ -124,9 +125,10 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
 
     def close(self) -> None:
         """Let everything go, without waiting for Python's collector."""
-        self._room.leave(self)
-        self._batches.close()
-        self._records_iterator = iter(())
+        if self._records_iterator is not _NO_MORE:
+            self._room.leave(self)
+            self._batches.close()
+            self._records_iterator = _NO_MORE
 
     def _reserve(self, size: int) -> None:
         self._wanted = size

@@ -65,6 +65,15 @@ def test_a_difference_that_the_way_to_the_broker_may_explain_is_none(ahead: floa
     assert machine.clock.difference == pytest.approx(told, abs=0.01)
 
 
+def test_a_clock_that_was_right_is_compared_with_what_is_told_anew() -> None:
+    machine = Machine()
+    machine.hear()
+    assert machine.clock.look() is None
+    machine.hear(broker_ahead=HOUR)
+    assert machine.clock.look() is not None
+    assert machine.clock.now() == pytest.approx(machine.date() + HOUR, abs=0.01)
+
+
 def test_an_answer_that_took_too_long_tells_nothing() -> None:
     machine = Machine(HOUR)
     machine.hear(back_seconds=SLOWEST_SECONDS + 0.1)

@@ -246,7 +246,7 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
         """Stand where a method of aiokafka's is."""
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
-    fetcher = SimpleNamespace(_records={}, _client=None, _proc_fetch_request=untouched)
+    fetcher = SimpleNamespace(_records={}, _client=SimpleNamespace(cluster=None), _proc_fetch_request=untouched)
     coordinator = SimpleNamespace(
         generation=-1,
         _do_commit_offsets=untouched,
