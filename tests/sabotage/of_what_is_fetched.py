@@ -39,6 +39,13 @@ OF_WHAT_IS_FETCHED: Final = (
         tests=(f"{_READING}test_what_a_broker_answers_of_a_partition_a_second_time_is_nothing",),
     ),
     Sabotage(
+        name="what aiokafka makes of an answer keeps its bytes until Python's collector comes",
+        file="kafka/fetched/reading.py",
+        old="            read._records_iterator = read._records = None",
+        new="            read._records = None",
+        tests=(f"{_READING}test_what_aiokafka_had_made_of_an_answer_does_not_wait_for_the_collector",),
+    ),
+    Sabotage(
         name="unpacked batches keep their room",
         file="kafka/fetched/reading.py",
         old="            self._room.leave(self)\n            self._batches.close()\n",

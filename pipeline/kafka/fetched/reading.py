@@ -170,6 +170,7 @@ class Answers(OrderedDict[Any, Any]):
         if isinstance(answer, FetchResult):
             read, data = answer._partition_records, self._bytes.pop(place)  # noqa: SLF001
             answer._partition_records = PartitionAnswer(read, data, self.room(), self.unreadable)  # noqa: SLF001
+            read._records_iterator = read._records = None  # noqa: SLF001 - it refers to itself, and to all bytes
             answer.getall = partial(self._take_some, place)
         super().__setitem__(place, answer)
 

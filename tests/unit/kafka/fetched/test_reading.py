@@ -440,3 +440,14 @@ def test_an_answer_and_its_bytes_do_not_wait_for_the_collector(data: bytes, most
         assert kept() is None
     finally:
         gc.enable()
+
+
+def test_what_aiokafka_had_made_of_an_answer_does_not_wait_for_the_collector() -> None:
+    answers = HeldAnswers()
+    gc.collect()
+    gc.disable()
+    try:
+        answered(answers, PLACE, messages(3))
+        assert not [each for each in gc.get_objects() if type(each) is PartitionRecords]
+    finally:
+        gc.enable()
