@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +12,13 @@ from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.output.printing import say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
+    from pipeline.kafka.schema_registry import SchemaRegistry
     from pipeline.settings.sections import Settings
 
-_NAMES = ("raw-event", "segment-record", "dead-letter")
+_RAW_EVENT = "raw-event"
+_NAMES = (_RAW_EVENT, "segment-record", "dead-letter")
 _WHICH = click.argument("contracts", nargs=-1, type=click.Choice(_NAMES))
 
 
@@ -28,8 +31,15 @@ def schemas() -> None:
 @_WHICH
 @pass_invocation
 def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
-    """Say whether CONTRACTS (all of them) are registered, or could be; exit 1 if one could not."""
-    return asyncio.run(_go_through(_settings(invocation), contracts or _NAMES, register=False))
+    """Check CONTRACTS (all of them) against the registry.
+
+    Print whether each is registered, or could be. For raw-event, also judge every version under the raw topic's
+    subject by Avro's compatibility checker and by the decoder, and list those that the processor cannot read, with the
+    reason; where the two disagree, both answers are shown.
+
+    Exit 1 if a contract could not be registered, or a version cannot be read. Soft-deleted versions do not count.
+    """
+    return asyncio.run(_check(_settings(invocation), contracts or _NAMES))
 
 
 @schemas.command()
@@ -38,7 +48,7 @@ def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
 @pass_invocation
 def register(invocation: Invocation, contracts: tuple[str, ...], *, dry_run: bool) -> int:
     """Register CONTRACTS; without one, segment-record: what `PIPELINE_RECORDS_FORMAT=avro` needs."""
-    return asyncio.run(_go_through(_settings(invocation), contracts or ("segment-record",), register=not dry_run))
+    return asyncio.run(_register(_settings(invocation), contracts or ("segment-record",), dry_run=dry_run))
 
 
 def _settings(invocation: Invocation) -> Settings:
@@ -47,36 +57,79 @@ def _settings(invocation: Invocation) -> Settings:
     return invocation.settings(checks=[tls_mistakes])
 
 
-async def _go_through(settings: Settings, names: Collection[str], *, register: bool) -> int:
-    from pipeline.bootstrap.formats import open_registry, subject
-    from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD
+async def _check(settings: Settings, names: Collection[str]) -> int:
+    from pipeline.bootstrap.formats import subject
+    from pipeline.core.avro.contracts import RAW_EVENT
+    from pipeline.kafka.schema_registry import RegistryFaultError
+
+    async with _registry(settings) as registry:
+        fault, fine = None, False
+        try:
+            fine = await _go_through(registry, settings, names, register=False)
+        except RegistryFaultError as error:  # Apicurio answers 422 where a subject holds JSON Schema or Protobuf
+            fault = error
+        if _RAW_EVENT in names:
+            fine = await _judge_versions(registry, subject(settings, settings.raw_topic, RAW_EVENT)) and fine
+    if fault is not None:
+        raise fault
+    return 0 if fine else 1
+
+
+async def _register(settings: Settings, names: Collection[str], *, dry_run: bool) -> int:
+    async with _registry(settings) as registry:
+        return 0 if await _go_through(registry, settings, names, register=not dry_run) else 1
+
+
+@asynccontextmanager
+async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
+    from pipeline.bootstrap.formats import open_registry
     from pipeline.settings.mistakes import setting_error
 
-    topics = {
-        "raw-event": (settings.raw_topic, RAW_EVENT),
-        "segment-record": (settings.records_topic, SEGMENT_RECORD),
-        "dead-letter": (settings.dead_letter_topic, DEAD_LETTER),
-    }
     async with open_registry(settings) as registry:
         if registry is None:
             raise setting_error("schema_registry_url", "is not set: give the registry.")
-        refused = 0
-        for name in names:
-            topic, contract = topics[name]
-            where = subject(settings, topic, contract)
-            found = await registry.registered(where, contract.text)
-            if found is not None:
-                told = f"registered, id {found.schema_id}"
-            elif register:
-                told = f"registered now, id {await registry.register(where, contract.text)}"
-            elif await registry.compatible(where, contract.text):
-                told = f"not registered; the registry would take it: `onesignal-pipeline schemas register {name}`"
-            else:
-                refused += 1
-                told = (
-                    "not registered, and the registry would refuse it: by the rule of the subject it cannot "
-                    f"follow what is registered there. `onesignal-pipeline schemas register {name}` tells the reason, "
-                    "in the registry's words"
-                )
-            say(f"{name}: {where}: {told}")
-    return 1 if refused else 0
+        yield registry
+
+
+async def _go_through(registry: SchemaRegistry, settings: Settings, names: Collection[str], *, register: bool) -> bool:
+    """Print where each contract stands; return whether the registry has or would take all of them."""
+    from pipeline.bootstrap.formats import subject
+    from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD
+
+    topics = {
+        _RAW_EVENT: (settings.raw_topic, RAW_EVENT),
+        "segment-record": (settings.records_topic, SEGMENT_RECORD),
+        "dead-letter": (settings.dead_letter_topic, DEAD_LETTER),
+    }
+    refused = 0
+    for name in names:
+        topic, contract = topics[name]
+        where = subject(settings, topic, contract)
+        found = await registry.registered(where, contract.text)
+        if found is not None:
+            told = f"registered, id {found.schema_id}"
+        elif register:
+            told = f"registered now, id {await registry.register(where, contract.text)}"
+        elif await registry.compatible(where, contract.text):
+            told = f"not registered; the registry would take it: `onesignal-pipeline schemas register {name}`"
+        else:
+            refused += 1
+            told = (
+                "not registered, and the registry would refuse it: by the rule of the subject it cannot "
+                f"follow what is registered there. `onesignal-pipeline schemas register {name}` tells the reason, "
+                "in the registry's words"
+            )
+        say(f"{name}: {where}: {told}")
+    return not refused
+
+
+async def _judge_versions(registry: SchemaRegistry, where: str) -> bool:
+    """Print the versions that the processor cannot read, then how many it can; return whether it can read all."""
+    from pipeline.tools.schema_versions import VersionReport
+
+    report = VersionReport()
+    async for version in registry.versions():
+        if (objection := report.add(version)) is not None:
+            say(f"{_RAW_EVENT}: {where}: {objection}")
+    say(f"{_RAW_EVENT}: {where}: {report}")
+    return not report.unreadable

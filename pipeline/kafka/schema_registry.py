@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -22,6 +23,7 @@ from pipeline.settings.files import FileError, promptly
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -77,6 +79,15 @@ class Registered:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of the raw topic's schema; ``deleted`` is true for a soft-deleted one."""
+
+    number: int
+    deleted: bool
+    schema: Lookup
+
+
 class SchemaRegistry:
     """One registry. Answers that can change are never kept; what an id means never changes."""
 
@@ -123,11 +134,14 @@ class SchemaRegistry:
             RegistryFaultError: the registry does not answer, or refuses to.
         """
         schema_id = registry_id(prefix)
+        async with self._in_time():
+            return await (self._by_fingerprint(fingerprint(prefix)) if schema_id is None else self._by_id(schema_id))
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(FIND_SECONDS):
-                return await (
-                    self._by_fingerprint(fingerprint(prefix)) if schema_id is None else self._by_id(schema_id)
-                )
+                yield
         except TimeoutError as error:
             raise self._fault(error) from error
 
@@ -168,6 +182,40 @@ class SchemaRegistry:
         return (
             schema.schema_str if not named else orjson.dumps(_filled(orjson.loads(schema.schema_str), named)).decode()
         )
+
+    # ---- the raw topic's versions
+
+    async def versions(self) -> AsyncIterator[Version]:
+        """Return every version under the raw topic's subject, the oldest first; none where there is no such subject.
+
+        Soft-deleted versions are included, because the registry still resolves their ids.
+
+        Raises:
+            RegistryFaultError: the registry does not answer, or refuses to.
+        """
+        async with self._in_time():
+            live = await self._numbers(deleted=False)
+            numbers = live | await self._numbers(deleted=True)
+        for number in sorted(numbers):
+            async with self._in_time():
+                schema = await self._version(number)
+            yield Version(number=number, deleted=number not in live, schema=schema)
+
+    async def _numbers(self, *, deleted: bool) -> set[int]:
+        try:
+            return _numbers_of(await self._client.get_versions(self._raw_subject, deleted=deleted))
+        except Exception as error:
+            if self._code(error) in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
+                return set()
+            raise self._fault(error) from error
+
+    async def _version(self, number: int) -> Lookup:
+        try:
+            return await self._text((await self._client.get_version(self._raw_subject, number, deleted=True)).schema)
+        except Exception as error:
+            if self._code(error) in {_SCHEMA_NOT_FOUND, _SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
+                return Absence.UNKNOWN
+            raise RegistryFaultError(f"version {number} of {self._raw_subject}: {self._fault(error)}") from error
 
     # ---- contracts
 
@@ -277,6 +325,12 @@ def _library() -> _Library:
         schema_registry.SchemaRegistryError,
         httpx.TransportError,
     )
+
+
+def _numbers_of(versions: Any) -> set[int]:
+    if not isinstance(versions, list) or not all(type(number) is int for number in versions):
+        raise ValueError("its versions are not numbers")
+    return set(versions)
 
 
 def _has(text: str, wanted: bytes) -> bool:

@@ -28,7 +28,10 @@ def error(status: int, code: int, message: str = "told so") -> Answer:
 
 @dataclass(slots=True)
 class FakeRegistry:
-    """Gives the answer of each path; what has none is answered with a 404 that is no registry's."""
+    """Gives the answer of each path; what has none is answered with a 404 that is no registry's.
+
+    A path that ends in `?deleted=true` is for requests that ask for soft-deleted versions too.
+    """
 
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -60,6 +63,8 @@ class FakeRegistry:
         self.asked.append(path)
         self.credentials.append(request.headers.get("Authorization"))
         answer = self.answers.get(path, Answer(404, "<html>nothing here</html>"))
+        if request.query.get("deleted") == "true":
+            answer = self.answers.get(f"{path}?deleted=true", answer)
         if answer.after_seconds:
             await asyncio.sleep(answer.after_seconds)
         if isinstance(answer.body, str):

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -244,3 +244,95 @@ async def test_contracts_are_checked_and_registered_from_the_command_line(
         pipeline.settings = {"SCHEMA_REGISTRY_URL": "http://127.0.0.1:9"}
         away = await command(pipeline, "schemas", "check")
         assert (away.returncode, "does not answer" in away.stderr) == (1, True)
+
+
+SHOP_EVENT = {
+    "type": "record",
+    "name": "Event",
+    "namespace": "com.example.shop",
+    "fields": [{"name": "kind", "type": "string"}],
+}
+UNION_WITH_A_NUMBER = json.dumps(
+    {
+        "type": "record",
+        "name": "RawEvent",
+        "fields": [
+            {
+                "name": "event",
+                "type": {**SHOP_EVENT, "fields": [*SHOP_EVENT["fields"], {"name": "id", "type": ["string", "int"]}]},
+            }
+        ],
+    }
+)
+OF_PARTS = json.dumps(
+    {"type": "record", "name": "RawEvent", "fields": [{"name": "event", "type": "com.example.shop.Event"}]}
+)
+NOT_AVRO = json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"})
+
+
+async def checked(registry: RegistryServer, topic: str) -> subprocess.CompletedProcess[str]:
+    """Check the contract and the versions of a raw topic that no Kafka has."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "pipeline", "schemas", "check", "raw-event"],
+        env={
+            "PIPELINE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+            "PIPELINE_RAW_TOPIC": topic,
+            "PIPELINE_SCHEMA_REGISTRY_URL": registry.url,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_every_registered_version_is_judged_by_avros_checker_and_by_the_decoder(
+    registry: RegistryServer, client: SchemaRegistryClient
+) -> None:
+    topic = "versions.judged"
+    subject = f"{topic}-value"
+    said = f"raw-event: {subject}: "
+
+    async def check() -> tuple[int, list[str], str]:
+        run = await checked(registry, topic)
+        _contract, *versions = run.stdout.splitlines()
+        return run.returncode, versions, run.stderr
+
+    assert await check() == (0, [f"{said}no version is registered"], "")
+    client.set_compatibility(subject, "NONE")
+    client.register_schema("versions.part", Schema(json.dumps(SHOP_EVENT), "AVRO"))
+    refers = [SchemaReference("com.example.shop.Event", "versions.part", 1)]
+    for schema in (Schema(OURS, "AVRO"), Schema(THEIRS, "AVRO"), Schema(OF_PARTS, "AVRO", refers)):
+        client.register_schema(subject, schema)
+    assert await check() == (0, [f"{said}the processor can read 3 of 3 versions"], "")
+
+    client.register_schema(subject, Schema(STRANGE, "AVRO"))
+    client.register_schema(subject, Schema(UNION_WITH_A_NUMBER, "AVRO"))
+    code, told, errors = await check()
+    assert (code, errors) == (1, "")
+    strange, union, summary = told
+    assert strange.startswith(
+        f"{said}version 4 cannot be read. Decoder: the schema is named Order, where the record Raw"
+    )
+    assert "Avro's checker: name mismatch" in strange
+    assert union.startswith(f"{said}version 5: decoder and checker disagree. Decoder: it can be read. Avro's checker: ")
+    assert "reader union lacking writer type: INT" in union
+    assert summary == f"{said}the processor can read 3 of 5 versions"
+
+    for number in (4, 5):
+        client.delete_version(subject, number)
+    code, told, errors = await check()
+    assert (code, errors) == (0, "")
+    for number, withdrawn in ((4, told[0]), (5, told[1])):
+        assert withdrawn.startswith(f"{said}version {number} (soft-deleted, not counted)")
+    assert told[2] == f"{said}the processor can read 3 of 3 versions; 2 soft-deleted, not counted"
+
+
+async def test_a_subject_of_json_schema_is_said_to_be_unreadable(
+    registry: RegistryServer, client: SchemaRegistryClient
+) -> None:
+    client.register_schema("versions.json-value", Schema(NOT_AVRO, "JSON"))
+    run = await checked(registry, "versions.json")
+    assert run.returncode == 1
+    assert "versions.json-value: version 1 cannot be read: it is not an Avro schema\n" in run.stdout

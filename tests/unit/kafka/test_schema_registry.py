@@ -20,6 +20,7 @@ from pipeline.kafka.schema_registry import (
     RegistryFaultError,
     RegistryOptions,
     SchemaRegistry,
+    Version,
 )
 from pipeline.settings.files import FileError
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
@@ -307,3 +308,110 @@ async def test_a_file_of_authorities_that_does_not_answer_is_told_as_such(
     monkeypatch.setattr("pipeline.kafka.schema_registry.promptly", hang)
     told = await fault(fake, ca_file=path)
     assert told == f"PIPELINE_SCHEMA_REGISTRY_CA_FILE is `{path}`, but it did not answer within 5 s."
+
+
+# ---- the raw topic's versions
+
+VERSIONS = "GET /subjects/raw-value/versions"
+BOTH = f"{VERSIONS}?deleted=true"
+
+
+def holds(fake: FakeRegistry, schemas: dict[int, dict[str, Any]]) -> None:
+    """Let the raw topic's subject hold these versions; each is found only where deleted ones are asked for."""
+    fake.answers[VERSIONS] = Answer(200, list(schemas))
+    for number, schema in schemas.items():
+        body = {"subject": "raw-value", "version": number, "id": number, **schema}
+        fake.answers[f"{VERSIONS}/{number}?deleted=true"] = Answer(200, body)
+
+
+async def listed(fake: FakeRegistry) -> list[Version]:
+    async with client(fake) as registry:
+        return [version async for version in registry.versions()]
+
+
+async def unlisted(fake: FakeRegistry) -> str:
+    with pytest.raises(RegistryFaultError) as raised:
+        await listed(fake)
+    return str(raised.value)
+
+
+async def test_every_version_is_listed_with_what_it_holds(fake: FakeRegistry) -> None:
+    holds(fake, {10: {"schema": OTHER}, 2: {"schema": SCHEMA}, 3: {"schema": "{}", "schemaType": "JSON"}})
+    assert await listed(fake) == [
+        Version(number=2, deleted=False, schema=SCHEMA),
+        Version(number=3, deleted=False, schema=Absence.NOT_AVRO),
+        Version(number=10, deleted=False, schema=OTHER),
+    ]
+
+
+async def test_soft_deleted_versions_are_marked(fake: FakeRegistry) -> None:
+    holds(fake, {1: {"schema": SCHEMA}, 2: {"schema": OTHER}})
+    fake.answers[VERSIONS] = Answer(200, [2])
+    fake.answers[BOTH] = Answer(200, [1, 2])
+    assert [(version.number, version.deleted) for version in await listed(fake)] == [(1, True), (2, False)]
+
+
+async def test_a_subject_of_which_all_is_soft_deleted_has_those_versions(fake: FakeRegistry) -> None:
+    holds(fake, {1: {"schema": SCHEMA}})
+    fake.answers[VERSIONS] = error(404, 40401)
+    fake.answers[BOTH] = Answer(200, [1])
+    assert await listed(fake) == [Version(number=1, deleted=True, schema=SCHEMA)]
+
+
+async def test_a_subject_that_is_not_there_has_no_versions(fake: FakeRegistry) -> None:
+    fake.answers[VERSIONS] = error(404, 40401)
+    assert await listed(fake) == []
+
+
+async def test_a_version_is_listed_with_what_it_refers_to(fake: FakeRegistry) -> None:
+    refers = {"schema": '["A"]', "references": [{"name": "A", "subject": "a", "version": 4}]}
+    holds(fake, {1: refers})
+    fake.answers["GET /subjects/a/versions/4"] = Answer(200, {"subject": "a", "version": 4, "id": 9, "schema": SCHEMA})
+    assert await listed(fake) == [Version(number=1, deleted=False, schema=f"[{SCHEMA}]")]
+    del fake.answers["GET /subjects/a/versions/4"]
+    fake.answers["GET /subjects/a/versions/4"] = error(404, 40402)
+    assert await listed(fake) == [Version(number=1, deleted=False, schema=Absence.UNKNOWN)]
+
+
+async def test_a_version_that_was_deleted_meanwhile_is_unknown(fake: FakeRegistry) -> None:
+    fake.answers = {VERSIONS: Answer(200, [1]), f"{VERSIONS}/1": error(404, 40402)}
+    assert await listed(fake) == [Version(number=1, deleted=False, schema=Absence.UNKNOWN)]
+
+
+@pytest.mark.parametrize("answer", [["1"], [True], {"1": 1}, [None], 5, "<html>"])
+async def test_versions_that_are_no_numbers_are_a_fault_of_the_registry(fake: FakeRegistry, answer: Any) -> None:
+    fake.answers[VERSIONS] = Answer(200, answer)
+    assert "gives an answer that cannot be understood" in await unlisted(fake)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(200, {"version": 1}), "gives an answer that cannot be understood"),
+        (Answer(200, {"subject": "raw-value", "version": 1, "id": 1, "schema": {"a": []}}), "cannot be understood"),
+        (error(500, 50001), "answers 500"),
+        (Answer(404, "<html>"), "answers 404, and not as a registry does"),
+    ],
+)
+async def test_a_version_that_cannot_be_had_is_named_in_the_fault(
+    fake: FakeRegistry, answer: Answer, told: str
+) -> None:
+    fake.answers = {VERSIONS: Answer(200, [1]), f"{VERSIONS}/1": answer}
+    message = await unlisted(fake)
+    assert message.startswith("version 1 of raw-value: the schema registry at http")
+    assert told in message
+
+
+async def test_a_registry_that_lists_no_versions_is_a_fault(fake: FakeRegistry) -> None:
+    fake.answers[VERSIONS] = error(503, 50301)
+    assert "answers 503" in await unlisted(fake)
+
+
+async def test_schemas_that_refer_to_one_another_in_a_circle_are_given_up(
+    fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema_registry, "FIND_SECONDS", 0.5)
+    refers = {"schema": "[]", "references": [{"name": "A", "subject": "raw-value", "version": 1}]}
+    holds(fake, {1: refers})
+    fake.answers[f"{VERSIONS}/1"] = fake.answers[f"{VERSIONS}/1?deleted=true"]
+    assert "version 1 of raw-value" in await unlisted(fake)
