@@ -27,6 +27,7 @@ from tests.bench.decode_benchmark import show
 from tests.builders import encode, raw_event, raw_message
 
 if TYPE_CHECKING:
+    from tests.avro_bodies import Schema
     from tests.bench.decode_benchmark import Contenders
 
 START: Final = len(FRAME)
@@ -49,6 +50,35 @@ def event_decoders() -> Contenders:
         "Avro, compiled, into structs; each event its own message": lambda: ours(next(strangers), START),
         "Avro, fastavro, into dicts": lambda: fastavro.schemaless_reader(io.BytesIO(value[START:]), schema, None),
         "Avro, avro package, into dicts": lambda: package.read(avro.io.BinaryDecoder(io.BytesIO(value[START:]))),
+    }
+
+
+def one_field_more() -> Schema:
+    """Return the schema of a writer whose event has a field that ours lacks, so that it has to be resolved to ours."""
+    event, *others = RAW_EVENT.schema["fields"]
+    facts = event["type"]
+    more = {"name": "received_by", "type": "string"}
+    return {**RAW_EVENT.schema, "fields": [{**event, "type": {**facts, "fields": [*facts["fields"], more]}}, *others]}
+
+
+def resolving_decoders() -> Contenders:
+    """Return ways to decode the same event by our schema where the writer's has one field more."""
+    event, writers = raw_event(), one_field_more()
+    value = written(raw_event(received_by="gateway-eu-west-1"), writers)
+    ours = event_decoder(text_of(writers))
+    if ours(value, START) != decode(encode(event)):
+        raise AssertionError("a field that nobody asks for must change nothing")
+    body = value[START:]
+    theirs, wanted = fastavro.parse_schema(writers), fastavro.parse_schema(RAW_EVENT.schema)
+    package = avro.io.DatumReader(avro.schema.parse(text_of(writers)), avro.schema.parse(text_of(RAW_EVENT.schema)))
+    if fastavro.schemaless_reader(io.BytesIO(body), theirs, wanted) != package.read(
+        avro.io.BinaryDecoder(io.BytesIO(body))
+    ):
+        raise AssertionError("the libraries must resolve alike")
+    return {
+        "Avro, compiled, into structs; a message of many events": lambda: ours(value, START),
+        "Avro, fastavro, into dicts": lambda: fastavro.schemaless_reader(io.BytesIO(body), theirs, wanted),
+        "Avro, avro package, into dicts": lambda: package.read(avro.io.BinaryDecoder(io.BytesIO(body))),
     }
 
 
@@ -80,6 +110,7 @@ def main() -> None:
     event = raw_event()
     print(f"The typical event: {len(encode(event))} bytes of JSON, {len(written(event)) - START} bytes of Avro.")
     show("decode an event", event_decoders())
+    show("decode an event whose writer has one field more", resolving_decoders())
     show("a record, through a topic and back", record_codecs())
     show("a schema", preparations(), calls=10)
 

@@ -484,4 +484,51 @@ RECORDS: Final = (
     ),
 )
 
-OF_KAFKA: Final = (*PRODUCER, *REFUSALS, *ADDRESSES, *TOPIC_SETTINGS, *CLOCK, *GROUPS, *MEMORIES, *RECORDS)
+SCHEMA_VERSIONS: Final = (
+    Sabotage(
+        name="a version counts as readable where the decoder alone accepts it",
+        file="tools/schema_versions.py",
+        old="if judgement.decoder is None and judgement.checker is None:",
+        new="if judgement.decoder is None:",
+        tests=(
+            "unit/tools/test_schema_versions.py::test_a_union_with_a_type_that_cannot_be_read_has_both_answers",
+            "unit/cli/test_schemas.py::test_versions_that_cannot_be_read_are_listed_with_the_reason_and_fail",
+        ),
+    ),
+    Sabotage(
+        name="an error of the avro package ends the check of versions",
+        file="tools/schema_versions.py",
+        old="except Exception as error:  # noqa: BLE001",
+        new="except avro.errors.AvroException as error:  # noqa: BLE001",
+        tests=("unit/tools/test_schema_versions.py::test_any_text_of_a_registry_gets_two_short_answers",),
+    ),
+    Sabotage(
+        name="soft-deleted versions are taken for registered ones",
+        file="kafka/schema_registry.py",
+        old="deleted=number not in live",
+        new="deleted=False",
+        tests=(
+            "unit/kafka/test_schema_registry.py::test_soft_deleted_versions_are_marked",
+            "unit/cli/test_schemas.py::test_soft_deleted_versions_are_listed_and_do_not_fail",
+        ),
+    ),
+    Sabotage(
+        name="versions that cannot be read do not fail the check",
+        file="cli/schemas.py",
+        old="return not report.unreadable",
+        new="return True",
+        tests=("unit/cli/test_schemas.py::test_versions_that_cannot_be_read_are_listed_with_the_reason_and_fail",),
+    ),
+)
+
+OF_KAFKA: Final = (
+    *PRODUCER,
+    *REFUSALS,
+    *ADDRESSES,
+    *TOPIC_SETTINGS,
+    *CLOCK,
+    *GROUPS,
+    *MEMORIES,
+    *RECORDS,
+    *SCHEMA_VERSIONS,
+)
