@@ -33,11 +33,12 @@ def schemas() -> None:
 def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
     """Check CONTRACTS (all of them) against the registry.
 
-    Print whether each is registered, or could be. For raw-event, also judge every version under the raw topic's
-    subject by Avro's compatibility checker and by the decoder, and list those that the processor cannot read, with the
-    reason; where the two disagree, both answers are shown.
+    Print whether each contract is registered, or could be. For raw-event, also judge every version that is registered
+    under the raw topic's subject, by Avro's compatibility checker and by the processor's decoder. List the versions
+    that the processor cannot read, with the reason. Where the two disagree, print both answers.
 
-    Exit 1 if a contract could not be registered, or a version cannot be read. Soft-deleted versions do not count.
+    Exit 1 if a contract could not be registered, or if checker or decoder refuses a version. Soft-deleted versions are
+    judged, but do not count.
     """
     return asyncio.run(_check(_settings(invocation), contracts or _NAMES))
 

@@ -1,1 +1,1 @@
-"""What an operator runs beside the live workers: what a set of rules would cost, and what a change of rules means."""
+"""What an operator runs beside the live workers: what rules cost, how they differ, and which schemas can be read."""
