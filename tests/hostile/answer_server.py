@@ -106,6 +106,8 @@ class AnswerServer:
         """Read the body of a request and answer it; false when nothing more can come on the connection."""
         if self._plays(When.MID_REQUEST) and size >= LARGE_BYTES:
             await reader.readexactly(size // _PART)
+            # What is read on would be acknowledged: to a client that looks late, the request was received in time.
+            writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has it write alone
             return await self._play(reader, writer)
         body = await reader.readexactly(size)
         self.requests += 1
@@ -143,8 +145,14 @@ class AnswerServer:
             if not self._left:
                 self.played.set()
         last = self._hostile.steps[-1]
-        if isinstance(last, Silence) and self._hostile.when not in {When.IDLE, When.CONNECTED}:
-            await _until_the_other_side_closes(reader)
+        if isinstance(last, Silence):
+            match self._hostile.when:
+                case When.MID_REQUEST:
+                    await asyncio.Event().wait()  # until the server stops
+                case When.ANSWER:
+                    await _until_the_other_side_closes(reader)
+                case When.IDLE | When.CONNECTED:
+                    pass
         return not (writer.is_closing() or isinstance(last, Silence))
 
 

@@ -23,7 +23,8 @@ So, in what is built here:
 5.  Of 1xx answers `MAX_INTERIM_ANSWERS` are skipped.
 
 What remains: bytes that arrive between the last look and the first write (tens of microseconds) over a network that
-needs no time for the acknowledgement. Nothing tells them from an answer.
+needs no time for the acknowledgement; and a 2xx that came too early and is read late, when the other side has received
+the rest of the request meanwhile. Nothing tells them from an answer.
 """
 
 from __future__ import annotations
