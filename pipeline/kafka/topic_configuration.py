@@ -107,7 +107,7 @@ def size_faults(configurations: Configurations, settings: Settings, roles: Colle
 
 
 def size_warnings(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> Iterator[str]:
-    """Say when a dead-letter topic cannot take the largest raw message with its headers, and what a fetch can bring."""
+    """Yield warnings: a topic that takes more than memory is counted for, a dead-letter topic that takes too little."""
     read = {Role.PROCESSOR: settings.raw_topic, Role.SEGMENT_SINK: settings.records_topic}
     for name in (read[role] for role in Role if role in roles):
         limit, counted = _limit(configurations, name), max(settings.fetch_max_bytes, DEFAULT_MESSAGE_BYTES)

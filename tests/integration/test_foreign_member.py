@@ -95,21 +95,27 @@ def stranger(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> A
     )
 
 
+async def ends_with_its_name(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> str:
+    """Start a worker beside a stranger; return its log, which names the stranger as the reason for its end."""
+    first = await pipeline.start(Role.PROCESSOR)
+    await first.said("/readyz", "ready")
+    assert await first.stop() == 0
+    async with stranger(pipeline, assignor):
+        worker = await pipeline.start(Role.PROCESSOR)
+        assert await worker.ended() == 1
+    log = worker.log.read_text()
+    assert f"{STRANGER} at " in log
+    assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
+    assert "Traceback" not in log
+    return log
+
+
 @pytest.mark.real_only("groups of several members")
 async def test_a_member_of_another_protocol_is_named_to_the_worker_that_cannot_join(
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
-        first = await pipeline.start(Role.PROCESSOR)
-        await first.said("/readyz", "ready")
-        assert await first.stop() == 0
-        async with stranger(pipeline, RangePartitionAssignor):
-            worker = await pipeline.start(Role.PROCESSOR)
-            assert await worker.ended() == 1
-        log = worker.log.read_text()
-        assert "a-stranger at " in log
-        assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
-        assert "Traceback" not in log
+        await ends_with_its_name(pipeline, RangePartitionAssignor)
 
 
 @pytest.mark.real_only("groups of several members")
@@ -161,14 +167,5 @@ async def test_a_member_that_leads_the_group_and_assigns_what_nobody_can_use_is_
     broker: Broker, tmp_path: Path, leader: type[StrangeLeader]
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
-        first = await pipeline.start(Role.PROCESSOR)
-        await first.said("/readyz", "ready")
-        assert await first.stop() == 0
-        async with stranger(pipeline, leader):
-            worker = await pipeline.start(Role.PROCESSOR)
-            assert await worker.ended() == 1
-        log = worker.log.read_text()
-        assert f"{STRANGER} at " in log
-        assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
-        assert "Traceback" not in log
+        log = await ends_with_its_name(pipeline, leader)
         assert "example.org" not in log

@@ -195,7 +195,7 @@ class Answers(OrderedDict[Any, Any]):
         return some
 
     def _take_some(self, place: Any, max_records: int | None = None) -> Sequence[Any]:
-        """Take messages of an answer, as `FetchResult.getall` does; what they leave is there for the next time."""
+        """Remove and return messages of an answer, as `FetchResult.getall` does. The others stay for the next call."""
         answer = self[place]
         found: list[Any] = []
         if self._left_bytes <= 0 or not answer.check_assignment(place) or not answer.has_more():

@@ -340,7 +340,7 @@ def test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgott
 
 
 def given_at_once(answers: Answers) -> Callable[..., Awaitable[dict[Any, list[int]]]]:
-    """Give what is kept as aiokafka's fetcher does: of one partition after the other."""
+    """Return what is kept as aiokafka's fetcher does: of one partition after the other."""
 
     async def fetched_records() -> dict[Any, list[int]]:
         drained = {}
