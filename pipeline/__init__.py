@@ -1,5 +1,5 @@
 """Bring OneSignal's messaging events into Segment, through Kafka.
 
 Start reading at `pipeline.core.processing`: the whole path of one message on one screen.
-Then `pipeline.stream.agents`, then `pipeline.sinks.segment.sink`.
+Then `pipeline.stream.agents`, then `pipeline.delivery.sink`.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,15 +12,15 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.ids import IdField
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
+from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.kafka.dead_letters import Stage
-from pipeline.metrics.memory import MemoryMetrics
+from pipeline.metrics.delivery import AnswerClass, Doubt, SegmentMetrics
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.metrics.segment import AnswerClass, Doubt, SegmentMetrics
+from pipeline.metrics.state import MemoryMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.settings.choices import Role
-from pipeline.sinks.segment.checks import SegmentRejectReason
 from tests.deploy.dashboards.queries import PREFIX, Scope
 
 FILE: Final = Path(__file__).parent.parent / "pipeline" / "METRICS.md"

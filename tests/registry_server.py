@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.kafka_program import cache_directory
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Final
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.kafka_server import KafkaUnavailableError, find_tools
 
 BIN: Final = Path(sys.executable).parent
@@ -35,9 +35,9 @@ FULLY_COVERED: Final = (
     "pipeline/settings/*",
     "pipeline/kafka/certificates.py",
     "pipeline/kafka/partitioner.py",
-    "pipeline/state/entries.py",
+    "pipeline/state/stored_marks.py",
     "pipeline/state/message_catalogue.py",
-    "pipeline/state/partition_memory.py",
+    "pipeline/state/partition_state.py",
     "pipeline/state/sketches.py",
     "pipeline/state/tracked_users.py",
     "pipeline/state/user_sketch.py",
@@ -46,28 +46,28 @@ FULLY_COVERED: Final = (
     "pipeline/tools/tracked_users/rows.py",
     "pipeline/tools/tracked_users/users_file.py",
     *(
-        f"pipeline/sinks/segment/{module}.py"
+        f"pipeline/delivery/{module}.py"
         for module in (
             "actions",
             "answer_body",
-            "checks",
+            "answers",
+            "decisions",
             "dissection",
             "doubts",
-            "error_text",
-            "flight",
+            "examination",
             "holds",
             "in_hand",
             "lane",
             "options",
             "pace",
             "packing",
-            "request",
-            "response",
-            "retry",
-            "state",
-            "write_key",
+            "request_batch",
+            "secret_file",
+            "status",
         )
     ),
+    "pipeline/sinks/segment/body.py",
+    "pipeline/sinks/segment/error_text.py",
 )
 
 

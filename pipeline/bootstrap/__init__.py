@@ -5,9 +5,9 @@ from __future__ import annotations
 from pipeline.bootstrap.files import policy_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_options
-from pipeline.bootstrap.supervisor import run_all
 from pipeline.bootstrap.topics import check_all_topics
 from pipeline.bootstrap.worker import run_worker
+from pipeline.runtime.supervisor import run_all
 
 __all__ = [
     "build_policy",

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
-from pipeline.core.avro.records import encode_record, record_decoder
 from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
+from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import RejectReason
+from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.kafka.needs import Needs, PrerequisiteAwayError, Prerequisites
 from pipeline.kafka.schema_registry import RegistryFaultError, RegistryOptions, SchemaRegistry
+from pipeline.kafka.topic_schemas import TopicSchemas
+from pipeline.processor.deciding import Formats
 from pipeline.settings.choices import RecordsFormat, SubjectNames
 from pipeline.settings.files import FileError, read_file, text_of
 from pipeline.settings.mistakes import setting_error
-from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.needs import Needs, PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
-from pipeline.stream.schemas import TopicSchemas
-from pipeline.stream.sorting import Formats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from pipeline.core.avro.contracts import Contract
     from pipeline.core.messages import Message
+    from pipeline.delivery.examination import ReadAvro
     from pipeline.settings.sections import Settings
-    from pipeline.sinks.segment.checks import ReadAvro
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ async def sink_formats(settings: Settings) -> AsyncIterator[SinkFormats]:
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(work: Work, schemas: TopicSchemas[bytes] | None, others: Sequence[Prerequisites[Any]] = ()) -> Work:
+def guarded(work: Step, schemas: TopicSchemas[bytes] | None, others: Sequence[Prerequisites[Any]] = ()) -> Step:
     """Let a sink see only what it can read, and only when all else that it needs is there."""
     kinds = others if schemas is None else (*others, schemas)
     return PrerequisitesFirst(work, Needs(*kinds)) if kinds else work

@@ -10,16 +10,16 @@ from pipeline.core.names_file import parse_names
 from pipeline.core.policy import Policy, Remembering
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
+from pipeline.processor.rules_reload import RulesSource
 from pipeline.settings.files import FileError, read_file, text_of
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
-from pipeline.stream.rules_reload import RulesSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pipeline.processor.rules_reload import Read
     from pipeline.settings.sections import Settings
-    from pipeline.stream.rules_reload import Read
 
 _Parsed = TypeVar("_Parsed")
 

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pipeline.bootstrap.formats import RawReader, processor_formats
-from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.bootstrap.producer import open_producer
+from pipeline.bootstrap.state import open_state
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
 from pipeline.kafka.dead_letters import DeadLetterWriter
+from pipeline.kafka.needs import Needs
 from pipeline.kafka.records import Repartition, SamePartition
-from pipeline.metrics.memory import MemoryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
+from pipeline.metrics.state import MemoryMetrics
+from pipeline.processor.counts import ProcessorCounts
+from pipeline.processor.keying import ForeignKeysError, judge, latest
+from pipeline.processor.processor import Processor
+from pipeline.processor.rules_reload import RulesReload
+from pipeline.processor.state_prerequisite import StateFirst
 from pipeline.settings.choices import Partitioning, Role
-from pipeline.stream.keying import ForeignKeysError, judge, latest
-from pipeline.stream.needs import Needs
-from pipeline.stream.processor import Processor
-from pipeline.stream.processor_counts import ProcessorCounts
-from pipeline.stream.remembering import MemoriesFirst
-from pipeline.stream.rules_reload import RulesReload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from pipeline.core.events import Event
     from pipeline.core.policy import Policy
     from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.kafka.needs import Prerequisites
     from pipeline.kafka.producer import BatchProducer
+    from pipeline.kafka.topic_schemas import TopicSchemas
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.kafka.topics import FoundTopic
     from pipeline.metrics.stream import StreamMetrics
     from pipeline.settings.sections import Settings
-    from pipeline.stream.needs import Prerequisites
-    from pipeline.stream.schemas import TopicSchemas
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 logger = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class ProcessorRole:
         )
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Work]:
+    async def open(self) -> AsyncIterator[Step]:
         """Connect the processor; it is disconnected in the end.
 
         Raises:
@@ -95,7 +95,7 @@ class ProcessorRole:
                 clock=self._watch.clock,
                 on_retry=self._counts.write_repeated,
             ) as producer,
-            open_memories(
+            open_state(
                 settings,
                 connection,
                 producer,
@@ -127,7 +127,7 @@ class ProcessorRole:
                 store_holds=lambda: producer.holds,
                 formats=formats.formats,
                 memories=memories,
-                needs=needs_of(formats.schemas, *conditions(self._watch), MemoriesFirst(memories)),
+                needs=needs_of(formats.schemas, *conditions(self._watch), StateFirst(memories)),
                 patience_seconds=producer.request_timeout_seconds,
             )
             yield processor

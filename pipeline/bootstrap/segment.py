@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.delivery.client import SegmentClient
+from pipeline.delivery.options import ENDPOINTS, SegmentOptions
+from pipeline.delivery.secret_file import WriteKeyFile
 from pipeline.metrics.write_key import WriteKeyMetrics
-from pipeline.sinks.segment.client import SegmentClient
-from pipeline.sinks.segment.options import ENDPOINTS, SegmentOptions
-from pipeline.sinks.segment.write_key import WriteKeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.conditions import Condition
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.groups import Source, begin_group
 from pipeline.kafka.topic_configuration import RETENTION
@@ -15,7 +16,6 @@ from pipeline.kafka.topic_plans import plan_topics, topics_of
 from pipeline.kafka.topic_settings import setting_faults
 from pipeline.kafka.topics import check_topics, find_warnings
 from pipeline.settings.choices import Role
-from pipeline.stream.conditions import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

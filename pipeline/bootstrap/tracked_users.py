@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.allocation import bound_unpacking
-from pipeline.bootstrap.memories import entry_codec, user_hasher
 from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
+from pipeline.bootstrap.state import entry_codec, user_hasher
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.ids import EmptyIds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import check_topics
+from pipeline.processor.keying import ForeignKeysError, latest, placed_otherwise
+from pipeline.runtime.allocation import bound_unpacking
 from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import Mistake, variable
 from pipeline.state.restoring import TrackedUsersTopics
-from pipeline.stream.keying import ForeignKeysError, latest, placed_otherwise
 from pipeline.tools.tracked_users.rows import BY_ID, HashRows, IdRows, months_at
 from pipeline.tools.tracked_users.topics import UsersTopics, feed_users
 from pipeline.tools.tracked_users.users_file import oldest_month_at, read_users

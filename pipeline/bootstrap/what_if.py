@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.allocation import bound_unpacking
 from pipeline.bootstrap.formats import raw_reader
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.connection import connection_options
+from pipeline.runtime.allocation import bound_unpacking
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.run import count_all

@@ -15,36 +15,36 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from pipeline.bootstrap.allocation import bound_unpacking, keep_freed_memory, spare_the_collector
 from pipeline.bootstrap.files import working_folder
 from pipeline.bootstrap.formats import guarded, sink_formats
-from pipeline.bootstrap.memory import memory_limit_bytes
 from pipeline.bootstrap.processor import ProcessorRole
 from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
+from pipeline.delivery.sink import SegmentSink
 from pipeline.kafka.broker_clock import BrokerClock
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.topic_watch import TopicWatch
-from pipeline.metrics.segment import SegmentMetrics
+from pipeline.metrics.delivery import SegmentMetrics
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.runtime.allocation import bound_unpacking, keep_freed_memory, spare_the_collector
+from pipeline.runtime.memory_limit import memory_limit_bytes
+from pipeline.runtime.own_loop import run_in_own_loop
 from pipeline.settings.choices import Role
-from pipeline.sinks.segment.sink import SegmentSink
 from pipeline.stream.app import AppOptions
-from pipeline.stream.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from pipeline.delivery.client import SegmentClient
+    from pipeline.delivery.options import SegmentOptions
     from pipeline.kafka.connection import ConnectionOptions
+    from pipeline.runtime.watched_files import WatchedFiles
     from pipeline.settings.sections import Settings
-    from pipeline.sinks.segment.client import SegmentClient
-    from pipeline.sinks.segment.options import SegmentOptions
-    from pipeline.stream.watched_files import WatchedFiles
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 logger = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class _RoleParts:
 
     group: str
     topic: str
-    open_work: Callable[[], AbstractAsyncContextManager[Work]]
+    open_work: Callable[[], AbstractAsyncContextManager[Step]]
     files: WatchedFiles | None = None
 
 
@@ -168,7 +168,7 @@ async def _segment_sink(
     *,
     watch: TopicWatch,
     connect: Callable[[SegmentOptions], SegmentClient],
-) -> AsyncIterator[Work]:
+) -> AsyncIterator[Step]:
     topics = await begin(Role.SEGMENT_SINK, settings, connection, watch)
     stream_metrics.retention(retention_seconds(Role.SEGMENT_SINK, settings, topics))
     async with (

@@ -21,7 +21,7 @@ def segment() -> None:
 def check(invocation: Invocation) -> int:
     """Check key, region and network by sending one marked event, and say where to look for it."""
     from pipeline.bootstrap import segment_options
-    from pipeline.sinks.segment.probe import probe
+    from pipeline.delivery.probe import probe
 
     report = asyncio.run(probe(segment_options(invocation.settings([Requirement.SEGMENT]))))
     tell = say if report.ok else say_error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+Partition: TypeAlias = tuple[str, int]
+"""A topic and the number of one of its partitions."""
 
 
 class Message(Protocol):

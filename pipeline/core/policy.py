@@ -15,14 +15,14 @@ import msgspec
 import orjson
 
 from pipeline.core.classification import DEFAULT_MTU_RULES, MtuRules
+from pipeline.core.destinations.segment.names import NameProfile, derived_name, event_names
+from pipeline.core.destinations.segment.record import RECORD_VERSION, Shape, shape_of
 from pipeline.core.filters import Filter, FilterBook, Rules
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.ids import EMPTY_IDS, EmptyIds
 from pipeline.core.kinds import SPELLINGS, Category, Kind, kind_of
-from pipeline.core.names import NameProfile, derived_name, event_names
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.presets import Preset, preset_rules
-from pipeline.core.records import RECORD_VERSION, Shape, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

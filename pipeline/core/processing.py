@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pipeline.core.catalogue import Catalogue, consult
+from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import in_sample
 from pipeline.core.identity import AnonymousPolicy, Identity, identify, ignored_external_ids, user_key
@@ -18,7 +19,6 @@ from pipeline.core.ids import IgnoredId
 from pipeline.core.message_ids import message_id_of
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason, StateChange
 from pipeline.core.policy import Plan
-from pipeline.core.records import build_record
 from pipeline.core.rules import KEEP, Verdict
 from pipeline.core.timestamps import own_time, stored_time
 from pipeline.core.tracking import Mark, TrackedUsers

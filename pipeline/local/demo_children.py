@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pipeline.local.demo_errors import ProcessEndedError
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

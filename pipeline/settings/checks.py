@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.avro.schema_book import RawFormat
-from pipeline.core.names import NameProfile
+from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.settings.choices import RecordsFormat, Requirement
 from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.memory_section import LONGEST_MONTH_HOURS

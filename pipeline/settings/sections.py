@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, PrivateAttr
 
+from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.core.identity import AnonymousPolicy
-from pipeline.core.names import NameProfile
 from pipeline.core.policy import UnknownKinds
 from pipeline.core.presets import Preset
 from pipeline.settings.choices import (

@@ -1,1 +1,1 @@
-"""What the pipeline remembers between messages, kept in compacted topics. Start at `pipeline.state.memories`."""
+"""What the pipeline remembers between messages, kept in compacted topics. Start at `pipeline.state.store`."""

@@ -10,7 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from pipeline.kafka.errors import UnreadableTopicError
-from pipeline.state.reading import MOST_AT_ONCE, POLL_MS, open_consumer, until_closed
+from pipeline.kafka.reading import MOST_AT_ONCE, POLL_MS, open_consumer, until_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pipeline.core.tracking import BEFORE_THE_LOG
+from pipeline.kafka.reading import read_to_end
 from pipeline.state.marks_read_back import MarksReadBack
-from pipeline.state.partition_memory import MarksReader, take_feed
-from pipeline.state.reading import read_to_end
+from pipeline.state.partition_state import MarksReader, take_feed
 from pipeline.state.tracked_users import packed_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.kafka.connection import ConnectionOptions
-    from pipeline.state.entries import EntryCodec
-    from pipeline.state.partition_memory import PartitionMemory
+    from pipeline.state.partition_state import PartitionState
+    from pipeline.state.stored_marks import EntryCodec
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class TrackedUsersTopics:
 
 
 async def read_marks(
-    connection: ConnectionOptions, topics: TrackedUsersTopics, partition: int, memory: PartitionMemory
+    connection: ConnectionOptions, topics: TrackedUsersTopics, partition: int, memory: PartitionState
 ) -> None:
     """Read back the marks and sketches of a partition.
 
@@ -54,7 +54,7 @@ async def read_marks(
 
 
 async def read_feed(
-    connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, memory: PartitionMemory
+    connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, memory: PartitionState
 ) -> int:
     """Read back whom others have fed into a partition; return the position after the last entry.
 
@@ -71,7 +71,7 @@ async def read_feed(
     return position
 
 
-def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionMemory) -> Callable[[Sequence[Any]], None]:
+def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionState) -> Callable[[Sequence[Any]], None]:
     """Make what takes entries of the feed into a memory, and says when some mean nothing to it."""
 
     def mark(user: int, month: int) -> None:
@@ -81,7 +81,7 @@ def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionMemo
 
 
 def _taker(
-    topics: TrackedUsersTopics, partition: int, memory: PartitionMemory, mark: Callable[[int, int], None]
+    topics: TrackedUsersTopics, partition: int, memory: PartitionState, mark: Callable[[int, int], None]
 ) -> Callable[[Sequence[Any]], None]:
     def take(records: Sequence[Any]) -> None:
         foreign = take_feed(memory.users, records, topics.codec.fingerprint, mark)
@@ -104,7 +104,7 @@ async def _step_by_step(steps: Iterator[None]) -> None:
 
 
 def in_time(
-    memory: PartitionMemory, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
+    memory: PartitionState, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
 ) -> Callable[[Sequence[Any]], None]:
     """Tell a memory the time before it takes what comes: a month may begin in the feed, long before a raw message."""
 

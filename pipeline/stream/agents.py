@@ -13,7 +13,7 @@ import faust
 from mode.supervisors import CrashingSupervisor
 
 if TYPE_CHECKING:
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no usable types
@@ -28,7 +28,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no
         return message.value
 
 
-def add_agent(app: faust.App, *, name: str, topic: str, work: Work) -> None:
+def add_agent(app: faust.App, *, name: str, topic: str, work: Step) -> None:
     """Give an app the agent that feeds a role."""
 
     async def feed(stream: Any) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.ledger import TopicPartition
+    from pipeline.stream.step import Step
     from pipeline.stream.transport import BatchConsumer
-    from pipeline.stream.work import Work
 
 FAUST_LOGGER = logging.getLogger("faust")
 """Faust's services tell of their starts and stops in the name of the module that derives from them."""
@@ -105,7 +105,7 @@ class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable typ
 
 def build_app(
     options: AppOptions,
-    work: Work,
+    work: Step,
     *,
     on_committed: Callable[[], None],
     on_commit_failed: Callable[[], None] = lambda: None,

@@ -38,7 +38,7 @@ class Position(NamedTuple):
     committed: bool
 
 
-class RecordBatch:
+class DeliveredBatch:
     """The messages of one partition that one fetch returned (`pipeline.core.messages.MessageBatch`)."""
 
     __slots__ = ("_entry", "_ledger", "_size", "acknowledged", "messages", "partition", "topic")
@@ -81,7 +81,7 @@ class _PartitionEntry:
 
     def __init__(self, place: TopicPartition, position: Position) -> None:
         self.place = place
-        self.batches: deque[RecordBatch] = deque()
+        self.batches: deque[DeliveredBatch] = deque()
         self.messages = 0
         self.read_to = position.offset
         self.settled_to = position.offset
@@ -125,14 +125,14 @@ class Ledger:
                 entry.held = False
                 entry.batches.clear()
 
-    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> RecordBatch:
+    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
         """Note a batch as in hand.
 
         Raises:
             KeyError: the partition is not assigned.
         """
         entry = self._entries[place]
-        batch = RecordBatch(self, entry, messages)
+        batch = DeliveredBatch(self, entry, messages)
         entry.batches.append(batch)
         entry.messages += len(messages)
         return batch

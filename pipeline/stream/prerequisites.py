@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.core.hold_reasons import HoldReason
-    from pipeline.core.messages import MessageBatch
-    from pipeline.stream.needs import Needs, Place
-    from pipeline.stream.work import Work, WorkState
+    from pipeline.core.messages import MessageBatch, Partition
+    from pipeline.kafka.needs import Needs
+    from pipeline.stream.step import Step, StepStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedState:
-    """How it goes (`pipeline.stream.work.WorkState`)."""
+    """How it goes (`pipeline.stream.work.StepStatus`)."""
 
     hold_reason: str | None
     holds: frozenset[HoldReason]
     retrying: bool
-    on_purpose: Collection[Place]
+    on_purpose: Collection[Partition]
 
 
 class PrerequisitesFirst:
-    """A role's work that is given only what it can read (`pipeline.stream.work.Work`)."""
+    """A role's work that is given only what it can read (`pipeline.stream.step.Step`)."""
 
-    def __init__(self, work: Work, needs: Needs) -> None:
+    def __init__(self, work: Step, needs: Needs) -> None:
         """Start with nothing in hand. `needs` are looked at before `work` is given a batch."""
         self._work = work
         self._needs = needs
-        self._waiting: dict[Place, deque[MessageBatch]] = {}
-        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        self._waiting: dict[Partition, deque[MessageBatch]] = {}
+        self._tasks: dict[Partition, asyncio.Task[None]] = {}
         self._moved = asyncio.Event()
         self._fault: asyncio.Future[None] | None = None
         needs.on_change = self._moved.set
@@ -56,7 +56,7 @@ class PrerequisitesFirst:
                 task.cancel()
             await asyncio.gather(work, *self._tasks.values(), return_exceptions=True)
 
-    def assigned(self, partitions: Collection[Place]) -> None:
+    def assigned(self, partitions: Collection[Partition]) -> None:
         """Begin to obtain what every batch of these partitions will need."""
         for topic, number in partitions:
             if not self._needs.are_met_for(number):
@@ -78,7 +78,7 @@ class PrerequisitesFirst:
         if at_once:
             self._work.accept(*at_once, waited_seconds=waited_seconds)
 
-    def _begin(self, place: Place, *batches: MessageBatch) -> None:
+    def _begin(self, place: Partition, *batches: MessageBatch) -> None:
         self._waiting[place] = deque(batches)
         task = self._tasks[place] = asyncio.create_task(self._wait(place))
         task.add_done_callback(self._report)
@@ -90,7 +90,7 @@ class PrerequisitesFirst:
         await self._until_handed_on(set(self._waiting), deadline_seconds)
         await self._work.drain(deadline_seconds=max(0.0, deadline - clock()))
 
-    async def revoke(self, partitions: Collection[Place], *, timeout_seconds: float) -> None:
+    async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
         """Settle what can be settled within the time, and forget what waits."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_seconds
@@ -105,7 +105,7 @@ class PrerequisitesFirst:
         await self._work.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
         await self._needs.forget(places)
 
-    def state(self) -> WorkState:
+    def state(self) -> StepStatus:
         """Tell how it goes: this hold first, for it comes before everything else."""
         inner = self._work.state()
         return GuardedState(
@@ -115,7 +115,7 @@ class PrerequisitesFirst:
             on_purpose={*self._waiting, *inner.on_purpose},
         )
 
-    async def _wait(self, place: Place) -> None:
+    async def _wait(self, place: Partition) -> None:
         waiting = self._waiting[place]
         await self._needs.obtain_for(place)
         while waiting:
@@ -123,7 +123,7 @@ class PrerequisitesFirst:
             self._work.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
 
-    async def _until_handed_on(self, places: Collection[Place], seconds: float) -> None:
+    async def _until_handed_on(self, places: Collection[Partition], seconds: float) -> None:
         """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

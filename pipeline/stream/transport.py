@@ -1,7 +1,7 @@
 """The batch transport: what one fetch brings travels through Faust as one event.
 
 Stock Faust spends four asyncio tasks, a sleep and a dozen callbacks on each message. Here an agent receives a `Round`
-with a `RecordBatch` of each partition, hands it to the work, and a batch is acknowledged when every effect of it is
+with a `DeliveredBatch` of each partition, hands it to the work, and a batch is acknowledged when every effect of it is
 confirmed. What is committed is the longest acknowledged prefix of each partition (`pipeline.stream.ledger`).
 
 Backpressure is kept for each partition apart: one with `max_messages_in_hand` unsettled messages, or with
@@ -23,10 +23,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from mode import Service
 
+from pipeline.runtime.health import Undone
 from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import Fetching
-from pipeline.stream.health import Undone
 from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, TopicPartition
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.groups import KnownSource
     from pipeline.stream.fetching import Fetched
-    from pipeline.stream.ledger import RecordBatch
+    from pipeline.stream.ledger import DeliveredBatch
     from pipeline.stream.unreadable import UnreadablePartitions
 
 logger = structlog.get_logger(__name__)
@@ -148,7 +148,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         """Do nothing: the ledger knows what is in hand."""
 
     def ack(self, message: Any) -> bool:
-        """Refuse: only `RecordBatch.acknowledge` counts, so no path inside Faust can settle a batch."""
+        """Refuse: only `DeliveredBatch.acknowledge` counts, so no path inside Faust can settle a batch."""
         del message
         return False
 
@@ -238,7 +238,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await super().on_partitions_revoked(revoked)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Do nothing: Faust's livelock warnings count messages; liveness is judged in `pipeline.stream.health`."""
+        """Do nothing: Faust's livelock warnings count messages; liveness is judged in `pipeline.runtime.health`."""
 
     # ---- observe
 
@@ -315,7 +315,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 class Round(NamedTuple):
     """What one fetch brought: a batch of each partition that had messages, and how long the oldest one waited."""
 
-    batches: Sequence[RecordBatch]
+    batches: Sequence[DeliveredBatch]
     waited_seconds: float
 
 

@@ -20,12 +20,12 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
+from pipeline.runtime.health import Health, Progress, judge_liveness, judge_readiness
+from pipeline.runtime.status_server import StatusServer
 from pipeline.stream.app import FAUST_LOGGER, build_app
 from pipeline.stream.errors import WorkerError
-from pipeline.stream.health import Health, Progress, judge_liveness, judge_readiness
 from pipeline.stream.hidden import HiddenClock
 from pipeline.stream.lag import LagClock
-from pipeline.stream.status_server import StatusServer
 from pipeline.stream.transport import check_environment
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from pipeline.core.messages import Partition
     from pipeline.kafka.topic_watch import TopicWatch
     from pipeline.metrics.stream import StreamMetrics
+    from pipeline.runtime.watched_files import WatchedFiles
     from pipeline.stream.app import App, AppOptions
-    from pipeline.stream.needs import Place
+    from pipeline.stream.step import Step
     from pipeline.stream.transport import BatchConsumer
-    from pipeline.stream.watched_files import WatchedFiles
-    from pipeline.stream.work import Work
 
 logger = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class Worker:
         *,
         registry: CollectorRegistry,
         metrics: StreamMetrics,
-        open_work: Callable[[], AbstractAsyncContextManager[Work]],
+        open_work: Callable[[], AbstractAsyncContextManager[Step]],
         topics: TopicWatch | None = None,
         files: WatchedFiles | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class Worker:
         self._fault: BaseException | None = None
         self._started = False
         self._app: App | None = None
-        self._work: Work | None = None
+        self._work: Step | None = None
 
     async def run(self) -> int:
         """Work until a signal (returns 0) or a fault (returns 1)."""
@@ -142,7 +142,7 @@ class Worker:
             await self._work_until_the_end(app, work)
         return 0 if self._fault is None else 1
 
-    async def _opened(self, stack: AsyncExitStack) -> Work | None:
+    async def _opened(self, stack: AsyncExitStack) -> Step | None:
         """Open the role's work; None when a signal comes before that is done, for nothing is in hand yet."""
         opening = asyncio.create_task(stack.enter_async_context(self._open_work()), name="open")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -154,7 +154,7 @@ class Worker:
             stopping.cancel()
             await asyncio.wait({opening, stopping})
 
-    async def _work_until_the_end(self, app: App, work: Work) -> None:
+    async def _work_until_the_end(self, app: App, work: Step) -> None:
         working = asyncio.create_task(work.run(), name="work")
         starting = asyncio.create_task(app.start(), name="start")
         watching = asyncio.create_task(self._watch(app), name="watch")
@@ -209,7 +209,7 @@ class Worker:
                 await consumer.look_at_ends(BROKER_ANSWER_SECONDS)
                 next_look_at_ends = time.monotonic() + ENDS_SECONDS
 
-    async def _end(self, app: App, work: Work, working: asyncio.Task[None]) -> None:
+    async def _end(self, app: App, work: Step, working: asyncio.Task[None]) -> None:
         """Settle, commit, leave. After a fault nothing more is sent; what is settled already is still committed."""
         app.batch_consumer.stop_flow()
         app.flow_control.suspend()
@@ -228,7 +228,7 @@ class Worker:
         elif (error := leaving.exception()) is not None:
             logger.warning("left in disorder; what is not committed comes again", error=repr(error))
 
-    async def _leave(self, app: App, work: Work | None) -> None:
+    async def _leave(self, app: App, work: Step | None) -> None:
         try:
             if work is not None:
                 await work.drain(deadline_seconds=self._options.shutdown_timeout_seconds)
@@ -248,7 +248,7 @@ class Worker:
         logger.info("stopping: settling what is in hand", signal=number.name)
         self._stop.set()
 
-    def _on_purpose(self, undone: Collection[Place], consumer: BatchConsumer) -> Collection[Place]:
+    def _on_purpose(self, undone: Collection[Partition], consumer: BatchConsumer) -> Collection[Partition]:
         """Return the partitions that do not get on for a known reason."""
         known = {
             *consumer.uncommitted(),

@@ -17,7 +17,7 @@ import orjson
 
 from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
-from pipeline.core.avro.records import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.events import decode
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import orjson
 
+from pipeline.core.destinations.segment.record import Properties, Track
 from pipeline.core.events import Event
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
-from pipeline.core.records import Properties, Track
 from pipeline.core.rules_file import parse_rules
 from tests.builders import BodyShape, RawMessage, encode, raw_event, raw_message
 

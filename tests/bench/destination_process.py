@@ -8,8 +8,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

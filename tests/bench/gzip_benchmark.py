@@ -18,8 +18,8 @@ from isal import igzip
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from pipeline.sinks.segment.packing import PackingLimits, fitting
-from pipeline.sinks.segment.request import ENVELOPE_BYTES, build_body
+from pipeline.delivery.packing import PackingLimits, fitting
+from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
 from tests.bench.traffic import events
 from tests.integration.clients import StoredMessage
 

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.core.kinds import KINDS, Kind
 from pipeline.core.outcomes import DropReason, RejectReason
+from pipeline.delivery import examination as checks
+from pipeline.metrics.delivery import AcceptedFlush, AnswerClass, SegmentMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.metrics.segment import AcceptedFlush, AnswerClass, SegmentMetrics
-from pipeline.sinks.segment import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final
 import psutil
 from prometheus_client import CollectorRegistry
 
-from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
 from pipeline.kafka.connection import connection_options
-from pipeline.local.leash import leashed
+from pipeline.runtime.allocation import keep_freed_memory, spare_the_collector
+from pipeline.runtime.health import Health
+from pipeline.runtime.leash import leashed
+from pipeline.runtime.status_server import StatusServer
 from pipeline.settings import load_settings
-from pipeline.stream.health import Health
-from pipeline.stream.status_server import StatusServer
 from tests.bench.tracked_marks import memories_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.bench.restore_process import Restored, connection_to
 from tests.bench.runs import RunError
 from tests.bench.tracked_marks import write_marks

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.bench.meter import read_report
 
 if TYPE_CHECKING:

@@ -23,18 +23,18 @@ import psutil
 import structlog
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from pipeline.bootstrap.allocation import keep_freed_memory, spare_the_collector
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
 from pipeline.kafka.producer import BATCH_BYTES, Entry
-from pipeline.state.entries import NO_EPOCH, EntryCodec
+from pipeline.processor.deciding import NOTHING_REMEMBERED, decide_batch
+from pipeline.runtime.allocation import keep_freed_memory, spare_the_collector
 from pipeline.state.following import Follower
 from pipeline.state.marks_read_back import MarksReadBack
-from pipeline.state.memories import Memories
-from pipeline.state.partition_memory import PartitionMemory
+from pipeline.state.partition_state import PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.store import StateStore
+from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
-from pipeline.stream.sorting import NOTHING_REMEMBERED, sort_batch
 from tests.bench.cluster import PARTITIONS, Cluster
 from tests.bench.decode_benchmark import show
 from tests.bench.rates.backlog import measure_scale
@@ -202,7 +202,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
         for number in range(EVENTS)
     ]
     codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked")
-    memories = Memories(
+    memories = StateStore(
         connection={},
         producer=_Batches(),  # type: ignore[arg-type] # it fills batches and sends none
         follower=Follower({}),
@@ -212,7 +212,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
         tracked=TrackedUsersTopics(topic=codec.topic, codec=codec),
         catalogue=None,
     )
-    memory = PartitionMemory(HASHER, MONTH, None, tracks=True)
+    memory = PartitionState(HASHER, MONTH, None, tracks=True)
     memory.advance(NOW)
     strangers = MarksReadBack(memory.users)
     for number in range(80_000):
@@ -226,7 +226,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
     gc.collect()
     started = time.process_time()
     for batch in batches:
-        decided = sort_batch(batch, policy, memory=memories.of(0) if remembers else NOTHING_REMEMBERED)
+        decided = decide_batch(batch, policy, memory=memories.of(0) if remembers else NOTHING_REMEMBERED)
         if remembers:
             await memories.store(0, decided.changes)
     return (time.process_time() - started) / EVENTS * 1e6

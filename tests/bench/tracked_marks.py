@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.producer import BatchProducer, Entry
-from pipeline.state.entries import NO_EPOCH, EntryCodec
 from pipeline.state.following import Follower
-from pipeline.state.memories import Memories
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.store import StateStore
+from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def codec_of(topic: str) -> EntryCodec:
     return EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
 
 
-def memories_of(connection: ConnectionOptions, topic: str) -> Memories:
+def memories_of(connection: ConnectionOptions, topic: str) -> StateStore:
     """Return memories of tracked users alone, as of now, that read a topic of the benchmark."""
-    return Memories(
+    return StateStore(
         connection=connection,
         producer=BatchProducer(connection),
         follower=Follower(connection),

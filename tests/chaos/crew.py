@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from pipeline.kafka.errors import WENT_AWAY
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from pipeline.settings.choices import Role
 from tests.chaos.recovery import Recovery
 from tests.chaos.segment import write_key

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.kafka_program import cache_directory
 
 if TYPE_CHECKING:

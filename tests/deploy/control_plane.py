@@ -12,7 +12,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

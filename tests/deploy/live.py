@@ -17,7 +17,7 @@ from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.segment_faults import Refuse
 from pipeline.local.traffic import traffic
 from pipeline.settings.choices import Role
-from pipeline.sinks.segment.request import timestamp
+from pipeline.sinks.segment.body import timestamp
 from tests.deploy.prometheus import running_prometheus
 from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.pipeline_processes import running_pipeline

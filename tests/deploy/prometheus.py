@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import yaml
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.deploy.dashboards.files import ALERTS
 from tests.loopback import free_port
 

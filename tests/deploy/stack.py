@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 from tests.kafka_program import KafkaProgram
 from tests.loopback import free_ports
 

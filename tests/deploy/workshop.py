@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.local.leash import leashed
+from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,9 +17,9 @@ from pipeline.core.processing import State
 from pipeline.kafka.producer import Handed
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.stream.processor import Processor
-from pipeline.stream.processor_counts import ProcessorCounts
-from pipeline.stream.sorting import NOTHING_REMEMBERED
+from pipeline.processor.counts import ProcessorCounts
+from pipeline.processor.deciding import NOTHING_REMEMBERED
+from pipeline.processor.processor import Processor
 from tests.builders import encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
 from tests.fakes.tracking import PlainTrackedUsers
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pipeline.core.messages import MessageBatch
     from pipeline.core.outcomes import StateChange
     from pipeline.kafka.dead_letters import DeadLetter
+    from pipeline.kafka.needs import Needs
     from pipeline.kafka.producer import Entry
-    from pipeline.stream.needs import Needs
 
 
 PATIENCE_SECONDS = 30.0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from pipeline.delivery.answers import Answered, Response
+from pipeline.delivery.options import SegmentOptions
+from pipeline.delivery.sink import SegmentSink
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.metrics.segment import SegmentMetrics
-from pipeline.sinks.segment.options import SegmentOptions
-from pipeline.sinks.segment.response import Answered, Response
-from pipeline.sinks.segment.sink import SegmentSink
+from pipeline.metrics.delivery import SegmentMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

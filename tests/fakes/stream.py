@@ -62,7 +62,7 @@ def messages(*offsets: int, partition: int = 0) -> tuple[FakeMessage, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class FakeState:
-    """How a role goes (`pipeline.stream.work.WorkState`)."""
+    """How a role goes (`pipeline.stream.work.StepStatus`)."""
 
     hold_reason: str | None = None
     holds: frozenset[HoldReason] = frozenset()
@@ -71,7 +71,7 @@ class FakeState:
 
 
 class FakeWork:
-    """A role's work (`pipeline.stream.work.Work`) that keeps what it is given until the test settles it.
+    """A role's work (`pipeline.stream.step.Step`) that keeps what it is given until the test settles it.
 
     `effects` is the order of what happened to it. `blocks_in_revoke` lets a test look at the middle of a revocation.
     """

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pipeline.stream.health import Undone
+    from pipeline.core.messages import Partition
+    from pipeline.runtime.health import Undone
     from pipeline.stream.hidden import LogEnds
-    from pipeline.stream.needs import Place
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 
 STALL_SECONDS = 60.0
@@ -44,11 +44,11 @@ class FakeConsumer:
         self.ends_now: list[LogEnds] = []
         self.undone_now: dict[tuple[str, int], Undone] = {}
         self.known_partitions = 1
-        self.asked_about: list[list[Place]] = []
-        self.away: set[Place] = set()
+        self.asked_about: list[list[Partition]] = []
+        self.away: set[Partition] = set()
         self.full = 1
         self.looks_at_ends = 0
-        self.not_taken: set[Place] = set()
+        self.not_taken: set[Partition] = set()
 
     def stop_flow(self) -> None:
         self._effects.append("stopped the flow")
@@ -72,10 +72,10 @@ class FakeConsumer:
         del timeout_seconds
         self.looks_at_ends += 1
 
-    def uncommitted(self) -> Collection[Place]:
+    def uncommitted(self) -> Collection[Partition]:
         return self.not_taken
 
-    async def without_answer(self, places: Collection[Place], timeout_seconds: float) -> Collection[Place]:
+    async def without_answer(self, places: Collection[Partition], timeout_seconds: float) -> Collection[Partition]:
         del timeout_seconds
         self.asked_about.append(sorted(places))
         return self.away & {*places}
@@ -182,7 +182,7 @@ class WorkerBench:
         return self.app
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Work]:
+    async def _open(self) -> AsyncIterator[Step]:
         await self.may_open.wait()
         yield self.work
         self.effects.append("closed")

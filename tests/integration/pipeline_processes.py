@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from pipeline.local.leash import leashed
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.runtime.leash import leashed
 from tests.integration.clients import committed_offsets, eventually, watermarks
 from tests.integration.stream_workers import SESSION_SECONDS
 from tests.loopback import free_port

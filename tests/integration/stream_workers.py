@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from pipeline.local.leash import leashed
 from pipeline.metrics.stream import StreamMetrics
-from pipeline.stream.own_loop import run_in_own_loop
+from pipeline.runtime.leash import leashed
+from pipeline.runtime.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
 from tests.fakes.stream import FakeWork, app_options
 from tests.integration.clients import RawMessage, committed_offsets, produce

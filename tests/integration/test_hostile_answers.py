@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from pipeline.metrics.segment import SegmentMetrics
-from pipeline.sinks.segment.client import SegmentClient
-from pipeline.sinks.segment.options import SegmentOptions
-from pipeline.sinks.segment.request import build_body
-from pipeline.sinks.segment.response import Answered, Response, Unanswered
-from pipeline.sinks.segment.retry import Decision, Done, Hold, Refuse, Retry, RetryPolicy, decide
-from pipeline.sinks.segment.sink import SegmentSink
+from pipeline.delivery.answers import Answered, Response, Unanswered
+from pipeline.delivery.client import SegmentClient
+from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, Retry, RetryPolicy, decide
+from pipeline.delivery.options import SegmentOptions
+from pipeline.delivery.sink import SegmentSink
+from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.sinks.segment.body import build_body
 from tests.fakes.segment import (
     WRITE_KEY,
     Acked,

@@ -15,17 +15,18 @@ from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
 from pipeline.core.content import Content
 from pipeline.core.outcomes import StateChange
 from pipeline.core.tracking import BEFORE_THE_LOG, Mark
+from pipeline.kafka import reading
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.producer import BatchProducer
 from pipeline.settings import load_settings
-from pipeline.state import following, reading
-from pipeline.state.entries import EntryCodec, ForeignEntryError
+from pipeline.state import following
 from pipeline.state.following import Follower
-from pipeline.state.memories import CatalogueTopic, Memories
 from pipeline.state.message_catalogue import MessageCatalogue
-from pipeline.state.partition_memory import HASHED
+from pipeline.state.partition_state import HASHED
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.store import CatalogueTopic, StateStore
+from pipeline.state.stored_marks import EntryCodec, ForeignEntryError
 from pipeline.state.tracked_users import UserHasher
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 
@@ -60,13 +61,13 @@ async def remembering(
     catalogue: str | None = None,
     hasher: UserHasher = OURS,
     epoch: bytes = b"raw1",
-) -> AsyncIterator[Memories]:
+) -> AsyncIterator[StateStore]:
     """Remember as a processor does."""
     connection = connection_options(load_settings({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}))
     producer, follower = BatchProducer(connection, retry_seconds=0.05), Follower(connection)
     await producer.start()
     try:
-        yield Memories(
+        yield StateStore(
             connection=connection,
             producer=producer,
             follower=follower,
@@ -81,7 +82,7 @@ async def remembering(
         await producer.stop()
 
 
-async def remember(memories: Memories, changes: list[StateChange], partition: int = 0) -> None:
+async def remember(memories: StateStore, changes: list[StateChange], partition: int = 0) -> None:
     """Do what the processor does with the changes of a batch."""
     await memories.restore(partition)
     for change in changes:
@@ -89,7 +90,7 @@ async def remember(memories: Memories, changes: list[StateChange], partition: in
     await memories.store(partition, changes)
 
 
-def found(memories: Memories, *users: bytes, partition: int = 0, timestamp: int = NOW) -> list[int | None]:
+def found(memories: StateStore, *users: bytes, partition: int = 0, timestamp: int = NOW) -> list[int | None]:
     tracked = memories.of(partition).users
     return [tracked.marked_at(user, timestamp) for user in users]
 

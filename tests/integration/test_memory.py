@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.framing import registry_prefix
-from pipeline.core.avro.records import encode_record
+from pipeline.core.destinations.segment.avro import encode_record
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from tests.bench.traffic import EVENT_BYTES, events, record_messages

@@ -13,15 +13,15 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.delivery.client import SegmentClient
+from pipeline.delivery.options import SegmentOptions
+from pipeline.delivery.probe import ProbeOutcome, probe
+from pipeline.delivery.secret_file import WriteKeyFile
+from pipeline.delivery.sink import SegmentSink
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
-from pipeline.metrics.segment import SegmentMetrics
+from pipeline.metrics.delivery import SegmentMetrics
 from pipeline.metrics.write_key import WriteKeyMetrics
-from pipeline.sinks.segment.client import SegmentClient
-from pipeline.sinks.segment.options import SegmentOptions
-from pipeline.sinks.segment.probe import ProbeOutcome, probe
-from pipeline.sinks.segment.sink import SegmentSink
-from pipeline.sinks.segment.write_key import WriteKeyFile
 from tests.fakes.segment import TOPIC, Acked, Effect, FakeBatch, FakeDeadLetters, FakeMessage, record_of
 
 if TYPE_CHECKING:

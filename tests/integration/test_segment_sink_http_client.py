@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+from pipeline.delivery.answers import Answered, Failure, Unanswered
+from pipeline.delivery.client import CONNECTION_AGE_SECONDS, MAX_ANSWER_BYTES, SegmentClient
+from pipeline.delivery.options import SegmentOptions
 from pipeline.local.segment_faults import AnswerStatus, Stall
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
-from pipeline.sinks.segment.client import CONNECTION_AGE_SECONDS, MAX_ANSWER_BYTES, SegmentClient
-from pipeline.sinks.segment.options import SegmentOptions
-from pipeline.sinks.segment.request import build_body
-from pipeline.sinks.segment.response import Answered, Failure, Unanswered
+from pipeline.sinks.segment.body import build_body
 from tests.fakes.segment import record
 
 if TYPE_CHECKING:

@@ -69,9 +69,9 @@ async def test_idle_connections_beyond_the_limit_of_descriptors_stop_neither_pro
                 assert await worker.stop() == 0, pipeline.logs()
         for worker in workers:
             lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
-            assert [line["message"] for line in lines if line["logger"].startswith("pipeline.stream.bounded_port")] == [
-                "the status port is full, so the oldest connections are closed; look for what holds them open"
-            ]
+            assert [
+                line["message"] for line in lines if line["logger"].startswith("pipeline.runtime.bounded_port")
+            ] == ["the status port is full, so the oldest connections are closed; look for what holds them open"]
             assert [line for line in lines if line["logger"].startswith(("asyncio", "aiohttp"))] == []
 
 

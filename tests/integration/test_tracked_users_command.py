@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.bootstrap.memories import open_memories
 from pipeline.bootstrap.producer import now_ms
+from pipeline.bootstrap.state import open_state
 from pipeline.cli.main import ExitCode, run
 from pipeline.core.outcomes import StateChange
 from pipeline.core.tracking import BEFORE_THE_LOG
@@ -50,7 +50,7 @@ async def tracked(environment: dict[str, str], *users: bytes, mark: bool = False
     producer = BatchProducer(connection)
     await producer.start()
     try:
-        async with open_memories(settings, connection, producer, None) as memories:
+        async with open_state(settings, connection, producer, None) as memories:
             found = []
             for user in users:
                 partition = partition_for(user, PARTITIONS)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _STREAM: Final = "tests/unit/stream"
-_SINK: Final = "tests/unit/sinks/segment"
+_DELIVERY: Final = "tests/unit/delivery"
+_PROCESSOR: Final = "tests/unit/processor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,10 @@ MODULES: Final = {
         file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
     ),
     "processor": Module(
-        file="stream/processor.py",
+        file="processor/processor.py",
         tests=(
-            f"{_STREAM}/test_processor.py",
-            *(f"{_STREAM}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
+            f"{_PROCESSOR}/test_processor.py",
+            *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
         ),
     ),
     "worker": Module(
@@ -40,19 +41,27 @@ MODULES: Final = {
     "groups": Module(
         file="kafka/groups.py", tests=("tests/unit/kafka/test_groups.py", "tests/unit/kafka/test_groups_begin.py")
     ),
-    "memories": Module(file="state/memories.py", tests=("tests/unit/state/test_memories.py",)),
+    "memories": Module(file="state/store.py", tests=("tests/unit/state/test_store.py",)),
     "lane": Module(
-        file="sinks/segment/lane.py",
-        tests=(f"{_SINK}/test_lane.py", f"{_SINK}/test_sink.py", "tests/properties/test_sinks_lane.py"),
+        file="delivery/lane.py",
+        tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),
     ),
-    "driver": Module(file="sinks/segment/driver.py", tests=(f"{_SINK}/test_sink.py",)),
+    "driver": Module(file="delivery/driver.py", tests=(f"{_DELIVERY}/test_sink.py",)),
     "dissection": Module(
-        file="sinks/segment/dissection.py",
-        tests=(f"{_SINK}/test_dissection.py", f"{_SINK}/test_lane.py", "tests/properties/test_sinks_refusals.py"),
+        file="delivery/dissection.py",
+        tests=(
+            f"{_DELIVERY}/test_dissection.py",
+            f"{_DELIVERY}/test_lane.py",
+            "tests/properties/test_delivery_refusals.py",
+        ),
     ),
     "packing": Module(
-        file="sinks/segment/packing.py",
-        tests=(f"{_SINK}/test_packing.py", f"{_SINK}/test_lane.py", "tests/properties/test_sinks_packing.py"),
+        file="delivery/packing.py",
+        tests=(
+            f"{_DELIVERY}/test_packing.py",
+            f"{_DELIVERY}/test_lane.py",
+            "tests/properties/test_delivery_packing.py",
+        ),
     ),
-    "client": Module(file="sinks/segment/client.py", tests=(f"{_SINK}/test_client.py",)),
+    "client": Module(file="delivery/client.py", tests=(f"{_DELIVERY}/test_client.py",)),
 }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.avro.contracts import NAMESPACE, RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.decoding import event_decoder
-from pipeline.core.avro.records import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.events import Event, decode
 from pipeline.core.outcomes import Deliver, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds

@@ -9,13 +9,13 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, _decode_tolerantly, decode
 from pipeline.core.identity import identify, ignored_external_ids
 from pipeline.core.ids import EMPTY_IDS
 from pipeline.core.json_repair import parse_exactly, parse_json
 from pipeline.core.outcomes import Deliver, Drop, RejectReason
 from pipeline.core.policy import Policy
-from pipeline.core.records import build_record
 from pipeline.core.rules_file import parse_rules
 from pipeline.core.tags import read_tags, tags_in_text
 from pipeline.core.timestamps import own_time, time_source

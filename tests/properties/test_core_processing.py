@@ -9,15 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from pipeline.core.destinations.segment.names import NameProfile
+from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, _decode_tolerantly, decode
 from pipeline.core.filters import Rules
 from pipeline.core.identity import AnonymousPolicy, identify
 from pipeline.core.kinds import SPELLINGS
-from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.processing import STATELESS, process
-from pipeline.core.records import build_record
 from pipeline.core.rules import KEEP
 from tests.builders import BodyShape, RawMessage, encode, raw_event
 from tests.properties.core_strategies import decisions, events, messages, rule_lists, scalars, shapes

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.bootstrap import build_policy, policy_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.formats import open_registry
-from pipeline.bootstrap.memories import user_hasher
 from pipeline.bootstrap.segment import segment_options
+from pipeline.bootstrap.state import user_hasher
 from pipeline.cli.main import ExitCode, run
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.errors import ClusterFaultError

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.policy import Policy
 from pipeline.core.rules_file import parse_rules
-from pipeline.state.entries import NO_EPOCH, EntryCodec
+from pipeline.processor.deciding import DecidedBatch, decide_batch
 from pipeline.state.following import Follower
-from pipeline.state.memories import Memories
-from pipeline.state.partition_memory import MarksReader, PartitionMemory
+from pipeline.state.partition_state import MarksReader, PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.store import StateStore
+from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import MOST_MONTHS, UserHasher
-from pipeline.stream.sorting import SortedBatch, sort_batch
 from tests.builders import STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import month
@@ -94,7 +94,7 @@ class Life:
     """One processor from its start to its death."""
 
     def __init__(self, topic: Topic, now_ms: int) -> None:
-        self._memories = Memories(
+        self._memories = StateStore(
             connection={},
             producer=topic,  # type: ignore[arg-type] # a topic in memory
             follower=Follower({}),
@@ -104,7 +104,7 @@ class Life:
             tracked=TrackedUsersTopics(topic="tracked-users", codec=CODEC),
             catalogue=None,
         )
-        memory = PartitionMemory(HASHER, BillingMonth(), None, tracks=True)
+        memory = PartitionState(HASHER, BillingMonth(), None, tracks=True)
         memory.advance(now_ms)
         reader = MarksReader(CODEC, memory)
         reader.take(topic.entries)
@@ -112,10 +112,10 @@ class Life:
             pass
         self._memories._partitions[0] = memory
 
-    def decide(self, messages: Sequence[FakeMessage]) -> SortedBatch:
-        return sort_batch(UnsettledBatch(messages), POLICY, memory=self._memories.of(0))
+    def decide(self, messages: Sequence[FakeMessage]) -> DecidedBatch:
+        return decide_batch(UnsettledBatch(messages), POLICY, memory=self._memories.of(0))
 
-    async def store(self, decided: SortedBatch) -> None:
+    async def store(self, decided: DecidedBatch) -> None:
         await self._memories.store(0, decided.changes)
 
 
@@ -178,7 +178,7 @@ async def play(history: list[Fact], deaths: list[tuple[int, str, bool]]) -> None
     expected = {f"e-{offset}" for offset, kept in enumerate(model(history)) if kept}
     topic, committed, plan = Topic(), 0, iter(deaths)
     life = Life(topic, raw[-1].timestamp + 160 * DAY)
-    undead: tuple[Life, SortedBatch] | None = None
+    undead: tuple[Life, DecidedBatch] | None = None
     while committed < len(raw):
         size, death, compacts = next(plan, (3, "committed", False))
         batch = within_the_months_remembered(raw[committed : committed + size])

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
 from pipeline.core.tracking import Mark
 from pipeline.state import tracked_users
-from pipeline.state.entries import EntryCodec
+from pipeline.state.stored_marks import EntryCodec
 from pipeline.state.tracked_users import (
     MOST_MONTHS,
     MonthOfUsers,

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from pipeline.stream.ledger import Commit, Ledger, Position, RecordBatch, TopicPartition
+from pipeline.stream.ledger import Commit, DeliveredBatch, Ledger, Position, TopicPartition
 from tests.fakes.stream import messages, place
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Model:
 class Held:
     """A batch with the model of the assignment that it belongs to."""
 
-    batch: RecordBatch
+    batch: DeliveredBatch
     model: Model
     offsets: Sequence[int]
 

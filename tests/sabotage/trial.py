@@ -44,7 +44,7 @@ _IMPORTED_ONCE: Final = [
     "pipeline.core.presets",
     "pipeline.core.processing",
     "pipeline.metrics.processor",
-    "pipeline.metrics.segment",
+    "pipeline.metrics.delivery",
     "pipeline.metrics.stream",
     "pipeline.settings",
 ]

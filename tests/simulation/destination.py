@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.sinks.segment.response import Answered, Failure, Response, Unanswered
+from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
 from tests.simulation.broker import POISON
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.sinks.segment.actions import Acknowledge, Send, Store, Wait
-from pipeline.sinks.segment.request import build_body
-from pipeline.sinks.segment.response import Failure, Unanswered
-from pipeline.sinks.segment.retry import Done, Retry, RetryPolicy, decide
+from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
+from pipeline.delivery.answers import Failure, Unanswered
+from pipeline.delivery.decisions import Done, Retry, RetryPolicy, decide
+from pipeline.sinks.segment.body import build_body
 from tests.simulation.broker import NEVER, StoreRequest
 from tests.simulation.destination import Request
 from tests.simulation.promises import BrokenPromiseError, Promise
@@ -15,9 +15,9 @@ from tests.simulation.promises import BrokenPromiseError, Promise
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pipeline.sinks.segment.flight import Flight
-    from pipeline.sinks.segment.lane import Lane
-    from pipeline.stream.ledger import RecordBatch, TopicPartition
+    from pipeline.delivery.lane import Lane
+    from pipeline.delivery.request_batch import RequestBatch
+    from pipeline.stream.ledger import DeliveredBatch, TopicPartition
     from tests.simulation.worker import Worker
 
 REQUEST_SECONDS: Final = 15.0
@@ -56,7 +56,7 @@ class LaneRunner:
         due = self.request.deadline if self.request else NEVER if self.storing else self._waits_until
         return min(due, self._leave_at, self._drained_at)
 
-    def accept(self, batch: RecordBatch) -> None:
+    def accept(self, batch: DeliveredBatch) -> None:
         self.lane.accept(batch, since=self._world.now)
 
     def drain(self, *, deadline: float) -> None:
@@ -139,7 +139,7 @@ class LaneRunner:
                 Promise.ONE_REQUEST, f"{self._name} wants to {type(action).__name__} with something under way"
             )
 
-    def _send(self, flight: Flight, attempt: int) -> None:
+    def _send(self, flight: RequestBatch, attempt: int) -> None:
         setup, world = self._world.setup, self._world
         records = flight.records
         body = build_body(records, sent_at=world.now)
@@ -167,7 +167,7 @@ class LaneRunner:
             remark = ", which another worker owns" if self._owned_by_another(flight) else ""
             world.tell("%s: sends %s, attempt %d%s", self._name, _offsets(flight), attempt, remark)
 
-    def _owned_by_another(self, flight: Flight) -> bool:
+    def _owned_by_another(self, flight: RequestBatch) -> bool:
         others = [worker.ledger.places() for worker in self._world.workers if worker is not self._worker]
         return any(run.held.partition in places for run in flight.runs for places in others)
 
@@ -206,7 +206,7 @@ class LaneRunner:
         return True
 
 
-def _offsets(flight: Flight) -> str:
+def _offsets(flight: RequestBatch) -> str:
     return ", ".join(
         f"p{run.held.partition[1]}@{'+'.join(str(message.offset) for message in run.messages)}"
         for run in flight.runs

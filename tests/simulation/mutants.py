@@ -5,27 +5,26 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from pipeline.sinks.segment.actions import Acknowledge, Send
-from pipeline.sinks.segment.dissection import NOTHING, Dissection
-from pipeline.sinks.segment.flight import Flight
-from pipeline.sinks.segment.lane import Lane, _Phase
-from pipeline.sinks.segment.retry import Done, Hold, Retry
-from pipeline.stream.ledger import Ledger, RecordBatch
+from pipeline.delivery.actions import Acknowledge, Send
+from pipeline.delivery.decisions import Done, Hold, Retry
+from pipeline.delivery.dissection import NOTHING, Dissection
+from pipeline.delivery.lane import Lane, _Phase
+from pipeline.delivery.request_batch import RequestBatch
+from pipeline.stream.ledger import DeliveredBatch, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pipeline.core.messages import Message
-    from pipeline.sinks.segment.actions import Action
-    from pipeline.sinks.segment.flight import Partition
-    from pipeline.sinks.segment.packing import PackingLimits
-    from pipeline.sinks.segment.retry import Decision
+    from pipeline.core.messages import Message, Partition
+    from pipeline.delivery.actions import Action
+    from pipeline.delivery.decisions import Decision
+    from pipeline.delivery.packing import PackingLimits
     from pipeline.stream.ledger import TopicPartition, _PartitionEntry
 
 # ---- ledgers
 
 
-class _LooseBatch(RecordBatch):
+class _LooseBatch(DeliveredBatch):
     """A batch whose acknowledgement goes through its ledger by name, whoever holds the partition now."""
 
     __slots__ = ("ledger",)
@@ -39,7 +38,7 @@ class _LooseBatch(RecordBatch):
 
 
 class _LooseLedger(Ledger):
-    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> RecordBatch:
+    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
         entry = self._entries[place]
         batch = _LooseBatch(self, entry, messages)
         batch.ledger = self
@@ -47,7 +46,7 @@ class _LooseLedger(Ledger):
         entry.messages += len(messages)
         return batch
 
-    def acknowledge_loosely(self, batch: RecordBatch) -> None:
+    def acknowledge_loosely(self, batch: DeliveredBatch) -> None:
         entry = self._entries.get(batch._entry.place)
         if entry is not None:
             for other in entry.batches:
@@ -56,21 +55,21 @@ class _LooseLedger(Ledger):
                     break
             self.settle(entry)
 
-    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+    def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
         raise NotImplementedError
 
 
 class LedgerThatMatchesByOffset(_LooseLedger):
     """Finds the batch of an acknowledgement by its first offset."""
 
-    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+    def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
         return other.messages[0].offset == batch.messages[0].offset
 
 
 class LedgerThatCountsLateAcknowledgements(_LooseLedger):
     """Lets what was given up settle the oldest batch of the partition's next assignment."""
 
-    def is_meant(self, other: RecordBatch, batch: RecordBatch) -> bool:
+    def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
         return other is batch or batch._entry is not other._entry
 
 
@@ -215,7 +214,7 @@ class LaneThatOverfills(Lane):
         action = super().next_action(now=now, not_before=not_before)
         if isinstance(action, Send) and first and self._backlog:
             runs = (*action.flight.runs, *self._backlog.take().runs)
-            self._rest = Dissection(Flight(runs=runs), self._breaker)
+            self._rest = Dissection(RequestBatch(runs=runs), self._breaker)
             self._sent_records = self._rest.part.record_count
             return Send(flight=self._rest.part, attempt=action.attempt)
         return action

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.sinks.segment.lane import Lane
+from pipeline.delivery.lane import Lane
 from pipeline.stream.ledger import Ledger
 
 if TYPE_CHECKING:

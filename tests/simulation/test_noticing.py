@@ -15,7 +15,7 @@ from tests.simulation.scenario import scenario_of
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from pipeline.sinks.segment.lane import Lane
+    from pipeline.delivery.lane import Lane
     from pipeline.stream.ledger import Ledger
 
 SEEDS = 1_000

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.delivery.packing import LearntLimits, PackingLimits
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.sinks.segment.packing import LearntLimits, PackingLimits
 from pipeline.stream.fetched_messages import FetchedMessage
 from pipeline.stream.ledger import Position, TopicPartition
 from tests.simulation.broker import NEVER
@@ -20,7 +20,7 @@ from tests.simulation.scenario import MAX_RECORD_BYTES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.stream.ledger import RecordBatch
+    from pipeline.stream.ledger import DeliveredBatch
     from tests.simulation.world import World
 
 FLUSH_SECONDS: Final = 1.0
@@ -57,9 +57,9 @@ class Worker:
         self.moved = False
         self.ledger = world.parts.ledger(on_settled=self._on_settled)
         self.member = world.broker.group.join(None, world.now)
-        self._given_up: deque[RecordBatch] = deque(maxlen=_REMEMBERED)
+        self._given_up: deque[DeliveredBatch] = deque(maxlen=_REMEMBERED)
         self.generation = 0
-        self.in_hand: list[RecordBatch] = []
+        self.in_hand: list[DeliveredBatch] = []
         self._received = 0
         self._ending = False
         self._positions: dict[TopicPartition, int] = {}
@@ -157,7 +157,7 @@ class Worker:
             self.world.tell("%s: fetches %s", self.name, ", ".join(offsets) or "nothing but offsets")
         self.wake()
 
-    def settled_elsewhere(self) -> list[RecordBatch]:
+    def settled_elsewhere(self) -> list[DeliveredBatch]:
         """Return batches, in hand or given up, that may be acknowledged though no lane of this worker has settled them.
 
         Others have settled every message, or may do so in any order.

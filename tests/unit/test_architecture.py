@@ -52,7 +52,7 @@ def test_there_is_one_way_out_for_what_commands_print() -> None:
     assert {name: ways for name, ways in found.items() if ways} == {
         "cli/main.py": ["sys.stderr", "sys.stdout"],
         "logs.py": ["sys.stderr"],
-        "stream/own_loop.py": ["sys.stderr"],
+        "runtime/own_loop.py": ["sys.stderr"],
     }
 
 

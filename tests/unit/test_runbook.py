@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry
 from pipeline.cli.main import cli
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
+from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.kafka.dead_letters import Stage
+from pipeline.runtime.health import Health
+from pipeline.runtime.status_server import StatusServer
 from pipeline.settings.mistakes import variable
 from pipeline.settings.sections import FIELDS, Settings
-from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.health import Health
-from pipeline.stream.status_server import StatusServer
 from tests.deploy.dashboards.alerts import NAME, RUNBOOK, alerts
 from tests.deploy.dashboards.files import boards
 from tests.metrics_catalogue import catalogue

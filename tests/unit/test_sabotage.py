@@ -82,7 +82,7 @@ def distance(name: str, new: str, test: str = "test_requests_keep_their_distance
     """A mistake in the distance of requests, and a test that may notice it."""
     old = "max(self._requests_due, now) + self._seconds_a_request"
     return Sabotage(
-        name=name, file="sinks/segment/pace.py", old=old, new=new, tests=(f"unit/sinks/segment/test_pace.py::{test}",)
+        name=name, file="delivery/pace.py", old=old, new=new, tests=(f"unit/delivery/test_pace.py::{test}",)
     )
 
 
@@ -129,7 +129,7 @@ def test_a_list_fails_with_each_mistake_that_is_not_noticed_as_it_must_be(
     ]
     code, told = run_list(mistakes, monkeypatch, capsys)
     assert code == 1
-    assert "none: tests/unit/sinks/segment/test_pace.py::test_requests_keep_their_distance passes" in told
+    assert "none: tests/unit/delivery/test_pace.py::test_requests_keep_their_distance passes" in told
     assert "broken: the code cannot be run with it" in told
     assert "test_that_does_not_exist does not pass without a mistake" in told
     assert told.splitlines()[-1].startswith("FAILED: ")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pipeline.kafka.producer import Entry
-from pipeline.state.partition_memory import HASHED, PartitionMemory
+from pipeline.state.partition_state import HASHED, PartitionState
 from pipeline.state.restoring import read_feed, read_marks
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline.core.billing_month import BillingMonth
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
-    from pipeline.state.entries import EntryCodec
     from pipeline.state.restoring import TrackedUsersTopics
+    from pipeline.state.stored_marks import EntryCodec
     from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher
     from pipeline.tools.tracked_users.users_file import FileUsers
 
@@ -74,7 +74,7 @@ class UsersTopics:
             KafkaUnreachableError: Kafka does not answer.
             ForeignEntryError: it was written with another secret, or by a newer version.
         """
-        memory = PartitionMemory(self.hasher, self.month, None, tracks=True)
+        memory = PartitionState(self.hasher, self.month, None, tracks=True)
         memory.advance(self.now_ms)
         await read_marks(self.connection, self.topics, partition, memory)
         by_log = _counts(memory)
@@ -84,5 +84,5 @@ class UsersTopics:
         return PartitionUsers(users=memory.users, by_feed=by_feed)
 
 
-def _counts(memory: PartitionMemory) -> dict[int, int]:
+def _counts(memory: PartitionState) -> dict[int, int]:
     return {month: len(users) for month, users in memory.users.months()}

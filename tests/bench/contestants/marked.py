@@ -20,8 +20,8 @@ import pipeline.bootstrap.processor as processor_composition  # noqa: E402
 import pipeline.bootstrap.worker as worker_composition  # noqa: E402
 import pipeline.stream.worker as stream_worker  # noqa: E402
 from pipeline.cli.main import main as program  # noqa: E402
+from pipeline.metrics.delivery import SegmentMetrics  # noqa: E402
 from pipeline.metrics.processor import ProcessorMetrics  # noqa: E402
-from pipeline.metrics.segment import SegmentMetrics  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable

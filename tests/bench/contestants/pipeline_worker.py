@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pipeline.bootstrap.processor as processor_composition
 import pipeline.bootstrap.worker as worker_composition
 from pipeline.logs import configure_logs
+from pipeline.metrics.delivery import SegmentMetrics
 from pipeline.metrics.processor import ProcessorMetrics
-from pipeline.metrics.segment import SegmentMetrics
 from pipeline.settings.choices import LogFormat, Role
 from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
 from tests.bench.meter import Meter, end_in_order, meter_parser
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import DropReason, RejectReason
-    from pipeline.metrics.segment import AcceptedFlush
+    from pipeline.metrics.delivery import AcceptedFlush
 
 
 def main() -> int:

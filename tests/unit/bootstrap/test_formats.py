@@ -10,14 +10,14 @@ import pytest
 from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats, subject
 from pipeline.core.avro.contracts import CONTRACTS, RAW_EVENT, SEGMENT_RECORD
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
-from pipeline.core.avro.records import encode_record
+from pipeline.core.destinations.segment.avro import encode_record
 from pipeline.core.events import Event
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
+from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.kafka.conditions import Condition
 from pipeline.kafka.schema_registry import RegistryFaultError
 from pipeline.settings import SettingsError, load_settings
-from pipeline.sinks.segment.checks import SegmentRejectReason
-from pipeline.stream.conditions import Condition
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record

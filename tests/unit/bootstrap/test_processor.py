@@ -9,7 +9,7 @@ from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.schema_registry import Absence
-from pipeline.stream.schemas import UNKNOWN_FOR_SECONDS, TopicSchemas
+from pipeline.kafka.topic_schemas import UNKNOWN_FOR_SECONDS, TopicSchemas
 from tests.fakes.stream import TOPIC, FakeMessage
 from tests.fakes.virtual_time import run_virtual
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
+from pipeline.delivery.client import SegmentClient
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.settings import load_settings
-from pipeline.sinks.segment.client import SegmentClient
-from pipeline.sinks.segment.request import build_body
+from pipeline.sinks.segment.body import build_body
 from tests.fakes.segment import record
 
 if TYPE_CHECKING:

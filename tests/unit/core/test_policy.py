@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.core.kinds import SPELLINGS
-from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.policy import Policy, Remembering, UnknownKinds
 from pipeline.core.presets import Preset, preset_rules

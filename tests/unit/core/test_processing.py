@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.ids import EmptyReason, IdField, IgnoredId
 from pipeline.core.kinds import KINDS, Kind, kind_of
-from pipeline.core.names import NameProfile
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.presets import Preset, preset_rules

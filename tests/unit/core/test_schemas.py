@@ -9,11 +9,11 @@ import yaml
 from jsonschema import Draft7Validator
 
 from pipeline.core.classification import Destination, MtuClass
+from pipeline.core.destinations.segment.record import MESSAGE_TYPES, Properties, Track
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from pipeline.core.records import MESSAGE_TYPES, Properties, Track
 from pipeline.core.rules_mistakes import PUT_INTO_WORDS
 from pipeline.core.rules_schema import rules_schema
 from tests.builders import raw_message

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pipeline.core.avro.contracts import SEGMENT_RECORD
-from pipeline.core.avro.records import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State

@@ -15,33 +15,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.core.avro.records import encode_record
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.core.destinations.segment.avro import encode_record
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
+from pipeline.delivery.answers import Answered
+from pipeline.delivery.decisions import Hold, Refuse, Retry, RetryPolicy, decide
+from pipeline.delivery.examination import examine
+from pipeline.delivery.packing import Backlog, LearntLimits, PackingLimits
+from pipeline.delivery.request_batch import BatchInHand, Run
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.partitioner import partition_for
 from pipeline.kafka.records import SamePartition
 from pipeline.local.traffic import traffic
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.sinks.segment.checks import examine
-from pipeline.sinks.segment.flight import HeldBatch, Run
-from pipeline.sinks.segment.packing import Backlog, LearntLimits, PackingLimits
-from pipeline.sinks.segment.request import build_body
-from pipeline.sinks.segment.response import Answered
-from pipeline.sinks.segment.retry import Hold, Refuse, Retry, RetryPolicy, decide
-from pipeline.state.entries import NO_EPOCH, EntryCodec
-from pipeline.state.memories import CatalogueTopic, Memories
+from pipeline.processor.counts import ProcessorCounts
+from pipeline.processor.deciding import Formats
+from pipeline.processor.processor import Processor
+from pipeline.sinks.segment.body import build_body
 from pipeline.state.message_catalogue import MessageCatalogue
-from pipeline.state.partition_memory import PartitionMemory
+from pipeline.state.partition_state import PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
+from pipeline.state.store import CatalogueTopic, StateStore
+from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import UserHasher
-from pipeline.stream.processor import Processor
-from pipeline.stream.processor_counts import ProcessorCounts
-from pipeline.stream.sorting import Formats
 from tests.fakes.kafka import KeptWrites
 from tests.fakes.stream import FakeMessage
 
@@ -144,11 +144,11 @@ class _Batch:
         self.settled = True
 
 
-class _FreshState(Memories):
+class _FreshState(StateStore):
     """The state of partitions of which nothing is stored yet. A sketch is written with each batch that changes it."""
 
     async def restore(self, partition: int) -> None:
-        memory = PartitionMemory(self._hasher, self._month, _catalogue_of(self), tracks=True)
+        memory = PartitionState(self._hasher, self._month, _catalogue_of(self), tracks=True)
         memory.advance(_NOW_MS)
         self._partitions[partition] = memory
 
@@ -157,7 +157,7 @@ class _FreshState(Memories):
         return True
 
 
-def _catalogue_of(state: Memories) -> MessageCatalogue | None:
+def _catalogue_of(state: StateStore) -> MessageCatalogue | None:
     topic = state._catalogue
     return None if topic is None else topic.messages
 
@@ -252,7 +252,7 @@ def _of_sink(records: Sequence[bytes]) -> Iterator[bytes]:
     for letter in examined.letters:
         yield f"{letter.message.offset} {letter.stage} {letter.reason}".encode()
     backlog = Backlog(LearntLimits(_LIMITS))
-    held = HeldBatch(batch=_Batch(messages), since=0.0, size=0, unsettled=len(messages))
+    held = BatchInHand(batch=_Batch(messages), since=0.0, size=0, unsettled=len(messages))
     if examined.records:
         backlog.append(Run(held=held, records=examined.records, messages=examined.messages, times=examined.times))
     while backlog:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.core.outcomes import Deliver, Drop, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from pipeline.sinks.segment.checks import examine
+from pipeline.delivery.examination import examine
 from tests.builders import RawMessage
 from tests.fakes.segment import FakeMessage
 from tests.hostile.batches import Batch, encoded

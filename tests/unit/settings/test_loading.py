@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.delivery.options import endpoint_problem
 from pipeline.settings import (
     ROLE_REQUIREMENTS,
     LogLevel,
@@ -22,7 +23,6 @@ from pipeline.settings.masking import presentable
 from pipeline.settings.mistakes import variable
 from pipeline.settings.presentation import effective_settings
 from pipeline.settings.sections import FIELDS, Settings
-from pipeline.sinks.segment.options import endpoint_problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

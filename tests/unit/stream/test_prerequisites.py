@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.stream.needs import LAST_RETRY_SECONDS, Needs, PrerequisiteAwayError
+from pipeline.kafka.needs import LAST_RETRY_SECONDS, Needs, PrerequisiteAwayError
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual

@@ -14,9 +14,9 @@ from aiokafka.errors import ConsumerStoppedError, GroupAuthorizationFailedError,
 from faust.transport.drivers.aiokafka import Consumer
 
 from pipeline.kafka.groups import KnownSource
+from pipeline.runtime.health import Undone
 from pipeline.settings.sections import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
-from pipeline.stream.health import Undone
 from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition

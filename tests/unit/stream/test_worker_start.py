@@ -19,7 +19,7 @@ from tests.fakes.worker import survive_signals
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.stream.work import Work
+    from pipeline.stream.step import Step
 
 BOUND_SECONDS = 5.0
 
@@ -42,11 +42,11 @@ async def test_a_signal_while_kafka_is_still_looked_for_ends_the_worker_with_0(n
     survive_signals()
 
     @asynccontextmanager
-    async def never_connects() -> AsyncIterator[Work]:
+    async def never_connects() -> AsyncIterator[Step]:
         os.kill(os.getpid(), number)
         try:
             await asyncio.Event().wait()
-            yield cast("Work", None)
+            yield cast("Step", None)
         finally:
             await asyncio.sleep(0.1)  # closing connections takes a while
             ended.append("gave up connecting")
@@ -57,10 +57,10 @@ async def test_a_signal_while_kafka_is_still_looked_for_ends_the_worker_with_0(n
 
 async def test_work_that_cannot_be_opened_ends_the_worker_with_1() -> None:
     @asynccontextmanager
-    async def fails(*, connects: bool = False) -> AsyncIterator[Work]:
+    async def fails(*, connects: bool = False) -> AsyncIterator[Step]:
         if not connects:
             raise WorkerError("there is nothing to work with")
-        yield cast("Work", None)
+        yield cast("Step", None)
 
     assert await asyncio.wait_for(worker_that_opens(fails).run(), BOUND_SECONDS) == 1
 

@@ -12,7 +12,7 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.fetched.faults import Unreadable
-from pipeline.stream.health import Undone
+from pipeline.runtime.health import Undone
 from pipeline.stream.ledger import Position
 from tests.fakes.stream import TOPIC, place
 from tests.fakes.worker import WorkerBench, stop

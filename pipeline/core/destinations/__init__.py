@@ -1,0 +1,1 @@
+"""What is special about each destination: names, records, limits and rules of billing. Pure."""

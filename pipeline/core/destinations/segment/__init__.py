@@ -1,0 +1,1 @@
+"""Segment's event names, records and limits. Pure."""

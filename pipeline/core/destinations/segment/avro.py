@@ -1,0 +1,101 @@
+"""Write a record for Segment as Avro, and give it back as the very JSON that the processor built.
+
+Reading is compiled as it is for events (`pipeline.core.avro.source`); writing is fastavro's.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import fastavro
+import msgspec
+import orjson
+
+from pipeline.core.avro.contracts import SEGMENT_RECORD
+from pipeline.core.avro.reading import TooDeepError
+from pipeline.core.avro.schema_types import parse_schema, read_record
+from pipeline.core.avro.source import reader_of
+from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
+from pipeline.core.destinations.segment.record import Properties
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    DecodeRecord: TypeAlias = Callable[[bytes, int], bytes | None]
+
+
+def _required() -> Any:
+    """Stand in for the default that a field must have after one that may be left out; a value would be left out too."""
+    raise TypeError("a required field is missing")
+
+
+class _Integration(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    version: str
+
+
+class _OneSignal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    app_id: str | None = None
+    channel: str = msgspec.field(default_factory=_required)
+    action: str = msgspec.field(default_factory=_required)
+    category: str = msgspec.field(default_factory=_required)
+    mtu: dict[str, str] = msgspec.field(default_factory=_required)
+
+
+class _Context(msgspec.Struct, frozen=True, gc=False):
+    integration: _Integration
+    onesignal: _OneSignal
+
+
+class _Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """`pipeline.core.records.Track` with nothing encoded beforehand."""
+
+    type: str
+    event: str
+    messageId: str  # noqa: N815 -- Segment's spelling
+    properties: Properties
+    context: _Context
+    integrations: dict[str, bool]
+    userId: str | None = None  # noqa: N815 -- Segment's spelling
+    anonymousId: str | None = None  # noqa: N815 -- Segment's spelling
+    timestamp: str | None = None
+
+
+_STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "SegmentRecord": _Track,
+    "Properties": Properties,
+    "Context": _Context,
+    "Integration": _Integration,
+    "OneSignal": _OneSignal,
+}
+_READER: Final = read_record(SEGMENT_RECORD.schema)
+_WRITER: Final = fastavro.parse_schema(SEGMENT_RECORD.schema)
+_REFUSALS: Final = (((*MISFITS, UnreadableError, TooDeepError), None),)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def encode_record(record_json: bytes) -> bytes:
+    """Write a record of `pipeline.core.records.build_record` as an Avro body, without anything that frames it."""
+    body = BytesIO()
+    fastavro.schemaless_writer(body, _WRITER, orjson.loads(record_json), strict_allow_default=True)
+    return body.getvalue()
+
+
+def record_decoder(writer_schema: str) -> DecodeRecord:
+    """Make the decoder of records that were written by a schema.
+
+    It takes the whole value of a message and the place where the body starts, and returns the record as compact JSON;
+    None when the bytes do not fit.
+
+    Raises:
+        UnusableSchemaError: no record can be read by it; the text says why.
+    """
+    read = reader_of(parse_schema(writer_schema), _READER, _STRUCTS, _REFUSALS)
+
+    def decode(value: bytes, start: int) -> bytes | None:
+        track = read(value, start)
+        return None if track is None else _encode(track)
+
+    return decode

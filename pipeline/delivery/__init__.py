@@ -1,0 +1,1 @@
+"""What every HTTP destination shares. Start at `pipeline.delivery.lane`."""

@@ -1,0 +1,45 @@
+"""What a lane asks its driver to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.core.messages import MessageBatch
+    from pipeline.delivery.request_batch import RequestBatch
+    from pipeline.kafka.dead_letters import DeadLetter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Send the records of a flight, then report with `answered` or `interrupted`. ``attempt`` counts from 1."""
+
+    flight: RequestBatch
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Store dead letters, then report with `stored` or `interrupted`."""
+
+    letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge:
+    """Acknowledge batches: every message of theirs is accepted or stored."""
+
+    batches: Sequence[MessageBatch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do until that time, or until something is accepted or reported. Infinity is no time at all."""
+
+    until: float
+
+
+Action: TypeAlias = Send | Store | Acknowledge | Wait

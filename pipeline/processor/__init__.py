@@ -1,0 +1,1 @@
+"""The processor role without Faust. Start at `pipeline.processor.processor`."""

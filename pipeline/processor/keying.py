@@ -1,0 +1,147 @@
+"""Look whether the raw topic is keyed by user, on which everything rests that is remembered of users."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import aiokafka
+import structlog
+from aiokafka.errors import KafkaError
+
+from pipeline.core.events import Event
+from pipeline.core.identity import identify, user_key
+from pipeline.core.ids import EMPTY_IDS
+from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError, UnreadableTopicError
+from pipeline.kafka.partitioner import partition_for
+from pipeline.kafka.reading import POLL_MS, open_consumer
+from pipeline.settings.mistakes import variable
+from pipeline.stream.fetched_messages import light_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pipeline.core.ids import EmptyIds
+    from pipeline.core.messages import Message
+    from pipeline.core.outcomes import RejectReason
+    from pipeline.kafka.connection import ConnectionOptions
+
+logger = structlog.get_logger(__name__)
+
+SAMPLE_MESSAGES: Final = 100
+"""How many of the latest messages of a partition are looked at."""
+SAMPLE_BYTES: Final = 1024 * 1024
+"""Of keys and values of a partition; what goes beyond is not looked at."""
+SAMPLE_PARTITIONS: Final = 32
+SAMPLE_SECONDS: Final = 10.0
+MOST_FOREIGN: Final = 0.01
+"""A user's events may be in two partitions for one event in a hundred: ids change, and somebody writes by hand."""
+
+
+class ForeignKeysError(ClusterFaultError):
+    """The raw topic is not keyed by user, and rules need it to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a look at the latest messages has found: those that name a user, and those in another's partition."""
+
+    looked_at: int
+    misplaced: int
+
+    @property
+    def objection(self) -> str | None:
+        """Say why rules with `tracked_only` must not be used; None when they may, or the topic is empty."""
+        if self.misplaced <= self.looked_at * MOST_FOREIGN:
+            return None
+        return (
+            f"rules with `tracked_only` need a raw topic that is keyed by user, and {self.misplaced} of its latest "
+            f"{self.looked_at} events are not in their user's partition: key it by external_id, else subscription_id, "
+            f"or set {variable('partitioning')}=repartition, and know that a user is then tracked in each raw "
+            "partition by itself"
+        )
+
+
+def judge(
+    messages: Iterable[Message],
+    partitions: int,
+    decode: Callable[[bytes], Event | RejectReason],
+    empty_ids: EmptyIds = EMPTY_IDS,
+) -> Sample:
+    """Count the events that are not where Kafka's default partitioner puts their user, nor keyed by the user.
+
+    A message whose key is an empty id, such as ``null``, is passed over: its producer keys by user, and took a word
+    that stands for nobody for one.
+    """
+    looked_at = misplaced = 0
+    for message in messages:
+        if message.key and empty_ids.reason(message.key.decode(errors="replace")) is not None:
+            continue
+        event = None if message.value is None else decode(message.value)
+        if not isinstance(event, Event):
+            continue
+        identity = identify(event, empty_ids)
+        if identity.user_id is None and event.flaws is not None and event.flaws.unreadable:
+            continue  # it becomes a dead letter
+        key = user_key(identity)
+        if key:
+            looked_at += 1
+            misplaced += message.key != key and partition_for(key, partitions) != message.partition
+    return Sample(looked_at, misplaced)
+
+
+def placed_otherwise(messages: Iterable[Message], partitions: int) -> str | None:
+    """Say why the partition of a user's events cannot be told from the user's key; None when it can."""
+    keyed = [(message.key, message.partition) for message in messages if message.key]
+    misplaced = sum(partition_for(key, partitions) != partition for key, partition in keyed)
+    if misplaced <= len(keyed) * MOST_FOREIGN:
+        return None
+    return (
+        f"{misplaced} of the latest {len(keyed)} messages of the raw topic are not in the partition that Kafka's "
+        "default partitioner (murmur2) gives their key, so it is not known where a user's events are: let the producer "
+        "use it (librdkafka: partitioner=murmur2_random), or import what `export` writes, which tells partitions; "
+        "where partitions were added lately, wait for newer messages"
+    )
+
+
+async def latest(connection: ConnectionOptions, topic: str, partitions: int) -> Sequence[Message]:
+    """Read the latest messages of a topic.
+
+    Raises:
+        KafkaUnreachableError: Kafka does not answer.
+    """
+    try:
+        async with asyncio.timeout(SAMPLE_SECONDS), open_consumer(connection) as consumer:
+            return await _latest(consumer, topic, partitions)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnreachableError(
+            f"the keys of topic `{topic}` cannot be looked at ({type(error).__name__}): is Kafka away?"
+        ) from error
+
+
+async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: int) -> list[Any]:
+    places = [aiokafka.TopicPartition(topic, number) for number in range(min(partitions, SAMPLE_PARTITIONS))]
+    starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    wanted = {place: max(starts[place], ends[place] - SAMPLE_MESSAGES) for place in places}
+    filled = [place for place in places if wanted[place] < ends[place]]
+    consumer.assign(filled)
+    for place in filled:
+        consumer.seek(place, wanted[place])
+    found: list[Any] = []
+    room = dict.fromkeys(filled, SAMPLE_BYTES)
+    while left := [place for place in filled if await consumer.position(place) < ends[place]]:
+        try:
+            fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
+        except UnreadableTopicError as error:
+            logger.warning("the keys of a partition are not looked at", reason=str(error))
+            filled.remove(aiokafka.TopicPartition(*error.place))
+            continue
+        for place, records in fetched.items():
+            for record in records:
+                room[place] -= len(record.key or b"") + len(record.value or b"")
+                if room[place] < 0:
+                    filled.remove(place)
+                    break
+                found.append(light_message(place, record))
+    return found

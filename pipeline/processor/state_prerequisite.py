@@ -1,0 +1,49 @@
+"""Read back what is remembered of a partition before the processor decides its first batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.errors import KafkaUnreachableError, UnreadableTopicError
+from pipeline.kafka.needs import PrerequisiteAwayError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.core.messages import MessageBatch
+    from pipeline.state.store import StateStore
+
+
+class StateFirst:
+    """The memories of raw partitions (`pipeline.stream.needs.Prerequisites`), a need for each partition."""
+
+    words = "what is remembered of users and messages"
+    hold = HoldReason.STATE_AWAY
+
+    def __init__(self, memories: StateStore) -> None:
+        self._memories = memories
+
+    def missing_for(self, partition: int) -> set[int]:
+        """Return the partition, unless its memory is complete."""
+        return set() if self._memories.is_complete(partition) else {partition}
+
+    def missing(self, batch: MessageBatch) -> set[int]:
+        """Return the batch's partition, unless its memory is complete."""
+        return self.missing_for(batch.partition)
+
+    async def obtain(self, partition: int) -> None:
+        """Read back what is remembered of a partition.
+
+        Raises:
+            PrerequisiteAwayError: Kafka does not answer, or what it holds cannot be read.
+            ForeignEntryError: it was written with another secret, or by a newer version.
+        """
+        try:
+            await self._memories.restore(partition)
+        except (KafkaUnreachableError, UnreadableTopicError) as error:
+            raise PrerequisiteAwayError(str(error)) from error
+
+    async def forget(self, partitions: Collection[int]) -> None:
+        """Forget partitions that are given up."""
+        self._memories.forget(partitions)

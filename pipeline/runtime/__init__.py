@@ -1,0 +1,1 @@
+"""The life of a process: signals, status pages, health, memory and the supervisor."""

@@ -1,0 +1,143 @@
+"""Alive and ready: what `/healthz` and `/readyz` answer.
+
+Alive means that a restart would not help: the event loop answers, and no partition lies undone without a known reason.
+Ready means that events flow, or that there are none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from pipeline.core.messages import Partition
+    from pipeline.stream.step import StepStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One answer. `detail` is one sentence."""
+
+    ok: bool
+    detail: str
+
+
+class Undone(NamedTuple):
+    """What a partition would be read from after a restart, and how many messages wait there."""
+
+    offset: int
+    messages: int
+
+
+class Standing(NamedTuple):
+    """One partition: where it is, how many messages wait, and two times on the clock of `Progress`."""
+
+    offset: int
+    messages: int
+    progress_at: float
+    """When it last got on, or had nothing to do."""
+    excused_at: float
+    """The same, or when it last waited on purpose."""
+
+
+class Progress:
+    """Knows for how long each partition has had messages that wait, without any progress.
+
+    Its own clock counts, never the time of a message: with that, an old backlog would restart a worker for ever. A
+    partition that waits on purpose, or for brokers that do not answer, is not stuck; it excuses no other.
+    """
+
+    def __init__(self, *, now: Callable[[], float]) -> None:
+        """Start without partitions. `now` is a monotonic clock in seconds."""
+        self._now = now
+        self._standings: dict[Partition, Standing] = {}
+
+    def look(self, undone: Mapping[Partition, Undone], on_purpose: Collection[Partition]) -> None:
+        """Called once a second with every assigned partition; those that are not named are forgotten."""
+        now, before = self._now(), self._standings
+        self._standings = {}
+        for place, (offset, messages) in undone.items():
+            known = before.get(place)
+            if known is None or known.offset != offset or not messages:
+                found = Standing(offset, messages, now, now)
+            else:
+                excused_at = now if place in on_purpose else known.excused_at
+                found = Standing(offset, messages, known.progress_at, excused_at)
+            self._standings[place] = found
+
+    def excuse(self, places: Collection[Partition]) -> None:
+        """Called with partitions of which something was learnt between two looks that explains why they wait."""
+        for place in places:
+            if (known := self._standings.get(place)) is not None:
+                self._standings[place] = known._replace(excused_at=self._now())
+
+    def stuck(self, *, longer_than_seconds: float) -> Collection[Partition]:
+        """Return the partitions that have made no progress, without a known reason, for longer than that."""
+        since = self._now() - longer_than_seconds
+        return [place for place, each in self._standings.items() if each.messages and each.excused_at < since]
+
+    def seconds_without(self) -> float:
+        """Return for how long the slowest partition has made no progress, on purpose or not; 0 where nothing waits."""
+        return max((self._now() - each.progress_at for each in self._standings.values() if each.messages), default=0.0)
+
+    def seconds_stuck(self) -> float:
+        """Return for how long the slowest partition has made no progress without a known reason."""
+        slowest = self.slowest()
+        return 0.0 if slowest is None else self._now() - self._standings[slowest].excused_at
+
+    def slowest(self) -> Partition | None:
+        """Return the partition that has been without progress and reason for the longest time, of those that wait."""
+        waiting = [place for place, each in self._standings.items() if each.messages]
+        return min(waiting, key=lambda place: self._standings[place].excused_at, default=None)
+
+    def waiting(self, place: Partition) -> int:
+        """Count the messages that waited in a partition at the last look."""
+        return self._standings[place].messages
+
+
+def judge_liveness(*, progress: Progress, stall_timeout_seconds: float) -> Health:
+    """Return whether a worker is alive: no partition waits without a known reason, or a restart would not help."""
+    slowest, seconds = progress.slowest(), progress.seconds_stuck()
+    if slowest is None:
+        return Health(ok=True, detail="nothing waits")
+    if seconds < stall_timeout_seconds <= progress.seconds_without():
+        return Health(ok=True, detail="waiting for a known reason, see /readyz and the log")
+    if seconds < stall_timeout_seconds:
+        return Health(ok=True, detail=f"working, last progress {seconds:.0f} s ago")
+    return Health(
+        ok=False,
+        detail=f"{progress.waiting(slowest)} messages wait in partition {slowest[1]}, and nothing of it was committed "
+        f"for {seconds:.0f} s: stuck",
+    )
+
+
+def judge_readiness(
+    *,
+    stopping: bool,
+    fault: str | None,
+    joined: bool,
+    state: StepStatus,
+    complaint: str | None = None,
+    note: str | None = None,
+) -> Health:
+    """Say whether events flow. `complaint` is what keeps some of them waiting until an operator acts.
+
+    `note` is told beside the answer and changes nothing of it.
+    """
+    if fault is not None:
+        return Health(ok=False, detail=fault)
+    if stopping:
+        return Health(ok=False, detail="stopping")
+    if not joined:
+        return Health(ok=False, detail="joining the consumer group")
+    if complaint is not None or state.hold_reason is not None:
+        return Health(ok=False, detail=_joined(complaint or "", state.hold_reason or ""))
+    detail = "retrying" if state.retrying else "ready"
+    return Health(ok=True, detail=detail if note is None else f"{detail}; {note}")
+
+
+def _joined(complaint: str, hold_reason: str) -> str:
+    """Return both, or the complaint alone where the work holds because of it."""
+    return complaint if hold_reason in complaint else "; ".join(filter(None, (complaint, hold_reason)))

@@ -1,0 +1,116 @@
+"""A way to Segment that takes smaller requests than the settings allow: it is learnt in a few steps, for all lanes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
+from pipeline.delivery.decisions import Done, Refuse, Retry
+from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.lane import Lane
+from pipeline.delivery.packing import LearntLimits, PackingLimits
+from tests.fakes.segment import FakeBatch, FakeMessage, record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+MAX_BYTES = 20_000
+LARGEST = 900
+TOO_LARGE = Refuse(reason=SegmentRejectReason.TOO_LARGE, advice="look")
+LANES = 2
+SIZES = st.lists(st.integers(150, LARGEST), min_size=1, max_size=90)
+
+
+class Way:
+    """Lanes on a way that takes bodies of so many bytes, and never a record that is poison; some answers get lost."""
+
+    def __init__(self, most_bytes: int, lost: list[bool]) -> None:
+        self.learnt = LearntLimits(PackingLimits(max_bytes=MAX_BYTES, max_records=99, max_record_bytes=LARGEST))
+        self.lanes = [
+            Lane(
+                limits=self.learnt,
+                flush_interval_seconds=1.0,
+                breaker=Breaker(BreakerLimits(max_share=1.0)),
+                hold_seconds=60.0,
+            )
+            for _ in range(LANES)
+        ]
+        self.poison: frozenset[int] = frozenset()
+        self.accepted: list[list[int]] = [[] for _ in range(LANES)]
+        self.stored: set[int] = set()
+        self.refused: list[int] = []
+        self._most_bytes = most_bytes
+        self._lost = lost
+        self._serial = 0
+        self._now = 0.0
+
+    def carry(self, sizes: list[int], *, poisoned: AbstractSet[int] = frozenset()) -> list[list[int]]:
+        """Send records of these sizes through each lane; return their numbers, lane by lane."""
+        given: list[list[int]] = []
+        for number, lane in enumerate(self.lanes):
+            given.append(list(range(self._serial, self._serial + len(sizes))))
+            self._serial += len(sizes)
+            self.poison |= {given[-1][index % len(sizes)] for index in poisoned}
+            messages = [
+                FakeMessage(value=record_of(size, str(serial)), partition=number, offset=serial)
+                for size, serial in zip(sizes, given[-1], strict=True)
+            ]
+            lane.accept(FakeBatch(number, messages, []), since=self._now)
+        moved = LANES
+        while moved:  # the lanes take turns: each is in the middle of something when another learns
+            moved = sum(map(self._step, range(LANES)))
+        return given
+
+    def _step(self, number: int) -> bool:
+        lane = self.lanes[number]
+        match action := lane.next_action(now=self._now, not_before=0.0):
+            case Send(flight=flight, attempt=attempt):
+                numbers = [message.offset for run in flight.runs for message in run.messages]
+                assert attempt > 1 or flight.body_bytes <= self.learnt.max_bytes
+                self._answer(lane, self.accepted[number], numbers, flight.body_bytes)
+            case Store(letters=letters):
+                self.stored |= {letter.message.offset for letter in letters}
+                lane.stored()
+            case Wait(until=until):
+                self._now = max(self._now, min(until, self._now + 2.0))
+            case Acknowledge():
+                pass
+        return not isinstance(action, Wait) or action.until != float("inf")
+
+    def _answer(self, lane: Lane, accepted: list[int], numbers: list[int], body_bytes: int) -> None:
+        if self.poison & set(numbers) or body_bytes > self._most_bytes:
+            self.refused.append(len(numbers))
+            lane.answered(TOO_LARGE, now=self._now)
+            return
+        accepted += [each for each in numbers if each not in accepted]
+        lost = self._lost.pop() if self._lost else False
+        lane.answered(Retry(after_seconds=1.0) if lost else Done(), now=self._now)
+
+
+@given(SIZES, SIZES, st.integers(LARGEST + 100, MAX_BYTES), st.lists(st.booleans(), max_size=20))
+def test_a_size_is_learnt_in_a_few_steps_and_nothing_is_lost_or_out_of_order(
+    first: list[int], later: list[int], most_bytes: int, lost: list[bool]
+) -> None:
+    way = Way(most_bytes, lost)
+    given_first = way.carry(first)
+    refused, learnt = len(way.refused), way.learnt.max_bytes
+    given_later = way.carry(later)
+    assert way.accepted == [[*before, *after] for before, after in zip(given_first, given_later, strict=True)]
+    assert way.stored == set()
+    assert way.learnt.max_bytes >= max(most_bytes // 2, way.learnt.in_force.least_bytes)
+    assert len(way.refused) == refused or learnt > most_bytes, "what is learnt is not refused any more"
+
+
+@given(SIZES, st.sets(st.integers(0, 89), min_size=1, max_size=4))
+def test_records_that_are_refused_alone_become_dead_letters_and_teach_nothing(
+    sizes: list[int], poisoned: set[int]
+) -> None:
+    way = Way(MAX_BYTES, [])
+    given_all = way.carry(sizes, poisoned=poisoned)
+    assert way.learnt.max_bytes == MAX_BYTES
+    assert way.stored == way.poison
+    assert way.accepted == [[each for each in lane if each not in way.poison] for lane in given_all]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from pipeline.delivery import secret_file as write_key
+from pipeline.delivery.secret_file import WriteKeyFile
+from pipeline.metrics.write_key import WriteKeyMetrics
+from pipeline.settings import files
+from tests.fakes.files import SilentFiles
+from tests.fakes.segment import WRITE_KEY
+from tests.fakes.stream import BOUND_SECONDS
+from tests.mounts import Mount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEW_KEY = "N" * 32
+
+
+class Judgements(WriteKeyMetrics):
+    """Metrics that also let a test wait for the next look."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.next = asyncio.Event()
+
+    def judged(self, *, usable: bool) -> None:
+        super().judged(usable=usable)
+        self.next.set()
+
+
+class Bench:
+    """A mounted key and what watches it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mount = Mount(folder, "write-key", WRITE_KEY)
+        self.registry = CollectorRegistry()
+        self.judgements = Judgements(self.registry)
+        self.file = WriteKeyFile(self.mount.path, SecretStr(WRITE_KEY), metrics=self.judgements)
+
+    @property
+    def key(self) -> str:
+        return self.file.current().get_secret_value()
+
+    @property
+    def failing(self) -> float | None:
+        return self.registry.get_sample_value("onesignal_pipeline_segment_write_key_reload_failing")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def test_a_swapped_link_brings_the_new_key(bench: Bench) -> None:
+    await bench.file.look()
+    assert bench.key == WRITE_KEY
+    bench.mount.swap(NEW_KEY + "\n")
+    with structlog.testing.capture_logs() as lines:
+        await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
+    assert lines == [{"event": "write key changed", "log_level": "info"}]
+
+
+async def test_it_looks_at_once_and_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_key, "LOOK_SECONDS", 0.01)
+    bench.mount.swap(NEW_KEY)
+    running = asyncio.create_task(bench.file.run())
+    for _ in range(3):
+        await asyncio.wait_for(bench.judgements.next.wait(), BOUND_SECONDS)
+        bench.judgements.next.clear()
+    assert bench.key == NEW_KEY
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("hunter2", "has 7 characters"), ("", "it is empty"), (NEW_KEY[:-1] + "-", "other than letters and digits")],
+)
+async def test_a_key_of_the_wrong_shape_is_refused_once_and_the_old_one_stays(
+    bench: Bench, text: str, problem: str
+) -> None:
+    bench.mount.swap(text)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(4):
+            await bench.file.look()
+            assert bench.key == WRITE_KEY
+    (line,) = lines
+    assert (line["log_level"], problem in line["problem"], bench.failing) == ("error", True, 1)
+    assert problem in str(bench.file.note)
+    for told in (str(lines), str(bench.file.note)):
+        assert "hunter2" not in told
+        assert NEW_KEY[:-1] not in told
+
+
+async def test_a_good_key_after_a_wrong_one_is_taken(bench: Bench) -> None:
+    for text in ("wrong", NEW_KEY):
+        bench.mount.swap(text)
+        await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
+
+
+async def test_a_file_that_is_gone_leaves_the_key_in_force(bench: Bench) -> None:
+    bench.mount.path.unlink()
+    with structlog.testing.capture_logs() as lines:
+        await bench.file.look()
+    assert (bench.key, bench.failing) == (WRITE_KEY, 1)
+    assert [line["log_level"] for line in lines] == ["error"]
+
+
+async def test_the_same_key_in_a_new_file_is_no_news(bench: Bench) -> None:
+    bench.mount.swap(WRITE_KEY)
+    with structlog.testing.capture_logs() as lines:
+        await bench.file.look()
+    assert lines == []
+
+
+async def test_a_pipe_in_place_of_the_file_is_refused(bench: Bench) -> None:
+    bench.mount.path.unlink()
+    os.mkfifo(bench.mount.path)
+    await bench.file.look()
+    assert bench.key == WRITE_KEY
+    assert bench.file.note == "a change of the write key was refused: it is a pipe, not a file"
+
+
+async def test_a_file_that_does_not_answer_is_told_and_read_when_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ANSWER_SECONDS", 0.05)
+    bench.mount.swap(NEW_KEY)
+    with SilentFiles(monkeypatch, bench.mount.path) as silent:
+        await bench.file.look()
+        assert (bench.key, bench.failing) == (WRITE_KEY, 1)
+        assert "it did not answer" in str(bench.file.note)
+        await bench.file.look()
+        assert "it did not answer" in str(bench.file.note)
+        assert silent.asked == 1
+    silent.end()
+    await bench.file.look()
+    assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
