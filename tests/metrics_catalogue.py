@@ -8,18 +8,19 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from pipeline.core.classification import Destination
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.ids import IdField
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.kafka.dead_letters import Stage
-from pipeline.metrics.delivery import AnswerClass, Doubt, SegmentMetrics
+from pipeline.metrics.credentials import CredentialsMetrics
+from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics, Doubt
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.metrics.state import MemoryMetrics
+from pipeline.metrics.state import StateMetrics
 from pipeline.metrics.stream import StreamMetrics
-from pipeline.metrics.write_key import WriteKeyMetrics
 from pipeline.settings.choices import Role
 from tests.deploy.dashboards.queries import PREFIX, Scope
 
@@ -32,6 +33,7 @@ LABEL_VALUES: Final = {
     "category": [each.value for each in Category] + [NO_KIND],
     "content": [each.value for each in Doubt],
     "channel": [each.value for each in Channel] + [NO_KIND],
+    "destination": [Destination.SEGMENT.value],
     "field": [each.value for each in IdField],
     "outcome": ["kept", "dropped", "shadow"],
     "role": [each.value for each in Role],
@@ -41,7 +43,7 @@ LABEL_VALUES: Final = {
 REASONS: Final = {
     "events_dropped_total": [each.value for each in DropReason],
     "events_rejected_total": [each.value for each in RejectReason],
-    "segment_records_rejected_total": [each.value for each in SegmentRejectReason],
+    "sink_records_rejected_total": [each.value for each in SegmentRejectReason],
     "dead_letters_total": sorted({each.value for each in (*RejectReason, *SegmentRejectReason)}),
     "holding": [each.value for each in HoldReason],
 }
@@ -73,14 +75,14 @@ def catalogue() -> list[CataloguedMetric]:
     """List every metric of the pipeline's own."""
     parts = {
         _EVERY_ROLE: (StreamMetrics,),
-        Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, MemoryMetrics),
-        Role.SEGMENT_SINK.value: (SegmentMetrics, WriteKeyMetrics),
+        Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, StateMetrics),
+        Role.SEGMENT_SINK.value: (DeliveryMetrics, CredentialsMetrics),
     }
     found: dict[str, CataloguedMetric] = {}
     for told_by, classes in parts.items():
         registry = CollectorRegistry()
         for make in classes:
-            make(registry)
+            make(registry, destination=Destination.SEGMENT.value)
         for metric in _metrics(registry, told_by):
             of_both = metric.name in found
             found[metric.name] = replace(metric, told_by=_EVERY_ROLE) if of_both else metric

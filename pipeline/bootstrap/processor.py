@@ -13,13 +13,14 @@ from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.state import open_state
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.core.classification import Destination
 from pipeline.core.events import decode as decode_json
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.needs import Needs
 from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
-from pipeline.metrics.state import MemoryMetrics
+from pipeline.metrics.state import StateMetrics
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.keying import ForeignKeysError, judge, latest
 from pipeline.processor.processor import Processor
@@ -62,9 +63,10 @@ class ProcessorRole:
         self._connection = connection
         self._stream_metrics = stream_metrics
         self._watch = watch
-        self._metrics = ProcessorMetrics(registry)
-        self._memory_metrics = MemoryMetrics(registry)
-        self._rules_metrics = RulesMetrics(registry)
+        destination = Destination.SEGMENT.value
+        self._metrics = ProcessorMetrics(registry, destination=destination)
+        self._state_metrics = StateMetrics(registry, destination=destination)
+        self._rules_metrics = RulesMetrics(registry, destination=destination)
         self._counts = ProcessorCounts(self._metrics, self._rules_metrics)
         self._reader = RawReader(decode_json, None, settings.raw_topic)
         self.rules = RulesReload(
@@ -106,7 +108,7 @@ class ProcessorRole:
             self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
             if (objection := await self._objection(self.rules.policy)) is not None:
                 raise ForeignKeysError(objection)
-            self._memory_metrics.watch(memories)
+            self._state_metrics.watch(memories)
             processor = Processor(
                 policy=lambda: self.rules.policy,
                 records=self._records(producer, topics),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.core.classification import Destination
 from pipeline.delivery.client import SegmentClient
 from pipeline.delivery.options import ENDPOINTS, SegmentOptions
 from pipeline.delivery.secret_file import WriteKeyFile
-from pipeline.metrics.write_key import WriteKeyMetrics
+from pipeline.metrics.credentials import CredentialsMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ def segment_options(settings: Settings) -> SegmentOptions:
 
 def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
     """Return what reads the write key again when its file changes; None when it came from the environment itself."""
-    metrics = WriteKeyMetrics(registry)
+    metrics = CredentialsMetrics(registry, destination=Destination.SEGMENT.value)
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment_write_key is None:
         return None

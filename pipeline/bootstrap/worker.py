@@ -21,12 +21,13 @@ from pipeline.bootstrap.processor import ProcessorRole
 from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
 from pipeline.bootstrap.topics import begin, conditions, retention_seconds
+from pipeline.core.classification import Destination
 from pipeline.delivery.sink import SegmentSink
 from pipeline.kafka.broker_clock import BrokerClock
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.topic_watch import TopicWatch
-from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.metrics.stream import StreamMetrics
 from pipeline.runtime.allocation import bound_unpacking, keep_freed_memory, spare_the_collector
 from pipeline.runtime.memory_limit import memory_limit_bytes
@@ -62,7 +63,7 @@ def run_worker(role: Role, settings: Settings) -> int:
     registry = CollectorRegistry()
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)
-    metrics = StreamMetrics(registry)
+    metrics = StreamMetrics(registry, destination=Destination.SEGMENT.value)
     metrics.bounds(memory_bytes=memory_limit_bytes())
     with working_folder(settings) as folder:
         clock = BrokerClock(limit_seconds=settings.clock_max_difference_seconds)
@@ -140,7 +141,8 @@ def _role_parts(
                 files=processor.rules,
             )
         case Role.SEGMENT_SINK:
-            options, sink_metrics = segment_options(settings), SegmentMetrics(registry)
+            options = segment_options(settings)
+            sink_metrics = DeliveryMetrics(registry, destination=Destination.SEGMENT.value)
             key = write_key_file(settings, registry)
             return _RoleParts(
                 group=settings.segment_sink_group,
@@ -163,7 +165,7 @@ async def _segment_sink(
     settings: Settings,
     connection: ConnectionOptions,
     options: SegmentOptions,
-    metrics: SegmentMetrics,
+    metrics: DeliveryMetrics,
     stream_metrics: StreamMetrics,
     *,
     watch: TopicWatch,

@@ -10,10 +10,10 @@ class HoldReason(StrEnum):
 
     BREAKER = "breaker"
     """Too many of the last messages would become dead letters."""
-    SEGMENT_REFUSES = "segment_refuses"
-    """Segment's answer says that nothing of ours will be accepted: a wrong key or address, an answer not understood."""
+    DESTINATION_REFUSES = "destination_refuses"
+    """The destination's answers show that it will accept nothing: wrong credentials, wrong address, unknown answer."""
     CERTIFICATE = "certificate"
-    """The TLS certificate of Kafka or of Segment cannot be trusted: expired, of another host or self-signed."""
+    """The TLS certificate of Kafka or of the destination is not trusted: expired, of another host or self-signed."""
     UNKNOWN_FORMAT = "unknown_format"
     """A newer processor wrote records that this sink does not know."""
     MESSAGE_TOO_LARGE = "message_too_large"

@@ -41,7 +41,7 @@ class Hold:
 
     after_seconds: float
     advice: str
-    reason: HoldReason = HoldReason.SEGMENT_REFUSES
+    reason: HoldReason = HoldReason.DESTINATION_REFUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

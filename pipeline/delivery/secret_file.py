@@ -15,7 +15,7 @@ from pipeline.settings.files import FileError, read_file_aside
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.metrics.write_key import WriteKeyMetrics
+    from pipeline.metrics.credentials import CredentialsMetrics
 
 logger = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class WriteKeyFile:
     What cannot be used is refused with one line in the log, and the key from before stays. No key is ever logged.
     """
 
-    def __init__(self, path: Path, key: SecretStr, *, metrics: WriteKeyMetrics) -> None:
+    def __init__(self, path: Path, key: SecretStr, *, metrics: CredentialsMetrics) -> None:
         self._path = path
         self._key = key
         self._metrics = metrics

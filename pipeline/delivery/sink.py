@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.delivery.examination import ReadAvro
     from pipeline.delivery.options import SegmentOptions
     from pipeline.kafka.dead_letters import DeadLetterStore
-    from pipeline.metrics.delivery import SegmentMetrics
+    from pipeline.metrics.delivery import DeliveryMetrics
 
 
 SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
@@ -65,7 +65,7 @@ class SegmentSink:
         *,
         options: SegmentOptions,
         dead_letters: DeadLetterStore,
-        metrics: SegmentMetrics,
+        metrics: DeliveryMetrics,
         on_settled: Callable[[], None] = lambda: None,
         wall_clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,

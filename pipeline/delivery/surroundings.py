@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.delivery.pace import Pace
     from pipeline.delivery.packing import LearntLimits
     from pipeline.kafka.dead_letters import DeadLetterStore
-    from pipeline.metrics.delivery import SegmentMetrics
+    from pipeline.metrics.delivery import DeliveryMetrics
     from pipeline.metrics.summary import Summary
 
 
@@ -37,7 +37,7 @@ class Surroundings:
     max_batch_bytes: int
     limits: LearntLimits
     dead_letters: DeadLetterStore
-    metrics: SegmentMetrics
+    metrics: DeliveryMetrics
     holds: Holds
     doubts: Doubts
     pause: Pause

@@ -159,9 +159,9 @@ def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrival
         "events_forwarded_total": forwarded,
         "events_dropped_total": truth.counts[Fate.DROPPED],
         "events_rejected_total": truth.counts[Fate.REJECTED],
-        "segment_records_received_total": forwarded,
-        "segment_records_accepted_total": forwarded,
-        "segment_records_rejected_total": 0,
+        "sink_records_received_total": forwarded,
+        "sink_records_accepted_total": forwarded,
+        "sink_records_rejected_total": 0,
         "tracked_users": len(set(arrivals.users.values())),
     }
     wrong = sum(counters.get(f"{_COUNTERS}{name}", 0) != value for name, value in expected.items())

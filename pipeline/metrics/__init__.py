@@ -1,1 +1,1 @@
-"""What is counted, one method for each fact."""
+"""Metrics, with one method for each fact."""

@@ -1,4 +1,4 @@
-"""How near the breaker is to holding; that it does is `onesignal_pipeline_holding{reason="breaker"}`."""
+"""How near the breaker is to holding. Whether it holds is `onesignal_pipeline_holding{reason="breaker"}`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ _PREFIX = "onesignal_pipeline_breaker"
 
 
 class BreakerMetrics:
-    """Shows the share of dead letters in a breaker's window, and the share from which on it holds."""
+    """Shows the share of dead letters in a breaker's window, and the share above which it holds."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, destination: str) -> None:
         self._share = Gauge(
-            f"{_PREFIX}_share_ratio", "Share of dead letters among the last messages of this worker.", registry=registry
-        )
+            f"{_PREFIX}_share_ratio",
+            "Share of dead letters among the last messages of this worker.",
+            ["destination"],
+            registry=registry,
+        ).labels(destination)
         self._limit = Gauge(
-            f"{_PREFIX}_limit_ratio", "Share of dead letters above which this worker holds.", registry=registry
-        )
+            f"{_PREFIX}_limit_ratio",
+            "Share of dead letters above which this worker holds.",
+            ["destination"],
+            registry=registry,
+        ).labels(destination)
 
     def watch(self, breaker: Breaker) -> None:
-        """Show what a breaker knows when it is scraped."""
+        """Show a breaker's share, read at each scrape, and its limit."""
         self._share.set_function(lambda: breaker.share)
         self._limit.set(breaker.limits.max_share)

@@ -1,4 +1,4 @@
-"""How far a worker's clock is from the brokers', where a broker has told its time."""
+"""How far a worker's clock is from the brokers', as far as their time is known."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class ClockCollector(Collector):
-    """Asks at each scrape; while nothing is known the series is absent, for 0 would say that the clock is right."""
+    """Reads the difference at each scrape. It is absent while unknown, because 0 would mean that the clock is right."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ask: Callable[[], float | None] = lambda: None
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the difference."""
+        """Yield the difference, without a sample while it is unknown."""
         difference = GaugeMetricFamily(
             "onesignal_pipeline_clock_difference_seconds",
-            "This machine's time less the brokers', as far as it is sure; absent while no broker has told any.",
+            "This machine's time minus the brokers', as far as it is certain; absent until a broker has sent its time.",
         )
-        if (told := self.ask()) is not None:
-            difference.add_metric((), told)
+        if (seconds := self.ask()) is not None:
+            difference.add_metric((), seconds)
         yield difference

@@ -1,4 +1,4 @@
-"""What the Segment sink counts."""
+"""What a sink counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+_PREFIX: Final = "onesignal_pipeline_sink_"
 AGES: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 _FLUSH_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
 _FLUSH_RECORDS: Final = (1, 10, 50, 100, 250, 500, 750, 1_000, 1_500, 2_000, 2_500)
@@ -39,34 +40,34 @@ class AnswerClass(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why an answer that accepted a request is not what Segment says, as a metric label."""
+    """Why a 2xx answer may not come from the destination, as a metric label."""
 
     PAGE = "page"
     NOT_SUCCESS = "not_success"
 
 
-class LanesState(Protocol):
-    """What is looked at when it is scraped."""
+class LanesStatus(Protocol):
+    """The status of all lanes, read at each scrape."""
 
     @property
     def lanes_in_flight(self) -> int:
-        """Lanes with a request under way."""
+        """Lanes with a request in flight."""
 
     @property
     def bytes_in_hand(self) -> int:
-        """Bytes of the records that are not settled."""
+        """Bytes of the unsettled records."""
 
     @property
     def batch_limit_bytes(self) -> int:
-        """Bytes that a request may have."""
+        """Most bytes of a request batch before compression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedFlush:
-    """One request that Segment accepted.
+    """One request batch that the destination accepted.
 
-    ``duration_seconds`` is the time from its first attempt, and ``event_times`` are when its events happened, in
-    seconds since the epoch, 0 where that is not known.
+    ``duration_seconds`` counts from its first attempt. ``event_times`` are the times of its events in seconds since the
+    epoch, 0 where the time is unknown.
     """
 
     records: int
@@ -81,98 +82,93 @@ class AcceptedFlush:
         return self.body_bytes / self.budget_bytes
 
 
-class SegmentMetrics:
-    """Count by batch. At any time received = accepted + rejected + in flight + given back."""
+class DeliveryMetrics:
+    """Counts the facts of one sink by request batch.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        name = "onesignal_pipeline_segment_"
-        self._received = Counter(name + "records_received", "Records taken from Kafka.", registry=registry)
-        self._accepted = Counter(name + "records_accepted", "Records that Segment accepted.", registry=registry)
-        self._rejected = Counter(
-            name + "records_rejected", "Records stored as dead letters.", ["reason"], registry=registry
+    At any time received = accepted + rejected + in flight + given back.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, destination: str) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(_PREFIX + name, text, ("destination", *labels), registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(_PREFIX + name, text, ["destination"], registry=registry).labels(destination)
+
+        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
+            found = Histogram(_PREFIX + name, text, ["destination"], buckets=buckets, registry=registry)
+            return found.labels(destination)
+
+        self._destination = destination
+        self._received = counter("records_received", "Records read from Kafka.").labels(destination)
+        self._accepted = counter("records_accepted", "Records that the destination accepted.").labels(destination)
+        self._rejected = counter("records_rejected", "Records stored as dead letters.", "reason")
+        self._rejected_for: dict[StrEnum, Counter] = {}
+        self._given_back = counter(
+            "records_given_back",
+            "Records whose partition was revoked before they were settled; Kafka redelivers them to another worker.",
+        ).labels(destination)
+        self._in_flight = gauge("records_in_flight", "Records received and not yet settled.")
+        attempts = counter("attempts", "Requests to the destination, by how they ended.", "answer")
+        self._attempts = {answer: attempts.labels(destination, answer) for answer in AnswerClass}
+        doubtful = counter(
+            "doubtful_answers",
+            "Requests that count as accepted by their status although the answer may not be the destination's: it is a"
+            " web page, or it denies success.",
+            "content",
         )
-        self._given_back = Counter(
-            name + "records_given_back",
-            "Records whose partition went to another worker before they were settled; Kafka delivers them again.",
-            registry=registry,
+        self._doubtful = {doubt: doubtful.labels(destination, doubt) for doubt in Doubt}
+        self._duration = histogram("request_duration_seconds", "Duration of one request.", _DURATIONS)
+        self._fullness = histogram(
+            "request_batch_fullness_ratio",
+            "Bytes of an accepted request batch as a share of the limit in force; sum / count is the mean.",
+            _FULLNESS,
         )
-        self._in_flight = Gauge(name + "records_in_flight", "Records received and not yet settled.", registry=registry)
-        self._attempts = Counter(
-            name + "attempts", "Requests to Segment, by how they ended.", ["answer"], registry=registry
+        self._flush_records = histogram(
+            "request_batch_records", "Records of an accepted request batch.", _FLUSH_RECORDS
         )
-        self._doubtful = Counter(
-            name + "doubtful_answers",
-            "Requests that count as accepted by their status, with an answer that is not Segment's: a web page, or one"
-            " that denies success.",
-            ["content"],
-            registry=registry,
+        self._flush_bytes = histogram(
+            "request_batch_bytes", "Bytes of an accepted request batch before compression.", _FLUSH_BYTES
         )
-        self._duration = Histogram(
-            name + "request_duration_seconds", "Duration of a request.", buckets=_DURATIONS, registry=registry
+        self._flush_attempts = histogram(
+            "request_batch_attempts", "Attempts until a request batch was accepted.", _FLUSH_ATTEMPTS
         )
-        self._fullness = Histogram(
-            name + "batch_fullness_ratio",
-            "Bytes of an accepted request against the limit in force; sum / count is the mean fullness.",
-            buckets=_FULLNESS,
-            registry=registry,
-        )
-        self._flush_records = Histogram(
-            name + "batch_records", "Records of an accepted request.", buckets=_FLUSH_RECORDS, registry=registry
-        )
-        self._flush_bytes = Histogram(
-            name + "batch_bytes",
-            "Bytes of an accepted request before compression.",
-            buckets=_FLUSH_BYTES,
-            registry=registry,
-        )
-        self._flush_attempts = Histogram(
-            name + "batch_attempts",
-            "Attempts that an accepted request took.",
-            buckets=_FLUSH_ATTEMPTS,
-            registry=registry,
-        )
-        self._flush_duration = Histogram(
-            name + "batch_duration_seconds",
-            "Time from the first attempt of a request until Segment accepted it.",
-            buckets=_FLUSH_SECONDS,
-            registry=registry,
+        self._flush_duration = histogram(
+            "request_batch_duration_seconds",
+            "Time from the first attempt of a request batch until it was accepted.",
+            _FLUSH_SECONDS,
         )
         self._ages = AgeHistogram(
-            name + "event_age_seconds",
-            "Time from OneSignal's event to Segment's 200, for each record; what is sent again counts again.",
+            _PREFIX + "event_age_seconds",
+            "Event age at delivery: time from OneSignal's event until the destination accepted its record. Records that"
+            " are sent again count again.",
             bounds=AGES,
+            labels={"destination": destination},
             registry=registry,
         )
-        self._lanes = Gauge(name + "lanes", "Requests that this worker may have under way.", registry=registry)
-        self._lanes_in_flight = Gauge(name + "lanes_in_flight", "Requests that are under way now.", registry=registry)
-        self._bytes_in_hand = Gauge(
-            name + "in_hand_bytes", "Bytes of the records received and not yet settled.", registry=registry
+        self._lanes = gauge("lanes", "Most requests that this worker may have in flight.")
+        self._lanes_in_flight = gauge("lanes_in_flight", "Requests that are in flight now.")
+        self._bytes_in_hand = gauge("in_hand_bytes", "Bytes of the records received and not yet settled.")
+        self._batch_limit = gauge(
+            "request_batch_limit_bytes",
+            "Most bytes of a request batch before compression: the setting, or less after a larger one got a 413.",
         )
-        self._batch_limit = Gauge(
-            name + "batch_limit_bytes",
-            "Bytes that a request may have before compression: the setting, or less since larger ones got a 413.",
-            registry=registry,
-        )
-        self.breaker = BreakerMetrics(registry)
-        for answer in AnswerClass:
-            self._attempts.labels(answer)
-        for doubt in Doubt:
-            self._doubtful.labels(doubt)
+        self.breaker = BreakerMetrics(registry, destination=destination)
 
     def received(self, records: int) -> None:
-        """Count records taken from Kafka."""
+        """Count records read from Kafka."""
         self._received.inc(records)
         self._in_flight.inc(records)
 
-    def watch(self, state: Callable[[], LanesState], *, lanes: int) -> None:
-        """Show how the lanes are when it is scraped."""
+    def watch(self, status: Callable[[], LanesStatus], *, lanes: int) -> None:
+        """Show the status of the lanes, read at each scrape."""
         self._lanes.set(lanes)
-        self._lanes_in_flight.set_function(lambda: state().lanes_in_flight)
-        self._bytes_in_hand.set_function(lambda: state().bytes_in_hand)
-        self._batch_limit.set_function(lambda: state().batch_limit_bytes)
+        self._lanes_in_flight.set_function(lambda: status().lanes_in_flight)
+        self._bytes_in_hand.set_function(lambda: status().bytes_in_hand)
+        self._batch_limit.set_function(lambda: status().batch_limit_bytes)
 
     def accepted(self, flush: AcceptedFlush, *, now: float) -> None:
-        """Count one accepted request. ``now`` is in seconds since the epoch."""
+        """Count one accepted request batch. ``now`` is in seconds since the epoch."""
         self._accepted.inc(flush.records)
         self._in_flight.dec(flush.records)
         self._fullness.observe(flush.fullness)
@@ -183,20 +179,23 @@ class SegmentMetrics:
         self._ages.observe(flush.event_times, now=now)
 
     def rejected(self, reason: StrEnum, records: int) -> None:
-        """Count records stored as dead letters; zero of them makes the reason visible."""
-        self._rejected.labels(reason).inc(records)
+        """Count records stored as dead letters. Counting 0 makes the reason visible."""
+        series = self._rejected_for.get(reason)
+        if series is None:
+            series = self._rejected_for[reason] = self._rejected.labels(self._destination, reason)
+        series.inc(records)
         self._in_flight.dec(records)
 
     def given_back(self, records: int) -> None:
-        """Count records received, and given up unsettled with their partition."""
+        """Count records that were received and given up unsettled with their partition."""
         self._given_back.inc(records)
         self._in_flight.dec(records)
 
     def doubted(self, doubt: Doubt) -> None:
-        """Count one request that counts as accepted, though the answer is not Segment's."""
-        self._doubtful.labels(doubt).inc()
+        """Count one request that counts as accepted although the answer may not be the destination's."""
+        self._doubtful[doubt].inc()
 
     def attempted(self, answer: AnswerClass, *, seconds: float) -> None:
-        """Count one request and how long it took."""
-        self._attempts.labels(answer).inc()
+        """Count one request and its duration."""
+        self._attempts[answer].inc()
         self._duration.observe(seconds)

@@ -1,4 +1,4 @@
-"""How much waits in Kafka, for each assigned partition, in messages and in seconds."""
+"""Consumer lag of each assigned partition, in messages and in seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS: Final = ("partition",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionLag:
-    """What is not committed of a partition, and for how long the oldest message that is not settled has waited."""
+    """Uncommitted messages of a partition, and how long its oldest unsettled message has waited."""
 
     partition: int
     messages: int
@@ -28,7 +28,7 @@ class PartitionLag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionHidden:
-    """What of a partition is hidden by an open transaction, and for how long by the same one."""
+    """Messages of a partition that an open transaction hides, and for how long the same transaction has been open."""
 
     partition: int
     messages: int
@@ -36,7 +36,7 @@ class PartitionHidden:
 
 
 class LagCollector(Collector):
-    """Asks at each scrape, so a partition that was given up is not told of any more."""
+    """Reads the lag at each scrape, so a revoked partition no longer has a series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ask: Callable[[], Sequence[PartitionLag]] = tuple
@@ -44,17 +44,17 @@ class LagCollector(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the numbers of each partition."""
+        """Yield the lag and the hidden messages of each partition."""
         yield from _both(
             self.ask(),
             GaugeMetricFamily(
                 "onesignal_pipeline_consumer_lag_messages",
-                "Messages of an assigned partition that are not committed.",
+                "Uncommitted messages of an assigned partition.",
                 labels=LABELS,
             ),
             GaugeMetricFamily(
                 "onesignal_pipeline_consumer_lag_seconds",
-                "How long the oldest message that is not settled has been in its partition, by its Kafka timestamp.",
+                "How long the oldest unsettled message has been in its partition, by its Kafka timestamp.",
                 labels=LABELS,
             ),
         )
@@ -62,7 +62,7 @@ class LagCollector(Collector):
             self.ask_hidden(),
             GaugeMetricFamily(
                 "onesignal_pipeline_hidden_messages",
-                "Messages of an assigned partition that are stored and cannot be read yet: they are not in the lag.",
+                "Messages of an assigned partition that are hidden by an open transaction; they are not in the lag.",
                 labels=LABELS,
             ),
             GaugeMetricFamily(
@@ -77,7 +77,7 @@ def _both(
     found: Sequence[PartitionLag] | Sequence[PartitionHidden], messages: GaugeMetricFamily, seconds: GaugeMetricFamily
 ) -> tuple[Metric, Metric]:
     for each in found:
-        place = (str(each.partition),)
-        messages.add_metric(place, each.messages)
-        seconds.add_metric(place, each.seconds)
+        labels = (str(each.partition),)
+        messages.add_metric(labels, each.messages)
+        seconds.add_metric(labels, each.seconds)
     return messages, seconds

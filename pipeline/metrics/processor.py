@@ -1,4 +1,4 @@
-"""What the processor counts: received = forwarded + dropped + rejected + in flight + given back."""
+"""What a processor counts."""
 
 from __future__ import annotations
 
@@ -18,78 +18,78 @@ if TYPE_CHECKING:
 
     from pipeline.core.kinds import Kind
 
+_PREFIX = "onesignal_pipeline"
 NO_KIND = "none"
-"""Label value of messages whose body does not tell their kind."""
+"""Label value for messages of unknown kind."""
 KIND_LABELS = ("channel", "action", "category")
 
 
 class ProcessorMetrics:
-    """Counts the processor's facts, a batch at a time. Every label value is a member of an enum, or `none`."""
+    """Counts the facts of one processor by batch. Every label value is a member of an enum, `none` or the destination.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        prefix = "onesignal_pipeline_events"
-        self._received = Counter(
-            f"{prefix}_received_total", "Messages taken from the raw topic by this process.", registry=registry
+    At any time received = forwarded + dropped + rejected + in flight + given back.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, destination: str) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{_PREFIX}_{name}_total", text, ("destination", *labels), registry=registry)
+
+        self._destination = destination
+        self._received = counter("events_received", "Messages read from the raw topic.").labels(destination)
+        self._forwarded = counter(
+            "events_forwarded", "Events stored in the records topic and confirmed by the broker.", *KIND_LABELS
         )
-        self._forwarded = Counter(
-            f"{prefix}_forwarded_total",
-            "Events stored in the records topic, confirmed by the broker.",
-            KIND_LABELS,
+        self._dropped = counter("events_dropped", "Events left out on purpose.", *KIND_LABELS, "reason")
+        self._rejected = counter(
+            "events_rejected",
+            "Unusable messages stored as dead letters and confirmed by the broker.",
+            *KIND_LABELS,
+            "reason",
+        )
+        self._given_back = counter(
+            "events_given_back",
+            "Messages whose partition was revoked before they were settled; Kafka redelivers them to another worker.",
+        ).labels(destination)
+        self._in_flight = Gauge(
+            f"{_PREFIX}_events_in_flight",
+            "Messages received and not yet settled.",
+            ["destination"],
             registry=registry,
-        )
-        self._dropped = Counter(
-            f"{prefix}_dropped_total", "Events left out on purpose.", (*KIND_LABELS, "reason"), registry=registry
-        )
-        self._rejected = Counter(
-            f"{prefix}_rejected_total",
-            "Messages that cannot be used, stored as dead letters, confirmed by the broker.",
-            (*KIND_LABELS, "reason"),
-            registry=registry,
-        )
-        self._given_back = Counter(
-            f"{prefix}_given_back_total",
-            "Messages whose partition went to another worker before they were settled; Kafka delivers them again.",
-            registry=registry,
-        )
-        self._in_flight = Gauge(f"{prefix}_in_flight", "Messages received and not settled yet.", registry=registry)
-        self._foreign_keys = Counter(
-            f"{prefix}_foreign_key_total",
-            "Forwarded events whose message key was not their user key; their order is not promised.",
-            registry=registry,
-        )
-        self._filled = Counter(
-            "onesignal_pipeline_messages_filled_total",
-            "Late engagements that were given the name, title, contents, template and link which earlier events had.",
-            registry=registry,
-        )
-        self._untimed = Counter(
-            f"{prefix}_without_time_total",
-            "Forwarded events that told no time that can be read; their record has Kafka's, if it has one.",
-            registry=registry,
-        )
-        self._ignored_ids = Counter(
-            "onesignal_pipeline_ids_ignored_total",
-            "Ids that were present and not used: they stand for nobody, such as `null` or `{{ event.id }}`, cannot be "
-            "read, or may name a person.",
-            ("field",),
-            registry=registry,
+        ).labels(destination)
+        self._foreign_keys = counter(
+            "events_foreign_key",
+            "Forwarded events whose message key was not their user key; their order is not guaranteed.",
+        ).labels(destination)
+        self._filled = counter(
+            "messages_filled",
+            "Late engagement events completed with the name, title, contents, template and link of earlier events.",
+        ).labels(destination)
+        self._untimed = counter(
+            "events_without_time",
+            "Forwarded events without a readable time; their record has Kafka's timestamp where there is one.",
+        ).labels(destination)
+        self._ignored_ids = counter(
+            "ids_ignored",
+            "Ids that were present and ignored: placeholders such as `null` or `{{ event.id }}`, unreadable ids, and "
+            "ids that may name a person.",
+            "field",
         )
         self._series: dict[tuple[object, ...], Counter] = {}
-        self.breaker = BreakerMetrics(registry)
+        self.breaker = BreakerMetrics(registry, destination=destination)
         self._begin()
 
     def _begin(self) -> None:
-        """Show what is usual from the start: Prometheus does not see an increase that makes a series."""
+        """Create the usual series at 0, because Prometheus sees no increase in the first sample of a series."""
         for kind in KINDS.values():
-            self._forwarded.labels(*_labels(kind))
-            self._dropped.labels(*_labels(kind), DropReason.RULE.value)
+            self._of(self._forwarded, kind)
+            self._of(self._dropped, kind, DropReason.RULE)
         for field in IdField:
-            self._ignored_ids.labels(field.value)
+            self._ignored_ids.labels(self._destination, field.value)
         for reason in RejectReason:
-            self._rejected.labels(*_labels(None), reason.value)
+            self._of(self._rejected, None, reason)
 
     def received(self, messages: int) -> None:
-        """Count messages taken in hand."""
+        """Count messages read from the raw topic."""
         self._received.inc(messages)
         self._in_flight.inc(messages)
 
@@ -101,7 +101,7 @@ class ProcessorMetrics:
         dropped: Mapping[tuple[Kind | None, DropReason], int],
         rejected: Mapping[tuple[Kind | None, RejectReason], int],
     ) -> None:
-        """Count a batch of which every effect is confirmed."""
+        """Count a batch whose every effect is confirmed."""
         for kind, count in forwarded.items():
             self._of(self._forwarded, kind).inc(count)
         for (kind_or_none, drop_reason), count in dropped.items():
@@ -111,34 +111,34 @@ class ProcessorMetrics:
         self._in_flight.dec(messages)
 
     def _of(self, counter: Counter, kind: Kind | None, reason: DropReason | RejectReason | None = None) -> Counter:
-        """Return a series. To find it by its labels each time would take most of the time that counting takes."""
-        # Not by the kind itself: unknown ones have names without end.
+        """Return a series from a cache: finding it by its labels each time would take most of the time of counting."""
+        # The key is not the kind itself, because the names of unknown kinds are unbounded.
         at = (counter, reason) if kind is None else (counter, kind.channel, kind.action, kind.category, reason)
         series = self._series.get(at)
         if series is None:
-            labels = _labels(kind) if reason is None else (*_labels(kind), reason.value)
-            series = self._series[at] = counter.labels(*labels)
+            reasons = () if reason is None else (reason.value,)
+            series = self._series[at] = counter.labels(self._destination, *_labels(kind), *reasons)
         return series
 
     def foreign_keys(self, events: int) -> None:
-        """Count forwarded events that were not keyed by their user."""
+        """Count forwarded events whose message is not keyed by their user."""
         self._foreign_keys.inc(events)
 
     def filled(self, events: int) -> None:
-        """Count forwarded events that the message catalogue filled in."""
+        """Count forwarded events completed from the message catalogue."""
         self._filled.inc(events)
 
     def untimed(self, events: int) -> None:
-        """Count forwarded events without a time of their own."""
+        """Count forwarded events without a readable time."""
         self._untimed.inc(events)
 
     def ignored_ids(self, ids: Mapping[IdField, int]) -> None:
-        """Count ids that were not used, by field."""
+        """Count ignored ids by field."""
         for field, count in ids.items():
-            self._ignored_ids.labels(field.value).inc(count)
+            self._ignored_ids.labels(self._destination, field.value).inc(count)
 
     def given_back(self, messages: int) -> None:
-        """Count messages given back unsettled."""
+        """Count messages that were received and given up unsettled with their partition."""
         self._given_back.inc(messages)
         self._in_flight.dec(messages)
 

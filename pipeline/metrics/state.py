@@ -1,4 +1,7 @@
-"""What is remembered, shown when it is scraped. All numbers add up over workers, for a user is in one partition."""
+"""The size of the processor's state, read at each scrape.
+
+The numbers can be summed over the workers of a destination, because each user is in one partition.
+"""
 
 from __future__ import annotations
 
@@ -14,56 +17,62 @@ if TYPE_CHECKING:
 _PREFIX = "onesignal_pipeline_"
 TRACKED_USERS = (
     f"{_PREFIX}tracked_users",
-    "Users of this worker's partitions whom Segment counts this billing month so far; absent where none is tracked.",
+    "Users of this worker's partitions whom the destination bills this month so far; absent without tracked users.",
 )
 WOULD_ADD = (
     f"{_PREFIX}users_delivery_would_add_so_far",
-    "Estimate of users whom dropped delivery events would have added this billing month; absent where none is tracked.",
+    "Estimate of users whom dropped delivery events would have added this month; absent without tracked users.",
 )
 SHADOW_USERS = (
     f"{_PREFIX}rule_shadow_users",
-    "Estimate of the users of whom a shadow rule would have decided events this billing month so far.",
+    "Estimate of the users whose events a shadow rule would have decided this billing month so far.",
 )
-CATALOGUE = (f"{_PREFIX}message_catalogue_messages", "Messages of which the catalogue knows what they said.")
+CATALOGUE = (f"{_PREFIX}message_catalogue_messages", "Messages whose contents the message catalogue holds.")
 
 
 class Remembered(Protocol):
-    """What can be asked of the memories. ``tracks`` tells whether users are tracked."""
+    """The state of a processor. ``tracks`` is whether users are tracked."""
 
     tracks: bool
 
     def tracked_users(self) -> int:
-        """Count the users that are tracked this month."""
+        """Return the number of users tracked this month."""
 
     def users_delivery_would_add(self) -> float:
-        """Estimate the users whom dropped delivery events would have added this month."""
+        """Return an estimate of the users that dropped delivery events would have added this month."""
 
     def shadow_users(self) -> Mapping[str, float]:
-        """Estimate this month's users by shadow rule."""
+        """Return estimates of this month's users by shadow rule."""
 
     def catalogue_size(self) -> int:
-        """Count the messages in the catalogue."""
+        """Return the number of messages in the catalogue."""
 
 
-class MemoryMetrics:
-    """Asks the memories at each scrape."""
+class StateMetrics:
+    """Shows the size of the state, read at each scrape."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, destination: str) -> None:
+        self._destination = destination
         self._remembered: Remembered | None = None
         registry.register(self)
 
     def watch(self, remembered: Remembered) -> None:
-        """Show these memories from now on."""
+        """Show this state from now on."""
         self._remembered = remembered
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give the values of now."""
+        """Yield the present numbers; 0 until there is a state."""
         remembered = self._remembered
         if remembered is None or remembered.tracks:
-            yield GaugeMetricFamily(*TRACKED_USERS, value=remembered.tracked_users() if remembered else 0)
-            yield GaugeMetricFamily(*WOULD_ADD, value=remembered.users_delivery_would_add() if remembered else 0)
-        yield GaugeMetricFamily(*CATALOGUE, value=remembered.catalogue_size() if remembered else 0)
-        shadows = GaugeMetricFamily(*SHADOW_USERS, labels=["rule"])
+            yield self._gauge(TRACKED_USERS, remembered.tracked_users() if remembered else 0)
+            yield self._gauge(WOULD_ADD, remembered.users_delivery_would_add() if remembered else 0)
+        yield self._gauge(CATALOGUE, remembered.catalogue_size() if remembered else 0)
+        shadows = GaugeMetricFamily(*SHADOW_USERS, labels=("destination", "rule"))
         for rule, users in (remembered.shadow_users() if remembered else {}).items():
-            shadows.add_metric([rule], users)
+            shadows.add_metric((self._destination, rule), users)
         yield shadows
+
+    def _gauge(self, metric: tuple[str, str], value: float) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(*metric, labels=("destination",))
+        family.add_metric((self._destination,), value)
+        return family

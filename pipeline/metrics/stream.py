@@ -1,4 +1,4 @@
-"""What a worker tells of Kafka and of itself: lag, commits, rebalances, progress, holds, dead letters, bounds."""
+"""What every worker counts and shows: lag, commits, rebalances, progress, holds, dead letters, limits."""
 
 from __future__ import annotations
 
@@ -24,76 +24,88 @@ PREFIX = "onesignal_pipeline"
 
 
 class StreamMetrics:
-    """Counts what every worker does, and shows what its consumer knows when it is scraped."""
+    """Counts what every worker does, and shows the status of its consumer, read at each scrape.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    ``destination`` is empty for a worker that has none. Only `build_info` carries it: queries join the others with it.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, destination: str = "") -> None:
         def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
             return Gauge(f"{PREFIX}_{name}", text, labels, registry=registry)
 
         def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
             return Counter(f"{PREFIX}_{name}_total", text, labels, registry=registry)
 
-        self._build = gauge("build_info", "1 for the program that runs.", ("role", "version", "python"))
-        self._commits = counter("commits", "Commits that the broker has confirmed.")
-        self._failed_commits = counter(
-            "commits_failed", "Commits that were not confirmed; what they held is tried again."
+        self._destination = destination
+        self._build = gauge(
+            "build_info",
+            "1, with the role, destination and version of this worker.",
+            ("role", "destination", "version", "python"),
         )
-        self._rebalances = counter("rebalances", "Assignments of partitions that this worker has taken up.")
-        self._write_retries = counter("write_retries", "Writes to Kafka that were repeated.")
+        self._commits = counter("commits", "Offset commits confirmed by the broker.")
+        self._failed_commits = counter(
+            "commits_failed", "Offset commits that were not confirmed; a later commit includes their offsets."
+        )
+        self._rebalances = counter("rebalances", "Partition assignments that this worker received.")
+        self._write_retries = counter("write_retries", "Retried writes to Kafka.")
         self._batch_limit = gauge(
             "write_batch_limit_bytes",
-            "Bytes that a batch for a topic may have before compression: 512 KB, or less since Kafka refused more.",
+            "Most bytes of a batch for a topic before compression: 512 KB, or less after Kafka refused a larger one.",
             ("topic",),
         )
         self._dead_letters = counter(
             "dead_letters",
-            "Dead letters stored, confirmed by the broker; one that is stored again after a redelivery counts again.",
+            "Dead letters stored and confirmed by the broker. One stored again after a redelivery counts again.",
             ("stage", "reason"),
         )
         self._lag = LagCollector(registry)
         self._retention = gauge(
             "source_retention_seconds",
-            "How long the topic that is read keeps a message, as the cluster tells it, else as the settings want it.",
+            "Retention of the topic that this worker reads, as reported by the cluster, else as set.",
         )
         self._clock = ClockCollector(registry)
         self._partitions = gauge("assigned_partitions", "Partitions assigned to this worker.")
-        self._in_hand = gauge("messages_in_hand", "Messages fetched and not settled in order.")
+        self._in_hand = gauge("messages_in_hand", "Messages fetched and not yet settled, or behind one that is not.")
         self._full_partitions = gauge(
             "full_partitions",
-            "Partitions of which nothing more is fetched: as much as may be, in messages or in bytes, is unsettled.",
+            "Partitions that are not fetched because their unsettled messages reached the limit in number or bytes.",
         )
-        self._memory_limit = gauge("memory_limit_bytes", "Memory that this process may use: its container's, else all.")
+        self._memory_limit = gauge(
+            "memory_limit_bytes",
+            "Memory that this process may use: the limit of its container, else that of the machine.",
+        )
         self._progress = gauge(
-            "seconds_since_progress", "Seconds since the slowest partition got on, of those where messages wait."
+            "seconds_since_progress", "Seconds since the slowest partition with waiting messages made progress."
         )
         self._stuck = gauge(
             "stuck_seconds",
-            "Seconds since the slowest partition got on, of those where messages wait and no reason is known.",
+            "Like seconds_since_progress, of the partitions that have no known reason to wait.",
         )
-        self._ready = gauge("ready", "1 when /readyz says ready.")
+        self._ready = gauge("ready", "1 while /readyz reports ready.")
         self._retrying = gauge(
-            "retrying", "1 while something that Segment or Kafka did not take waits to be sent again."
+            "retrying",
+            "1 while a request or write that the destination or Kafka did not accept waits for its next attempt.",
         )
         self._holding = gauge(
-            "holding", "1 while this worker holds for that reason and needs somebody to look.", ("reason",)
+            "holding", "1 while this worker holds for that reason and needs an operator.", ("reason",)
         )
         for reason in HoldReason:
             self._holding.labels(reason.value)
 
     def built(self, *, role: str, version: str) -> None:
-        """Tell what runs."""
-        self._build.labels(role, version, platform.python_version()).set(1)
+        """Show the role and version of this worker."""
+        self._build.labels(role, self._destination, version, platform.python_version()).set(1)
 
     def bounds(self, *, memory_bytes: float) -> None:
-        """Tell how much memory may be used."""
+        """Show how much memory may be used."""
         self._memory_limit.set(memory_bytes)
 
     def retention(self, seconds: float) -> None:
-        """Tell how long the topic that is read keeps a message."""
+        """Show the retention of the topic that is read."""
         self._retention.set(seconds)
 
     def clock(self, difference: Callable[[], float | None]) -> None:
-        """Show at each scrape how far this machine's clock is ahead of the brokers', in seconds; None is unknown."""
+        """Show how many seconds this machine's clock is ahead of the brokers', read at each scrape; None is unknown."""
         self._clock.ask = difference
 
     def committed(self) -> None:
@@ -105,19 +117,19 @@ class StreamMetrics:
         self._failed_commits.inc()
 
     def rebalanced(self) -> None:
-        """Count an assignment that was taken up."""
+        """Count a partition assignment."""
         self._rebalances.inc()
 
     def write_retried(self) -> None:
-        """Count a write that is repeated."""
+        """Count a retried write."""
         self._write_retries.inc()
 
     def batches_limited(self, topic: str, limit_bytes: int) -> None:
-        """Show the size of the batches that a topic is written in from now on."""
+        """Show the size limit of batches for a topic from now on."""
         self._batch_limit.labels(topic).set(limit_bytes)
 
     def dead_letters_stored(self, stage: StrEnum, reason: StrEnum, letters: int) -> None:
-        """Count dead letters that the broker has confirmed."""
+        """Count dead letters confirmed by the broker."""
         self._dead_letters.labels(stage.value, reason.value).inc(letters)
 
     def watch(
@@ -134,7 +146,7 @@ class StreamMetrics:
         retrying: Callable[[], float],
         holds: Callable[[], Collection[HoldReason]],
     ) -> None:
-        """Show values that are read at each scrape."""
+        """Show these values, read at each scrape."""
         self._lag.ask, self._lag.ask_hidden = lag, hidden
         for gauge, value in (
             (self._partitions, partitions),

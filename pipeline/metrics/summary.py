@@ -1,4 +1,4 @@
-"""What was done lately, as one line of the log now and then."""
+"""A log line now and then that sums up what was counted since the last one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SUMMARY_SECONDS: Final = 10.0
 
 
 class Summary:
-    """Adds numbers up, and writes them out at most every ten seconds, and once more at the end of the worker.
+    """Adds numbers up and logs them at most every ten seconds, and once more when the worker ends.
 
-    The first is written at once, so a log tells when work began. Nothing is written while nothing is counted.
+    The first count is logged at once, so the log shows when a worker began. Nothing is logged while nothing is counted.
     """
 
     def __init__(self, event: str, *, fields: Sequence[str] = ()) -> None:
-        """Start with nothing counted. `event` is what the line says; `fields` are in each line, 0 included."""
+        """Start at zero. `event` is the log message; `fields` are in each log line, even when they are 0."""
         self._event = event
         self._fields = fields
         self._numbers = self._nothing()
@@ -40,7 +40,7 @@ class Summary:
             self._due = loop.call_later(max(0.0, wait), self._write)
 
     def close(self) -> None:
-        """Write what is left, however short the time since the last line: what was done at the end is worth a line."""
+        """Log what was counted since the last log line, however short ago that was."""
         if self._due is not None:
             self._due.cancel()
             self._write()

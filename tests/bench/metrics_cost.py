@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.core.kinds import KINDS, Kind
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.delivery import examination as checks
-from pipeline.metrics.delivery import AcceptedFlush, AnswerClass, SegmentMetrics
+from pipeline.metrics.delivery import AcceptedFlush, AnswerClass, DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 
@@ -73,7 +73,7 @@ def costs() -> dict[str, Cost]:
 
 def _processor() -> Callable[[], None]:
     registry = CollectorRegistry()
-    metrics, rules = ProcessorMetrics(registry), RulesMetrics(registry)
+    metrics, rules = ProcessorMetrics(registry, destination="segment"), RulesMetrics(registry, destination="segment")
     kinds = list(KINDS.values())[:12]
     forwarded: Counter[Kind] = Counter(dict.fromkeys(kinds[:8], 10))
     dropped: Counter[tuple[Kind | None, DropReason]] = Counter({(kind, DropReason.RULE): 30 for kind in kinds[6:]})
@@ -89,7 +89,7 @@ def _processor() -> Callable[[], None]:
 
 
 def _sink() -> Callable[[], None]:
-    metrics = SegmentMetrics(CollectorRegistry())
+    metrics = DeliveryMetrics(CollectorRegistry(), destination="segment")
     times = [NOW - number % 97 / 7 for number in range(FLUSH)]
 
     def flush() -> None:

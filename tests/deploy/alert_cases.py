@@ -8,7 +8,7 @@ from typing import Final
 _AT: Final = 'namespace="n",release="r",job="j"'
 _SINK: Final = f'{_AT},instance="sink"'
 _PROCESSOR: Final = f'{_AT},instance="processor"'
-_AGE: Final = "onesignal_pipeline_segment_event_age_seconds"
+_AGE: Final = "onesignal_pipeline_sink_event_age_seconds"
 _BUILD: Final = "onesignal_pipeline_build_info"
 _STARTED: Final = "process_start_time_seconds"
 
@@ -52,7 +52,7 @@ def _waits(
         (f'onesignal_pipeline_consumer_lag_messages{{{_SINK},partition="3"}}', f"{lag}x30"),
         (f"onesignal_pipeline_seconds_since_progress{{{_SINK}}}", idle),
         (f"onesignal_pipeline_stuck_seconds{{{_SINK}}}", stuck),
-        (f'onesignal_pipeline_holding{{{_SINK},reason="segment_refuses"}}', f"{holding}x30"),
+        (f'onesignal_pipeline_holding{{{_SINK},reason="destination_refuses"}}', f"{holding}x30"),
         (f"onesignal_pipeline_retrying{{{_SINK}}}", retrying),
         (f"onesignal_pipeline_commits_total{{{_SINK}}}", "0x30" if idle.startswith("0+") else "0+9x30"),
     )
@@ -64,7 +64,7 @@ _RESTARTED: Final = tuple(
         ("onesignal_pipeline_consumer_lag_messages", ',partition="3"', "7x6", "7x6"),
         ("onesignal_pipeline_stuck_seconds", "", "0+60x6", "0+60x6"),
         ("onesignal_pipeline_commits_total", "", "0+9x2 18x3", "0x6"),
-        ("onesignal_pipeline_holding", ',reason="segment_refuses"', "0x6", "0x6"),
+        ("onesignal_pipeline_holding", ',reason="destination_refuses"', "0x6", "0x6"),
         ("onesignal_pipeline_retrying", "", "0x6", "0x6"),
     )
 )
@@ -100,7 +100,7 @@ def _processor_accounts(received: int) -> tuple[tuple[str, str], ...]:
 
 
 def _sink_accounts(in_flight: str) -> tuple[tuple[str, str], ...]:
-    name = "onesignal_pipeline_segment_records"
+    name = "onesignal_pipeline_sink_records"
     return (
         (f"{name}_received_total{{{_SINK}}}", "0+100x30"),
         (f"{name}_accepted_total{{{_SINK}}}", "0+99x30"),
@@ -119,8 +119,8 @@ def _between(*, accepted: int, lag: str) -> tuple[tuple[str, str], ...]:
 
 def _sink_of(at: str, *, accepted: str, lag: str, started: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"onesignal_pipeline_segment_records_accepted_total{{{at}}}", accepted),
-        (f'onesignal_pipeline_segment_records_rejected_total{{{at},reason="refused"}}', "0x200"),
+        (f"onesignal_pipeline_sink_records_accepted_total{{{at}}}", accepted),
+        (f'onesignal_pipeline_sink_records_rejected_total{{{at},reason="refused"}}', "0x200"),
         (f'onesignal_pipeline_consumer_lag_messages{{{at},partition="0"}}', lag),
         (f'{_BUILD}{{{at},role="segment-sink"}}', "1x200"),
         (f"{_STARTED}{{{at}}}", started),
@@ -190,8 +190,8 @@ def _dead_letters(
         for series, values in (
             (f"events_received_total{{{_PROCESSOR}}}", received),
             (f'events_rejected_total{{{_PROCESSOR},reason="no_user"}}', rejected),
-            (f"segment_records_received_total{{{_SINK}}}", sink_received),
-            (f'segment_records_rejected_total{{{_SINK},reason="refused"}}', sink_rejected),
+            (f"sink_records_received_total{{{_SINK}}}", sink_received),
+            (f'sink_records_rejected_total{{{_SINK},reason="refused"}}', sink_rejected),
         )
         if values
     )
@@ -232,10 +232,10 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
     return Case(alert=f"OneSignalPipeline{alert}", why=why, series=series, after=after, fires=fires)
 
 
-_KEY_REFUSED: Final = f"onesignal_pipeline_segment_write_key_reload_failing{{{_SINK}}}"
+_KEY_REFUSED: Final = f"onesignal_pipeline_sink_credentials_reload_failing{{{_SINK}}}"
 _CLOCK: Final = f"onesignal_pipeline_clock_difference_seconds{{{_SINK}}}"
 _REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
-_DOUBTFUL: Final = f'onesignal_pipeline_segment_doubtful_answers_total{{{_SINK},content="page"}}'
+_DOUBTFUL: Final = f'onesignal_pipeline_sink_doubtful_answers_total{{{_SINK},content="page"}}'
 _ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
 _FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
 
@@ -346,8 +346,8 @@ CASES: Final = (
     _case("BreakerOpen", "it holds", _holding("breaker", "1x30"), "2m", fires=True),
     _case("BreakerOpen", "it does not", _holding("breaker", "0x30"), "20m", fires=False),
     _case("BreakerOpen", "another hold", _holding("kafka_away", "1x30"), "20m", fires=False),
-    _case("Holding", "Segment refuses", _holding("segment_refuses", "1x30"), "3m", fires=True),
-    _case("Holding", "it does not", _holding("segment_refuses", "0x30"), "20m", fires=False),
+    _case("Holding", "Segment refuses", _holding("destination_refuses", "1x30"), "3m", fires=True),
+    _case("Holding", "it does not", _holding("destination_refuses", "0x30"), "20m", fires=False),
     _case("Holding", "Kafka was away for a minute", _holding("kafka_away", "0 1 0x28"), "4m", fires=False),
     _case("Holding", "the breaker has its own alert", _holding("breaker", "1x30"), "20m", fires=False),
     _case("ClockWrong", "a minute behind", ((_CLOCK, "-60x30"),), "6m", fires=True),

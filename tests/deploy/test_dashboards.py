@@ -74,7 +74,7 @@ async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
 async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_under_faults(tmp_path: Path) -> None:
     async with live(program("prometheus", package="prometheus"), tmp_path, DEAD_LETTER_MAX_SHARE="1") as stage:
         prometheus = stage.prometheus
-        accepted = f"rate({PREFIX}segment_records_accepted_total[15s]) > 0"
+        accepted = f"rate({PREFIX}sink_records_accepted_total[15s]) > 0"
         await prometheus.until(accepted, seconds=START_SECONDS)
         await asyncio.sleep(LOAD_SECONDS)
 
@@ -88,7 +88,7 @@ async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_
 
         faults = stage.pipeline.segment.faults
         faults.order(ONE_IN_SIXTEEN, times=None)
-        refused = f"sum(rate({PREFIX}segment_records_rejected_total[15s])) > 0"
+        refused = f"sum(rate({PREFIX}sink_records_rejected_total[15s])) > 0"
         await prometheus.until(refused, seconds=START_SECONDS)
         await asyncio.sleep(2 * SCRAPE_SECONDS)
         assert await silent(prometheus, under_faults=True) == []
@@ -99,10 +99,10 @@ async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_
         await asyncio.sleep(FAULT_SECONDS)
         assert await silent(prometheus, under_faults=False) == []
         for happened in (
-            f'sum(increase({PREFIX}segment_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
+            f'sum(increase({PREFIX}sink_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
             f"sum(rate({PREFIX}dead_letters_total[15s])) > 0",
-            f"sum(increase({PREFIX}segment_batch_attempts_sum[{FAULT_SECONDS}s]))"
-            f" > sum(increase({PREFIX}segment_batch_attempts_count[{FAULT_SECONDS}s]))",
+            f"sum(increase({PREFIX}sink_request_batch_attempts_sum[{FAULT_SECONDS}s]))"
+            f" > sum(increase({PREFIX}sink_request_batch_attempts_count[{FAULT_SECONDS}s]))",
         ):
             assert await prometheus.query(happened), happened
 
@@ -116,7 +116,7 @@ def test_every_metric_in_a_query_is_in_the_catalogue_and_every_metric_is_in_a_qu
 
 
 UNSEEN: Final = {
-    f"{PREFIX}segment_records_given_back_total",
+    f"{PREFIX}sink_records_given_back_total",
 }
 """Metrics that no panel shows by itself."""
 

@@ -219,8 +219,8 @@ class ProcessorBench:
         self.store_hold_reason: str | None = None
         self.mishaps: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, mishap: self.mishaps.append(mishap))
-        metrics = ProcessorMetrics(self.registry)
-        self.counts = ProcessorCounts(metrics, RulesMetrics(self.registry))
+        metrics = ProcessorMetrics(self.registry, destination="segment")
+        self.counts = ProcessorCounts(metrics, RulesMetrics(self.registry, destination="segment"))
         self.processor = Processor(
             policy=self._policy,
             records=self.stores,
@@ -269,10 +269,10 @@ class ProcessorBench:
         await self.processor.drain(deadline_seconds=BOUND_SECONDS)
 
     def metric(self, name: str) -> float | None:
-        return self.registry.get_sample_value(f"onesignal_pipeline_events_{name}")
+        return self.registry.get_sample_value(f"onesignal_pipeline_events_{name}", {"destination": "segment"})
 
     def breaker_share(self) -> float | None:
-        return self.registry.get_sample_value("onesignal_pipeline_breaker_share_ratio")
+        return self.registry.get_sample_value("onesignal_pipeline_breaker_share_ratio", {"destination": "segment"})
 
 
 async def as_far_as_it_goes() -> None:

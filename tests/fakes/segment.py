@@ -15,7 +15,7 @@ from pipeline.delivery.answers import Answered, Response
 from pipeline.delivery.options import SegmentOptions
 from pipeline.delivery.sink import SegmentSink
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,7 +195,8 @@ class Bench:
         return batch
 
     def count(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(f"onesignal_pipeline_segment_{name}", labels) or 0.0
+        labels["destination"] = "segment"
+        return self.registry.get_sample_value(f"onesignal_pipeline_sink_{name}", labels) or 0.0
 
 
 def options(**changes: Any) -> SegmentOptions:
@@ -216,7 +217,7 @@ def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes
     sink = SegmentSink(
         options=options(**changes),
         dead_letters=dead_letters,
-        metrics=SegmentMetrics(registry),
+        metrics=DeliveryMetrics(registry, destination="segment"),
         on_settled=lambda: effects.append(Settled()),
         wall_clock=lambda: wall_clock + asyncio.get_running_loop().time(),
         chance=lambda: chance,

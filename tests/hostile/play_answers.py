@@ -42,7 +42,7 @@ _ALLOWED: Final = WORKER_BYTES + Limits().of_partition(LARGE_BYTES)
 _HOLDS: Final = "segment sink holds"
 _PARTS: Final = 2
 """Into so many requests at least a refused one is taken apart."""
-_DOUBTS: Final = re.compile(r"^onesignal_pipeline_segment_doubtful_answers_total\{.*\} (\S+)$", re.MULTILINE)
+_DOUBTS: Final = re.compile(r"^onesignal_pipeline_sink_doubtful_answers_total\{.*\} (\S+)$", re.MULTILINE)
 _SETTINGS: Final = {
     "MAX_MESSAGES_IN_HAND": "2000",
     "MAX_POLL_RECORDS": "1000",

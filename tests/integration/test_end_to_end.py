@@ -73,8 +73,8 @@ async def test_traffic_of_every_shape_adds_up_from_the_raw_topic_to_segment(brok
         assert told["events_rejected_total"] == expected[Fate.REJECTED]
         assert told["events_in_flight"] == 0
         told = await numbers(sink)
-        assert told["segment_records_received_total"] == expected[Fate.FORWARDED]
-        assert told["segment_records_accepted_total"] == expected[Fate.FORWARDED]
+        assert told["sink_records_received_total"] == expected[Fate.FORWARDED]
+        assert told["sink_records_accepted_total"] == expected[Fate.FORWARDED]
 
         users = {message.user for message, its in zip(messages, fates, strict=True) if its is Fate.FORWARDED}
         assert set(pipeline.segment.ledger.accepted.values()) == users

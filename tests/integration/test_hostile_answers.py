@@ -16,7 +16,7 @@ from pipeline.delivery.client import SegmentClient
 from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, Retry, RetryPolicy, decide
 from pipeline.delivery.options import SegmentOptions
 from pipeline.delivery.sink import SegmentSink
-from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.sinks.segment.body import build_body
 from tests.fakes.segment import (
     WRITE_KEY,
@@ -125,7 +125,7 @@ async def test_a_sink_delivers_every_record_once_and_in_order_whatever_is_answer
                 retry_max_seconds=0.05,
             ),
             dead_letters=FakeDeadLetters(effects),
-            metrics=SegmentMetrics(metrics),
+            metrics=DeliveryMetrics(metrics, destination="segment"),
             on_settled=settled.set,
         )
         running = asyncio.ensure_future(sink.run())

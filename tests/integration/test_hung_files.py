@@ -56,14 +56,20 @@ async def test_a_processor_whose_rules_do_not_answer_goes_on_and_reads_them_when
         mark(mount).touch()
         rules.write_text("rules: [{then: dropp}]\n")
         assert await processor.said("/readyz", UNANSWERED) == 200
-        assert await processor.said("/metrics", "onesignal_pipeline_rules_reload_failing 1.0") == 200
+        assert (
+            await processor.said("/metrics", 'onesignal_pipeline_rules_reload_failing{destination="segment"} 1.0')
+            == 200
+        )
         await write(pipeline, events(1))
         servers = pipeline.broker.bootstrap_servers
         await eventually(lambda: committed_offsets(servers, pipeline.processor_group, pipeline.raw_topic) == {0: 10})
         mark(mount).unlink()
         assert await processor.said("/readyz", "did you mean `drop`?") == 200
         rules.write_text(RULES)
-        assert await processor.said("/metrics", "onesignal_pipeline_rules_reload_failing 0.0") == 200
+        assert (
+            await processor.said("/metrics", 'onesignal_pipeline_rules_reload_failing{destination="segment"} 0.0')
+            == 200
+        )
         mark(mount).touch()
         assert await processor.said("/readyz", UNANSWERED) == 200
         assert await processor.stop() == 0, pipeline.logs()
@@ -80,7 +86,10 @@ async def test_a_sink_whose_write_key_does_not_answer_sends_on_with_the_one_from
         await pipeline.accepted(10)
         mark(mount).touch()
         assert await sink.said("/readyz", f"a change of the write key was refused: {UNANSWERED}") == 200
-        assert await sink.said("/metrics", "onesignal_pipeline_segment_write_key_reload_failing 1.0") == 200
+        assert (
+            await sink.said("/metrics", 'onesignal_pipeline_sink_credentials_reload_failing{destination="segment"} 1.0')
+            == 200
+        )
         await write(pipeline, events(2))
         await pipeline.accepted(20)
         assert await sink.said("/healthz", "") == 200

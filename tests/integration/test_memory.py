@@ -179,7 +179,7 @@ async def sends(worker: WorkerProcess) -> None:
     """Wait until a sink has sent a request."""
     async with asyncio.timeout(60):
         while True:
-            if (await numbers(worker))["segment_attempts_total"]:
+            if (await numbers(worker))["sink_attempts_total"]:
                 return
             await asyncio.sleep(0.05)
 

@@ -126,7 +126,7 @@ async def test_each_poisoned_message_has_one_outcome_and_its_neighbours_arrive(b
         assert told["events_dropped_total"] == len(DROPPED)
         forwarded = len(messages) - len(REJECTED) - len(DROPPED)
         assert told["events_forwarded_total"] == forwarded
-        assert (await numbers(sink))["segment_records_accepted_total"] == forwarded
+        assert (await numbers(sink))["sink_records_accepted_total"] == forwarded
         arrived = [message_id for message_id, user in pipeline.segment.ledger.accepted.items() if user == "good"]
         assert arrived == [orjson.loads(message.value or b"")["event"]["id"] for message in good]
         for worker in workers:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
 
 KEEP, DROP, BROKEN = "rules: []\n", "rules: [{then: drop}]\n", "rules: [{then: dropp}]\n"
+FAILING = 'onesignal_pipeline_rules_reload_failing{destination="segment"}'
 ROUND = 50
 
 
@@ -55,7 +56,10 @@ async def test_changed_rules_count_between_two_batches_and_broken_ones_never(bro
 
         mount.swap(BROKEN)
         assert await processor.said("/readyz", "did you mean `drop`?") == 200
-        assert await processor.said("/metrics", "onesignal_pipeline_rules_reload_failing 1.0") == 200
+        assert (
+            await processor.said("/metrics", 'onesignal_pipeline_rules_reload_failing{destination="segment"} 1.0')
+            == 200
+        )
         assert await round_is_settled(2) == first
 
         mount.swap(KEEP)

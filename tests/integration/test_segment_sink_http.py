@@ -20,8 +20,8 @@ from pipeline.delivery.secret_file import WriteKeyFile
 from pipeline.delivery.sink import SegmentSink
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
-from pipeline.metrics.delivery import SegmentMetrics
-from pipeline.metrics.write_key import WriteKeyMetrics
+from pipeline.metrics.credentials import CredentialsMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 from tests.fakes.segment import TOPIC, Acked, Effect, FakeBatch, FakeDeadLetters, FakeMessage, record_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Delivery:
             connect=connect,
             options=options(stand_in, **changes),
             dead_letters=self.dead_letters,
-            metrics=SegmentMetrics(self.registry),
+            metrics=DeliveryMetrics(self.registry, destination="segment"),
             on_settled=self.settled.set,
             chance=self.draw,
         )
@@ -109,7 +109,8 @@ class Delivery:
                 self.lanes.result()
 
     def count(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(f"onesignal_pipeline_segment_{name}", labels) or 0.0
+        labels["destination"] = "segment"
+        return self.registry.get_sample_value(f"onesignal_pipeline_sink_{name}", labels) or 0.0
 
 
 @contextlib.asynccontextmanager
@@ -305,7 +306,7 @@ async def test_a_way_that_takes_smaller_requests_is_learnt_and_then_refuses_noth
 ) -> None:
     stand_in.faults.order(Refuse(max_bytes=90_000), times=None)
     delivery = Delivery(stand_in, lanes=2, max_batch_bytes=475_000)
-    limit = partial(delivery.count, "batch_limit_bytes")
+    limit = partial(delivery.count, "request_batch_limit_bytes")
     refused = partial(delivery.count, "attempts_total", answer="4xx")
     assert limit() == 475_000
     with capture_logs() as logs:
@@ -345,7 +346,9 @@ async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_
 async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: SegmentStandIn, tmp_path: Path) -> None:
     path = tmp_path / "write-key"
     path.write_text("k" * 32, encoding="utf-8")
-    key = WriteKeyFile(path, SecretStr("k" * 32), metrics=WriteKeyMetrics(CollectorRegistry()))
+    key = WriteKeyFile(
+        path, SecretStr("k" * 32), metrics=CredentialsMetrics(CollectorRegistry(), destination="segment")
+    )
     stand_in.faults.order(AnswerStatus(status=400, body="An invalid write key was provided"), times=2)
     delivery = Delivery(stand_in, connect=lambda options: SegmentClient(options, write_key=key.current))
     delivery.accept(0, 10)

@@ -31,6 +31,7 @@ RULES = "rules: [{when: {category: delivery}, then: tracked_only}]\n"
 SECRET = "a secret that is long enough"
 USERS = 40
 EVENTS = 3_000
+TRACKED = 'onesignal_pipeline_tracked_users{destination="segment"}'
 SENT, CLICKED = "message.push.sent", "message.push.clicked"
 
 
@@ -89,7 +90,7 @@ async def test_killed_processors_decide_by_the_log_before(broker: Broker, tmp_pa
         await write(pipeline, messages[2 * third :])
         await pipeline.settled()
         assert forwarded(pipeline) == kept(messages)
-        assert await processor.said("/metrics", f"onesignal_pipeline_tracked_users {tracked(messages)}.0") == 200
+        assert await processor.said("/metrics", f"{TRACKED} {tracked(messages)}.0") == 200
         assert await processor.stop() == 0, pipeline.logs()
 
 
@@ -221,7 +222,7 @@ async def test_rules_may_come_to_ask_who_is_tracked_and_cease_to(broker: Broker,
         tracked_only = [("e-2", SENT, "u-1"), ("e-3", SENT, "u-2"), ("e-4", CLICKED, "u-2"), ("e-5", SENT, "u-2")]
         assert await decided_by(RULES, *tracked_only) == {"e-1", "e-2", "e-4", "e-5"}
         assert "e-6" in await decided_by("rules: []\n", ("e-6", SENT, "u-3"))
-        assert await processor.said("/metrics", "onesignal_pipeline_tracked_users 3.0") == 200
+        assert await processor.said("/metrics", f"{TRACKED} 3.0") == 200
         assert await processor.stop() == 0, pipeline.logs()
 
 

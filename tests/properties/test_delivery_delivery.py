@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
 from pipeline.delivery.sink import SegmentSink
-from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 from tests.fakes.segment import OK, TOPIC, FakeDeadLetters, FakeMessage, ids_of, options, record_of
 from tests.fakes.virtual_time import run_virtual
 
@@ -175,7 +175,7 @@ def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
     kafka.sink = SegmentSink(
         options=options(lanes=lanes, max_batch_bytes=40_000, dead_letter_max_share=1.0),
         dead_letters=DeadLetters([], settled=settled),
-        metrics=SegmentMetrics(registry),
+        metrics=DeliveryMetrics(registry, destination="segment"),
         wall_clock=lambda: 0.0,
         chance=lambda: 0.5,
         connect=segment.connect,
@@ -211,9 +211,9 @@ def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
         sample.value
         for family in families
         for sample in family.samples
-        if sample.name == "onesignal_pipeline_segment_records_rejected_total"
+        if sample.name == "onesignal_pipeline_sink_records_rejected_total"
     )
-    name = "onesignal_pipeline_segment_records_"
+    name = "onesignal_pipeline_sink_records_"
     assert values[name + "in_flight"] == 0
     assert values[name + "received_total"] == (
         values[name + "accepted_total"] + rejected + values[name + "given_back_total"]

@@ -20,7 +20,7 @@ import pipeline.bootstrap.processor as processor_composition  # noqa: E402
 import pipeline.bootstrap.worker as worker_composition  # noqa: E402
 import pipeline.stream.worker as stream_worker  # noqa: E402
 from pipeline.cli.main import main as program  # noqa: E402
-from pipeline.metrics.delivery import SegmentMetrics  # noqa: E402
+from pipeline.metrics.delivery import DeliveryMetrics  # noqa: E402
 from pipeline.metrics.processor import ProcessorMetrics  # noqa: E402
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main() -> None:
             super().settled(**counts)
             _settled(report)
 
-    class MarkedSegmentMetrics(SegmentMetrics):
+    class MarkedDeliveryMetrics(DeliveryMetrics):
         def received(self, records: int) -> None:
             _mark("fetched")
             super().received(records)
@@ -56,7 +56,7 @@ def main() -> None:
             _settled(report)
 
     _put(processor_composition, "ProcessorMetrics", MarkedProcessorMetrics)
-    _put(worker_composition, "SegmentMetrics", MarkedSegmentMetrics)
+    _put(worker_composition, "DeliveryMetrics", MarkedDeliveryMetrics)
     _put(composition, "run_worker", _marked("configured", composition.run_worker))
     _put(stream_worker, "build_app", _marked("opened", vars(stream_worker)["build_app"]))
     sys.argv[1:] = ["worker", role]

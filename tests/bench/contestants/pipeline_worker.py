@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pipeline.bootstrap.processor as processor_composition
 import pipeline.bootstrap.worker as worker_composition
 from pipeline.logs import configure_logs
-from pipeline.metrics.delivery import SegmentMetrics
+from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.settings.choices import LogFormat, Role
 from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
@@ -49,7 +49,7 @@ def main() -> int:
             super().settled(messages=messages, forwarded=forwarded, dropped=dropped, rejected=rejected)
             meter.settled(messages)
 
-    class MeteredSegmentMetrics(SegmentMetrics):
+    class MeteredDeliveryMetrics(DeliveryMetrics):
         def received(self, records: int) -> None:
             meter.received(records)
             super().received(records)
@@ -60,7 +60,7 @@ def main() -> int:
             meter.settled(flush.records)
 
     _put(MeteredProcessorMetrics, processor_composition)
-    _put(MeteredSegmentMetrics, worker_composition)
+    _put(MeteredDeliveryMetrics, worker_composition)
     settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[options.role])
     configure_logs(settings.log_level.value, as_json=settings.log_format is LogFormat.JSON)
     return worker_composition.run_worker(options.role, settings)

@@ -236,9 +236,9 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     breaker = f"max by ({', '.join(reasons)}) ({scope.series('holding', where('reason', 'breaker'))})"
     others = f"max by ({', '.join(reasons)}) ({scope.series('holding', NOT_BREAKER)})"
     refused = f"max by ({', '.join(RELEASE)}) ({scope.series('rules_reload_failing')})"
-    key = f"max by ({', '.join(RELEASE)}) ({scope.series('segment_write_key_reload_failing')})"
+    key = f"max by ({', '.join(RELEASE)}) ({scope.series('sink_credentials_reload_failing')})"
     clock = f"max by ({', '.join(RELEASE)}) (abs({scope.series('clock_difference_seconds')}))"
-    doubtful = f"sum by ({', '.join(RELEASE)}) (rate({scope.series('segment_doubtful_answers_total')}[10m]))"
+    doubtful = f"sum by ({', '.join(RELEASE)}) (rate({scope.series('sink_doubtful_answers_total')}[10m]))"
     memory = memory_share(scope)
     roles = ", ".join((*RELEASE, "role"))
     here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"

@@ -35,16 +35,16 @@ def delivery(scope: Scope) -> Board:
 
 
 def _now(scope: Scope) -> Row:
-    attempts = scope.series("segment_attempts_total")
-    good = scope.series("segment_attempts_total", where("answer", "2xx"))
-    refuses = scope.series("holding", where("reason", "segment_refuses"))
+    attempts = scope.series("sink_attempts_total")
+    good = scope.series("sink_attempts_total", where("answer", "2xx"))
+    refuses = scope.series("holding", where("reason", "destination_refuses"))
     return Row(
         title="Now",
         panels=(
             number(
                 "Accepted",
                 "Records that Segment accepts in a second.",
-                f"sum(rate({scope.series('segment_records_accepted_total')}[{scope.window}]))",
+                f"sum(rate({scope.series('sink_records_accepted_total')}[{scope.window}]))",
                 unit="cps",
                 decimals=0,
             ),
@@ -59,7 +59,7 @@ def _now(scope: Scope) -> Row:
             number(
                 "Request time, 95 %",
                 "Duration of a request; 95 % take less. Segment is far away, so 0.1 to 0.5 s are usual.",
-                scope.quantile("segment_request_duration_seconds", 0.95),
+                scope.quantile("sink_request_duration_seconds", 0.95),
                 unit="s",
                 colours=steps(2, 10),
                 decimals=2,
@@ -67,14 +67,14 @@ def _now(scope: Scope) -> Row:
             number(
                 "Fullness",
                 "Bytes of a request against its limit, on average. Under load near 100 %; little when little flows.",
-                scope.mean("segment_batch_fullness_ratio"),
+                scope.mean("sink_request_batch_fullness_ratio"),
                 unit="percentunit",
                 decimals=0,
             ),
             number(
                 "Lanes busy",
                 "Requests under way, of those that may be. All of them all the time: Segment's answers set the pace.",
-                f"sum({scope.series('segment_lanes_in_flight')}) / sum({scope.series('segment_lanes')})",
+                f"sum({scope.series('sink_lanes_in_flight')}) / sum({scope.series('sink_lanes')})",
                 unit="percentunit",
                 decimals=0,
             ),
@@ -89,8 +89,8 @@ def _now(scope: Scope) -> Row:
 
 
 def _requests(scope: Scope) -> Row:
-    doubtful = f"sum by (content) (rate({scope.series('segment_doubtful_answers_total')}[{scope.window}]))"
-    by_answer = f"sum by (answer) (rate({scope.series('segment_attempts_total')}[{scope.window}])) > 0"
+    doubtful = f"sum by (content) (rate({scope.series('sink_doubtful_answers_total')}[{scope.window}]))"
+    by_answer = f"sum by (answer) (rate({scope.series('sink_attempts_total')}[{scope.window}])) > 0"
     return Row(
         title="Requests",
         panels=(
@@ -113,15 +113,15 @@ def _requests(scope: Scope) -> Row:
                 title="Duration of a request",
                 description="One attempt, as quantiles. At the timeout (15 s by default) it is given up and repeated.",
                 unit="s",
-                series=scope.quantiles("segment_request_duration_seconds", 0.5, 0.95, 0.99),
+                series=scope.quantiles("sink_request_duration_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
                 title="Time and attempts until accepted",
                 description="From the first attempt of a flush to its 200 (95 % take less), and attempts on average.",
                 unit="short",
                 series=(
-                    Series(query=scope.quantile("segment_batch_duration_seconds", 0.95), name="seconds, 95 %"),
-                    Series(query=scope.mean("segment_batch_attempts"), name="attempts, mean"),
+                    Series(query=scope.quantile("sink_request_batch_duration_seconds", 0.95), name="seconds, 95 %"),
+                    Series(query=scope.mean("sink_request_batch_attempts"), name="attempts, mean"),
                 ),
             ),
         ),
@@ -139,8 +139,8 @@ def _flushes(scope: Scope) -> Row:
                 unit="percentunit",
                 most=1.0,
                 series=(
-                    Series(query=scope.mean("segment_batch_fullness_ratio"), name="mean"),
-                    Series(query=scope.quantile("segment_batch_fullness_ratio", 0.1), name="10 % are less full"),
+                    Series(query=scope.mean("sink_request_batch_fullness_ratio"), name="mean"),
+                    Series(query=scope.quantile("sink_request_batch_fullness_ratio", 0.1), name="10 % are less full"),
                 ),
             ),
             Panel(
@@ -148,8 +148,8 @@ def _flushes(scope: Scope) -> Row:
                 description="Segment's limit is 2,500; bytes are usually the tighter one.",
                 unit="short",
                 series=(
-                    Series(query=scope.mean("segment_batch_records"), name="mean"),
-                    Series(query=scope.quantile("segment_batch_records", 0.95), name="95 % have less"),
+                    Series(query=scope.mean("sink_request_batch_records"), name="mean"),
+                    Series(query=scope.quantile("sink_request_batch_records", 0.95), name="95 % have less"),
                 ),
             ),
             Panel(
@@ -158,8 +158,10 @@ def _flushes(scope: Scope) -> Row:
                 "got a 413 from something on the way, and sends smaller requests until it is restarted.",
                 unit="decbytes",
                 series=(
-                    Series(query=scope.mean("segment_batch_bytes"), name="mean"),
-                    Series(query=f"min({scope.series('segment_batch_limit_bytes')})", name="lowest limit of a sink"),
+                    Series(query=scope.mean("sink_request_batch_bytes"), name="mean"),
+                    Series(
+                        query=f"min({scope.series('sink_request_batch_limit_bytes')})", name="lowest limit of a sink"
+                    ),
                 ),
             ),
         ),
@@ -177,7 +179,7 @@ def _arrival(scope: Scope) -> Row:
                 unit="s",
                 width=12,
                 steps=((None, "green"), (60, "red")),
-                series=scope.quantiles("segment_event_age_seconds", 0.5, 0.95, 0.99),
+                series=scope.quantiles("sink_event_age_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
                 title="Arrived within",
@@ -186,7 +188,7 @@ def _arrival(scope: Scope) -> Row:
                 width=12,
                 most=1.0,
                 series=tuple(
-                    Series(query=scope.share_within("segment_event_age_seconds", bound), name=words)
+                    Series(query=scope.share_within("sink_event_age_seconds", bound), name=words)
                     for bound, words in _AGES.items()
                 ),
             ),
@@ -204,8 +206,8 @@ def _accounts(scope: Scope) -> Row:
                 unit="short",
                 width=6,
                 series=(
-                    Series(query=f"sum({scope.series('segment_lanes_in_flight')})", name="under way"),
-                    Series(query=f"sum({scope.series('segment_lanes')})", name="lanes"),
+                    Series(query=f"sum({scope.series('sink_lanes_in_flight')})", name="under way"),
+                    Series(query=f"sum({scope.series('sink_lanes')})", name="lanes"),
                 ),
             ),
             Panel(
@@ -213,7 +215,7 @@ def _accounts(scope: Scope) -> Row:
                 description="Of records received and not settled, by sink. The messages in hand bound it.",
                 unit="bytes",
                 width=6,
-                series=one(f"{scope.series('segment_in_hand_bytes')}", "{{instance}}"),
+                series=one(f"{scope.series('sink_in_hand_bytes')}", "{{instance}}"),
             ),
             Panel(
                 title="Refused records",
@@ -223,7 +225,7 @@ def _accounts(scope: Scope) -> Row:
                 width=6,
                 look=Look.STACKED,
                 series=one(
-                    f"sum by (reason) (rate({scope.series('segment_records_rejected_total')}[{scope.window}])) > 0",
+                    f"sum by (reason) (rate({scope.series('sink_records_rejected_total')}[{scope.window}])) > 0",
                     "{{reason}}",
                 ),
             ),
@@ -241,7 +243,7 @@ def _accounts(scope: Scope) -> Row:
                 unit="short",
                 width=6,
                 steps=ZERO_IS_GOOD,
-                series=one(f"max({scope.series('segment_write_key_reload_failing')})", "refused"),
+                series=one(f"max({scope.series('sink_credentials_reload_failing')})", "refused"),
             ),
         ),
     )

@@ -106,7 +106,7 @@ def _flow(scope: Scope) -> Row:
                 unit="s",
                 width=12,
                 steps=((None, "green"), (60, "red")),
-                series=scope.quantiles("segment_event_age_seconds", 0.5, 0.95, 0.99),
+                series=scope.quantiles("sink_event_age_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
                 title="Waiting in Kafka",
@@ -121,7 +121,7 @@ def _flow(scope: Scope) -> Row:
                 description="Records that Segment accepted. What is sent again after a redelivery counts again.",
                 unit="cps",
                 width=12,
-                series=one(f"sum(rate({scope.series('segment_records_accepted_total')}[{scope.window}]))", "records"),
+                series=one(f"sum(rate({scope.series('sink_records_accepted_total')}[{scope.window}]))", "records"),
             ),
         ),
     )

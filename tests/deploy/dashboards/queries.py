@@ -57,11 +57,11 @@ class Scope:
 
     def late_share(self, *by: str, window: str | None = None) -> str:
         """Say which share of records Segment accepted later than the objective."""
-        return f"1 - {self.share_within('segment_event_age_seconds', LATE_SECONDS, *by, window=window)}"
+        return f"1 - {self.share_within('sink_event_age_seconds', LATE_SECONDS, *by, window=window)}"
 
     def late_records(self, *by: str, window: str) -> str:
         """Say how many records Segment accepted in a window later than the objective."""
-        name = "segment_event_age_seconds"
+        name = "sink_event_age_seconds"
         counted = (self.series(f"{name}_count"), self.series(f"{name}_bucket", where("le", LATE_SECONDS)))
         return " - ".join(total(f"increase({series}[{window}])", *by) for series in counted)
 
@@ -71,7 +71,7 @@ class Scope:
         It is a share of what the busier stage received: a sink also drains what came in long ago, or stands alone.
         """
         raw, records = (
-            self.rate(name, *by, window=window) for name in ("events_received_total", "segment_records_received_total")
+            self.rate(name, *by, window=window) for name in ("events_received_total", "sink_records_received_total")
         )
         return f"{self._dead_letters('rate', *by, window=window)} / ({greater(raw, records)})"
 
@@ -82,7 +82,7 @@ class Scope:
     def _dead_letters(self, function: str, *by: str, window: str | None) -> str:
         processor, sink = (
             total(f"{function}({self.series(name)}[{window or self.window}])", *by)
-            for name in ("events_rejected_total", "segment_records_rejected_total")
+            for name in ("events_rejected_total", "sink_records_rejected_total")
         )
         return f"(({processor} or 0 * {sink}) + ({sink} or 0 * {processor}))"
 
@@ -127,7 +127,7 @@ class Scope:
     def sink_gap(self, labels: tuple[str, ...] = WORKER) -> str:
         """Received - accepted - rejected - given back - in flight; never anything but 0."""
         settled = ("records_accepted_total", "records_rejected_total", "records_given_back_total", "records_in_flight")
-        return self._gap("segment_records_received_total", tuple(f"segment_{name}" for name in settled), labels)
+        return self._gap("sink_records_received_total", tuple(f"sink_{name}" for name in settled), labels)
 
     def _gap(self, received: str, settled: tuple[str, ...], labels: tuple[str, ...]) -> str:
         return "\n- ".join(total(self.series(name), *labels) for name in (received, *settled))
@@ -148,8 +148,8 @@ class Scope:
         """
         forwarded = self.increase("events_forwarded_total", hours)
         arrived = (
-            self.increase_and_before("segment_records_accepted_total", hours),
-            self.increase_and_before("segment_records_rejected_total", hours),
+            self.increase_and_before("sink_records_accepted_total", hours),
+            self.increase_and_before("sink_records_rejected_total", hours),
         )
         now = self.waiting_records()
         before = f"({self.waiting_records(f'{hours}h')} or 0 * {now})"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from pipeline.delivery import secret_file as write_key
 from pipeline.delivery.secret_file import WriteKeyFile
-from pipeline.metrics.write_key import WriteKeyMetrics
+from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.settings import files
 from tests.fakes.files import SilentFiles
 from tests.fakes.segment import WRITE_KEY
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 NEW_KEY = "N" * 32
 
 
-class Judgements(WriteKeyMetrics):
+class Judgements(CredentialsMetrics):
     """Metrics that also let a test wait for the next look."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__(registry)
+        super().__init__(registry, destination="segment")
         self.next = asyncio.Event()
 
     def judged(self, *, usable: bool) -> None:
@@ -51,7 +51,8 @@ class Bench:
 
     @property
     def failing(self) -> float | None:
-        return self.registry.get_sample_value("onesignal_pipeline_segment_write_key_reload_failing")
+        name = "onesignal_pipeline_sink_credentials_reload_failing"
+        return self.registry.get_sample_value(name, {"destination": "segment"})
 
 
 @pytest.fixture

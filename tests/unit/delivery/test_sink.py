@@ -113,7 +113,7 @@ def test_under_load_requests_are_full() -> None:
     play(made, story)
     assert all(39_000 < len(body) <= 40_000 for body in made.segment.bodies[:-1])
     assert made.count("records_accepted_total") == 300.0
-    assert made.count("batch_fullness_ratio_count") == len(made.segment.bodies)
+    assert made.count("request_batch_fullness_ratio_count") == len(made.segment.bodies)
 
 
 def test_a_failed_request_is_repeated_with_a_fresh_sent_at_and_the_same_records() -> None:
@@ -175,7 +175,7 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
         state = made.sink.state()
         assert (state.holding, state.retrying, state.holding_since) == (True, False, 1_767_225_601.0)
         assert "PIPELINE_SEGMENT_WRITE_KEY" in (state.hold_reason or "")
-        assert state.holds == {HoldReason.SEGMENT_REFUSES}
+        assert state.holds == {HoldReason.DESTINATION_REFUSES}
         await until(100.0)
         assert not made.sink.state().holding
 
@@ -263,7 +263,7 @@ def test_every_reject_reason_is_counted_from_the_start() -> None:
         sample.labels["reason"]
         for family in made.registry.collect()
         for sample in family.samples
-        if sample.name == "onesignal_pipeline_segment_records_rejected_total"
+        if sample.name == "onesignal_pipeline_sink_records_rejected_total"
     }
     assert samples == set(SegmentRejectReason)
 

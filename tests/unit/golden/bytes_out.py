@@ -181,13 +181,13 @@ async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: For
         tracked=TrackedUsersTopics(topic=_TRACKED, codec=codec),
         catalogue=CatalogueTopic(topic=_CATALOGUE, messages=MessageCatalogue(days=90)),
     )
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     processor = Processor(
         policy=lambda: policy,
         records=SamePartition(kept, topic=_RECORDS),
         dead_letters=DeadLetterWriter(kept, topic=_LETTERS, partitions=1, now_ms=lambda: _NOW_MS),
         metrics=metrics,
-        counts=ProcessorCounts(metrics, RulesMetrics(registry)),
+        counts=ProcessorCounts(metrics, RulesMetrics(registry, destination="segment")),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=1_000)),
         retrying=lambda: False,
         formats=formats,

@@ -178,9 +178,9 @@ def test_the_workers_counters_must_say_the_same() -> None:
         "onesignal_pipeline_events_forwarded_total": 4,
         "onesignal_pipeline_events_dropped_total": 1,
         "onesignal_pipeline_events_rejected_total": 1,
-        "onesignal_pipeline_segment_records_received_total": 4,
-        "onesignal_pipeline_segment_records_accepted_total": 4,
-        "onesignal_pipeline_segment_records_rejected_total": 0,
+        "onesignal_pipeline_sink_records_received_total": 4,
+        "onesignal_pipeline_sink_records_accepted_total": 4,
+        "onesignal_pipeline_sink_records_rejected_total": 0,
         "onesignal_pipeline_tracked_users": 2,
     }
     assert counter_check(counters, run.truth, run.arrivals).holds

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from pipeline.core.kinds import KINDS
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.delivery.examination import SegmentRejectReason
-from pipeline.metrics.delivery import AnswerClass, SegmentMetrics
+from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.stream import StreamMetrics
 from tests.metrics_catalogue import FEW_VALUES, FILE, LABEL_VALUES, REASONS, catalogue, page
@@ -46,8 +46,8 @@ def test_every_label_is_of_a_closed_set_or_of_few_values() -> None:
 def test_no_series_has_a_value_that_the_page_does_not_name() -> None:
     registries = [CollectorRegistry() for _ in range(3)]
     processor, sink, stream = (
-        ProcessorMetrics(registries[0]),
-        SegmentMetrics(registries[1]),
+        ProcessorMetrics(registries[0], destination="segment"),
+        DeliveryMetrics(registries[1], destination="segment"),
         StreamMetrics(registries[2]),
     )
     processor.settled(

@@ -18,11 +18,11 @@ def registry() -> CollectorRegistry:
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
-    return registry.get_sample_value(f"onesignal_pipeline_events_{name}", labels)
+    return registry.get_sample_value(f"onesignal_pipeline_events_{name}", {"destination": "segment"} | labels)
 
 
 def test_a_settled_batch_is_counted_by_channel_action_category_and_reason(registry: CollectorRegistry) -> None:
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     metrics.received(9)
     metrics.settled(
         messages=9,
@@ -42,20 +42,20 @@ def test_a_settled_batch_is_counted_by_channel_action_category_and_reason(regist
 
 
 def test_what_is_given_back_is_no_longer_in_flight(registry: CollectorRegistry) -> None:
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     metrics.received(5)
     metrics.given_back(3)
     assert (value(registry, "in_flight"), value(registry, "given_back_total")) == (2, 3)
 
 
 def test_foreign_keys_are_counted(registry: CollectorRegistry) -> None:
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     metrics.foreign_keys(7)
     assert value(registry, "foreign_key_total") == 7
 
 
 def test_every_label_value_is_a_member_of_an_enum_or_none(registry: CollectorRegistry) -> None:
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     kinds = [kind_of(spelling) for spelling in SPELLINGS]
     metrics.settled(
         messages=0,
@@ -68,6 +68,7 @@ def test_every_label_value_is_a_member_of_an_enum_or_none(registry: CollectorReg
         "action": {each.value for each in Action} | {NO_KIND},
         "category": {each.value for each in Category} | {NO_KIND},
         "field": {each.value for each in IdField},
+        "destination": {"segment"},
         "reason": {each.value for each in (*DropReason, *RejectReason)},
     }
     labels = [sample.labels for family in registry.collect() for sample in family.samples]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pipeline.metrics.state import MemoryMetrics
+from pipeline.metrics.state import StateMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,11 @@ class StateStore:
 @pytest.mark.parametrize("tracks", [True, False])
 def test_numbers_that_rest_on_tracked_users_are_shown_only_where_users_are_tracked(*, tracks: bool) -> None:
     registry = CollectorRegistry()
-    MemoryMetrics(registry).watch(StateStore(tracks=tracks))
+    StateMetrics(registry, destination="segment").watch(StateStore(tracks=tracks))
 
-    def value(name: str, labels: dict[str, str] | None = None) -> float | None:
-        return registry.get_sample_value(f"onesignal_pipeline_{name}", labels)
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"onesignal_pipeline_{name}", {"destination": "segment"} | labels)
 
     assert (value("tracked_users"), value("users_delivery_would_add_so_far")) == ((7, 3.5) if tracks else (None, None))
     assert value("message_catalogue_messages") == 11
-    assert value("rule_shadow_users", {"rule": "night"}) == 2
+    assert value("rule_shadow_users", rule="night") == 2

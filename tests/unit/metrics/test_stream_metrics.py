@@ -43,13 +43,14 @@ def test_the_size_of_batches_that_holds_now_is_shown_for_each_topic(registry: Co
 
 
 def test_build_and_bounds_are_shown(registry: CollectorRegistry) -> None:
-    metrics = StreamMetrics(registry)
+    metrics = StreamMetrics(registry, destination="segment")
     metrics.built(role="processor", version="1.2.3")
     metrics.bounds(memory_bytes=1024)
     metrics.retention(3600.0)
     samples = [sample for family in registry.collect() for sample in family.samples]
     build = next(sample for sample in samples if sample.name == "onesignal_pipeline_build_info")
-    assert (build.labels["role"], build.labels["version"], build.value) == ("processor", "1.2.3", 1)
+    labels = [build.labels[name] for name in ("role", "destination", "version")]
+    assert (labels, build.value) == (["processor", "segment", "1.2.3"], 1)
     assert value(registry, "memory_limit_bytes") == 1024
     assert value(registry, "source_retention_seconds") == 3600
 

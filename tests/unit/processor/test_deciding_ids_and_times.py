@@ -101,13 +101,13 @@ class Letters:
 
 async def test_the_processor_hands_both_to_the_metrics() -> None:
     registry = CollectorRegistry()
-    metrics = ProcessorMetrics(registry)
+    metrics = ProcessorMetrics(registry, destination="segment")
     processor = Processor(
         policy=lambda: NO_SENDS,
         records=Stores(),
         dead_letters=Letters(),
         metrics=metrics,
-        counts=ProcessorCounts(metrics, RulesMetrics(registry)),
+        counts=ProcessorCounts(metrics, RulesMetrics(registry, destination="segment")),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=100)),
         retrying=lambda: False,
         memories=NOTHING_REMEMBERED,
@@ -119,8 +119,11 @@ async def test_the_processor_hands_both_to_the_metrics() -> None:
     running.cancel()
     await asyncio.wait({running})
 
-    def ignored(field: IdField) -> float | None:
-        return registry.get_sample_value("onesignal_pipeline_ids_ignored_total", {"field": field.value})
+    destination = {"destination": "segment"}
 
-    assert registry.get_sample_value("onesignal_pipeline_events_without_time_total") == 1
+    def ignored(field: IdField) -> float | None:
+        labels = destination | {"field": field.value}
+        return registry.get_sample_value("onesignal_pipeline_ids_ignored_total", labels)
+
+    assert registry.get_sample_value("onesignal_pipeline_events_without_time_total", destination) == 1
     assert {field: ignored(field) for field in IdField} == COUNTED

@@ -44,7 +44,7 @@ class Bench:
         self.reload = RulesReload(
             rules_source(settings),
             build_policy(settings),
-            metrics=RulesMetrics(self.registry),
+            metrics=RulesMetrics(self.registry, destination="segment"),
             interval_seconds=0.01,
             objection=self.object_to,
             now=lambda: self.now,
@@ -66,12 +66,12 @@ class Bench:
         return len(self.reload.policy.rules.rules)
 
     def metric(self, name: str) -> float | None:
-        return self.registry.get_sample_value(f"onesignal_pipeline_rules_{name}")
+        return self.registry.get_sample_value(f"onesignal_pipeline_rules_{name}", {"destination": "segment"})
 
     @property
     def version_shown(self) -> float | None:
         policy = self.reload.policy
-        labels = {"rules": policy.rules.version, "policy": policy.version}
+        labels = {"destination": "segment", "rules": policy.rules.version, "policy": policy.version}
         return self.registry.get_sample_value("onesignal_pipeline_rules_info", labels)
 
 
@@ -179,7 +179,9 @@ def loads(tmp_path: Path) -> Loads:
 
 
 def reload_of(loads: Loads) -> RulesReload:
-    return RulesReload(loads.source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=5)
+    return RulesReload(
+        loads.source, Policy(), metrics=RulesMetrics(CollectorRegistry(), destination="segment"), interval_seconds=5
+    )
 
 
 async def test_a_policy_is_made_of_the_bytes_that_were_looked_at(loads: Loads) -> None:
@@ -280,5 +282,7 @@ async def test_without_a_file_that_may_change_nothing_is_looked_at(
     source = rules_source(load_settings(environment))
     assert len(source.files) == named
     if not named:
-        reload = RulesReload(source, Policy(), metrics=RulesMetrics(CollectorRegistry()), interval_seconds=0)
+        reload = RulesReload(
+            source, Policy(), metrics=RulesMetrics(CollectorRegistry(), destination="segment"), interval_seconds=0
+        )
         await asyncio.wait_for(reload.run(), 10)
