@@ -15,7 +15,7 @@ from pipeline.core.outcomes import Deliver, Outcome
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, State, process
 from tests.avro_bodies import FRAME, text_of, written
-from tests.builders import BodyShape, RawMessage, encode
+from tests.builders import SEGMENT, BodyShape, RawMessage, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ def decoded(value: bytes, form: BodyForm) -> Decoded | RejectReason:
 
 def outcome_of(value: bytes, form: BodyForm, policy: Policy | None = None, state: State = STATELESS) -> Outcome:
     """Process a body of a form."""
-    return process(RawMessage(value=value), policy or Policy(), state, lambda body: decoded(body, form))
+    return process(RawMessage(value=value), policy or Policy(records=SEGMENT), state, lambda body: decoded(body, form))
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
+
+from pipeline.core.destinations.segment.builders import SegmentRecords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +18,10 @@ Event: TypeAlias = dict[str, Any]
 
 STORED_AT = 1_767_225_660_500
 """When Kafka stored the messages built here: 2026-01-01T00:01:00.500Z, in milliseconds."""
+
+
+SEGMENT: Final = SegmentRecords()
+"""What a policy is given to build records for Segment, under OneSignal's own event names."""
 
 
 class BodyShape(StrEnum):

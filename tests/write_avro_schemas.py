@@ -9,10 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.core.avro.contracts import CONTRACTS, Contract
+from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, Contract
 from pipeline.core.avro.framing import fingerprint_of
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTRACTS: Final[Mapping[str, Contract]] = {
+    contract.subject: contract for contract in (RAW_EVENT, SEGMENT_RECORD, DEAD_LETTER)
+}
+"""All contracts, by subject."""
 
 AVRO_SCHEMAS: Final = Path(__file__).parents[1] / "schemas" / "avro"
 FINGERPRINTS: Final = AVRO_SCHEMAS / "fingerprints.json"

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
 from pipeline.core.outcomes import RejectReason

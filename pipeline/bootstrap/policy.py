@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.mistakes import RulesError
 from pipeline.core.names_file import parse_names
 from pipeline.core.policy import Policy, Remembering
@@ -41,12 +42,11 @@ def build_policy(settings: Settings, read: Read = read_file) -> Policy:
     if mistakes:
         raise SettingsError(tuple(mistakes))
     return Policy(
+        records=SegmentRecords(name_profile=settings.name_profile, custom_names=names or {}),
         rules=rules,
         unknown_kinds=settings.unknown_kinds,
         anonymous_delivery=settings.anonymous_delivery,
         anonymous_engagement=settings.anonymous_engagement,
-        name_profile=settings.name_profile,
-        custom_names=names or {},
         nobody_ids=nobody_ids(settings),
         remembering=Remembering(
             month_start_day=settings.billing_month_start_day,

@@ -95,7 +95,8 @@ async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
 async def _go_through(registry: SchemaRegistry, settings: Settings, names: Collection[str], *, register: bool) -> bool:
     """Print where each contract stands; return whether the registry has or would take all of them."""
     from pipeline.bootstrap.formats import subject
-    from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD
+    from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT
+    from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 
     topics = {
         _RAW_EVENT: (settings.raw_topic, RAW_EVENT),

@@ -1,20 +1,16 @@
-"""Whether an event counts as a monthly tracked user (MTU), for each destination.
+"""Whether an event makes its user a monthly tracked user (MTU), by the rules of one destination.
 
-Segment exempts no messaging event. Mixpanel exempts by exact event name, and its own page contradicts itself about
-two of the names, so both readings are here. Rules are data with a version; there is no other place that knows them.
-Source: domain.md 0.1, 2.3 and 3.2.
+The rules are data with a version, and each destination's module has its own (domain.md 0.1).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.core.kinds import Kind
 
 
@@ -42,69 +38,6 @@ class MtuRules(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     names: dict[str, str] = {}
     exempt_names: frozenset[str] = frozenset()
-
-
-MIXPANEL_NAMES: Final[Mapping[str, str]] = {
-    "message.push.sent": "$campaign_delivery",
-    "message.push.received": "$campaign_received",
-    "message.push.clicked": "$app_open",
-    "message.push.failed": "Push Failed",
-    "message.push.unsubscribed": "$unsubscribe",
-    "message.iam.impression": "$campaign_delivery",
-    "message.iam.clicked": "$campaign_open",
-    "message.iam.page_displayed": "In-App Page Displayed",
-    "message.email.sent": "$campaign_delivery",
-    "message.email.received": "$campaign_received",
-    "message.email.opened": "$campaign_open",
-    "message.email.clicked": "$app_open",
-    "message.email.unsubscribed": "$unsubscribe",
-    "message.email.reported_as_spam": "$campaign_marked_spam",
-    "message.email.bounced": "$campaign_bounced",
-    "message.email.failed": "Email Failed",
-    "message.email.suppressed": "$message_suppressed",
-    "message.sms.sent": "$campaign_delivery",
-    "message.sms.delivered": "$campaign_received",
-    "message.sms.failed": "SMS Failed",
-    "message.sms.undelivered": "SMS Undelivered",
-    "message.live_activity.sent": "Live Activity Sent",
-    "message.live_activity.delivered": "Live Activity Delivered",
-    "message.live_activity.clicked": "Live Activity Clicked",
-    "message.live_activity.unsubscribed": "Live Activity Unsubscribed",
-    "message.live_activity.failed": "Live Activity Failed",
-}
-"""Mixpanel's event name for each kind (domain.md 3.2)."""
-
-_MIXPANEL_EXEMPT: Final = frozenset(
-    {
-        "$campaign_delivery",
-        "$campaign_received",
-        "$campaign_bounced",
-        "$campaign_marked_spam",
-        "$message_suppressed",
-        "$unsubscribe",
-    },
-)
-
-SEGMENT_MTU: Final = MtuRules(destination=Destination.SEGMENT, version="segment-1")
-"""Every call with a new userId or anonymousId counts."""
-
-MIXPANEL_MTU: Final = MtuRules(
-    destination=Destination.MIXPANEL,
-    version="mixpanel-2023-03-prose",
-    names=dict(MIXPANEL_NAMES),
-    exempt_names=_MIXPANEL_EXEMPT,
-)
-"""Delivery is exempt, engagement counts: what the page says in prose, and the careful reading."""
-
-MIXPANEL_MTU_BY_LIST: Final = MtuRules(
-    destination=Destination.MIXPANEL,
-    version="mixpanel-2023-03-list",
-    names=dict(MIXPANEL_NAMES),
-    exempt_names=_MIXPANEL_EXEMPT | {"$app_open", "$campaign_open"},
-)
-"""What the same page lists: opens and clicks are exempt too."""
-
-DEFAULT_MTU_RULES: Final = (SEGMENT_MTU, MIXPANEL_MTU)
 
 
 def mtu_class(kind: Kind, rules: MtuRules) -> MtuClass:

@@ -1,4 +1,4 @@
-"""The id that Segment removes duplicates by: the same for the same message, always."""
+"""The id by which a destination removes duplicates: always the same for the same message."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from uuid import UUID
 
 from pipeline.core.ids import EMPTY_IDS
 
-MAX_MESSAGE_ID_LENGTH: Final = 100
-"""Segment's limit, in characters (domain.md 2.2)."""
-
 _NAMESPACE: Final = UUID("2d1a2f6e-6a0e-5b0c-9a52-0c5f3d3b9e77")
 """The UUIDv5 namespace of message contents. It never changes: the ids would."""
 
@@ -18,17 +15,22 @@ _FIRST: Final = EMPTY_IDS.sure_first
 _LAST: Final = EMPTY_IDS.sure_last
 
 
-def message_id_of(event_id: str | None, value: bytes) -> str:
-    """Return OneSignal's event id where it is fit for Segment, else the UUIDv5 of the message's bytes.
+def content_id(value: bytes) -> str:
+    """Return the UUIDv5 of a message's bytes."""
+    digest = hashlib.sha1(_NAMESPACE.bytes + value, usedforsecurity=False).digest()
+    return str(UUID(bytes=digest[:16], version=5))
 
-    Never the id of the campaign message, which all its recipients share (domain.md 0.3). An id is fit when it names
-    something and has up to 100 visible ASCII characters; white space around it is removed.
+
+def message_id_of(event_id: str | None, value: bytes, max_characters: int) -> str:
+    """Return OneSignal's event id where it is valid, else the id of its content.
+
+    It is never the id of the campaign message, which all its recipients share (domain.md 0.3). An id is valid when it
+    is no placeholder and has at most ``max_characters``, all visible ASCII; white space around it is removed.
     """
     if not event_id:
-        digest = hashlib.sha1(_NAMESPACE.bytes + value, usedforsecurity=False).digest()
-        return str(UUID(bytes=digest[:16], version=5))
+        return content_id(value)
     if (
-        len(event_id) <= MAX_MESSAGE_ID_LENGTH
+        len(event_id) <= max_characters
         and event_id.isascii()
         and event_id.isprintable()
         and " " not in event_id
@@ -36,4 +38,4 @@ def message_id_of(event_id: str | None, value: bytes) -> str:
     ):
         return event_id
     bare = event_id.strip()
-    return message_id_of(None if bare == event_id else bare, value)
+    return message_id_of(None if bare == event_id else bare, value, max_characters)

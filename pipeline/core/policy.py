@@ -1,4 +1,4 @@
-"""Everything that decides what becomes of a message, fixed before the first one: rules, settings, names.
+"""Everything that decides what becomes of a message, fixed before the first one: rules, settings, record builders.
 
 It is compiled into a plan for each kind, so that nothing is worked out twice.
 """
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import orjson
 
-from pipeline.core.classification import DEFAULT_MTU_RULES, MtuRules
-from pipeline.core.destinations.segment.names import NameProfile, derived_name, event_names
-from pipeline.core.destinations.segment.record import RECORD_VERSION, Shape, shape_of
 from pipeline.core.filters import Filter, FilterBook, Rules
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.ids import EMPTY_IDS, EmptyIds
 from pipeline.core.kinds import SPELLINGS, Category, Kind, kind_of
 from pipeline.core.outcomes import RejectReason
 from pipeline.core.presets import Preset, preset_rules
+from pipeline.core.record_builders import BuildRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pipeline.core.record_builders import RecordBuilders
 
 _UNKNOWN_KINDS_REMEMBERED: Final = 1024
 
@@ -56,7 +56,8 @@ class Plan(msgspec.Struct, frozen=True):
     identified: Filter
     anonymous: Filter
     anonymous_policy: AnonymousPolicy
-    shape: Shape
+    build_record: BuildRecord
+    max_message_id_characters: int
     refusal: RejectReason | None = None
 
 
@@ -64,19 +65,17 @@ class Plan(msgspec.Struct, frozen=True):
 class Policy:
     """What the user chose. The defaults are the settings' defaults.
 
-    ``custom_names`` maps canonical kinds to event names and is read with the profile ``custom`` only. ``nobody_ids``
-    are words that stand for no external id, beside the usual ones; ``empty_ids`` decides by all of them. ``version`` is
-    a hash of everything that decides or shapes: under one version the same message gives the same outcome and bytes.
+    ``records`` builds the records for the destination. ``nobody_ids`` are words that stand for no external id, beside
+    the usual ones; ``empty_ids`` decides by all of them. ``version`` is a hash of everything that decides or shapes:
+    under one version the same message gives the same outcome and bytes.
     """
 
+    records: RecordBuilders
     rules: Rules = field(default_factory=lambda: preset_rules(Preset.KEEP_ALL))
     unknown_kinds: UnknownKinds = UnknownKinds.REJECT
     anonymous_delivery: AnonymousPolicy = AnonymousPolicy.DELIVER
     anonymous_engagement: AnonymousPolicy = AnonymousPolicy.DELIVER
-    name_profile: NameProfile = NameProfile.ONESIGNAL
-    custom_names: Mapping[str, str] = field(default_factory=dict)
     nobody_ids: frozenset[str] = frozenset()
-    mtu_rules: tuple[MtuRules, ...] = DEFAULT_MTU_RULES
     remembering: Remembering = Remembering()
     version: str = field(init=False)
     empty_ids: EmptyIds = field(init=False, repr=False, compare=False)
@@ -86,7 +85,6 @@ class Policy:
     def __post_init__(self) -> None:
         """Compile the plans of all known spellings; those of unknown kinds are made as they come."""
         book = FilterBook(self.rules)
-        names = event_names(self.name_profile, self.custom_names)
 
         def plan_of(kind: Kind) -> Plan:
             return Plan(
@@ -94,7 +92,8 @@ class Policy:
                 identified=book.filter_for(kind, anonymous=False),
                 anonymous=book.filter_for(kind, anonymous=True),
                 anonymous_policy=self._anonymous_policy(kind.category),
-                shape=shape_of(kind, names.get(kind.name) or derived_name(kind), self.mtu_rules),
+                build_record=self.records.builder_of(kind),
+                max_message_id_characters=self.records.max_message_id_characters,
                 refusal=self._refusal(kind),
             )
 
@@ -104,9 +103,8 @@ class Policy:
         empty_ids = EmptyIds(self.nobody_ids) if self.nobody_ids else EMPTY_IDS
         choices = (self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
         meaning = (self.rules.version, *choices, sorted(empty_ids.own_words))
-        shaping = (RECORD_VERSION, sorted(names.items()), [rules.version for rules in self.mtu_rules])
         remembered = astuple(self.remembering)
-        version = hashlib.sha256(orjson.dumps([meaning, shaping, remembered])).hexdigest()[:12]
+        version = hashlib.sha256(orjson.dumps([meaning, self.records.shaping, remembered])).hexdigest()[:12]
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "empty_ids", empty_ids)
         object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})

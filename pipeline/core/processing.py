@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pipeline.core.catalogue import Catalogue, consult
-from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import in_sample
 from pipeline.core.identity import AnonymousPolicy, Identity, identify, ignored_external_ids, user_key
@@ -83,7 +82,7 @@ def process(
     told = own_time(facts.timestamp, facts.datetime)
     timestamp = told or stored_time(message.timestamp)
     plan, change, ignored = kept.plan, kept.change, kept.ignored
-    record = build_record(plan.shape, kept.event, kept.identity, kept.message_id, timestamp)
+    record = plan.build_record(kept.event, kept.identity, kept.message_id, timestamp)
     if record is None:
         return Reject(plan.kind, RejectReason.RECORD_TOO_LARGE, ignored)
     is_timed = told is not None
@@ -115,7 +114,7 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
     rules = plan.anonymous if user_id is None else plan.identified
     ruling = rules.ruling(known) if rules.indexes else rules.otherwise
     key = user_key(identity) if user_id is None else user_id.encode()
-    message_id = message_id_of(facts.id, value)
+    message_id = message_id_of(facts.id, value, plan.max_message_id_characters)
 
     withheld: DropReason | RejectReason | None = None
     mark = None

@@ -1,4 +1,4 @@
-"""Fit a record into Segment's size limit by shortening its longest free texts."""
+"""Shorten a free text, so that its record fits into the destination's size limit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from bisect import bisect_left
 from typing import Final
 
 import msgspec
-
-MAX_RECORD_BYTES: Final = 32_768
-"""Segment's limit of 32 KB for one event (domain.md 2.1), as its own clients read it (domain.md 2.4)."""
 
 _MARK: Final = "…"
 _encode: Final = msgspec.json.Encoder().encode

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline.core.shortening import MAX_RECORD_BYTES
+from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
 from pipeline.sinks.segment.body import ENVELOPE_BYTES, SEPARATOR_BYTES
 

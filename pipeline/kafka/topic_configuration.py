@@ -9,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
-from pipeline.core.shortening import MAX_RECORD_BYTES
+from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import variable
 

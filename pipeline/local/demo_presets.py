@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.events import decode
 from pipeline.core.identity import identify, user_key
 from pipeline.core.kinds import Action
@@ -34,7 +35,7 @@ class Tally:
 
 
 def _tallies() -> dict[Preset, Tally]:
-    return {preset: Tally(Policy(rules=preset_rules(preset))) for preset in Preset}
+    return {preset: Tally(Policy(records=SegmentRecords(), rules=preset_rules(preset))) for preset in Preset}
 
 
 @dataclass(slots=True)

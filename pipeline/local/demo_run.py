@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from pipeline.core.message_ids import message_id_of
+from pipeline.core.message_ids import content_id
 from pipeline.local.demo_accounts import checks, counter_check, sums
 from pipeline.local.demo_errors import DemoError
 from pipeline.local.demo_faults import FAULT_RATE, kill_each_worker_once
@@ -71,7 +71,7 @@ class DemoRun:
         truth = Truth(
             preset=self.preset.value,
             partitions=self.partitions,
-            id_of_body=lambda body: message_id_of(None, body),
+            id_of_body=content_id,
         )
         window, comparison = Window(), PresetComparison()
         observer = Observer(

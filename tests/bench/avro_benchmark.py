@@ -15,16 +15,17 @@ import avro.schema
 import fastavro
 import orjson
 
-from pipeline.core.avro.contracts import RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.events import decode
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from tests.avro_bodies import FRAME, text_of, written
 from tests.bench.decode_benchmark import show
-from tests.builders import encode, raw_event, raw_message
+from tests.builders import SEGMENT, encode, raw_event, raw_message
 
 if TYPE_CHECKING:
     from tests.avro_bodies import Schema
@@ -84,7 +85,7 @@ def resolving_decoders() -> Contenders:
 
 def record_codecs() -> Contenders:
     """Return what a record costs on its way through an Avro topic."""
-    outcome = process(raw_message(raw_event()), Policy(), STATELESS)
+    outcome = process(raw_message(raw_event()), Policy(records=SEGMENT), STATELESS)
     if not isinstance(outcome, Deliver):
         raise TypeError(f"the benchmark's event was not delivered: {outcome}")
     record, body = outcome.record, encode_record(outcome.record)

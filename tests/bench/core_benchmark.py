@@ -88,7 +88,7 @@ def _measured(case: str, messages: Sequence[RawMessage], versions: Sequence[Sequ
 def _turn(version: Version, messages: Sequence[RawMessage]) -> Turn:
     process: Any = version.find("core.processing", "process")
     stateless: Any = version.find("core.processing", "STATELESS")
-    policy: Any = version.find("core.policy", "Policy")()
+    policy: Any = version.policy()
 
     def turn() -> None:
         for message in messages:

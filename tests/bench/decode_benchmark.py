@@ -21,7 +21,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import BodyShape, RawMessage, encode, raw_event, raw_message
+from tests.builders import SEGMENT, BodyShape, RawMessage, encode, raw_event, raw_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ def encoders() -> Contenders:
 
 def whole_jobs() -> Contenders:
     """Return the whole of `process` for the events and the rules that matter."""
-    keep_all, engagement = Policy(), Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY))
+    keep_all, engagement = Policy(records=SEGMENT), Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY))
     clicked, sent = raw_message(raw_event()), raw_message(raw_event("message.push.sent"))
     paged = raw_message(raw_event("message.iam.clicked", data={"page_name": "Intro", "target_name": "Buy"}))
 
@@ -122,11 +122,17 @@ def whole_jobs() -> Contenders:
         "nested in-app with page and target, delivered": job(paged, keep_all),
         "nested, dropped by engagement-only": job(sent, engagement),
         "nested, delivered past 200 rules for other kinds": job(
-            clicked, Policy(rules=_rules("kind: message.sms.sent"))
+            clicked, Policy(records=SEGMENT, rules=_rules("kind: message.sms.sent"))
         ),
-        "nested, delivered past 200 rules for other templates": job(clicked, Policy(rules=_rules("template_id: t{}"))),
-        "nested, delivered past 200 rules for other names": job(clicked, Policy(rules=_rules('message_name: "x{}*"'))),
-        "nested, delivered past 200 rules for other tags": job(clicked, Policy(rules=_rules("tag: {{plan: p{}}}"))),
+        "nested, delivered past 200 rules for other templates": job(
+            clicked, Policy(records=SEGMENT, rules=_rules("template_id: t{}"))
+        ),
+        "nested, delivered past 200 rules for other names": job(
+            clicked, Policy(records=SEGMENT, rules=_rules('message_name: "x{}*"'))
+        ),
+        "nested, delivered past 200 rules for other tags": job(
+            clicked, Policy(records=SEGMENT, rules=_rules("tag: {{plan: p{}}}"))
+        ),
         **{
             f"{shape}, delivered": job(raw_message(raw_event(), shape), keep_all)
             for shape in BodyShape
@@ -141,7 +147,7 @@ def _rules(condition: str) -> Rules:
 
 
 def _delivered(message: RawMessage) -> Deliver:
-    outcome = process(message, Policy(), STATELESS)
+    outcome = process(message, Policy(records=SEGMENT), STATELESS)
     if not isinstance(outcome, Deliver):
         raise TypeError(f"the benchmark's event was not delivered: {outcome}")
     return outcome

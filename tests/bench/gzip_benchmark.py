@@ -21,6 +21,7 @@ from pipeline.core.processing import STATELESS, process
 from pipeline.delivery.packing import PackingLimits, fitting
 from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
 from tests.bench.traffic import events
+from tests.builders import SEGMENT
 from tests.integration.clients import StoredMessage
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def full_request() -> list[bytes]:
     records = []
     for key, value in itertools.islice(events(_EVENTS), _EVENTS):
         message = StoredMessage(topic="", partition=0, offset=0, key=key, value=value, timestamp=0, headers=())
-        outcome = process(message, Policy(), STATELESS)
+        outcome = process(message, Policy(records=SEGMENT), STATELESS)
         assert isinstance(outcome, Deliver), outcome
         records.append(outcome.record)
     limits = PackingLimits(max_bytes=475_000, max_records=2_500)

@@ -43,7 +43,7 @@ from tests.bench.restoring import USERS, measure_restores, restore_figures, rest
 from tests.bench.runs import RunError
 from tests.bench.tracked_marks import HASHER, MONTH, NOW
 from tests.bench.verdicts import write_report
-from tests.builders import encode, raw_event
+from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.kafka_server import KafkaServer, KafkaServerError, KafkaUnavailableError
 
@@ -221,7 +221,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
     for _ in strangers.put_into_place():
         pass
     memories._partitions[0] = memory
-    policy = Policy()
+    policy = Policy(records=SEGMENT)
     batches = [UnsettledBatch(messages[start : start + BATCH]) for start in range(0, EVENTS, BATCH)]
     gc.collect()
     started = time.process_time()

@@ -14,6 +14,7 @@ from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.kafka import headers
+from tests.builders import SEGMENT
 from tests.integration.clients import StoredMessage
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def fill_records(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes
 
 def record_messages(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Written]:
     """Make the records that the processor makes of events, with the headers that it gives them."""
-    policy = Policy()
+    policy = Policy(records=SEGMENT)
     for offset, (key, value) in enumerate(pairs):
         message = StoredMessage(topic="", partition=0, offset=offset, key=key, value=value, timestamp=0, headers=())
         outcome = process(message, policy, STATELESS)

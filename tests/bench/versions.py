@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WORKING_TREE: Final = Path(__file__).parents[2]
 _PACKAGE: Final = "pipeline"
 _MODULES: Final = ("core.processing", "core.policy", "core.presets", "core.rules_file")
+_BUILDERS: Final = "core.destinations.segment.builders"
+"""A version without this module builds records for Segment only."""
 
 
 class VersionError(Exception):
@@ -36,6 +38,22 @@ class Version:
     def find(self, module: str, name: str, *default: object) -> Any:
         """Return what a module of this version defines: ``find("core.processing", "process")``; else a default."""
         return getattr(self.modules[f"{_PACKAGE}.{module}"], name, *default)
+
+    def policy(self, **choices: Any) -> Any:
+        """Return a policy of this version whose records are for Segment."""
+        if self._takes_builders:
+            choices["records"] = self.find(_BUILDERS, "SegmentRecords")()
+        return self.find("core.policy", "Policy")(**choices)
+
+    def message_id(self, event_id: str | None, value: bytes) -> str:
+        """Return the message id that this version gives an event for Segment."""
+        limits = (100,) if self._takes_builders else ()
+        found: str = self.find("core.message_ids", "message_id_of")(event_id, value, *limits)
+        return found
+
+    @property
+    def _takes_builders(self) -> bool:
+        return f"{_PACKAGE}.{_BUILDERS}" in self.modules
 
 
 @contextmanager
@@ -64,6 +82,8 @@ def load_version(root: Path) -> Version:
     try:
         for module in _MODULES:
             importlib.import_module(f"{_PACKAGE}.{module}")
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(f"{_PACKAGE}.{_BUILDERS}")
     finally:
         sys.path.remove(str(root))
         modules = _taken_out()

@@ -20,7 +20,7 @@ from pipeline.core.rules_file import parse_rules
 from pipeline.local.traffic import traffic
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.tally import RuleSet
-from tests.builders import STORED_AT, RawMessage
+from tests.builders import SEGMENT, STORED_AT, RawMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ _OTHERS: Final = [
 
 
 def _processed(messages: Sequence[RawMessage]) -> None:
-    policy = Policy()
+    policy = Policy(records=SEGMENT)
     for message in messages:
         process(message, policy, STATELESS)
 
@@ -50,7 +50,7 @@ def _counted(messages: Sequence[RawMessage], sets: Sequence[RuleSet], exact_user
     count = Count(
         sets,
         _EVERYTHING,
-        policy=Policy(),
+        policy=Policy(records=SEGMENT),
         billing_month=BillingMonth(),
         exact_users=exact_users,
     )

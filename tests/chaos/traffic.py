@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
-from pipeline.core.message_ids import message_id_of
+from pipeline.core.message_ids import content_id
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import TRACKED_ONLY, Fate, Fates
 
@@ -49,7 +49,7 @@ def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
                 continue
         outcome = fates.of(message)
         forwarded = outcome is Fate.FORWARDED
-        message_id = (message.message_id or message_id_of(None, message.value or b"")) if forwarded else None
+        message_id = (message.message_id or content_id(message.value or b"")) if forwarded else None
         yield Written(message.key, message.value, outcome, message_id, message.user)
 
 

@@ -20,7 +20,7 @@ from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.deciding import NOTHING_REMEMBERED
 from pipeline.processor.processor import Processor
-from tests.builders import encode, raw_event
+from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
 from tests.fakes.tracking import PlainTrackedUsers
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 30.0
 STEPS = 50
 """More turns of the event loop than anything takes that waits for no time and no event."""
-WANTED = Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY))
+WANTED = Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY))
 """Keeps what `ProcessorBench.batch` calls good."""
 
 
@@ -209,7 +209,7 @@ class ProcessorBench:
     """A processor that runs, between fakes."""
 
     def __init__(self, *, remembers: bool = False, policy: Policy | None = None, needs: Needs | None = None) -> None:
-        self.policies = [policy or Policy()]
+        self.policies = [policy or Policy(records=SEGMENT)]
         self.decided_by: list[str] = []
         self.effects = Effects()
         self.stores = Stores(self.effects)

@@ -9,9 +9,9 @@ import orjson
 import psutil
 import pytest
 
-from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.framing import registry_prefix
 from pipeline.core.destinations.segment.avro import encode_record
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from tests.bench.traffic import EVENT_BYTES, events, record_messages

@@ -13,19 +13,20 @@ from fastavro._read_common import SchemaResolutionError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.avro.contracts import NAMESPACE, RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.contracts import NAMESPACE, RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.events import Event, decode
 from pipeline.core.outcomes import Deliver, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.processing import STATELESS, process
 from tests.avro_bodies import FRAME, Schema, as_event, read_by_fastavro, text_of, without_logical_types, written
-from tests.builders import RawMessage, encode, raw_event
+from tests.builders import SEGMENT, RawMessage, encode, raw_event
 from tests.properties.avro_strategies import written_events
 from tests.properties.core_strategies import events, mutated_bodies
 
-DELIVER_ALL: Final = Policy(unknown_kinds=UnknownKinds.DELIVER)
+DELIVER_ALL: Final = Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER)
 START: Final = len(FRAME)
 UNREADABLE: Final = (RejectReason.NOT_AN_EVENT, RejectReason.NOT_AVRO, RejectReason.TOO_DEEP)
 

@@ -9,7 +9,6 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, _decode_tolerantly, decode
 from pipeline.core.identity import identify, ignored_external_ids
 from pipeline.core.ids import EMPTY_IDS
@@ -20,7 +19,7 @@ from pipeline.core.rules_file import parse_rules
 from pipeline.core.tags import read_tags, tags_in_text
 from pipeline.core.timestamps import own_time, time_source
 from tests.body_forms import JSON_FORMS, LITERAL, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 from tests.properties.core_strategies import json_values
 
 json_forms = st.sampled_from(JSON_FORMS)
@@ -83,8 +82,8 @@ def test_however_a_body_is_decoded_it_comes_to_the_same(
     assert isinstance(usual, Event)
     assert usual.event.kind == tolerant.event.kind
     assert identify(usual) == identify(tolerant)
-    plan = Policy().plan_for(usual.event.kind)
-    records = [build_record(plan.shape, found, identify(found), "m", None) for found in (usual, tolerant)]
+    plan = Policy(records=SEGMENT).plan_for(usual.event.kind)
+    records = [plan.build_record(found, identify(found), "m", None) for found in (usual, tolerant)]
     assert records[0] == records[1]
     assert _ignored(usual) == _ignored(tolerant)
 
@@ -167,7 +166,9 @@ def test_integers_of_up_to_100_digits_keep_their_digits_in_ids_texts_and_tags(di
     assert [properties[name] for name in names] == [digits] * len(names)
     assert properties["message_contents"] == f"in a text: {LITERAL}"
     rules = f"rules: [{{when: {{tag: {{n: '{digits}', text: '{'7' * 30}'}}}}, then: drop}}]"
-    assert isinstance(outcome_of(value, form, Policy(rules=parse_rules(rules, filename="rules.yaml"))), Drop)
+    assert isinstance(
+        outcome_of(value, form, Policy(records=SEGMENT, rules=parse_rules(rules, filename="rules.yaml"))), Drop
+    )
 
 
 @given(

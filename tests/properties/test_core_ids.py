@@ -14,7 +14,7 @@ from pipeline.core.ids import EMPTY_IDS, EmptyIds
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from tests.body_forms import BodyForm, encoded, outcome_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -198,7 +198,7 @@ def test_what_is_settled_fast_is_settled_right(text: str, own: frozenset[str]) -
 
 @given(text=wrapped, own=st.frozensets(cased.filter(bare), min_size=1, max_size=3), form=forms)
 def test_own_words_name_nobody_in_any_form(text: str, own: frozenset[str], form: BodyForm) -> None:
-    found = outcome_of(encoded(raw_event(external_id=text), form), form, Policy(nobody_ids=own))
+    found = outcome_of(encoded(raw_event(external_id=text), form), form, Policy(records=SEGMENT, nobody_ids=own))
     assert isinstance(found, Deliver)
     assert ("userId" in record_of(found)) != is_empty(text, own)
 
@@ -208,5 +208,5 @@ def test_the_version_does_not_depend_on_the_order_of_the_own_words(words: list[s
     mixed = [*words]
     seed.shuffle(mixed)
     respelled = [f'("{word.upper()}")' for word in mixed]
-    versions = {Policy(nobody_ids=frozenset(each)).version for each in (words, mixed, respelled)}
+    versions = {Policy(records=SEGMENT, nobody_ids=frozenset(each)).version for each in (words, mixed, respelled)}
     assert len(versions) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.destinations.segment.names import NameProfile
-from pipeline.core.destinations.segment.record import build_record
 from pipeline.core.events import Event, _decode_tolerantly, decode
 from pipeline.core.filters import Rules
 from pipeline.core.identity import AnonymousPolicy, identify
@@ -19,7 +20,7 @@ from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, R
 from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules import KEEP
-from tests.builders import BodyShape, RawMessage, encode, raw_event
+from tests.builders import SEGMENT, BodyShape, RawMessage, encode, raw_event
 from tests.properties.core_strategies import decisions, events, messages, rule_lists, scalars, shapes
 
 RECORD_SCHEMA: Final = Draft7Validator(
@@ -33,9 +34,9 @@ policies = st.builds(
     unknown_kinds=st.sampled_from(UnknownKinds),
     anonymous_delivery=st.sampled_from(AnonymousPolicy),
     anonymous_engagement=st.sampled_from(AnonymousPolicy),
-    name_profile=st.sampled_from(NameProfile),
+    records=st.builds(SegmentRecords, name_profile=st.sampled_from(NameProfile)),
 )
-DELIVER_ALL: Final = Policy(unknown_kinds=UnknownKinds.DELIVER)
+DELIVER_ALL: Final = Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER)
 
 
 def check(outcome: Outcome) -> None:
@@ -66,7 +67,7 @@ def check(outcome: Outcome) -> None:
 @example(RawMessage(value=encode(raw_event(message={"contents": {"en": ["x"] * 100_000}, "url": "@" * 1_000_000}))))
 def test_any_message_comes_to_one_outcome_without_an_exception(message: RawMessage) -> None:
     check(process(message, DELIVER_ALL, STATELESS))
-    check(process(message, Policy(), STATELESS))
+    check(process(message, Policy(records=SEGMENT), STATELESS))
 
 
 @given(st.lists(messages(), max_size=12), policies)
@@ -86,11 +87,11 @@ def test_it_adds_up_and_keeps_the_order(batch: list[RawMessage], policy: Policy)
 def test_the_same_message_comes_to_the_same_bytes(message: RawMessage, policy: Policy) -> None:
     first = process(message, policy, STATELESS)
     again = Policy(
+        records=copy(policy.records),
         rules=Rules(rules=policy.rules.rules, default=policy.rules.default, filename="copy.yaml"),
         unknown_kinds=policy.unknown_kinds,
         anonymous_delivery=policy.anonymous_delivery,
         anonymous_engagement=policy.anonymous_engagement,
-        name_profile=policy.name_profile,
     )
     assert again.version == policy.version
     assert process(message, again, STATELESS) == first
@@ -113,14 +114,14 @@ def test_however_a_body_is_decoded_its_record_is_the_same(event: Any, shape: Bod
     assert slowly.event.kind == decoded.event.kind
     assert identify(slowly) == identify(decoded)
     assert plan.identified.ruling(slowly) == plan.identified.ruling(decoded)
-    records = [build_record(plan.shape, found, identify(found), "m", None) for found in (decoded, slowly)]
+    records = [plan.build_record(found, identify(found), "m", None) for found in (decoded, slowly)]
     assert records[0] == records[1]
 
 
 @given(events(), st.sampled_from(["id", "app_id", "onesignal_id", "subscription_device_type", "datetime"]), scalars)
 def test_a_wrong_type_in_an_optional_field_rejects_no_event(event: Any, field: str, wrong: object) -> None:
     event["event"] |= {"external_id": "u-1", "kind": "message.push.sent", field: wrong}
-    assert isinstance(process(RawMessage(value=encode(event)), Policy(), STATELESS), Deliver)
+    assert isinstance(process(RawMessage(value=encode(event)), Policy(records=SEGMENT), STATELESS), Deliver)
 
 
 secrets = st.sampled_from(
@@ -149,7 +150,7 @@ def test_no_token_address_or_number_of_a_subscription_leaves(
     event["message"]["url"] = f"https://shop.example/?to={secret}#{secret}"
     event["user"] |= {"subscription": {"id": secret, "subscription_token": secret}, "email": secret}
     event["user"]["tags"]["contact"] = secret
-    outcome = process(RawMessage(value=encode(event, shape)), Policy(), STATELESS)
+    outcome = process(RawMessage(value=encode(event, shape)), Policy(records=SEGMENT), STATELESS)
     assert isinstance(outcome, Deliver)
     assert secret.encode() not in outcome.record
     assert secret.lstrip("+").encode() not in outcome.record
@@ -162,7 +163,9 @@ def test_no_token_address_or_number_of_a_subscription_leaves(
 )
 def test_long_texts_are_cut_to_the_limit_and_no_further(text: str, times: int, field: str) -> None:
     content = {"title": "", "contents": "", field: text * (times // max(len(text), 1))}
-    outcome = process(RawMessage(value=encode(raw_event(message=content))), Policy(rules=keep_all()), STATELESS)
+    outcome = process(
+        RawMessage(value=encode(raw_event(message=content))), Policy(records=SEGMENT, rules=keep_all()), STATELESS
+    )
     assert isinstance(outcome, Deliver)
     check(outcome)
     found = json.loads(outcome.record)["properties"].get(f"message_{field}")

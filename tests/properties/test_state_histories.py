@@ -24,7 +24,7 @@ from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import StateStore
 from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import MOST_MONTHS, UserHasher
-from tests.builders import STORED_AT, encode, raw_event
+from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import month
 
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 DAY: Final = 86_400_000
 USERS: Final = 2
 POLICY: Final = Policy(
+    records=SEGMENT,
     rules=parse_rules(
         "rules: [{when: {category: delivery}, then: tracked_only}, {when: {channel: email}, then: drop}]",
         filename="rules.yaml",
-    )
+    ),
 )
 HASHER: Final = UserHasher("a secret of the tests")
 CODEC: Final = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked-users")

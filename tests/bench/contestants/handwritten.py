@@ -23,6 +23,7 @@ from pipeline.kafka.connection import connection_options
 from pipeline.settings.choices import Role
 from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
 from tests.bench.meter import Meter, meter_parser
+from tests.builders import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ async def work(settings: Settings, meter: Meter, *, waiting: bool) -> None:
     await consumer.start()
     try:
         letter_partitions = len(await producer.partitions_for(settings.dead_letter_topic))
-        job = Job(settings, Policy(), producer, letter_partitions)
+        job = Job(settings, Policy(records=SEGMENT), producer, letter_partitions)
         while not meter.done:
             fetched = await consumer.getmany(timeout_ms=1000)
             count = sum(map(len, fetched.values()))

@@ -23,6 +23,7 @@ from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
 from tests.bench.meter import Meter, end_in_order, meter_parser
+from tests.builders import SEGMENT
 
 if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
@@ -114,7 +115,7 @@ def main() -> int:
     settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[Role.PROCESSOR])
     meter = Meter(messages=options.messages, report=options.report, on_done=end_in_order)
     with TemporaryDirectory() as data_directory:
-        app = build_app(settings, Policy(), meter, data_directory)
+        app = build_app(settings, Policy(records=SEGMENT), meter, data_directory)
         faust.Worker(app, loglevel="WARNING", quiet=True).execute_from_commandline()
     return 0
 

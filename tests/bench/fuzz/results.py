@@ -149,7 +149,7 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _policies(version: Version) -> tuple[Any, ...]:
-    policy = version.find("core.policy", "Policy")
+    policy = version.policy
     unknown, anonymous = version.find("core.policy", "UnknownKinds"), version.find("core.identity", "AnonymousPolicy")
     presets, preset = version.find("core.presets", "Preset"), version.find("core.presets", "preset_rules")
     rules = version.find("core.rules_file", "parse_rules")(_RULES, filename="fuzz.yaml")

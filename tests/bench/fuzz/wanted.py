@@ -45,7 +45,7 @@ class Before:
         self.texts_by_language: Callable[[str], dict[str, str] | None] = version.find(
             "core.localized", "texts_by_language"
         )
-        self.message_id: Callable[[str | None, bytes], str] = version.find("core.message_ids", "message_id_of")
+        self.message_id = version.message_id
         self.clean_url: Callable[[str], str | None] = version.find("core.privacy", "clean_url")
         self.is_an_id: Callable[[str | None], bool] = version.find("core.identity", "names_somebody")
         self._decode_nested: Callable[[bytes], Any] = version.find("core.events", "_decode_nested")

@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats, subject
-from pipeline.core.avro.contracts import CONTRACTS, RAW_EVENT, SEGMENT_RECORD
+from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.destinations.segment.avro import encode_record
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.events import Event
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
@@ -22,6 +23,7 @@ from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record
 from tests.fakes.stream import FakeWork
+from tests.write_avro_schemas import CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

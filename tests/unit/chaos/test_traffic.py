@@ -9,7 +9,7 @@ from pipeline.core.outcomes import Deliver, Drop, Outcome, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.local.traffic_truth import Fate
-from tests.builders import RawMessage
+from tests.builders import SEGMENT, RawMessage
 from tests.chaos.plan import SICKNESSES, UPHEAVALS, drawn, form, upheavals
 from tests.chaos.traffic import POISON, chaos_traffic, poison
 
@@ -19,7 +19,7 @@ OUTCOMES: dict[Fate, type[Outcome]] = {Fate.FORWARDED: Deliver, Fate.DROPPED: Dr
 @pytest.mark.parametrize("name", POISON)
 def test_poison_meets_the_fate_that_is_claimed_for_it(name: str) -> None:
     message = poison(name, number=7, user="p-1")
-    outcome = process(RawMessage(key=message.key, value=message.value), Policy(), STATELESS)
+    outcome = process(RawMessage(key=message.key, value=message.value), Policy(records=SEGMENT), STATELESS)
     assert type(outcome) is OUTCOMES[message.fate]
     if isinstance(outcome, Deliver):
         assert outcome.user_key == message.key

@@ -10,7 +10,7 @@ from pipeline.core.outcomes import Deliver, Drop, Outcome, StateChange
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import raw_event, raw_message
+from tests.builders import SEGMENT, raw_event, raw_message
 from tests.fakes.tracking import PlainCatalogue
 
 BLANK: Final = {"name": "", "title": " ", "contents": "", "template_id": "", "url": ""}
@@ -22,7 +22,7 @@ RULES: Final = parse_rules("rules: [{when: {message_name: new-*}, then: drop}]",
 
 def outcome(kind: str, catalogue: PlainCatalogue, message: dict[str, Any], policy: Policy | None = None) -> Outcome:
     raw = raw_event(kind, message={"id": "m-1", **message})
-    return process(raw_message(raw), policy or Policy(), State(catalogue=catalogue))
+    return process(raw_message(raw), policy or Policy(records=SEGMENT), State(catalogue=catalogue))
 
 
 def properties(found: Outcome) -> dict[str, Any]:
@@ -66,22 +66,24 @@ def test_other_events_stay_as_they_are(kind: str, message: dict[str, Any]) -> No
 def test_an_event_without_a_message_stays_as_it_is() -> None:
     raw = raw_event("message.push.clicked")
     del raw["message"]
-    found = process(raw_message(raw), Policy(), State(catalogue=PlainCatalogue(KNOWN)))
+    found = process(raw_message(raw), Policy(records=SEGMENT), State(catalogue=PlainCatalogue(KNOWN)))
     assert isinstance(found, Deliver)
     assert (found.filled, found.change) == (False, None)
 
 
 def test_rules_see_what_was_filled_in() -> None:
-    found = outcome("message.push.clicked", PlainCatalogue(KNOWN), BLANK, Policy(rules=RULES))
+    found = outcome("message.push.clicked", PlainCatalogue(KNOWN), BLANK, Policy(records=SEGMENT, rules=RULES))
     assert isinstance(found, Drop)
 
 
 def test_what_a_message_says_is_learnt_once_also_from_what_is_dropped() -> None:
     said = {"name": "new-year", "title": {"en": "Happy"}, "contents": "Come in", "template_id": "t-1"}
-    dropped = outcome("message.push.sent", PlainCatalogue(), {**said, "url": ""}, Policy(rules=RULES))
+    dropped = outcome("message.push.sent", PlainCatalogue(), {**said, "url": ""}, Policy(records=SEGMENT, rules=RULES))
     assert isinstance(dropped, Drop)
     assert dropped.change == StateChange(learnt=Content(id="m-1", **said, url=""))  # type: ignore[arg-type]
-    again = outcome("message.push.sent", PlainCatalogue(KNOWN), {**said, "url": ""}, Policy(rules=RULES))
+    again = outcome(
+        "message.push.sent", PlainCatalogue(KNOWN), {**said, "url": ""}, Policy(records=SEGMENT, rules=RULES)
+    )
     assert isinstance(again, Drop)
     assert again.change is None
 

@@ -11,7 +11,7 @@ from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import raw_event, raw_message
+from tests.builders import SEGMENT, raw_event, raw_message
 from tests.fakes.tracking import PlainCatalogue
 
 GOOD: Final = Content(
@@ -57,7 +57,9 @@ def test_u_0000_is_taken_out_of_an_entry(field: str) -> None:
 
 
 def test_u_0000_of_a_dropped_event_is_not_filled_into_another() -> None:
-    policy = Policy(rules=parse_rules("rules: [{when: {action: sent}, then: drop}]", filename="rules.yaml"))
+    policy = Policy(
+        records=SEGMENT, rules=parse_rules("rules: [{when: {action: sent}, then: drop}]", filename="rules.yaml")
+    )
     catalogue = PlainCatalogue()
     sent = raw_event("message.push.sent", message={"id": "m-1", "name": "new\0year", "title": {"en": "H\0i"}})
     dropped = process(raw_message(sent), policy, State(catalogue=catalogue))

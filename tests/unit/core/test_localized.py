@@ -8,7 +8,7 @@ from pipeline.core.localized import texts_by_language
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from tests.builders import BodyShape, RawMessage, encode, raw_event
+from tests.builders import SEGMENT, BodyShape, RawMessage, encode, raw_event
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_record_has_the_text_in_the_users_language_whatever_the_shape(
     )
     value = encode(event, shape)
     assert isinstance(decode(value), Event)
-    outcome = process(RawMessage(value=value), Policy(), STATELESS)
+    outcome = process(RawMessage(value=value), Policy(records=SEGMENT), STATELESS)
     assert isinstance(outcome, Deliver)
     properties = orjson.loads(outcome.record)["properties"]
     assert (properties["message_title"], properties["message_contents"]) == (title, title)

@@ -9,7 +9,7 @@ from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
-from tests.builders import RawMessage
+from tests.builders import SEGMENT, RawMessage
 
 ENDLESS = b"7" * 400
 
@@ -23,16 +23,18 @@ ENDLESS = b"7" * 400
     ],
 )
 def test_an_external_id_that_no_parser_takes_is_unreadable(body: bytes) -> None:
-    found = process(RawMessage(value=body), Policy(), STATELESS)
+    found = process(RawMessage(value=body), Policy(records=SEGMENT), STATELESS)
     assert isinstance(found, Reject)
     assert found.reason is RejectReason.UNREADABLE_EXTERNAL_ID
-    dropped = process(RawMessage(value=body), Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY)), STATELESS)
+    dropped = process(
+        RawMessage(value=body), Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY)), STATELESS
+    )
     assert not isinstance(dropped, Reject)
 
 
 def test_beside_one_that_no_parser_takes_another_external_id_is_used() -> None:
     body = b'{"event_kind":"message.push.sent","external_id":%b,"user_external_id":"u-1"}' % ENDLESS
-    found = process(RawMessage(value=body), Policy(), STATELESS)
+    found = process(RawMessage(value=body), Policy(records=SEGMENT), STATELESS)
     assert isinstance(found, Deliver)
     assert found.user_key == b"u-1"
 

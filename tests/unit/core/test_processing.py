@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.ids import EmptyReason, IdField, IgnoredId
@@ -14,13 +15,13 @@ from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import BodyShape, RawMessage, raw_event, raw_message
+from tests.builders import SEGMENT, BodyShape, RawMessage, raw_event, raw_message
 
 CLICKED, SENT = KINDS["message.push.clicked"], KINDS["message.push.sent"]
 
 
 def outcome(policy: Policy | None = None, kind: str = "message.push.clicked", **parts: Any) -> Outcome:
-    return process(raw_message(raw_event(kind, **parts)), policy or Policy(), STATELESS)
+    return process(raw_message(raw_event(kind, **parts)), policy or Policy(records=SEGMENT), STATELESS)
 
 
 def delivered(found: Outcome) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def delivered(found: Outcome) -> dict[str, Any]:
 
 
 def rules(text: str) -> Policy:
-    return Policy(rules=parse_rules(text, filename="rules.yaml"))
+    return Policy(records=SEGMENT, rules=parse_rules(text, filename="rules.yaml"))
 
 
 def dropped_anonymously(kind: Kind) -> Drop:
@@ -46,23 +47,23 @@ def test_a_good_event_is_delivered() -> None:
 @pytest.mark.parametrize("shape", BodyShape)
 def test_the_record_is_the_same_for_every_body_shape(shape: BodyShape) -> None:
     raw = raw_event("message.iam.clicked", data={"page_name": "Welcome", "target_name": "Buy"})
-    nested = process(raw_message(raw), Policy(), STATELESS)
-    assert process(raw_message(raw, shape), Policy(), STATELESS) == nested
+    nested = process(raw_message(raw), Policy(records=SEGMENT), STATELESS)
+    assert process(raw_message(raw, shape), Policy(records=SEGMENT), STATELESS) == nested
 
 
 def test_a_tombstone_is_dropped_for_a_reason_of_its_own() -> None:
-    assert process(RawMessage(value=None), Policy(), STATELESS) == Drop(None, DropReason.TOMBSTONE)
+    assert process(RawMessage(value=None), Policy(records=SEGMENT), STATELESS) == Drop(None, DropReason.TOMBSTONE)
 
 
 def test_what_is_no_event_is_rejected() -> None:
-    assert process(RawMessage(value=b"{"), Policy(), STATELESS) == Reject(None, RejectReason.NOT_JSON)
-    assert process(RawMessage(value=b""), Policy(), STATELESS) == Reject(None, RejectReason.NOT_JSON)
+    assert process(RawMessage(value=b"{"), Policy(records=SEGMENT), STATELESS) == Reject(None, RejectReason.NOT_JSON)
+    assert process(RawMessage(value=b""), Policy(records=SEGMENT), STATELESS) == Reject(None, RejectReason.NOT_JSON)
 
 
 def test_a_blank_kind_is_no_event() -> None:
     for shape in BodyShape:
         message = raw_message(raw_event("  "), shape)
-        found = process(message, Policy(unknown_kinds=UnknownKinds.DELIVER), STATELESS)
+        found = process(message, Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER), STATELESS)
         assert isinstance(found, Reject)
         assert found.reason is RejectReason.NOT_AN_EVENT
 
@@ -72,15 +73,19 @@ def test_an_unknown_kind_is_rejected_by_default() -> None:
 
 
 def test_an_unknown_kind_is_delivered_under_a_derived_name_if_so_set() -> None:
-    record = delivered(outcome(Policy(unknown_kinds=UnknownKinds.DELIVER), "message.sms.opted_out"))
+    record = delivered(outcome(Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER), "message.sms.opted_out"))
     assert record["event"] == "SMS Opted Out"
     assert record["properties"]["event_kind"] == "message.sms.opted_out"
     assert record["context"]["onesignal"]["mtu"] == {"segment": "counted", "mixpanel": "counted"}
 
 
 def test_names_follow_the_profile() -> None:
-    assert delivered(outcome(Policy(name_profile=NameProfile.SEGMENT_SPEC)))["event"] == "Push Notification Tapped"
-    custom = Policy(name_profile=NameProfile.CUSTOM, custom_names={"message.push.clicked": "Tap"})
+    assert (
+        delivered(outcome(Policy(records=SegmentRecords(name_profile=NameProfile.SEGMENT_SPEC))))["event"]
+        == "Push Notification Tapped"
+    )
+    custom_names = {"message.push.clicked": "Tap"}
+    custom = Policy(records=SegmentRecords(name_profile=NameProfile.CUSTOM, custom_names=custom_names))
     assert delivered(outcome(custom))["event"] == "Tap"
 
 
@@ -89,16 +94,24 @@ def test_names_follow_the_profile() -> None:
     [
         (
             CLICKED,
-            Policy(anonymous_engagement=AnonymousPolicy.DROP),
+            Policy(records=SEGMENT, anonymous_engagement=AnonymousPolicy.DROP),
             dropped_anonymously(CLICKED),
         ),
-        (CLICKED, Policy(anonymous_engagement=AnonymousPolicy.REJECT), Reject(CLICKED, RejectReason.ANONYMOUS)),
+        (
+            CLICKED,
+            Policy(records=SEGMENT, anonymous_engagement=AnonymousPolicy.REJECT),
+            Reject(CLICKED, RejectReason.ANONYMOUS),
+        ),
         (
             SENT,
-            Policy(anonymous_delivery=AnonymousPolicy.DROP),
+            Policy(records=SEGMENT, anonymous_delivery=AnonymousPolicy.DROP),
             dropped_anonymously(SENT),
         ),
-        (SENT, Policy(anonymous_delivery=AnonymousPolicy.REJECT), Reject(SENT, RejectReason.ANONYMOUS)),
+        (
+            SENT,
+            Policy(records=SEGMENT, anonymous_delivery=AnonymousPolicy.REJECT),
+            Reject(SENT, RejectReason.ANONYMOUS),
+        ),
     ],
     ids=str,
 )
@@ -118,13 +131,18 @@ def test_anonymous_events_are_delivered_by_default() -> None:
 
 @pytest.mark.parametrize("policy", AnonymousPolicy)
 def test_an_event_about_nobody_is_rejected(policy: AnonymousPolicy) -> None:
-    found = outcome(Policy(anonymous_engagement=policy), external_id="", subscription_id="0")
+    found = outcome(Policy(records=SEGMENT, anonymous_engagement=policy), external_id="", subscription_id="0")
     ignored = IgnoredId("event.subscription_id", IdField.SUBSCRIPTION_ID, "0", EmptyReason.WORD)
     assert found == Reject(CLICKED, RejectReason.NO_USER, (ignored,))
 
 
 def test_an_event_about_nobody_that_a_rule_drops_is_dropped() -> None:
-    found = outcome(Policy(rules=preset_rules(Preset.ENGAGEMENT_ONLY)), SENT.name, external_id="", subscription_id="")
+    found = outcome(
+        Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY)),
+        SENT.name,
+        external_id="",
+        subscription_id="",
+    )
     assert found == Drop(SENT, DropReason.RULE, 0)  # it has no user key
 
 

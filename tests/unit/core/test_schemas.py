@@ -16,7 +16,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_mistakes import PUT_INTO_WORDS
 from pipeline.core.rules_schema import rules_schema
-from tests.builders import raw_message
+from tests.builders import SEGMENT, raw_message
 from tests.write_rules_schema import RULES_SCHEMA, rules_schema_text
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -55,7 +55,7 @@ def test_an_invalid_example_is_not(name: str, example: object) -> None:
 
 @pytest.mark.parametrize(("name", "event"), examples("raw-event", "valid"))
 def test_a_valid_raw_event_becomes_a_valid_record(name: str, event: dict[str, Any]) -> None:
-    outcome = process(raw_message(event), Policy(), STATELESS)
+    outcome = process(raw_message(event), Policy(records=SEGMENT), STATELESS)
     assert isinstance(outcome, Deliver), name
     assert is_valid("segment-record", json.loads(outcome.record))
 

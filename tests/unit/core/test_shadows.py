@@ -7,7 +7,7 @@ from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_file import parse_rules
-from tests.builders import encode, raw_event, raw_message
+from tests.builders import SEGMENT, encode, raw_event, raw_message
 
 RULES = """
 rules:
@@ -21,7 +21,7 @@ default: drop
 
 
 def shadows(kind: str, language: str) -> tuple[int, ...]:
-    policy = Policy(rules=parse_rules(RULES, filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules(RULES, filename="rules.yaml"))
     found = process(raw_message(raw_event(kind, user={"language": language})), policy, STATELESS)
     assert isinstance(found, (Deliver, Drop))
     return found.shadows
@@ -44,7 +44,7 @@ def test_a_shadow_decides_nothing_and_takes_nothing_from_later_rules() -> None:
     text = "rules: [{then: drop, shadow: true}, {when: {action: sent}, then: keep}]\ndefault: drop"
     parsed = parse_rules(text, filename="rules.yaml")
     assert parsed.warnings == ()
-    found = process(raw_message(raw_event("message.push.sent")), Policy(rules=parsed), STATELESS)
+    found = process(raw_message(raw_event("message.push.sent")), Policy(records=SEGMENT, rules=parsed), STATELESS)
     assert isinstance(found, Deliver)
     assert (found.rule, found.shadows) == (1, (0,))
 
@@ -61,7 +61,9 @@ rules:
     event = raw_event(
         "message.push.sent", message={"name": "hello"}, user={"language": "en", "tags": {"plan": "premium"}}
     )
-    found = process(raw_message(event), Policy(rules=parse_rules(text, filename="rules.yaml")), STATELESS)
+    found = process(
+        raw_message(event), Policy(records=SEGMENT, rules=parse_rules(text, filename="rules.yaml")), STATELESS
+    )
     assert isinstance(found, Deliver)
     assert found.shadows == (0, 1, 2, 3, 4)
 

@@ -11,7 +11,7 @@ from pipeline.core.outcomes import Deliver, Drop, Reject, RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.rules_file import parse_rules
 from tests.body_forms import FLAT_FORMS, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 
 SUBSCRIPTION: Final = "c1a7e2d4-0f3b-4a58-9c0b-1f2d3c4b5a69"
 NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
@@ -185,7 +185,7 @@ def test_the_user_s_onesignal_id_is_taken_where_the_event_s_is_empty(text: str, 
 @pytest.mark.parametrize("field", [IdField.APP_ID, IdField.MESSAGE_ID, IdField.TEMPLATE_ID])
 def test_no_rule_meets_an_empty_id(field: IdField, text: str, form: BodyForm) -> None:
     rules = f"rules: [{{when: {{{field.value}: [{text!r}, x]}}, then: drop}}]"
-    policy = Policy(rules=parse_rules(rules, filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules(rules, filename="rules.yaml"))
     found = [outcome_of(encoded(event_with(field, each), form), form, policy) for each in (text, "x")]
     assert [type(each) for each in found] == [Deliver, Drop]
 

@@ -10,7 +10,7 @@ from pipeline.core.kinds import ALIASES, KINDS, SPELLINGS, Category, kind_of
 from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
 from tests.body_forms import BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 
 FOUND_NOW: Final = (
     ("message.live activity.clicked", "message.live_activity.clicked"),
@@ -35,7 +35,7 @@ UNKNOWN: Final = (
     "m\u00e9ssage.push.sent",
 )
 forms = pytest.mark.parametrize("form", BodyForm)
-DELIVER: Final = Policy(unknown_kinds=UnknownKinds.DELIVER)
+DELIVER: Final = Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER)
 
 
 @forms

@@ -11,7 +11,7 @@ from pipeline.core.ids import IdField
 from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy, UnknownKinds
 from tests.body_forms import FLAT_FORMS, JSON_FORMS, LITERAL, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 
 TOKEN: Final = "6f1a0cf2b7d94e0f" * 4
 json_forms = pytest.mark.parametrize("form", JSON_FORMS)
@@ -103,7 +103,7 @@ def test_an_empty_external_user_id_is_ignored_and_counted(text: str, form: BodyF
 @json_forms
 def test_own_words_count_for_external_user_id_too(form: BodyForm) -> None:
     for value in external_user_id_bodies("guest", form):
-        policy = Policy(nobody_ids=frozenset({"guest"}))
+        policy = Policy(records=SEGMENT, nobody_ids=frozenset({"guest"}))
         assert "userId" not in record_of(outcome_of(value, form, policy))
         assert record_of(outcome_of(value, form))["userId"] == "guest"
 
@@ -132,7 +132,7 @@ def test_the_kind_may_stand_beside_a_nested_event(name: str) -> None:
 @pytest.mark.parametrize("kind", ["order.created", "clicked", "", "null", 7, None, ["message.push.clicked"]])
 def test_a_text_that_names_no_known_kind_makes_no_event(kind: object, name: str, form: BodyForm) -> None:
     value = encoded(raw_event(""), form, top={name: kind})
-    found = outcome_of(value, form, Policy(unknown_kinds=UnknownKinds.DELIVER))
+    found = outcome_of(value, form, Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER))
     assert isinstance(found, Reject)
     assert found.reason is RejectReason.NOT_AN_EVENT
 

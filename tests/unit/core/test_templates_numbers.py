@@ -12,7 +12,7 @@ from pipeline.core.outcomes import Drop, DropReason, Reject, RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.rules_file import parse_rules
 from tests.body_forms import JSON_FORMS, LITERAL, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 
 SUBSCRIPTION: Final = "c1a7e2d4-0f3b-4a58-9c0b-1f2d3c4b5a69"
 LONG: Final = {
@@ -86,7 +86,8 @@ def test_texts_keep_their_digits(digits: str, form: BodyForm) -> None:
 
 def tag_rules(digits: str) -> Policy:
     return Policy(
-        rules=parse_rules(f"rules: [{{when: {{tag: {{n: '{digits}'}}}}, then: drop}}]", filename="rules.yaml")
+        records=SEGMENT,
+        rules=parse_rules(f"rules: [{{when: {{tag: {{n: '{digits}'}}}}, then: drop}}]", filename="rules.yaml"),
     )
 
 
@@ -189,14 +190,14 @@ def test_what_means_no_id_means_it_as_before(literal: str, form: BodyForm) -> No
 @pytest.mark.parametrize("anonymous", AnonymousPolicy)
 def test_the_policy_for_anonymous_events_does_not_matter(anonymous: AnonymousPolicy, form: BodyForm) -> None:
     value = encoded(raw_event(external_id=LITERAL), form, literal="12345.5")
-    found = outcome_of(value, form, Policy(anonymous_engagement=anonymous))
+    found = outcome_of(value, form, Policy(records=SEGMENT, anonymous_engagement=anonymous))
     assert isinstance(found, Reject)
     assert found.reason is RejectReason.UNREADABLE_EXTERNAL_ID
 
 
 @json_forms
 def test_a_rule_that_drops_comes_first_as_for_no_user(form: BodyForm) -> None:
-    policy = Policy(rules=parse_rules("rules: [{then: drop}]", filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules("rules: [{then: drop}]", filename="rules.yaml"))
     found = outcome_of(encoded(raw_event(external_id=LITERAL), form, literal="12345.5"), form, policy)
     assert isinstance(found, Drop)
     assert found.reason is DropReason.RULE

@@ -7,14 +7,14 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
 from tests.body_forms import JSON_FORMS, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 from tests.fakes.tracking import PlainCatalogue
 
 NUL: Final = "\0"
@@ -105,7 +105,7 @@ def test_an_event_s_id_that_is_unfit_gives_way_to_the_bytes_as_before(form: Body
 
 def asks(tag: str, value: str) -> Policy:
     rules = f"rules: [{{when: {{tag: {{{tag}: '{value}'}}}}, then: drop}}]"
-    return Policy(rules=parse_rules(rules, filename="rules.yaml"))
+    return Policy(records=SEGMENT, rules=parse_rules(rules, filename="rules.yaml"))
 
 
 @json_forms

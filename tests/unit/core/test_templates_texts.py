@@ -13,7 +13,7 @@ from pipeline.core.policy import Policy, UnknownKinds
 from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
 from tests.body_forms import FLAT_FORMS, BodyForm, encoded, outcome_of, properties_of, record_of
-from tests.builders import raw_event
+from tests.builders import SEGMENT, raw_event
 from tests.fakes.tracking import PlainCatalogue
 
 PLACEHOLDERS: Final = ("null", "undefined", "None", "nan", "NaN", "(null)", "<null>", "<nil>", "[object Object]")
@@ -111,7 +111,9 @@ def test_a_placeholder_in_one_spelling_gives_way_to_the_other(text: str, form: B
 @forms
 @placeholders
 def test_a_kind_that_is_a_placeholder_is_no_event(text: str, form: BodyForm) -> None:
-    found = outcome_of(encoded(raw_event(text), form), form, Policy(unknown_kinds=UnknownKinds.DELIVER))
+    found = outcome_of(
+        encoded(raw_event(text), form), form, Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER)
+    )
     assert isinstance(found, Reject)
     assert found.reason is RejectReason.NOT_AN_EVENT
 
@@ -122,7 +124,7 @@ def test_no_rule_meets_a_placeholder(text: str, form: BodyForm) -> None:
     rules = (
         f"rules: [{{when: {{message_name: '*'}}, then: drop}}, {{when: {{language: {text.lower()!r}}}, then: drop}}]"
     )
-    policy = Policy(rules=parse_rules(rules, filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules(rules, filename="rules.yaml"))
     event = raw_event(message={"name": text}, user={"language": text})
     assert isinstance(outcome_of(encoded(event, form), form, policy), Deliver)
 
@@ -178,7 +180,7 @@ WORDS: Final = frozenset({"guest", "1", "email"})
 @pytest.mark.parametrize("text", ["guest", "1", "email", "Guest", "(guest)", ' "EMAIL" ', "Optional(1)", "<email>"])
 def test_own_words_name_nobody(text: str, form: BodyForm) -> None:
     event = raw_event(external_id=text, user={"external_id": text})
-    found = outcome_of(encoded(event, form), form, Policy(nobody_ids=WORDS))
+    found = outcome_of(encoded(event, form), form, Policy(records=SEGMENT, nobody_ids=WORDS))
     assert "userId" not in record_of(found)
     assert [(each.path, each.field, each.reason) for each in found.ignored] == [
         ("event.external_id", IdField.EXTERNAL_ID, EmptyReason.NOBODY),
@@ -191,7 +193,9 @@ def test_own_words_name_nobody(text: str, form: BodyForm) -> None:
 @forms
 def test_own_words_hide_no_other_external_id(form: BodyForm) -> None:
     event = raw_event(external_id="guest", user={"external_id": "u-77"})
-    assert record_of(outcome_of(encoded(event, form), form, Policy(nobody_ids=WORDS)))["userId"] == "u-77"
+    assert (
+        record_of(outcome_of(encoded(event, form), form, Policy(records=SEGMENT, nobody_ids=WORDS)))["userId"] == "u-77"
+    )
 
 
 @forms
@@ -199,7 +203,7 @@ def test_own_words_count_for_external_ids_alone(form: BodyForm) -> None:
     event = raw_event(
         external_id="", subscription_id="guest", id="1", app_id="email", message={"id": "1", "template_id": "guest"}
     )
-    found = outcome_of(encoded(event, form), form, Policy(nobody_ids=WORDS))
+    found = outcome_of(encoded(event, form), form, Policy(records=SEGMENT, nobody_ids=WORDS))
     assert (record_of(found)["anonymousId"], record_of(found)["messageId"], found.ignored) == ("guest", "1", ())
     assert properties_of(found)["campaign_id"] == "1"
     assert properties_of(found)["template_id"] == "guest"
@@ -208,15 +212,17 @@ def test_own_words_count_for_external_ids_alone(form: BodyForm) -> None:
 @forms
 @pytest.mark.parametrize("text", ["guests", "11", "e-mail", "guest-7", "a guest"])
 def test_what_is_not_one_of_the_own_words_is_an_id(text: str, form: BodyForm) -> None:
-    found = outcome_of(encoded(raw_event(external_id=text), form), form, Policy(nobody_ids=WORDS))
+    found = outcome_of(encoded(raw_event(external_id=text), form), form, Policy(records=SEGMENT, nobody_ids=WORDS))
     assert record_of(found)["userId"] == text
 
 
 def test_the_version_changes_with_the_own_words_and_not_with_their_order_or_spelling() -> None:
-    versions = {Policy(nobody_ids=frozenset(words)).version for words in ([], ["guest"], ["1"], ["guest", "1"])}
+    versions = {
+        Policy(records=SEGMENT, nobody_ids=frozenset(words)).version for words in ([], ["guest"], ["1"], ["guest", "1"])
+    }
     assert len(versions) == 4
     same = (("guest", "1"), ("1", "guest"), ("GUEST", "(1)"), (" 'guest' ", '"1"', "guest"))
-    assert len({Policy(nobody_ids=frozenset(words)).version for words in same}) == 1
+    assert len({Policy(records=SEGMENT, nobody_ids=frozenset(words)).version for words in same}) == 1
 
 
 @pytest.mark.parametrize("form", FLAT_FORMS)
@@ -224,5 +230,5 @@ def test_own_words_give_way_to_another_spelling(form: BodyForm) -> None:
     end = b"}}" if form is BodyForm.GROUPED else b"}"
     other = "event.external_id" if form in {BodyForm.SNAKE, BodyForm.UPPER} else "event_external_id"
     value = encoded(raw_event(external_id="guest"), form).removesuffix(end) + f',"{other}":"u-77"'.encode() + end
-    assert record_of(outcome_of(value, form, Policy(nobody_ids=WORDS)))["userId"] == "u-77"
+    assert record_of(outcome_of(value, form, Policy(records=SEGMENT, nobody_ids=WORDS)))["userId"] == "u-77"
     assert record_of(outcome_of(value, form))["userId"] in {"guest", "u-77"}

@@ -11,12 +11,13 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, State, process
 from pipeline.core.rules_file import parse_rules
 from pipeline.core.tracking import BEFORE_THE_LOG, Mark
-from tests.builders import STORED_AT, RawMessage, encode, raw_event
+from tests.builders import SEGMENT, STORED_AT, RawMessage, encode, raw_event
 from tests.fakes.tracking import PlainTrackedUsers
 
 SENT, CLICKED = "message.push.sent", "message.push.clicked"
 TRACKED_ONLY = Policy(
-    rules=parse_rules("rules: [{when: {category: delivery}, then: tracked_only}]", filename="rules.yaml")
+    records=SEGMENT,
+    rules=parse_rules("rules: [{when: {category: delivery}, then: tracked_only}]", filename="rules.yaml"),
 )
 DROPPED = Drop(KINDS[SENT], DropReason.NOT_TRACKED, 0, b"u-1001")
 
@@ -73,7 +74,7 @@ def test_a_kept_event_marks_its_user_once() -> None:
 
 
 def test_what_is_dropped_or_rejected_marks_nobody() -> None:
-    policy = Policy(rules=parse_rules("rules: [{then: drop}]", filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules("rules: [{then: drop}]", filename="rules.yaml"))
     dropped = outcome(CLICKED, 7, PlainTrackedUsers(), policy=policy)
     assert isinstance(dropped, Drop)
     assert dropped.change is None
@@ -89,7 +90,7 @@ def test_anonymous_users_are_tracked_by_their_subscription() -> None:
     users = PlainTrackedUsers()
     users.mark(mark(b"s-1", 3))
     assert isinstance(outcome(SENT, 7, users, external_id="", subscription_id="s-1"), Deliver)
-    policy = Policy(rules=TRACKED_ONLY.rules, anonymous_delivery=AnonymousPolicy.DROP)
+    policy = Policy(records=SEGMENT, rules=TRACKED_ONLY.rules, anonymous_delivery=AnonymousPolicy.DROP)
     found = outcome(SENT, 7, users, policy=policy, external_id="", subscription_id="s-1")
     assert found == Drop(KINDS[SENT], DropReason.ANONYMOUS, 0, b"s-1")
 

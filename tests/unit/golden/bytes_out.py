@@ -42,6 +42,7 @@ from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import CatalogueTopic, StateStore
 from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
 from pipeline.state.tracked_users import UserHasher
+from tests.builders import SEGMENT
 from tests.fakes.kafka import KeptWrites
 from tests.fakes.stream import FakeMessage
 
@@ -76,16 +77,16 @@ def hashes() -> dict[str, str]:
     """Return the hash of everything, by what it is of."""
     found: dict[str, str] = {}
     for preset in Preset:
-        found |= _of_writes(f"preset {preset}", _processed(demo(), Policy(rules=preset_rules(preset))))
-    found |= _of_writes("records as Avro", _processed(demo(), Policy(), _AVRO))
+        found |= _of_writes(f"preset {preset}", _processed(demo(), Policy(records=SEGMENT, rules=preset_rules(preset))))
+    found |= _of_writes("records as Avro", _processed(demo(), Policy(records=SEGMENT), _AVRO))
     for path in _examples("rules/valid/*.yaml"):
-        policy = Policy(rules=parse_rules(path.read_text("utf-8"), filename=path.name))
+        policy = Policy(records=SEGMENT, rules=parse_rules(path.read_text("utf-8"), filename=path.name))
         found |= _of_writes(_name(path), _processed(demo()[:_EVENTS_OF_AN_EXAMPLE], policy))
     for path in _examples("raw-event/*/*.json"):
-        found |= _of_writes(_name(path), _processed([_message(_compact(path))], Policy()))
+        found |= _of_writes(_name(path), _processed([_message(_compact(path))], Policy(records=SEGMENT)))
     for path in _examples("segment-record/*/*.json"):
         found[_name(path)] = _hash(_of_sink([_compact(path)]))
-    records = [entry.value or b"" for _, entry in _written(_processed(demo(), Policy()), _RECORDS)]
+    records = [entry.value or b"" for _, entry in _written(_processed(demo(), Policy(records=SEGMENT)), _RECORDS)]
     found["request bodies"] = _hash(_of_sink(records))
     found["decisions"] = _hash([json.dumps(decisions()).encode()])
     return found

@@ -10,7 +10,7 @@ from pipeline.core.outcomes import Deliver, Drop, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.delivery.examination import examine
-from tests.builders import RawMessage
+from tests.builders import SEGMENT, RawMessage
 from tests.fakes.segment import FakeMessage
 from tests.hostile.batches import Batch, encoded
 from tests.hostile.collection import hostile_messages
@@ -39,7 +39,7 @@ def test_a_body_is_decided_as_the_collection_says(message: HostileMessage) -> No
 
 
 def of_raw(value: bytes | None) -> Expected:
-    match process(RawMessage(value=value), Policy(), STATELESS):
+    match process(RawMessage(value=value), Policy(records=SEGMENT), STATELESS):
         case Deliver():
             return Expected(outcome=Outcome.DELIVERED)
         case Drop():

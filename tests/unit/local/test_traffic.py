@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pipeline.core.kinds import KINDS, SPELLINGS
-from pipeline.core.message_ids import message_id_of
+from pipeline.core.message_ids import content_id
 from pipeline.core.outcomes import Deliver, Drop, Outcome, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
@@ -17,7 +17,7 @@ from pipeline.local.traffic import LARGEST_MESSAGE_BYTES, traffic
 from pipeline.local.traffic_population import PRIVATE_MARKS
 from pipeline.local.traffic_truth import PRESETS, Fate, Fates, Sort, TrafficMessage, Truth
 from pipeline.local.traffic_window import LARGEST_RECORD_BYTES
-from tests.builders import RawMessage
+from tests.builders import SEGMENT, RawMessage
 from tests.fakes.tracking import PlainTrackedUsers
 
 EVENTS = 30_000
@@ -98,7 +98,11 @@ def test_personal_data_is_in_the_bodies_so_that_a_leak_could_be_seen() -> None:
 
 @pytest.mark.parametrize("preset", Preset)
 def test_the_core_agrees_with_the_generators_truth_about_every_message(preset: Preset) -> None:
-    policy, fates, tracked_users = Policy(rules=preset_rules(preset)), Fates(preset.value), PlainTrackedUsers()
+    policy, fates, tracked_users = (
+        Policy(records=SEGMENT, rules=preset_rules(preset)),
+        Fates(preset.value),
+        PlainTrackedUsers(),
+    )
     for offset, message in enumerate(sample()):
         raw = RawMessage(key=message.key, value=message.value, offset=offset)
         outcome = process(raw, policy, State(tracked_users))
@@ -108,13 +112,13 @@ def test_the_core_agrees_with_the_generators_truth_about_every_message(preset: P
 
 
 def test_what_is_forwarded_is_keyed_by_its_user_named_by_its_id_small_and_free_of_personal_data() -> None:
-    policy = Policy()
+    policy = Policy(records=SEGMENT)
     for message in sample():
         outcome = process(RawMessage(key=message.key, value=message.value), policy, STATELESS)
         if isinstance(outcome, Deliver):
             assert message.key == outcome.user_key == message.user.encode()
             record = orjson.loads(outcome.record)
-            assert record["messageId"] == message_id_of(message.message_id, message.value or b"")
+            assert record["messageId"] == (message.message_id or content_id(message.value or b""))
             assert len(message.value or b"") <= LARGEST_MESSAGE_BYTES
             assert len(outcome.record) + len(outcome.user_key) + HEADER_BYTES <= LARGEST_RECORD_BYTES
             assert not any(mark in outcome.record for mark in PRIVATE_MARKS)

@@ -10,7 +10,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import State
 from pipeline.core.rules_file import parse_rules
 from pipeline.processor.deciding import DecidedBatch, decide_batch, sum_of
-from tests.builders import STORED_AT, encode, raw_event
+from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
 from tests.fakes.tracking import PlainCatalogue, PlainTrackedUsers
 
@@ -66,7 +66,7 @@ def event(action: str, user: str = "u-1", **message: Any) -> dict[str, Any]:
 
 
 def sorted_by(memory: PlainMemory, *events: dict[str, Any] | None) -> DecidedBatch:
-    policy = Policy(rules=parse_rules(RULES, filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules(RULES, filename="rules.yaml"))
     return decide_batch(batch(*events), policy, memory=memory)
 
 
@@ -75,7 +75,7 @@ def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None
         FakeMessage(offset=offset, value=encode(event("clicked", user)), timestamp=STORED_AT, key=b"another")
         for offset, user in ((41, "u-1"), (47, "u-2"))
     ]
-    records = decide_batch(UnsettledBatch(run), Policy()).records
+    records = decide_batch(UnsettledBatch(run), Policy(records=SEGMENT)).records
     assert [(each.key, each.timestamp_ms, each.headers) for each in records] == [
         (
             user,
@@ -84,7 +84,7 @@ def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None
                 ("format-version", b"1"),
                 ("source-partition", b"0"),
                 ("source-offset", offset),
-                ("rules-version", Policy().version.encode()),
+                ("rules-version", Policy(records=SEGMENT).version.encode()),
             ],
         )
         for user, offset in ((b"u-1", b"41"), (b"u-2", b"47"))
@@ -131,14 +131,14 @@ def test_rules_of_the_same_name_are_counted_together() -> None:
       - {name: two, when: {action: failed}, then: drop}
     """
     run = batch(event("sent"), event("received"), event("received"), event("clicked"), event("failed"))
-    tally = decide_batch(run, Policy(rules=parse_rules(rules, filename="rules.yaml"))).tally
+    tally = decide_batch(run, Policy(records=SEGMENT, rules=parse_rules(rules, filename="rules.yaml"))).tally
     assert (tally.kept_by, tally.dropped_by) == ({"one": 3}, {"two": 2})
     assert sum(tally.forwarded.values()) == 3
 
 
 @given(st.lists(st.lists(st.sampled_from(["clicked", "sent", "received", "nonsense", None]), min_size=1), min_size=1))
 def test_the_tallies_of_batches_add_up_to_the_one_of_all_their_messages(kinds: list[list[str | None]]) -> None:
-    policy = Policy(rules=parse_rules(DROPPING, filename="rules.yaml"))
+    policy = Policy(records=SEGMENT, rules=parse_rules(DROPPING, filename="rules.yaml"))
     runs = [[None if kind is None else event(kind) for kind in run] for run in kinds]
     parts = [decide_batch(batch(*run), policy).tally for run in runs]
     assert sum_of(parts) == decide_batch(batch(*(each for run in runs for each in run)), policy).tally
@@ -148,6 +148,6 @@ def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:
     memory = PlainMemory()
     nobody = raw_event("message.push.sent", external_id="", subscription_id="")
     dropping = parse_rules("rules: [{then: keep, shadow: true}, {then: drop}]", filename="rules.yaml")
-    found = decide_batch(batch(nobody), Policy(rules=dropping), memory=memory)
+    found = decide_batch(batch(nobody), Policy(records=SEGMENT, rules=dropping), memory=memory)
     assert found.tally.shadowed_by == {"rule 1": 1}
     assert memory.noted == []

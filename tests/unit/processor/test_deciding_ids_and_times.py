@@ -15,7 +15,7 @@ from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.deciding import NOTHING_REMEMBERED, DecidedBatch, decide_batch
 from pipeline.processor.processor import Processor
-from tests.builders import STORED_AT, encode, raw_event
+from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage, UnsettledBatch
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ COUNTED = {
     IdField.ONESIGNAL_ID: 1,
     IdField.SUBSCRIPTION_ID: 1,
 }
-NO_SENDS = Policy(rules=parse_rules("rules: [{when: {action: sent}, then: drop}]", filename="rules.yaml"))
+NO_SENDS = Policy(
+    records=SEGMENT, rules=parse_rules("rules: [{when: {action: sent}, then: drop}]", filename="rules.yaml")
+)
 
 
 def batch(*events: dict[str, Any] | None) -> UnsettledBatch:
@@ -78,7 +80,7 @@ def test_forwarded_events_without_a_time_of_their_own_are_counted(times: dict[st
 
 
 def test_own_words_are_counted() -> None:
-    policy = Policy(nobody_ids=frozenset({"guest"}))
+    policy = Policy(records=SEGMENT, nobody_ids=frozenset({"guest"}))
     found = sorted_batch(raw_event(external_id="guest"), raw_event(external_id="Guests"), policy=policy)
     assert dict(found.tally.ignored_ids) == {IdField.EXTERNAL_ID: 1}
 

@@ -13,7 +13,7 @@ from pipeline.kafka.needs import Needs, PrerequisiteAwayError
 from pipeline.kafka.producer import Handed
 from pipeline.processor.deciding import decide_batch
 from pipeline.processor.processor import ASK_AGAIN_SECONDS
-from tests.builders import encode, raw_event
+from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
 from tests.fakes.virtual_time import run_virtual
@@ -225,7 +225,7 @@ def test_a_held_batch_goes_on_when_good_ones_of_other_partitions_make_it_few() -
 
 async def test_rejects_that_a_setting_asks_for_are_no_alarm() -> None:
     anonymous = raw_event(external_id="")
-    policy = Policy(anonymous_engagement=AnonymousPolicy.REJECT)
+    policy = Policy(records=SEGMENT, anonymous_engagement=AnonymousPolicy.REJECT)
     run = [FakeMessage(offset=number, value=encode(anonymous)) for number in range(20)]
     tally = decide_batch(Batch([], "anonymous", run), policy).tally
     assert (sum(tally.rejected.values()), tally.alarming) == (20, 0)

@@ -18,6 +18,7 @@ from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.rules_reload import RulesReload, RulesSource
 from pipeline.settings import files, load_settings
 from pipeline.settings.mistakes import Mistake, SettingsError
+from tests.builders import SEGMENT
 from tests.fakes.files import SilentFiles
 from tests.fakes.stream import BOUND_SECONDS
 from tests.mounts import Mount
@@ -168,7 +169,7 @@ class Loads:
         self.count += 1
         self.path.write_text(KEEP)
         try:
-            return Policy(rules=parse_rules(read(self.path).decode(), filename="rules.yaml"))
+            return Policy(records=SEGMENT, rules=parse_rules(read(self.path).decode(), filename="rules.yaml"))
         except RulesError as error:
             raise SettingsError((Mistake(fields=("rules_file",), text=str(error)),)) from error
 
@@ -180,7 +181,10 @@ def loads(tmp_path: Path) -> Loads:
 
 def reload_of(loads: Loads) -> RulesReload:
     return RulesReload(
-        loads.source, Policy(), metrics=RulesMetrics(CollectorRegistry(), destination="segment"), interval_seconds=5
+        loads.source,
+        Policy(records=SEGMENT),
+        metrics=RulesMetrics(CollectorRegistry(), destination="segment"),
+        interval_seconds=5,
     )
 
 
@@ -283,6 +287,9 @@ async def test_without_a_file_that_may_change_nothing_is_looked_at(
     assert len(source.files) == named
     if not named:
         reload = RulesReload(
-            source, Policy(), metrics=RulesMetrics(CollectorRegistry(), destination="segment"), interval_seconds=0
+            source,
+            Policy(records=SEGMENT),
+            metrics=RulesMetrics(CollectorRegistry(), destination="segment"),
+            interval_seconds=0,
         )
         await asyncio.wait_for(reload.run(), 10)

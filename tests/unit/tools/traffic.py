@@ -11,7 +11,7 @@ from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.tally import LAST_MS, RuleSet
-from tests.builders import RawMessage, encode, raw_event
+from tests.builders import SEGMENT, RawMessage, encode, raw_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def findings_of(
     count = Count(
         sets,
         EVERYTHING,
-        policy=Policy(),
+        policy=Policy(records=SEGMENT),
         billing_month=BillingMonth(start_day),
         exact_users=exact_users,
         catalogue=catalogue,

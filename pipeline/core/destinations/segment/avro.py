@@ -12,11 +12,11 @@ import fastavro
 import msgspec
 import orjson
 
-from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.reading import TooDeepError
 from pipeline.core.avro.schema_types import parse_schema, read_record
 from pipeline.core.avro.source import reader_of
 from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.destinations.segment.record import Properties
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class _Context(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """`pipeline.core.records.Track` with nothing encoded beforehand."""
+    """`Track` of `pipeline.core.destinations.segment.record` with nothing encoded beforehand."""
 
     type: str
     event: str
@@ -77,7 +77,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def encode_record(record_json: bytes) -> bytes:
-    """Write a record of `pipeline.core.records.build_record` as an Avro body, without anything that frames it."""
+    """Write a record as an Avro body, without anything that frames it."""
     body = BytesIO()
     fastavro.schemaless_writer(body, _WRITER, orjson.loads(record_json), strict_allow_default=True)
     return body.getvalue()

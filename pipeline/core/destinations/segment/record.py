@@ -12,32 +12,25 @@ nothing are taken out here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import asdict, replace
 
-from pipeline.core.classification import mtu_class
 from pipeline.core.content import Details, EventContent
+from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.core.events import Person
 from pipeline.core.kinds import Channel
 from pipeline.core.localized import one_text
 from pipeline.core.privacy import clean_reason, clean_url
-from pipeline.core.shortening import MAX_RECORD_BYTES, shortened
+from pipeline.core.shortening import shortened
 from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from pipeline.core.classification import MtuRules
     from pipeline.core.events import Event
     from pipeline.core.identity import Identity
-    from pipeline.core.kinds import Kind
-
-INTEGRATION_NAME: Final = "onesignal"
-RECORD_VERSION: Final = "1.1.0"
-"""Names the shape of the records in ``context.integration``. It changes with the shape, not with each release."""
 
 MESSAGE_TYPES: Final[Mapping[Channel, str]] = {
     Channel.PUSH: "push",
@@ -103,61 +96,33 @@ class Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What all records of one kind have alike. ``context`` gives the context for an app id."""
+    """What all records of one kind have in common. ``context`` returns the context for an app id."""
 
     event_name: str
     kind_name: str
     message_type: str
     context: Callable[[str | None], msgspec.Raw]
 
+    def build_record(self, event: Event, identity: Identity, message_id: str, timestamp: str | None, /) -> bytes | None:
+        """Build the record of an event; None when it exceeds Segment's limit even without contents and title."""
+        track = Track(
+            self.event_name,
+            message_id,
+            _properties(self, event),
+            self.context(event.event.app_id),
+            _LOOP_GUARD,
+            identity.user_id,
+            identity.anonymous_id,
+            timestamp,
+        )
+        record = _encoded(track)
+        return record if len(record) <= MAX_RECORD_BYTES else _fitted(track, len(record))
+
 
 _encode: Final = msgspec.json.Encoder().encode
 _encode_into: Final = msgspec.json.Encoder().encode_into
 _BUFFERS: Final[list[bytearray]] = []
 """One for each thread that builds records; what is in them means nothing afterwards."""
-
-
-def shape_of(kind: Kind, event_name: str, mtu_rules: Iterable[MtuRules]) -> Shape:
-    """Work out what all records of a kind have alike."""
-    classes = {rules.destination.value: mtu_class(kind, rules).value for rules in mtu_rules}
-    integration = {"name": INTEGRATION_NAME, "version": RECORD_VERSION}
-
-    @lru_cache(maxsize=256)
-    def context(app_id: str | None) -> msgspec.Raw:
-        onesignal = {
-            "app_id": app_id,
-            "channel": kind.channel.value,
-            "action": kind.action.value,
-            "category": kind.category.value,
-            "mtu": classes,
-        }
-        if shown(app_id) is None:
-            del onesignal["app_id"]
-        return msgspec.Raw(_encode({"integration": integration, "onesignal": onesignal}))
-
-    return Shape(event_name, kind.name, MESSAGE_TYPES[kind.channel], context)
-
-
-def build_record(
-    shape: Shape,
-    event: Event,
-    identity: Identity,
-    message_id: str,
-    timestamp: str | None,
-) -> bytes | None:
-    """Build the record of an event; None when it is over Segment's limit even without contents and title."""
-    track = Track(
-        shape.event_name,
-        message_id,
-        _properties(shape, event),
-        shape.context(event.event.app_id),
-        _LOOP_GUARD,
-        identity.user_id,
-        identity.anonymous_id,
-        timestamp,
-    )
-    record = _encoded(track)
-    return record if len(record) <= MAX_RECORD_BYTES else _fitted(track, len(record))
 
 
 def _encoded(track: Track) -> bytes:

@@ -12,12 +12,13 @@ from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibi
 from msgspec.structs import fields
 
 from pipeline.core.avro import decoding
-from pipeline.core.avro.contracts import CONTRACTS, DEAD_LETTER, RAW_EVENT, SEGMENT_RECORD, Contract
+from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, Contract
 from pipeline.core.avro.schema_types import Record, Type, Union, read_record
 from pipeline.core.destinations.segment import avro as records
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
 from tests.avro_bodies import without_logical_types
-from tests.write_avro_schemas import AVRO_SCHEMAS, fingerprints, published, schema_path, schema_text
+from tests.write_avro_schemas import AVRO_SCHEMAS, CONTRACTS, fingerprints, published, schema_path, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

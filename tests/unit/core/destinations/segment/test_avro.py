@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import pytest
 
-from pipeline.core.avro.contracts import SEGMENT_RECORD
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.destinations.segment import avro as records
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from tests.avro_bodies import FRAME, read_by_fastavro, text_of, written
-from tests.builders import raw_event, raw_message
+from tests.builders import SEGMENT, raw_event, raw_message
 
 if TYPE_CHECKING:
     from tests.builders import Event
@@ -25,7 +25,7 @@ decode_ours: Final = record_decoder(text_of(SEGMENT_RECORD.schema))
 
 
 def record_of(event: Event) -> bytes:
-    outcome = process(raw_message(event), Policy(), STATELESS)
+    outcome = process(raw_message(event), Policy(records=SEGMENT), STATELESS)
     assert isinstance(outcome, Deliver)
     return outcome.record
 

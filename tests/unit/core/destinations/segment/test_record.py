@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.core.destinations.segment.names import ONESIGNAL_NAMES
-from pipeline.core.destinations.segment.record import MESSAGE_TYPES, build_record, shape_of
+from pipeline.core.destinations.segment.record import MESSAGE_TYPES
 from pipeline.core.identity import identify
 from pipeline.core.kinds import KINDS, Channel, kind_of
 from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from tests.builders import raw_event, raw_message
+from tests.builders import SEGMENT, raw_event, raw_message
 from tests.unit.core.filtering import event
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LIMIT = 32_768
 
 
 def record_bytes(raw: Event) -> bytes:
-    outcome = process(raw_message(raw), Policy(), STATELESS)
+    outcome = process(raw_message(raw), Policy(records=SEGMENT), STATELESS)
     assert isinstance(outcome, Deliver)
     return outcome.record
 
@@ -219,7 +219,8 @@ def test_subscription_tokens_are_never_passed_on() -> None:
 def test_without_any_time_the_record_has_none() -> None:
     raw = {"event": {"kind": "message.push.sent", "external_id": "u-1"}}
     asked = event("message.push.sent")
-    written = build_record(shape_of(kind_of("message.push.sent"), "Push Sent", ()), asked, identify(asked), "m", None)
+    build_record = SEGMENT.builder_of(kind_of("message.push.sent"))
+    written = build_record(asked, identify(asked), "m", None)
     assert written is not None
     assert "timestamp" not in json.loads(written)
     assert "timestamp" in json.loads(record_bytes(raw))
@@ -259,5 +260,5 @@ def test_a_record_that_is_still_too_large_is_rejected() -> None:
         {"external_id": "u" * 40_000},
         {"message": {"name": "n" * 40_000, "title": None, "contents": None}},
     ):
-        outcome = process(raw_message(raw_event(**parts)), Policy(), STATELESS)
+        outcome = process(raw_message(raw_event(**parts)), Policy(records=SEGMENT), STATELESS)
         assert outcome == Reject(KINDS["message.push.clicked"], RejectReason.RECORD_TOO_LARGE)

@@ -1,23 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
-from pipeline.core.classification import (
-    DEFAULT_MTU_RULES,
-    MIXPANEL_MTU,
-    MIXPANEL_MTU_BY_LIST,
-    MIXPANEL_NAMES,
-    SEGMENT_MTU,
-    Destination,
-    MtuClass,
-    mtu_class,
-)
-from pipeline.core.kinds import KINDS, Category, Kind, kind_of
-
-
-@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
-def test_segment_exempts_nothing(kind: Kind) -> None:
-    assert mtu_class(kind, SEGMENT_MTU) is MtuClass.COUNTED
+from pipeline.core.classification import MtuClass, mtu_class
+from pipeline.core.destinations.mixpanel import MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST, MIXPANEL_NAMES
+from pipeline.core.kinds import KINDS, Category
 
 
 def test_every_kind_has_a_name_in_mixpanel() -> None:
@@ -53,13 +38,3 @@ def test_by_mixpanels_list_opens_and_clicks_are_exempt_too() -> None:
         "message.email.opened",
         "message.email.clicked",
     }
-
-
-def test_an_unknown_kind_counts() -> None:
-    assert {mtu_class(kind_of("message.fax.sent"), rules) for rules in DEFAULT_MTU_RULES} == {MtuClass.COUNTED}
-
-
-def test_rules_have_versions_and_there_is_one_set_for_each_destination() -> None:
-    assert {rules.destination for rules in DEFAULT_MTU_RULES} == set(Destination)
-    versions = [rules.version for rules in (SEGMENT_MTU, MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST)]
-    assert len(set(versions)) == len(versions)

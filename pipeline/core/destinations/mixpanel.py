@@ -1,0 +1,71 @@
+"""Mixpanel's event names and MTU rules.
+
+Mixpanel exempts by exact event name. Its own page contradicts itself about two of the names, so both readings are here.
+Source: domain.md 3.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pipeline.core.classification import Destination, MtuRules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MIXPANEL_NAMES: Final[Mapping[str, str]] = {
+    "message.push.sent": "$campaign_delivery",
+    "message.push.received": "$campaign_received",
+    "message.push.clicked": "$app_open",
+    "message.push.failed": "Push Failed",
+    "message.push.unsubscribed": "$unsubscribe",
+    "message.iam.impression": "$campaign_delivery",
+    "message.iam.clicked": "$campaign_open",
+    "message.iam.page_displayed": "In-App Page Displayed",
+    "message.email.sent": "$campaign_delivery",
+    "message.email.received": "$campaign_received",
+    "message.email.opened": "$campaign_open",
+    "message.email.clicked": "$app_open",
+    "message.email.unsubscribed": "$unsubscribe",
+    "message.email.reported_as_spam": "$campaign_marked_spam",
+    "message.email.bounced": "$campaign_bounced",
+    "message.email.failed": "Email Failed",
+    "message.email.suppressed": "$message_suppressed",
+    "message.sms.sent": "$campaign_delivery",
+    "message.sms.delivered": "$campaign_received",
+    "message.sms.failed": "SMS Failed",
+    "message.sms.undelivered": "SMS Undelivered",
+    "message.live_activity.sent": "Live Activity Sent",
+    "message.live_activity.delivered": "Live Activity Delivered",
+    "message.live_activity.clicked": "Live Activity Clicked",
+    "message.live_activity.unsubscribed": "Live Activity Unsubscribed",
+    "message.live_activity.failed": "Live Activity Failed",
+}
+"""Mixpanel's event name for each kind (domain.md 3.2)."""
+
+_EXEMPT: Final = frozenset(
+    {
+        "$campaign_delivery",
+        "$campaign_received",
+        "$campaign_bounced",
+        "$campaign_marked_spam",
+        "$message_suppressed",
+        "$unsubscribe",
+    },
+)
+
+MIXPANEL_MTU: Final = MtuRules(
+    destination=Destination.MIXPANEL,
+    version="mixpanel-2023-03-prose",
+    names=dict(MIXPANEL_NAMES),
+    exempt_names=_EXEMPT,
+)
+"""Delivery is exempt, engagement counts: what the page says in prose, and the careful reading."""
+
+MIXPANEL_MTU_BY_LIST: Final = MtuRules(
+    destination=Destination.MIXPANEL,
+    version="mixpanel-2023-03-list",
+    names=dict(MIXPANEL_NAMES),
+    exempt_names=_EXEMPT | {"$app_open", "$campaign_open"},
+)
+"""What the same page lists: opens and clicks are exempt too."""
