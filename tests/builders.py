@@ -25,7 +25,7 @@ SEGMENT: Final = SegmentRecords()
 
 
 class BodyShape(StrEnum):
-    """The shapes of domain.md 1.4."""
+    """The shapes of a body (schemas/SOURCES.md, "OneSignal body shapes")."""
 
     NESTED = "nested"
     DOTTED = "dotted"

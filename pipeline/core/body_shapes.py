@@ -1,9 +1,10 @@
 """Bring any known body shape into the canonical nested form, one cleaned field at a time.
 
-The shapes (domain.md 1.4): nested, dotted-flat, dotted-flat in groups, snake case with the warehouse's columns, also
-in upper case. Of two spellings of one field the first that is not blank counts, of two equal keys the last; what stands
-for no id or no text is blank (`pipeline.core.ids`, `pipeline.core.texts`). Second names of a field count where it is
-blank in all of its own spellings. What a value of the wrong type becomes is in `pipeline.core.field_values`.
+The shapes (schemas/SOURCES.md, "OneSignal body shapes"): nested, dotted-flat, dotted-flat in groups, snake case
+with the warehouse's columns, also in upper case. Of two spellings of one field the first that is not blank counts, of
+two equal keys the last; what stands for no id or no text is blank (`pipeline.core.ids`, `pipeline.core.texts`). Second
+names of a field count where it is blank in all of its own spellings. What a value of the wrong type becomes is in
+`pipeline.core.field_values`.
 
 Only a body without an event kind is refused. orjson reads here: its depth limit (1,024) does not move with the caller's
 stack as msgspec's does, so the same bytes are decided alike everywhere. That costs half a microsecond.

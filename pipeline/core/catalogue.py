@@ -1,7 +1,8 @@
 """What is known of messages from their earlier events, for engagements that come when OneSignal has forgotten it.
 
-OneSignal keeps what a message said for 30 days; a later engagement has blank ``message.*`` but for the id (domain.md
-1.1). What an earlier event of the same message said is filled in then, blanks only, before the rules see the event.
+OneSignal keeps what a message said for 30 days; a later engagement has blank ``message.*`` but for the id
+(schemas/SOURCES.md, "OneSignal messages after 30 days"). What an earlier event of the same message said is filled
+in then, blanks only, before the rules see the event.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Whether an event makes its user a monthly tracked user (MTU), by the rules of one destination.
 
-The rules are data with a version, and each destination's module has its own (domain.md 0.1).
+The rules are data with a version, and each destination's module has its own.
+Sources: schemas/SOURCES.md, "Segment tracked users";
+schemas/SOURCES.md, "Mixpanel tracked users".
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ Localized: TypeAlias = str | dict[str, Any] | None
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """What was sent. Blank for engagements later than 30 days (domain.md 1.1)."""
+    """What was sent. Blank for engagements later than 30 days.
+
+    Source: schemas/SOURCES.md, "OneSignal messages after 30 days".
+    """
 
     id: Text = None
     name: Text = None

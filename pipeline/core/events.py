@@ -110,7 +110,8 @@ _SHORT_NAMES: Final = {
     "message.template_id": "template_id",
     "user.language": "language",
 }
-"""The warehouse's columns that are not a field's path with underscores for dots (domain.md 1.4)."""
+"""The warehouse's columns that are not a field's path with underscores for dots
+(schemas/SOURCES.md, "OneSignal body shapes")."""
 
 _NEVER_READ: Final = (
     *(
@@ -122,7 +123,7 @@ _NEVER_READ: Final = (
     ),
     "user.subscription",
 )
-"""OneSignal's other variables (domain.md 1.2)."""
+"""OneSignal's other variables (schemas/SOURCES.md, "OneSignal event variables")."""
 
 _OF_FACTS: Final = [field for field in fields(Facts) if field.name != "data"]
 _FIELDS: Final = [

@@ -1,6 +1,7 @@
 """Who an event is about, and what orders and partitions its records.
 
-Source: the OneSignal Source page (userId, else anonymousId) and domain.md 3.1 (ids that name nobody).
+Sources: schemas/SOURCES.md, "OneSignal source at Segment" (userId, else anonymousId);
+schemas/SOURCES.md, "Mixpanel disallowed ids" (ids that name nobody).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Templates, SDKs and exports write many things where an id is missing: ``null``, ``nan``, ``[object Object]``, a variable
 that was not rendered. Taken as ids they would merge many people into one. Sources: Mixpanel's list of disallowed ids
-(domain.md 3.1), public receivers and bug reports.
+(schemas/SOURCES.md, "Mixpanel disallowed ids"), public receivers and bug reports.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ DISALLOWED_IDS: Final = frozenset(
         "all",
     },
 )
-"""Words that stand for no id, in lower case: those that Mixpanel refuses (domain.md 3.1), and two of exports."""
+"""Words that stand for no id, in lower case: those that Mixpanel refuses
+(schemas/SOURCES.md, "Mixpanel disallowed ids"), and two of exports."""
 
 
 class IdField(StrEnum):

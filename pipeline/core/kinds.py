@@ -1,6 +1,7 @@
 """Every kind of OneSignal event: its spellings, channel, action and category.
 
-Source: domain.md 1.3. Kinds have at least two live spellings, so a kind is looked up here before anything is decided.
+Source: schemas/SOURCES.md, "OneSignal event kinds". Kinds have at least two live spellings, so a kind is looked up
+here before anything is decided.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which of the languages that a text comes in is the user's.
 
 The language must be the same, and so must the script: Russian is no substitute for Ukrainian, nor simplified Chinese
-for traditional. Regions may differ. Sources: OneSignal's API for its languages, CLDR's likely subtags for the scripts.
+for traditional. Regions may differ. Source: schemas/SOURCES.md, "OneSignal languages".
 The table is ours, since langcodes keeps every tag that it has ever seen and takes 30 to 100 ms to import.
 """
 

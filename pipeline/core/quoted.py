@@ -1,8 +1,8 @@
 """Objects as templates write them where they are taken whole: with single quotes, or as Ruby writes a hash.
 
-``{'en':'Flash Sale'}`` (domain.md 1.2), ``{'en': "It's on"}`` as Python writes it, ``{"en"=>"Flash Sale"}`` as Ruby
-does. Quotes within a text are not escaped, so a text ends where the next key, whatever it is, or the end of the object
-follows.
+``{'en':'Flash Sale'}`` (schemas/SOURCES.md, "OneSignal event variables"), ``{'en': "It's on"}`` as Python
+writes it, ``{"en"=>"Flash Sale"}`` as Ruby does. Quotes within a text are not escaped, so a text ends where the next
+key, whatever it is, or the end of the object follows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """When an event happened, as the ISO 8601 text that Segment takes: UTC, to the millisecond.
 
-``event.timestamp`` has seconds, ``event.datetime`` the same instant with milliseconds (domain.md 1.2), so a readable
-``datetime`` wins, then ``timestamp``, then the time at which Kafka stored the message. A ``datetime`` that does not say
-its zone may be any: it yields to a ``timestamp`` that is an instant, and adds its milliseconds where both have the same
-second.
+``event.timestamp`` has seconds, ``event.datetime`` the same instant with milliseconds
+(schemas/SOURCES.md, "OneSignal event variables"), so a readable ``datetime`` wins, then ``timestamp``, then the
+time at which Kafka stored the message. A ``datetime`` that does not say its zone may be any: it yields to a
+``timestamp`` that is an instant, and adds its milliseconds where both have the same second.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 DNS_CACHE_SECONDS: Final = 300
 CONNECTION_AGE_SECONDS: Final = 12 * 3600.0
-"""Segment asks to resolve its name again after a 5xx and at least daily (HTTP API); half a day leaves a margin."""
+"""Segment asks to resolve its name again after a 5xx and at least daily
+(schemas/SOURCES.md, "Segment host addresses"); half a day leaves a margin."""
 KEEP_ALIVE_SECONDS: Final = 30.0
 """Shorter than the 60 s after which load balancers commonly close an idle connection."""
 MAX_ANSWER_BYTES: Final = 4096

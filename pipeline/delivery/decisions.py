@@ -69,7 +69,7 @@ class RetryPolicy:
 
 
 RETRIED_STATUSES: Final = frozenset({408, 410, 429, 460})
-"""The 4xx that Segment's official clients repeat (analytics-python @cb3e7ff, analytics-next)."""
+"""The 4xx that Segment's official clients repeat (schemas/SOURCES.md, "Segment clients")."""
 HELD_SERVER_ERRORS: Final = frozenset({501, 505})
 """The 5xx that they do not: the server will never be able to."""
 

@@ -21,7 +21,7 @@ _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
 ReadAvro: TypeAlias = "Callable[[bytes], bytes | SegmentRejectReason]"
 """Return a record's JSON, or why there is none. `KeyError`: its schema is not known, or not any more."""
 MAX_MESSAGE_ID_CHARACTERS: Final = 100
-"""Segment's limit of `messageId` (duplicate-data.md)."""
+"""Segment's limit of `messageId` (schemas/SOURCES.md, "Segment message ids")."""
 
 
 UNKNOWN_TIME: Final = 0.0

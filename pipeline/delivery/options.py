@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 MAX_REQUEST_BYTES: Final = 500_000
-"""500 KB a request (Segment, HTTP API); whether that is 500,000 or 512,000 is not documented, so the smaller counts."""
+"""500 KB a request (schemas/SOURCES.md, "Segment batch requests"); whether that is 500,000 or 512,000 is not
+documented, so the smaller counts."""
 MAX_REQUEST_RECORDS: Final = 2_500
 """2,500 events a request: Segment answers 200 to more, and throws the batch away."""
 MIN_REQUEST_BYTES: Final = 40_000

@@ -1,4 +1,7 @@
-"""Judge a batch request as Segment's HTTP API does (domain.md 2.1): 400 to some of it, 200 to much that it discards."""
+"""Judge a batch request as Segment's HTTP API does: 400 to some of it, 200 to much that it discards.
+
+Source: schemas/SOURCES.md, "Segment batch requests".
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ MAX_REQUEST_BYTES: Final = 500_000
 MAX_RECORD_BYTES: Final = 32_768
 MAX_RECORDS: Final = 2_500
 KEY_CHARACTERS: Final = 32
-"""A key of this length that nobody knows gets 200; a shorter one gets 400 (analytics-go#205)."""
+"""A key of this length that nobody knows gets 200; a shorter one gets 400
+(schemas/SOURCES.md, "Segment write keys")."""
 
 
 class _Batch(msgspec.Struct, frozen=True):

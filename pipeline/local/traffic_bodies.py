@@ -1,4 +1,9 @@
-"""Event bodies in every shape that OneSignal's templates and exports give them (domain.md 1.2 to 1.4)."""
+"""Event bodies in every shape that OneSignal's templates and exports give them.
+
+Sources: schemas/SOURCES.md, "OneSignal event variables";
+schemas/SOURCES.md, "OneSignal event kinds";
+schemas/SOURCES.md, "OneSignal body shapes".
+"""
 
 from __future__ import annotations
 
@@ -97,7 +102,10 @@ def _dotted(fact: Fact) -> tuple[Body, Body, Body]:
 
 
 def _as_liquid_prints(value: object) -> object:
-    """Print an object as OneSignal's templates do: single quotes, so no JSON (domain.md 1.2)."""
+    """Print an object as OneSignal's templates do: single quotes, so no JSON.
+
+    Source: schemas/SOURCES.md, "OneSignal event variables".
+    """
     return str(value) if isinstance(value, dict) else value
 
 

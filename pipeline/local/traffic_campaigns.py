@@ -90,7 +90,8 @@ _TITLES: Final = {
 _CONTENTS: Final = "Fresh arrivals, picked for you. Open before Sunday"  # OneSignal clips contents at 50 characters
 
 BLANK_MESSAGE: Final[Body] = dict.fromkeys(("id", "name", "title", "contents", "template_id", "url"), "")
-"""What an engagement more than 30 days later carries (domain.md 1.1)."""
+"""What an engagement more than 30 days later carries
+(schemas/SOURCES.md, "OneSignal messages after 30 days")."""
 
 
 class Happening(NamedTuple):

@@ -1,7 +1,7 @@
 """Mixpanel's event names and MTU rules.
 
 Mixpanel exempts by exact event name. Its own page contradicts itself about two of the names, so both readings are here.
-Source: domain.md 3.2.
+Source: schemas/SOURCES.md, "Mixpanel tracked users".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MIXPANEL_NAMES: Final[Mapping[str, str]] = {
     "message.live_activity.unsubscribed": "Live Activity Unsubscribed",
     "message.live_activity.failed": "Live Activity Failed",
 }
-"""Mixpanel's event name for each kind (domain.md 3.2)."""
+"""Mixpanel's event name for each kind (schemas/SOURCES.md, "Mixpanel event names")."""
 
 _EXEMPT: Final = frozenset(
     {

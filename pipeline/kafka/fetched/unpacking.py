@@ -115,7 +115,7 @@ def _gzip(packed: memoryview, most: int) -> _Plan:
 
 
 def _lz4(packed: memoryview, most: int) -> _Plan:
-    """Plan by the most that the blocks of the first frame can hold (lz4_Frame_format.md)."""
+    """Plan by the most that the blocks of the first frame can hold (schemas/SOURCES.md, "LZ4 frames")."""
     magic, flags, block = struct.unpack_from("<IBB", packed)
     if magic != _LZ4_MAGIC:
         raise ValueError(magic)

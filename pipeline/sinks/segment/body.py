@@ -23,7 +23,8 @@ ENVELOPE_BYTES: Final = len(_HEAD) + _SENT_AT_BYTES + len(_MIDDLE) + len(_TAIL)
 def build_body(records: Sequence[bytes], *, sent_at: float) -> bytes:
     """Join records, at least one, to a batch. ``sent_at`` is in seconds since the epoch, read anew for each attempt.
 
-    Segment corrects the records' timestamps by the difference of its own clock and `sentAt` (spec/common.md).
+    Segment corrects the records' timestamps by the difference of its own clock and `sentAt`
+    (schemas/SOURCES.md, "Segment timestamps").
     """
     parts = [*records]  # one join copies the records once
     parts[0] = _HEAD + timestamp(sent_at).encode() + _MIDDLE + parts[0]

@@ -117,7 +117,7 @@ class Scope:
         """Keep the workers of a role."""
         return self.with_role(expression, where("role", role))
 
-    # ---- It adds up: design.md, promise 3.
+    # ---- It adds up: guarantee 3.
 
     def processor_gap(self, labels: tuple[str, ...] = WORKER) -> str:
         """Received - forwarded - dropped - rejected - given back - in flight; never anything but 0."""

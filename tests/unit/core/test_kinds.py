@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core.kinds import ALIASES, CATEGORIES, KINDS, SPELLINGS, Action, Category, Channel, kind_of
 
-# The table of domain.md 1.3, with unsubscribes and spam reports as acts of a person.
+# The kinds of schemas/SOURCES.md, "OneSignal event kinds", with unsubscribes and spam reports as acts of a person.
 TABLE = [
     ("message.push.sent", Channel.PUSH, Action.SENT, Category.DELIVERY),
     ("message.push.received", Channel.PUSH, Action.RECEIVED, Category.DELIVERY),

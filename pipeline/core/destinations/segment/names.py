@@ -1,6 +1,8 @@
 """What Segment calls each kind of event: OneSignal's own names, Segment's spec, or names of the user's own.
 
-Source: the OneSignal Source page; domain.md 1.3 for the kinds it does not name; domain.md 2.2 for Segment's spec.
+Sources: schemas/SOURCES.md, "OneSignal source at Segment";
+schemas/SOURCES.md, "OneSignal event kinds", for the kinds that it does not name;
+schemas/SOURCES.md, "Segment event names", for Segment's spec.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Build Segment records: one track call each, as compact JSON bytes.
 
-Names and properties are those of the OneSignal Source page. What else is known of an event is a property too, under
-domain.md's name: `subscription_id`, `subscription_device_type` (the page's `subscription_type` by its newer name),
+Names and properties are those of the OneSignal Source page (schemas/SOURCES.md, "OneSignal source at Segment").
+What else is known of an event is a property too, under the name in
+schemas/SOURCES.md, "OneSignal event variables": `subscription_id`,
+`subscription_device_type` (the page's `subscription_type` by its newer name),
 `language`, `event_kind`, `failure_reason`, page and target, live activity, `url`. App, category and MTU class are in
 ``context.onesignal``, where a destination can filter on them. A localized text becomes one text: the user's language,
 else English, else the first; also where it came as one text (`pipeline.core.localized`). `pipeline.core.privacy` cleans
@@ -40,10 +42,12 @@ MESSAGE_TYPES: Final[Mapping[Channel, str]] = {
     Channel.LIVE_ACTIVITY: "live-activity",
     Channel.OTHER: "other",
 }
-"""``message_type`` for each channel, spelled as the OneSignal Source page spells it."""
+"""``message_type`` for each channel, spelled as the OneSignal Source page spells it
+(schemas/SOURCES.md, "OneSignal source at Segment")."""
 
 _LOOP_GUARD: Final = msgspec.Raw(b'{"All":true,"OneSignal New":false}')
-"""Keeps Segment's OneSignal destination from turning these properties into OneSignal tags (domain.md 0.8)."""
+"""Keeps Segment's OneSignal destination from turning these properties into OneSignal tags
+(schemas/SOURCES.md, "Segment's OneSignal destination")."""
 
 _SURE: Final = SURE_BEGINNINGS
 _NO_CONTENT: Final = EventContent()
@@ -52,7 +56,8 @@ _NO_DETAILS: Final = Details()
 _APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos", "fire os", "kindle")
 """Devices whose links open an app, by the beginning of OneSignal's name of them (iOS, AndroidPush, FireOSPush …)."""
 _TEMPORARY_ID: Final = "local-"
-"""A onesignal_id that begins so is one the SDK made up before it had any (domain.md 6)."""
+"""A onesignal_id that begins so is one the SDK made up before it had any
+(schemas/SOURCES.md, "OneSignal temporary ids")."""
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -83,7 +88,7 @@ class Properties(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="track"):
-    """One Segment track call (domain.md 2.2)."""
+    """One Segment track call (schemas/SOURCES.md, "Segment track calls")."""
 
     event: str
     messageId: str  # noqa: N815 -- Segment's spelling

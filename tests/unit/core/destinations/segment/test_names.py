@@ -11,7 +11,7 @@ from pipeline.core.destinations.segment.names import (
 )
 from pipeline.core.kinds import KINDS, kind_of
 
-# The Events table of the OneSignal Source page.
+# The Events table of the OneSignal Source page (schemas/SOURCES.md, "OneSignal source at Segment").
 PAGE = {
     "Push Sent",
     "Push Received",
