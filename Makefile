@@ -98,7 +98,9 @@ lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) "$$@"; }; \
 	compile pyproject.toml --output-file requirements/runtime.txt; \
 	compile pyproject.toml --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt; \
-	compile pyproject.toml --extra registry --constraint requirements/dev.txt --output-file requirements/registry.txt; \
+	for extra in demo registry what-if; do \
+	  compile pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
+	done; \
 	compile requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt; \
 	compile requirements/mutants.in --constraint requirements/dev.txt --output-file requirements/mutants.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi

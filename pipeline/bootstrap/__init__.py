@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.bootstrap.files import policy_mistakes, schema_mistakes, tls_mistakes
+from pipeline.bootstrap.files import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.segment import segment_options
 from pipeline.bootstrap.topics import check_all_topics
@@ -13,6 +13,7 @@ __all__ = [
     "build_policy",
     "check_all_topics",
     "policy_mistakes",
+    "registry_mistakes",
     "run_all",
     "run_worker",
     "schema_mistakes",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from pipeline.bootstrap.formats import raw_schema
 from pipeline.bootstrap.policy import build_policy
 from pipeline.kafka.connection import tls_context, trusting
+from pipeline.settings.extras import Extra, require_extra
 from pipeline.settings.files import FileError, promptly
-from pipeline.settings.mistakes import Mistake, SettingsError, setting_error
+from pipeline.settings.mistakes import Mistake, SettingsError, setting_error, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,11 @@ def schema_mistakes(settings: Settings) -> tuple[Mistake, ...]:
     return _mistakes(raw_schema, settings)
 
 
+def registry_mistakes(settings: Settings) -> tuple[Mistake, ...]:
+    """List the extra `registry` where the settings name a schema registry and the extra is not installed."""
+    return _mistakes(_registry_extra, settings)
+
+
 def tls_mistakes(settings: Settings) -> tuple[Mistake, ...]:
     """List what is wrong with the certificates for Kafka, where connections are encrypted, and for the registry."""
     kafka = _mistakes(tls_context, settings) if settings.kafka_security_protocol.encrypts else ()
@@ -39,6 +45,12 @@ def tls_mistakes(settings: Settings) -> tuple[Mistake, ...]:
 def _registry_context(settings: Settings) -> None:
     if settings.schema_registry_ca_file is not None:
         trusting("schema_registry_ca_file", settings.schema_registry_ca_file)
+
+
+def _registry_extra(settings: Settings) -> None:
+    field = "schema_registry_url"
+    if settings.schema_registry_url is not None:
+        require_extra(Extra.REGISTRY, needed_by=variable(field), fields=(field,))
 
 
 @contextmanager

@@ -111,8 +111,7 @@ async def raw_reader(settings: Settings) -> AsyncIterator[RawReader]:
     """Build what reads the raw topic, without what writes records.
 
     Raises:
-        SettingsError: the file with the raw topic's schema cannot be used.
-        RegistryFaultError: the registry's client is not installed.
+        SettingsError: the file with the raw topic's schema cannot be used, or the extra `registry` is not installed.
     """
     async with open_registry(settings) as registry:
         yield RawReader(*_raw_format(settings, registry), settings.raw_topic)
@@ -152,7 +151,8 @@ async def open_registry(settings: Settings) -> AsyncIterator[SchemaRegistry | No
     """Open the registry that the settings name; None where they name none.
 
     Raises:
-        RegistryFaultError: its client is not installed, or a certificate file holds something else.
+        SettingsError: the extra `registry` is not installed.
+        RegistryFaultError: a certificate file holds something else.
     """
     if settings.schema_registry_url is None:
         yield None

@@ -9,6 +9,7 @@ import click
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.cli.numbers import EventCount, Seed
 from pipeline.core.presets import Preset
+from pipeline.settings.extras import Extra, require_extra
 
 _EVENTS: Final = 200_000
 
@@ -30,8 +31,9 @@ def demo(invocation: Invocation, *, events: int, seed: int, faults: bool, preset
     """Run the whole pipeline on this machine.
 
     Starts a broker, the workers and a stand-in for Segment, and sends events through them. The table at the end adds
-    up, or the exit code is 1.
+    up, or the exit code is 1. Needs the extra `demo`: pip install 'onesignal-pipeline[demo]'.
     """
+    require_extra(Extra.DEMO, needed_by="`demo`")
     from pipeline.local.demo import DemoOptions, run_demo
 
     options = DemoOptions(events=events, seed=seed, faults=faults, preset=Preset(preset), keep=keep)

@@ -53,9 +53,9 @@ def register(invocation: Invocation, contracts: tuple[str, ...], *, dry_run: boo
 
 
 def _settings(invocation: Invocation) -> Settings:
-    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap import registry_mistakes, tls_mistakes
 
-    return invocation.settings(checks=[tls_mistakes])
+    return invocation.settings(checks=[tls_mistakes, registry_mistakes])
 
 
 async def _check(settings: Settings, names: Collection[str]) -> int:

@@ -20,6 +20,7 @@ from pipeline.core.presets import Preset
 from pipeline.output.files import FileNotWrittenError, write_whole
 from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement
+from pipeline.settings.extras import Extra, require_extra
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -140,11 +141,14 @@ def what_if(
     currency: str,
     exact_users: int,
 ) -> None:
-    """Say what the rules in FILE would cost, in MTUs and money, decided over your own traffic.
+    """Show what the rules in FILE would cost, in MTUs and money, decided over your own traffic.
 
     Reads the raw topic beside the live workers, whose offsets stay as they are, or JSON lines. FILE may also be the
     name of a preset. All other settings of the processor are taken from the environment.
+
+    Needs the extra `what-if`: pip install 'onesignal-pipeline[what-if]'.
     """
+    require_extra(Extra.WHAT_IF, needed_by="`rules what-if`")
     from dataclasses import replace
 
     from pipeline.bootstrap.what_if import build_count, count_topic
@@ -197,11 +201,11 @@ def _names(files: Sequence[str]) -> dict[str, str]:
 
 
 def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
-    from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+    from pipeline.bootstrap import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
 
     others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
     requirements = [Requirement.KAFKA] if kafka else []
-    checks = [policy_mistakes, schema_mistakes, *([tls_mistakes] if kafka else [])]
+    checks = [policy_mistakes, schema_mistakes, *([tls_mistakes, registry_mistakes] if kafka else [])]
     return Invocation(environment=others).settings(requirements, checks)
 
 

@@ -67,10 +67,10 @@ def import_structlog_alone() -> None:
 
 def _settings(invocation: Invocation, role: str) -> Settings:
     """Read the settings and the files that they name, so that everything wrong with both is listed together."""
-    from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+    from pipeline.bootstrap import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
 
     roles = tuple(Role) if role == _ALL else (Role(role),)
-    checks: list[Check] = [tls_mistakes]
+    checks: list[Check] = [tls_mistakes, registry_mistakes]
     if role == _ALL:
         checks.append(_port_mistakes)
     if Role.PROCESSOR in roles:

@@ -19,8 +19,9 @@ from pipeline.core.avro.framing import fingerprint, fingerprint_of, registry_id
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.kafka.certificates import certificate_fault, certificate_words
 from pipeline.kafka.errors import ClusterFaultError
+from pipeline.settings.extras import Extra, missing_extra
 from pipeline.settings.files import FileError, promptly
-from pipeline.settings.mistakes import variable
+from pipeline.settings.mistakes import Mistake, SettingsError, variable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,7 +96,8 @@ class SchemaRegistry:
         """Take how to reach it.
 
         Raises:
-            RegistryFaultError: the client is not installed, or a certificate file holds something else.
+            SettingsError: the extra `registry` is not installed.
+            RegistryFaultError: a certificate file holds something else.
         """
         self._address = options.url
         self._raw_subject = options.raw_subject
@@ -315,10 +317,9 @@ def _library() -> _Library:
         except ImportError:
             import httpx  # type: ignore[no-redef, import-not-found, unused-ignore] # noqa: PLC0415
     except ImportError as error:
-        raise RegistryFaultError(
-            f"A schema registry needs packages that are not installed ({error.name}): install "
-            "`onesignal-pipeline[registry]`."
-        ) from error
+        field = "schema_registry_url"
+        text = missing_extra(Extra.REGISTRY, error.name or str(error), needed_by=variable(field))
+        raise SettingsError((Mistake(fields=(field,), text=text),)) from error
     return _Library(
         schema_registry.AsyncSchemaRegistryClient,
         schema_registry.Schema,

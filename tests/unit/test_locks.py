@@ -13,15 +13,26 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["runtime", "registry", "build"])
+@pytest.mark.parametrize("name", ["runtime", "demo", "registry", "what-if", "build"])
 def test_what_is_installed_elsewhere_is_what_the_tests_run_on(name: str) -> None:
     assert pins(name)
     assert pins(name).items() <= pins("dev").items()
 
 
-def test_the_registry_lock_has_all_that_the_runtime_lock_has_and_a_registry_client() -> None:
-    assert pins("runtime").items() < pins("registry").items()
-    assert "authlib" in pins("registry")
+@pytest.mark.parametrize(
+    ("name", "package"), [("demo", "confluent-kafka"), ("registry", "authlib"), ("what-if", "datasketches")]
+)
+def test_the_lock_of_an_extra_has_all_that_the_runtime_lock_has_and_what_the_extra_brings(
+    name: str, package: str
+) -> None:
+    assert pins("runtime").items() < pins(name).items()
+    assert package in pins(name)
+    assert package not in pins("runtime")
+
+
+@pytest.mark.parametrize("lock", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda lock: lock.name)
+def test_no_lock_names_an_address(lock: Path) -> None:
+    assert "://" not in lock.read_text(encoding="utf-8")
 
 
 def test_what_make_mutants_adds_goes_with_what_the_tests_run_on() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
+import sys
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from pipeline.kafka.schema_registry import (
     Version,
 )
 from pipeline.settings.files import FileError
+from pipeline.settings.mistakes import SettingsError
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 
 if TYPE_CHECKING:
@@ -415,3 +417,13 @@ async def test_schemas_that_refer_to_one_another_in_a_circle_are_given_up(
     holds(fake, {1: refers})
     fake.answers[f"{VERSIONS}/1"] = fake.answers[f"{VERSIONS}/1?deleted=true"]
     assert "version 1 of raw-value" in await unlisted(fake)
+
+
+async def test_a_client_that_cannot_be_imported_names_its_extra(
+    fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("httpx2", "httpx"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SettingsError, match=r"^PIPELINE_SCHEMA_REGISTRY_URL .*'onesignal-pipeline\[registry\]'$"):
+        async with client(fake):
+            pass
