@@ -139,8 +139,8 @@ class Builder:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def build(self) -> Iterator[Image]:
-        """Build the image as the Dockerfile says, and mount it for the length of the block.
+    def build(self, extras: str = "") -> Iterator[Image]:
+        """Build the image as the Dockerfile says, with extras, and mount it for the length of the block.
 
         Raises:
             ImageUnavailableError: the base cannot be made.
@@ -151,14 +151,16 @@ class Builder:
             self._make_base()
         lent = [f"--volume={path}:{path}:ro" for path in _LENT if path.exists()]
         options = ["--isolation=chroot", "--pull-never", "--network=host", "--format=docker", "--layers"]
-        arguments = [f"--build-arg=PYTHON_IMAGE={_BASE}", f"--ignorefile={ROOT / '.dockerignore'}", f"--tag={_IMAGE}"]
-        self._run("bud", *options, *lent, *arguments, f"--file={DOCKERFILE}", str(ROOT))
-        container = self._run("from", "--pull-never", _IMAGE).strip()
+        image = _IMAGE if not extras else f"{_IMAGE}-{extras.replace(',', '-')}"
+        arguments = [f"--build-arg=PYTHON_IMAGE={_BASE}", f"--build-arg=EXTRAS={extras}"]
+        files = [f"--ignorefile={ROOT / '.dockerignore'}", f"--file={DOCKERFILE}", str(ROOT)]
+        self._run("bud", *options, *lent, *arguments, f"--tag={image}", *files)
+        container = self._run("from", "--pull-never", image).strip()
         try:
             yield Image(
                 root=Path(self._run("mount", container).strip()),
-                configuration=json.loads(self._run("inspect", "--type=image", _IMAGE))["Docker"]["config"],
-                size=self._size(_IMAGE),
+                configuration=json.loads(self._run("inspect", "--type=image", image))["Docker"]["config"],
+                size=self._size(image),
                 base_size=self._size(_BASE),
             )
         finally:

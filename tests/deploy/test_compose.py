@@ -69,6 +69,14 @@ def test_the_rate_of_the_traffic_can_be_chosen(docker_compose: Path) -> None:
     assert resolve(docker_compose, TRAFFIC_RATE="5")["traffic"].command == [PROGRAM, "traffic", "--rate", "5"]
 
 
+def test_extras_can_be_built_in(docker_compose: Path) -> None:
+    def built(services: dict[str, Service]) -> set[str]:
+        return {service.resolved["build"]["args"]["EXTRAS"] for service in services.values() if service.is_ours}
+
+    assert built(resolve(docker_compose)) == {""}
+    assert built(resolve(docker_compose, EXTRAS="what-if")) == {"what-if"}
+
+
 def test_ports_are_open_on_loopback_only(services: dict[str, Service]) -> None:
     ports = [port for service in services.values() for port in service.resolved.get("ports", [])]
     assert ports

@@ -18,6 +18,7 @@ import pytest
 from pipeline.cli.main import PROGRAM
 from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.demo_http import until_ready
+from tests.builders import encode, raw_event
 from tests.deploy.container import DOCKERFILE, ROOT, Builder, ImageUnavailableError
 from tests.loopback import free_ports
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 USER = 10001
 SECONDS = 60
+MOST_MEGABYTES = 125
+"""What the image adds to its base. Raised only by the size of a dependency that new work needs."""
+EXTRAS = "demo,what-if"
 IN_THE_IMAGE = """
 import json, os, pathlib
 def writes(folder):
@@ -47,19 +51,59 @@ INSTALLED = """
 import importlib.metadata, json
 print(json.dumps({each.name.lower().replace("_", "-"): each.version for each in importlib.metadata.distributions()}))
 """
+# The traceback shows the source of this program and of a module, which rich highlights.
+IMPORTED = """
+import importlib, io, json, pkgutil
+import pipeline
+from rich.console import Console
+from rich.traceback import Traceback
+failed = []
+for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+    if module.name != "pipeline.__main__":
+        try:
+            importlib.import_module(module.name)
+        except ImportError as error:
+            failed.append([module.name, error.name])
+try:
+    json.loads("")
+except ValueError as error:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    console.print(Traceback.from_exception(type(error), error, error.__traceback__))
+    shown = console.file.getvalue()
+print(json.dumps({"failed": failed, "highlighted": "\\x1b[" in shown and "JSONDecodeError" in shown}))
+"""
 
 
-@pytest.fixture(scope="module")
-def image() -> Iterator[Image]:
-    """Build the image; what lacks for that skips, and with CI=true fails unless this is not root's own machine."""
+def built(extras: str = "") -> Iterator[Image]:
+    """Build the image; skip where this machine cannot, and fail there with CI=true if this is root's own machine."""
     try:
         builder = Builder()
-        with builder.build() as built:
-            yield built
+        with builder.build(extras) as image:
+            yield image
     except ImageUnavailableError as error:
         if os.environ.get("CI", "").lower() == "true" and os.geteuid() == 0:
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    yield from built()
+
+
+@pytest.fixture(scope="module")
+def image_with_extras() -> Iterator[Image]:
+    yield from built(EXTRAS)
+
+
+def pins(name: str) -> list[tuple[str, str, str]]:
+    """Read name, version and condition of each package in a lock file."""
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    return re.findall(r"^([a-z0-9.-]+)==(\S+) (; .*)?\\$", lock, re.MULTILINE)
+
+
+def added_megabytes(image: Image) -> float:
+    return float(image.size.removesuffix(" MB")) - float(image.base_size.removesuffix(" MB"))
 
 
 def test_the_dockerfile_has_no_fault_that_hadolint_knows() -> None:
@@ -83,11 +127,16 @@ def test_a_build_is_given_only_what_the_dockerfile_copies() -> None:
     assert "*" in ignored
 
 
-def test_the_readme_tells_the_images_size_within_a_tenth(image: Image) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (told,) = re.findall(r"It is (\d+) MB on Debian's own\nPython, (\d+) MB of them ours", text)
-    size, base = (float(each.removesuffix(" MB")) for each in (image.size, image.base_size))
-    assert [int(each) for each in told] == pytest.approx([size, size - base], rel=0.1)
+def test_the_image_adds_no_more_to_its_base_than_it_may(image: Image) -> None:
+    assert 0 < added_megabytes(image) <= MOST_MEGABYTES
+
+
+def test_the_documents_tell_the_images_size_within_a_tenth(image: Image) -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in documents)
+    (told,) = re.findall(r"It is (\d+) MB on Debian's own\s+Python, (\d+) MB of them ours", text)
+    size = float(image.size.removesuffix(" MB"))
+    assert [int(each) for each in told] == pytest.approx([size, added_megabytes(image)], rel=0.1)
 
 
 def test_the_image_says_what_it_is(image: Image) -> None:
@@ -121,14 +170,40 @@ def test_a_program_in_it_is_alone_has_no_rights_and_writes_one_folder(image: Ima
 
 
 def test_what_is_installed_is_what_is_locked_and_nothing_else(image: Image) -> None:
-    lock = (ROOT / "requirements" / "registry.txt").read_text(encoding="utf-8")
-    pins = re.findall(r"^([a-z0-9.-]+)==(\S+) (; .*)?\\$", lock, re.MULTILINE)
+    check_installed(image, pins("registry"))
+
+
+def test_a_build_argument_adds_extras(image_with_extras: Image) -> None:
+    check_installed(image_with_extras, [pin for name in ("registry", *EXTRAS.split(",")) for pin in pins(name)])
+
+
+def check_installed(image: Image, pins: list[tuple[str, str, str]]) -> None:
     code, said = image.run("python3", "-c", INSTALLED)
     assert code == 0, said
     found = json.loads(said)
     assert found.pop(PROGRAM) == "0.1.0"
     assert found.items() <= {(name, version) for name, version, _ in pins}
     assert found.keys() >= {name for name, _, condition in pins if not condition}
+
+
+def test_only_the_extra_is_missed_of_what_is_not_in_it(image: Image) -> None:
+    code, said = image.run("python3", "-c", IMPORTED)
+    assert code == 0, said
+    assert json.loads(said) == {
+        "failed": [["pipeline.tools.what_if.sketched_crowds", "datasketches"]],
+        "highlighted": True,
+    }
+    code, said = image.run(PROGRAM, "rules", "what-if", "keep-all", "--from", "/dev/null")
+    assert code == 2
+    assert said.endswith("pip install 'onesignal-pipeline[what-if]'\n")
+
+
+def test_with_its_extra_users_are_estimated(image_with_extras: Image) -> None:
+    (event,) = encode(raw_event("message.push.clicked", external_id="u-1")).decode().splitlines()
+    count = f"{PROGRAM} rules what-if keep-all --from events.jsonl --exact-users 0"
+    code, said = image_with_extras.run("sh", "-c", f"cat >events.jsonl <<'E'\n{event}\nE\n{count}")
+    assert code == 0, said
+    assert "more than 0 distinct users" in said
 
 
 def test_a_schema_registry_can_be_spoken_to(image: Image) -> None:
