@@ -25,7 +25,8 @@ def message_id_of(event_id: str | None, value: bytes, max_characters: int) -> st
     """Return OneSignal's event id where it is valid, else the id of its content.
 
     It is never the id of the campaign message, which all its recipients share
-    (schemas/SOURCES.md, "OneSignal event ids"). An id is valid when it is no placeholder and has at most ``max_characters``, all visible ASCII; white space around it is removed.
+    (schemas/SOURCES.md, "OneSignal event ids"). An id is valid when it is no placeholder and has at most
+    ``max_characters``, all visible ASCII; white space around it is removed.
     """
     if not event_id:
         return content_id(value)
