@@ -1,4 +1,4 @@
-"""`pipeline/METRICS.md`, made of the metrics themselves: `make docs` writes it, a test compares it."""
+"""`pipeline/METRICS.md`, generated from the metrics by `make docs`; a test compares it."""
 
 from __future__ import annotations
 
@@ -47,55 +47,55 @@ REASONS: Final = {
     "dead_letters_total": sorted({each.value for each in (*RejectReason, *SegmentRejectReason)}),
     "holding": [each.value for each in HoldReason],
 }
-"""The values of `reason`, which differ from metric to metric."""
+"""The values of `reason`, which differ between metrics."""
 FEW_VALUES: Final = {
     "partition": "number of a partition",
     "policy": "hash of all that decides or shapes, one at a time",
     "python": "version of Python",
     "rule": "name or number of a rule of the rules file",
     "rules": "hash of the rules, one at a time",
-    "topic": "name of a topic of the settings, of those that are written to",
+    "topic": "name of a topic in the settings that the worker writes to",
     "version": "version of the program",
 }
-"""Labels whose values are not in the code, and are few: what each of them is."""
+"""Labels with few values that are not in the code, and what the values are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CataloguedMetric:
-    """One metric as Prometheus knows it."""
+    """One metric, as Prometheus sees it."""
 
     name: str
     kind: str
     labels: tuple[str, ...]
-    told_by: str
+    exported_by: str
     text: str
 
 
 def catalogue() -> list[CataloguedMetric]:
-    """List every metric of the pipeline's own."""
+    """Return every metric that the pipeline defines."""
     parts = {
         _EVERY_ROLE: (StreamMetrics,),
         Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, StateMetrics),
         Role.SEGMENT_SINK.value: (DeliveryMetrics, CredentialsMetrics),
     }
     found: dict[str, CataloguedMetric] = {}
-    for told_by, classes in parts.items():
+    for exported_by, classes in parts.items():
         registry = CollectorRegistry()
         for make in classes:
             make(registry, destination=Destination.SEGMENT.value)
-        for metric in _metrics(registry, told_by):
+        for metric in _metrics(registry, exported_by):
             of_both = metric.name in found
-            found[metric.name] = replace(metric, told_by=_EVERY_ROLE) if of_both else metric
+            found[metric.name] = replace(metric, exported_by=_EVERY_ROLE) if of_both else metric
     return [found[name] for name in sorted(found)]
 
 
-def _metrics(registry: CollectorRegistry, told_by: str) -> list[CataloguedMetric]:
+def _metrics(registry: CollectorRegistry, exported_by: str) -> list[CataloguedMetric]:
     return [
         CataloguedMetric(
             name=f"{family.name}_total" if family.type == "counter" else family.name,
             kind=family.type,
             labels=tuple(getattr(collector, "_labelnames", getattr(family, "_labelnames", ()))),
-            told_by=told_by,
+            exported_by=exported_by,
             text=family.documentation,
         )
         for collector in registry._collector_to_names
@@ -104,15 +104,15 @@ def _metrics(registry: CollectorRegistry, told_by: str) -> list[CataloguedMetric
 
 
 def reasons_of(name: str) -> list[str]:
-    """Give the values that `reason` can have for a metric."""
+    """Return the values of the label `reason` of a metric."""
     return REASONS[name.removeprefix(PREFIX)]
 
 
 def page() -> str:
-    """Write the whole page."""
+    """Return the whole page."""
     metrics = catalogue()
     rows = [
-        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {each.told_by} |"
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {each.exported_by} |"
         f" {each.text} |"
         for each in metrics
     ]
@@ -126,43 +126,50 @@ def page() -> str:
         [
             "# Metrics",
             "",
-            "Written by `make docs` out of the code; a test compares it. Every worker serves these at `/metrics`, and",
-            "Python's own `process_*` and `python_*` with them. Counters begin at 0 when a worker starts.",
+            "Generated from the code by `make docs`; a test compares it. Every worker serves these at `/metrics`,",
+            "together with the client library's `process_*` and `python_*`. Counters start at 0 with the worker.",
             "",
-            "| metric | type | labels | told by | what it tells |",
+            "Metrics of processors and sinks carry the label `destination`. To get the role and the destination for a",
+            "metric of every worker, join it with `onesignal_pipeline_build_info`:",
+            "",
+            "```promql",
+            Scope().with_role(Scope().worker("consumer_lag_seconds")),
+            "```",
+            "",
+            "| metric | type | labels | exported by | meaning |",
             "| --- | --- | --- | --- | --- |",
             *rows,
             "",
             "## Labels",
             "",
-            "No label holds what an event brings: the values are those of the code, or few.",
+            "No label value comes from an event: the values are defined in the code, or few.",
             "",
             "| label | values |",
             "| --- | --- |",
             *labels,
             "",
-            "## It adds up",
+            "## Accounting",
             "",
-            "A worker changes all the counters of a batch between two scrapes, so these are 0 at every scrape:",
+            "A worker updates all counters of a batch between two scrapes, so these are 0 at every scrape:",
             "",
             "```promql",
             "# processor: received = forwarded + dropped + rejected + given back + in flight",
             Scope().processor_gap(),
             "",
-            "# sink: the same of records",
+            "# sink: received = accepted + rejected + given back + in flight",
             Scope().sink_gap(),
             "```",
             "",
-            "Between the two it holds over a time: what was forwarded was accepted or rejected by the sink, or waits.",
-            "So this is about 0 (Prometheus extrapolates), or less where records were sent again after a redelivery.",
-            "Of a sink that started within the hour the whole counter counts: what comes before its first scrape is",
-            "no increase to Prometheus.",
+            "Between processor and sink: forwarded records were accepted or rejected by the sink, or wait for it. So",
+            "this is about 0 (Prometheus extrapolates), or negative where records were sent again after a redelivery.",
+            "For a sink that started within the hour the whole counter counts, because Prometheus sees no increase in",
+            "what comes before the first scrape.",
             "",
             "```promql",
             Scope().arrival_gap(),
             "```",
             "",
-            "What Segment holds is one event for each `messageId`: what was accepted, less what was sent again.",
+            "The destination keeps one event for each `messageId`: the accepted records without those sent again.",
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""When each alert must fire, and when it must not: series as promtool reads them, one sample a minute."""
+"""When each alert must fire and when it must not: series as promtool reads them, one sample a minute."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Final
 _AT: Final = 'namespace="n",release="r",job="j"'
 _SINK: Final = f'{_AT},instance="sink"'
 _PROCESSOR: Final = f'{_AT},instance="processor"'
+_SEGMENT: Final = 'destination="segment"'
+_SENDS: Final = f"{_SINK},{_SEGMENT}"
+"""Labels of the metrics that only sinks have."""
+_DECIDES: Final = f"{_PROCESSOR},{_SEGMENT}"
+"""Labels of the metrics that only processors have."""
 _AGE: Final = "onesignal_pipeline_sink_event_age_seconds"
 _BUILD: Final = "onesignal_pipeline_build_info"
 _STARTED: Final = "process_start_time_seconds"
@@ -27,8 +32,8 @@ class Case:
 def _ages(late: int, *, of: int = 100, minutes: int = 500) -> tuple[tuple[str, str], ...]:
     """Let so many of a hundred records a minute be late."""
     return (
-        (f'{_AGE}_bucket{{{_SINK},le="60.0"}}', f"0+{of - late}x{minutes}"),
-        (f"{_AGE}_count{{{_SINK}}}", f"0+{of}x{minutes}"),
+        (f'{_AGE}_bucket{{{_SENDS},le="60.0"}}', f"0+{of - late}x{minutes}"),
+        (f"{_AGE}_count{{{_SENDS}}}", f"0+{of}x{minutes}"),
     )
 
 
@@ -36,13 +41,13 @@ def _late_only_now(minutes_before: int) -> tuple[tuple[str, str], ...]:
     """Let all be punctual, and then all be late for a quarter of an hour."""
     reached = 100 * minutes_before
     return (
-        (f'{_AGE}_bucket{{{_SINK},le="60.0"}}', f"0+100x{minutes_before} {reached}+0x15"),
-        (f"{_AGE}_count{{{_SINK}}}", f"0+100x{minutes_before + 15}"),
+        (f'{_AGE}_bucket{{{_SENDS},le="60.0"}}', f"0+100x{minutes_before} {reached}+0x15"),
+        (f"{_AGE}_count{{{_SENDS}}}", f"0+100x{minutes_before + 15}"),
     )
 
 
 def _few_late(within: str, count: str) -> tuple[tuple[str, str], ...]:
-    return ((f'{_AGE}_bucket{{{_SINK},le="60.0"}}', within), (f"{_AGE}_count{{{_SINK}}}", count))
+    return ((f'{_AGE}_bucket{{{_SENDS},le="60.0"}}', within), (f"{_AGE}_count{{{_SENDS}}}", count))
 
 
 def _waits(
@@ -90,39 +95,39 @@ def _hidden(seconds: str) -> tuple[tuple[str, str], ...]:
 def _processor_accounts(received: int) -> tuple[tuple[str, str], ...]:
     kinds = 'channel="push",action="sent",category="delivery"'
     return (
-        (f"onesignal_pipeline_events_received_total{{{_PROCESSOR}}}", f"{received}x30"),
-        (f"onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},{kinds}}}", "60x30"),
-        (f'onesignal_pipeline_events_dropped_total{{{_PROCESSOR},{kinds},reason="rule"}}', "30x30"),
-        (f'onesignal_pipeline_events_rejected_total{{{_PROCESSOR},{kinds},reason="no_user"}}', "5x30"),
-        (f"onesignal_pipeline_events_given_back_total{{{_PROCESSOR}}}", "2x30"),
-        (f"onesignal_pipeline_events_in_flight{{{_PROCESSOR}}}", "3x30"),
+        (f"onesignal_pipeline_events_received_total{{{_DECIDES}}}", f"{received}x30"),
+        (f"onesignal_pipeline_events_forwarded_total{{{_DECIDES},{kinds}}}", "60x30"),
+        (f'onesignal_pipeline_events_dropped_total{{{_DECIDES},{kinds},reason="rule"}}', "30x30"),
+        (f'onesignal_pipeline_events_rejected_total{{{_DECIDES},{kinds},reason="no_user"}}', "5x30"),
+        (f"onesignal_pipeline_events_given_back_total{{{_DECIDES}}}", "2x30"),
+        (f"onesignal_pipeline_events_in_flight{{{_DECIDES}}}", "3x30"),
     )
 
 
 def _sink_accounts(in_flight: str) -> tuple[tuple[str, str], ...]:
     name = "onesignal_pipeline_sink_records"
     return (
-        (f"{name}_received_total{{{_SINK}}}", "0+100x30"),
-        (f"{name}_accepted_total{{{_SINK}}}", "0+99x30"),
-        (f'{name}_rejected_total{{{_SINK},reason="refused"}}', "0+1x30"),
-        (f"{name}_given_back_total{{{_SINK}}}", "0x30"),
-        (f"{name}_in_flight{{{_SINK}}}", in_flight),
+        (f"{name}_received_total{{{_SENDS}}}", "0+100x30"),
+        (f"{name}_accepted_total{{{_SENDS}}}", "0+99x30"),
+        (f'{name}_rejected_total{{{_SENDS},reason="refused"}}', "0+1x30"),
+        (f"{name}_given_back_total{{{_SENDS}}}", "0x30"),
+        (f"{name}_in_flight{{{_SENDS}}}", in_flight),
     )
 
 
 def _between(*, accepted: int, lag: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+1000x200"),
+        (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "0+1000x200"),
         *_sink_of(_SINK, accepted=f"0+{accepted}x200", lag=lag, started="0x200"),
     )
 
 
 def _sink_of(at: str, *, accepted: str, lag: str, started: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"onesignal_pipeline_sink_records_accepted_total{{{at}}}", accepted),
-        (f'onesignal_pipeline_sink_records_rejected_total{{{at},reason="refused"}}', "0x200"),
+        (f"onesignal_pipeline_sink_records_accepted_total{{{at},{_SEGMENT}}}", accepted),
+        (f'onesignal_pipeline_sink_records_rejected_total{{{at},{_SEGMENT},reason="refused"}}', "0x200"),
         (f'onesignal_pipeline_consumer_lag_messages{{{at},partition="0"}}', lag),
-        (f'{_BUILD}{{{at},role="segment-sink"}}', "1x200"),
+        (f'{_BUILD}{{{at},{_SEGMENT},role="segment-sink"}}', "1x200"),
         (f"{_STARTED}{{{at}}}", started),
     )
 
@@ -130,7 +135,7 @@ def _sink_of(at: str, *, accepted: str, lag: str, started: str) -> tuple[tuple[s
 def _sink_replaced(accepted: str) -> tuple[tuple[str, str], ...]:
     """Let a sink go after 70 minutes, and another come two minutes later, which has caught up when it is scraped."""
     return (
-        (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+6000x200"),
+        (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "0+6000x200"),
         (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
         *_sink_of(_SINK, accepted="0+6000x69 stale", lag="0x200", started="0x200"),
         *_sink_of(f'{_AT},instance="new"', accepted=f"_x73 {accepted}", lag="0x200", started="_x73 4368x120"),
@@ -138,7 +143,7 @@ def _sink_replaced(accepted: str) -> tuple[tuple[str, str], ...]:
 
 
 _SINK_BEGAN_ANEW: Final = (
-    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "0+6000x200"),
+    (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "0+6000x200"),
     (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
     *_sink_of(_SINK, accepted="0+6000x69 _ 9000+6000x120", lag="0x200", started="0x69 _ 4210x120"),
 )
@@ -146,7 +151,7 @@ _SINK_BEGAN_ANEW: Final = (
 
 _PROMETHEUS_AWAY: Final = (
     (
-        f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}',
+        f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}',
         "9000000+1000x30 _x40 9071000+1000x90",
     ),
     (f"{_STARTED}{{{_PROCESSOR}}}", "-900000x30 _x40 -900000x90"),
@@ -157,16 +162,19 @@ _PROMETHEUS_AWAY: Final = (
 """For forty minutes; the workers went on, and the sink is younger than the processor."""
 
 _PROMETHEUS_NEW: Final = (
-    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "_x10 5000+1000x190"),
+    (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "_x10 5000+1000x190"),
     (f"{_STARTED}{{{_PROCESSOR}}}", "_x10 300x190"),
     *_sink_of(_SINK, accepted="_x10 900000+1000x190", lag="0x200", started="_x10 -90000x190"),
 )
 """Five minutes after a processor, which the sink is older than."""
 
 _PROCESSOR_REPLACED_UNSEEN: Final = (
-    (f'onesignal_pipeline_events_forwarded_total{{{_PROCESSOR},channel="push"}}', "9000000+1000x30"),
+    (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "9000000+1000x30"),
     (f"{_STARTED}{{{_PROCESSOR}}}", "-90000x30"),
-    (f'onesignal_pipeline_events_forwarded_total{{{_AT},instance="new",channel="push"}}', "_x70 5000+1000x130"),
+    (
+        f'onesignal_pipeline_events_forwarded_total{{{_AT},instance="new",{_SEGMENT},channel="push"}}',
+        "_x70 5000+1000x130",
+    ),
     (f'{_STARTED}{{{_AT},instance="new"}}', "_x70 3900x130"),
     *_sink_of(
         _SINK,
@@ -188,17 +196,30 @@ def _dead_letters(
     return tuple(
         (f"onesignal_pipeline_{series}", values)
         for series, values in (
-            (f"events_received_total{{{_PROCESSOR}}}", received),
-            (f'events_rejected_total{{{_PROCESSOR},reason="no_user"}}', rejected),
-            (f"sink_records_received_total{{{_SINK}}}", sink_received),
-            (f'sink_records_rejected_total{{{_SINK},reason="refused"}}', sink_rejected),
+            (f"events_received_total{{{_DECIDES}}}", received),
+            (f'events_rejected_total{{{_DECIDES},reason="no_user"}}', rejected),
+            (f"sink_records_received_total{{{_SENDS}}}", sink_received),
+            (f'sink_records_rejected_total{{{_SENDS},reason="refused"}}', sink_rejected),
         )
         if values
     )
 
 
-def _holding(reason: str, values: str) -> tuple[tuple[str, str], ...]:
-    return ((f'onesignal_pipeline_holding{{{_SINK},reason="{reason}"}}', values),)
+def _of_sink(name: str, values: str, *, labels: str = "", destination: str = "segment") -> tuple[tuple[str, str], ...]:
+    """Let a sink have a series that every worker has, next to its `build_info`."""
+    at = f'{_AT},instance="{destination}-sink"'
+    return (
+        (f"onesignal_pipeline_{name}{{{at}{labels}}}", values),
+        (f'{_BUILD}{{{at},destination="{destination}",role="{destination}-sink"}}', "1x60"),
+    )
+
+
+def _holding(reason: str, values: str, *, destination: str = "segment") -> tuple[tuple[str, str], ...]:
+    return _of_sink("holding", values, labels=f',reason="{reason}"', destination=destination)
+
+
+def _clock(values: str) -> tuple[tuple[str, str], ...]:
+    return _of_sink("clock_difference_seconds", values)
 
 
 def _memory(used: int) -> tuple[tuple[str, str], ...]:
@@ -209,7 +230,7 @@ def _memory(used: int) -> tuple[tuple[str, str], ...]:
 
 
 def _worker(at: str, role: str, values: str, started: str) -> tuple[tuple[str, str], ...]:
-    return ((f'{_BUILD}{{{at},role="{role}"}}', values), (f"{_STARTED}{{{at}}}", started))
+    return ((f'{_BUILD}{{{at},{_SEGMENT},role="{role}"}}', values), (f"{_STARTED}{{{at}}}", started))
 
 
 def _workers(sink: str, started: str) -> tuple[tuple[str, str], ...]:
@@ -232,10 +253,9 @@ def _case(alert: str, why: str, series: tuple[tuple[str, str], ...], after: str,
     return Case(alert=f"OneSignalPipeline{alert}", why=why, series=series, after=after, fires=fires)
 
 
-_KEY_REFUSED: Final = f"onesignal_pipeline_sink_credentials_reload_failing{{{_SINK}}}"
-_CLOCK: Final = f"onesignal_pipeline_clock_difference_seconds{{{_SINK}}}"
-_REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_PROCESSOR}}}"
-_DOUBTFUL: Final = f'onesignal_pipeline_sink_doubtful_answers_total{{{_SINK},content="page"}}'
+_KEY_REFUSED: Final = f"onesignal_pipeline_sink_credentials_reload_failing{{{_SENDS}}}"
+_REFUSED: Final = f"onesignal_pipeline_rules_reload_failing{{{_DECIDES}}}"
+_DOUBTFUL: Final = f'onesignal_pipeline_sink_doubtful_answers_total{{{_SENDS},content="page"}}'
 _ONE_LATE: Final = _few_late("1000x200", "1000x100 1001x100")
 _FALL_OVER: Final = (*_falls_over("p1", "", 660), *_falls_over("p2", "stale _ _ ", 840))
 
@@ -346,19 +366,19 @@ CASES: Final = (
     _case("BreakerOpen", "it holds", _holding("breaker", "1x30"), "2m", fires=True),
     _case("BreakerOpen", "it does not", _holding("breaker", "0x30"), "20m", fires=False),
     _case("BreakerOpen", "another hold", _holding("kafka_away", "1x30"), "20m", fires=False),
-    _case("Holding", "Segment refuses", _holding("destination_refuses", "1x30"), "3m", fires=True),
+    _case("Holding", "the destination refuses", _holding("destination_refuses", "1x30"), "3m", fires=True),
     _case("Holding", "it does not", _holding("destination_refuses", "0x30"), "20m", fires=False),
     _case("Holding", "Kafka was away for a minute", _holding("kafka_away", "0 1 0x28"), "4m", fires=False),
     _case("Holding", "the breaker has its own alert", _holding("breaker", "1x30"), "20m", fires=False),
-    _case("ClockWrong", "a minute behind", ((_CLOCK, "-60x30"),), "6m", fires=True),
-    _case("ClockWrong", "as far as the way to the brokers", ((_CLOCK, "2x30"),), "20m", fires=False),
-    _case("ClockWrong", "set right within a minute", ((_CLOCK, "0 7200 0x28"),), "20m", fires=False),
+    _case("ClockWrong", "a minute behind", _clock("-60x30"), "6m", fires=True),
+    _case("ClockWrong", "as far as the way to the brokers", _clock("2x30"), "20m", fires=False),
+    _case("ClockWrong", "set right within a minute", _clock("0 7200 0x28"), "20m", fires=False),
     _case("DoubtfulAnswers", "a login page answers", ((_DOUBTFUL, "0+5x30"),), "15m", fires=True),
     _case("DoubtfulAnswers", "Segment answers", ((_DOUBTFUL, "7x30"),), "25m", fires=False),
     _case("RulesReloadFailing", "refused", ((_REFUSED, "1x30"),), "6m", fires=True),
     _case("RulesReloadFailing", "in force", ((_REFUSED, "0x30"),), "20m", fires=False),
-    _case("WriteKeyReloadFailing", "refused", ((_KEY_REFUSED, "1x30"),), "6m", fires=True),
-    _case("WriteKeyReloadFailing", "in use", ((_KEY_REFUSED, "0x30"),), "20m", fires=False),
+    _case("CredentialsReloadFailing", "refused", ((_KEY_REFUSED, "1x30"),), "6m", fires=True),
+    _case("CredentialsReloadFailing", "in use", ((_KEY_REFUSED, "0x30"),), "20m", fires=False),
     _case("MemoryNearBound", "95 %", _memory(950), "11m", fires=True),
     _case("MemoryNearBound", "85 %", _memory(850), "25m", fires=False),
     _case("NoWorkers", "the sinks are gone", _workers("1x10 _x40", "0x10 _x40"), "25m", fires=True),
@@ -376,3 +396,45 @@ CASES: Final = (
     ),
     _case("NoWorkers", "two processors die soon after each start", _FALL_OVER, "25m", fires=True),
 )
+
+
+def _accepted(destination: str, *, late: int, of: int) -> tuple[tuple[str, str], ...]:
+    labels = f'{_AT},instance="{destination}-sink",destination="{destination}"'
+    return (
+        (f'{_AGE}_bucket{{{labels},le="60.0"}}', f"0+{of - late}x90"),
+        (f"{_AGE}_count{{{labels}}}", f"0+{of}x90"),
+    )
+
+
+def _lettered(destination: str, *, rejected: int, of: int) -> tuple[tuple[str, str], ...]:
+    labels = f'{_AT},instance="{destination}-processor",destination="{destination}"'
+    return (
+        (f"onesignal_pipeline_events_received_total{{{labels}}}", f"0+{of}x90"),
+        (f'onesignal_pipeline_events_rejected_total{{{labels},reason="no_user"}}', f"0+{rejected}x90"),
+    )
+
+
+APART: Final = (
+    _case(
+        "EventsLateFast",
+        "all of the small destination are late, and none of the large one",
+        (*_accepted("small", late=20, of=20), *_accepted("large", late=0, of=5_000)),
+        "65m",
+        fires=True,
+    ),
+    _case(
+        "DeadLetters",
+        "the small destination rejects half, the large one nothing",
+        (*_lettered("small", rejected=10, of=20), *_lettered("large", rejected=0, of=5_000)),
+        "50m",
+        fires=True,
+    ),
+    _case(
+        "Holding",
+        "one of two holds",
+        (*_holding("unreadable", "1x30", destination="small"), *_holding("unreadable", "0x30", destination="large")),
+        "5m",
+        fires=True,
+    ),
+)
+"""Two destinations of one release, of which only the small one is in trouble."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.deploy.alert_cases import CASES, Case
+from tests.deploy.alert_cases import APART, CASES, Case
 from tests.deploy.dashboards.alerts import Severity, alerts
 from tests.deploy.dashboards.files import ALERTS, generated
 from tests.deploy.programs import program
@@ -50,9 +50,19 @@ def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.alert}: {case.why}")
 def test_alerts_fire_when_they_must_and_only_then(case: Case, tmp_path: Path) -> None:
+    expect(case, "alertname", f'{{alertname="{case.alert}"}}', tmp_path)
+
+
+@pytest.mark.parametrize("case", APART, ids=lambda case: f"{case.alert}: {case.why}")
+def test_two_destinations_of_a_release_alert_apart(case: Case, tmp_path: Path) -> None:
+    expect(case, "destination", '{destination="small"}', tmp_path)
+
+
+def expect(case: Case, by: str, labels: str, tmp_path: Path) -> None:
+    """Let promtool count what fires by a label; it must be one alert with these labels, or none."""
     promtool = program("promtool", package="prometheus")
-    firing = f'count by (alertname) (ALERTS{{alertname="{case.alert}",alertstate="firing"}})'
-    fired = [{"labels": f'{{alertname="{case.alert}"}}', "value": 1}]
+    firing = f'count by ({by}) (ALERTS{{alertname="{case.alert}",alertstate="firing"}})'
+    fired = [{"labels": labels, "value": 1}]
     script = {
         "rule_files": [str(ALERTS)],
         "evaluation_interval": "1m",

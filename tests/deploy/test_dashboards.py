@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 LOAD_SECONDS: Final = 40
 FAULT_SECONDS: Final = 20
 START_SECONDS: Final = 60
-VARIABLES: Final = {"$__rate_interval": "15s", "$__range": "30s", "$namespace": NAMESPACE, "$release": f".*|{RELEASE}"}
-"""What Grafana puts in the place of each variable; the last as for `All`."""
+VARIABLES: Final = {
+    "$__rate_interval": "15s",
+    "$__range": "30s",
+    "$namespace": NAMESPACE,
+    "$release": f".*|{RELEASE}",
+    "$destination": "segment",
+}
+"""What Grafana puts in the place of each variable; for the release as for `All`."""
 
 
 def panels() -> Iterator[tuple[str, str, list[str]]]:
@@ -82,9 +88,9 @@ async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_
         rules = [rule for group in (await prometheus.get("rules"))["groups"] for rule in group["rules"]]
         assert {rule["health"] for rule in rules} == {"ok"}
         assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
-        for name in ("namespace", "release"):
+        for name, value in (("namespace", NAMESPACE), ("release", RELEASE), ("destination", "segment")):
             labels = await prometheus.query(f"count by ({name}) ({PREFIX}build_info)")
-            assert [sample.labels[name] for sample in labels] == [{"namespace": NAMESPACE, "release": RELEASE}[name]]
+            assert [sample.labels[name] for sample in labels] == [value]
 
         faults = stage.pipeline.segment.faults
         faults.order(ONE_IN_SIXTEEN, times=None)
@@ -139,12 +145,13 @@ def test_every_panel_says_what_it_shows_in_which_unit_and_from_when_on_it_is_bad
             assert panel.steps[0][0] is None, panel.title
 
 
-def test_dashboards_lead_to_one_another_and_let_a_release_be_chosen() -> None:
+def test_dashboards_lead_to_one_another_and_let_a_release_and_a_destination_be_chosen() -> None:
     for path in generated():
         if path.suffix != ".json":
             continue
         board = json.loads(path.read_text(encoding="utf-8"))
-        assert [variable["name"] for variable in board["templating"]["list"]] == ["datasource", "namespace", "release"]
+        variables = [variable["name"] for variable in board["templating"]["list"]]
+        assert variables == ["datasource", "namespace", "release", "destination"]
         assert [(link["type"], link["includeVars"], link["keepTime"]) for link in board["links"]] == [
             ("dashboards", True, True)
         ]

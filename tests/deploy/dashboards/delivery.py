@@ -1,10 +1,11 @@
-"""Delivery to Segment: requests, flushes, and how old events are when they arrive."""
+"""Delivery: requests, request batches, and event age at delivery."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tests.deploy.dashboards.panels import (
+    RECORDS,
     ZERO_IS_GOOD,
     Board,
     Look,
@@ -22,145 +23,170 @@ if TYPE_CHECKING:
     from tests.deploy.dashboards.queries import Scope
 
 _AGES = {"1.0": "1 s", "10.0": "10 s", "60.0": "1 min", "600.0": "10 min", "3600.0": "1 h"}
+_DESTINATION = "{{destination}}"
 
 
 def delivery(scope: Scope) -> Board:
-    """Build the board of the sink."""
+    """Build the board of the sinks."""
     return Board(
         name="delivery",
-        title="OneSignal pipeline: Delivery to Segment",
-        description="What Segment answers, how full requests are, how old events are at their arrival.",
-        rows=(_now(scope), _requests(scope), _flushes(scope), _arrival(scope), _accounts(scope)),
+        title="OneSignal pipeline: Delivery",
+        description="Answers of the destination, fullness of request batches, and event age at delivery.",
+        rows=(_now(scope), _requests(scope), _request_batches(scope), _event_age(scope), _accounting(scope)),
     )
 
 
+def _sum(scope: Scope, name: str) -> str:
+    return f"sum by (destination) ({scope.series(name)})"
+
+
 def _now(scope: Scope) -> Row:
-    attempts = scope.series("sink_attempts_total")
-    good = scope.series("sink_attempts_total", where("answer", "2xx"))
-    refuses = scope.series("holding", where("reason", "destination_refuses"))
+    succeeded = scope.series("sink_attempts_total", where("answer", "2xx"))
+    good = f"sum by (destination) (rate({succeeded}[{scope.window}]))"
+    refuses = scope.with_role(scope.worker("holding", where("reason", "destination_refuses")))
     return Row(
         title="Now",
         panels=(
             number(
-                "Accepted",
-                "Records that Segment accepts in a second.",
-                f"sum(rate({scope.series('sink_records_accepted_total')}[{scope.window}]))",
-                unit="cps",
+                "Delivered",
+                "Records that the destination accepts per second.",
+                scope.rate("sink_records_accepted_total", "destination"),
+                unit=RECORDS,
                 decimals=0,
+                name=_DESTINATION,
             ),
             number(
-                "Requests accepted",
-                "Share of attempts that were answered with 2xx. The others are repeated, or taken apart; none is lost.",
-                f"sum(rate({good}[{scope.window}])) / sum(rate({attempts}[{scope.window}]))",
+                "Request success rate",
+                "Share of attempts that were answered with 2xx. The others are retried, or split until the refused "
+                "record is found. Nothing is lost.",
+                f"{good} / {scope.rate('sink_attempts_total', 'destination')}",
                 unit="percentunit",
                 colours=steps_down(0.9, 0.99),
                 decimals=1,
+                name=_DESTINATION,
             ),
             number(
-                "Request time, 95 %",
-                "Duration of a request; 95 % take less. Segment is far away, so 0.1 to 0.5 s are usual.",
+                "Request duration, p95",
+                "95 % of requests take less. 0.1 to 0.5 s are usual over the internet.",
                 scope.quantile("sink_request_duration_seconds", 0.95),
                 unit="s",
                 colours=steps(2, 10),
                 decimals=2,
+                name=_DESTINATION,
             ),
             number(
-                "Fullness",
-                "Bytes of a request against its limit, on average. Under load near 100 %; little when little flows.",
+                "Fullness, mean",
+                "Mean bytes of a request batch as a share of the limit. Near 100 % under load, low under little load.",
                 scope.mean("sink_request_batch_fullness_ratio"),
                 unit="percentunit",
                 decimals=0,
+                name=_DESTINATION,
             ),
             number(
-                "Lanes busy",
-                "Requests under way, of those that may be. All of them all the time: Segment's answers set the pace.",
-                f"sum({scope.series('sink_lanes_in_flight')}) / sum({scope.series('sink_lanes')})",
+                "Lanes in flight",
+                "Requests in flight as a share of the lanes. Constantly 100 %: the response time of the destination "
+                "limits the throughput.",
+                f"{_sum(scope, 'sink_lanes_in_flight')} / {_sum(scope, 'sink_lanes')}",
                 unit="percentunit",
                 decimals=0,
+                name=_DESTINATION,
             ),
             number(
-                "Segment refuses",
-                "1 while a sink holds because of Segment's answers: a wrong key or address, an unknown answer.",
-                f"max({refuses})",
+                "Destination refuses",
+                "1 while a sink holds because of the destination's answers: wrong credentials, wrong address, or an "
+                "unknown answer.",
+                f"max by (destination) ({refuses})",
                 colours=ZERO_IS_GOOD,
+                name=_DESTINATION,
             ),
         ),
     )
 
 
 def _requests(scope: Scope) -> Row:
-    doubtful = f"sum by (content) (rate({scope.series('sink_doubtful_answers_total')}[{scope.window}]))"
-    by_answer = f"sum by (answer) (rate({scope.series('sink_attempts_total')}[{scope.window}])) > 0"
     return Row(
         title="Requests",
         panels=(
             Panel(
                 title="Attempts by answer",
-                description="429: Segment asks to slow down. 5xx, timeout, network: repeated with growing pauses. 4xx: "
-                "a record of the batch is refused, or the key is wrong.",
+                description="429: the destination asks to slow down. 5xx, timeout, network: retried with backoff. 4xx: "
+                "a record of the request batch is refused, or the credentials are wrong.",
                 unit="reqps",
                 look=Look.STACKED,
-                series=one(by_answer, "{{answer}}"),
+                series=one(
+                    f"{scope.rate('sink_attempts_total', 'destination', 'answer')} > 0", "{{destination}}: {{answer}}"
+                ),
             ),
             Panel(
                 title="Doubtful answers",
-                description="Requests with a 2xx, which counts as accepted, and a web page or a denial of success in "
-                "it: not Segment's, so their records may be lost.",
+                description="Requests that count as accepted because of a 2xx, although the answer is a web page or "
+                "denies success. It may not come from the destination, and the records may be lost.",
                 unit="reqps",
-                series=one(doubtful, "{{content}}"),
+                series=one(
+                    scope.rate("sink_doubtful_answers_total", "destination", "content"),
+                    "{{destination}}: {{content}}",
+                ),
             ),
             Panel(
-                title="Duration of a request",
-                description="One attempt, as quantiles. At the timeout (15 s by default) it is given up and repeated.",
+                title="Request duration",
+                description="Duration of one attempt, as quantiles. After the timeout (15 s by default) an attempt is "
+                "cancelled and retried.",
                 unit="s",
                 series=scope.quantiles("sink_request_duration_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
-                title="Time and attempts until accepted",
-                description="From the first attempt of a flush to its 200 (95 % take less), and attempts on average.",
+                title="Time until accepted",
+                description="From the first attempt of a request batch until it was accepted, as quantiles.",
+                unit="s",
+                width=12,
+                series=scope.quantiles("sink_request_batch_duration_seconds", 0.5, 0.95),
+            ),
+            Panel(
+                title="Attempts until accepted",
+                description="Mean number of attempts of a request batch. 1 means that nothing was retried.",
                 unit="short",
-                series=(
-                    Series(query=scope.quantile("sink_request_batch_duration_seconds", 0.95), name="seconds, 95 %"),
-                    Series(query=scope.mean("sink_request_batch_attempts"), name="attempts, mean"),
-                ),
+                width=12,
+                series=one(scope.mean("sink_request_batch_attempts"), "{{destination}} mean"),
             ),
         ),
     )
 
 
-def _flushes(scope: Scope) -> Row:
+def _request_batches(scope: Scope) -> Row:
     return Row(
-        title="Flushes",
+        title="Request batches",
         panels=(
             Panel(
-                title="Fullness of requests",
-                description="Bytes against the limit. Full requests cost the least; the flush interval sends others "
-                "when little flows.",
+                title="Fullness of request batches",
+                description="Bytes as a share of the limit. Full request batches are the most efficient; under little "
+                "load the flush interval sends them before they are full.",
                 unit="percentunit",
                 most=1.0,
                 series=(
-                    Series(query=scope.mean("sink_request_batch_fullness_ratio"), name="mean"),
-                    Series(query=scope.quantile("sink_request_batch_fullness_ratio", 0.1), name="10 % are less full"),
+                    Series(query=scope.mean("sink_request_batch_fullness_ratio"), name="{{destination}} mean"),
+                    *scope.quantiles("sink_request_batch_fullness_ratio", 0.1),
                 ),
             ),
             Panel(
-                title="Records in a request",
-                description="Segment's limit is 2,500; bytes are usually the tighter one.",
+                title="Records per request batch",
+                description="Segment's limit is 2,500 records. The limit of bytes is usually reached first.",
                 unit="short",
                 series=(
-                    Series(query=scope.mean("sink_request_batch_records"), name="mean"),
-                    Series(query=scope.quantile("sink_request_batch_records", 0.95), name="95 % have less"),
+                    Series(query=scope.mean("sink_request_batch_records"), name="{{destination}} mean"),
+                    *scope.quantiles("sink_request_batch_records", 0.95),
                 ),
             ),
             Panel(
-                title="Bytes of a request",
-                description="Before compression. The limit is 475,000 by default, Segment's own 500,000. Lower: a sink "
-                "got a 413 from something on the way, and sends smaller requests until it is restarted.",
+                title="Bytes per request batch",
+                description="Before compression. The limit for Segment is 475,000 by default, Segment's own is "
+                "500,000. A lower limit: a sink got a 413 from something on the way, and sends smaller request batches "
+                "until it is restarted.",
                 unit="decbytes",
                 series=(
-                    Series(query=scope.mean("sink_request_batch_bytes"), name="mean"),
+                    Series(query=scope.mean("sink_request_batch_bytes"), name="{{destination}} mean"),
                     Series(
-                        query=f"min({scope.series('sink_request_batch_limit_bytes')})", name="lowest limit of a sink"
+                        query=f"min by (destination) ({scope.series('sink_request_batch_limit_bytes')})",
+                        name="{{destination}} lowest limit",
                     ),
                 ),
             ),
@@ -168,27 +194,30 @@ def _flushes(scope: Scope) -> Row:
     )
 
 
-def _arrival(scope: Scope) -> Row:
+def _event_age(scope: Scope) -> Row:
     return Row(
-        title="How old events are when Segment has them",
+        title="Event age at delivery",
         panels=(
             Panel(
-                title="Age of events",
-                description="From OneSignal's event to Segment's 200. It holds what OneSignal, the way to Kafka, both "
-                "workers and Segment take together.",
+                title="Event age",
+                description="Time from OneSignal's event until the destination accepted its record: OneSignal, the way "
+                "to Kafka, both workers and the destination together.",
                 unit="s",
                 width=12,
                 steps=((None, "green"), (60, "red")),
                 series=scope.quantiles("sink_event_age_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
-                title="Arrived within",
-                description="Share of records that were accepted within a time. The objective: 99 % within 1 min.",
+                title="Delivered within",
+                description="Share of records that were accepted within a time. The objective is 99 % within 1 min.",
                 unit="percentunit",
                 width=12,
                 most=1.0,
                 series=tuple(
-                    Series(query=scope.share_within("sink_event_age_seconds", bound), name=words)
+                    Series(
+                        query=scope.share_within("sink_event_age_seconds", bound, "destination"),
+                        name=f"{_DESTINATION} {words}",
+                    )
                     for bound, words in _AGES.items()
                 ),
             ),
@@ -196,54 +225,55 @@ def _arrival(scope: Scope) -> Row:
     )
 
 
-def _accounts(scope: Scope) -> Row:
+def _accounting(scope: Scope) -> Row:
+    rejected = scope.rate("sink_records_rejected_total", "destination", "reason")
     return Row(
-        title="In hand, refused, accounts",
+        title="Lanes, rejects and accounting",
         panels=(
             Panel(
                 title="Lanes",
-                description="Requests under way, and how many may be, over all sinks.",
+                description="Requests in flight, and the most that may be, over all sinks.",
                 unit="short",
                 width=6,
                 series=(
-                    Series(query=f"sum({scope.series('sink_lanes_in_flight')})", name="under way"),
-                    Series(query=f"sum({scope.series('sink_lanes')})", name="lanes"),
+                    Series(query=_sum(scope, "sink_lanes_in_flight"), name="{{destination}} in flight"),
+                    Series(query=_sum(scope, "sink_lanes"), name="{{destination}} lanes"),
                 ),
             ),
             Panel(
                 title="Bytes in hand",
-                description="Of records received and not settled, by sink. The messages in hand bound it.",
+                description="Bytes of the records that were received and are not yet settled, by sink.",
                 unit="bytes",
                 width=6,
-                series=one(f"{scope.series('sink_in_hand_bytes')}", "{{instance}}"),
+                series=one(scope.series("sink_in_hand_bytes"), "{{destination}} {{instance}}"),
             ),
             Panel(
-                title="Refused records",
+                title="Rejected records",
                 under_faults=True,
-                description="Stored as dead letters, by reason. `refused`: Segment answered 400 to this record alone.",
-                unit="cps",
+                description="Records stored as dead letters, by reason. `refused`: the destination refused this record "
+                "alone.",
+                unit=RECORDS,
                 width=6,
                 look=Look.STACKED,
-                series=one(
-                    f"sum by (reason) (rate({scope.series('sink_records_rejected_total')}[{scope.window}])) > 0",
-                    "{{reason}}",
-                ),
+                series=one(f"{rejected} > 0", "{{destination}}: {{reason}}"),
             ),
             Panel(
-                title="It adds up",
-                description="Records received, less accepted, rejected, given back and in flight: always 0, each sink.",
+                title="Unaccounted records",
+                description="Records received minus accepted, rejected, given back and in flight: always 0 for each "
+                "sink.",
                 unit="short",
                 width=6,
                 steps=ZERO_IS_GOOD,
-                series=one(scope.sink_gap(), "{{instance}}"),
+                series=one(scope.sink_gap(), "{{destination}} {{instance}}"),
             ),
             Panel(
-                title="Write key file refused",
-                description="1 while the file of the write key cannot be used; the key from before stays.",
+                title="Credentials reload failing",
+                description="1 while the file with the credentials is unusable or cannot be read; the previous "
+                "credentials stay in use.",
                 unit="short",
                 width=6,
                 steps=ZERO_IS_GOOD,
-                series=one(f"max({scope.series('sink_credentials_reload_failing')})", "refused"),
+                series=one(f"max by (destination) ({scope.series('sink_credentials_reload_failing')})", _DESTINATION),
             ),
         ),
     )

@@ -1,4 +1,4 @@
-"""Which files the chart has of dashboards and alerts, and what is in them."""
+"""The files of dashboards and alerts in the chart, and their content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tests.deploy.dashboards.alerts import as_yaml
 from tests.deploy.dashboards.delivery import delivery
 from tests.deploy.dashboards.filters import filters
-from tests.deploy.dashboards.grafana import MATCHERS, WINDOW, as_json
+from tests.deploy.dashboards.grafana import DESTINATION_MATCHER, MATCHERS, WINDOW, as_json
 from tests.deploy.dashboards.kafka import kafka
 from tests.deploy.dashboards.overview import overview
 from tests.deploy.dashboards.queries import Scope
@@ -22,11 +22,11 @@ ALERTS: Final = CHART / "alerts" / "onesignal-pipeline.yaml"
 
 
 def boards(scope: Scope | None = None) -> tuple[Board, ...]:
-    """List every dashboard, for what a selector chooses; by default, what the dashboards' variables choose."""
-    chosen = scope or Scope(MATCHERS, window=WINDOW)
+    """Return every dashboard, for a selector; the default selects by the variables of the dashboards."""
+    chosen = scope or Scope(MATCHERS, destination=DESTINATION_MATCHER, window=WINDOW)
     return overview(chosen), delivery(chosen), kafka(chosen), filters(chosen)
 
 
 def generated() -> dict[Path, str]:
-    """Say what each file holds."""
+    """Return the content of each file."""
     return {**{DASHBOARDS / f"{board.name}.json": as_json(board) for board in boards()}, ALERTS: as_yaml()}

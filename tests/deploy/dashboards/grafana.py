@@ -1,4 +1,4 @@
-"""Turn boards into Grafana's JSON, with its own SDK."""
+"""Write boards as Grafana's JSON, with Grafana's own SDK."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 TAG: Final = "onesignal-pipeline"
 DATASOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 MATCHERS: Final = 'namespace=~"$namespace",release=~"$release"'
+DESTINATION_MATCHER: Final = 'destination=~"$destination"'
 WINDOW: Final = "$__rate_interval"
 _EVERYTHING: Final = ".*"
-_COUNTING: Final = {"short", "cps", "reqps"}
+_COUNTING: Final = ("short", "count:", "reqps")
 _FILL: Final = {Look.LINES: 8, Look.STACKED: 40}
 
 
 def as_json(board: Board) -> str:
-    """Write a board as Grafana imports it."""
+    """Return a board in the form that Grafana imports."""
     return json.dumps(_without_nulls(_build(board)), indent=2, sort_keys=True) + "\n"
 
 
@@ -55,7 +56,7 @@ def _build(board: Board) -> Any:
             number += 1
             made = made.with_panel(_panel(panel).id(number))
     built = json.loads(json.dumps(made.build(), cls=JSONEncoder))
-    # The SDK writes what no dashboard has any more, and of a variable what only an interval has.
+    # The SDK writes a field that dashboards no longer have, and fields of interval variables for every variable.
     built.pop("style", None)
     for variable in built["templating"]["list"]:
         for name in ("auto", "auto_count", "auto_min", "id"):
@@ -65,7 +66,7 @@ def _build(board: Board) -> Any:
 
 def _link_to_the_others() -> dashboard.DashboardLink:
     return (
-        dashboard.DashboardLink("The other dashboards")
+        dashboard.DashboardLink("Other dashboards")
         .type(models.DashboardLinkType.DASHBOARDS)
         .tags([TAG])
         .include_vars(include_vars=True)
@@ -76,9 +77,11 @@ def _link_to_the_others() -> dashboard.DashboardLink:
 
 def _variables() -> Iterable[Any]:
     yield dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    info = f"{PREFIX}build_info"
     for name, label, query in (
-        ("namespace", "Namespace", f"label_values({PREFIX}build_info, namespace)"),
-        ("release", "Release", f'label_values({PREFIX}build_info{{namespace=~"$namespace"}}, release)'),
+        ("namespace", "Namespace", f"label_values({info}, namespace)"),
+        ("release", "Release", f'label_values({info}{{namespace=~"$namespace"}}, release)'),
+        ("destination", "Destination", f"label_values({info}{{{MATCHERS}}}, destination)"),
     ):
         yield (
             dashboard.QueryVariable(name)
@@ -142,8 +145,8 @@ def _lines(panel: Panel) -> Any:
         .axis_soft_min(0)
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
     )
-    if panel.unit in _COUNTING and panel.most is None:
-        made = made.axis_soft_max(1)  # a line of zeros is at the bottom
+    if panel.unit.startswith(_COUNTING) and panel.most is None:
+        made = made.axis_soft_max(1)  # keeps a line of zeros at the bottom
     if panel.look is Look.STACKED:
         made = made.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A"))
     if len(panel.steps) > 1:

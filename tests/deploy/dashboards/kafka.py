@@ -1,38 +1,51 @@
-"""Kafka and workers: lag against retention, commits and rebalances, memory, breakers, and whether it adds up."""
+"""Kafka and workers: consumer lag and retention, commits and rebalances, memory, breakers, accounting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.deploy.dashboards.panels import ZERO_IS_GOOD, Board, Look, Panel, Row, Series, number, one, steps
+from tests.deploy.dashboards.panels import (
+    EVENTS,
+    MESSAGES,
+    ZERO_IS_GOOD,
+    Board,
+    Look,
+    Panel,
+    Row,
+    Series,
+    number,
+    one,
+    steps,
+)
 from tests.deploy.dashboards.queries import WORKER
 
 if TYPE_CHECKING:
     from tests.deploy.dashboards.queries import Scope
 
 _WORKER = "{{role}} {{instance}}"
+_ROLE = "{{destination}}: {{role}}"
 
 
 def kafka(scope: Scope) -> Board:
-    """Build the board of the workers and what they read."""
+    """Build the board of the workers and of what they read."""
     return Board(
         name="kafka",
         title="OneSignal pipeline: Kafka and workers",
-        description="What waits in Kafka and for how long, what workers commit, how much memory they have left.",
-        rows=(_now(scope), _lag(scope), _work(scope), _memory(scope), _dead_letters(scope), _accounts(scope)),
+        description="Consumer lag, commits, rebalances, memory and accounting of the workers.",
+        rows=(_now(scope), _lag(scope), _clients(scope), _workers(scope), _dead_letters(scope), _accounting(scope)),
     )
 
 
 def lag_of_retention(scope: Scope) -> str:
-    """Say which share of its time in Kafka the oldest message that a worker has not settled has used up."""
-    lag = f"max by ({', '.join(WORKER)}) ({scope.series('consumer_lag_seconds')})"
-    return f"{lag} / on ({', '.join(WORKER)}) {scope.series('source_retention_seconds')}"
+    """Return the age of a worker's oldest unsettled message as a share of its topic's retention."""
+    lag = f"max by ({', '.join(WORKER)}) ({scope.worker('consumer_lag_seconds')})"
+    return f"{lag} / on ({', '.join(WORKER)}) {scope.worker('source_retention_seconds')}"
 
 
 def memory_share(scope: Scope) -> str:
-    """Say which share of its memory each worker uses."""
+    """Return the share of its memory that each worker uses."""
     resident = scope.foreign("process_resident_memory_bytes")
-    return f"{resident} / on ({', '.join(WORKER)}) {scope.series('memory_limit_bytes')}"
+    return f"{resident} / on ({', '.join(WORKER)}) {scope.worker('memory_limit_bytes')}"
 
 
 def _now(scope: Scope) -> Row:
@@ -41,31 +54,35 @@ def _now(scope: Scope) -> Row:
         title="Now",
         panels=(
             number(
-                "Workers", "Workers that are scraped, by role.", f"count by (role) ({info})", name="{{role}}", width=6
+                "Workers",
+                "Workers that Prometheus scrapes, by role.",
+                f"count by (destination, role) ({info})",
+                name=_ROLE,
+                width=6,
             ),
             number(
                 "Longest without progress",
-                "Seconds since the slowest partition of any worker got on, of those where messages wait.",
-                f"max({scope.series('seconds_since_progress')})",
+                "Time since the slowest partition with waiting messages made progress, over all workers.",
+                f"max({scope.with_role(scope.worker('seconds_since_progress'))})",
                 unit="s",
                 colours=steps(60, 300),
                 decimals=0,
                 width=6,
             ),
             number(
-                "Most retention used up",
-                "Age of the oldest message that is not settled, against how long its topic keeps it. At 100 % Kafka "
-                "deletes messages that nobody has read.",
-                f"max({lag_of_retention(scope)})",
+                "Retention used, worst",
+                "Age of the oldest unsettled message as a share of its topic's retention. At 100 % Kafka deletes "
+                "unread messages.",
+                f"max({scope.with_role(lag_of_retention(scope))})",
                 unit="percentunit",
                 colours=steps(0.25, 0.5),
                 decimals=2,
                 width=6,
             ),
             number(
-                "Fullest memory",
-                "Resident memory of a worker against what its container may use.",
-                f"max({memory_share(scope)})",
+                "Memory used, worst",
+                "Resident memory of a worker as a share of the limit of its container.",
+                f"max({scope.with_role(memory_share(scope))})",
                 unit="percentunit",
                 colours=steps(0.75, 0.9),
                 decimals=1,
@@ -75,130 +92,137 @@ def _now(scope: Scope) -> Row:
     )
 
 
+def _by_role(scope: Scope, counter: str) -> str:
+    rate = f"rate({scope.worker(counter)}[{scope.window}])"
+    return f"sum by (destination, role) ({scope.with_role(rate)})"
+
+
 def _lag(scope: Scope) -> Row:
-    messages, seconds = scope.series("consumer_lag_messages"), scope.series("consumer_lag_seconds")
+    messages, seconds = scope.worker("consumer_lag_messages"), scope.worker("consumer_lag_seconds")
+    hidden, hidden_seconds = (scope.with_role(scope.worker(name)) for name in ("hidden_messages", "hidden_seconds"))
     return Row(
-        title="What waits",
+        title="Consumer lag",
         panels=(
             Panel(
                 title="Lag in messages",
-                description="Not committed, by role: of the raw topic (processor) and of the records topic (sink).",
+                description="Uncommitted messages in the raw topic (processor) and in the records topic (sink).",
                 unit="short",
-                series=one(f"sum by (role) ({scope.with_role(messages)})", "{{role}}"),
+                series=one(f"sum by (destination, role) ({scope.with_role(messages)})", _ROLE),
             ),
             Panel(
-                title="Retention used up",
-                description="Age of the oldest message that is not settled, against how long its topic keeps it: at "
-                "100 % Kafka deletes it. The alert comes at half.",
+                title="Retention used",
+                description="Age of the oldest unsettled message as a share of its topic's retention. At 100 % Kafka "
+                "deletes it. The alert fires at 50 %.",
                 unit="percentunit",
                 steps=steps(0.25, 0.5),
-                series=one(f"max by (role) ({scope.with_role(lag_of_retention(scope))})", "{{role}}"),
+                series=one(f"max by (destination, role) ({scope.with_role(lag_of_retention(scope))})", _ROLE),
             ),
             Panel(
                 title="Lag in seconds, worst and median partition",
-                description="The worst far above the median: a hold that concerns one partition, or a key with more "
-                "events than a partition can take. topk(5, onesignal_pipeline_consumer_lag_seconds) names it.",
+                description="If the worst is far above the median, one partition holds, or one key has more events "
+                "than a partition can take. topk(5, onesignal_pipeline_consumer_lag_seconds) names it.",
                 unit="s",
                 series=(
-                    Series(query=f"max by (role) ({scope.with_role(seconds)})", name="{{role}}, worst"),
-                    Series(query=f"quantile by (role) (0.5, {scope.with_role(seconds)})", name="{{role}}, median"),
+                    Series(query=f"max by (destination, role) ({scope.with_role(seconds)})", name=f"{_ROLE}, worst"),
+                    Series(
+                        query=f"quantile by (destination, role) (0.5, {scope.with_role(seconds)})",
+                        name=f"{_ROLE}, median",
+                    ),
                 ),
             ),
             Panel(
                 title="Hidden by open transactions",
-                description="Messages that are stored and that nobody can read yet, for a transaction of a producer is "
-                "open before them. They are not in the lag.",
+                description="Stored messages that cannot be read before a producer's open transaction ends. They are "
+                "not part of the lag.",
                 unit="short",
-                series=one(f"sum by (role) ({scope.with_role(scope.series('hidden_messages'))})", "{{role}}"),
+                series=one(f"sum by (destination, role) ({hidden})", _ROLE),
             ),
             Panel(
-                title="Hidden by the same transaction",
-                description="For how long, in the worst partition. The alert comes after ten minutes.",
+                title="Longest open transaction",
+                description="How long the same transaction has hidden messages, in the worst partition. The alert "
+                "fires after ten minutes.",
                 unit="s",
                 steps=steps(60, 600),
-                series=one(f"max by (role) ({scope.with_role(scope.series('hidden_seconds'))})", "{{role}}"),
+                series=one(f"max by (destination, role) ({hidden_seconds})", _ROLE),
             ),
         ),
     )
 
 
-def _work(scope: Scope) -> Row:
-    window = scope.window
-    rebalances = f"increase({scope.series('rebalances_total')}[5m])"
+def _clients(scope: Scope) -> Row:
+    rebalances = f"increase({scope.worker('rebalances_total')}[5m])"
     return Row(
-        title="Work",
+        title="Kafka clients",
         panels=(
             Panel(
                 title="Commits",
-                description="Confirmed, and not confirmed (tried again; many: brokers are away, or rebalances).",
-                unit="cps",
+                description="Confirmed and failed offset commits. A later commit includes the offsets of a failed one. "
+                "Many failures: brokers are unavailable, or rebalances.",
+                unit="count:commits/s",
                 width=6,
                 series=(
-                    Series(query=f"sum(rate({scope.series('commits_total')}[{window}]))", name="confirmed"),
-                    Series(query=f"sum(rate({scope.series('commits_failed_total')}[{window}]))", name="not confirmed"),
+                    Series(query=_by_role(scope, "commits_total"), name=f"{_ROLE}, confirmed"),
+                    Series(query=_by_role(scope, "commits_failed_total"), name=f"{_ROLE}, failed"),
                 ),
             ),
             Panel(
                 title="Rebalances",
-                description="Assignments taken up in five minutes. They come with deployments and scaling; others are "
-                "workers that fall out of their group.",
+                description="Partition assignments in five minutes. Deployments and scaling cause them; otherwise a "
+                "worker was removed from its group.",
                 unit="short",
                 width=6,
-                series=one(
-                    f"sum by (role) ({scope.with_role(rebalances)})",
-                    "{{role}}",
-                ),
+                series=one(f"sum by (destination, role) ({scope.with_role(rebalances)})", _ROLE),
             ),
             Panel(
-                title="Repeated writes",
+                title="Retried writes",
                 description="Writes to Kafka that brokers did not confirm at once. Nothing is lost or written twice.",
-                unit="cps",
+                unit="count:writes/s",
                 width=6,
-                series=one(f"sum(rate({scope.series('write_retries_total')}[{window}]))", "writes"),
+                series=one(_by_role(scope, "write_retries_total"), _ROLE),
             ),
             Panel(
-                title="Batches that a topic takes",
-                description="Bytes before compression. Lower than 512 KiB: Kafka refused a larger one. Raise "
-                "max.message.bytes of the topic, then restart the workers.",
+                title="Batch limit by topic",
+                description="Most bytes of a batch before compression. If it is lower than 512 KiB, Kafka refused a "
+                "larger batch: raise max.message.bytes of the topic, then restart the workers.",
                 unit="bytes",
                 width=6,
-                series=one(f"min by (topic) ({scope.series('write_batch_limit_bytes')})", "{{topic}}"),
+                series=one(f"min by (topic) ({scope.worker('write_batch_limit_bytes')})", "{{topic}}"),
             ),
             Panel(
-                title="Keys that are not the user's",
-                description="Events whose message is not keyed by their user: the order of a user's events is not "
-                "promised for them. Key the raw topic by external id, else by subscription id.",
-                unit="cps",
+                title="Foreign keys",
+                description="Events whose message is not keyed by their user. The order of the user's events is not "
+                "guaranteed. Key the raw topic by external id, else by subscription id.",
+                unit=EVENTS,
                 width=6,
-                series=one(f"sum(rate({scope.series('events_foreign_key_total')}[{window}]))", "events"),
+                series=one(scope.rate("events_foreign_key_total", "destination"), "{{destination}}"),
             ),
             Panel(
-                title="Partitions assigned",
-                description="By worker. A worker without any is one more than there are partitions.",
+                title="Assigned partitions",
+                description="By worker. A worker without partitions is idle: there are more workers than partitions.",
                 unit="short",
                 width=6,
-                series=one(scope.with_role(scope.series("assigned_partitions")), _WORKER),
+                series=one(scope.with_role(scope.worker("assigned_partitions")), _WORKER),
             ),
             Panel(
-                title="Running for",
-                description="Time since each worker started. It falls to 0 where one was replaced, or fell over.",
+                title="Uptime",
+                description="Time since each worker started. It drops to 0 when a worker is replaced or crashes.",
                 unit="s",
                 width=6,
                 series=one(scope.with_role(f"time() - {scope.foreign('process_start_time_seconds')}"), _WORKER),
             ),
             Panel(
-                title="Clocks",
-                description="How far each worker's clock is ahead of the brokers', negative when it is behind. The "
-                "alert comes at 30 s; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS a worker holds.",
+                title="Clock offset",
+                description="How far each worker's clock is ahead of the brokers'; negative when it is behind. The "
+                "alert fires at 30 s; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS a worker holds.",
                 unit="s",
                 width=6,
-                series=one(scope.with_role(scope.series("clock_difference_seconds")), _WORKER),
+                series=one(scope.with_role(scope.worker("clock_difference_seconds")), _WORKER),
             ),
         ),
     )
 
 
-def _memory(scope: Scope) -> Row:
+def _workers(scope: Scope) -> Row:
     cpu = f"rate({scope.foreign('process_cpu_seconds_total')}[{scope.window}])"
     return Row(
         title="Workers",
@@ -211,24 +235,24 @@ def _memory(scope: Scope) -> Row:
             ),
             Panel(
                 title="Messages in hand",
-                description="Fetched and not settled, of all partitions of a worker.",
+                description="Fetched and unsettled messages of all partitions of a worker.",
                 unit="short",
-                series=one(scope.with_role(scope.series("messages_in_hand")), _WORKER),
+                series=one(scope.with_role(scope.worker("messages_in_hand")), _WORKER),
             ),
             Panel(
                 title="Full partitions",
-                description="The share of its partitions of which a worker fetches no more, because so much of them is "
-                "unsettled, in messages or in bytes. High for long: the destination is slower than the source.",
+                description="Share of its partitions that a worker does not fetch, because their unsettled messages "
+                "reached the limit in number or bytes. High for long: the destination is slower than the source.",
                 unit="percentunit",
                 most=1.0,
                 series=one(
-                    scope.with_role(f"{scope.series('full_partitions')} / {scope.series('assigned_partitions')}"),
+                    scope.with_role(f"{scope.worker('full_partitions')} / {scope.worker('assigned_partitions')}"),
                     _WORKER,
                 ),
             ),
             Panel(
                 title="CPU",
-                description="Cores that each worker uses. A worker is one thread and a little: at 1 it is at its end.",
+                description="Cores that each worker uses. A worker runs mostly in one thread: near 1 it is saturated.",
                 unit="short",
                 series=one(scope.with_role(cpu), _WORKER),
             ),
@@ -237,45 +261,52 @@ def _memory(scope: Scope) -> Row:
 
 
 def _dead_letters(scope: Scope) -> Row:
-    by = "stage, reason"
+    letters = f"rate({scope.worker('dead_letters_total')}[{scope.window}])"
     return Row(
         title="Dead letters and holds",
         panels=(
             Panel(
-                title="Dead letters by stage and reason",
-                description="Stored and confirmed. The topic has the message's own bytes, with why and where from.",
-                unit="cps",
+                title="Dead letters, by stage and reason",
+                description="Dead letters stored and confirmed. Each has the bytes of the message, the reason and the "
+                "origin.",
+                unit=MESSAGES,
                 look=Look.STACKED,
                 under_faults=True,
                 series=one(
-                    f"sum by ({by}) (rate({scope.series('dead_letters_total')}[{scope.window}]))",
-                    "{{stage}}: {{reason}}",
+                    f"sum by (destination, stage, reason) ({scope.with_role(letters)})",
+                    "{{destination}}: {{stage}}: {{reason}}",
                 ),
             ),
             Panel(
                 title="Breaker",
-                description="Share of dead letters among a worker's last messages, and where it begins to hold: that "
-                "many of them are a broken deployment and not bad records.",
+                description="Share of dead letters among the last messages of a worker, and the limit above which it "
+                "holds: so many point to a broken deployment, not to single bad records.",
                 unit="percentunit",
                 series=(
                     Series(
-                        query=f"max by (role) ({scope.with_role(scope.series('breaker_share_ratio'))})",
-                        name="{{role}}",
+                        query=f"max by (destination, role) ({scope.with_role(scope.series('breaker_share_ratio'))})",
+                        name=_ROLE,
                     ),
-                    Series(query=f"min({scope.series('breaker_limit_ratio')})", name="limit"),
+                    Series(
+                        query=f"min by (destination) ({scope.series('breaker_limit_ratio')})",
+                        name="{{destination}} limit",
+                    ),
                 ),
             ),
             Panel(
-                title="Holding or trying again",
-                description="1 while a worker holds for that reason, or sends again what was not taken. The runbook's "
+                title="Holds and retries",
+                description="1 while a worker holds for a reason, or retries what was not accepted. The runbook's "
                 "sections of the alerts Holding and NothingTaken say what to do.",
                 unit="short",
                 steps=ZERO_IS_GOOD,
                 series=(
-                    Series(query=f"max by (reason) ({scope.series('holding')})", name="{{reason}}"),
                     Series(
-                        query=f"max by (role) ({scope.with_role(scope.series('retrying'))})",
-                        name="{{role}} tries again",
+                        query=f"max by (destination, reason) ({scope.with_role(scope.worker('holding'))})",
+                        name="{{destination}}: {{reason}}",
+                    ),
+                    Series(
+                        query=f"max by (destination, role) ({scope.with_role(scope.worker('retrying'))})",
+                        name=f"{_ROLE} retries",
                     ),
                 ),
             ),
@@ -283,32 +314,33 @@ def _dead_letters(scope: Scope) -> Row:
     )
 
 
-def _accounts(scope: Scope) -> Row:
+def _accounting(scope: Scope) -> Row:
     return Row(
-        title="It adds up",
+        title="Accounting",
         panels=(
             Panel(
-                title="Processor",
-                description="Events received, less forwarded, dropped, rejected, given back and in flight: 0 for each "
-                "worker, always.",
+                title="Unaccounted events",
+                description="Events received minus forwarded, dropped, rejected, given back and in flight: always 0 "
+                "for each processor.",
                 unit="short",
                 steps=ZERO_IS_GOOD,
-                series=one(scope.processor_gap(), "{{instance}}"),
+                series=one(scope.processor_gap(), "{{destination}} {{instance}}"),
             ),
             Panel(
-                title="Sink",
-                description="Records received, less accepted, rejected, given back and in flight: 0 for each worker, "
-                "always.",
+                title="Unaccounted records",
+                description="Records received minus accepted, rejected, given back and in flight: always 0 for each "
+                "sink.",
                 unit="short",
                 steps=ZERO_IS_GOOD,
-                series=one(scope.sink_gap(), "{{instance}}"),
+                series=one(scope.sink_gap(), "{{destination}} {{instance}}"),
             ),
             Panel(
-                title="From processor to Segment",
-                description="Forwarded in an hour, less what the sink settled and what waits more than before: about "
-                "0. Less than 0 was sent again after a redelivery; much more than 0 for long has not arrived.",
+                title="Forwarded and not delivered",
+                description="Records forwarded in an hour minus those that the sink settled and the growth of its lag: "
+                "about 0. Negative: records were sent again after a redelivery. Far above 0 for long: records have not "
+                "arrived.",
                 unit="short",
-                series=one(scope.arrival_gap(), "records"),
+                series=one(scope.arrival_gap(), "{{destination}}"),
             ),
         ),
     )

@@ -1,10 +1,12 @@
-"""Overview: is anything wrong, how much flows, what is saved."""
+"""Overview: health, throughput and savings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tests.deploy.dashboards.panels import (
+    EVENTS,
+    RECORDS,
     ZERO_IS_GOOD,
     Board,
     Look,
@@ -22,62 +24,64 @@ if TYPE_CHECKING:
 
 
 def overview(scope: Scope) -> Board:
-    """Build the board that is looked at first."""
+    """Build the first board to look at."""
     return Board(
         name="overview",
         title="OneSignal pipeline: Overview",
-        description="Is anything wrong, how much flows, and what the filters save.",
-        rows=(_wrong(scope), _flow(scope), _saved(scope)),
+        description="Health of the workers, throughput, and what the filters save.",
+        rows=(_health(scope), _throughput(scope), _savings(scope)),
     )
 
 
-def _wrong(scope: Scope) -> Row:
-    ready = scope.series("ready")
+def _health(scope: Scope) -> Row:
+    not_ready, holding = scope.with_role(f"1 - {scope.worker('ready')}"), scope.with_role(scope.worker("holding"))
     return Row(
-        title="Is anything wrong?",
+        title="Health",
         panels=(
             number(
                 "Workers not ready",
-                "Workers whose /readyz does not say ready: they start, hold, or Kafka is away. /readyz says why.",
-                f"count({ready}) - sum({ready})",
+                "Workers whose /readyz does not report ready: they are starting or holding, or Kafka is unavailable. "
+                "/readyz gives the reason.",
+                f"sum({not_ready})",
                 colours=ZERO_IS_GOOD,
             ),
             number(
-                "Causes to hold",
-                "Reasons for which workers hold. Nothing is lost, nothing is sent, and somebody must act: see "
-                "the alert's section in the runbook.",
-                f"sum(max by (namespace, release, reason) ({scope.series('holding')}))",
+                "Active holds",
+                "Reasons for which workers hold. Nothing is lost and nothing is sent until an operator acts: see the "
+                "alert's section in the runbook.",
+                f"sum(max by (namespace, release, destination, reason) ({holding}))",
                 colours=ZERO_IS_GOOD,
             ),
             number(
-                "Oldest event waiting",
-                "How long the oldest message that is not settled has been in Kafka, over both topics.",
-                f"max({scope.series('consumer_lag_seconds')})",
+                "Oldest unsettled event",
+                "How long the oldest unsettled message has been in Kafka, in either topic.",
+                f"max({scope.with_role(scope.worker('consumer_lag_seconds'))})",
                 unit="s",
                 colours=steps(60, 300),
                 decimals=1,
             ),
             number(
                 "Late events",
-                "Share of records that Segment accepted more than a minute after OneSignal's event. "
-                "The objective is at most 1 %.",
-                scope.late_share(),
+                "Share of records that the destination accepted more than a minute after OneSignal's event. The "
+                "objective is at most 1 %.",
+                scope.late_share("destination"),
                 unit="percentunit",
                 colours=steps(0.01, 0.1),
                 decimals=2,
+                name="{{destination}}",
             ),
             number(
                 "Dead letters",
-                "Share of messages that cannot be used and are kept as dead letters.",
-                scope.dead_letter_share(),
+                "Share of messages that are unusable and were stored as dead letters.",
+                scope.dead_letter_share("destination"),
                 unit="percentunit",
                 colours=steps(0.01, 0.05),
                 decimals=2,
+                name="{{destination}}",
             ),
             number(
                 "Unaccounted",
-                "Messages that were received and are neither settled nor in hand. Anything but 0 is a fault of the "
-                "program: report it.",
+                "Received messages that are neither settled nor in flight. Anything but 0 is a bug: report it.",
                 f"sum(abs({scope.processor_gap()})) + sum(abs({scope.sink_gap()}))",
                 colours=ZERO_IS_GOOD,
             ),
@@ -85,100 +89,118 @@ def _wrong(scope: Scope) -> Row:
     )
 
 
-def _flow(scope: Scope) -> Row:
+def _throughput(scope: Scope) -> Row:
+    lag = f"sum by (destination, role) ({scope.with_role(scope.worker('consumer_lag_messages'))})"
     return Row(
-        title="How much flows?",
+        title="Throughput",
         panels=(
             Panel(
                 title="Events by outcome",
-                description="What became of the events of the raw topic: sent on, left out by a filter, or rejected.",
-                unit="cps",
+                description="Events of the raw topic that were forwarded, dropped by a filter, or rejected.",
+                unit=EVENTS,
                 look=Look.STACKED,
                 width=12,
                 series=tuple(
-                    Series(query=f"sum(rate({scope.series(f'events_{outcome}_total')}[{scope.window}]))", name=outcome)
+                    Series(
+                        query=scope.rate(f"events_{outcome}_total", "destination"),
+                        name=f"{{{{destination}}}}: {outcome}",
+                    )
                     for outcome in ("forwarded", "dropped", "rejected")
                 ),
             ),
             Panel(
-                title="Age of events when Segment has them",
-                description="From OneSignal's event to Segment's 200, as quantiles. The objective is a minute.",
+                title="Event age at delivery",
+                description="Time from OneSignal's event until the destination accepted its record, as quantiles. The "
+                "objective is one minute.",
                 unit="s",
                 width=12,
                 steps=((None, "green"), (60, "red")),
                 series=scope.quantiles("sink_event_age_seconds", 0.5, 0.95, 0.99),
             ),
             Panel(
-                title="Waiting in Kafka",
-                description="Messages not committed, of the raw topic (processor) and of the records topic (sink). "
-                "Growing for long: add workers up to the number of partitions, or see what slows Segment down.",
+                title="Consumer lag",
+                description="Uncommitted messages in the raw topic (processor) and in the records topic (sink). If the "
+                "lag keeps growing, add workers up to the number of partitions, or find out what slows the destination "
+                "down.",
                 unit="short",
                 width=12,
-                series=one(f"sum by (role) ({scope.with_role(scope.series('consumer_lag_messages'))})", "{{role}}"),
+                series=one(lag, "{{destination}}: {{role}}"),
             ),
             Panel(
-                title="Delivered to Segment",
-                description="Records that Segment accepted. What is sent again after a redelivery counts again.",
-                unit="cps",
+                title="Delivered records",
+                description="Records that the destination accepted. Records that are sent again after a redelivery "
+                "count again.",
+                unit=RECORDS,
                 width=12,
-                series=one(f"sum(rate({scope.series('sink_records_accepted_total')}[{scope.window}]))", "records"),
+                series=one(scope.rate("sink_records_accepted_total", "destination"), "{{destination}}"),
             ),
         ),
     )
 
 
-def _saved(scope: Scope) -> Row:
-    dropped, received = scope.series("events_dropped_total"), scope.series("events_received_total")
-    forwarded = scope.series("events_forwarded_total")
+def _savings(scope: Scope) -> Row:
+    dropped, received = (
+        f"sum by (destination) (increase({scope.series(name)}[$__range]))"
+        for name in ("events_dropped_total", "events_received_total")
+    )
     return Row(
-        title="What is saved?",
+        title="Savings",
         panels=(
             number(
-                "Left out",
-                "Share of events that the filters left out, over the time shown: what Segment does not bill.",
-                f"sum(increase({dropped}[$__range])) / sum(increase({received}[$__range]))",
+                "Dropped share",
+                "Share of events that the filters dropped in the selected time range. The destination does not bill "
+                "for them.",
+                f"{dropped} / {received}",
                 unit="percentunit",
                 colours=steps_down(0.01, 0.05),
                 decimals=1,
                 width=6,
+                name="{{destination}}",
             ),
             number(
-                "Events left out",
-                "Events that the filters left out, over the time shown.",
-                f"sum(increase({dropped}[$__range]))",
+                "Dropped",
+                "Events that the filters dropped in the selected time range.",
+                dropped,
                 decimals=1,
                 width=6,
+                name="{{destination}}",
             ),
             number(
-                "Rules",
-                "For how long the present rules are in force.",
-                f"min(time() - {scope.series('rules_loaded_timestamp_seconds')})",
+                "Rules in force for",
+                "Time since the rules were loaded.",
+                f"min by (destination) (time() - {scope.series('rules_loaded_timestamp_seconds')})",
                 unit="s",
                 decimals=1,
                 width=6,
+                name="{{destination}}",
             ),
             number(
-                "Rules file refused",
-                "1 while the rules file has changed to something that cannot be used; the rules from before stay.",
-                f"max({scope.series('rules_reload_failing')})",
+                "Rules reload failing",
+                "1 while the changed rules file is invalid or cannot be read; the previous rules stay in force.",
+                f"max by (destination) ({scope.series('rules_reload_failing')})",
                 colours=ZERO_IS_GOOD,
                 width=6,
+                name="{{destination}}",
             ),
             Panel(
-                title="Left out, by category",
-                description="Delivery events (sent, received, displayed) touch every user, engagement few.",
-                unit="cps",
+                title="Dropped, by category",
+                description="Delivery events (sent, received, displayed) concern every user, engagement events few.",
+                unit=EVENTS,
                 look=Look.STACKED,
                 width=12,
-                series=one(f"sum by (category) (rate({dropped}[{scope.window}]))", "{{category}}"),
+                series=one(
+                    scope.rate("events_dropped_total", "destination", "category"), "{{destination}}: {{category}}"
+                ),
             ),
             Panel(
-                title="Sent on, by category",
-                description="What goes to Segment. Delivery events here are what the rules keep of them.",
-                unit="cps",
+                title="Forwarded, by category",
+                description="What the destination receives. Delivery events here are those that the rules keep.",
+                unit=EVENTS,
                 look=Look.STACKED,
                 width=12,
-                series=one(f"sum by (category) (rate({forwarded}[{scope.window}]))", "{{category}}"),
+                series=one(
+                    scope.rate("events_forwarded_total", "destination", "category"), "{{destination}}: {{category}}"
+                ),
             ),
         ),
     )

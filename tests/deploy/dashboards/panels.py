@@ -1,4 +1,4 @@
-"""What a dashboard is made of: rows of panels, and the queries of each."""
+"""The parts of a dashboard: rows of panels, and the queries of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Look(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A query, and the name of what it brings, with labels as `{{label}}`."""
+    """A query and its legend, with labels as `{{label}}`."""
 
     query: str
     name: str
@@ -27,9 +27,8 @@ class Series:
 class Panel:
     """One panel.
 
-    ``description`` says what is shown, and what to do or think when it is not as it should be. ``steps`` are the values
-    from which on another colour counts, the first without a value. ``under_faults``: it has nothing to show before
-    something goes wrong.
+    ``description`` says what is shown and what an unusual value means. ``steps`` are the thresholds of the colours, the
+    first without a value. ``under_faults`` marks a panel that has no data before something goes wrong.
     """
 
     title: str
@@ -47,7 +46,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Panels that belong together."""
+    """Panels under a common title."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -55,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One dashboard; ``name`` is that of its file and the end of its identity in Grafana."""
+    """One dashboard; ``name`` is the name of its file and the end of its uid in Grafana."""
 
     name: str
     title: str
@@ -67,22 +66,26 @@ class Board:
         return tuple(panel for row in self.rows for panel in row.panels)
 
 
+EVENTS: Final = "count:events/s"
+RECORDS: Final = "count:records/s"
+MESSAGES: Final = "count:messages/s"
+"""Units of rates: Grafana writes them as `1.2 K events/s`."""
 GREEN: Final = ((None, "green"),)
 ZERO_IS_GOOD: Final = ((None, "green"), (1, "red"))
 
 
 def steps(yellow: float, red: float) -> tuple[tuple[float | None, str], ...]:
-    """Colour values that are bad when they are large."""
+    """Return thresholds for values that are bad when they are large."""
     return ((None, "green"), (yellow, "yellow"), (red, "red"))
 
 
 def steps_down(red: float, yellow: float) -> tuple[tuple[float | None, str], ...]:
-    """Colour values that are bad when they are small."""
+    """Return thresholds for values that are bad when they are small."""
     return ((None, "red"), (red, "yellow"), (yellow, "green"))
 
 
 def one(query: str, name: str = "") -> tuple[Series, ...]:
-    """Give a panel one query."""
+    """Return the one query of a panel."""
     return (Series(query=query, name=name),)
 
 
@@ -97,7 +100,7 @@ def number(
     width: int = 4,
     name: str = "",
 ) -> Panel:
-    """Make a panel that shows its last value, large and coloured."""
+    """Return a panel that shows its last value, large and coloured."""
     return Panel(
         title=title,
         description=description,

@@ -1,4 +1,4 @@
-"""What is asked of Prometheus more than once, as PromQL with a place for the selector."""
+"""PromQL that more than one panel or alert uses, with a selector filled in."""
 
 from __future__ import annotations
 
@@ -8,67 +8,79 @@ from tests.deploy.dashboards.panels import Series
 
 PREFIX: Final = "onesignal_pipeline_"
 RELEASE: Final = ("namespace", "release")
-"""What tells one installation from another; the scrape configuration gives every series these labels."""
+"""Labels that identify an installation; the scrape configuration adds them to every series."""
+DESTINATION: Final = (*RELEASE, "destination")
+"""Labels that identify one destination of an installation."""
 WORKER: Final = (*RELEASE, "job", "instance")
-"""What tells one worker from another."""
+"""Labels that identify a worker."""
 LATE_SECONDS: Final = "60.0"
 """The objective: 99 % of records are accepted within a minute of their event. A bound of the histogram."""
 PROCESSOR: Final = "processor"
-SINK: Final = "segment-sink"
+SINKS: Final = 'role=~".+-sink"'
 
 
 class Scope:
-    """Writes queries about what a selector chooses, such as one release: label matchers joined by commas."""
+    """Builds queries about what a selector chooses, such as one release: label matchers joined by commas.
 
-    def __init__(self, matchers: str = "", *, window: str = "5m") -> None:
-        """Take label matchers, and the window that rates are taken over."""
+    ``destination`` is the matcher of the label that only sinks, processors and `build_info` have.
+    """
+
+    def __init__(self, matchers: str = "", *, destination: str = "", window: str = "5m") -> None:
+        """Store the label matchers, and the range that rates are computed over."""
         self._matchers = matchers
+        self._destination = destination
         self.window = window
 
     def series(self, name: str, *more: str) -> str:
-        """Name a metric of the pipeline with the scope's matchers and some more."""
+        """Return the selector of a metric that has the label `destination`: of a sink, a processor, or `build_info`."""
+        return self.worker(name, *filter(None, (self._destination, *more)))
+
+    def worker(self, name: str, *more: str) -> str:
+        """Return the selector of a metric that every worker has; only a join tells its role and destination."""
         return self.foreign(f"{PREFIX}{name}", *more)
 
     def foreign(self, name: str, *more: str) -> str:
-        """Name a metric of Python's own."""
+        """Return the selector of a metric of the Python client library."""
         matchers = ",".join(filter(None, (self._matchers, *more)))
         return f"{name}{{{matchers}}}" if matchers else name
 
-    # ---- Histograms.
+    # ---- Histograms, by destination.
 
     def quantile(self, name: str, share: float) -> str:
-        """Say below what such a share of observations lies."""
-        return f"histogram_quantile({share}, {self.rate(f'{name}_bucket', 'le')})"
+        """Return a quantile of the observations."""
+        return f"histogram_quantile({share}, {self.rate(f'{name}_bucket', 'le', 'destination')})"
 
     def quantiles(self, name: str, *shares: float) -> tuple[Series, ...]:
-        """Give a panel a line for each share."""
-        return tuple(Series(query=self.quantile(name, share), name=f"{share:.0%}") for share in shares)
+        """Return a series for each quantile."""
+        return tuple(
+            Series(query=self.quantile(name, share), name=f"{{{{destination}}}} p{100 * share:.0f}") for share in shares
+        )
 
     def mean(self, name: str) -> str:
-        """Say what an observation is on average."""
-        return f"{self.rate(f'{name}_sum')} / {self.rate(f'{name}_count')}"
+        """Return the mean of the observations."""
+        return f"{self.rate(f'{name}_sum', 'destination')} / {self.rate(f'{name}_count', 'destination')}"
 
     def share_within(self, name: str, bound: str, *by: str, window: str | None = None) -> str:
-        """Say which share of observations is not above a bound of the histogram."""
+        """Return the share of observations that are not above a bound of the histogram."""
         within = f"rate({self.series(f'{name}_bucket', where('le', bound))}[{window or self.window}])"
         return f"{total(within, *by)} / {self.rate(f'{name}_count', *by, window=window)}"
 
-    # ---- How it goes.
+    # ---- Service levels.
 
     def late_share(self, *by: str, window: str | None = None) -> str:
-        """Say which share of records Segment accepted later than the objective."""
+        """Return the share of records that were accepted later than the objective."""
         return f"1 - {self.share_within('sink_event_age_seconds', LATE_SECONDS, *by, window=window)}"
 
     def late_records(self, *by: str, window: str) -> str:
-        """Say how many records Segment accepted in a window later than the objective."""
+        """Return the number of records that were accepted later than the objective."""
         name = "sink_event_age_seconds"
         counted = (self.series(f"{name}_count"), self.series(f"{name}_bucket", where("le", LATE_SECONDS)))
         return " - ".join(total(f"increase({series}[{window}])", *by) for series in counted)
 
     def dead_letter_share(self, *by: str, window: str | None = None) -> str:
-        """Say which share of messages became dead letters, of both stages.
+        """Return the share of messages that became dead letters in both stages.
 
-        It is a share of what the busier stage received: a sink also drains what came in long ago, or stands alone.
+        It is a share of what the busier stage received, because a sink can also drain an old backlog or run alone.
         """
         raw, records = (
             self.rate(name, *by, window=window) for name in ("events_received_total", "sink_records_received_total")
@@ -76,7 +88,7 @@ class Scope:
         return f"{self._dead_letters('rate', *by, window=window)} / ({greater(raw, records)})"
 
     def dead_letters(self, *by: str, window: str) -> str:
-        """Say how many messages became dead letters in a window, of both stages."""
+        """Return the number of messages that became dead letters in both stages."""
         return self._dead_letters("increase", *by, window=window)
 
     def _dead_letters(self, function: str, *by: str, window: str | None) -> str:
@@ -87,45 +99,41 @@ class Scope:
         return f"(({processor} or 0 * {sink}) + ({sink} or 0 * {processor}))"
 
     def rate(self, name: str, *by: str, window: str | None = None) -> str:
-        """Say how much is counted in a second."""
+        """Return the rate per second of a counter of a sink or a processor."""
         return total(f"rate({self.series(name)}[{window or self.window}])", *by)
 
     def increase(self, name: str, hours: int) -> str:
-        """Say how much was counted in so many hours, as far as Prometheus saw it."""
-        return total(f"increase({self.series(name)}[{hours}h])", *RELEASE)
+        """Return the increase of a counter over hours, as far as Prometheus saw it."""
+        return total(f"increase({self.series(name)}[{hours}h])", *DESTINATION)
 
     def increase_and_before(self, name: str, hours: int) -> str:
-        """Say how much was counted in so many hours, at the most.
+        """Return an upper bound of what was counted over hours.
 
-        What a worker counts before its first scrape is no increase to Prometheus, and after an outage it is much. So of
-        a process that is younger the whole counter counts; the increase is more where it began anew in an older Pod.
+        Prometheus sees no increase in what a worker counts before its first scrape, which is much after an outage. So
+        for a younger process the whole counter counts; where it restarted in an older Pod, the increase is larger.
         """
         series = self.series(name)
         whole = f"({series} and {self.younger(hours * 3600)})"
-        return total(greater(f"increase({series}[{hours}h])", whole), *RELEASE)
+        return total(greater(f"increase({series}[{hours}h])", whole), *DESTINATION)
 
     def younger(self, seconds: int) -> str:
-        """Match, after `and` or `unless`, the workers whose process is younger."""
+        """Return a match, after `and` or `unless`, for workers whose process is younger."""
         return f"on ({', '.join(WORKER)}) (time() - {self.foreign('process_start_time_seconds')} < {seconds})"
 
     def with_role(self, expression: str, *matchers: str) -> str:
-        """Tell of each worker which role it has, or keep those of one role."""
-        told = self.series("build_info", *matchers)
-        return f"({expression}) * on ({', '.join(WORKER)}) group_left (role) {told}"
+        """Return an expression about workers with the labels `role` and `destination`; matchers select on these."""
+        info = self.series("build_info", *matchers)
+        return f"({expression}) * on ({', '.join(WORKER)}) group_left (role, destination) {info}"
 
-    def of_role(self, expression: str, role: str) -> str:
-        """Keep the workers of a role."""
-        return self.with_role(expression, where("role", role))
+    # ---- Accounting: guarantee 3.
 
-    # ---- It adds up: guarantee 3.
-
-    def processor_gap(self, labels: tuple[str, ...] = WORKER) -> str:
-        """Received - forwarded - dropped - rejected - given back - in flight; never anything but 0."""
+    def processor_gap(self, labels: tuple[str, ...] = (*WORKER, "destination")) -> str:
+        """Return received - forwarded - dropped - rejected - given back - in flight, which is always 0."""
         settled = ("events_forwarded_total", "events_dropped_total", "events_rejected_total", "events_given_back_total")
         return self._gap("events_received_total", (*settled, "events_in_flight"), labels)
 
-    def sink_gap(self, labels: tuple[str, ...] = WORKER) -> str:
-        """Received - accepted - rejected - given back - in flight; never anything but 0."""
+    def sink_gap(self, labels: tuple[str, ...] = (*WORKER, "destination")) -> str:
+        """Return received - accepted - rejected - given back - in flight, which is always 0."""
         settled = ("records_accepted_total", "records_rejected_total", "records_given_back_total", "records_in_flight")
         return self._gap("sink_records_received_total", tuple(f"sink_{name}" for name in settled), labels)
 
@@ -133,18 +141,20 @@ class Scope:
         return "\n- ".join(total(self.series(name), *labels) for name in (received, *settled))
 
     def waiting_records(self, offset: str = "") -> str:
-        """Count the records that wait for the sink in Kafka."""
-        lag = self.series("consumer_lag_messages")
-        told = self.series("build_info", where("role", SINK))
+        """Return the number of records that wait for the sinks in Kafka."""
         at = f" offset {offset}" if offset else ""
-        joined = f"{lag}{at} * on ({', '.join(WORKER)}) group_left () {told}{at}"
-        return total(joined, *RELEASE)
+        lag = f"{self.worker('consumer_lag_messages')}{at}"
+        return total(f"{lag} * on ({', '.join(WORKER)}) group_left (destination) {self.sinks()}{at}", *DESTINATION)
+
+    def sinks(self) -> str:
+        """Return `build_info` of the sinks."""
+        return self.series("build_info", SINKS)
 
     def arrival_gap(self, hours: int = 1) -> str:
-        """Forwarded in a window - accepted or rejected by the sink in it - more waiting for the sink than before it.
+        """Return forwarded - settled by the sink - the growth of what waits for the sink, in a window.
 
-        More than a little of it for long has not arrived. Less is what was sent again after a redelivery. Of what
-        Prometheus did not see, what arrived counts and what was forwarded does not: a doubt wakes nobody.
+        Records that stay missing have not arrived. A negative number was sent again after a redelivery. Of what
+        Prometheus did not see, arrivals count and forwarded events do not, so that a doubt causes no alert.
         """
         forwarded = self.increase("events_forwarded_total", hours)
         arrived = (
@@ -157,15 +167,15 @@ class Scope:
 
 
 def where(label: str, value: str) -> str:
-    """Write a label matcher."""
+    """Return a label matcher."""
     return f'{label}="{value}"'
 
 
 def greater(one: str, other: str) -> str:
-    """Take the greater of two values, or the only one; it wants parentheses."""
+    """Return the greater of two values, or the only one. Put it in parentheses."""
     return f"{one} > {other} or {other} or {one}"
 
 
 def total(expression: str, *by: str) -> str:
-    """Sum an expression over what `by` does not tell apart."""
+    """Return the sum of an expression, by labels."""
     return f"sum by ({', '.join(by)}) ({expression})" if by else f"sum({expression})"

@@ -16,7 +16,13 @@ WIDTH: Final = 1600
 STEP_SECONDS: Final = 2
 _CELL_PIXELS: Final = 38
 _HEAD_PIXELS: Final = 80
-_VARIABLES: Final = {"$__rate_interval": "20s", "$__range": "2m", "$namespace": NAMESPACE, "$release": RELEASE}
+_VARIABLES: Final = {
+    "$__rate_interval": "20s",
+    "$__range": "2m",
+    "$namespace": NAMESPACE,
+    "$release": RELEASE,
+    "$destination": ".*",
+}
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
