@@ -25,7 +25,7 @@ from pipeline.settings.choices import Role
 from tests.deploy.dashboards.queries import PREFIX, Scope
 
 FILE: Final = Path(__file__).parent.parent / "pipeline" / "METRICS.md"
-_EVERY_ROLE: Final = "every worker"
+_EVERY_ROLE, _PROCESSORS, _SINKS = "every worker", "processors", "sinks"
 
 LABEL_VALUES: Final = {
     "action": [each.value for each in Action] + [NO_KIND],
@@ -75,8 +75,8 @@ def catalogue() -> list[CataloguedMetric]:
     """Return every metric that the pipeline defines."""
     parts = {
         _EVERY_ROLE: (StreamMetrics,),
-        Role.PROCESSOR.value: (ProcessorMetrics, RulesMetrics, StateMetrics),
-        Role.SEGMENT_SINK.value: (DeliveryMetrics, CredentialsMetrics),
+        _PROCESSORS: (ProcessorMetrics, RulesMetrics, StateMetrics),
+        _SINKS: (DeliveryMetrics, CredentialsMetrics),
     }
     found: dict[str, CataloguedMetric] = {}
     for exported_by, classes in parts.items():

@@ -142,7 +142,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             description="{{ $labels.instance }} has messages and commits none of them, for no known reason.",
         ),
         Alert(
-            name=f"{NAME}NothingTaken",
+            name=f"{NAME}RetriesFailing",
             severity=Severity.CRITICAL,
             watched=(lag, idle, holds, retries),
             rule=not_taken,

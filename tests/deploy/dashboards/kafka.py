@@ -296,7 +296,7 @@ def _dead_letters(scope: Scope) -> Row:
             Panel(
                 title="Holds and retries",
                 description="1 while a worker holds for a reason, or retries what was not accepted. The runbook's "
-                "sections of the alerts Holding and NothingTaken say what to do.",
+                "sections of the alerts Holding and RetriesFailing say what to do.",
                 unit="short",
                 steps=ZERO_IS_GOOD,
                 series=(
