@@ -159,6 +159,13 @@ def test_dashboards_lead_to_one_another_and_let_a_release_and_a_destination_be_c
         assert all(panel["datasource"]["uid"] == "${datasource}" for panel in board["panels"] if panel["type"] != "row")
 
 
+def test_every_query_is_about_the_chosen_destination_except_those_about_topics() -> None:
+    others = {
+        title for _, title, queries in panels() for query in queries if 'destination=~"$destination"' not in query
+    }
+    assert others == {"Batch limit by topic"}
+
+
 @pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
 def test_no_two_panels_of_a_dashboard_have_the_same_title(board: Any) -> None:
     titles = [panel.title for panel in board.panels]

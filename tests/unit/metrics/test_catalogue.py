@@ -43,6 +43,12 @@ def test_every_label_is_of_a_closed_set_or_of_few_values() -> None:
             assert label in LABEL_VALUES or label in FEW_VALUES or metric.name.partition("pipeline_")[2] in REASONS
 
 
+def test_every_metric_of_processors_and_sinks_names_its_destination_first() -> None:
+    parts = {"processors", "sinks"}
+    assert {metric.exported_by for metric in catalogue()} == {*parts, "every worker"}
+    assert [each for each in catalogue() if each.exported_by in parts and each.labels[:1] != ("destination",)] == []
+
+
 def test_no_series_has_a_value_that_the_page_does_not_name() -> None:
     registries = [CollectorRegistry() for _ in range(3)]
     processor, sink, stream = (
