@@ -1,4 +1,4 @@
-"""What the metrics cost for each event, in the processor and in the sink: `python -m tests.bench.metrics_cost`."""
+"""CPU that the metrics cost per event, in the processor and in the sink: `python -m tests.bench.metrics_cost`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FETCH: Final = 500
-"""Events of a batch; a worker that is behind reads two thousand at once."""
+"""Events of a batch; a worker with a backlog reads two thousand at once."""
 FLUSH: Final = 400
 ROUNDS: Final = 60
 REPEATS: Final = 5
@@ -40,7 +40,7 @@ _RECORD: Final = orjson.dumps(_EVENT)
 
 
 class Cost(NamedTuple):
-    """CPU for each event, and how many times a record could be parsed as JSON meanwhile, measured in turns."""
+    """CPU per event, also as a multiple of parsing a record as JSON, measured in turns."""
 
     microseconds: float
     parses: float
@@ -137,14 +137,14 @@ def _parse() -> None:
         orjson.loads(_RECORD)
 
 
-def _in_turns(works: Mapping[str, tuple[Callable[[], None], int]]) -> dict[str, float]:
-    """Return microseconds for each event of some works, each with its number of events, in the best of many rounds."""
-    best = dict.fromkeys(works, float("inf"))
+def _in_turns(functions: Mapping[str, tuple[Callable[[], None], int]]) -> dict[str, float]:
+    """Return microseconds per event of several functions with their number of events, in the best of many rounds."""
+    best = dict.fromkeys(functions, float("inf"))
     for _ in range(ROUNDS):
-        for name, (work, events) in works.items():
+        for name, (function, events) in functions.items():
             started = time.process_time()
             for _ in range(REPEATS):
-                work()
+                function()
             best[name] = min(best[name], (time.process_time() - started) / REPEATS / events * 1e6)
     return best
 

@@ -20,7 +20,7 @@ _STARTED: Final = "process_start_time_seconds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Series, and how long after their beginning the alert fires or does not. `_` is a sample that lacks."""
+    """Series, and how long after their start the alert fires or does not. `_` is a missing sample."""
 
     alert: str
     why: str
@@ -30,7 +30,7 @@ class Case:
 
 
 def _ages(late: int, *, of: int = 100, minutes: int = 500) -> tuple[tuple[str, str], ...]:
-    """Let so many of a hundred records a minute be late."""
+    """Return ages of records per minute, of which some are late."""
     return (
         (f'{_AGE}_bucket{{{_SENDS},le="60.0"}}', f"0+{of - late}x{minutes}"),
         (f"{_AGE}_count{{{_SENDS}}}", f"0+{of}x{minutes}"),
@@ -38,7 +38,7 @@ def _ages(late: int, *, of: int = 100, minutes: int = 500) -> tuple[tuple[str, s
 
 
 def _late_only_now(minutes_before: int) -> tuple[tuple[str, str], ...]:
-    """Let all be punctual, and then all be late for a quarter of an hour."""
+    """Return ages of which none are late, and then all for a quarter of an hour."""
     reached = 100 * minutes_before
     return (
         (f'{_AGE}_bucket{{{_SENDS},le="60.0"}}', f"0+100x{minutes_before} {reached}+0x15"),
@@ -73,7 +73,7 @@ _RESTARTED: Final = tuple(
         ("onesignal_pipeline_retrying", "", "0x6", "0x6"),
     )
 )
-"""Stuck from the second minute on, and after each restart; it lives for six minutes and is away for two."""
+"""A worker stuck from the second minute on and after each restart. It runs for six minutes and is down for two."""
 
 
 def _of_retention(seconds: str) -> tuple[tuple[str, str], ...]:
@@ -133,7 +133,7 @@ def _sink_of(at: str, *, accepted: str, lag: str, started: str) -> tuple[tuple[s
 
 
 def _sink_replaced(accepted: str) -> tuple[tuple[str, str], ...]:
-    """Let a sink go after 70 minutes, and another come two minutes later, which has caught up when it is scraped."""
+    """Return a sink that ends after 70 minutes, and one that starts two minutes later and catches up unscraped."""
     return (
         (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "0+6000x200"),
         (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
@@ -147,7 +147,7 @@ _SINK_BEGAN_ANEW: Final = (
     (f"{_STARTED}{{{_PROCESSOR}}}", "0x200"),
     *_sink_of(_SINK, accepted="0+6000x69 _ 9000+6000x120", lag="0x200", started="0x69 _ 4210x120"),
 )
-"""Its container ended after 70 minutes and was started again in the same Pod."""
+"""A sink whose container restarted in the same Pod after 70 minutes."""
 
 _PROMETHEUS_AWAY: Final = (
     (
@@ -159,14 +159,14 @@ _PROMETHEUS_AWAY: Final = (
         _SINK, accepted="100000+1000x30 _x40 171000+1000x90", lag="0x30 _x40 0x90", started="-10000x30 _x40 -10000x90"
     ),
 )
-"""For forty minutes; the workers went on, and the sink is younger than the processor."""
+"""Prometheus was down for forty minutes while the workers ran; the sink is younger than the processor."""
 
 _PROMETHEUS_NEW: Final = (
     (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "_x10 5000+1000x190"),
     (f"{_STARTED}{{{_PROCESSOR}}}", "_x10 300x190"),
     *_sink_of(_SINK, accepted="_x10 900000+1000x190", lag="0x200", started="_x10 -90000x190"),
 )
-"""Five minutes after a processor, which the sink is older than."""
+"""Prometheus started five minutes after the processor, which is younger than the sink."""
 
 _PROCESSOR_REPLACED_UNSEEN: Final = (
     (f'onesignal_pipeline_events_forwarded_total{{{_DECIDES},channel="push"}}', "9000000+1000x30"),
@@ -183,7 +183,7 @@ _PROCESSOR_REPLACED_UNSEEN: Final = (
         started="-90000x30 _x39 -90000x130",
     ),
 )
-"""Prometheus was away for forty minutes, and a new processor came five minutes before it was back."""
+"""Prometheus was down for forty minutes, and a new processor started five minutes before it was back."""
 
 
 def _rejected(share_of_thousand: int) -> tuple[tuple[str, str], ...]:
@@ -206,7 +206,7 @@ def _dead_letters(
 
 
 def _of_sink(name: str, values: str, *, labels: str = "", destination: str = "segment") -> tuple[tuple[str, str], ...]:
-    """Let a sink have a series that every worker has, next to its `build_info`."""
+    """Return a series that every worker has, for a sink, with its `build_info`."""
     at = f'{_AT},instance="{destination}-sink"'
     return (
         (f"onesignal_pipeline_{name}{{{at}{labels}}}", values),
@@ -238,7 +238,7 @@ def _workers(sink: str, started: str) -> tuple[tuple[str, str], ...]:
 
 
 def _falls_over(name: str, before: str, first_start: int) -> tuple[tuple[str, str], ...]:
-    """Let a processor die soon after each start, every six minutes; each life is scraped once."""
+    """Return a processor that crashes soon after each start, every six minutes; each run is scraped once."""
     away = " stale _ _ _ _ "
     starts = [str(first_start + 360 * life) for life in range(6)]
     return _worker(

@@ -1,4 +1,4 @@
-"""The pipeline as it runs, under load, with a real Prometheus that scrapes it."""
+"""The running pipeline under load, with a real Prometheus that scrapes it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ EVENTS_A_SECOND: Final = 300
 SEED: Final = 7
 APPS: Final = 6
 ONE_IN_SIXTEEN: Final = Refuse(text='"messageId":"0')
-"""Lets Segment refuse the records whose id begins so, for good."""
+"""Makes Segment refuse the records whose id starts with 0, always."""
 _TICK_SECONDS: Final = 0.2
 _SECONDS_OF_AN_EVENT: Final = {"timestamp", "event.timestamp", "event_timestamp"}
 _MOMENT_OF_AN_EVENT: Final = {"datetime", "event.datetime", "event_datetime"}
 RULES: Final = """\
 rules:
-  - name: would it hurt to drop what was opened?
+  - name: trial: drop opens
     when: {action: opened}
     then: drop
     shadow: true
@@ -60,7 +60,7 @@ default: keep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """A pipeline with load, and what watches it."""
+    """A pipeline under load, and the Prometheus that scrapes it."""
 
     pipeline: Pipeline
     prometheus: Prometheus
@@ -70,7 +70,7 @@ class Live:
 async def live(program: str, folder: Path, **settings: str) -> AsyncIterator[Live]:
     """Run a processor and a sink under load, scraped by Prometheus.
 
-    The embedded broker takes one member of a group.
+    The embedded broker supports one member per group.
     """
     rules = folder / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
@@ -101,7 +101,7 @@ async def live(program: str, folder: Path, **settings: str) -> AsyncIterator[Liv
 
 
 async def _load(pipeline: Pipeline) -> None:
-    """Write events that happen now until cancelled."""
+    """Write events of the present time until cancelled."""
     producer = BatchProducer({"bootstrap_servers": pipeline.broker.bootstrap_servers})
     await producer.start()
     chance = random.Random(SEED)
@@ -109,12 +109,12 @@ async def _load(pipeline: Pipeline) -> None:
     try:
         while True:
             started = time.monotonic()
-            places: dict[int, list[Entry]] = {}
+            written: dict[int, list[Entry]] = {}
             for message in itertools.islice(endless, round(EVENTS_A_SECOND * _TICK_SECONDS)):
-                place = hash(message.key) % PARTITIONS
-                places.setdefault(place, []).append(Entry(message.key, _now(message, chance), None, []))
+                partition = hash(message.key) % PARTITIONS
+                written.setdefault(partition, []).append(Entry(message.key, _now(message, chance), None, []))
             await asyncio.gather(
-                *(producer.write(pipeline.raw_topic, place, entries) for place, entries in places.items())
+                *(producer.write(pipeline.raw_topic, partition, entries) for partition, entries in written.items())
             )
             await asyncio.sleep(max(0.0, started + _TICK_SECONDS - time.monotonic()))
     finally:
@@ -122,7 +122,7 @@ async def _load(pipeline: Pipeline) -> None:
 
 
 def _steady_traffic() -> Iterator[TrafficMessage]:
-    """Make traffic of several apps at once, each in another moment of its campaigns, so that it has no waves."""
+    """Return mixed traffic of several apps that are at different points of their campaigns, so that it is steady."""
     apps = [
         itertools.islice(
             itertools.chain.from_iterable(traffic(seed=seed, events=100_000) for seed in itertools.count(app, APPS)),
@@ -135,7 +135,7 @@ def _steady_traffic() -> Iterator[TrafficMessage]:
 
 
 def _now(message: TrafficMessage, chance: random.Random) -> bytes | None:
-    """Let an event of the generator's happen a moment ago; what is no event stays as it is."""
+    """Return an event of the generator with a time just past; a message that is no event stays as it is."""
     try:
         body = orjson.loads(message.value or b"")
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes workers on this machine, and what it answers."""
+"""A real Prometheus that scrapes workers on this machine, and its answers."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Sample:
 
 
 class QueryError(Exception):
-    """Prometheus does not take a query."""
+    """Prometheus rejected a query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prometheus:
-    """A Prometheus that runs."""
+    """A running Prometheus."""
 
     address: str
 
     async def get(self, path: str, **parameters: str) -> Any:
-        """Ask its API.
+        """Return the data of an answer of its API.
 
         Raises:
-            QueryError: it refuses; the text says why.
+            QueryError: the request was rejected; the text gives the reason.
         """
         async with (
             aiohttp.ClientSession() as session,
@@ -66,7 +66,7 @@ class Prometheus:
         return [Sample(labels=each["metric"], value=float(each["value"][1])) for each in found["result"]]
 
     async def finite(self, expression: str) -> list[Sample]:
-        """Evaluate an expression now and leave out what is no number."""
+        """Evaluate an expression now and return the finite samples."""
         return [sample for sample in await self.query(expression) if math.isfinite(sample.value)]
 
     async def until(self, expression: str, *, seconds: float) -> None:
@@ -117,7 +117,7 @@ async def running_prometheus(
 
 
 def _configuration(targets: Sequence[tuple[str, int]]) -> str:
-    """Write what the chart's PodMonitor and the operator write: job, instance, namespace and release for each."""
+    """Return a configuration with the labels of the chart's PodMonitor: job, instance, namespace and release."""
     jobs = sorted({job for job, _ in targets})
     return yaml.safe_dump(
         {

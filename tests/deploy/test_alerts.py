@@ -59,7 +59,7 @@ def test_two_destinations_of_a_release_alert_apart(case: Case, tmp_path: Path) -
 
 
 def expect(case: Case, by: str, labels: str, tmp_path: Path) -> None:
-    """Let promtool count what fires by a label; it must be one alert with these labels, or none."""
+    """Count with promtool what fires by a label: one alert with these labels, or none."""
     promtool = program("promtool", package="prometheus")
     firing = f'count by ({by}) (ALERTS{{alertname="{case.alert}",alertstate="firing"}})'
     fired = [{"labels": labels, "value": 1}]

@@ -33,11 +33,11 @@ VARIABLES: Final = {
     "$release": f".*|{RELEASE}",
     "$destination": "segment",
 }
-"""What Grafana puts in the place of each variable; for the release as for `All`."""
+"""What Grafana substitutes for each variable; the release as for `All`."""
 
 
 def panels() -> Iterator[tuple[str, str, list[str]]]:
-    """Give the dashboard, the title and the queries of every panel, as the files have them."""
+    """Yield the dashboard, the title and the queries of every panel in the files."""
     for path, text in generated().items():
         if path.suffix == ".json":
             board: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -54,26 +54,26 @@ def filled_in(expression: str) -> str:
     return expression
 
 
-def is_told_by_the_broker(query: str) -> bool:
-    """Return whether the embedded broker can tell what a query asks for; of the time it tells nothing."""
+def embedded_broker_provides(query: str) -> bool:
+    """Return whether the embedded broker provides what a query needs; it sends no time."""
     return f"{PREFIX}clock_difference_seconds" not in query
 
 
 async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
-    """List the queries that have no finite sample now; those that Prometheus does not take are raised."""
+    """Return the queries that have no finite sample now. One that Prometheus rejects raises."""
     quiet = {(board.name, panel.title) for board in boards() for panel in board.panels if panel.under_faults}
     found = [
         f"{board}: {title}: {query}"
         for board, title, queries in panels()
         if under_faults or (board, title) not in quiet
         for query in queries
-        if not await prometheus.finite(filled_in(query)) and is_told_by_the_broker(query)
+        if not await prometheus.finite(filled_in(query)) and embedded_broker_provides(query)
     ]
     return found + [
         f"{alert.name}: {watched}"
         for alert in alerts()
         for watched in alert.watched
-        if not await prometheus.finite(watched) and is_told_by_the_broker(watched)
+        if not await prometheus.finite(watched) and embedded_broker_provides(watched)
     ]
 
 
@@ -124,7 +124,7 @@ def test_every_metric_in_a_query_is_in_the_catalogue_and_every_metric_is_in_a_qu
 UNSEEN: Final = {
     f"{PREFIX}sink_records_given_back_total",
 }
-"""Metrics that no panel shows by itself."""
+"""Metrics that no panel shows on its own."""
 
 
 def _names(queries: str) -> set[str]:

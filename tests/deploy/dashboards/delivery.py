@@ -48,10 +48,9 @@ def _now(scope: Scope) -> Row:
         title="Now",
         panels=(
             number(
-                "Delivered",
+                "Records per second",
                 "Records that the destination accepts per second.",
                 scope.rate("sink_records_accepted_total", "destination"),
-                unit=RECORDS,
                 decimals=0,
                 name=_DESTINATION,
             ),
@@ -234,7 +233,7 @@ def _accounting(scope: Scope) -> Row:
                 title="Lanes",
                 description="Requests in flight, and the most that may be, over all sinks.",
                 unit="short",
-                width=6,
+                width=8,
                 series=(
                     Series(query=_sum(scope, "sink_lanes_in_flight"), name="{{destination}} in flight"),
                     Series(query=_sum(scope, "sink_lanes"), name="{{destination}} lanes"),
@@ -244,7 +243,7 @@ def _accounting(scope: Scope) -> Row:
                 title="Bytes in hand",
                 description="Bytes of the records that were received and are not yet settled, by sink.",
                 unit="bytes",
-                width=6,
+                width=8,
                 series=one(scope.series("sink_in_hand_bytes"), "{{destination}} {{instance}}"),
             ),
             Panel(
@@ -253,7 +252,7 @@ def _accounting(scope: Scope) -> Row:
                 description="Records stored as dead letters, by reason. `refused`: the destination refused this record "
                 "alone.",
                 unit=RECORDS,
-                width=6,
+                width=8,
                 look=Look.STACKED,
                 series=one(f"{rejected} > 0", "{{destination}}: {{reason}}"),
             ),
@@ -262,7 +261,7 @@ def _accounting(scope: Scope) -> Row:
                 description="Records received minus accepted, rejected, given back and in flight: always 0 for each "
                 "sink.",
                 unit="short",
-                width=6,
+                width=12,
                 steps=ZERO_IS_GOOD,
                 series=one(scope.sink_gap(), "{{destination}} {{instance}}"),
             ),
@@ -271,7 +270,7 @@ def _accounting(scope: Scope) -> Row:
                 description="1 while the file with the credentials is unusable or cannot be read; the previous "
                 "credentials stay in use.",
                 unit="short",
-                width=6,
+                width=12,
                 steps=ZERO_IS_GOOD,
                 series=one(f"max by (destination) ({scope.series('sink_credentials_reload_failing')})", _DESTINATION),
             ),

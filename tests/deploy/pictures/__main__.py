@@ -1,7 +1,7 @@
-"""Run the pipeline under load for some minutes, and draw its dashboards: `python -m tests.deploy.pictures`.
+"""Run the pipeline under load for some minutes and draw its dashboards: `python -m tests.deploy.pictures`.
 
-It needs Prometheus, Node.js with npm, and Chromium. It is no part of CI: the queries and the JSON are proved there, and
-what comes of this is looked at by somebody.
+This needs Prometheus, Node.js with npm, and Chromium. It is not part of CI, which tests the queries and the JSON; a
+person looks at the pictures.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 async def _measure(folder: Path, seconds: int) -> dict[str, Any]:
-    """Run the pipeline, in good health, then with a Segment that is sick, then in good health again."""
+    """Run the pipeline with a healthy Segment, then with a failing one, then with a healthy one again."""
     async with live(_program("prometheus"), folder, DEAD_LETTER_MAX_SHARE="1") as stage:
         await asyncio.sleep(20)
         started = time.time()

@@ -1,4 +1,4 @@
-"""What a picture of a dashboard is drawn from: its panels, and what Prometheus answers to their queries."""
+"""The data of a dashboard picture: its panels, and the answers of Prometheus to their queries."""
 
 from __future__ import annotations
 

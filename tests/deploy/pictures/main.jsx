@@ -56,16 +56,18 @@ function Panel({ panel }) {
   const { x, y, w, h } = panel.gridPos;
   const width = w * column - GAP;
   const height = h * (CELL + GAP) - GAP;
-  const place = { position: "absolute", left: MARGIN + x * column, top: y * (CELL + GAP), width, height };
+  const box = { position: "absolute", left: MARGIN + x * column, top: y * (CELL + GAP), width, height };
   if (panel.type === "row") {
-    return <div style={{ ...place, fontSize: 18, fontWeight: 500, lineHeight: "30px" }}>{panel.title}</div>;
+    return <div style={{ ...box, fontSize: 18, fontWeight: 500, lineHeight: "30px" }}>{panel.title}</div>;
   }
   const legend = { displayMode: "list", placement: "bottom", showLegend: true, calcs: [] };
   return (
-    <div style={place}>
+    <div style={box}>
       <PanelChrome title={panel.title} description={panel.description} width={width} height={height}>
         {(innerWidth, innerHeight) =>
-          panel.type === "stat" ? (
+          panel.series.length === 0 ? (
+            <div style={{ textAlign: "center", lineHeight: `${innerHeight}px` }}>No data</div>
+          ) : panel.type === "stat" ? (
             <Numbers panel={panel} width={innerWidth} height={innerHeight} />
           ) : (
             <TimeSeries width={innerWidth} height={innerHeight} frames={frames(panel)} timeZone="utc" timeRange={range} legend={legend} options={{}} />
