@@ -19,7 +19,7 @@ from pipeline.core.processing import State, process
 from pipeline.tools.rules_diff import _effect_changes, differences
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.tally import RuleSet
-from tests.builders import RawMessage, encode
+from tests.builders import SEGMENT, RawMessage, encode
 from tests.fakes.tracking import PlainTrackedUsers, month
 from tests.properties.core_strategies import bodies, decisions, events, rule_lists, shapes
 
@@ -27,6 +27,7 @@ START = 1_769_000_000_000  # ten days before the end of January 2026
 rules = st.builds(Rules, rules=rule_lists.map(tuple), default=decisions, filename=st.just("rules.yaml"))
 policies = st.builds(
     Policy,
+    records=st.just(SEGMENT),
     unknown_kinds=st.sampled_from(UnknownKinds),
     anonymous_delivery=st.sampled_from(AnonymousPolicy),
     anonymous_engagement=st.sampled_from(AnonymousPolicy),
