@@ -1,13 +1,12 @@
-"""Bring any known body shape into the canonical nested form, one cleaned field at a time.
+"""Convert any known body shape into the canonical nested form, one cleaned field at a time.
 
-The shapes (schemas/SOURCES.md, "OneSignal body shapes"): nested, dotted-flat, dotted-flat in groups, snake case
-with the warehouse's columns, also in upper case. Of two spellings of one field the first that is not blank counts, of
-two equal keys the last; what stands for no id or no text is blank (`pipeline.core.ids`, `pipeline.core.texts`). Second
-names of a field count where it is blank in all of its own spellings. What a value of the wrong type becomes is in
-`pipeline.core.field_values`.
+The shapes (schemas/SOURCES.md, "OneSignal body shapes"): nested, dotted-flat, dotted-flat in groups, snake case with
+the warehouse's columns, also in upper case. Of several spellings of a field the first that is not blank counts, of
+duplicate keys the last. Placeholders count as blank (`pipeline.core.ids`, `pipeline.core.texts`). Other names of a
+field count when all of its spellings are blank. `pipeline.core.field_values` converts values of the wrong type.
 
-Only a body without an event kind is refused. orjson reads here: its depth limit (1,024) does not move with the caller's
-stack as msgspec's does, so the same bytes are decided alike everywhere. That costs half a microsecond.
+Only a body without an event kind is refused. orjson is used here because its depth limit (1,024) does not depend on the
+caller's stack, as msgspec's does, so the same bytes have the same outcome everywhere. That costs half a microsecond.
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "message.contents": field_values.localized,
     "user.tags": field_values.tags,
 }
-"""How each field is read that is neither an external id nor below the subscription."""
+"""How each field is read, except external ids and the subscription."""
 
 _EXTERNAL_IDS: Final = (
     *("event.external_id", "user.external_id"),
     *("event.external_user_id", "external_user_id", "user.external_user_id"),
 )
-"""Where an external id may be, the first choice first."""
+"""The paths of external ids, in order of preference."""
 
 _SHORT_NAMES: Final[Mapping[str, str]] = {
     **{
@@ -76,10 +75,10 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
 
 _SECOND_KINDS: Final = ("event", "kind", "event_type")
 _SECOND_TIMES: Final[Mapping[str, str]] = {"timestamp": "event.timestamp", "datetime": "event.datetime"}
-"""Names that count only where a field has no other. The times are read in flat bodies only."""
+"""Names that count only when a field has no other. The times are read in flat bodies only."""
 
 _GROUP_ENDING: Final = " data"  # "Event Data", "Message Data"
-# Objects that the dotted form may spread over keys of their own: "message.title.en", "user.tags.plan".
+# Objects whose members may be separate keys in the dotted form: "message.title.en", "user.tags.plan".
 _SPREAD: Final = ("message.title.", "message.contents.", "user.tags.")
 
 
@@ -94,10 +93,9 @@ _SPELLINGS: Final = _spellings()
 
 
 def canonical_form(value: bytes) -> _Read:
-    """Read a body of any known shape into its parts and its flaws.
+    """Return the parts and the flaws of a body of any known shape; the reason when it cannot be used.
 
-    The parts are ``event``, ``event.data``, ``message`` and ``user``; each has only the fields that are present and say
-    something.
+    The parts are ``event``, ``event.data``, ``message`` and ``user``. Each has only the fields that are not blank.
     """
     body = parse_json(value)
     if body is RejectReason.NOT_JSON and (finite := with_finite_numbers(value)) != value:
@@ -109,14 +107,14 @@ def canonical_form(value: bytes) -> _Read:
 
 
 def _if_id_is_unreadable(found: _Read) -> _Read:
-    """Return what was read of a body with a number that no parser takes, if an external id is one; else refuse it."""
+    """Return what was read if an external id is a number that no parser accepts; refuse the body otherwise."""
     if isinstance(found, RejectReason) or found[1] is None or not found[1].unreadable:
         return RejectReason.NOT_JSON
     return found
 
 
 def _with_exact_integers(inexact: _Read, exact: _Read) -> _Read:
-    """Return the exact reading, but with the texts by language of the other, where numbers are no texts."""
+    """Return the exact reading with the texts by language of the other one, in which numbers are not texts."""
     if isinstance(inexact, RejectReason) or isinstance(exact, RejectReason):
         return exact
     content = exact[0][MESSAGE]
@@ -144,7 +142,7 @@ def _is_group(key: str) -> bool:
 
 
 class _Reading:
-    """One body being read. ``is_exact``: integers beyond 64 bits are texts already."""
+    """The state while one body is read. ``is_exact``: integers beyond 64 bits are texts already."""
 
     def __init__(self, *, is_exact: bool) -> None:
         self.parts: dict[str, Part] = {EVENT: {}, DATA: {}, MESSAGE: {}, USER: {}}
@@ -155,7 +153,7 @@ class _Reading:
         self._subscription_ids: list[str] = []
 
     def read(self, prefix: str, body: dict[str, Any]) -> None:
-        """Read what stands below a prefix."""
+        """Read the fields below a prefix."""
         for key, item in body.items():
             path = _SPELLINGS.get(prefix + key if prefix else key)
             if path is None:
@@ -192,7 +190,7 @@ class _Reading:
             self._unreadable.append(unreadable)
 
     def _read_other(self, path: str, item: object) -> None:
-        """Read a part, or one entry of an object that is spread over keys of their own."""
+        """Read a part, or one member of an object whose members are separate keys."""
         if isinstance(item, dict) and path in _PARTS:
             self.read(f"{path}.", item)
         else:
@@ -204,12 +202,12 @@ class _Reading:
         if not self._is_exact and field_values.may_be_long_integer(item):
             raise field_values.LongIntegerError
         part, _, name = start[:-1].rpartition(".")
-        entries = self.parts[part].setdefault(name, {})
-        if isinstance(entries, dict):
-            entries.setdefault(key, without_nul(item) if isinstance(item, str) else item)
+        members = self.parts[part].setdefault(name, {})
+        if isinstance(members, dict):
+            members.setdefault(key, without_nul(item) if isinstance(item, str) else item)
 
     def read_second_names(self, bodies: list[dict[str, Any]]) -> None:
-        """Read the names that count only where a field has none of its own."""
+        """Read the names that count only when a field has no other."""
         facts = self.parts[EVENT]
         if "kind" not in facts:
             facts.update(_first_known_kind(bodies))
@@ -228,7 +226,7 @@ class _Reading:
                 self.parts[part][name] = next((text for text in texts if EMPTY_IDS.reason(text) is None), texts[0])
 
     def flaws(self) -> Flaws | None:
-        """Return what is odd about the ids; None when nothing is."""
+        """Return the flaws of the ids; None when there are none."""
         external_ids = tuple((path, text) for path, texts in self._external_ids.items() for text in texts)
         plain = len(external_ids) == 0 or [path for path, _ in external_ids] == ["event.external_id"]
         if plain and not self._ignored and not self._unreadable:
@@ -237,7 +235,7 @@ class _Reading:
 
 
 def _first_known_kind(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Return the first second name of the kind that names a known one."""
+    """Yield the first value under another name of the kind that is a known kind, if any."""
     texts = (without_nul(item) for _, item in _items(bodies, _SECOND_KINDS) if isinstance(item, str))
     yield from (("kind", text) for text in islice((text for text in texts if kind_of(text).known), 1))
 
@@ -248,7 +246,7 @@ def _second_times(bodies: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _items(bodies: list[dict[str, Any]], names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Return what bodies have under names, also in upper case."""
+    """Yield the values of bodies under some names, also in upper case."""
     for body in bodies:
         for name in names:
             for spelling in (name, name.upper()):

@@ -1,4 +1,4 @@
-"""Ask before dead letters are written: a few of them are bad records, many of them are a broken deployment."""
+"""The circuit breaker for dead letters: a few are bad records, many are a sign of a broken deployment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 ALWAYS_ALLOWED: Final = 10
-"""Dead letters of one window that are no alarm whatever their share: one bad record in a quiet hour holds nothing."""
+"""Dead letters of one window that are always allowed, so that one bad record in a quiet hour does not cause a hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerLimits:
-    """How many dead letters are too many: more than ``max_share`` of the last ``window`` records. A share of 1 is any.
+    """How many dead letters are too many: more than ``max_share`` of the last ``window`` records. 1 allows any number.
 
     Raises:
         ValueError: a limit is out of its range.
@@ -27,10 +27,10 @@ class BreakerLimits:
 
 
 class Breaker:
-    """Remember how the last records came out, and say whether more of them may become dead letters.
+    """Decides whether records may become dead letters, by the outcomes of the last records.
 
-    The window slides by whole reports, so it may be longer than asked for by a part of the oldest. Records that are
-    asked about count as the newest of the window; when they are more than a window, they are looked at alone.
+    The window moves by whole reports, so it may exceed its length by a part of the oldest report. The records to decide
+    about count as the newest of the window. When they exceed the window, only they count.
     """
 
     def __init__(self, limits: BreakerLimits) -> None:
@@ -41,7 +41,7 @@ class Breaker:
         self._reserved = 0
 
     def note(self, *, records: int, bad: int) -> None:
-        """Remember records that are settled, or sure to be; ``bad`` of them as dead letters."""
+        """Add records that are settled, or certain to be; ``bad`` of them as dead letters."""
         self._reports.append((records, bad))
         self._records += records
         self._bad += bad
@@ -51,9 +51,9 @@ class Breaker:
             self._bad -= oldest_bad
 
     def allows(self, *, records: int, bad: int, own: int = 0) -> bool:
-        """Say whether ``bad`` of these records may become dead letters, the others being taken for good.
+        """Return whether ``bad`` of these records may become dead letters, if the others are good.
 
-        What is reserved counts too, but for the ``own`` of whoever asks.
+        Reserved dead letters count too, except for the caller's ``own``.
         """
         older_records, older_bad = self._before(records)
         allowed = self.limits.max_share * (older_records + records)
@@ -61,22 +61,22 @@ class Breaker:
 
     @property
     def share(self) -> float:
-        """The share of dead letters in the window; 0 while there is nothing in it."""
+        """The share of dead letters in the window; 0 while the window is empty."""
         return self._bad / self._records if self._records else 0.0
 
     def reserve(self, dead_letters: int) -> None:
-        """Count dead letters that were allowed and are not sure yet; a negative number takes some back."""
+        """Count dead letters that were allowed and are not certain yet; a negative number releases some."""
         self._reserved += dead_letters
 
     def admit(self, *, records: int, bad: int) -> bool:
-        """Remember these records if they are allowed; say whether they are."""
+        """Add these records if they are allowed; return whether they are."""
         allowed = self.allows(records=records, bad=bad)
         if allowed:
             self.note(records=records, bad=bad)
         return allowed
 
     def _before(self, newest: int) -> tuple[int, int]:
-        """Count what stays in the window, and its dead letters, when so many records come on top."""
+        """Return how many records and dead letters stay in the window when so many new records are added."""
         records, bad = self._records, self._bad
         for old_records, old_bad in self._reports:
             if records + newest - old_records < self.limits.window:

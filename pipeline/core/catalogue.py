@@ -1,8 +1,8 @@
-"""What is known of messages from their earlier events, for engagements that come when OneSignal has forgotten it.
+"""Fill in the content of late engagements from earlier events of the same message.
 
-OneSignal keeps what a message said for 30 days; a later engagement has blank ``message.*`` but for the id
-(schemas/SOURCES.md, "OneSignal messages after 30 days"). What an earlier event of the same message said is filled
-in then, blanks only, before the rules see the event.
+OneSignal keeps the content of a message for 30 days; a later engagement has blank ``message.*`` except the id
+(schemas/SOURCES.md, "OneSignal messages after 30 days"). Blank fields are then filled in from an earlier event of the
+same message, before the rules are evaluated.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Catalogue(Protocol):
-    """What messages said, by their id."""
+    """The content of messages by id."""
 
     def find(self, message_id: str) -> Content | None:
-        """Return what is known of a message; None when nothing is."""
+        """Return the content of a message; None when it is unknown."""
 
 
 def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Event, Content | None]:
-    """Return the event, filled in where it is a late engagement, and what the catalogue should learn from it.
+    """Return the event, filled in if it is a late engagement, and the content that the catalogue should learn from it.
 
-    The event is the same object where there was nothing to fill in.
+    The event is the same object when nothing was filled in.
     """
     content = event.message
     if content is None or not content.id:
@@ -42,16 +42,16 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     known = catalogue.find(content.id)
     is_blank = shown(content.name) is None and is_silent(content.title) and is_silent(content.contents)
     if known is None:
-        return event, None if is_blank else _said_to_everybody(content)
+        return event, None if is_blank else _without_recipient(content)
     if is_blank and category is Category.ENGAGEMENT:
         return replace(event, message=_filled(content, known)), None
     return event, None
 
 
 def usable(stored: Content) -> Content | None:
-    """Return stored content as it would be learnt now; None where its id is empty, or it says nothing.
+    """Return stored content as it would be learnt today; None when its id is empty or all its texts are blank.
 
-    Former versions stored placeholders and U+0000, and messages whose id was a placeholder.
+    Earlier versions stored placeholders and U+0000, and messages whose id was a placeholder.
     """
     content = part_without_nul(stored)
     if not content.id or EMPTY_IDS.reason(content.id) is not None:
@@ -67,8 +67,8 @@ def usable(stored: Content) -> Content | None:
     return found if found.name or found.title or found.contents else None
 
 
-def _said_to_everybody(content: EventContent) -> Content:
-    """Return what all recipients were told. The link loses what can name the person that it was made for."""
+def _without_recipient(content: EventContent) -> Content:
+    """Return the content that all recipients have in common. What can identify a recipient is removed from the link."""
     return Content(
         content.id,
         content.name,

@@ -24,7 +24,7 @@ class Destination(StrEnum):
 
 
 class MtuClass(StrEnum):
-    """Whether an event makes its user a billed one."""
+    """Whether an event makes its user a billed user."""
 
     COUNTED = "counted"
     EXEMPT = "exempt"
@@ -33,7 +33,7 @@ class MtuClass(StrEnum):
 class MtuRules(msgspec.Struct, frozen=True, kw_only=True):
     """The MTU rules of one destination, in one version.
 
-    ``names`` are the destination's own names of the kinds; ``exempt_names`` are those that do not count.
+    ``names`` are the destination's names of the kinds; ``exempt_names`` are those that do not count.
     """
 
     destination: Destination
@@ -43,6 +43,6 @@ class MtuRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mtu_class(kind: Kind, rules: MtuRules) -> MtuClass:
-    """Tell whether an event of this kind counts under these rules, sent under the destination's own name."""
+    """Return whether an event of this kind counts under these rules, if it is sent under the destination's name."""
     exempt = rules.names.get(kind.name) in rules.exempt_names
     return MtuClass.EXEMPT if exempt else MtuClass.COUNTED

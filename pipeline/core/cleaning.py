@@ -1,8 +1,8 @@
-"""Remove empty ids from a decoded event; and U+0000, which goes nowhere.
+"""Remove empty ids and U+0000 from a decoded event.
 
-Nearly every event is clean, and `is_clean` is written to tell so fast: a first or last character settles most ids. Two
-things are left to others. External ids are chosen in `pipeline.core.identity`, for the policy may name further words
-that stand for nobody. Texts are judged where they are used (`pipeline.core.texts`).
+Nearly every event is clean, so `is_clean` is written for speed: the first or last character decides for most ids. Two
+things are done elsewhere. `pipeline.core.identity` chooses the external id, because the policy may add placeholders.
+Texts are checked where they are used (`pipeline.core.texts`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _Struct = TypeVar("_Struct", bound=Struct)
 
 SUBSCRIPTION_ID: Final = "user.subscription.id"
-"""Where the user's subscription is; the event's own is ``event.subscription_id``."""
+"""The path of the user's subscription; the event's own is ``event.subscription_id``."""
 
 ID_FIELDS: Final[Mapping[str, IdField]] = {
     "event.id": IdField.EVENT_ID,
@@ -40,7 +40,7 @@ ID_FIELDS: Final[Mapping[str, IdField]] = {
     "user.onesignal_id": IdField.ONESIGNAL_ID,
     SUBSCRIPTION_ID: IdField.SUBSCRIPTION_ID,
 }
-"""The ids that are judged when an event is decoded, by the path at which the canonical form has them."""
+"""The ids that are checked when an event is decoded, by their path in the canonical form."""
 
 _FIRST: Final = EMPTY_IDS.sure_first
 _LAST: Final = EMPTY_IDS.sure_last
@@ -50,9 +50,9 @@ _NO_DETAILS: Final = Details()
 
 
 def is_clean(event: Event) -> bool:
-    """Return whether an event has a kind, and no id that is empty. Runs for every event.
+    """Return whether an event has a kind and no empty id. Runs for every event.
 
-    It is one expression without calls, so that an id costs 30 ns.
+    It is one expression without calls, so an id costs 30 ns.
     """
     facts, content, person = event.event, event.message or _NO_CONTENT, event.user
     event_id, app_id, subscription_id, onesignal_id = facts.id, facts.app_id, facts.subscription_id, facts.onesignal_id
@@ -75,7 +75,7 @@ def is_clean(event: Event) -> bool:
 
 
 def cleaned(event: Event) -> Event:
-    """Return an event without empty ids, and with a blank kind where it says nothing; the ids are in its flaws."""
+    """Return an event without empty ids, which are listed in its flaws. A placeholder as kind becomes blank."""
     ignored = [] if event.flaws is None else [*event.flaws.ignored]
     facts = _with_usable_ids(event.event, "event", ignored)
     content = None if event.message is None else _with_usable_ids(event.message, "message", ignored)
@@ -85,7 +85,7 @@ def cleaned(event: Event) -> Event:
 
 
 def with_subscription(event: Event, subscription_ids: Iterable[str | None]) -> Event:
-    """Return an event with the first subscription of its user that names something; it has none of its own."""
+    """Return an event that has no subscription with the first one of its user that is not empty."""
     ignored = [] if event.flaws is None else [*event.flaws.ignored]
     usable = (usable_id(SUBSCRIPTION_ID, text, ignored) for text in subscription_ids)
     found = next(filter(None, usable), None)
@@ -94,7 +94,7 @@ def with_subscription(event: Event, subscription_ids: Iterable[str | None]) -> E
 
 
 def _flawed(event: Event, ignored: list[IgnoredId]) -> Event:
-    """Return an event with the ids that were ignored, beside its other flaws."""
+    """Return an event with the ignored ids added to its flaws."""
     if not ignored:
         return event
     flaws = event.flaws or Flaws()
@@ -102,7 +102,7 @@ def _flawed(event: Event, ignored: list[IgnoredId]) -> Event:
 
 
 def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | None:
-    """Return an id if it names something, else None; an ignored one is added to a list."""
+    """Return an id; None when it is empty. An ignored id is added to the list."""
     if not text:
         return None
     reason = _reason(text)

@@ -1,4 +1,7 @@
-"""``message`` and ``event.data``: what was sent. A module of its own, since what is remembered is part of outcomes."""
+"""``message`` and ``event.data``: what was sent.
+
+This is a separate module because outcomes contain it too: the message catalogue stores it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Content(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventContent(Content, frozen=True, gc=False):
-    """``message`` as one event has it: with what belongs to its device, or to itself, and is not the message's."""
+    """``message`` of one event, including the fields that depend on the device or on the event."""
 
     app_url: Text = None
     web_url: Text = None
@@ -34,7 +37,7 @@ class EventContent(Content, frozen=True, gc=False):
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
-    """``event.data``: what only some kinds have."""
+    """``event.data``: the fields that only some kinds have."""
 
     page_name: Text = None
     page_id: Text = None

@@ -1,10 +1,10 @@
 """Decode one OneSignal event.
 
-The canonical form is nested: ``event``, ``message`` and ``user``. It is decoded straight into the structs below, and so
-are bodies that are flat in one spelling throughout, dotted or snake case. Whatever does not fit them exactly goes
-through `pipeline.core.body_shapes`, field by field. None of them raises.
+The canonical form is nested: ``event``, ``message`` and ``user``. It is decoded straight into the structs below, as are
+bodies that are flat and use one spelling throughout, dotted or snake case. Every other body is read field by field
+(`pipeline.core.body_shapes`). None of these raises.
 
-Of ``user.subscription`` only the id is read, so no token, email address or phone number can come out of it.
+Only the id of ``user.subscription`` is read, so no token, email address or phone number can leave it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):
-    """``user``: the person behind the subscription. Tags stay undecoded until a rule asks for them."""
+    """``user``: the person behind the subscription. Tags stay undecoded until a rule needs them."""
 
     onesignal_id: Text = None
     external_id: Text = None
@@ -61,10 +61,9 @@ class Person(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One decoded OneSignal fact.
 
-    Texts may still be blank; blank means absent. Empty ids are taken out when the event is decoded
-    (`pipeline.core.cleaning`), but for the external ids, for which the policy may name further words
-    (`pipeline.core.identity`). ``flaws`` is None for the usual event, which has none; it is no field here, so that no
-    body can spell it.
+    Texts may still be blank; blank means absent. Decoding removes empty ids (`pipeline.core.cleaning`) except for
+    external ids, for which the policy may add placeholders (`pipeline.core.identity`). ``flaws`` is None for most
+    events. It is not a field of the struct, so no body can set it.
     """
 
     event: Facts
@@ -74,19 +73,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     flaws: ClassVar[Flaws | None] = None
 
     def with_flaws(self, flaws: Flaws) -> Event:
-        """Return the event with what is odd about its ids."""
+        """Return the event with the flaws of its ids."""
         return _FlawedEvent(self.event, self.message, self.user, self.external_user_id, flaws)
 
 
 class _FlawedEvent(Event, frozen=True, gc=False):
-    flaws: Flaws | None = None  # type: ignore[misc] # the usual event has none, so its class says so once for all
+    flaws: Flaws | None = None  # type: ignore[misc] # the class variable of `Event` is None
 
 
 _ABSENT: Final = msgspec.Raw(b"null")
 
 
 class _Subscription(msgspec.Struct, frozen=True, gc=False):
-    """``user.subscription``, of which nothing but the id is read."""
+    """``user.subscription``, of which only the id is read."""
 
     id: msgspec.Raw = _ABSENT
 
@@ -97,7 +96,7 @@ class _Subscriber(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Owner(msgspec.Struct, frozen=True, gc=False):
-    """A nested body, of which nothing but the subscription of its user is read."""
+    """A nested body, of which only the user's subscription is read."""
 
     user: _Subscriber | None = None
     subscription_id: msgspec.Raw = msgspec.field(default=_ABSENT, name=SUBSCRIPTION_ID)
@@ -110,7 +109,7 @@ _SHORT_NAMES: Final = {
     "message.template_id": "template_id",
     "user.language": "language",
 }
-"""The warehouse's columns that are not a field's path with underscores for dots
+"""Columns of the warehouse export that are not a field's path with underscores for dots
 (schemas/SOURCES.md, "OneSignal body shapes")."""
 
 _NEVER_READ: Final = (
@@ -123,7 +122,7 @@ _NEVER_READ: Final = (
     ),
     "user.subscription",
 )
-"""OneSignal's other variables (schemas/SOURCES.md, "OneSignal event variables")."""
+"""OneSignal's variables that are ignored (schemas/SOURCES.md, "OneSignal event variables")."""
 
 _OF_FACTS: Final = [field for field in fields(Facts) if field.name != "data"]
 _FIELDS: Final = [
@@ -140,32 +139,32 @@ _PERSON: Final = _CONTENT + len(fields(Person))
 
 
 _LATER_NAMES: Final = frozenset({"external_user_id", "app_url", "web_url", "live_activity_event_kind"})
-"""Fields that were not always read. Whatever they hold, nothing else of a body is read otherwise for it."""
+"""Fields that early versions did not read. Their content does not change how the rest of a body is read."""
 _LATER_CONTENT: Final = _LATER_NAMES - {"external_user_id"}
-"""Those of them that no flat body was ever refused for."""
+"""The later fields of the content. No version refused a flat body because of them."""
 
 
 def _flat_decoder(spell: Callable[[str], str], raw: Collection[str] = ()) -> Callable[[bytes], msgspec.Struct]:
-    """Make a decoder of bodies whose keys are all spelled in one way; any other key is refused.
+    """Return a decoder of flat bodies that spell all keys in one way. It refuses any other key.
 
-    Fields named in ``raw`` are left as they are.
+    Fields named in ``raw`` stay undecoded.
     """
     known = [
-        (f"field_{place}", msgspec.Raw, msgspec.field(default=_ABSENT, name=spell(path)))
+        (f"field_{number}", msgspec.Raw, msgspec.field(default=_ABSENT, name=spell(path)))
         if field.name in raw
-        else (f"field_{place}", field.type, msgspec.field(default=field.default, name=spell(path)))
-        for place, (path, field) in enumerate(_FIELDS)
+        else (f"field_{number}", field.type, msgspec.field(default=field.default, name=spell(path)))
+        for number, (path, field) in enumerate(_FIELDS)
     ]
     other = [
-        (f"other_{place}", msgspec.Raw, msgspec.field(default=NO_TAGS, name=spell(path)))
-        for place, path in enumerate(_NEVER_READ)
+        (f"other_{number}", msgspec.Raw, msgspec.field(default=NO_TAGS, name=spell(path)))
+        for number, path in enumerate(_NEVER_READ)
     ]
     body = msgspec.defstruct("FlatBody", [*known, *other], frozen=True, gc=False, forbid_unknown_fields=True)
     return msgspec.json.Decoder(body).decode
 
 
 def _with_raw_fields(struct: type[msgspec.Struct], **parts: Any) -> type[msgspec.Struct]:
-    """Make a struct whose later fields are left as they are; `parts` are the types of others."""
+    """Return a struct whose later fields stay undecoded; `parts` are the types of some other fields."""
     return msgspec.defstruct(
         f"Raw{struct.__name__}",
         [
@@ -187,7 +186,7 @@ def _raw_nested() -> type[msgspec.Struct]:
 _decode_nested: Final = msgspec.json.Decoder(Event).decode
 _decode_raw_nested: Final = msgspec.json.Decoder(_raw_nested()).decode
 _LACKS_EVENT: Final = "Object missing required field `event`"
-"""How msgspec begins to tell that a body is not nested."""
+"""How msgspec's error begins when a body is not nested."""
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -200,16 +199,16 @@ _SNAKE: Final = _flat_decoder(_snake), _flat_decoder(_snake, _LATER_CONTENT)
 
 _NUL: Final = rb"\u0000"
 _BACKSLASH: Final = _NUL[0]
-"""Looked for first: one byte is found in a twentieth of the time."""
+"""Searched for first: finding one byte takes a twentieth of the time."""
 
 _decode_owner: Final = msgspec.json.Decoder(_Owner).decode
 _decode_subscription: Final = msgspec.json.Decoder(_Subscription).decode
 
 
 def decode(value: bytes) -> Event | RejectReason:
-    """Decode an event of any known shape, or tell why it cannot be used. Total over any bytes.
+    """Decode an event of any known shape; return the reason when it cannot be used. Never raises.
 
-    The kind may be blank or unknown; the policy's plan for it tells.
+    The kind may be blank or unknown: the policy decides what to do with it.
     """
     second_look = _look_again_nested
     try:
@@ -230,7 +229,7 @@ def decode(value: bytes) -> Event | RejectReason:
 
 
 def _decode_odd_nested(value: bytes) -> Event | None:
-    """Decode a nested body whose later fields hold something else than text; None where more is odd about it."""
+    """Decode a nested body whose later fields are not text; None when other fields do not fit either."""
     try:
         body: Any = _decode_raw_nested(value)
     except _UNDECODABLE:
@@ -259,7 +258,7 @@ def _with_texts(part: msgspec.Struct, struct: type[_Struct]) -> _Struct:
 
 
 def _decode_flat(value: bytes) -> Event | None:
-    """Decode a body that is flat in one spelling; None where it is not, or anything but later fields is odd."""
+    """Decode a body that is flat and uses one spelling; None when it does not, or when an early field does not fit."""
     decode_usual, decode_raw = _DOTTED if b'"event.kind"' in value else _SNAKE
     try:
         return _from_flat(decode_usual(value))
@@ -285,7 +284,7 @@ def _from_flat(body: msgspec.Struct) -> Event:
 
 
 def _look_again_nested(event: Event, value: bytes) -> Event:
-    """Look for a kind or a subscription that a nested event lacks under their second names."""
+    """Search a nested body for a missing kind or subscription under its other names."""
     if not event.event.kind:
         found = _decode_tolerantly(value)
         return found if isinstance(found, Event) else event
@@ -294,7 +293,7 @@ def _look_again_nested(event: Event, value: bytes) -> Event:
 
 
 def _look_again_flat(event: Event, value: bytes) -> Event:
-    """Look for a kind or a subscription that a flat event lacks under their second names."""
+    """Search a flat body for a missing kind or subscription under its other names."""
     if event.event.kind and b'"user.subscription' not in value and b'"user_subscription' not in value:
         return event
     found = _decode_tolerantly(value)
@@ -302,7 +301,7 @@ def _look_again_flat(event: Event, value: bytes) -> Event:
 
 
 def _nested_subscriptions(value: bytes) -> Iterator[str | None]:
-    """Return ``user.subscription.id`` of a nested body, as a text, from everywhere that it may be."""
+    """Return ``user.subscription.id`` of a nested body as text, from every location where it can be."""
     body = _decoded(_decode_owner, value, _Owner())
     user = body.user or _Subscriber()
     subscription = _decoded(_decode_subscription, user.subscription, _Subscription())

@@ -1,7 +1,7 @@
-"""What the value of a field becomes where a body is read field by field.
+"""How the value of a field is converted when a body is read field by field.
 
-- A number where a text is due is taken as its text; a boolean, list or object there counts as absent.
-- A text, list or object where an object or a time is due counts as absent.
+- A number in a text field becomes its text; a boolean, list or object there counts as absent.
+- A value of the wrong type in an object or time field counts as absent.
 - An integer beyond 64 bits raises `LongIntegerError` once: the body must then be parsed with its exact digits.
 """
 
@@ -20,7 +20,7 @@ _LARGEST_EXACT_FLOAT: Final = 2.0**53
 
 
 class LongIntegerError(Exception):
-    """A field holds a number that may have been an integer beyond 64 bits."""
+    """A field has a number that may have been an integer beyond 64 bits."""
 
 
 def plain_text(value: object) -> str | None:
@@ -37,7 +37,7 @@ def plain_text(value: object) -> str | None:
 
 
 def text(value: object) -> str | None:
-    """Return a text that says something."""
+    """Return a text that is not blank or a placeholder."""
     return shown(plain_text(value))
 
 
@@ -47,12 +47,12 @@ def localized(value: object) -> Localized:
 
 
 def time(value: object) -> int | float | str | None:
-    """Return a time as it came."""
+    """Return a time unchanged."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else text(value)
 
 
 def tags(value: object) -> dict[str, Any] | None:
-    """Return tags by name, also out of one text."""
+    """Return tags by name, also when they arrived as one text."""
     found = tags_in_text(value) if isinstance(value, str) else value
     return found if isinstance(found, dict) and found else None
 
@@ -60,8 +60,8 @@ def tags(value: object) -> dict[str, Any] | None:
 def is_unreadable(value: object) -> bool:
     """Return whether an id is present and cannot be read.
 
-    That is a fraction, a number whose exact digits are not known, a list or an object. Null, booleans, and lists and
-    objects without anything in them mean no id.
+    That is a fraction, a number whose exact digits are not known, a list or an object. Null, booleans, and empty lists
+    and objects mean that there is no id.
     """
     if isinstance(value, list | dict):
         return bool(value)
@@ -69,12 +69,12 @@ def is_unreadable(value: object) -> bool:
 
 
 def named(unreadable: object) -> str:
-    """Return what an operator is shown of an id that cannot be read: a fraction as it is, else what kind of value."""
+    """Return how an unreadable id is shown to an operator: a fraction as it is, else the type of the value."""
     if isinstance(unreadable, float):
         return str(unreadable) if abs(unreadable) < _LARGEST_EXACT_FLOAT else "a large number"
     return "a list" if isinstance(unreadable, list) else "an object"
 
 
 def may_be_long_integer(value: object) -> bool:
-    """Return whether the digits of an integer may have been lost, in a value or in one of an object's values."""
+    """Return whether a value, or one of an object's values, may be an integer that lost digits."""
     return beyond_64_bits(value) or (isinstance(value, dict) and any(map(beyond_64_bits, value.values())))

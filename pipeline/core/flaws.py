@@ -1,4 +1,4 @@
-"""What is odd about the ids of an event."""
+"""The flaws of an event's ids."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Flaws:
-    """What was found in an event's ids that its fields cannot hold.
+    """Findings about an event's ids that its fields cannot represent.
 
-    ``ignored`` are the ids that were present and not used, the external ids apart. ``unreadable`` are external ids that
-    are present and cannot be read, so that nobody can tell who the event is about. ``external_ids``, where it is not
-    empty, has the external ids in every spelling of the body with their paths, the first choice first.
+    ``ignored`` are the ids that were present and not used, except external ids. ``unreadable`` are external ids that
+    are present and cannot be read, so it is unknown whom the event is about. ``external_ids``, unless it is empty,
+    lists the external ids in every spelling of the body with their paths, in order of preference.
     """
 
     __slots__ = ("external_ids", "ignored", "unreadable")

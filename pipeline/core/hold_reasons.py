@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """A cause to hold. `/readyz` and the log say in a sentence what to check."""
+    """The cause of a hold. `/readyz` and the log describe what to check."""
 
     BREAKER = "breaker"
     """Too many of the last messages would become dead letters."""
@@ -19,16 +19,16 @@ class HoldReason(StrEnum):
     MESSAGE_TOO_LARGE = "message_too_large"
     """Kafka refuses a message until a topic's limit is raised."""
     UNREADABLE = "unreadable"
-    """A partition holds bytes that cannot be read, or that unpack to more than is allowed."""
+    """A partition contains bytes that cannot be read, or that exceed the limit when decompressed."""
     SCHEMA_REGISTRY_AWAY = "schema_registry_away"
     STATE_AWAY = "state_away"
-    """What is remembered of a partition cannot be read now."""
+    """The state of a partition cannot be read at the moment."""
     PARTITIONS_ADDED = "partitions_added"
-    """A topic has more partitions than the worker knows, and what they hold waits."""
+    """A topic has more partitions than the worker knows, and their messages wait."""
     KAFKA_AWAY = "kafka_away"
     CLOCK = "clock"
     """This machine's clock is wrong, or Kafka refuses the time of messages."""
     KAFKA_REFUSES = "kafka_refuses"
-    """Kafka refuses a write, or this user, for another reason than size, until somebody acts."""
+    """Kafka refuses a write, or this user, for another reason than size, until an operator acts."""
     TOPIC_SETTINGS = "topic_settings"
-    """A topic has settings now with which messages are lost."""
+    """A topic now has settings that lose messages."""

@@ -1,7 +1,7 @@
-"""Who an event is about, and what orders and partitions its records.
+"""Whom an event is about, and the key that orders and partitions its records.
 
 Sources: schemas/SOURCES.md, "OneSignal source at Segment" (userId, else anonymousId);
-schemas/SOURCES.md, "Mixpanel disallowed ids" (ids that name nobody).
+schemas/SOURCES.md, "Mixpanel disallowed ids" (ids that stand for nobody).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AnonymousPolicy(StrEnum):
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """The two ids Segment knows. At most one is set; neither is when the event names nobody."""
+    """The two ids that a record can have. At most one is set; none when the event names nobody."""
 
     user_id: str | None = None
     anonymous_id: str | None = None
@@ -39,9 +39,9 @@ NOBODY: Final = Identity()
 
 
 def identify(event: Event, empty_ids: EmptyIds = EMPTY_IDS) -> Identity:
-    """Choose the userId, or without one the anonymousId; never both, as OneSignal's own integration does.
+    """Return the userId, or the anonymousId when there is none; never both, as in OneSignal's own integration.
 
-    ``empty_ids`` decides which external ids name nobody. The subscription is judged by the usual words alone.
+    ``empty_ids`` decides which external ids are placeholders. For the subscription only the usual ones count.
     """
     external_id = event.event.external_id
     if external_id and (
@@ -61,7 +61,7 @@ def identify(event: Event, empty_ids: EmptyIds = EMPTY_IDS) -> Identity:
 
 
 def ignored_external_ids(event: Event, empty_ids: EmptyIds) -> Iterator[IgnoredId]:
-    """List the external ids that stand for nobody."""
+    """Yield the external ids that are placeholders."""
     for path, text in _external_ids(event):
         reason = empty_ids.reason(text)
         if reason is not None and reason is not EmptyReason.BLANK:
@@ -69,7 +69,7 @@ def ignored_external_ids(event: Event, empty_ids: EmptyIds) -> Iterator[IgnoredI
 
 
 def _external_ids(event: Event) -> Iterator[tuple[str, str]]:
-    """Return every external id with its path, the first choice first."""
+    """Yield every external id with its path, in order of preference."""
     flaws, facts, person = event.flaws, event.event, event.user
     if flaws is not None and flaws.external_ids:
         yield from flaws.external_ids
@@ -87,8 +87,8 @@ def _external_ids(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def user_key(identity: Identity) -> bytes:
-    """Return what orders and partitions a user's events: the userId, else the anonymousId, as UTF-8.
+    """Return the key that orders and partitions a user's events: the userId, else the anonymousId, as UTF-8.
 
-    Kafka's default partitioner over these bytes gives the user's partition. Empty when the event names nobody.
+    Kafka's default partitioner maps it to the user's partition. It is empty when the event names nobody.
     """
     return (identity.user_id or identity.anonymous_id or "").encode()

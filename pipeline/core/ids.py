@@ -1,8 +1,8 @@
-"""Whether an id names anything, decided in one place for every id that the pipeline reads.
+"""Whether an id is empty. The same rules apply to every id that the pipeline reads.
 
-Templates, SDKs and exports write many things where an id is missing: ``null``, ``nan``, ``[object Object]``, a variable
-that was not rendered. Taken as ids they would merge many people into one. Sources: Mixpanel's list of disallowed ids
-(schemas/SOURCES.md, "Mixpanel disallowed ids"), public receivers and bug reports.
+Templates, SDKs and exports write placeholders where an id is missing: ``null``, ``nan``, ``[object Object]``, a
+variable that was not rendered. If they were used as ids, many people would become one. Sources: Mixpanel's list of
+disallowed ids (schemas/SOURCES.md, "Mixpanel disallowed ids"), public receivers and bug reports.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ DISALLOWED_IDS: Final = frozenset(
         "all",
     },
 )
-"""Words that stand for no id, in lower case: those that Mixpanel refuses
-(schemas/SOURCES.md, "Mixpanel disallowed ids"), and two of exports."""
+"""Placeholders in lower case: those that Mixpanel refuses
+(schemas/SOURCES.md, "Mixpanel disallowed ids"), and two that exports write."""
 
 
 class IdField(StrEnum):
-    """The ids of an event; safe as a metric label."""
+    """The ids of an event. Safe as a metric label."""
 
     EXTERNAL_ID = "external_id"
     SUBSCRIPTION_ID = "subscription_id"
@@ -62,21 +62,21 @@ class IdField(StrEnum):
 
 
 class EmptyReason(StrEnum):
-    """Why an id is empty, in words for an operator. A blank id is absent, not ignored."""
+    """Why an id is empty, as text for an operator. A blank id is absent, not ignored."""
 
     BLANK = "blank"
-    NOTHING_LEFT = "nothing is left of it without white space, quotes and brackets"
-    WORD = "it is a word that stands for no id"
-    NOBODY = "it is one of PIPELINE_NOBODY_IDS"
-    ZEROS = "it has only zeros and punctuation"
+    NOTHING_LEFT = "it consists of white space, quotes and brackets"
+    WORD = "it is a placeholder for a missing id"
+    NOBODY = "it is listed in PIPELINE_NOBODY_IDS"
+    ZEROS = "it consists of zeros and punctuation"
     TEMPLATE = "it is a template that was not rendered"
-    OBJECT = "it is an object that was written as text"
-    UNREADABLE = "it is neither a text nor a whole number that is known to the last digit"
+    OBJECT = "it is an object that was converted to text"
+    UNREADABLE = "it is neither text nor an integer whose digits are all known"
     PERSONAL = "it looks like an address, a phone number or a token"
 
 
 class IgnoredId(msgspec.Struct, frozen=True, gc=False):
-    """An id that was present and not used. ``path`` is where the event has it, such as ``user.external_id``."""
+    """An id that was present and not used. ``path`` is its field, such as ``user.external_id``."""
 
     path: str
     field: IdField
@@ -91,7 +91,7 @@ _QUOTE_CATEGORIES: Final = frozenset({"Pi", "Pf"})
 _ANGLES: Final = frozenset("<>\u226a\u226b\ufe64\ufe65\uff1c\uff1e")
 _BRACKET_CATEGORIES: Final = frozenset({"Ps", "Pe"})
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-# What Unicode wants shown as nothing although its category does not tell, and the blank of Braille.
+# Characters that Unicode renders as nothing although their category does not show it, and the Braille blank.
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u2800\u3164\uffa0").union(
     map(chr, (*range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
 )
@@ -101,15 +101,16 @@ _TEMPLATE: Final = re.compile(r"\{\{++(?:(?!\}\}).)*+\}\}+|\{%(?:(?!%\}).)*+%\}|
 _OBJECT: Final = re.compile(r"\[object\s[^\]]*+\]", re.IGNORECASE)
 _SOLID: Final = string.ascii_letters + "123456789"
 _KEPT: Final = _SOLID + "0-_.:@+/|~"
-"""ASCII characters that are neither white space, quotes nor brackets."""
+"""ASCII characters that are not white space, quotes or brackets."""
 
 
 class EmptyIds:
-    """Decides which ids are empty: by the rules, by the usual words, and by words of the user's own.
+    """Decides which ids are empty: by rules, by the usual placeholders, and by the user's own.
 
-    Three sets settle nearly every id in 20 to 70 ns, so those who read each event ask them first. An id is not empty if
-    its first character is in ``sure_first``, its last in ``sure_last``, or its first two are in ``sure_start``: they
-    are letters and digits that nothing takes off, no word begins or ends so, and they are not all zeros.
+    Three sets decide nearly every id in 20 to 70 ns, so code that runs for each event checks them first. An id is not
+    empty if its first character is in ``sure_first``, its last in ``sure_last``, or its first two are in
+    ``sure_start``. These are letters and digits that are never stripped, no placeholder begins or ends with them, and
+    they are not all zeros.
     """
 
     __slots__ = ("_longest", "_own", "_words", "sure_first", "sure_last", "sure_start")
@@ -131,11 +132,11 @@ class EmptyIds:
 
     @property
     def own_words(self) -> frozenset[str]:
-        """The words of the user's own, as they are compared."""
+        """The user's own placeholders, in the form in which they are compared."""
         return self._own
 
     def reason(self, text: str) -> EmptyReason | None:
-        """Return why an id is empty; None when it names something."""
+        """Return why an id is empty; None when it is not."""
         if not text or text.isspace():
             return EmptyReason.BLANK
         if text[0] in self.sure_first or text[:2] in self.sure_start:
@@ -156,19 +157,19 @@ class EmptyIds:
 
 
 def _core(text: str) -> str:
-    """Return an id without white space, invisible characters, quotes, brackets and ``Optional(…)`` around it."""
+    """Return an id without surrounding white space, invisible characters, quotes, brackets and ``Optional(…)``."""
     return _without(text, keeps_brackets=False)
 
 
 def _is_one_in_braces(text: str) -> bool:
-    """Return whether a text is one template with braces of its own inside, such as ``${{ id }}``."""
+    """Return whether a text is one template that contains braces, such as ``${{ id }}``."""
     if not (text.startswith("${") or (text.startswith("{{") and text.endswith("}}"))):
         return False
     depth = 0
-    for place, character in enumerate(text, 1):
+    for length, character in enumerate(text, 1):
         depth += (character == "{") - (character == "}")
         if character == "}" and depth <= 0:
-            return depth == 0 and place == len(text)
+            return depth == 0 and length == len(text)
     return False
 
 
@@ -194,7 +195,7 @@ def _without(text: str, *, keeps_brackets: bool) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_wrapping(character: str) -> bool:
-    """Return whether a character is white space, a quote, or not seen at all."""
+    """Return whether a character is white space, a quote, or invisible."""
     category = unicodedata.category(character)
     return (
         character in _QUOTES
@@ -212,7 +213,7 @@ def _is_bracket(character: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_hollow(character: str) -> bool:
-    """Return whether a character says nothing: a zero, punctuation, white space, or not seen at all."""
+    """Return whether a character carries no information: a zero, punctuation, white space, or invisible."""
     return (
         character in _PUNCTUATION
         or unicodedata.decimal(character, -1) == 0
@@ -222,4 +223,4 @@ def _is_hollow(character: str) -> bool:
 
 
 EMPTY_IDS: Final = EmptyIds()
-"""The rules with the usual words alone."""
+"""The rules with the usual placeholders only."""

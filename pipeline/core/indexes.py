@@ -1,7 +1,7 @@
-"""Find the rules that an event's own values can match, without asking the others.
+"""Find the rules that an event's values can match without testing the others.
 
-A rule that the kind alone does not settle is filed under the values of its most telling clause, so finding it is one
-look into a dictionary. Name patterns are tried once for each message name, and the answer is remembered.
+A rule is indexed by the values of its most selective clause, so finding it takes one dictionary lookup. Name patterns
+are tested once for each message name, and the result is cached.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     Predicate: TypeAlias = Callable[[Event], bool]
 
-_LONGEST_REMEMBERED_NAME: Final = 200
+_LONGEST_CACHED_NAME: Final = 200
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """What was decided and by which rule. ``order`` is the rule's place; the default's is after the last one."""
+    """A decision and the rule that made it. ``order`` is the index of the rule; the default follows the last rule."""
 
     order: int
     rule: int | None
@@ -38,18 +38,18 @@ class Ruling(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A rule that may match: its clauses, compiled, but for the one that it is filed under."""
+    """A rule that may match: its compiled clauses, except the one that it is indexed by."""
 
     ruling: Ruling
     tests: tuple[Predicate, ...] = ()
 
     def matches(self, event: Event) -> bool:
-        """Tell whether every test holds."""
+        """Return whether every test holds."""
         return all(test(event) for test in self.tests)
 
 
 Index: TypeAlias = "Callable[[Event], Iterable[Candidate]]"
-"""Gives the candidates for an event's own values, in the order of the rules."""
+"""Returns the candidates for an event's values, in the order of the rules."""
 
 
 def _template_id(event: Event) -> str | None:
@@ -61,7 +61,7 @@ def _message_id(event: Event) -> str | None:
 
 
 def _message_name(event: Event) -> str | None:
-    return shown(event.message.name) if event.message is not None else None  # a blank one is absent: `*` matches it not
+    return shown(event.message.name) if event.message is not None else None  # blank is absent: `*` does not match it
 
 
 def _tags(event: Event, names: Iterable[str]) -> dict[str, str]:
@@ -86,8 +86,8 @@ _READERS: Final[Mapping[Condition, Callable[[Event], str | None]]] = {
     Condition.DEVICE_TYPE: _device_type,
 }
 
-# What tells most comes first: a rule is filed under the first of these that it asks for.
-_MOST_TELLING: Final = (
+# The most selective condition comes first. A rule is indexed by the first of these that it has.
+_BY_SELECTIVITY: Final = (
     Condition.MESSAGE_ID,
     Condition.TEMPLATE_ID,
     Condition.MESSAGE_NAME,
@@ -99,54 +99,54 @@ _MOST_TELLING: Final = (
 
 
 def names_matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Compile name patterns (`*`, `?`, `[...]`) into one test, with the letter case as written.
+    """Compile name patterns (`*`, `?`, `[...]`) into one case-sensitive test.
 
-    `fnmatch.translate` writes every star as an atomic group, so the time is linear in the name for each star.
+    `fnmatch.translate` writes every star as an atomic group, so each star takes time linear in the name.
     """
     matches = re.compile("|".join(translate(pattern) for pattern in sorted(patterns))).match
     return lambda name: matches(name) is not None
 
 
 def build_indexes(rules: Sequence[tuple[Ruling, Sequence[Clause]]]) -> tuple[Index, ...]:
-    """File rules, given in order with the clauses that depend on an event's values, at least one each."""
-    filed: defaultdict[Condition, list[tuple[Clause, Candidate]]] = defaultdict(list)
+    """Index rules, given in order with their clauses that depend on an event's values, at least one each."""
+    indexed: defaultdict[Condition, list[tuple[Clause, Candidate]]] = defaultdict(list)
     for ruling, clauses in rules:
-        key = min(clauses, key=lambda clause: _MOST_TELLING.index(clause.condition))
+        key = min(clauses, key=lambda clause: _BY_SELECTIVITY.index(clause.condition))
         others = tuple(_predicate(clause) for clause in clauses if clause is not key)
-        filed[key.condition].append((key, Candidate(ruling, others)))
-    return tuple(_index(condition, entries) for condition, entries in filed.items())
+        indexed[key.condition].append((key, Candidate(ruling, others)))
+    return tuple(_index(condition, found) for condition, found in indexed.items())
 
 
-def _index(condition: Condition, entries: Sequence[tuple[Clause, Candidate]]) -> Index:
+def _index(condition: Condition, rules: Sequence[tuple[Clause, Candidate]]) -> Index:
     if condition is Condition.MESSAGE_NAME:
-        return _name_index(entries)
+        return _name_index(rules)
     if condition is Condition.TAG:
-        return _tag_index(entries)
+        return _tag_index(rules)
     read = _READERS[condition]
-    table = _table((value, candidate) for clause, candidate in entries for value in clause.values)
+    table = _table((value, candidate) for clause, candidate in rules for value in clause.values)
     return lambda event: table.get(read(event), ())
 
 
-def _name_index(entries: Sequence[tuple[Clause, Candidate]]) -> Index:
-    patterns = [(names_matcher(clause.values), candidate) for clause, candidate in entries]
+def _name_index(rules: Sequence[tuple[Clause, Candidate]]) -> Index:
+    patterns = [(names_matcher(clause.values), candidate) for clause, candidate in rules]
 
     def find(name: str) -> tuple[Candidate, ...]:
         return tuple(candidate for matches, candidate in patterns if matches(name))
 
-    remembered = lru_cache(maxsize=4096)(find)
+    cached = lru_cache(maxsize=4096)(find)
 
     def look_up(event: Event) -> tuple[Candidate, ...]:
         name = _message_name(event)
         if name is None:
             return ()
-        return remembered(name) if len(name) <= _LONGEST_REMEMBERED_NAME else find(name)
+        return cached(name) if len(name) <= _LONGEST_CACHED_NAME else find(name)
 
     return look_up
 
 
-def _tag_index(entries: Sequence[tuple[Clause, Candidate]]) -> Index:
-    table = _table(((clause.tag, value), candidate) for clause, candidate in entries for value in clause.values)
-    names = sorted({clause.tag or "" for clause, _ in entries})
+def _tag_index(rules: Sequence[tuple[Clause, Candidate]]) -> Index:
+    table = _table(((clause.tag, value), candidate) for clause, candidate in rules for value in clause.values)
+    names = sorted({clause.tag or "" for clause, _ in rules})
 
     def look_up(event: Event) -> list[Candidate]:
         found = [candidate for tag in _tags(event, names).items() for candidate in table.get(tag, ())]
@@ -155,9 +155,9 @@ def _tag_index(entries: Sequence[tuple[Clause, Candidate]]) -> Index:
     return look_up
 
 
-def _table(entries: Iterable[tuple[object, Candidate]]) -> dict[object, tuple[Candidate, ...]]:
+def _table(candidates: Iterable[tuple[object, Candidate]]) -> dict[object, tuple[Candidate, ...]]:
     table: defaultdict[object, tuple[Candidate, ...]] = defaultdict(tuple)
-    for key, candidate in entries:
+    for key, candidate in candidates:
         table[key] += (candidate,)
     return dict(table)
 

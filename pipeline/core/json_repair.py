@@ -1,10 +1,10 @@
-"""Read JSON that templates have written almost right.
+"""Read JSON with the faults that templates produce.
 
-Two kinds of fault are repaired, once parsing has failed, so JSON that parses pays nothing for it: control characters
-that stand in a string as they are, and half of a surrogate pair, which OneSignal's clipping of contents leaves of an
-emoji. A quote that is not escaped cannot be repaired: nothing tells where its string ends.
+Two faults are repaired after parsing has failed, so valid JSON costs nothing extra: unescaped control characters in a
+string, and half of a surrogate pair, which remains of an emoji when OneSignal clips the contents. An unescaped quote
+cannot be repaired, because the end of its string is unknown.
 
-orjson makes a float of an integer beyond 64 bits. `with_exact_integers` puts such integers into quotes first.
+orjson converts an integer beyond 64 bits to a float. `with_exact_integers` puts such integers into quotes first.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pipeline.core.outcomes import RejectReason
 
 _BEYOND: Final = 2.0**63
 LONGEST_INTEGER: Final = 100
-"""Digits of an integer that are kept exactly."""
+"""Integers with more digits are not kept exactly."""
 _TOO_LARGE: Final = b"1e300"
-"""Stands for a number that is too large even for a float."""
+"""Replaces a number that is too large for a float."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-# Possessive repeats, and an end of the text in place of the closing quote, keep the time linear.
+# Possessive quantifiers, and the end of the text as an alternative to the closing quote, keep the time linear.
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _STRINGS: Final = re.compile(_STRING, re.DOTALL)
 _STRINGS_OR_NUMBERS: Final = re.compile(
@@ -33,7 +33,7 @@ _STRINGS_OR_NUMBERS: Final = re.compile(
 _STRINGS_OR_ANY_NUMBERS: Final = re.compile(
     _STRING + rb"|(?P<number>-?+[0-9]++(?:\.[0-9]++)?+(?:[eE][+\-]?+[0-9]++)?+)", re.DOTALL
 )
-# Every escape of a JSON string, left to right: a surrogate pair, half of one, or any other; or raw control characters.
+# From left to right in a JSON string: an escaped surrogate pair, half of one, any other escape, or control characters.
 _FAULTS: Final = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)|(?P<raw>[\x00-\x1f]++)", re.DOTALL
 )
@@ -41,7 +41,7 @@ _ESCAPES: Final = {number: f"\\u{number:04x}" for number in range(32)}
 
 
 def parse_json(value: bytes) -> Any:
-    """Parse JSON, repaired where that is needed; return a `RejectReason` where it cannot be read. Total."""
+    """Parse JSON, repaired if necessary; return a `RejectReason` when it cannot be read. Never raises."""
     text = value.removeprefix(_BYTE_ORDER_MARK)
     try:
         return orjson.loads(text)
@@ -56,24 +56,24 @@ def parse_json(value: bytes) -> Any:
 
 
 def with_exact_integers(text: bytes) -> bytes:
-    """Put integers of 19 digits and more into quotes, which every field that takes a number reads like the number."""
+    """Return JSON with integers of 19 or more digits in quotes. Every number field accepts such a text too."""
     return _STRINGS_OR_NUMBERS.sub(_exact, text)
 
 
 def with_finite_numbers(text: bytes) -> bytes:
-    """Replace numbers that are too large even for a float, which no parser takes."""
+    """Return JSON without numbers that are too large for a float, which no parser accepts."""
     return _STRINGS_OR_ANY_NUMBERS.sub(_finite, text)
 
 
 def parse_exactly(value: bytes) -> Any:
-    """Parse JSON that `parse_json` could read, with the digits of integers beyond 64 bits as texts."""
+    """Parse JSON that `parse_json` could read, with integers beyond 64 bits as texts."""
     return parse_json(with_exact_integers(value.removeprefix(_BYTE_ORDER_MARK)))
 
 
 def parse_alone(text: bytes | memoryview) -> Any:
-    """Parse one value of a body, with its exact digits where it is a long integer; None where it cannot be read.
+    """Parse one value of a body, a long integer with its exact digits; None when it cannot be read.
 
-    A number that is too large for a float is another one that is as large.
+    A number that is too large for a float becomes some other large number.
     """
     text = bytes(text)
     value = parse_json(text)
@@ -117,5 +117,5 @@ def _reason(text: bytes, error: orjson.JSONDecodeError) -> RejectReason:
 
 
 def beyond_64_bits(value: object) -> bool:
-    """Return whether orjson may have made this float of an integer that it could not hold."""
+    """Return whether this float may be an integer that orjson converted because it exceeds 64 bits."""
     return isinstance(value, float) and abs(value) >= _BEYOND

@@ -1,7 +1,7 @@
 """Every kind of OneSignal event: its spellings, channel, action and category.
 
-Source: schemas/SOURCES.md, "OneSignal event kinds". Kinds have at least two live spellings, so a kind is looked up
-here before anything is decided.
+Source: schemas/SOURCES.md, "OneSignal event kinds". Kinds have at least two spellings in use, so every kind is looked
+up here before anything is decided.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Channel(StrEnum):
-    """How a message travels. ``other`` is the channel of an unknown kind that names none."""
+    """How a message travels. ``other``: an unknown kind that names no channel."""
 
     PUSH = "push"
     IN_APP = "in_app"
@@ -28,7 +28,7 @@ class Channel(StrEnum):
 
 
 class Action(StrEnum):
-    """What happened to a message. ``other`` is the action of an unknown kind that names none."""
+    """What happened to a message. ``other``: an unknown kind that names no action."""
 
     SENT = "sent"
     RECEIVED = "received"
@@ -47,7 +47,7 @@ class Action(StrEnum):
 
 
 class Category(StrEnum):
-    """The side of the MTU rules an event is on: what the sender did, or what the person did."""
+    """The category in the MTU rules: what the sender did (delivery), or what the person did (engagement)."""
 
     DELIVERY = "delivery"
     ENGAGEMENT = "engagement"
@@ -68,7 +68,7 @@ CATEGORIES: Final[Mapping[Action, Category]] = {
     # An unsubscribe and a spam report are acts of a person.
     Action.UNSUBSCRIBED: Category.ENGAGEMENT,
     Action.REPORTED_AS_SPAM: Category.ENGAGEMENT,
-    # What is not known to be an act of a person is not called one.
+    # Nothing shows that an unknown action is an act of a person.
     Action.OTHER: Category.DELIVERY,
 }
 
@@ -91,7 +91,7 @@ _CHANNEL_WORDS: Final[Mapping[str, Channel]] = {
     "live_activity": Channel.LIVE_ACTIVITY,
 }
 
-# The words of the two kinds whose last word is not the action's own.
+# The last word of a kind is the value of its action, except in impressions.
 _ACTION_WORDS: Final[Mapping[str, Action]] = {
     **{action.value: action for action in Action if action is not Action.OTHER},
     "impression": Action.DISPLAYED,
@@ -134,7 +134,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "message.email.hardbounced": "message.email.bounced",
     "message.email.supressed": "message.email.suppressed",
 }
-"""Older and misspelt names, and the canonical name of each."""
+"""Older and misspelt names, with the canonical name of each."""
 
 
 def _kind(name: str, *, known: bool) -> Kind:
@@ -155,7 +155,7 @@ _PASSED_OVER: Final = re.compile(r"[\s._-]+")
 
 
 def plain_spelling(spelling: str) -> str:
-    """Return a spelling as kinds are compared: without letter case, white space, dots, underscores and hyphens."""
+    """Return the form in which spellings are compared: without case, white space, dots, underscores and hyphens."""
     return _PASSED_OVER.sub("", spelling).casefold()
 
 
@@ -163,9 +163,9 @@ _BY_PLAIN_SPELLING: Final[Mapping[str, Kind]] = {plain_spelling(spelling): kind 
 
 
 def kind_of(spelling: str) -> Kind:
-    """Find the kind that a spelling names; one that is not in the table gets what its words tell of it.
+    """Return the kind that a spelling names. The words of an unknown kind determine its channel and action.
 
-    Letter case, white space, dots, underscores and hyphens do not matter; every other character counts.
+    Letter case, white space, dots, underscores and hyphens do not matter; every other character does.
     """
     kind = SPELLINGS.get(spelling) or _BY_PLAIN_SPELLING.get(plain_spelling(spelling))
     if kind is not None:

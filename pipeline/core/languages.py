@@ -1,8 +1,8 @@
-"""Which of the languages that a text comes in is the user's.
+"""Match the user's language with the languages of a text.
 
-The language must be the same, and so must the script: Russian is no substitute for Ukrainian, nor simplified Chinese
-for traditional. Regions may differ. Source: schemas/SOURCES.md, "OneSignal languages".
-The table is ours, since langcodes keeps every tag that it has ever seen and takes 30 to 100 ms to import.
+Language and script must be the same: Russian is no substitute for Ukrainian, nor simplified Chinese for traditional.
+Regions may differ. Source: schemas/SOURCES.md, "OneSignal languages". We keep our own table because langcodes caches
+every tag that it has ever seen and takes 30 to 100 ms to import.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _REGIONS: Final[Mapping[str, tuple[str, str]]] = {
     "es": ("ES", "419"),
     "pt": ("BR", "PT"),
 }
-"""The usual region of a language, and the one whose language the other regions share."""
+"""The usual region of a language, and the region whose variant the other regions share."""
 
 _SUCCESSORS: Final[Mapping[str, str]] = {"iw": "he", "in": "id", "no": "nb", "ji": "yi", "tl": "fil", "mo": "ro"}
-"""Codes that were withdrawn, or that mean one of several languages, and what stands for them."""
+"""Withdrawn codes and codes of several languages, with the code that replaces them."""
 
 _TAG: Final = re.compile(
     r"(?P<language>[a-z]{2,3})(?![a-z0-9])(?P<extended>[-_](?:cmn|yue)(?![a-z0-9]))?"
@@ -62,10 +62,10 @@ _TAG: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _REST: Final = re.compile(r"(?:[-_][a-z0-9]{1,8})*(?:[.@][a-z0-9.@-]*)?", re.IGNORECASE | re.ASCII)
-"""Variants, extensions and character sets, which tell nothing here: `de-DE-1996`, `en_US.UTF-8`."""
+"""Variants, extensions and character sets, which are ignored: `de-DE-1996`, `en_US.UTF-8`."""
 _MOST_OFFERED: Final = 50
 _LONGEST_TAG: Final = 35
-"""BCP 47 asks for room for 35 characters. The bounds keep what is remembered small."""
+"""BCP 47 requires room for 35 characters. Both limits keep the cache small."""
 
 
 class _Tag(NamedTuple):
@@ -75,7 +75,7 @@ class _Tag(NamedTuple):
 
 
 def primary_language(tag: str) -> str | None:
-    """Return the language of a tag by its present code; None for what is no language with a script or a region."""
+    """Return the language of a tag by its current code; None unless the tag has only language, script and region."""
     found = _TAG.fullmatch(tag)
     return None if found is None or found["extended"] else _language(found)
 
@@ -83,8 +83,8 @@ def primary_language(tag: str) -> str | None:
 def best_match(wanted: str, offered: Iterable[str]) -> str | None:
     """Return the offered tag in the language and script of the wanted one; None when there is none.
 
-    Of several the one with the same region comes first, then the one of the region that shares its language, the one
-    without a region, the one with the usual region, and then the first.
+    Of several tags the order is: the same region, the region that shares its variant, no region, the usual region,
+    then the first tag.
     """
     short = tuple(islice((tag for tag in offered if len(tag) <= _LONGEST_TAG), _MOST_OFFERED))
     return _best_match(wanted, short) if len(wanted) <= _LONGEST_TAG else None
@@ -98,8 +98,8 @@ def _best_match(wanted: str, offered: tuple[str, ...]) -> str | None:
     usual, shared = _REGIONS.get(own.language, ("", ""))
     order = (own.region, "" if own.region in {"", usual} else shared, "", usual)
     candidates = [
-        (order.index(other.region) if other.region in order else len(order), place)
-        for place, tag in enumerate(offered)
+        (order.index(other.region) if other.region in order else len(order), index)
+        for index, tag in enumerate(offered)
         if (other := _read(tag)) is not None and (other.language, other.script) == (own.language, own.script)
     ]
     return offered[min(candidates)[1]] if candidates else None

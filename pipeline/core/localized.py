@@ -1,7 +1,7 @@
-"""A text for each language: which one is the user's, and how such texts come as one text.
+"""Texts by language: choose the user's language, and read texts by language that arrive as one text.
 
-Where a template takes ``message.title`` whole, OneSignal renders the object with a text for each language as text
-(`pipeline.core.quoted`). A text that merely looks like one stays a text: its keys must be languages.
+Where a template inserts the whole ``message.title``, OneSignal renders the object of texts by language as text
+(`pipeline.core.quoted`). A text that only looks like such an object stays as it is: the keys must be languages.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LANGUAGE_TAG: Final = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,2}"
 _is_language_tag: Final = re.compile(_LANGUAGE_TAG).fullmatch
 _read_quoted: Final = quoted_reader(_LANGUAGE_TAG)
 _ID: Final = "id"
-"""Alone it is the key of an id rather than Indonesian."""
+"""As the only key it more likely means an id than Indonesian."""
 
 
 def texts_by_language(text: str) -> dict[str, str] | None:
-    """Read a text for each language out of one text; None when it is a text like any other. Total over any text.
+    """Return the texts by language that one text contains; None when it is ordinary text. Never raises.
 
-    All keys must be language tags, and English among them, or all of them languages of OneSignal's API. A language
-    without a text has null, and is left out.
+    All keys must be language tags. One of them must be English, or all must be languages of OneSignal's API. Languages
+    whose text is null are omitted.
     """
     if text[:1].isspace():
         text = text.strip()
@@ -55,13 +55,13 @@ def _is_by_language(value: Any) -> bool:
 
 
 def is_silent(text: Localized) -> bool:
-    """Return whether a title says nothing in any language, also where it came as one text."""
+    """Return whether a title is blank or a placeholder in every language, also when it arrived as one text."""
     by_language = texts_by_language(text) if isinstance(text, str) else None
     return says_nothing(text if by_language is None else by_language)
 
 
 def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
-    """Return the text in the user's language, else in English, else the first that says something."""
+    """Return the text in the user's language, else in English, else the first that is not blank or a placeholder."""
     if isinstance(text, str):
         if text and text[0] in SURE_BEGINNINGS:
             return text

@@ -9,7 +9,7 @@ from uuid import UUID
 from pipeline.core.ids import EMPTY_IDS
 
 _NAMESPACE: Final = UUID("2d1a2f6e-6a0e-5b0c-9a52-0c5f3d3b9e77")
-"""The UUIDv5 namespace of message contents. It never changes: the ids would."""
+"""The UUIDv5 namespace of message contents. It never changes, because all ids would change with it."""
 
 _FIRST: Final = EMPTY_IDS.sure_first
 _LAST: Final = EMPTY_IDS.sure_last

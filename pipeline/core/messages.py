@@ -1,4 +1,4 @@
-"""What the pipeline reads of a Kafka message, and how a run of them travels."""
+"""The parts of a Kafka message that the pipeline reads, and the message batch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Partition: TypeAlias = tuple[str, int]
 
 
 class Message(Protocol):
-    """One Kafka message. aiokafka's ``ConsumerRecord`` satisfies it as it is.
+    """One Kafka message, such as aiokafka's ``ConsumerRecord``.
 
-    ``headers`` may be those alone that the program reads: a worker keeps the format version of what it fetches.
+    ``headers`` may contain only those that the program reads: a worker keeps the format version of what it fetches.
     ``timestamp`` is Kafka's, in milliseconds since the epoch; ``-1`` when the topic has none.
     """
 
@@ -45,8 +45,7 @@ class MessageBatch(Protocol):
     def messages(self) -> Sequence[Message]: ...
 
     def acknowledge(self) -> None:
-        """Say that every message of the batch is settled: its offset may be committed.
+        """Mark every message of the batch as settled, so that its offset may be committed.
 
-        Idempotent. After the partition was given up it does nothing, even when the same
-        partition has come back since.
+        Idempotent. Does nothing once the partition was revoked, even if it was assigned again since.
         """

@@ -1,4 +1,4 @@
-"""Mistakes in a file that a person wrote: where, what, and what they may have meant."""
+"""Mistakes in a file that a user wrote: their line, a description, and a suggestion."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_LISTED: Final = 20
-"""Nobody reads more mistakes at once; the others are counted."""
+"""Further mistakes are counted, not listed."""
 _LONGEST_QUOTE: Final = 60
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
-    """One mistake. ``line`` counts from 1; ``suggestion`` says what to do, without a full stop."""
+    """One mistake. ``line`` counts from 1; ``suggestion`` is advice, without a full stop."""
 
     file: str
     line: int
@@ -27,61 +27,61 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        """Return ``file:line: message; suggestion`` on one line, whatever the file and its name hold."""
-        told = f"{self.file}:{self.line}: {self.message}"
-        return visible(f"{told}; {self.suggestion}" if self.suggestion else told)
+        """Return ``file:line: message; suggestion`` on one line, whatever characters the file and its name contain."""
+        text = f"{self.file}:{self.line}: {self.message}"
+        return visible(f"{text}; {self.suggestion}" if self.suggestion else text)
 
 
 class RulesError(Exception):
-    """A rules or names file cannot be used. Its text lists the first mistakes, one a line, and counts the others."""
+    """A rules or names file cannot be used. Its text lists the first mistakes, one per line, and counts the others."""
 
     def __init__(self, mistakes: tuple[Mistake, ...], *, more: int = 0) -> None:
-        """Hold the first mistakes, in the order of their lines, and how many follow."""
+        """Store the first mistakes, in the order of their lines, and how many follow."""
         super().__init__(mistakes, more)
         self.mistakes = mistakes
         self.more = more
 
     def __str__(self) -> str:
-        """Return the text of `texts`, one a line."""
+        """Return `texts`, one per line."""
         return "\n".join(self.texts())
 
     def texts(self) -> tuple[str, ...]:
-        """Return each mistake in words, and a last text that counts those that are not listed."""
+        """Return the text of each mistake, and one that counts those that are not listed."""
         listed = tuple(str(mistake) for mistake in self.mistakes)
         return (*listed, f"{self.mistakes[0].file}: {self.more:,} more mistakes") if self.more else listed
 
 
 class Located(msgspec.Struct, frozen=True, gc=False):
-    """A mistake at a line that is put into words only where it is listed, for that costs a thousand times more."""
+    """A mistake at a line. ``build`` makes its text only if it is listed, because that costs a thousand times more."""
 
     line: int
-    told: Callable[[], Mistake]
+    build: Callable[[], Mistake]
 
 
 def refuse(found: Iterable[Located]) -> None:
-    """Raise what lists the first mistakes of a file, where there are any.
+    """Raise an error if there are mistakes.
 
     Raises:
-        RulesError: there are mistakes.
+        RulesError: the first mistakes are listed, the others counted.
     """
     located = sorted(found, key=lambda each: each.line)
     if located:
-        listed = tuple(each.told() for each in located[:MOST_LISTED])
+        listed = tuple(each.build() for each in located[:MOST_LISTED])
         raise RulesError(listed, more=len(located) - len(listed))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Suggest the known word that is nearest to a misspelt one, if any is near."""
+    """Return a suggestion of the known word that is most similar to a misspelt one; None when none is similar."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else None
 
 
 def quoted(word: str) -> str:
-    """Return a word of a file in backticks, shortened, with escapes for characters that cannot be seen."""
+    """Return a word of a file in backticks, shortened, with escapes for invisible characters."""
     return f"`{shortened(word)}`"
 
 
 def shortened(word: str) -> str:
-    """Return the beginning of a word, with escapes for characters that cannot be seen."""
+    """Return the beginning of a word, with escapes for invisible characters."""
     beginning = word if len(word) <= _LONGEST_QUOTE else f"{word[:_LONGEST_QUOTE]}…"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in beginning)

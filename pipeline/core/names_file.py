@@ -1,4 +1,4 @@
-"""Read a file of event names of the user's own: a mapping from kinds to names."""
+"""Read a file with the user's own event names: a mapping from kinds to names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_NAME_CHARACTERS: Final = 200
 
 
 def parse_names(text: str, *, filename: str) -> Mapping[str, str]:
-    """Read the text of a names file: `message.push.sent: My push` a line. Kinds may be in any known spelling.
+    """Return the names in a names file, such as `message.push.sent: My push`. Kinds may have any known spelling.
 
     Raises:
-        RulesError: with the first mistakes in the file, and the number of the others.
+        RulesError: the file has mistakes. The first are listed, the others counted.
     """
     document = read_document(text, filename=filename)
     refuse([*document.mistakes, *_mistakes(document)])
@@ -30,7 +30,7 @@ def parse_names(text: str, *, filename: str) -> Mapping[str, str]:
 
 def _mistakes(document: Document) -> Iterator[Located]:
     if not isinstance(document.value, dict):
-        wanted = ("the file must hold kinds with their names", "write `message.push.sent: My name`")
+        wanted = ("the file must be a mapping from kinds to names", "write `message.push.sent: My name`")
         yield document.located((), *wanted)
         return
     named: dict[str, str] = {}
@@ -40,7 +40,7 @@ def _mistakes(document: Document) -> Iterator[Located]:
             yield Located(document.lines[path], partial(_unknown_kind, document, kind))
             continue
         if name is None or path not in document.texts or not document.texts[path].strip():
-            yield document.located(path, f"`{kind}` needs one text as its name")
+            yield document.located(path, f"`{kind}` needs a name, as text")
         elif len(document.texts[path]) > MAX_NAME_CHARACTERS:
             yield document.located(path, f"the name of `{kind}` has more than {MAX_NAME_CHARACTERS} characters")
         canonical = SPELLINGS[kind].name

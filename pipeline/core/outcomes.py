@@ -1,4 +1,4 @@
-"""What becomes of a message: it is delivered, dropped on purpose, or cannot be used.
+"""The outcome of a message: it is delivered, dropped on purpose, or rejected as unusable.
 
 Reasons are closed enums, safe as metric labels. ``ignored`` are the ids that were present and not used.
 """
@@ -17,13 +17,13 @@ from pipeline.core.tracking import Mark
 
 
 class DropReason(StrEnum):
-    """Why a message is left out on purpose."""
+    """Why a message is dropped on purpose."""
 
     TOMBSTONE = "tombstone"
     RULE = "rule"
     SAMPLED_OUT = "sampled_out"
     NOT_TRACKED = "not_tracked"
-    """The rule keeps the events of users who were tracked this month before, and this one was not."""
+    """The rule keeps the events of users who were already tracked this month, and this user was not."""
     ANONYMOUS = "anonymous"
 
 
@@ -34,34 +34,34 @@ class RejectReason(StrEnum):
     NOT_JSON = "not_json"
     TOO_DEEP = "too_deep"
     NOT_AVRO = "not_avro"
-    """The body does not fit the schema that it was written by."""
+    """The body does not match the schema that it was written with."""
     UNKNOWN_SCHEMA = "unknown_schema"
     """The registry says that the schema's id does not exist."""
     UNUSABLE_SCHEMA = "unusable_schema"
-    """No event can be read by the schema that the body was written by."""
+    """The schema that the body was written with cannot be resolved to an event."""
     NOT_AN_EVENT = "not_an_event"
     UNKNOWN_KIND = "unknown_kind"
     ANONYMOUS = "anonymous"
     NO_USER = "no_user"
     UNREADABLE_EXTERNAL_ID = "unreadable_external_id"
-    """The event has an external id that cannot be read, such as a number beyond its digits, and no other."""
+    """The event's only external id cannot be read, such as a number that lost digits."""
     RECORD_TOO_LARGE = "record_too_large"
 
 
 class StateChange(msgspec.Struct, frozen=True, gc=False):
-    """What the caller must remember of a message, from the next message on."""
+    """What the caller must remember of a message, beginning with the next message."""
 
     mark: Mark | None = None
     learnt: Content | None = None
-    """What the message catalogue does not know yet."""
+    """Content that the message catalogue does not have yet."""
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """Send ``record`` on: one Segment track call as JSON bytes.
+    """The message is forwarded as ``record``: one call of the destination as JSON bytes.
 
-    ``user_key`` orders and partitions. ``rule`` is the index of the rule that decided; None is the default action.
-    ``shadows`` are the indexes of the shadow rules that would have decided. ``filled`` tells that the message
-    catalogue knew what the event did not say any more, ``is_timed`` that the event itself told when it happened.
+    ``user_key`` orders and partitions. ``rule`` is the index of the rule that decided; None is the default. ``shadows``
+    are the indexes of the shadow rules that would have decided. ``filled``: content that the event lacked came from the
+    message catalogue. ``is_timed``: the time comes from the event itself.
     """
 
     kind: Kind
@@ -76,7 +76,7 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):
-    """Leave the message out. ``kind`` is None for a message without a body, which has no user either."""
+    """The message is dropped. ``kind`` is None for a message without a body, which has no user either."""
 
     kind: Kind | None
     reason: DropReason
@@ -88,7 +88,7 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
-    """Keep the message as a dead letter. ``kind`` is None where the body does not tell it."""
+    """The message becomes a dead letter. ``kind`` is None where the body does not contain it."""
 
     kind: Kind | None
     reason: RejectReason

@@ -1,6 +1,6 @@
-"""Everything that decides what becomes of a message, fixed before the first one: rules, settings, record builders.
+"""Everything that determines the outcome of messages, fixed before the first one: rules, settings, record builders.
 
-It is compiled into a plan for each kind, so that nothing is worked out twice.
+It is compiled into a plan for each kind, so that nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.record_builders import RecordBuilders
 
-_UNKNOWN_KINDS_REMEMBERED: Final = 1024
+_CACHED_UNKNOWN_KINDS: Final = 1024
 
 
 class UnknownKinds(StrEnum):
@@ -39,9 +39,9 @@ class UnknownKinds(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembering:
-    """What is remembered between messages, as far as it decides: `tracked_only`, and what is filled in.
+    """Which state the processor keeps, as far as it affects outcomes: tracked users and the message catalogue.
 
-    ``month_start_day`` is the day of the billing month; ``catalogue_days`` None is without a message catalogue.
+    ``month_start_day`` is the first day of the billing month; ``catalogue_days`` is None without a message catalogue.
     """
 
     month_start_day: int = 1
@@ -50,7 +50,7 @@ class Remembering:
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that is known of a kind's events beforehand. ``refusal`` is set when none of them can be used."""
+    """Everything about the events of a kind that is known in advance. ``refusal``: none of them can be used."""
 
     kind: Kind
     identified: Filter
@@ -63,11 +63,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the user chose. The defaults are the settings' defaults.
+    """The user's choices. The defaults are those of the settings.
 
-    ``records`` builds the records for the destination. ``nobody_ids`` are words that stand for no external id, beside
-    the usual ones; ``empty_ids`` decides by all of them. ``version`` is a hash of everything that decides or shapes:
-    under one version the same message gives the same outcome and bytes.
+    ``records`` builds the records for the destination. ``nobody_ids`` are placeholders for external ids in addition to
+    the usual ones; ``empty_ids`` decides by all of them. ``version`` is a hash of everything that affects outcomes and
+    records: with the same version and state, a message always has the same outcome and bytes.
     """
 
     records: RecordBuilders
@@ -83,7 +83,7 @@ class Policy:
     plan_of_unknown: Callable[[str], Plan] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compile the plans of all known spellings; those of unknown kinds are made as they come."""
+        """Compile the plans of all known spellings; those of unknown kinds are compiled on demand."""
         book = FilterBook(self.rules)
 
         def plan_of(kind: Kind) -> Plan:
@@ -108,10 +108,10 @@ class Policy:
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "empty_ids", empty_ids)
         object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})
-        object.__setattr__(self, "plan_of_unknown", lru_cache(maxsize=_UNKNOWN_KINDS_REMEMBERED)(plan_of_unknown))
+        object.__setattr__(self, "plan_of_unknown", lru_cache(maxsize=_CACHED_UNKNOWN_KINDS)(plan_of_unknown))
 
     def plan_for(self, spelling: str) -> Plan:
-        """Return the plan of the kind that a spelling names."""
+        """Return the plan for the kind that a spelling names."""
         return self.plans.get(spelling) or self.plan_of_unknown(spelling)
 
     def _anonymous_policy(self, category: Category) -> AnonymousPolicy:
@@ -125,5 +125,5 @@ class Policy:
         if not kind.name:
             return RejectReason.NOT_AN_EVENT
         if not kind.known and (self.unknown_kinds is UnknownKinds.REJECT or "@" in kind.name):
-            return RejectReason.UNKNOWN_KIND  # an address is no kind, and a name made of it would tell of a person
+            return RejectReason.UNKNOWN_KIND  # an address is not a kind, and would appear in the event name
         return None

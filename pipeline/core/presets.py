@@ -1,4 +1,4 @@
-"""Filters by name, for those who need no file."""
+"""Ready-made rules by name, which need no file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Preset(StrEnum):
-    """The filters by name.
+    """The names of the presets.
 
-    ``engagement-only`` is the one that really saves MTUs: Received touches nearly the same users as Sent.
-    ``tracked-only`` saves as many, and keeps the delivery events of users who are tracked anyway.
+    ``engagement-only`` saves the most MTUs: Received touches nearly the same users as Sent. ``tracked-only`` saves as
+    many, and keeps the delivery events of users who are tracked already.
     """
 
     KEEP_ALL = "keep-all"

@@ -1,4 +1,4 @@
-"""Take out of free text what can name a person."""
+"""Remove from free text what can identify a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _REMOVED: Final = "[removed]"
 _LONGEST_REASON: Final = 500
 _LONGEST_URL: Final = 2048
 
-# Repeats are bounded and texts cut first, so the time is bounded whatever they hold.
+# Repetitions are bounded and texts are cut first, so the time is bounded for any text.
 _ADDRESSES: Final = re.compile(r"""[^\s<>()\[\]"',;:/?=]{1,64}(?:@|%40)[^\s<>()\[\]"',;:/?]{1,255}""")
 _LONG_WORDS: Final = re.compile(r"[A-Za-z0-9_:\-]{32,}")
 _PHONE_NUMBERS: Final = re.compile(r"\+?\(?[0-9](?:[\s().\-]{0,2}[0-9]){6,}")
@@ -20,21 +20,21 @@ _PERSONAL_ID: Final = re.compile(r"@|%40|://|\A\s*\+[0-9]|\b(?![0-9]+\b)[A-Za-z0
 
 
 def clean_reason(text: str) -> str:
-    """Replace addresses, phone numbers and tokens, and end the text after 500 characters.
+    """Return the first 500 characters of a reason, with addresses, phone numbers and tokens replaced.
 
-    A mail server's reason for a failure likes to quote the address that failed.
+    The reason that a mail server gives for a failure often quotes the failed address.
     """
     cleaned = text[:_LONGEST_REASON]
-    # Tokens go before phone numbers, which would eat into their first digits and leave the rest.
+    # Tokens come before phone numbers, which would match only the first digits of a token.
     for marks in (_ADDRESSES, _LONG_WORDS, _PHONE_NUMBERS):
         cleaned = marks.sub(_REMOVED, cleaned)
     return cleaned
 
 
 def clean_url(url: str) -> str | None:
-    """Take query, fragment and addresses out of a URL; they can name the person it was made for.
+    """Return a URL without query, fragment and addresses, which can identify the recipient.
 
-    None for a blank URL, one over 2,048 characters, and one that is an address itself (`tel:`, `mailto:` …).
+    None for a blank URL, one over 2,048 characters, and one that is itself an address (`tel:`, `mailto:` …).
     """
     if len(url) > _LONGEST_URL or url.isspace() or (not url.startswith(_WEB) and _PERSONAL_SCHEMES.match(url)):
         return None
@@ -48,8 +48,8 @@ def clean_url(url: str) -> str | None:
 
 
 def may_name_a_person(identifier: str) -> bool:
-    """Return whether an id looks like an address, a phone number with its plus sign, a push token or a web address.
+    """Return whether an id looks like an address, a phone number with a plus sign, a push token or a URL.
 
-    Numbers and UUIDs do not, whatever is around them.
+    Numbers and UUIDs do not, even with other text around them.
     """
     return _PERSONAL_ID.search(identifier) is not None

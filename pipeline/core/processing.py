@@ -1,6 +1,6 @@
 """The whole path of one message, on one screen. Start here.
 
-Every message comes to exactly one outcome, whatever its bytes. The same message, policy and state come to the same
+Every message has exactly one outcome, whatever its bytes. The same message, policy and state always have the same
 outcome, byte for byte.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class State(msgspec.Struct, frozen=True):
-    """What is remembered of earlier messages. Without tracked users, `tracked_only` keeps nothing."""
+    """What is remembered of earlier messages. Without tracked users, `tracked_only` keeps no event."""
 
     tracked_users: TrackedUsers | None = None
     catalogue: Catalogue | None = None
@@ -42,7 +42,7 @@ STATELESS: Final = State()
 
 
 class Keep(msgspec.Struct, frozen=True, gc=False):
-    """An event that is worth its price, with what its record is made of."""
+    """An event to deliver, with everything that its record is built from."""
 
     plan: Plan
     event: Event
@@ -62,9 +62,9 @@ def process(
     state: State,
     decode: Callable[[bytes], Event | RejectReason] = decode,
 ) -> Outcome:
-    """Decide what becomes of one message, and build its record if it is delivered.
+    """Return the outcome of one message, with its record if it is delivered.
 
-    `decode` reads the body: JSON, or what else the raw topic holds (`pipeline.core.avro`).
+    `decode` reads the body: JSON by default, or another format of the raw topic (`pipeline.core.avro`).
     """
     value = message.value
     if value is None:
@@ -79,18 +79,18 @@ def process(
         return kept
 
     facts = event.event
-    told = own_time(facts.timestamp, facts.datetime)
-    timestamp = told or stored_time(message.timestamp)
+    event_time = own_time(facts.timestamp, facts.datetime)
+    timestamp = event_time or stored_time(message.timestamp)
     plan, change, ignored = kept.plan, kept.change, kept.ignored
     record = plan.build_record(kept.event, kept.identity, kept.message_id, timestamp)
     if record is None:
         return Reject(plan.kind, RejectReason.RECORD_TOO_LARGE, ignored)
-    is_timed = told is not None
+    is_timed = event_time is not None
     return Deliver(plan.kind, kept.user_key, record, kept.rule, change, kept.shadows, kept.filled, ignored, is_timed)
 
 
 def judge(event: Event, value: bytes, message: Message, policy: Policy, state: State) -> Keep | Drop | Reject:
-    """Decide whether a decoded event is kept. `value` is the body that it was decoded from."""
+    """Return whether a decoded event is kept, dropped or rejected. `value` is the body that it was decoded from."""
     plan = policy.plan_for(event.event.kind)
     if plan.refusal is not None:
         return Reject(plan.kind, plan.refusal, _ignored(event, policy) if plan.kind.name else ())
@@ -99,7 +99,7 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
     if state.catalogue is not None:
         known, learnt = consult(state.catalogue, event, plan.kind.category)
     identity = identify(known, policy.empty_ids)
-    # Nearly every event has one external id, or the same one twice: in place, since a call would cost 100 ns.
+    # Nearly every event has one external id, or the same one twice. A function call would cost 100 ns.
     facts, person, user_id = event.event, event.user, identity.user_id
     is_usual = (
         user_id is not None
@@ -140,7 +140,7 @@ def _ignored(event: Event, policy: Policy) -> tuple[IgnoredId, ...]:
 
 
 def _withhold(ruling: Ruling, key: bytes, message_id: str) -> DropReason | None:
-    """Drop by rule or by sample; None to go on."""
+    """Return the reason if a rule or a sample drops the event; None otherwise."""
     verdict = ruling.decision.verdict
     if verdict is Verdict.DROP:
         return DropReason.RULE
@@ -152,9 +152,9 @@ def _withhold(ruling: Ruling, key: bytes, message_id: str) -> DropReason | None:
 def _withhold_unidentified(
     policy: AnonymousPolicy, identity: Identity, flaws: Flaws | None
 ) -> DropReason | RejectReason | None:
-    """Reject for want of an id, or drop or reject by the policy for anonymous events; None to go on."""
+    """Return the reason if an event without a userId is dropped or rejected; None otherwise."""
     if flaws is not None and flaws.unreadable:
-        return RejectReason.UNREADABLE_EXTERNAL_ID  # somebody is meant: taken for anonymous, they would be billed anew
+        return RejectReason.UNREADABLE_EXTERNAL_ID  # sent as anonymous, its user would be billed twice
     if identity.anonymous_id is None:
         return RejectReason.NO_USER
     match policy:
@@ -169,14 +169,14 @@ def _withhold_unidentified(
 def _track(
     message: Message, ruling: Ruling, key: bytes, tracked_users: TrackedUsers | None
 ) -> tuple[DropReason | None, Mark | None]:
-    """Ask whether the user was tracked this month by an earlier message; what is kept marks who was not."""
-    asks = ruling.decision.verdict is Verdict.TRACKED_ONLY
+    """Return the reason to drop if the user is not tracked yet, and the mark that a kept event makes for a new user."""
+    needs_tracked_user = ruling.decision.verdict is Verdict.TRACKED_ONLY
     if tracked_users is None:
-        return DropReason.NOT_TRACKED if asks else None, None
+        return DropReason.NOT_TRACKED if needs_tracked_user else None, None
     marked_at = tracked_users.marked_at(key, message.timestamp)
     if marked_at is not None and marked_at < message.offset:
         return None, None
-    if asks:
+    if needs_tracked_user:
         return DropReason.NOT_TRACKED, None
     if marked_at == message.offset:
         return None, None

@@ -1,8 +1,8 @@
-"""Objects as templates write them where they are taken whole: with single quotes, or as Ruby writes a hash.
+"""Read objects as templates render them: with single quotes, or as Ruby writes a hash.
 
 ``{'en':'Flash Sale'}`` (schemas/SOURCES.md, "OneSignal event variables"), ``{'en': "It's on"}`` as Python
-writes it, ``{"en"=>"Flash Sale"}`` as Ruby does. Quotes within a text are not escaped, so a text ends where the next
-key, whatever it is, or the end of the object follows.
+writes it, ``{"en"=>"Flash Sale"}`` as Ruby does. Quotes within a text are not escaped, so a text ends only where
+another key or the end of the object follows.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _NEXT_KEY: Final = rf"(?:'{ANY_KEY}'|\"{ANY_KEY}\"){_ARROW}"
 
 
 def quoted_reader(key: str, *, bare_value: str = NULL) -> ReadQuoted:
-    """Make the reader of objects whose keys match a pattern, and whose values are texts in quotes.
+    """Return a reader of objects whose keys match a pattern and whose values are texts in quotes.
 
-    The key may be in other quotes than its value. Values that match ``bare_value`` need no quotes and become their
-    text; null is None. The reader returns None for any other text; its time is linear in the length.
+    Key and value may have different quotes. Values that match ``bare_value`` need no quotes and become texts; null
+    becomes None. The reader returns None for any other text. It takes time linear in the length.
     """
     matches = re.compile(
         rf"(?P<key>'(?:{key})'|\"(?:{key})\"){_ARROW}"
@@ -40,17 +40,17 @@ def quoted_reader(key: str, *, bare_value: str = NULL) -> ReadQuoted:
 
     def read(text: str) -> dict[str, str | None] | None:
         opening = _OPENING.match(text)
-        place = opening.end() if opening else len(text)
+        position = opening.end() if opening else len(text)
         found: dict[str, str | None] = {}
-        while entry := matches(text, place):
-            name, bare = entry["key"][1:-1], entry["bare"]
+        while member := matches(text, position):
+            name, bare = member["key"][1:-1], member["bare"]
             if bare is None:
-                found[name] = _ESCAPED_QUOTE.sub(r"\1", entry["text"])
+                found[name] = _ESCAPED_QUOTE.sub(r"\1", member["text"])
             else:
                 found[name] = None if bare in _NOTHING else bare.lower()
-            if entry["last"]:
+            if member["last"]:
                 return found
-            place = entry.end()
+            position = member.end()
         return None
 
     return read

@@ -1,4 +1,4 @@
-"""Find the rules that can never match: their own conditions exclude each other, or an earlier rule takes it all."""
+"""Find the rules that can never match: their conditions exclude each other, or earlier rules match everything first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _UNKNOWN_KINDS: Final = tuple(
     for channel, action in product(Channel, Action)
 )
 _CASES: Final = tuple((kind, anonymous) for kind in (*KINDS.values(), *_UNKNOWN_KINDS) for anonymous in (False, True))
-_KNOWN_CASES: Final = sum(1 << place for place, (kind, _) in enumerate(_CASES) if kind.known)
+_KNOWN_CASES: Final = sum(1 << number for number, (kind, _) in enumerate(_CASES) if kind.known)
 _PATTERN_SIGNS: Final = frozenset("*?[")
 
 
 def covers_kind(rule: Rule, kind: Kind, *, anonymous: bool) -> bool:
-    """Tell whether a rule's conditions on the kind and on being anonymous hold."""
+    """Return whether a rule's conditions on the kind and on being anonymous hold."""
     return all(_holds(clause, kind, anonymous=anonymous) for clause in rule.when)
 
 
@@ -41,30 +41,30 @@ def _holds(clause: Clause, kind: Kind, *, anonymous: bool) -> bool:
 
 
 def find_unreachable(rules: Sequence[Rule], filename: str) -> tuple[Mistake, ...]:
-    """Report the first rules that can never match, with the reason, and count the others."""
+    """Return warnings of the first rules that can never match, with the reason, and one that counts the others."""
     cases = [_cases_of(rule) for rule in rules]
     warnings = []
-    for place, rule in enumerate(rules):
-        left = cases[place]
-        # Kinds that are not known yet count only for a rule that asks for them.
+    for index, rule in enumerate(rules):
+        left = cases[index]
+        # Unknown kinds count only for a rule that names them.
         if left & _KNOWN_CASES or not _names_other(rule):
             left &= _KNOWN_CASES
-        takers = []
+        deciders = []
         if left:
-            for earlier in range(place):
-                if left & cases[earlier] and not rules[earlier].shadow and _asks_no_more(rules[earlier], rule):
+            for earlier in range(index):
+                if left & cases[earlier] and not rules[earlier].shadow and _matches_whenever(rules[earlier], rule):
                     left &= ~cases[earlier]
-                    takers.append(describe(rules[earlier], earlier))
+                    deciders.append(describe(rules[earlier], earlier))
         if not left:
             reason = "its conditions exclude each other"
-            if takers:
-                reason = f"{', '.join(takers)} {'decides' if len(takers) == 1 else 'decide'} all of it before"
+            if deciders:
+                reason = f"{', '.join(deciders)} {'matches' if len(deciders) == 1 else 'match'} all of its events first"
             warnings.append(
                 Mistake(
                     file=filename,
                     line=rule.line or 1,
-                    message=f"{describe(rule, place)} can never match: {reason}",
-                    suggestion="move it up or delete it" if takers else "correct or delete it",
+                    message=f"{describe(rule, index)} can never match: {reason}",
+                    suggestion="move it up or delete it" if deciders else "correct or delete it",
                 ),
             )
     return _first(warnings)
@@ -80,19 +80,19 @@ def _first(warnings: Sequence[Mistake]) -> tuple[Mistake, ...]:
     return (*warnings[:MOST_LISTED], counted)
 
 
-def describe(rule: Rule, place: int) -> str:
-    """Name a rule for a person: its number from 1, its name if it has one, its line if it came from a file."""
+def describe(rule: Rule, index: int) -> str:
+    """Return a rule's number from 1, its name if it has one, and its line if it came from a file."""
     name = f" `{rule.name}`" if rule.name else ""
     line = f" (line {rule.line})" if rule.line else ""
-    return f"rule {place + 1}{name}{line}"
+    return f"rule {index + 1}{name}{line}"
 
 
 def _cases_of(rule: Rule) -> int:
-    """Return what a rule is about as bits: kinds, known and unknown, each identified and anonymous."""
+    """Return the cases that a rule can match as bits: kinds, known and unknown, each identified and anonymous."""
     bits = 0
-    for place, (kind, anonymous) in enumerate(_CASES):
+    for number, (kind, anonymous) in enumerate(_CASES):
         if covers_kind(rule, kind, anonymous=anonymous):
-            bits |= 1 << place
+            bits |= 1 << number
     return bits
 
 
@@ -100,8 +100,8 @@ def _names_other(rule: Rule) -> bool:
     return any("other" in clause.values for clause in rule.when if clause.condition in SETTLED_BY_KIND)
 
 
-def _asks_no_more(earlier: Rule, later: Rule) -> bool:
-    """Tell whether whatever an event's values must be for the later rule, they are so for the earlier one."""
+def _matches_whenever(earlier: Rule, later: Rule) -> bool:
+    """Return whether values that satisfy the later rule always satisfy the earlier one, whatever the kind."""
     return all(
         any(_implies(stricter, clause) for stricter in later.when)
         for clause in earlier.when
@@ -122,5 +122,5 @@ def _implies(stricter: Clause, clause: Clause) -> bool:
 
 @lru_cache(maxsize=1024)
 def _matcher(patterns: frozenset[str]) -> Callable[[str], bool]:
-    """Compile once what every later rule is held against: a thousand rules are half a million pairs."""
+    """Compile patterns once: a thousand rules are half a million pairs to compare."""
     return names_matcher(patterns)

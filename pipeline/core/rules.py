@@ -1,6 +1,6 @@
-"""The rules of a filter as data: conditions, what is done when they hold, and the default.
+"""Rules as data: conditions, the decision when they hold, and the default.
 
-How they are read from a file is in `pipeline.core.rules_file`, how they decide in `pipeline.core.filters`.
+`pipeline.core.rules_file` reads them from a file, and `pipeline.core.filters` decides by them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Condition(StrEnum):
-    """What a rule can ask of an event."""
+    """The conditions that a rule can have."""
 
     KIND = "kind"
     CHANNEL = "channel"
@@ -40,10 +40,10 @@ SETTLED_BY_KIND: Final = (
     Condition.CATEGORY,
     Condition.ANONYMOUS,
 )
-"""The conditions whose answer is known from the kind and from being anonymous alone."""
+"""The conditions that depend only on the kind and on whether the event is anonymous."""
 
 WITHOUT_LETTER_CASE: Final = frozenset({Condition.DEVICE_TYPE, Condition.LANGUAGE})
-"""The conditions that compare without regard to letter case."""
+"""The conditions that ignore letter case."""
 
 
 class Verdict(StrEnum):
@@ -53,25 +53,25 @@ class Verdict(StrEnum):
     DROP = "drop"
     SAMPLE = "sample"
     TRACKED_ONLY = "tracked_only"
-    """Keep the event if its user was tracked this billing month before: it then costs no further MTU."""
+    """Keep the event if its user was already tracked in this billing month, so that it costs no further MTU."""
 
 
 class SampleBy(StrEnum):
-    """What a sample is a sample of: all events of some users, or some events of all users."""
+    """What a sample consists of: all events of some users, or some events of all users."""
 
     USER = "user"
     EVENT = "event"
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What to do: keep, drop, or keep ``percent`` of the users or events."""
+    """The decision of a rule. A sample keeps ``percent`` of the users or events."""
 
     verdict: Verdict
     percent: float = 100.0
     by: SampleBy = SampleBy.USER
 
     def __str__(self) -> str:
-        """Return the decision in words, such as ``sample 10 % by user``."""
+        """Return the decision as text, such as ``sample 10 % by user``."""
         if self.verdict is Verdict.SAMPLE:
             return f"sample {self.percent:g} % by {self.by}"
         return self.verdict.value
@@ -83,9 +83,9 @@ TRACKED_ONLY: Final = Decision(Verdict.TRACKED_ONLY)
 
 
 class Clause(msgspec.Struct, frozen=True):
-    """One condition with its values; it holds when any of them does. ``tag`` is the name of the tag that is asked.
+    """One condition with its values. It holds when any of the values matches. ``tag`` is the name of a tag.
 
-    Values are texts: members of the enums by value, kinds by canonical name, ``true`` or ``false`` for anonymous.
+    Values are texts: values of the enums, canonical names of kinds, ``true`` or ``false`` for anonymous.
     """
 
     condition: Condition
@@ -94,9 +94,9 @@ class Clause(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule: when all its clauses hold, its decision counts. ``line`` is where its file has it, from 1.
+    """One rule. Its decision applies when all its clauses hold. ``line`` is its line in the file, from 1.
 
-    A rule in the ``shadow`` decides nothing: what it would have decided is counted.
+    A ``shadow`` rule decides nothing; metrics count what it would have decided.
     """
 
     when: tuple[Clause, ...]
@@ -107,7 +107,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def rules_version(rules: tuple[Rule, ...], default: Decision) -> str:
-    """Hash what the rules mean. Names, comments, order of values and layout of the file do not matter."""
+    """Return a hash of the rules' meaning. Names, comments, the order of values and the layout do not matter."""
     meaning = {"default": _decision_meaning(default), "rules": [_rule_meaning(rule) for rule in rules]}
     return hashlib.sha256(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 

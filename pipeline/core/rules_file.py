@@ -1,4 +1,4 @@
-"""Read a rules file: its first mistakes at once, each with its line and what to do about it."""
+"""Read a rules file. Its first mistakes are reported together, each with its line and a suggestion."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _DECISIONS: Final = {decision.verdict.value: decision for decision in (KEEP, DRO
 
 
 def parse_rules(text: str, *, filename: str) -> Rules:
-    """Read and compile the text of a rules file.
+    """Return the compiled rules in the text of a rules file.
 
     Raises:
-        RulesError: with the first mistakes in the file, and the number of the others.
+        RulesError: the file has mistakes. The first are listed, the others counted.
     """
     document = read_document(text, filename=filename)
     errors = Draft7Validator(rules_schema()).iter_errors(document.value)
     refuse([*document.mistakes, *(mistake for error in errors for mistake in explain(error, document))])
     rules = document.value["rules"]
     return Rules(
-        rules=tuple(_rule(document, place, rule) for place, rule in enumerate(rules)),
+        rules=tuple(_rule(document, index, rule) for index, rule in enumerate(rules)),
         default=_decision(document.value.get("default", Verdict.KEEP.value)),
         filename=filename,
     )
 
 
-def _rule(document: Document, place: int, rule: dict[str, Any]) -> Rule:
-    path: Path = ("rules", place)
+def _rule(document: Document, index: int, rule: dict[str, Any]) -> Rule:
+    path: Path = ("rules", index)
     return Rule(
         when=tuple(_clauses(document, (*path, "when"), rule.get("when", {}))),
         then=_decision(rule["then"]),
@@ -70,9 +70,9 @@ def _clauses(document: Document, path: Path, when: dict[str, Any]) -> Iterator[C
 
 
 def _texts(document: Document, path: Path, wanted: object) -> frozenset[str]:
-    """Return one value or a list of them as they were written: the tag `level: 1.50` is the text `1.50`."""
+    """Return one value or a list of values as they were written: the tag `level: 1.50` is the text `1.50`."""
     if isinstance(wanted, list):
-        return frozenset(document.texts[*path, place] for place in range(len(wanted)))
+        return frozenset(document.texts[*path, index] for index in range(len(wanted)))
     return frozenset({document.texts[path]})
 
 

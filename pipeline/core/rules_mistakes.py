@@ -1,4 +1,4 @@
-"""Say what JSON Schema finds wrong with a rules file in the words of someone who writes one."""
+"""Turn the errors of the JSON Schema validator into texts for the author of a rules file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Wording: TypeAlias = tuple[str, str | None]
 """A message and, where there is one, a suggestion."""
 
 _TYPES: Final[Mapping[str, str]] = {
-    "object": "keys with values",
+    "object": "a mapping",
     "array": "a list",
-    "string": "a text",
+    "string": "text",
     "number": "a number",
     "boolean": "true or false",
 }
@@ -41,7 +41,7 @@ _PATH_OF_A_RULE: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the validator found: the schema's keyword and what it asks for, the value and where it is."""
+    """One finding of the validator: the schema's keyword and its argument, the value and its path."""
 
     keyword: str
     expected: Any
@@ -51,24 +51,24 @@ class Finding:
 
     @property
     def text(self) -> str | None:
-        """The value as it was written; None for a list or for keys with values."""
+        """The value as it was written; None for a list or a mapping."""
         return self.document.texts.get(self.path)
 
     @property
     def subject(self) -> str:
-        """The key that the value belongs to; a value in a list belongs to the list's key."""
+        """The key of the value; for a value in a list, the key of the list."""
         if self.path[:1] == ("rules",) and len(self.path) == _PATH_OF_A_RULE:
             return f"rule {self.path[1] + 1}" if isinstance(self.path[1], int) else "rules"
         return next((str(step) for step in reversed(self.path) if isinstance(step, str)), "file")
 
     def mistake(self) -> Mistake:
-        """Put it into words."""
+        """Return the finding as a mistake."""
         message, suggestion = _WORDINGS[self.keyword](self)
         return self.document.mistake(self.path, message, suggestion)
 
 
 def explain(error: ValidationError, document: Document) -> Iterator[Located]:
-    """Turn one error of the validator into mistakes."""
+    """Yield the mistakes that one error of the validator stands for."""
     schema: Any = error.schema
     finding = Finding(
         keyword=str(error.validator),
@@ -98,9 +98,9 @@ def _unknown_key(finding: Finding, key: str, known: list[str]) -> Mistake:
 
 
 def _missing(finding: Finding) -> Wording:
-    place = finding.path[-1] if finding.path else None
-    within = "" if place is None else f" in rule {place + 1}" if isinstance(place, int) else f" in `{place}`"
-    # Each list of required keys in the schema has one entry.
+    parent = finding.path[-1] if finding.path else None
+    within = "" if parent is None else f" in rule {parent + 1}" if isinstance(parent, int) else f" in `{parent}`"
+    # Each list of required keys in the schema has one item.
     return f"{_listed(finding.expected)} is missing{within}", None
 
 
@@ -108,13 +108,13 @@ def _not_a_member(finding: Finding) -> Wording:
     decision = finding.subject in {"then", "default"}
     if finding.text is None:
         wanted = "keep, drop, tracked_only or a sample" if decision else "a word"
-        return f"{quoted(finding.subject)} must be {wanted}, not {_sort_of(finding.value)}", None
+        return f"{quoted(finding.subject)} must be {wanted}, not {_type_of(finding.value)}", None
     known = f"known are {_listed([*finding.expected, *([_SAMPLE] if decision else [])])}"
     if not finding.text:
         return f"{quoted(finding.subject)} has no value", known
     suggestion = did_you_mean(finding.text, finding.expected) or known
     if decision and did_you_mean(finding.text, [Verdict.SAMPLE]):
-        suggestion = f"a sample needs its size: write `{finding.subject}: {_SAMPLE}`"
+        suggestion = f"a sample needs a percentage: write `{finding.subject}: {_SAMPLE}`"
     return f"unknown {'decision' if decision else finding.subject} {quoted(finding.text)}", suggestion
 
 
@@ -122,10 +122,10 @@ def _of_another_type(finding: Finding) -> Wording:
     types = [finding.expected] if isinstance(finding.expected, str) else finding.expected
     expected = " or ".join(_TYPES[name] for name in types)
     if not finding.path:
-        return f"the file must hold {expected}, not {_sort_of(finding.value)}", "begin with `rules:`"
+        return f"the file must be {expected}, not {_type_of(finding.value)}", "begin with `rules:`"
     if finding.value is None:
         return f"{quoted(finding.subject)} has no value", "write one or delete the key"
-    found = _sort_of(finding.value) if finding.text is None else quoted(finding.text)
+    found = _type_of(finding.value) if finding.text is None else quoted(finding.text)
     return f"{quoted(finding.subject)} must be {expected}, not {found}", _retyped(types, finding.text)
 
 
@@ -138,11 +138,11 @@ def _retyped(types: list[str], text: str | None) -> str | None:
 
 
 def _empty(finding: Finding) -> Wording:
-    return f"{quoted(finding.subject)} is empty", "name a value or delete the key"
+    return f"{quoted(finding.subject)} is empty", "write a value or delete the key"
 
 
 def _too_many(finding: Finding) -> Wording:
-    return f"{quoted(finding.subject)} has more than {finding.expected:,} entries", None
+    return f"{quoted(finding.subject)} has more than {finding.expected:,} items", None
 
 
 def _out_of_range(finding: Finding) -> Wording:
@@ -178,7 +178,7 @@ def _listed(words: list[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
-def _sort_of(value: object) -> str:
+def _type_of(value: object) -> str:
     if isinstance(value, list):
         return "a list"
-    return "keys with values" if isinstance(value, dict) else "a single value"
+    return "a mapping" if isinstance(value, dict) else "a single value"

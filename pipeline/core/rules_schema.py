@@ -1,6 +1,6 @@
-"""The JSON Schema of a rules file, made from the enums that the code decides by.
+"""The JSON Schema of a rules file, built from the enums that the code decides by.
 
-It is draft 7, which editors know best. `schemas/rules.schema.json` is this, written out.
+It is draft 7, which most editors support. `schemas/rules.schema.json` contains the result.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _object(description: str, properties: Schema, required: tuple[str, ...] = ()
 
 _CONDITIONS: Final[dict[Condition, tuple[str, Schema]]] = {
     Condition.KIND: ("OneSignal's name of the kind, in any known spelling.", {"enum": sorted(SPELLINGS)}),
-    Condition.CHANNEL: ("How the message travels.", _member(Channel)),
+    Condition.CHANNEL: ("The channel of the message.", _member(Channel)),
     Condition.ACTION: ("What happened to the message.", _member(Action)),
     Condition.CATEGORY: ("What the sender did (delivery) or the person did (engagement).", _member(Category)),
     Condition.ANONYMOUS: ("Whether the event has no external id.", {"type": "boolean"}),
@@ -63,7 +63,7 @@ def rules_schema() -> Schema:
         for condition, (description, value) in _CONDITIONS.items()
     }
     conditions[Condition.TAG.value] = {
-        "description": "The user's tags by name, each with the value or values it may have. All must hold.",
+        "description": "The user's tags by name, each with the value or values that match. All must hold.",
         "type": "object",
         "minProperties": 1,
         "maxProperties": MAX_VALUES,
@@ -75,8 +75,8 @@ def rules_schema() -> Schema:
         **_object(
             "Which events are kept. The first rule that matches decides.",
             {
-                "$schema": {"description": "Where the editor finds this schema.", "type": "string"},
-                "default": {"description": "What is done where no rule matches: keep, if not said.", **_decision()},
+                "$schema": {"description": "The location of this schema, for editors.", "type": "string"},
+                "default": {"description": "The decision when no rule matches; keep by default.", **_decision()},
                 "rules": {
                     "description": "The rules, in order.",
                     "type": "array",
@@ -85,8 +85,10 @@ def rules_schema() -> Schema:
                         "One rule. Without conditions it matches every event.",
                         {
                             "name": {"description": "What the rule is for.", **_NAME},
-                            "when": _object("The conditions. All must hold; of a list, any value.", conditions),
-                            "then": {"description": "What is done with the event.", **_decision()},
+                            "when": _object(
+                                "The conditions. All must hold; a list holds if any of its values does.", conditions
+                            ),
+                            "then": {"description": "The decision about the event.", **_decision()},
                             "shadow": {
                                 "description": "Decide nothing, and count what the rule would have decided.",
                                 "type": "boolean",
@@ -103,11 +105,16 @@ def rules_schema() -> Schema:
 
 def _decision() -> Schema:
     sample = _object(
-        "Keep some of the events, the same ones on every delivery.",
+        "Keep some of the events, the same ones on every redelivery.",
         {
-            "percent": {"description": "How many of a hundred.", "type": "number", "minimum": 0, "maximum": 100},
+            "percent": {
+                "description": "The size of the sample in percent.",
+                "type": "number",
+                "minimum": 0,
+                "maximum": 100,
+            },
             "by": {
-                "description": "Whether users or single events are chosen: user, if not said.",
+                "description": "Whether the sample consists of users or of events; user by default.",
                 **_member(SampleBy),
             },
         },

@@ -12,12 +12,12 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def shortened(text: str, excess: int) -> str | None:
-    """Cut a text so that its JSON loses at least ``excess`` bytes; None when that leaves nothing of it.
+    """Return a text cut so that its JSON is at least ``excess`` bytes shorter; None when nothing is left of it.
 
-    The cut is marked with ``…``, whose three bytes are counted.
+    The cut is marked with ``…``, whose three bytes are included in the calculation.
     """
     budget = len(_encode(text)) - excess
-    head = text[: max(budget, 0)]  # a character takes a byte at least
+    head = text[: max(budget, 0)]  # a character takes at least one byte
     length = bisect_left(range(len(head)), budget + 1, key=lambda end: len(_encode(head[:end] + _MARK)))
     kept = head[: length - 1].rstrip() if length else ""
     return kept + _MARK if kept else None

@@ -1,4 +1,4 @@
-"""Read the user's tags, which stay undecoded until a rule asks for them."""
+"""Read the user's tags, which stay undecoded until a rule needs them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 NO_TAGS: Final = msgspec.Raw(b"{}")
 
-_PLAIN: Final = (str, int, float)  # a tuple: isinstance takes five times as long with a union
+_PLAIN: Final = (str, int, float)  # a tuple, because isinstance takes five times as long with a union
 _LONGEST_TEXT: Final = 100_000
 _read_quoted: Final = quoted_reader(ANY_KEY, bare_value=PLAIN_VALUE)
 
 
 def plain_tags(tags: dict[str, Any]) -> dict[str, str | float]:
-    """Return the tags that have a plain value; lists and objects cannot be asked for."""
+    """Return the tags whose value is a scalar. Rules cannot match lists and objects."""
     return {name: value for name, value in tags.items() if isinstance(value, _PLAIN)}
 
 
 def read_tags(raw: msgspec.Raw, names: Iterable[str]) -> dict[str, str]:
-    """Decode the named tags as texts; what is absent, no plain value, or cannot be read is left out.
+    """Return the named tags as texts, without those that are absent, not scalar or unreadable.
 
     Tags are an object, or the same object as one text: JSON, or with single quotes as OneSignal renders it.
     """
@@ -41,7 +41,7 @@ def read_tags(raw: msgspec.Raw, names: Iterable[str]) -> dict[str, str]:
 
 
 def tags_in_text(text: str) -> Any:
-    """Read tags that came as one text: JSON, or as OneSignal renders an object. Anything else is no tags."""
+    """Read tags from one text: JSON, or an object as OneSignal renders it. Return None for anything else."""
     if len(text) > _LONGEST_TEXT or text.lstrip()[:1] != "{":
         return None
     tags = _loaded(with_exact_integers(text.encode()))

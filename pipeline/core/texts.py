@@ -1,6 +1,6 @@
-"""What a text field that says nothing may read, and what no text may hold.
+"""Placeholders in text fields, and characters that no text may contain.
 
-Ids have stricter rules of their own (`pipeline.core.ids`); these are for all other texts.
+These rules apply to all texts except ids, which have stricter ones (`pipeline.core.ids`).
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 PLACEHOLDERS: Final = frozenset(
     {"null", "undefined", "None", "nan", "NaN", "(null)", "<null>", "<nil>", "[object Object]"}
 )
-"""What languages and templates write for a value that is not there. Letter case counts: a title may be `Null`."""
+"""What programming languages and templates write for a missing value. Case matters: a title may be `Null`."""
 
 SURE_BEGINNINGS: Final = frozenset(string.ascii_letters + string.digits) - {text[0] for text in PLACEHOLDERS}
-"""First characters of texts that are neither blank nor placeholders: what reads every event asks them first."""
+"""First characters of texts that are neither blank nor placeholders, checked first for speed."""
 
 NUL: Final = "\0"
 
 
 def shown(text: str | None) -> str | None:
-    """Return a text that says something; None for one that is blank or a placeholder."""
+    """Return the text; None when it is blank or a placeholder."""
     return text if text and not text.isspace() and text not in PLACEHOLDERS else None
 
 
 def says_nothing(text: Localized) -> bool:
-    """Return whether a text, or every language of it, is blank or a placeholder. An object of blanks alone is not."""
+    """Return whether a text is blank or a placeholder; by language, whether all are and one is a placeholder."""
     if not isinstance(text, dict):
         return shown(text) is None
     texts = [each for each in text.values() if isinstance(each, str)]
@@ -36,10 +36,10 @@ def says_nothing(text: Localized) -> bool:
 
 
 def without_nul(text: str) -> str:
-    """Return a text without U+0000, which databases behind a destination refuse."""
+    """Return a text without U+0000, which databases behind a destination reject."""
     return text.replace(NUL, "") if NUL in text else text
 
 
 def texts_without_nul(texts: dict[str, Any]) -> dict[str, Any]:
-    """Return one text for each language, without U+0000; the languages go nowhere and stay as they are."""
+    """Return texts by language without U+0000. The languages are not sent anywhere and stay as they are."""
     return {language: without_nul(text) if isinstance(text, str) else text for language, text in texts.items()}

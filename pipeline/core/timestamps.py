@@ -1,9 +1,9 @@
-"""When an event happened, as the ISO 8601 text that Segment takes: UTC, to the millisecond.
+"""The time of an event as ISO 8601 text: UTC, with milliseconds.
 
 ``event.timestamp`` has seconds, ``event.datetime`` the same instant with milliseconds
-(schemas/SOURCES.md, "OneSignal event variables"), so a readable ``datetime`` wins, then ``timestamp``, then the
-time at which Kafka stored the message. A ``datetime`` that does not say its zone may be any: it yields to a
-``timestamp`` that is an instant, and adds its milliseconds where both have the same second.
+(schemas/SOURCES.md, "OneSignal event variables"), so a readable ``datetime`` is preferred, then ``timestamp``, then the
+time at which Kafka stored the message. A ``datetime`` without a time zone is ambiguous: a ``timestamp`` that is an
+instant is preferred to it, and takes its milliseconds where both have the same second.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 Timestamp: TypeAlias = int | float | str | None
-"""Seconds, milliseconds, microseconds or nanoseconds since the epoch as a number or as a text, also with an exponent, a
-day `20260101`, ISO 8601, or an HTTP date."""
+"""Seconds, milliseconds, microseconds or nanoseconds since the epoch as a number or as text, also with an exponent; a
+day `20260101`; ISO 8601; or an HTTP date."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SMALLEST_MILLISECONDS: Final = 100_000_000_000
-"""Below: seconds (until the year 5138). From here on: milliseconds (since 1973)."""
+"""Smaller numbers are seconds (until the year 5138), larger ones milliseconds (since 1973)."""
 _FIRST_DAY, _SMALLEST_SECONDS = 10_000_000, 100_000_000
-"""Eight digits are a day (`20260101`, ISO 8601's basic form) or nothing. As seconds they would end in 1973, and smaller
-numbers before: they are years, counters and times that were cut."""
+"""Eight digits are a day (`20260101`, the basic format of ISO 8601) or no time. As seconds they would be before 1973.
+Smaller numbers would be even earlier: they are years, counters and truncated times."""
 _MICROSECONDS: Final = 1_000
-"""Beyond the last millisecond: microseconds (since 1978)."""
+"""Numbers after the latest millisecond are microseconds (since 1978)."""
 _NANOSECONDS: Final = 1_000_000
-"""Beyond the last microsecond: nanoseconds (since 1978)."""
+"""Numbers after the latest microsecond are nanoseconds (since 1978)."""
 _FLOAT_ERROR: Final = 128
-"""A float of so many nanoseconds may be that much smaller than the number that was written."""
+"""A float of nanoseconds may be this much smaller than the number that was written."""
 _PAST_NANOSECONDS: Final = 2**63 - 1
-"""The largest number of 64 bits, which stands for never."""
+"""The largest 64-bit integer, which often means "never"."""
 _LATEST_MILLISECONDS: Final = 253_402_300_799_999  # the last of the year 9999
 _NUMBER: Final = re.compile(
     r"\s*(?:[0-9]{1,19}(?:\.[0-9]{1,9})?|[0-9]{1,19}(?:\.[0-9]{1,30})?[eE][+-]?[0-9]{1,2})\s*", re.ASCII
@@ -51,17 +51,17 @@ _LONGEST_TEXT: Final = 40
 
 
 class TimeSource(StrEnum):
-    """Where the time of a record comes from."""
+    """The source of a record's time."""
 
     DATETIME = "event.datetime"
     TIMESTAMP = "event.timestamp"
     BOTH = "event.timestamp, with the milliseconds of event.datetime"
     KAFKA = "Kafka, because the event has no readable time"
-    NONE = "nowhere: neither the event nor Kafka has one"
+    NONE = "none: neither the event nor Kafka has a time"
 
 
 class _Time(NamedTuple):
-    """A time in milliseconds since the epoch. ``is_instant`` is false where no zone is known, and UTC was taken."""
+    """A time in milliseconds since the epoch. ``is_instant`` is false where UTC was assumed for want of a time zone."""
 
     milliseconds: int
     is_instant: bool
@@ -69,30 +69,30 @@ class _Time(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _second_text(seconds: int) -> str:
-    """Write a second. Events come in runs of the same few seconds, so it is remembered."""
+    """Return a second as text. It is cached, because consecutive events share the same few seconds."""
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @lru_cache(maxsize=8192)
 def _usual_second(timestamp: int) -> str | None:
-    """Write the second of a timestamp that counts seconds; None for any other."""
+    """Return a timestamp in seconds as text; None for any other timestamp."""
     return _second_text(timestamp) if 0 < timestamp < _SMALLEST_MILLISECONDS else None
 
 
 def iso_text(milliseconds: int) -> str:
-    """Write an instant, in milliseconds since the epoch."""
+    """Return an instant, in milliseconds since the epoch, as text."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{_second_text(seconds)}.{rest:03d}Z"
 
 
 def event_time(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> str | None:
-    """Choose and write the time of an event; None when neither it nor Kafka (``-1``) tells one."""
+    """Return the time of an event as text; None when neither it nor Kafka (``-1``) has one."""
     return own_time(timestamp, datetime_text) or stored_time(stored_milliseconds)
 
 
 def own_time(timestamp: Timestamp, datetime_text: str | None) -> str | None:
-    """Write the time that the event itself tells; None when it tells none that can be read."""
-    # The usual case needs no parsing: the text is the timestamp's own second, with milliseconds.
+    """Return the event's own time as text; None when it has no readable one."""
+    # The usual case needs no parsing: the text is the timestamp's second with milliseconds.
     if (
         datetime_text
         and type(timestamp) is int
@@ -105,13 +105,13 @@ def own_time(timestamp: Timestamp, datetime_text: str | None) -> str | None:
 
 
 def stored_time(stored_milliseconds: int) -> str | None:
-    """Write the time at which Kafka stored a message; None where it tells none (``-1``)."""
+    """Return the time at which Kafka stored a message as text; None when it has none (``-1``)."""
     milliseconds = _in_range(stored_milliseconds)
     return None if milliseconds is None else iso_text(milliseconds)
 
 
 def time_source(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> TimeSource:
-    """Return where `event_time` takes the time from."""
+    """Return the source of the time that `event_time` returns."""
     chosen = _chosen(timestamp, datetime_text)
     if chosen is not None:
         return chosen[1]
@@ -119,17 +119,17 @@ def time_source(timestamp: Timestamp, datetime_text: str | None, stored_millisec
 
 
 def _chosen(timestamp: Timestamp, datetime_text: str | None) -> tuple[int, TimeSource] | None:
-    told = _from_text(datetime_text) if datetime_text else None
-    if told is not None and told.is_instant:
-        return told.milliseconds, TimeSource.DATETIME
+    written = _from_text(datetime_text) if datetime_text else None
+    if written is not None and written.is_instant:
+        return written.milliseconds, TimeSource.DATETIME
     counted = _from_text(timestamp) if isinstance(timestamp, str) else _from_number(timestamp)
-    if told is None:
+    if written is None:
         return None if counted is None else (counted.milliseconds, TimeSource.TIMESTAMP)
     if counted is None or not counted.is_instant:
-        return told.milliseconds, TimeSource.DATETIME
-    in_same_second = told.milliseconds // 1000 == counted.milliseconds // 1000
-    if in_same_second and told.milliseconds % 1000:
-        return told.milliseconds, TimeSource.BOTH
+        return written.milliseconds, TimeSource.DATETIME
+    in_same_second = written.milliseconds // 1000 == counted.milliseconds // 1000
+    if in_same_second and written.milliseconds % 1000:
+        return written.milliseconds, TimeSource.BOTH
     return counted.milliseconds, TimeSource.TIMESTAMP
 
 
@@ -170,7 +170,7 @@ def _from_text(text: str) -> _Time | None:
 
 
 def _fraction(text: str) -> float:
-    """Return a number with decimals or an exponent; beyond milliseconds a float would lose some."""
+    """Return a number with decimals or an exponent. From microseconds on, a float would lose digits."""
     number = float(text)
     return number if number <= _LATEST_MILLISECONDS else int(Decimal(text))
 

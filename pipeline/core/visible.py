@@ -1,4 +1,4 @@
-"""Text with every character that a terminal obeys, hides or reorders by, written as an escape."""
+"""Text in which every character that controls a terminal, is invisible or reorders text is escaped."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 _HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's general categories of control, format, surrogate, line separator and paragraph separator.
 
-Among the format characters are those that turn the direction of writing, zero-width ones and the block of tags.
+The format characters include those that change the writing direction, zero-width ones and the tag block.
 """
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _FIRST_BEYOND_TWO_BYTES: Final = 0x10000
 
 
 def visible(text: str) -> str:
-    r"""Return a text on one line in which nothing steers a terminal: what would is written as JSON writes it, `\u001b`.
+    r"""Return a text on one line without characters that control a terminal. They are escaped as in JSON, `\u001b`.
 
-    So JSON stays the same JSON. A backslash stays as it is. Doing it twice changes nothing.
+    So JSON keeps its meaning. Backslashes stay as they are. The function is idempotent.
     """
     if text.isprintable():
         return text

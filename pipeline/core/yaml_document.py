@@ -1,8 +1,8 @@
-"""Read a YAML file into plain values that know their lines, without any of YAML's surprises.
+"""Read a YAML file into plain values with their line numbers, without YAML's surprises.
 
 Scalars follow YAML 1.2, as editors check them: only ``true`` and ``false`` are booleans, so ``no`` is Norwegian and
-``on`` a word. Nothing is ever constructed from a tag. Two equal keys, merge keys, tags and values that grow beyond
-bounds through aliases are mistakes; plain anchors and aliases are fine.
+``on`` a word. No objects are constructed from tags. Duplicate keys, merge keys, tags and aliases that expand beyond the
+limits are mistakes; other anchors and aliases are allowed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 from pipeline.core.mistakes import Located, Mistake, RulesError, quoted
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Where a value is: the keys and list places on the way to it."""
+"""The path of a value: the keys and list indexes that lead to it."""
 
 MAX_FILE_CHARACTERS: Final = 262_144
 _MAX_VALUES: Final = 50_000
@@ -26,7 +26,7 @@ _STANDARD_TAG: Final = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|
 _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
-_HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -36,9 +36,9 @@ _WORDS: Final[dict[str, bool | None]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A file as plain values. ``lines`` has the line of each value and, by the path with the key, of each key.
+    """A file as plain values. ``lines`` has the line of each value and, under the path with the key, of each key.
 
-    ``texts`` has each scalar as it was written, without quotes. ``mistakes`` are those that leave it readable.
+    ``texts`` has each scalar as it was written, without quotes. ``mistakes`` are those that do not stop reading.
     """
 
     filename: str
@@ -48,20 +48,20 @@ class Document:
     mistakes: list[Located] = field(default_factory=list)
 
     def located(self, path: Path, message: str, suggestion: str | None = None) -> Located:
-        """Make a mistake at the line of a path, to be put into words when it is listed."""
+        """Return a mistake at the line of a path whose text is built when it is listed."""
         return Located(self.lines[path], partial(self.mistake, path, message, suggestion))
 
     def mistake(self, path: Path, message: str, suggestion: str | None = None) -> Mistake:
-        """Make a mistake at the line of a path."""
+        """Return a mistake at the line of a path."""
         return Mistake(file=self.filename, line=self.lines[path], message=message, suggestion=suggestion)
 
 
 class _TooManyNodesError(Exception):
-    """A file has more keys and values than it may have; the number is the line of the first beyond."""
+    """A file has more keys and values than allowed. The argument is the line of the first one too many."""
 
 
 class _BoundedLoader(yaml.SafeLoader):
-    """Composes no more nodes than a file may have values: each takes a kilobyte, and two letters of a file."""
+    """Composes at most as many nodes as a file may have values: two characters of a file can take a kilobyte."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -70,7 +70,7 @@ class _BoundedLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._left -= 1
         if self._left < 0:
-            event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave its type out
+            event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs lack its type
             raise _TooManyNodesError(event.start_mark.line + 1)
         return super().compose_node(parent, index)
 
@@ -79,20 +79,18 @@ def read_document(text: str, *, filename: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        RulesError: when nothing can be read of it.
+        RulesError: the document cannot be read.
     """
     if len(text) > MAX_FILE_CHARACTERS:
         raise _failure(filename, 1, f"the file has more than {MAX_FILE_CHARACTERS:,} characters")
     try:
         root = yaml.compose(text, Loader=_BoundedLoader)
     except RecursionError:
-        raise _failure(filename, 1, "values are nested too deep") from None
+        raise _failure(filename, 1, "values are nested too deeply") from None
     except _TooManyNodesError as error:
-        raise _failure(
-            filename, error.args[0], f"there are more than {_MAX_VALUES:,} values, keys among them"
-        ) from None
-    except (ValueError, OverflowError):  # PyYAML lets them through: an escape such as "\\U00110000"
-        raise _failure(filename, 1, "an escape names a character that does not exist", "correct it") from None
+        raise _failure(filename, error.args[0], f"there are more than {_MAX_VALUES:,} keys and values") from None
+    except (ValueError, OverflowError):  # PyYAML does not convert them: an escape such as "\\U00110000"
+        raise _failure(filename, 1, "an escape stands for a character that does not exist", "correct it") from None
     except yaml.MarkedYAMLError as error:
         raise _syntax_failure(filename, error) from None
     except yaml.reader.ReaderError as error:
@@ -131,7 +129,7 @@ def _syntax_failure(filename: str, error: yaml.MarkedYAMLError) -> RulesError:
 
 
 class _Reader:
-    """Turns nodes into plain values, and notes lines, texts and mistakes on the way."""
+    """Turns nodes into plain values, and collects their lines, texts and mistakes."""
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
@@ -145,15 +143,15 @@ class _Reader:
         self.lines.setdefault(path, line)
         self._left -= 1
         if self._left < 0:
-            raise _failure(self.filename, line, f"there are more than {_MAX_VALUES:,} values, aliases counted in full")
+            raise _failure(self.filename, line, f"there are more than {_MAX_VALUES:,} values after expanding aliases")
         if len(path) > _MAX_DEPTH:
-            raise _failure(self.filename, line, "values are nested too deep")
+            raise _failure(self.filename, line, "values are nested too deeply")
         if not _STANDARD_TAG.fullmatch(node.tag):
-            self._note(line, f"the tag {quoted(node.tag)} is not allowed", "delete it")
+            self._add_mistake(line, f"the tag {quoted(node.tag)} is not allowed", "delete it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.read(item, (*path, place)) for place, item in enumerate(node.value)]
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
         text = self._text(node)
         self.texts[path] = text
         return _scalar(text) if isinstance(node, yaml.ScalarNode) and node.style is None else text
@@ -163,12 +161,12 @@ class _Reader:
         for key, item in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                self._note(line, "a key must be a word", None)
+                self._add_mistake(line, "a key must be text", None)
             elif key.tag == _MERGE_TAG:
-                self._note(line, "merge keys (`<<`) are not supported", "write the keys out")
+                self._add_mistake(line, "merge keys (`<<`) are not supported", "write the keys out")
             elif self._text(key) in values:
                 first = self.lines[*path, key.value]
-                self._note(line, f"{quoted(key.value)} is here twice, first in line {first}", "keep one of them")
+                self._add_mistake(line, f"duplicate key {quoted(key.value)}, first in line {first}", "keep one of them")
             else:
                 self.lines[*path, key.value] = line
                 values[key.value] = self.read(item, (*path, key.value))
@@ -176,14 +174,14 @@ class _Reader:
 
     def _text(self, node: yaml.Node) -> str:
         text = str(node.value)
-        if _HALF_A_CHARACTER.search(text):  # no mistake could quote it, for it cannot be written
-            message = "an escape from \\uD800 to \\uDFFF is half a character"
+        if _SURROGATE.search(text):  # it cannot be encoded, so no mistake could quote it
+            message = "an escape from \\uD800 to \\uDFFF is half of a surrogate pair"
             raise _failure(self.filename, node.start_mark.line + 1, message, "write the character itself")
         return text
 
-    def _note(self, line: int, message: str, suggestion: str | None) -> None:
-        told = partial(Mistake, file=self.filename, line=line, message=message, suggestion=suggestion)
-        self.mistakes.append(Located(line, told))
+    def _add_mistake(self, line: int, message: str, suggestion: str | None) -> None:
+        mistake = partial(Mistake, file=self.filename, line=line, message=message, suggestion=suggestion)
+        self.mistakes.append(Located(line, mistake))
 
 
 def _scalar(text: str) -> str | float | bool | None:

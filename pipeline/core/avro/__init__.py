@@ -1,1 +1,1 @@
-"""Avro: the contracts of what is in Kafka, and how bodies in it are read and written. Pure, as all of the core."""
+"""Avro: the contracts of the data in Kafka, and the reading and writing of Avro bodies. Pure, like all of the core."""

@@ -1,10 +1,10 @@
-"""Decode one OneSignal event from Avro: the same `Event` that `pipeline.core.events` makes of the event as JSON.
+"""Decode one OneSignal event from Avro, to the same `Event` that `pipeline.core.events` decodes from JSON.
 
-A decoder is compiled for each schema that writers have used (`pipeline.core.avro.source`). The few differences:
+A decoder is compiled for each writer's schema (`pipeline.core.avro.source`). The few differences:
 
 - Avro has no absent fields; null counts as absent, and so does a time that is not a number (NaN).
-- Tags are texts. They come to the same compact JSON that `read_tags` reads.
-- No other type is forgiven: what is a text in ours must be a text or bytes in the writer's schema.
+- Tags are texts. They are encoded to the same compact JSON that `read_tags` reads.
+- Values of other types are not converted: a text of our schema must be a string or bytes in the writer's schema.
 """
 
 from __future__ import annotations
@@ -43,25 +43,24 @@ _REFUSALS: Final = (
     (UnreadableError, RejectReason.NOT_AN_EVENT),
     (TooDeepError, RejectReason.TOO_DEEP),
 )
-_COMES_AGAIN: Final = {"Message": content_without_nul}
+_REPEATED: Final = {"Message": content_without_nul}
 
 
 def event_decoder(writer_schema: str) -> DecodeEvent:
-    """Make the decoder of events that were written by a schema.
+    """Return a decoder of events that were written with a schema.
 
-    It takes the whole value of a message and the place where the body starts, past what frames it, and is total over
-    any bytes.
+    Its arguments are the whole value of a message and the offset of the body after the framing. It never raises.
 
     Raises:
-        UnusableSchemaError: no event can be read by it; the text says why.
+        UnusableSchemaError: the schema cannot be resolved to an event; the text gives the reason.
     """
     return _decoder(parse_schema(writer_schema), _READER)
 
 
 def _decoder(writer: Type, reader: Record) -> DecodeEvent:
-    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _COMES_AGAIN, mending=((is_clean, is_without_nul), _mended))
+    return reader_of(writer, reader, _STRUCTS, _REFUSALS, _REPEATED, mending=((is_clean, is_without_nul), _mended))
 
 
 def _mended(event: Event) -> Event:
-    told = event_without_nul(event)
-    return told if is_clean(told) else cleaned(told)
+    plain = event_without_nul(event)
+    return plain if is_clean(plain) else cleaned(plain)

@@ -1,10 +1,10 @@
-"""How a message tells which schema it was written with.
+"""How a message identifies the schema that it was written with.
 
 - Confluent's wire format: a zero byte, the schema's id in the registry in four bytes, then the body.
 - Avro's single-object encoding: the bytes C3 01, the schema's CRC-64-AVRO fingerprint in eight bytes (little endian),
   then the body.
 
-A message that begins otherwise is not Avro. JSON can begin with neither: a JSON text is UTF-8 without control
+A message with any other beginning is not Avro. JSON cannot begin with either: a JSON text is UTF-8 without control
 characters before its first token, and C3 01 is not UTF-8.
 """
 
@@ -28,7 +28,7 @@ FIRST_BYTES: Final = frozenset({REGISTRY_MAGIC, _SINGLE_OBJECT_FIRST})
 
 
 def schema_prefix(value: bytes) -> bytes | RejectReason | None:
-    """Return what stands before the body and names its schema; None when the value is not framed as Avro.
+    """Return the bytes before the body that identify its schema; None when the value is not framed as Avro.
 
     A value that is too short for its frame is `NOT_AVRO`.
     """
@@ -44,25 +44,25 @@ def schema_prefix(value: bytes) -> bytes | RejectReason | None:
 
 
 def registry_prefix(schema_id: int) -> bytes:
-    """Return what stands before a body that was written with a schema of the registry."""
+    """Return the prefix of a body that was written with a schema of the registry."""
     return bytes((REGISTRY_MAGIC,)) + schema_id.to_bytes(4, "big")
 
 
 def registry_id(prefix: bytes) -> int | None:
-    """Return the registry's id that a prefix names; None when it names a fingerprint."""
+    """Return the registry's schema id in a prefix; None when the prefix contains a fingerprint."""
     return int.from_bytes(prefix[1:], "big") if prefix[0] == REGISTRY_MAGIC else None
 
 
 def fingerprint(prefix: bytes) -> bytes:
-    """Return the fingerprint that the prefix of a single object names."""
+    """Return the fingerprint in the prefix of single-object encoding."""
     return prefix[len(SINGLE_OBJECT_MARK) :]
 
 
 def fingerprint_of(schema: str) -> bytes:
-    """Return the CRC-64-AVRO fingerprint of a schema, little endian: the one that Avro for Java writes.
+    """Return the CRC-64-AVRO fingerprint of a schema, little endian, as Avro for Java writes it.
 
-    It is fastavro's. The avro package leaves ``{"type": "long"}`` where a logical type stood, and writes a type out
-    again where it is used again, so it finds another fingerprint for such schemas.
+    fastavro computes it. The avro package keeps ``{"type": "long"}`` in place of a logical type and repeats the
+    definition of a type that is used again, so its fingerprint of such schemas differs.
 
     Raises:
         UnusableSchemaError: it is not an Avro schema.

@@ -1,8 +1,8 @@
-"""Avro's smallest parts, and how what nobody asks for is passed over.
+"""Read Avro's primitive values, and skip values that are not used.
 
-A place may run past the end of the body: the next byte that is looked at, or the comparison with the body's length at
-the end, tells. So nothing is allocated by what a body claims to hold. Types of a fixed width are passed over by
-counting, all others look at a byte for each item, so no count makes a loop longer than the body.
+A position may be past the end of the body. The next access to a byte, or the comparison with the length at the end,
+detects it. So a length in a body never causes an allocation. Values of a fixed width are skipped by multiplication, all
+others access at least one byte per item, so no count makes a loop longer than the body.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Skip: TypeAlias = Callable[[bytes, int, int], int]
-    """Return the place after the value that starts at a place of a body; the third argument is the depth of it."""
+    """Return the position after the value that starts at a position of a body; the third argument is its depth."""
 
 DEEPEST_VALUE: Final = 200
-"""Values may be nested so deep; far below what the stack can take, so all bodies are decided alike everywhere."""
+"""The deepest nesting of values: far below the limit of the stack, so a body has the same outcome everywhere."""
 
 _MORE: Final = 0x80
 _LONGEST_NUMBER: Final = 10
 USUAL_BYTES: Final = 6
-"""What seconds since the epoch take, and a byte more."""
+"""The size of seconds since the epoch, plus one byte."""
 _WIDTHS: Final = {Primitive.NULL: 0, Primitive.BOOLEAN: 1, Primitive.FLOAT: 4, Primitive.DOUBLE: 8}
 
 
 class MisfitError(Exception):
-    """The bytes are not what their schema says."""
+    """The bytes do not match their schema."""
 
 
 class TooDeepError(Exception):
     """A value is nested deeper than `DEEPEST_VALUE`."""
 
 
-def whole_number(body: bytes, place: int) -> tuple[int, int]:
-    """Read an int or a long; return it and the place after it."""
+def whole_number(body: bytes, position: int) -> tuple[int, int]:
+    """Return an int or a long and the position after it."""
     value = shift = 0
-    for here in range(place, place + _LONGEST_NUMBER):
+    for here in range(position, position + _LONGEST_NUMBER):
         byte = body[here]
         if byte < _MORE:
             value |= byte << shift
@@ -51,9 +51,9 @@ def whole_number(body: bytes, place: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=8192)
 def usual_number(piece: bytes) -> tuple[int, int]:
-    """Read a number from the next bytes; return it and how many it takes, 0 when it is longer.
+    """Return the number at the start of some bytes and its size, which is 0 when the number is longer.
 
-    The times of events come in runs of the same few seconds, so they are remembered.
+    It is cached, because consecutive events share the same few seconds.
     """
     try:
         return whole_number(piece, 0)
@@ -61,34 +61,34 @@ def usual_number(piece: bytes) -> tuple[int, int]:
         return 0, 0
 
 
-def size(body: bytes, place: int) -> tuple[int, int]:
-    """Read the length of a text or of bytes; return it and the place after it."""
-    length, place = whole_number(body, place)
+def size(body: bytes, position: int) -> tuple[int, int]:
+    """Return the length of a string or of bytes and the position after it."""
+    length, position = whole_number(body, position)
     if length < 0:
         raise MisfitError
-    return length, place
+    return length, position
 
 
-def block_count(body: bytes, place: int) -> tuple[int, int]:
-    """Read how many entries the next block of an array or a map has; return it and the place after it.
+def block_count(body: bytes, position: int) -> tuple[int, int]:
+    """Return the number of items in the next block of an array or a map and the position after it.
 
-    A block of none is the end, a single zero byte, which the caller has looked for.
+    The caller has checked for the end, which is a block of no items: a single zero byte.
     """
-    count, place = whole_number(body, place)
-    if count < 0:  # the size of the block follows; nothing here needs it
-        _, place = whole_number(body, place)
+    count, position = whole_number(body, position)
+    if count < 0:  # the size of the block in bytes follows, and is ignored
+        _, position = whole_number(body, position)
     if not count:
         raise MisfitError
-    return abs(count), place
+    return abs(count), position
 
 
 def skipper(kind: Type) -> Skip:
-    """Make the function that passes over a type."""
+    """Return a function that skips a value of a type."""
     return _Skippers().of(kind)
 
 
 class _Skippers:
-    """Makes each named type's function once, so a recursive type finds its own."""
+    """Builds the function of each record once, so that a recursive type finds its own."""
 
     def __init__(self) -> None:
         self._records: dict[int, list[Skip]] = {}
@@ -121,7 +121,7 @@ class _Skippers:
         return _over_parts(parts)
 
     def _width(self, kind: Type) -> int | None:
-        """Return how many bytes every value of the type takes; None where that differs."""
+        """Return the size of every value of a type in bytes; None when it varies."""
         match kind:
             case Primitive():
                 return _WIDTHS.get(kind)
@@ -134,7 +134,7 @@ class _Skippers:
 
     def _record_width(self, record: Record) -> int | None:
         if id(record) not in self._widths:
-            self._widths[id(record)] = None  # what it is to itself, if it is recursive
+            self._widths[id(record)] = None  # a recursive record finds this for itself
             widths = [self._width(field.type) for field in record.fields]
             known = [width for width in widths if width is not None]
             self._widths[id(record)] = sum(known) if len(known) == len(widths) else None
@@ -142,48 +142,48 @@ class _Skippers:
 
 
 def _over_fixed(width: int) -> Skip:
-    return lambda _body, place, _depth: place + width
+    return lambda _body, position, _depth: position + width
 
 
-def _over_whole_number(body: bytes, place: int, _depth: int) -> int:
-    return whole_number(body, place)[1]
+def _over_whole_number(body: bytes, position: int, _depth: int) -> int:
+    return whole_number(body, position)[1]
 
 
-def _over_sized(body: bytes, place: int, _depth: int) -> int:
-    length, place = size(body, place)
-    return place + length
+def _over_sized(body: bytes, position: int, _depth: int) -> int:
+    length, position = size(body, position)
+    return position + length
 
 
 def _over_blocks(parts: list[Skip], width: int | None) -> Skip:
-    def skip(body: bytes, place: int, depth: int) -> int:
+    def skip(body: bytes, position: int, depth: int) -> int:
         deeper = _one_deeper(depth)
-        while body[place]:
-            count, place = block_count(body, place)
+        while body[position]:
+            count, position = block_count(body, position)
             if width is not None:
-                place += count * width
+                position += count * width
             else:
                 for _ in range(count):
                     for part in parts:
-                        place = part(body, place, deeper)
-        return place + 1
+                        position = part(body, position, deeper)
+        return position + 1
 
     return skip
 
 
 def _over_union(branches: list[Skip]) -> Skip:
-    def skip(body: bytes, place: int, depth: int) -> int:
-        branch, place = size(body, place)
-        return branches[branch](body, place, _one_deeper(depth))
+    def skip(body: bytes, position: int, depth: int) -> int:
+        branch, position = size(body, position)
+        return branches[branch](body, position, _one_deeper(depth))
 
     return skip
 
 
 def _over_parts(parts: list[Skip]) -> Skip:
-    def skip(body: bytes, place: int, depth: int) -> int:
+    def skip(body: bytes, position: int, depth: int) -> int:
         deeper = _one_deeper(depth)
         for part in parts:
-            place = part(body, place, deeper)
-        return place
+            position = part(body, position, deeper)
+        return position
 
     return skip
 

@@ -1,12 +1,12 @@
 """Resolve a writer's schema to ours by the rules of the Avro specification (Schema Resolution).
 
-Records and their fields match by unqualified name or by our aliases; what we have no field for is passed over, what the
-writer has no field for takes its default; numbers are promoted, bytes and texts are read as each other. The first of
-our union's types that is the writer's own counts, else the first that it can be promoted to.
+Records and their fields match by unqualified name or by our aliases. Fields that only the writer has are skipped,
+fields that only we have take their default. Numbers are promoted; bytes and strings can be read as each other. In our
+unions, the first type that equals the writer's counts, else the first that it can be promoted to.
 
-At one point this is stricter than the rules: a writer's union of which nothing but null can be read is refused with its
-schema, and not event by event. A union of which some of the types can be read is taken; the others make an event that
-cannot be used.
+In one respect this is stricter than the specification: a writer's union of which only null can be read makes the schema
+unusable, not each single event. A union is accepted if some of its types can be read; an event with one of the others
+is rejected.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Plain(Enum):
-    """How a value without parts is read."""
+    """How a primitive value is read."""
 
     NOTHING = auto()
     BOOLEAN = auto()
@@ -44,26 +44,26 @@ class Plain(Enum):
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """A map, by how its values are read."""
+    """A map, with the plan for its values."""
 
     values: Plan
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A union of the writer's; None where we have no use for the type."""
+    """A union of the writer's; None for a type that we cannot use."""
 
     branches: tuple[Plan | None, ...]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """The next field of the writer's record: which of ours it is, or what is passed over."""
+    """The next field of the writer's record that we have too: the index of our field and the plan for the value."""
 
     field: int
     plan: Plan
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A record of ours. ``fields`` says for each whether the writer has it."""
+    """A record of ours. A `Type` in ``steps`` is skipped. ``fields``: whether the writer has each of our fields."""
 
     name: str
     steps: tuple[Step | Type, ...]
@@ -73,7 +73,7 @@ class Part(msgspec.Struct, frozen=True):
 Plan: TypeAlias = Plain | Texts | Choice | Part
 
 MOST_BRANCHES: Final = 64
-"""A union that is read may have so many; then its index takes one byte."""
+"""The largest union that is read. Its index takes one byte."""
 
 _AS_IT_IS: Final[Mapping[Primitive, Plain]] = {
     Primitive.NULL: Plain.NOTHING,
@@ -83,7 +83,7 @@ _AS_IT_IS: Final[Mapping[Primitive, Plain]] = {
     Primitive.FLOAT: Plain.FLOAT,
     Primitive.DOUBLE: Plain.DOUBLE,
     Primitive.STRING: Plain.TEXT,
-    Primitive.BYTES: Plain.TEXT,  # none of our records that are read has bytes; a text can be read from them
+    Primitive.BYTES: Plain.TEXT,  # no record of ours has bytes fields; a string can be read from bytes
 }
 
 _PROMOTIONS: Final[Mapping[Primitive, frozenset[Primitive]]] = {
@@ -92,19 +92,19 @@ _PROMOTIONS: Final[Mapping[Primitive, frozenset[Primitive]]] = {
     Primitive.FLOAT: frozenset({Primitive.DOUBLE}),
     Primitive.BYTES: frozenset({Primitive.STRING}),
 }
-"""What each of the writer's types can be read as besides itself."""
+"""The types that each of the writer's types can be promoted to."""
 
 
 def resolve(writer: Type, reader: Record) -> Part:
-    """Work out how a writer's bytes become one of our records.
+    """Return the plan for reading a writer's bytes as one of our records.
 
     Raises:
-        UnusableSchemaError: they cannot.
+        UnusableSchemaError: the schemas cannot be resolved.
     """
     if not isinstance(writer, Record):
-        raise UnusableSchemaError(f"the schema is {described(writer)}, where the record {reader.unqualified} is due")
+        raise UnusableSchemaError(f"the schema is {described(writer)}, but the record {reader.unqualified} is expected")
     if not _same_name(writer, reader):
-        raise UnusableSchemaError(f"the schema is named {writer.name}, where the record {reader.unqualified} is due")
+        raise UnusableSchemaError(f"the schema is named {writer.name}, but the record {reader.unqualified} is expected")
     return _part(writer, reader, "")
 
 
@@ -118,7 +118,7 @@ def _plan(writer: Type, reader: Type, path: str) -> Plan:
             return plan
     if isinstance(writer, Primitive) and not _PROMOTIONS.get(writer, frozenset()).isdisjoint(candidates):
         return _AS_IT_IS[writer]
-    raise UnusableSchemaError(f"{path} is {described(writer)}, where {described(reader)} is due")
+    raise UnusableSchemaError(f"{path} is {described(writer)}, but {described(reader)} is expected")
 
 
 def _as_it_is(writer: Type, reader: Type, path: str) -> Plan | None:
@@ -150,30 +150,30 @@ def _choice(writer: Union, reader: Type, path: str) -> Choice:
 
 
 def _part(writer: Record, reader: Record, path: str) -> Part:
-    ours = {name: place for place, name in enumerate(_counterparts(writer, reader)) if name is not None}
+    ours = {name: index for index, name in enumerate(_counterparts(writer, reader)) if name is not None}
     found: list[Step | Type] = []
     for field in writer.fields:
-        place = ours.get(field.name)
-        if place is None:
+        index = ours.get(field.name)
+        if index is None:
             found.append(field.type)
         else:
-            wanted = reader.fields[place]
-            found.append(Step(place, _plan(field.type, wanted.type, f"{path}{wanted.name}")))
+            wanted = reader.fields[index]
+            found.append(Step(index, _plan(field.type, wanted.type, f"{path}{wanted.name}")))
     present = frozenset(ours.values())
-    for place, wanted in enumerate(reader.fields):
-        if place not in present and not wanted.has_default:
+    for index, wanted in enumerate(reader.fields):
+        if index not in present and not wanted.has_default:
             raise UnusableSchemaError(f"{path}{wanted.name} is missing")
-    return Part(reader.unqualified, tuple(found), tuple(place in present for place in range(len(reader.fields))))
+    return Part(reader.unqualified, tuple(found), tuple(index in present for index in range(len(reader.fields))))
 
 
 def _counterparts(writer: Record, reader: Record) -> list[str | None]:
-    """Return the name that the writer has for each of our fields: the same, else the first of its aliases."""
+    """Return the writer's name of each of our fields: the same name, else the first alias that it has."""
     theirs = {field.name for field in writer.fields}
     return [next((name for name in (field.name, *field.aliases) if name in theirs), None) for field in reader.fields]
 
 
 def described(kind: Type) -> str:
-    """Put a type into words."""
+    """Return a description of a type."""
     match kind:
         case Primitive():
             return {Primitive.NULL: "null", Primitive.INT: "an int"}.get(kind, f"a {kind.value}")

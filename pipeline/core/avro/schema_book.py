@@ -1,4 +1,4 @@
-"""What is known of the schemas that messages were written with. It only ever grows, and says the same to all."""
+"""The decoders of the schemas that messages were written with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Read = TypeVar("Read")
 
 
 class RawFormat(StrEnum):
-    """How the messages of the raw topic are written."""
+    """The format of the messages in the raw topic."""
 
     JSON = "json"
     AVRO = "avro"
@@ -25,10 +25,10 @@ class RawFormat(StrEnum):
 
 
 class SchemaBook(Generic[Read]):
-    """The decoder of each schema, by the prefix that names it in a message.
+    """The decoder of each schema, by the prefix that identifies the schema in a message.
 
-    `read` gives what the decoder makes of a body, or why nothing can be made of it. It may be asked only for values
-    whose schemas are known; `missing` tells which are not.
+    `read` returns the decoded body, or the reason why it cannot be used. All schemas of the values must be known;
+    `missing` returns those that are not.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class SchemaBook(Generic[Read]):
     def missing(self, values: Collection[bytes | None]) -> set[bytes]:
         """Return the prefixes of values whose schemas are not known yet."""
         known = self._decoders.keys()
-        # A batch has few beginnings, and nearly always all of them are known or are JSON's.
+        # A batch has few distinct prefixes, and nearly always all of them are known or JSON.
         heads = {value[:REGISTRY_PREFIX_BYTES] for value in values if value} - known
         if not any(head[0] in FIRST_BYTES for head in heads):
             return set()
@@ -45,15 +45,15 @@ class SchemaBook(Generic[Read]):
         return {prefix for prefix in prefixes if isinstance(prefix, bytes)} - known
 
     def learn(self, prefix: bytes, decoder: Callable[[bytes, int], Read | RejectReason]) -> None:
-        """Keep the decoder of a schema."""
+        """Store the decoder of a schema."""
         self._decoders[prefix] = decoder
 
     def refuse(self, prefix: bytes, reason: RejectReason) -> None:
-        """Keep why the messages of a schema cannot be used."""
+        """Store the reason why messages of a schema cannot be used."""
         self._decoders[prefix] = lambda _value, _start: reason
 
     def forget(self, prefix: bytes) -> None:
-        """Know nothing of a schema any more, so that it is looked up anew."""
+        """Remove a schema, so that it is looked up again."""
         self._decoders.pop(prefix, None)
 
     def read(self, value: bytes) -> Read | RejectReason | None:
@@ -72,7 +72,7 @@ class SchemaBook(Generic[Read]):
 def raw_decoder(
     book: SchemaBook[Event], raw_format: RawFormat, decode_json: Callable[[bytes], Event | RejectReason]
 ) -> Callable[[bytes], Event | RejectReason]:
-    """Return what decodes the raw topic's messages: JSON, Avro, or each as it begins."""
+    """Return the decoder of the raw topic's messages: JSON, Avro, or whichever each message is."""
 
     def decode_avro(value: bytes) -> Event | RejectReason:
         return book.read(value) or RejectReason.NOT_AVRO

@@ -1,7 +1,7 @@
-"""Read an Avro schema into types. Whatever it says is only looked at here; what cannot be used has words for it.
+"""Parse an Avro schema into types, with errors that an operator can read.
 
-Logical types, docs and properties that Avro does not know are passed over, and so is what does no harm to reading:
-whether symbols are well spelt, or defaults of the right type.
+Logical types, docs and unknown properties are ignored, and so are faults that do not affect reading: invalid symbols,
+or defaults of the wrong type.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _DEEPEST_SCHEMA: Final = 64
 _LARGEST_FIXED: Final = 2**31 - 1
 _SHOWN: Final = 60
 _LONGEST_REASON: Final = 500
-"""A schema may list thousands of types, and name each by a thousand letters."""
+"""A schema may contain thousands of types, with names of a thousand characters."""
 
 
 class UnusableSchemaError(Exception):
-    """A writer's schema cannot be read as what is due; the text says why, to an operator, and is never long."""
+    """A writer's schema cannot be resolved to the expected record. The text gives the reason to an operator."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why if len(why) <= _LONGEST_REASON else f"{why[:_LONGEST_REASON]}…")
 
 
 class Primitive(StrEnum):
-    """The types without parts."""
+    """The primitive types."""
 
     NULL = "null"
     BOOLEAN = "boolean"
@@ -46,13 +46,13 @@ _PRIMITIVES: Final = {primitive.value: primitive for primitive in Primitive}
 
 
 class Enumeration(msgspec.Struct, frozen=True):
-    """One word of a list, written as its number."""
+    """One symbol of a list, written as its index."""
 
     name: str
 
 
 class Fixed(msgspec.Struct, frozen=True):
-    """So many bytes."""
+    """A fixed number of bytes."""
 
     name: str
     size: int
@@ -65,7 +65,7 @@ class Array(msgspec.Struct, frozen=True, eq=False):
 
 
 class Map(msgspec.Struct, frozen=True, eq=False):
-    """Any number of values by text."""
+    """Any number of values by string key."""
 
     values: Type
 
@@ -86,7 +86,7 @@ class Field(msgspec.Struct, frozen=True, eq=False):
 
 
 class Record(msgspec.Struct, eq=False):
-    """Fields, one after the other. Recursive types are why it is filled after it is made."""
+    """A sequence of fields. They are set after creation, because types can be recursive."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ Type: TypeAlias = Primitive | Enumeration | Fixed | Array | Map | Union | Record
 
 
 def parse_schema(text: str) -> Type:
-    """Read a schema.
+    """Parse a schema.
 
     Raises:
         UnusableSchemaError: it is not JSON, or not an Avro schema.
@@ -114,7 +114,7 @@ def parse_schema(text: str) -> Type:
 
 
 def read_schema(schema: Any) -> Type:
-    """Read a schema that is decoded from JSON already.
+    """Parse a schema that was decoded from JSON.
 
     Raises:
         UnusableSchemaError: it is not an Avro schema.
@@ -123,7 +123,7 @@ def read_schema(schema: Any) -> Type:
 
 
 def read_record(schema: dict[str, Any]) -> Record:
-    """Read one of our own contracts."""
+    """Parse one of our contracts."""
     record = read_schema(schema)
     if not isinstance(record, Record):
         raise UnusableSchemaError(f"{_shown(schema)} is not a record")
@@ -131,7 +131,7 @@ def read_record(schema: dict[str, Any]) -> Record:
 
 
 class _Reading:
-    """One schema being read, with the names that it has defined so far."""
+    """The state while one schema is parsed: the types that it has defined so far."""
 
     def __init__(self) -> None:
         self._named: dict[str, Type] = {}
@@ -163,7 +163,7 @@ class _Reading:
     def _union(self, schemas: Sequence[Any], namespace: str, depth: int) -> Union:
         branches = tuple(self.type(schema, namespace, depth + 1) for schema in schemas)
         if not branches or any(isinstance(branch, Union) for branch in branches):
-            raise UnusableSchemaError("the schema has a union of nothing, or straight within a union")
+            raise UnusableSchemaError("the schema has an empty union, or a union directly in a union")
         return Union(branches)
 
     def _by_kind(self, kind: str, schema: dict[str, Any], namespace: str, depth: int) -> Type:
@@ -232,7 +232,7 @@ def _part(schema: dict[str, Any], name: str) -> Any:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(entry for entry in value if isinstance(entry, str)) if isinstance(value, list) else ()
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _shown(value: Any) -> str:

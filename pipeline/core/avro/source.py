@@ -1,11 +1,11 @@
-"""Compile how a record is read into one Python function, with everything that is usual written out in line.
+"""Compile a plan for reading a record into one Python function with all usual cases inlined.
 
-That is what makes it fast: a typical event has some thirty unions and texts, and a call for each would cost more than
-reading them. The source is made of the plan alone. No name or text of a schema gets into it: fields are numbers, and
-what is not source (structs, functions that pass over a type) is a constant of the function by its number.
+Inlining makes it fast: a typical event has some thirty unions and texts, and a function call for each would cost more
+than reading them. The source depends on the plan only. It contains no name or text of a schema: fields are numbers, and
+structs and functions are numbered constants.
 
-A text runs from a place to the place after it, and a body that ends early shows in the next look at it or in the
-comparison at the end (`pipeline.core.avro.reading`).
+The end of a body is not checked at each step. A body that ends early is detected at the next access to a byte, or by
+the comparison at the end (`pipeline.core.avro.reading`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import fields
 
-from pipeline.core.avro.memory import KEY_BYTES, Memory
+from pipeline.core.avro.cache import KEY_BYTES, PartCache
 from pipeline.core.avro.reading import USUAL_BYTES, skipper
 from pipeline.core.avro.resolution import MOST_BRANCHES, Choice, Part, Plain, Step, Texts, resolve
 from pipeline.core.avro.schema_types import Primitive, Record, Union, UnusableSchemaError
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pipeline.core.avro.schema_types import Type
 
     Read: TypeAlias = Callable[[bytes, int], Any]
-    """Return the record whose body starts at a place and ends where the bytes end."""
+    """Return the record whose body starts at a position and ends with the bytes."""
     Refusals: TypeAlias = Sequence[tuple[type[Exception] | tuple[type[Exception], ...], object]]
     Mending: TypeAlias = tuple[Sequence[Callable[[Any], bool]], Callable[[Any], Any]]
-    Remembered: TypeAlias = Mapping[str, Callable[[Any], Any]]
+    Cached: TypeAlias = Mapping[str, Callable[[Any], Any]]
     Structs: TypeAlias = Mapping[str, type[msgspec.Struct]]
-    """The struct of each record, by name; its fields are those of the record, in the same order."""
+    """The struct of each record, by name. It has the fields of the record, in the same order."""
 
 _FEWEST_OF_NULLS: Final = 3
 _NESTED_IN_LINE: Final = 3
@@ -48,30 +48,31 @@ def reader_of(
     reader: Record,
     structs: Structs,
     refusals: Refusals,
-    remembered: Remembered = MappingProxyType({}),
+    cached: Cached = MappingProxyType({}),
     *,
     mending: Mending | None = None,
 ) -> Read:
-    """Compile how one of our records is read from a writer's bytes.
+    """Return a function that reads one of our records from a writer's bytes.
 
-    The records named by ``remembered`` come often in the same bytes, and are read once for each; its function sees what
-    is then remembered first. ``refusals`` has what is returned for each exception of `vocabulary.MISFITS`,
-    `UnreadableError` and `TooDeepError`. ``mending`` are the tests that a record must pass to be good as it was read,
-    and what mends one that does not.
+    Args:
+        writer: The schema of the bytes.
+        reader: Our schema.
+        structs: The struct of each of our records.
+        refusals: The value to return for each exception of `vocabulary.MISFITS`, `UnreadableError` and `TooDeepError`.
+        cached: Records that many bodies have in common, each with a function that is applied before it is cached.
+        mending: Tests that a record must pass, and a function that is applied to one that does not.
 
     Raises:
-        UnusableSchemaError: it cannot be read from them; the text says why.
+        UnusableSchemaError: the schemas cannot be resolved; the text gives the reason.
     """
     try:
-        return _compiled(resolve(writer, reader), structs, refusals, remembered, mending)
+        return _compiled(resolve(writer, reader), structs, refusals, cached, mending)
     except RecursionError as error:
-        raise UnusableSchemaError("the schema's types are nested too deep in one another") from error
+        raise UnusableSchemaError("the schema's types are nested too deeply") from error
 
 
-def _compiled(
-    part: Part, structs: Structs, refusals: Refusals, remembered: Remembered, mending: Mending | None
-) -> Read:
-    source = _Source(structs, remembered)
+def _compiled(part: Part, structs: Structs, refusals: Refusals, cached: Cached, mending: Mending | None) -> Read:
+    source = _Source(structs, cached)
     with source.block("def read(b, p):"):
         with source.block("try:"):
             source.part(part, "v")
@@ -83,19 +84,19 @@ def _compiled(
                 source.line(f"return v if {tests} else {source.constant(mending[1])}(v)")
         for exceptions, refusal in refusals:
             source.line(f"except {source.constant(exceptions)}: return {source.constant(refusal)}")
-    exec("\n".join(source.lines), source.constants)  # noqa: S102 -- made of numbers and of words that stand here
+    exec("\n".join(source.lines), source.constants)  # noqa: S102 -- it consists of numbers and of words in this module
     read: Read = source.constants["read"]
     return read
 
 
 class _Source:
-    """Source in the making. ``b`` is the body and ``p`` the place in it; ``v`` with numbers are values."""
+    """Source under construction. ``b`` is the body, ``p`` the position in it, and ``v`` with a number is a value."""
 
-    def __init__(self, structs: Structs, remembered: Remembered) -> None:
+    def __init__(self, structs: Structs, cached: Cached) -> None:
         self.lines: list[str] = []
         self.constants: dict[str, Any] = dict(VOCABULARY)
         self._structs = structs
-        self._remembered = remembered
+        self._cached = cached
         self._depth = 0
         self._names = count()
 
@@ -110,7 +111,7 @@ class _Source:
         self._depth -= 1
 
     def part(self, part: Part, target: str) -> None:
-        """Read a record into a struct."""
+        """Add source that reads a record into a struct."""
         struct = self._structs[part.name]
         with ExitStack() as blocks:
             if _can_be_all_nulls(part, struct):
@@ -118,15 +119,15 @@ class _Source:
                 with self.block(f"if b[p:p + {nulls}] == {self.constant(bytes(nulls))}:"):
                     self.line(f"{target} = {self.constant(struct())}; p += {nulls}")
                 blocks.enter_context(self.block("else:"))
-            if part.name in self._remembered:
-                blocks.enter_context(self._unless_remembered(target, self._remembered[part.name]))
+            if part.name in self._cached:
+                blocks.enter_context(self._unless_cached(target, self._cached[part.name]))
             self._fields(part, struct, target)
 
     @contextmanager
-    def _unless_remembered(self, target: str, finish: Callable[[Any], Any]) -> Iterator[None]:
-        """Take what was read from the same bytes before; else read it and remember it."""
-        memory = Memory()
-        known, key, start = self.constant(memory.values), self._variable(), self._variable()
+    def _unless_cached(self, target: str, finish: Callable[[Any], Any]) -> Iterator[None]:
+        """Add source that returns a cached value for the same bytes; otherwise it reads the value and caches it."""
+        cache = PartCache()
+        known, key, start = self.constant(cache.values), self._variable(), self._variable()
         self.line(f"{key} = b[p:p + {KEY_BYTES}]; {start} = {known}.get({key})")
         with self.block(f"if {start} and b.startswith({start}[0], p):"):
             self.line(f"{target} = {start}[1]; p += {start}[2]")
@@ -134,7 +135,7 @@ class _Source:
             self.line(f"{start} = p")
             yield
             self.line(f"{target} = {self.constant(finish)}({target})")
-            self.line(f"{self.constant(memory.remember)}({key}, b[{start}:p], p - {start}, {target})")
+            self.line(f"{self.constant(cache.store)}({key}, b[{start}:p], p - {start}, {target})")
 
     def _fields(self, part: Part, struct: type[msgspec.Struct], target: str) -> None:
         known = fields(struct)
@@ -151,7 +152,7 @@ class _Source:
         self.line(f"{target} = {self.constant(struct)}({', '.join(values)})")
 
     def _value(self, plan: Plan, target: str, *, ahead: int = 0) -> None:
-        """Read a value, ``ahead`` bytes from the place: 1 where a union's index was looked at and not passed yet."""
+        """Add source that reads a value. ``ahead`` is 1 if the position is still at the index of its union, else 0."""
         if plan is Plain.TEXT:
             self._over_text(ahead)
             self.line(f"{target} = b[s:p].decode()")
@@ -181,13 +182,13 @@ class _Source:
             self.line(f"{target}, p = {_CALLS[plan]}(b, p)")
 
     def _over_text(self, ahead: int) -> None:
-        """Pass over a text; it runs from ``s`` to ``p``."""
-        place = f"p + {ahead}" if ahead else "p"
-        self.line(f"n = b[{place}]")
+        """Add source that moves to the end of a text: the text is then between ``s`` and ``p``."""
+        position = f"p + {ahead}" if ahead else "p"
+        self.line(f"n = b[{position}]")
         with self.block("if n < 128:"):
             self.line(f"s = p + {ahead + 1}; p += ends_{ahead}[n]")
         with self.block("else:"):
-            self.line(f"n, s = size(b, {place}); p = s + n")
+            self.line(f"n, s = size(b, {position}); p = s + n")
 
     def _texts(self, plan: Texts, target: str) -> None:
         key, value = self._variable(), self._variable()
@@ -202,19 +203,19 @@ class _Source:
         self.line("p += 1")
 
     def _choice(self, plan: Choice, target: str) -> None:
-        # What is there is asked for first, so null comes last.
-        places = sorted(range(len(plan.branches)), key=lambda place: plan.branches[place] is Plain.NOTHING)
-        for order, place in enumerate(places):
-            branch = plan.branches[place]
-            with self.block(f"{'elif' if order else 'if'} b[p] == {place * 2}:"):
+        # Values are tested before null, because they are more frequent.
+        indexes = sorted(range(len(plan.branches)), key=lambda index: plan.branches[index] is Plain.NOTHING)
+        for order, index in enumerate(indexes):
+            branch = plan.branches[index]
+            with self.block(f"{'elif' if order else 'if'} b[p] == {index * 2}:"):
                 if branch is None:
                     self.line("raise Unreadable")
                 else:
                     self._value(branch, target, ahead=1)
-        self.line("else: raise Misfit" if places else "raise Misfit")
+        self.line("else: raise Misfit" if indexes else "raise Misfit")
 
     def _skip(self, kind: Type, *, ahead: int, nested: int) -> None:
-        """Pass over a value that nobody asks for; usual ones in line, as nothing must cost more unread than read."""
+        """Add source that skips a value. Usual types are inlined, so that skipping costs no more than reading."""
         if kind is Primitive.STRING or kind is Primitive.BYTES:
             self._over_text(ahead)
             return
@@ -226,8 +227,8 @@ class _Source:
             for field in kind.fields:
                 self._skip(field.type, ahead=0, nested=nested + 1)
         else:
-            for place, branch in enumerate(kind.branches[:MOST_BRANCHES]):
-                with self.block(f"{'elif' if place else 'if'} b[p] == {place * 2}:"):
+            for index, branch in enumerate(kind.branches[:MOST_BRANCHES]):
+                with self.block(f"{'elif' if index else 'if'} b[p] == {index * 2}:"):
                     self._skip(branch, ahead=1, nested=nested + 1)
             self.line(f"else: p = {self.constant(skipper(kind))}(b, p, 0)")
 
@@ -241,7 +242,7 @@ class _Source:
 
 
 def _can_be_all_nulls(part: Part, struct: type[msgspec.Struct]) -> bool:
-    """Tell whether a record often is nothing but nulls, each one zero byte."""
+    """Return whether a record may consist of nulls only, each of them a zero byte."""
     return (
         len(part.steps) >= _FEWEST_OF_NULLS
         and not any(field.default is msgspec.NODEFAULT for field in fields(struct))

@@ -1,4 +1,4 @@
-"""What compiled source calls and looks up, by the names that stand in it."""
+"""The functions and tables that compiled source uses, by the names that it contains."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MISFITS: Final = (IndexError, OverflowError, UnicodeDecodeError, MisfitError)
-"""What the function raises when the bytes are not what their schema says, `reading.TooDeepError` apart."""
+"""Raised by the compiled function when the bytes do not match their schema, except `reading.TooDeepError`."""
 
 
 class UnreadableError(Exception):
-    """The bytes are what their schema says, but one of them is a type that we have no use for."""
+    """The bytes match their schema, but contain a type that we cannot use."""
 
 
 _ONE_BYTE: Final = 128
@@ -27,21 +27,21 @@ _ENDS: Final = tuple(
     tuple(1 + ahead + (byte >> 1) if byte < _ONE_BYTE and not byte & 1 else _NOWHERE for byte in range(256))
     for ahead in (0, 1)
 )
-"""How far a text's end is from its start, by the byte of its length; with and without the byte of a union before it."""
+"""The distance from the start of a text to its end, by its length byte: without and with a union's byte before it."""
 
 _COUNTS: Final = tuple(byte >> 1 if byte < _ONE_BYTE and not byte & 1 else 0 for byte in range(256))
-"""How many entries a block of a map has, by its first byte; 0 where that byte alone does not tell."""
+"""The number of items in a block of a map, by its first byte; 0 when the number takes more bytes."""
 
 
 def _double(layout: str) -> Callable[[bytes, int], tuple[float | None, int]]:
     packed = Struct(layout)
 
-    def read(body: bytes, place: int) -> tuple[float | None, int]:
-        end = place + packed.size
+    def read(body: bytes, position: int) -> tuple[float | None, int]:
+        end = position + packed.size
         if end > len(body):
             raise MisfitError
-        (number,) = packed.unpack_from(body, place)
-        return (None if number != number else number), end  # noqa: PLR0124 -- not a number; JSON has none
+        (number,) = packed.unpack_from(body, position)
+        return (None if number != number else number), end  # noqa: PLR0124 -- NaN, which JSON does not have
 
     return read
 

@@ -1,1 +1,1 @@
-"""What is special about each destination: names, records, limits and rules of billing. Pure."""
+"""One folder or module for each destination: its event names, records, limits and MTU rules. Pure."""

@@ -79,7 +79,7 @@ async def test_versions_that_cannot_be_read_are_listed_with_the_reason_and_fail(
     assert (code, errors) == (ExitCode.FAILED, "")
     assert told == [
         f"{SAID}registered, id 7",
-        f"{SAID}version 2 cannot be read. Decoder: the schema is named Order, where the record RawEvent is due. "
+        f"{SAID}version 2 cannot be read. Decoder: the schema is named Order, but the record RawEvent is expected. "
         "Avro's checker: name mismatch, reader field missing default value (event, expected: Order) at "
         "/fields/0, /name.",
         f"{SAID}version 3: decoder and checker disagree. Decoder: it can be read. Avro's checker: missing union branch "

@@ -31,17 +31,17 @@ message.email.sent: B
         parse_names(text, filename="names.yaml")
     assert str(raised.value).splitlines() == [
         "names.yaml:1: unknown kind `message.push.snt`; did you mean `message.push.sent`?",
-        "names.yaml:2: `message.push.clicked` needs one text as its name",
+        "names.yaml:2: `message.push.clicked` needs a name, as text",
         "names.yaml:4: `message.email.hardbounced` is the same kind as `message.email.bounced`; keep one of them",
-        "names.yaml:5: `message.sms.sent` needs one text as its name",
-        "names.yaml:6: `message.sms.failed` needs one text as its name",
+        "names.yaml:5: `message.sms.sent` needs a name, as text",
+        "names.yaml:6: `message.sms.failed` needs a name, as text",
         "names.yaml:7: the name of `message.sms.delivered` has more than 200 characters",
-        "names.yaml:9: `message.email.sent` is here twice, first in line 8; keep one of them",
+        "names.yaml:9: duplicate key `message.email.sent`, first in line 8; keep one of them",
     ]
 
 
 def test_a_list_is_not_a_names_file() -> None:
-    with pytest.raises(RulesError, match="must hold kinds with their names"):
+    with pytest.raises(RulesError, match="must be a mapping from kinds to names"):
         parse_names("- a\n", filename="names.yaml")
 
 

@@ -31,7 +31,8 @@ def two(first: str, second: str) -> str:
 )
 def test_a_rule_that_an_earlier_one_covers_is_reported(first: str, second: str) -> None:
     assert warnings(two(first, second)) == [
-        "r.yaml:4: rule 2 (line 4) can never match: rule 1 (line 2) decides all of it before; move it up or delete it",
+        "r.yaml:4: rule 2 (line 4) can never match: rule 1 (line 2) matches all of its events first; "
+        "move it up or delete it",
     ]
 
 
@@ -63,8 +64,8 @@ rules:
     then: keep
 """
     assert warnings(text) == [
-        "r.yaml:5: rule 3 (line 5) can never match: rule 1 `half` (line 2), rule 2 (line 3) decide all of it before; "
-        "move it up or delete it",
+        "r.yaml:5: rule 3 (line 5) can never match: rule 1 `half` (line 2), rule 2 (line 3) match all of its "
+        "events first; move it up or delete it",
     ]
 
 

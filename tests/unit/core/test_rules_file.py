@@ -70,28 +70,28 @@ def test_yaml_1_1_words_are_texts() -> None:
     ("text", "expected"),
     [
         ("rules: []\n" + "#" * 262_144, "r.yaml:1: the file has more than 262,144 characters"),
-        ("rules: " + "[" * 5000, "r.yaml:1: values are nested too deep"),
-        ("rules: " + "[" * 50 + "]" * 50, "r.yaml:1: values are nested too deep"),
+        ("rules: " + "[" * 5000, "r.yaml:1: values are nested too deeply"),
+        ("rules: " + "[" * 50 + "]" * 50, "r.yaml:1: values are nested too deeply"),
         (
             'rules: [{name: "\\U00110000", then: keep}]',
-            "r.yaml:1: an escape names a character that does not exist; correct it",
+            "r.yaml:1: an escape stands for a character that does not exist; correct it",
         ),
         (
             'rules: [{name: "\\UFFFFFFFF", then: keep}]',
-            "r.yaml:1: an escape names a character that does not exist; correct it",
+            "r.yaml:1: an escape stands for a character that does not exist; correct it",
         ),
         (
             'rules:\n  - {name: "a\\uD800", then: keep}',
-            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half a character; write the character itself",
+            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half of a surrogate pair; write the character itself",
         ),
         (
             'rules:\n  - {"\\uDFFF": a, then: keep}',
-            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half a character; write the character itself",
+            "r.yaml:2: an escape from \\uD800 to \\uDFFF is half of a surrogate pair; write the character itself",
         ),
-        ("rules:\n" + "  - then: keep\n" * 1001, "r.yaml:1: `rules` has more than 1,000 entries"),
+        ("rules:\n" + "  - then: keep\n" * 1001, "r.yaml:1: `rules` has more than 1,000 items"),
         (
             f"rules:\n  - when: {{message_id: [{'a, ' * 1001}]}}\n    then: keep\n",
-            "r.yaml:2: `message_id` has more than 1,000 entries",
+            "r.yaml:2: `message_id` has more than 1,000 items",
         ),
         (
             f"rules:\n  - name: {'x' * 501}\n    then: keep\n",
@@ -101,20 +101,20 @@ def test_yaml_1_1_words_are_texts() -> None:
             f"rules:\n  - {'k' * 70}: 1\n    then: keep\n",
             f"r.yaml:2: unknown key `{'k' * 60}…`; known are `name`, `when`, `then`, `shadow`",
         ),
-        ("rules: {}", "r.yaml:1: `rules` must be a list, not keys with values"),
+        ("rules: {}", "r.yaml:1: `rules` must be a list, not a mapping"),
         ("rules: []\ndefault:\n", f"r.yaml:2: `default` has no value; {DECISIONS}"),
         ("rules: []\ndefault: xyz\n", f"r.yaml:2: unknown decision `xyz`; {DECISIONS}"),
         ("rules:\n  - then: snet\n", f"r.yaml:2: unknown decision `snet`; {DECISIONS}"),
         (
             "rules: []\ndefault: sampel\n",
             "r.yaml:2: unknown decision `sampel`; "
-            "a sample needs its size: write `default: {sample: {percent: 10, by: user}}`",
+            "a sample needs a percentage: write `default: {sample: {percent: 10, by: user}}`",
         ),
         (
             "rules:\n  - when: {tag: {plan: {a: b}}}\n    then: keep\n",
-            "r.yaml:2: `plan` must be a text or a number or true or false, not keys with values",
+            "r.yaml:2: `plan` must be text or a number or true or false, not a mapping",
         ),
-        ("rules:\n  - when: {tag: {}}\n    then: keep\n", "r.yaml:2: `tag` is empty; name a value or delete the key"),
+        ("rules:\n  - when: {tag: {}}\n    then: keep\n", "r.yaml:2: `tag` is empty; write a value or delete the key"),
         (
             "rules:\n  - when: {anonymous: maybe}\n    then: keep\n",
             "r.yaml:2: `anonymous` must be true or false, not `maybe`",
@@ -169,8 +169,6 @@ def test_mistakes_are_told_in_the_order_of_their_lines() -> None:
 
 def test_a_file_is_read_no_further_than_it_may_have_values() -> None:
     """Each value takes a kilobyte; what is behind the last that is allowed is not even looked at."""
-    assert mistakes("rules: [" + "a,\n" * 50_000 + "}") == [
-        "r.yaml:49998: there are more than 50,000 values, keys among them"
-    ]
+    assert mistakes("rules: [" + "a,\n" * 50_000 + "}") == ["r.yaml:49998: there are more than 50,000 keys and values"]
     (told,) = mistakes("".join(f"{number}: 1\n" for number in range(25_000)) + "}")
-    assert told == "r.yaml:25000: there are more than 50,000 values, keys among them"
+    assert told == "r.yaml:25000: there are more than 50,000 keys and values"

@@ -53,8 +53,8 @@ def test_what_both_accept_can_be_read(schema: str) -> None:
 
 def test_what_neither_accepts_has_the_reason_of_each() -> None:
     assert VersionReport().add(version(schema_with(kind="int"), 3)) == (
-        "version 3 cannot be read. Decoder: event.kind is an int, where a string is due. Avro's checker: type mismatch "
-        "(reader type: string not compatible with writer type: int) at /fields/0/type/fields/0/type."
+        "version 3 cannot be read. Decoder: event.kind is an int, but a string is expected. Avro's checker: type "
+        "mismatch (reader type: string not compatible with writer type: int) at /fields/0/type/fields/0/type."
     )
 
 

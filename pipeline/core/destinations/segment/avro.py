@@ -1,6 +1,6 @@
-"""Write a record for Segment as Avro, and give it back as the very JSON that the processor built.
+"""Write a record for Segment as Avro, and read it back as the same JSON bytes that the processor built.
 
-Reading is compiled as it is for events (`pipeline.core.avro.source`); writing is fastavro's.
+Readers are compiled as for events (`pipeline.core.avro.source`); fastavro writes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _required() -> Any:
-    """Stand in for the default that a field must have after one that may be left out; a value would be left out too."""
+    """Raise, as the default of a required field after optional ones: `omit_defaults` would omit a default value."""
     raise TypeError("a required field is missing")
 
 
@@ -49,7 +49,7 @@ class _Context(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Track(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """`Track` of `pipeline.core.destinations.segment.record` with nothing encoded beforehand."""
+    """`Track` of `pipeline.core.destinations.segment.record` without fields that are encoded in advance."""
 
     type: str
     event: str
@@ -77,20 +77,20 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def encode_record(record_json: bytes) -> bytes:
-    """Write a record as an Avro body, without anything that frames it."""
+    """Return the Avro body of a record, without framing."""
     body = BytesIO()
     fastavro.schemaless_writer(body, _WRITER, orjson.loads(record_json), strict_allow_default=True)
     return body.getvalue()
 
 
 def record_decoder(writer_schema: str) -> DecodeRecord:
-    """Make the decoder of records that were written by a schema.
+    """Return a decoder of records that were written with a schema.
 
-    It takes the whole value of a message and the place where the body starts, and returns the record as compact JSON;
-    None when the bytes do not fit.
+    Its arguments are the whole value of a message and the offset of the body. It returns the record as compact JSON;
+    None when the bytes do not match the schema.
 
     Raises:
-        UnusableSchemaError: no record can be read by it; the text says why.
+        UnusableSchemaError: the schema cannot be resolved to a record; the text gives the reason.
     """
     read = reader_of(parse_schema(writer_schema), _READER, _STRUCTS, _REFUSALS)
 

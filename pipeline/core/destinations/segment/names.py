@@ -1,7 +1,7 @@
-"""What Segment calls each kind of event: OneSignal's own names, Segment's spec, or names of the user's own.
+"""The name of each kind of event in Segment: OneSignal's names, those of Segment's spec, or the user's own.
 
 Sources: schemas/SOURCES.md, "OneSignal source at Segment";
-schemas/SOURCES.md, "OneSignal event kinds", for the kinds that it does not name;
+schemas/SOURCES.md, "OneSignal event kinds", for kinds that it does not name;
 schemas/SOURCES.md, "Segment event names", for Segment's spec.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NameProfile(StrEnum):
-    """Where event names come from. With ``custom`` a kind without a name of its own keeps OneSignal's."""
+    """Where event names come from. With ``custom``, kinds that the user did not name keep OneSignal's names."""
 
     ONESIGNAL = "onesignal"
     SEGMENT_SPEC = "segment-spec"
@@ -66,14 +66,14 @@ SEGMENT_SPEC_NAMES: Final[Mapping[str, str]] = {
     "message.email.reported_as_spam": "Email Marked as Spam",
     "message.email.bounced": "Email Bounced",
 }
-"""Segment's email and mobile spec; what they have no event for keeps OneSignal's name."""
+"""The names of Segment's email and mobile specs. Kinds that have no event there keep OneSignal's names."""
 
-_WORDS_OF_THEIR_OWN: Final[Mapping[str, str]] = {"iam": "In-App Message", "sms": "SMS"}
+_SPECIAL_WORDS: Final[Mapping[str, str]] = {"iam": "In-App Message", "sms": "SMS"}
 _BETWEEN_WORDS: Final = re.compile(r"[^0-9a-z]+")
 
 
 def event_names(profile: NameProfile, custom: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the event name for each known kind; ``custom`` is read by the profile of that name only."""
+    """Return the event name of each known kind. Only the profile ``custom`` uses the custom names."""
     names: Mapping[NameProfile, Mapping[str, str]] = {
         NameProfile.ONESIGNAL: ONESIGNAL_NAMES,
         NameProfile.SEGMENT_SPEC: SEGMENT_SPEC_NAMES,
@@ -83,6 +83,6 @@ def event_names(profile: NameProfile, custom: Mapping[str, str]) -> Mapping[str,
 
 
 def derived_name(kind: Kind) -> str:
-    """Make a name for an unknown kind from its words: ``message.sms.opted_out`` is ``SMS Opted Out``."""
+    """Return a name for an unknown kind, built from its words: ``message.sms.opted_out`` is ``SMS Opted Out``."""
     words = [word for word in _BETWEEN_WORDS.split(kind.name.removeprefix("message.")) if word]
-    return " ".join(_WORDS_OF_THEIR_OWN.get(word, word.capitalize()) for word in words) or "Unknown"
+    return " ".join(_SPECIAL_WORDS.get(word, word.capitalize()) for word in words) or "Unknown"

@@ -1,14 +1,13 @@
 """Build Segment records: one track call each, as compact JSON bytes.
 
 Names and properties are those of the OneSignal Source page (schemas/SOURCES.md, "OneSignal source at Segment").
-What else is known of an event is a property too, under the name in
-schemas/SOURCES.md, "OneSignal event variables": `subscription_id`,
-`subscription_device_type` (the page's `subscription_type` by its newer name),
-`language`, `event_kind`, `failure_reason`, page and target, live activity, `url`. App, category and MTU class are in
-``context.onesignal``, where a destination can filter on them. A localized text becomes one text: the user's language,
-else English, else the first; also where it came as one text (`pipeline.core.localized`). `pipeline.core.privacy` cleans
-the launch URL and the failure reason. Empty ids were taken out before (`pipeline.core.cleaning`), texts that say
-nothing are taken out here.
+Everything else known about an event is a property too, under the name in
+schemas/SOURCES.md, "OneSignal event variables": `subscription_id`, `subscription_device_type` (the page's
+`subscription_type` by its newer name), `language`, `event_kind`, `failure_reason`, page and target, live activity,
+`url`. App, category and MTU class are in ``context.onesignal``, where a destination can filter on them. Texts by
+language become one text: the user's language, else English, else the first, also if they arrive as one text
+(`pipeline.core.localized`). `pipeline.core.privacy` cleans the launch URL and the failure reason. Empty ids were
+removed before (`pipeline.core.cleaning`); blank texts and placeholders are removed here.
 """
 
 from __future__ import annotations
@@ -54,14 +53,14 @@ _NO_CONTENT: Final = EventContent()
 _NO_PERSON: Final = Person()
 _NO_DETAILS: Final = Details()
 _APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos", "fire os", "kindle")
-"""Devices whose links open an app, by the beginning of OneSignal's name of them (iOS, AndroidPush, FireOSPush …)."""
+"""Devices whose links open an app, by the beginning of OneSignal's name (iOS, AndroidPush, FireOSPush …)."""
 _TEMPORARY_ID: Final = "local-"
-"""A onesignal_id that begins so is one the SDK made up before it had any
+"""The prefix of a onesignal_id that the SDK generated before it had a real one
 (schemas/SOURCES.md, "OneSignal temporary ids")."""
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The properties of a track call; what is absent is left out."""
+    """The properties of a track call. Absent ones are omitted."""
 
     event_kind: str
     message_type: str
@@ -127,13 +126,13 @@ class Shape(msgspec.Struct, frozen=True):
 _encode: Final = msgspec.json.Encoder().encode
 _encode_into: Final = msgspec.json.Encoder().encode_into
 _BUFFERS: Final[list[bytearray]] = []
-"""One for each thread that builds records; what is in them means nothing afterwards."""
+"""One buffer for each thread that builds records. Their content is scratch space."""
 
 
 def _encoded(track: Track) -> bytes:
-    """Encode a record without spare space: what msgspec's own `encode` returns holds half as much again in memory."""
+    """Encode a record without spare capacity: the bytes of msgspec's `encode` occupy half as much memory again."""
     try:
-        buffer = _BUFFERS.pop()  # in one step, so no two threads have the same
+        buffer = _BUFFERS.pop()  # atomic, so no two threads share a buffer
     except IndexError:
         buffer = bytearray()
     _encode_into(track, buffer)
@@ -144,7 +143,7 @@ def _encoded(track: Track) -> bytes:
 
 
 def _properties(shape: Shape, event: Event) -> Properties:
-    """Collect the properties. Runs for every record, so the usual texts are told by their first character, in place."""
+    """Return the properties. Runs for every record, so usual texts are recognized inline by their first character."""
     facts, content, person = event.event, event.message or _NO_CONTENT, event.user or _NO_PERSON
     message_id, name, title, contents = content.id or None, content.name, content.title, content.contents
     device, language, url = facts.subscription_device_type, person.language, content.url
@@ -187,20 +186,20 @@ def _details(details: Details, live_activity_event_kind: str | None) -> dict[str
 
 
 def _link_of_device(content: EventContent, device: str | None) -> str | None:
-    """Return the launch URL for apps or for browsers, whichever the device opens, else the other one."""
+    """Return the launch URL for the device, an app's or a browser's; the other one when there is none."""
     is_app = device is not None and device.lower().startswith(_APP_DEVICES)
     urls = (content.app_url, content.web_url) if is_app else (content.web_url, content.app_url)
     return next(filter(None, map(clean_url, filter(None, map(shown, urls)))), None)
 
 
 def _real_id(onesignal_id: str | None, person: Person) -> str | None:
-    """Return the id that OneSignal gave the user: that of the event, else that of the user."""
+    """Return the id that OneSignal assigned: the event's, else the user's, without temporary ids."""
     ids = (onesignal_id, person.onesignal_id)
     return next((each for each in ids if each and not each.startswith(_TEMPORARY_ID)), None)
 
 
 def _fitted(track: Track, size: int) -> bytes | None:
-    """Shorten the contents, then the title, until the record fits."""
+    """Return the record with shortened contents, then title, so that it fits; None when it does not fit even so."""
     properties = track.properties
     for name in ("message_contents", "message_title"):
         text = getattr(properties, name)

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 
 from pipeline.core.avro import decoding
+from pipeline.core.avro.cache import PartCache
 from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.decoding import event_decoder
-from pipeline.core.avro.memory import Memory
 from pipeline.core.avro.schema_types import UnusableSchemaError, read_record, read_schema
 from pipeline.core.content import EventContent
 from pipeline.core.events import Event, decode
@@ -283,15 +283,15 @@ def test_a_body_that_was_cut_off_leaves_no_trace(field: str) -> None:
     assert decode_ours(value, START) == decode_ours(value, START) == decode(encode(event))
 
 
-def test_what_is_remembered_is_bound() -> None:
-    memory = Memory()
+def test_the_cache_of_parts_is_bounded() -> None:
+    cache = PartCache()
     for number in range(2_000):
         piece = b"%d" % number
-        memory.remember(piece, piece, len(piece), number)
-        assert memory.values[piece] == (piece, number, len(piece))
-        assert len(memory.values) <= 512
-    memory.remember(b"long", b"x" * 2_049, 2_049, "long")
-    assert b"long" not in memory.values
+        cache.store(piece, piece, len(piece), number)
+        assert cache.values[piece] == (piece, number, len(piece))
+        assert len(cache.values) <= 512
+    cache.store(b"long", b"x" * 2_049, 2_049, "long")
+    assert b"long" not in cache.values
 
 
 def test_messages_that_begin_alike_are_not_taken_for_one_another() -> None:
@@ -308,40 +308,40 @@ OURS: Final = RAW_EVENT.schema["namespace"]
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        (least() | {"name": "Order"}, "the schema is named Order, where the record RawEvent is due"),
-        ({"type": "map", "values": "string"}, "the schema is a map, where the record RawEvent is due"),
+        (least() | {"name": "Order"}, "the schema is named Order, but the record RawEvent is expected"),
+        ({"type": "map", "values": "string"}, "the schema is a map, but the record RawEvent is expected"),
         (record("RawEvent"), "event is missing"),
         (record("RawEvent", ("event", record("Event"))), "event.kind is missing"),
         (
             record("RawEvent", ("event", record("Happening", ("kind", "string")))),
-            f"event is the record Happening, where the record {OURS}.Event is due",
+            f"event is the record Happening, but the record {OURS}.Event is expected",
         ),
-        (least(kind="int"), "event.kind is an int, where a string is due"),
-        (least(kind=["null", "long"]), "event.kind is a long, where a string is due"),
+        (least(kind="int"), "event.kind is an int, but a string is expected"),
+        (least(kind=["null", "long"]), "event.kind is a long, but a string is expected"),
         (
             least(kind={"type": "enum", "name": "Kind", "symbols": ["A"]}),
-            "event.kind is the enumeration Kind, where a string is due",
+            "event.kind is the enumeration Kind, but a string is expected",
         ),
         (
             least(kind={"type": "fixed", "name": "Kind", "size": 4}),
-            "event.kind is the fixed Kind, where a string is due",
+            "event.kind is the fixed Kind, but a string is expected",
         ),
         (
             least(("timestamp", "boolean")),
-            "event.timestamp is a boolean, where null or a long or a double or a string is due",
+            "event.timestamp is a boolean, but null or a long or a double or a string is expected",
         ),
-        (least(("external_id", ["null", "long"])), "event.external_id is a long, where null or a string is due"),
+        (least(("external_id", ["null", "long"])), "event.external_id is a long, but null or a string is expected"),
         (
             least(("id", {"type": "array", "items": "string"})),
-            "event.id is an array, where null or a string is due",
+            "event.id is an array, but null or a string is expected",
         ),
         (
             changed("user.tags", {"type": "map", "values": "long"}),
-            "each value of user.tags is a long, where a string is due",
+            "each value of user.tags is a long, but a string is expected",
         ),
         (
             changed("event.data", record("Facts", ("page_id", "string"))),
-            f"event.data is the record {OURS}.Facts, where null or the record {OURS}.EventData is due",
+            f"event.data is the record {OURS}.Facts, but null or the record {OURS}.EventData is expected",
         ),
         (
             least(("id", [*({"type": "fixed", "name": f"F{n}", "size": 1} for n in range(64)), "string"])),
@@ -349,7 +349,7 @@ OURS: Final = RAW_EVENT.schema["namespace"]
         ),
         (
             beside(("theirs", CHAIN), ("more", "R2999")),
-            "the schema's types are nested too deep in one another",
+            "the schema's types are nested too deeply",
         ),
     ],
     ids=lambda found: found if isinstance(found, str) else "",
