@@ -1,22 +1,27 @@
-"""The composition root: builds workers and policies out of settings. Nothing else makes clients, stores or workers."""
+"""The composition root: builds workers and policies from the settings. Nothing else makes clients, stores or workers.
+
+`pipeline.bootstrap.roles` has the table of roles.
+"""
 
 from __future__ import annotations
 
+from pipeline.bootstrap.destinations.segment import segment_options
 from pipeline.bootstrap.files import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.policy import build_policy
-from pipeline.bootstrap.segment import segment_options
-from pipeline.bootstrap.topics import check_all_topics
-from pipeline.bootstrap.worker import run_worker
-from pipeline.runtime.supervisor import run_all
+from pipeline.bootstrap.roles import checks_of, requirements_of, topic_use, topic_uses
+from pipeline.bootstrap.worker import run_all, run_worker
 
 __all__ = [
     "build_policy",
-    "check_all_topics",
+    "checks_of",
     "policy_mistakes",
     "registry_mistakes",
+    "requirements_of",
     "run_all",
     "run_worker",
     "schema_mistakes",
     "segment_options",
     "tls_mistakes",
+    "topic_use",
+    "topic_uses",
 ]

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.formats import raw_schema
 from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.processor_formats import raw_schema
 from pipeline.kafka.connection import tls_context, trusting
 from pipeline.settings.extras import Extra, require_extra
 from pipeline.settings.files import FileError, promptly

@@ -1,9 +1,11 @@
-"""Read the files that decide what becomes of an event."""
+"""Build a processor's policy from the rules and names files."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+
+import structlog
 
 from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.mistakes import RulesError
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
     from pipeline.processor.rules_reload import Read
     from pipeline.settings.sections import Settings
 
+logger = structlog.get_logger(__name__)
+
 _Parsed = TypeVar("_Parsed")
 
 
 def build_policy(settings: Settings, read: Read = read_file) -> Policy:
-    """Build the policy of a processor; `read` returns what a file holds, or raises `FileError`.
+    """Build the policy of a processor; `read` returns the content of a file, or raises `FileError`.
 
     Raises:
         SettingsError: a rules or names file cannot be read or used; the first mistakes of both are listed.
@@ -57,21 +61,33 @@ def build_policy(settings: Settings, read: Read = read_file) -> Policy:
 
 
 def nobody_ids(settings: Settings) -> frozenset[str]:
-    """Return the words that stand for no user, beside the usual ones."""
+    """Return the words that stand for no user, in addition to the usual ones."""
     return frozenset(filter(None, settings.nobody_ids.split(",")))
 
 
 def rules_source(settings: Settings) -> RulesSource:
-    """Tell which files are to be looked at again, and how a policy is made of them."""
+    """Return which files are watched for changes, and how a policy is loaded from them."""
     named = [path for path in (settings.rules_file, settings.names_file) if path is not None]
     files = named if settings.rules_reload_seconds else ()
     return RulesSource(files=files, load=partial(build_policy, settings))
 
 
+def log_rules(policy: Policy, settings: Settings) -> None:
+    """Log which rules a processor starts with, and their warnings."""
+    rules = policy.rules
+    if settings.rules_file is None and settings.rules_preset is None:
+        names = f"neither {variable('rules_file')} nor {variable('rules_preset')} is set: every event is kept"
+        logger.info(names, rules_version=rules.version)
+    else:
+        logger.info("rules loaded", source=rules.filename, rules=len(rules.rules), rules_version=rules.version)
+    for warning in rules.warnings:
+        logger.warning(str(warning))
+
+
 def _parsed(
     path: Path | None, field: str, read: Read, parse: Callable[..., _Parsed], mistakes: list[Mistake]
 ) -> _Parsed | None:
-    """Parse a file that a setting names; note what is wrong with it."""
+    """Parse a file that a setting names; mistakes are appended to the list."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Build the processor out of settings: its rules, what it remembers, and where its records go."""
+"""Build a processor from the settings: its rules, its state, and its outbound topic."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pipeline.bootstrap.formats import RawReader, processor_formats
-from pipeline.bootstrap.policy import build_policy, rules_source
+from pipeline.bootstrap.policy import build_policy, log_rules, rules_source
+from pipeline.bootstrap.processor_formats import RawReader, processor_formats
 from pipeline.bootstrap.producer import open_producer
+from pipeline.bootstrap.role_parts import RoleParts
+from pipeline.bootstrap.start import begin, conditions
 from pipeline.bootstrap.state import open_state
-from pipeline.bootstrap.topics import begin, conditions, retention_seconds
 from pipeline.core.breaker import Breaker, BreakerLimits
-from pipeline.core.classification import Destination
 from pipeline.core.events import decode as decode_json
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.needs import Needs
@@ -26,52 +26,49 @@ from pipeline.processor.keying import ForeignKeysError, judge, latest
 from pipeline.processor.processor import Processor
 from pipeline.processor.rules_reload import RulesReload
 from pipeline.processor.state_prerequisite import StateFirst
-from pipeline.settings.choices import Partitioning, Role
+from pipeline.settings.choices import Partitioning
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from prometheus_client import CollectorRegistry
-
+    from pipeline.bootstrap.destinations.row import Destination
+    from pipeline.bootstrap.role_parts import RoleInputs
     from pipeline.core.events import Event
     from pipeline.core.policy import Policy
-    from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.needs import Prerequisites
     from pipeline.kafka.producer import BatchProducer
     from pipeline.kafka.topic_schemas import TopicSchemas
-    from pipeline.kafka.topic_watch import TopicWatch
+    from pipeline.kafka.topic_use import UsedTopic
     from pipeline.kafka.topics import FoundTopic
-    from pipeline.metrics.stream import StreamMetrics
-    from pipeline.settings.sections import Settings
     from pipeline.stream.step import Step
 
 logger = structlog.get_logger(__name__)
 
 
-class ProcessorRole:
-    """What a worker needs to be a processor. ``rules`` are what it decides by, and change with their files."""
+def processor_parts(destination: Destination, inputs: RoleInputs) -> RoleParts:
+    """Return the parts of the processor that builds records for a destination."""
+    role = _ProcessorRole(destination, inputs)
+    return RoleParts(open_step=role.open, files=role.rules)
 
-    def __init__(
-        self,
-        settings: Settings,
-        connection: ConnectionOptions,
-        registry: CollectorRegistry,
-        stream_metrics: StreamMetrics,
-        watch: TopicWatch,
-    ) -> None:
-        self._settings = settings
-        self._connection = connection
-        self._stream_metrics = stream_metrics
-        self._watch = watch
-        destination = Destination.SEGMENT.value
-        self._metrics = ProcessorMetrics(registry, destination=destination)
-        self._state_metrics = StateMetrics(registry, destination=destination)
-        self._rules_metrics = RulesMetrics(registry, destination=destination)
+
+class _ProcessorRole:
+    """Holds what a processor is built from. `rules` decide, and change with their files."""
+
+    def __init__(self, destination: Destination, inputs: RoleInputs) -> None:
+        self._destination = destination
+        self._inputs = inputs
+        self._settings = settings = inputs.settings
+        self._watch = inputs.watch
+        self._metrics = ProcessorMetrics(inputs.registry, destination=destination.name)
+        self._state_metrics = StateMetrics(inputs.registry, destination=destination.name)
+        self._rules_metrics = RulesMetrics(inputs.registry, destination=destination.name)
         self._counts = ProcessorCounts(self._metrics, self._rules_metrics)
-        self._reader = RawReader(decode_json, None, settings.raw_topic)
+        self._reader = RawReader(decode_json, None, inputs.topics.reads.name)
+        policy = build_policy(settings)
+        log_rules(policy, settings)
         self.rules = RulesReload(
             rules_source(settings),
-            build_policy(settings),
+            policy,
             metrics=self._rules_metrics,
             interval_seconds=settings.rules_reload_seconds,
             objection=self._objection,
@@ -79,21 +76,20 @@ class ProcessorRole:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Step]:
-        """Connect the processor; it is disconnected in the end.
+        """Connect the processor; it is disconnected at the end.
 
         Raises:
             ClusterFaultError: topics, keys or committed offsets cannot be used as they are, or Kafka does not answer.
         """
-        settings, connection = self._settings, self._connection
-        topics = await begin(Role.PROCESSOR, settings, connection, self._watch)
-        self._stream_metrics.retention(retention_seconds(Role.PROCESSOR, settings, topics))
+        settings, connection, use = self._settings, self._inputs.connection, self._inputs.topics
+        topics = await begin(self._inputs)
         source = self._watch.source
         async with (
-            processor_formats(settings) as formats,
+            processor_formats(settings, self._destination.records) as formats,
             open_producer(
                 settings,
                 connection,
-                self._stream_metrics,
+                self._inputs.stream_metrics,
                 clock=self._watch.clock,
                 on_retry=self._counts.write_repeated,
             ) as producer,
@@ -105,19 +101,19 @@ class ProcessorRole:
                 now_ms=self._watch.clock.now_ms,
             ) as memories,
         ):
-            self._reader = RawReader(formats.formats.decode, formats.schemas, settings.raw_topic)
+            self._reader = RawReader(formats.formats.decode, formats.schemas, use.reads.name)
             if (objection := await self._objection(self.rules.policy)) is not None:
                 raise ForeignKeysError(objection)
             self._state_metrics.watch(memories)
             processor = Processor(
                 policy=lambda: self.rules.policy,
-                records=self._records(producer, topics),
+                records=self._records(producer, topics, use.writes),
                 dead_letters=DeadLetterWriter(
                     producer,
-                    topic=settings.dead_letter_topic,
-                    partitions=topics[settings.dead_letter_topic].partitions,
+                    topic=use.dead_letters.name,
+                    partitions=topics[use.dead_letters.name].partitions,
                     now_ms=self._watch.clock.now_ms,
-                    on_stored=self._stream_metrics.dead_letters_stored,
+                    on_stored=self._inputs.stream_metrics.dead_letters_stored,
                 ),
                 metrics=self._metrics,
                 counts=self._counts,
@@ -134,31 +130,38 @@ class ProcessorRole:
             )
             yield processor
 
-    def _records(self, producer: BatchProducer, topics: dict[str, FoundTopic]) -> SamePartition | Repartition:
-        topic = self._settings.records_topic
+    def _records(
+        self, producer: BatchProducer, topics: dict[str, FoundTopic], outbound: UsedTopic | None
+    ) -> SamePartition | Repartition:
+        if outbound is None:
+            raise ValueError("a processor has an outbound topic")
         match self._settings.partitioning:
             case Partitioning.SAME:
-                return SamePartition(producer, topic=topic)
+                return SamePartition(producer, topic=outbound.name)
             case Partitioning.REPARTITION:
-                return Repartition(producer, topic=topic, partitions=topics[topic].partitions)
+                return Repartition(producer, topic=outbound.name, partitions=topics[outbound.name].partitions)
 
     async def _objection(self, policy: Policy) -> str | None:
-        """Say why rules that need tracked users must not be used here.
+        """Return why rules that need tracked users must not be used here; None if they may be.
 
         Raises:
-            ClusterFaultError: Kafka or the schema registry does not answer, so nothing can be said.
+            ClusterFaultError: Kafka or the schema registry does not answer.
         """
         source = self._watch.source
         if not policy.rules.needs_tracked_users or source is None:
             return None
         if self._settings.partitioning is Partitioning.REPARTITION:
-            logger.warning("with repartitioning a user is tracked in each raw partition by itself")
+            logger.warning("with repartitioning a user is tracked in each raw partition separately")
             return None
-        messages = await latest(self._connection, self._settings.raw_topic, source.partitions)
+        messages = await latest(self._inputs.connection, self._inputs.topics.reads.name, source.partitions)
         await self._reader.learn(messages)
         return judge(messages, source.partitions, self._reader.decode, policy.empty_ids).objection
 
 
 def needs_of(schemas: TopicSchemas[Event] | None, *others: Prerequisites[Any]) -> Needs:
-    """Return what a batch needs before it is decided; schemas last, for what is known of them may be doubted soon."""
+    """Return what a batch needs before it is decided.
+
+    Schemas are resolved last: an unknown-id verdict expires after a minute, so a batch must not wait for anything else
+    in between.
+    """
     return Needs(*others) if schemas is None else Needs(*others, schemas)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
+from pipeline.bootstrap.roles import topic_use
 from pipeline.bootstrap.state import entry_codec, user_hasher
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.ids import EmptyIds
@@ -51,7 +52,7 @@ async def raw_partitions(settings: Settings) -> int:
         TopicsError: they cannot; every fault is listed.
         KafkaUnreachableError: no broker can be spoken to.
     """
-    found = await check_topics(connection_options(settings), settings, [Role.PROCESSOR])
+    found = await check_topics(connection_options(settings), settings, [topic_use(Role.PROCESSOR, settings)])
     return found[settings.raw_topic].partitions
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.formats import raw_reader
 from pipeline.bootstrap.policy import build_policy
+from pipeline.bootstrap.processor_formats import raw_reader
 from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.connection import connection_options

@@ -59,7 +59,7 @@ def _settings(invocation: Invocation) -> Settings:
 
 
 async def _check(settings: Settings, names: Collection[str]) -> int:
-    from pipeline.bootstrap.formats import subject
+    from pipeline.bootstrap.registry import subject
     from pipeline.core.avro.contracts import RAW_EVENT
     from pipeline.kafka.schema_registry import RegistryFaultError
 
@@ -83,7 +83,7 @@ async def _register(settings: Settings, names: Collection[str], *, dry_run: bool
 
 @asynccontextmanager
 async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
-    from pipeline.bootstrap.formats import open_registry
+    from pipeline.bootstrap.registry import open_registry
     from pipeline.settings.mistakes import setting_error
 
     async with open_registry(settings) as registry:
@@ -94,7 +94,7 @@ async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
 
 async def _go_through(registry: SchemaRegistry, settings: Settings, names: Collection[str], *, register: bool) -> bool:
     """Print where each contract stands; return whether the registry has or would take all of them."""
-    from pipeline.bootstrap.formats import subject
+    from pipeline.bootstrap.registry import subject
     from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT
     from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 

@@ -14,6 +14,7 @@ from pipeline.settings.choices import Requirement, Role
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pipeline.kafka.topic_use import TopicUse
     from pipeline.kafka.topics import FoundTopic
     from pipeline.settings.sections import Settings
 
@@ -30,17 +31,19 @@ def create(invocation: Invocation) -> None:
 
     Those that are there stay as they are; what is otherwise about them than the settings say is told.
     """
-    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap import tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.errors import TopicsError
     from pipeline.kafka.topic_configuration import differences
     from pipeline.kafka.topic_plans import plan_topics
+    from pipeline.kafka.topic_use import topics_of
     from pipeline.kafka.topics import Creation, await_topics, create_topics, describe_topics, find_faults
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     connection = connection_options(settings)
+    uses = topic_uses(tuple(Role), settings)
     raw = asyncio.run(describe_topics(connection)).get(settings.raw_topic)
-    plans = plan_topics(settings, raw_partitions=None if raw is None else raw.partitions)
+    plans = plan_topics(settings, topics_of(uses), raw_partitions=None if raw is None else raw.partitions)
     outcomes = asyncio.run(create_topics(connection, plans))
     found = asyncio.run(await_topics(connection, [plan.name for plan in plans]))
     for plan in (plan for plan in plans if plan.name in found):
@@ -51,9 +54,9 @@ def create(invocation: Invocation) -> None:
         else:
             told = list(differences(plan.configuration, found[plan.name].configuration))
         say(*(f"  {each}" for each in told))
-    if faults := find_faults(found, settings, tuple(Role)):  # told last: topics may have been created all the same
+    if faults := find_faults(found, settings, uses):  # told last: topics may have been created all the same
         raise TopicsError(faults)
-    _warn(found, settings, tuple(Role))
+    _warn(found, settings, uses)
 
 
 def _wanted(there: int, wanted: int) -> str:
@@ -65,24 +68,24 @@ def _wanted(there: int, wanted: int) -> str:
 @pass_invocation
 def check(invocation: Invocation, role: str | None) -> None:
     """Check the topics that a ROLE uses, or all of them, and list every fault."""
-    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap import tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
-    from pipeline.kafka.topic_plans import topics_of_roles
+    from pipeline.kafka.topic_use import topics_of
     from pipeline.kafka.topics import check_topics
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
-    roles = tuple(Role) if role is None else (Role(role),)
-    found = asyncio.run(check_topics(connection_options(settings), settings, roles))
-    _warn(found, settings, roles)
-    for name in (getattr(settings, field) for field in topics_of_roles(tuple(Role), settings)):
+    uses = topic_uses(tuple(Role) if role is None else (Role(role),), settings)
+    found = asyncio.run(check_topics(connection_options(settings), settings, uses))
+    _warn(found, settings, uses)
+    for name in (topic.name for topic in topics_of(topic_uses(tuple(Role), settings))):
         if name in found:
             say(f"{name}: {_counted(found[name].partitions)}")
 
 
-def _warn(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> None:
+def _warn(found: Mapping[str, FoundTopic], settings: Settings, uses: Collection[TopicUse]) -> None:
     from pipeline.kafka.topics import find_warnings
 
-    for warning in find_warnings(found, settings, roles):
+    for warning in find_warnings(found, settings, uses):
         say_error(f"warning: {warning}")
 
 

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.cli.numbers import EventCount, Seed
 from pipeline.output.printing import say
-from pipeline.settings.choices import Requirement
+from pipeline.settings.choices import Requirement, Role
 
 _EVENTS_PER_SECOND: Final = 100.0
 _MOST_EVENTS_PER_SECOND: Final = 1_000_000.0
@@ -44,8 +44,10 @@ def traffic(invocation: Invocation, *, events: int | None, rate: float, seed: in
     Never do that where they reach the Segment that you pay for: each made-up user would be billed. SIGTERM or Ctrl-C:
     say what was written, exit 0.
     """
-    from pipeline.bootstrap import tls_mistakes
+    from pipeline.bootstrap import tls_mistakes, topic_use
     from pipeline.local.traffic_stream import TrafficOptions, run_traffic
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
-    run_traffic(settings, TrafficOptions(events=events, rate=rate, seed=seed), say=say)
+    run_traffic(
+        settings, topic_use(Role.PROCESSOR, settings), TrafficOptions(events=events, rate=rate, seed=seed), say=say
+    )

@@ -10,13 +10,11 @@ import click
 
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.settings.choices import Role
-from pipeline.settings.loading import ROLE_REQUIREMENTS
 from pipeline.settings.mistakes import Mistake, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.core.policy import Policy
     from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
 
@@ -37,17 +35,11 @@ def worker(invocation: Invocation, role: str) -> int:
     """
     gc.disable()  # what is imported stays; to look through it again and again takes a tenth of a second
     import_structlog_alone()
-    from pipeline.bootstrap import build_policy, check_all_topics, run_all, run_worker
+    from pipeline.bootstrap import run_all, run_worker
 
     gc.enable()
     settings = _settings(invocation, role)
-    if role == _ALL:
-        # So that faults of every role are told once and together, before anything starts.
-        check_all_topics(settings)
-        return run_all(invocation.environment, http_port=settings.http_port)
-    if role == Role.PROCESSOR:
-        _tell_rules(build_policy(settings), settings)
-    return run_worker(Role(role), settings)
+    return run_all(invocation.environment, settings) if role == _ALL else run_worker(Role(role), settings)
 
 
 def import_structlog_alone() -> None:
@@ -66,17 +58,13 @@ def import_structlog_alone() -> None:
 
 
 def _settings(invocation: Invocation, role: str) -> Settings:
-    """Read the settings and the files that they name, so that everything wrong with both is listed together."""
-    from pipeline.bootstrap import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
+    """Read the settings and the files that they name, so that the mistakes in both are listed together."""
+    from pipeline.bootstrap import checks_of, registry_mistakes, requirements_of, tls_mistakes
 
     roles = tuple(Role) if role == _ALL else (Role(role),)
-    checks: list[Check] = [tls_mistakes, registry_mistakes]
-    if role == _ALL:
-        checks.append(_port_mistakes)
-    if Role.PROCESSOR in roles:
-        checks += [policy_mistakes, schema_mistakes]
-    requirements = frozenset().union(*(ROLE_REQUIREMENTS[each] for each in roles))
-    return invocation.settings(requirements, checks, role=None if role == _ALL else Role(role))
+    ports: list[Check] = [_port_mistakes] if role == _ALL else []
+    checks = [tls_mistakes, registry_mistakes, *ports, *checks_of(roles)]
+    return invocation.settings(requirements_of(roles), checks, role=None if role == _ALL else Role(role))
 
 
 def _port_mistakes(settings: Settings) -> Iterator[Mistake]:
@@ -84,17 +72,3 @@ def _port_mistakes(settings: Settings) -> Iterator[Mistake]:
     if last > _LAST_PORT:
         text = f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(Role)} ports from there on."
         yield Mistake(fields=("http_port",), text=text)
-
-
-def _tell_rules(policy: Policy, settings: Settings) -> None:
-    import structlog
-
-    logger = structlog.get_logger(__name__)
-    rules = policy.rules
-    if settings.rules_file is None and settings.rules_preset is None:
-        names = f"neither {variable('rules_file')} nor {variable('rules_preset')} is set: every event is kept"
-        logger.info(names, rules_version=rules.version)
-    else:
-        logger.info("rules in force", source=rules.filename, rules=len(rules.rules), rules_version=rules.version)
-    for warning in rules.warnings:
-        logger.warning(str(warning))

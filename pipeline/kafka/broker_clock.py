@@ -1,7 +1,7 @@
 """How far this machine's clock is from the brokers', by the times that they tell.
 
-A worker stamps what it sends with its own clock: `sentAt`, by which Segment corrects the time of every event, and the
-times of dead letters. A wrong clock is a warning first, and a hold where it is too far off.
+A worker stamps what it sends with its own clock: requests, by whose time destinations correct that of every event,
+and dead letters. A wrong clock is a warning first, and a hold where it is too far off.
 """
 
 from __future__ import annotations

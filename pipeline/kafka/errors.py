@@ -88,6 +88,6 @@ class GroupOffsetsLostError(ClusterFaultError):
             f"The committed offsets of group {group} cannot be relied on: {objection}. Was the group or the topic "
             "deleted, or was nobody in the group for longer than offsets.retention.minutes? Set its offsets with "
             f"`kafka-consumer-groups --reset-offsets --group {group} --topic … --execute`, or start once with "
-            f"{variable('group_start')}=earliest: that reads the whole log again, and Segment knows a message again "
-            "for 24 hours only."
+            f"{variable('group_start')}=earliest: that reads the whole log again, and destinations recognize a "
+            "repeated message for a limited time only (GUARANTEES, 2)."
         )

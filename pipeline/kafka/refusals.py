@@ -57,7 +57,7 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
         "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"
     ),
     errors.RecordListTooLargeError: (
-        "refuses a message as larger than a segment of `{topic}`: raise segment.bytes of that topic"
+        "refuses a message as larger than a log file of `{topic}`: raise segment.bytes of that topic"
     ),
     errors.InvalidTimestampError: (
         "refuses the time of messages for `{topic}`: set this machine's clock right, or let the brokers give the time: "

@@ -1,4 +1,4 @@
-"""What the cluster has configured for topics, and what of it differs from the settings or is too small."""
+"""The configuration of topics in the cluster: reads it, and finds what differs from the settings or is too small."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
-from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
-from pipeline.settings.choices import Role
+from pipeline.kafka.topic_use import TopicKind
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from pipeline.kafka.topic_use import TopicUse
     from pipeline.settings.sections import Settings
 
     Configurations = Mapping[str, Mapping[str, str]]
@@ -34,8 +34,8 @@ RETENTION_BYTES: Final = "retention.bytes"
 RETENTION: Final = "retention.ms"
 UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
 DEFAULT_MESSAGE_BYTES: Final = 1_048_588
-"""What a topic's batches may have where nobody says otherwise."""
-_ASKED_FOR: Final = (
+"""Kafka's default for the largest batch of a topic."""
+_REQUESTED: Final = (
     CLEANUP_POLICY,
     COMPRESSION,
     MAX_MESSAGE_BYTES,
@@ -48,46 +48,44 @@ _ASKED_FOR: Final = (
     RETENTION,
     UNCLEAN_ELECTION,
 )
-"""A broker leaves out those that its version does not know."""
+"""A broker omits those that its version does not know."""
 _WORDS: Final = frozenset({CLEANUP_POLICY, COMPRESSION, TIMESTAMP_TYPE, UNCLEAN_ELECTION})
 """The others are whole numbers."""
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEADER_BYTES: Final = 1_024
-"""A dead letter's headers: their names, a topic's name of 249 characters at most, and numbers."""
-RECORD_BYTES: Final = 2 * MAX_RECORD_BYTES + _HEADER_BYTES
-"""The largest record, its key, which is a part of it, and its headers."""
+"""Bound of a dead letter's headers: their names, a topic name of at most 249 characters, and numbers."""
 
 
 async def read_configuration(client: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, dict[str, str]]:
-    """Ask what is configured for topics. Those of which the cluster does not tell it are left out."""
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ASKED_FOR)) for name in topics]
+    """Return the configuration of topics, without those for which the cluster does not report it."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_REQUESTED)) for name in topics]
     try:
         answers = await client.describe_configs(wanted)
     except (KafkaError, TimeoutError):
-        return {}  # the embedded broker does not know the question, and this user may not be allowed to ask it
+        return {}  # the embedded broker does not support the request, and this user may not be allowed to make it
     return {name: each for answer in answers for name, each in configured(answer).items()}
 
 
 def configuration_request(topics: Collection[str]) -> DescribeConfigsRequest:
-    """Return the request for what is configured for topics, for a client that is no admin client."""
-    return DescribeConfigsRequest([(ConfigResourceType.TOPIC, name, list(_ASKED_FOR)) for name in topics])
+    """Return a DescribeConfigs request for topics, for a client other than the admin client."""
+    return DescribeConfigsRequest([(ConfigResourceType.TOPIC, name, list(_REQUESTED)) for name in topics])
 
 
 def configured(answer: Any) -> dict[str, dict[str, str]]:
-    """Return what one answer tells of each topic. A number that is none, of a server like Kafka, tells nothing."""
+    """Return the configuration of each topic in an answer. Malformed numbers, from servers like Kafka, are ignored."""
     return {
-        name: {setting: value for setting, value, *_ in entries if _is_told(setting, value)}
-        for code, _, _, name, entries in answer.resources
+        name: {setting: value for setting, value, *_ in settings if _is_usable(setting, value)}
+        for code, _, _, name, settings in answer.resources
         if not code
     }
 
 
-def _is_told(setting: str, value: str | None) -> bool:
+def _is_usable(setting: str, value: str | None) -> bool:
     return value is not None and (setting in _WORDS or _NUMBER.fullmatch(value) is not None)
 
 
 def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:
-    """Say where a topic is configured otherwise than the settings want it; a larger limit is as good."""
+    """List how a topic's configuration differs from the wanted one; a larger size limit is no difference."""
     return tuple(
         f"{name}={there[name]} (the settings say {value})"
         for name, value in wanted.items()
@@ -95,37 +93,52 @@ def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[st
     )
 
 
-def size_faults(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
-    """List the topics that do not even take a record of the usual kind."""
-    written = [settings.records_topic] if Role.PROCESSOR in roles else []
+def message_bytes(record_bytes: int) -> int:
+    """Return the largest size of a message with such a record; its key is a part of the record, and it has headers."""
+    return 2 * record_bytes + _HEADER_BYTES
+
+
+def size_faults(configurations: Configurations, uses: Collection[TopicUse]) -> tuple[str, ...]:
+    """List the topics that would refuse even a record of the usual kind."""
+    needed: dict[str, int] = {}
+    for use in uses:
+        for topic in filter(None, (use.writes, use.dead_letters)):
+            needed[topic.name] = max(needed.get(topic.name, 0), message_bytes(use.record_bytes))
     return tuple(
-        f"Topic `{name}` takes no message over {limit} bytes ({MAX_MESSAGE_BYTES}), and a record can have "
-        f"{RECORD_BYTES}: raise it to that at least."
-        for name in (*written, settings.dead_letter_topic)
-        if (limit := _limit(configurations, name)) is not None and limit < RECORD_BYTES
+        f"Topic `{name}` refuses messages of more than {limit} bytes ({MAX_MESSAGE_BYTES}), but a record can have "
+        f"{size}: raise it to at least that."
+        for name, size in needed.items()
+        if (limit := _limit(configurations, name)) is not None and limit < size
     )
 
 
-def size_warnings(configurations: Configurations, settings: Settings, roles: Collection[Role]) -> Iterator[str]:
-    """Yield warnings: a topic that takes more than memory is counted for, a dead-letter topic that takes too little."""
-    read = {Role.PROCESSOR: settings.raw_topic, Role.SEGMENT_SINK: settings.records_topic}
-    for name in (read[role] for role in Role if role in roles):
+def size_warnings(configurations: Configurations, settings: Settings, uses: Collection[TopicUse]) -> Iterator[str]:
+    """List the topics whose batches exceed a worker's memory, and dead-letter topics too small for raw messages."""
+    for name in dict.fromkeys(use.reads.name for use in uses):
         limit, counted = _limit(configurations, name), max(settings.fetch_max_bytes, DEFAULT_MESSAGE_BYTES)
         if limit is not None and limit > counted:
             yield (
-                f"Topic `{name}` takes batches of up to {limit} bytes ({MAX_MESSAGE_BYTES}), and a fetch brings one at "
-                f"least: the memory of a worker is counted with {counted}. Lower it, or set "
+                f"Topic `{name}` accepts batches of up to {limit} bytes ({MAX_MESSAGE_BYTES}), and a fetch returns at "
+                f"least one: a worker's memory is calculated with {counted}. Lower it, or set "
                 f"{variable('fetch_max_bytes')} to {limit} and give the workers the memory (README, When something is "
                 "wrong)."
             )
-    raw = _limit(configurations, settings.raw_topic)
-    dead_letters = _limit(configurations, settings.dead_letter_topic)
-    if Role.PROCESSOR in roles and raw is not None and dead_letters is not None and dead_letters < raw + _HEADER_BYTES:
-        yield (
-            f"Topic `{settings.dead_letter_topic}` takes no message over {dead_letters} bytes ({MAX_MESSAGE_BYTES}), "
-            f"and `{settings.raw_topic}` up to {raw}: the processor would hold at a rejected message of that size, "
-            f"so raise the former to {raw + _HEADER_BYTES} at least."
-        )
+    yield from dict.fromkeys(warning for use in uses if (warning := _letter_warning(configurations, use)) is not None)
+
+
+def _letter_warning(configurations: Configurations, use: TopicUse) -> str | None:
+    """Return a warning where a worker could not store every message that it may reject."""
+    raw, dead_letters = (_limit(configurations, topic.name) for topic in (use.reads, use.dead_letters))
+    if use.reads.kind is not TopicKind.RAW_EVENTS or raw is None or dead_letters is None:
+        return None
+    needed = raw + _HEADER_BYTES
+    if dead_letters >= needed:
+        return None
+    return (
+        f"Topic `{use.dead_letters.name}` refuses messages of more than {dead_letters} bytes ({MAX_MESSAGE_BYTES}), "
+        f"and `{use.reads.name}` accepts up to {raw}: the processor would hold at a rejected message of that size. "
+        f"Raise the former to at least {needed}."
+    )
 
 
 def _limit(configurations: Configurations, topic: str) -> int | None:

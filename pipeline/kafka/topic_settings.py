@@ -1,6 +1,6 @@
-"""Settings of topics that would break a promise: those that are refused, and those that get a warning.
+"""Settings of topics that would break a guarantee: those that are refused, and those that get a warning.
 
-README, Topic settings, lists every setting with the reason for what is done about it.
+README, Topic settings, lists every setting and the reason for its treatment.
 """
 
 from __future__ import annotations
@@ -18,20 +18,17 @@ from pipeline.kafka.topic_configuration import (
     TIMESTAMP_TYPE,
     UNCLEAN_ELECTION,
 )
-from pipeline.kafka.topic_plans import BROKER_TIME, SAFE_REPLICATION, topics_of_roles
+from pipeline.kafka.topic_plans import BROKER_TIME, SAFE_REPLICATION
+from pipeline.kafka.topic_use import TopicKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pipeline.kafka.topic_use import UsedTopic
     from pipeline.kafka.topics import FoundTopic
-    from pipeline.settings.choices import Role
-    from pipeline.settings.sections import Settings
 
 LEAST_RETENTION_MS: Final = 3_600_000
 """A topic that keeps messages for less than an hour loses some in any ordinary outage."""
-_MESSAGES: Final = ("raw_topic", "records_topic", "dead_letter_topic")
-_OTHERS_WRITE: Final = ("raw_topic", "tracked_users_feed_topic")
-_FEED: Final = "tracked_users_feed_topic"
 _EARLIEST: Final = (TIMESTAMP_BEFORE, TIMESTAMP_DIFFERENCE)
 _LATEST: Final = (TIMESTAMP_AFTER, TIMESTAMP_DIFFERENCE)
 LEAST_TIMESTAMP_RANGE_MS: Final = 3_600_000
@@ -44,23 +41,19 @@ class TopicFault(NamedTuple):
     text: str
 
 
-def setting_faults(
-    found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]
-) -> tuple[TopicFault, ...]:
-    """List the settings of these roles' topics with which messages are lost, or can never be written."""
+def setting_faults(found: Mapping[str, FoundTopic], topics: Iterable[UsedTopic]) -> tuple[TopicFault, ...]:
+    """List the settings of topics with which messages are lost, or can never be written."""
     return tuple(
-        TopicFault(name, text)
-        for field, name, topic in _topics(found, settings, roles)
-        for text in _faults(field, name, topic)
+        TopicFault(name, text) for kind, name, topic in _found(found, topics) for text in _faults(kind, name, topic)
     )
 
 
-def setting_warnings(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
-    """List the settings of these roles' topics with which messages can be lost, or refused, when more goes wrong."""
-    for field, name, topic in _topics(found, settings, roles):
+def setting_warnings(found: Mapping[str, FoundTopic], topics: Iterable[UsedTopic]) -> Iterator[str]:
+    """List the settings of topics with which messages are lost, or refused, when something else goes wrong too."""
+    for kind, name, topic in _found(found, topics):
         yield from _replication_warnings(name, topic)
-        yield from _retention_warnings(field, name, topic.configuration)
-        yield from _timestamp_warnings(field, name, topic.configuration)
+        yield from _retention_warnings(kind, name, topic.configuration)
+        yield from _timestamp_warnings(kind, name, topic.configuration)
 
 
 def alter(topic: str, name: str, value: str) -> str:
@@ -71,28 +64,25 @@ def alter(topic: str, name: str, value: str) -> str:
     )
 
 
-def _topics(
-    found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]
-) -> Iterator[tuple[str, str, FoundTopic]]:
-    for field in topics_of_roles(roles, settings):
-        name = getattr(settings, field)
-        if (topic := found.get(name)) is not None:
-            yield field, name, topic
+def _found(found: Mapping[str, FoundTopic], topics: Iterable[UsedTopic]) -> Iterator[tuple[TopicKind, str, FoundTopic]]:
+    for topic in topics:
+        if (there := found.get(topic.name)) is not None:
+            yield topic.kind, topic.name, there
 
 
-def _faults(field: str, name: str, topic: FoundTopic) -> Iterator[str]:
+def _faults(kind: TopicKind, name: str, topic: FoundTopic) -> Iterator[str]:
     configuration = topic.configuration
     policy = configuration.get(CLEANUP_POLICY, "delete")
-    if field in _MESSAGES and "compact" in policy:
+    if kind.holds_messages and "compact" in policy:
         yield (
             f"Topic `{name}` is compacted ({CLEANUP_POLICY}={policy}): Kafka deletes all but the latest message of "
-            f"each key, whether they were read or not, and takes none without a key. Set it to `delete`: "
+            f"each key, read or not, and refuses messages without a key. Set it to `delete`: "
             f"{alter(name, CLEANUP_POLICY, 'delete')}."
         )
     in_sync = int(configuration.get(IN_SYNC, 1))
-    if field not in _OTHERS_WRITE and 0 < topic.replication_factor < in_sync:
+    if not kind.is_written_by_others and 0 < topic.replication_factor < in_sync:
         yield (
-            f"Topic `{name}` has {topic.replication_factor} replicas and asks for {in_sync} of them at every write "
+            f"Topic `{name}` has {topic.replication_factor} replicas and requires {in_sync} of them for every write "
             f"({IN_SYNC}): nothing can be written to it. Lower that: "
             f"{alter(name, IN_SYNC, str(max(1, topic.replication_factor - 1)))}."
         )
@@ -104,25 +94,25 @@ def _replication_warnings(name: str, topic: FoundTopic) -> Iterator[str]:
     if replicas > 1 and in_sync == 1:
         yield (
             f"Topic `{name}` has {replicas} replicas, and one of them is enough to confirm a write ({IN_SYNC}=1): what "
-            f"a broker confirmed alone is lost with it. Set it to 2: {alter(name, IN_SYNC, '2')}."
+            f"only one broker confirmed is lost with that broker. Set it to 2: {alter(name, IN_SYNC, '2')}."
         )
     if replicas >= SAFE_REPLICATION and in_sync == replicas:
         yield (
-            f"Topic `{name}` has {replicas} replicas and asks for all of them at every write ({IN_SYNC}={in_sync}): "
-            f"while one broker is away nothing is written. Lower it: {alter(name, IN_SYNC, str(replicas - 1))}."
+            f"Topic `{name}` has {replicas} replicas and requires all of them for every write ({IN_SYNC}={in_sync}): "
+            f"while one broker is down nothing is written. Lower it: {alter(name, IN_SYNC, str(replicas - 1))}."
         )
     if replicas > 1 and configuration.get(UNCLEAN_ELECTION) == "true":
         yield (
-            f"Topic `{name}` may be led by a broker that lacks confirmed messages ({UNCLEAN_ELECTION}=true), which are "
-            f"lost then. Set it to false: {alter(name, UNCLEAN_ELECTION, 'false')}."
+            f"Topic `{name}` may elect a leader that lacks confirmed messages ({UNCLEAN_ELECTION}=true), which are "
+            f"then lost. Set it to false: {alter(name, UNCLEAN_ELECTION, 'false')}."
         )
 
 
-def _retention_warnings(field: str, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
+def _retention_warnings(kind: TopicKind, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
     kept_ms, size = int(configuration.get(RETENTION, -1)), int(configuration.get(RETENTION_BYTES, -1))
-    if field in _MESSAGES and 0 <= kept_ms < LEAST_RETENTION_MS:
+    if kind.holds_messages and 0 <= kept_ms < LEAST_RETENTION_MS:
         yield (
-            f"Topic `{name}` keeps messages for {kept_ms} ms only ({RETENTION}): those that are not read in time are "
+            f"Topic `{name}` keeps messages for only {kept_ms} ms ({RETENTION}): those that are not read in time are "
             f"lost. Keep them for longer than the longest outage: {alter(name, RETENTION, '604800000')}."
         )
     if size >= 0:
@@ -132,19 +122,19 @@ def _retention_warnings(field: str, name: str, configuration: Mapping[str, str])
         )
 
 
-def _timestamp_warnings(field: str, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
-    kind = configuration.get(TIMESTAMP_TYPE)
-    if field == _FEED and kind == BROKER_TIME:
+def _timestamp_warnings(kind: TopicKind, name: str, configuration: Mapping[str, str]) -> Iterator[str]:
+    source = configuration.get(TIMESTAMP_TYPE)
+    if kind is TopicKind.TRACKED_USERS_FEED and source == BROKER_TIME:
         yield (
-            f"Topic `{name}` gets its timestamps from the brokers ({TIMESTAMP_TYPE}={kind}): a user who is written "
+            f"Topic `{name}` gets its timestamps from the brokers ({TIMESTAMP_TYPE}={source}): a user who is written "
             f"with an earlier time is counted in the month of writing. Set it to CreateTime: "
             f"{alter(name, TIMESTAMP_TYPE, 'CreateTime')}."
         )
-    if field in _OTHERS_WRITE or kind in {None, BROKER_TIME}:
+    if kind.is_written_by_others or source in {None, BROKER_TIME}:
         return
     yield (
-        f"Topic `{name}` gets its timestamps from the worker that writes ({TIMESTAMP_TYPE}={kind}): with a wrong clock "
-        "its messages are refused, or deleted before their time. Let the brokers give them: "
+        f"Topic `{name}` gets its timestamps from the worker that writes ({TIMESTAMP_TYPE}={source}): with a wrong "
+        "clock its messages are refused, or deleted before their time. Let the brokers set them: "
         f"{alter(name, TIMESTAMP_TYPE, BROKER_TIME)}."
     )
     for limits in (_EARLIEST, _LATEST):

@@ -16,11 +16,11 @@ from pipeline.kafka.partitioner import partition_for
 from pipeline.kafka.producer import BatchProducer, Entry
 from pipeline.kafka.topics import check_topics
 from pipeline.local.traffic import traffic
-from pipeline.settings.choices import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
+    from pipeline.kafka.topic_use import TopicUse
     from pipeline.local.traffic_truth import TrafficMessage
     from pipeline.settings.sections import Settings
 
@@ -111,19 +111,19 @@ class TrafficStream:
         return self._keyless % self.partitions
 
 
-def run_traffic(settings: Settings, options: TrafficOptions, *, say: Callable[[str], None]) -> None:
-    """Write traffic until all of it is written, or SIGTERM or SIGINT ends it.
+def run_traffic(settings: Settings, use: TopicUse, options: TrafficOptions, *, say: Callable[[str], None]) -> None:
+    """Write traffic until all of it is written, or SIGTERM or SIGINT ends it; `use` is the processor's.
 
     Raises:
         KafkaUnreachableError: no broker can be spoken to.
         TopicsError: the processor's topics cannot be used as they are.
     """
-    asyncio.run(_run(settings, options, say))
+    asyncio.run(_run(settings, use, options, say))
 
 
-async def _run(settings: Settings, options: TrafficOptions, say: Callable[[str], None]) -> None:
+async def _run(settings: Settings, use: TopicUse, options: TrafficOptions, say: Callable[[str], None]) -> None:
     connection = connection_options(settings)
-    found = await check_topics(connection, settings, [Role.PROCESSOR])
+    found = await check_topics(connection, settings, [use])
     seed = Random().getrandbits(_SEED_BITS) if options.seed is None else options.seed
     messages = traffic(seed=seed, events=options.events, now_ms=_now_ms)
     producer = BatchProducer(connection)

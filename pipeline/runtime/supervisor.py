@@ -1,4 +1,4 @@
-"""`worker all`: every role as a process of its own, ended together."""
+"""`worker all`: one process for each role; they end together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.runtime.leash import leashed
-from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
@@ -22,28 +21,29 @@ logger = structlog.get_logger(__name__)
 _ENDED_BY_OUR_SIGNAL = frozenset({0, -signal.SIGTERM, -signal.SIGINT})
 
 
-def run_all(environment: Mapping[str, str], *, http_port: int) -> int:
+def run_all(environment: Mapping[str, str], commands: Mapping[str, Sequence[str]], *, http_port: int) -> int:
     """Run one process for each role until a signal or until one of them ends; return the exit code.
 
-    The roles serve their pages on consecutive ports, in the order of `Role`; with port 0 each takes a free one. When
-    one ends, the others are told to end too, and its code is returned; a role that ends by itself is a fault (1) even
-    with 0.
+    `commands` are the arguments of `worker` for each role, by the role's name. The roles serve their pages on
+    consecutive ports, in this order; with port 0 each takes a free one. When one ends, the others are stopped too, and
+    its code is returned; a role that ends by itself is a fault (1) even with 0.
     """
-    return asyncio.run(_Supervisor(environment, http_port).run())
+    return asyncio.run(_Supervisor(environment, commands, http_port).run())
 
 
 class _Supervisor:
-    def __init__(self, environment: Mapping[str, str], http_port: int) -> None:
+    def __init__(self, environment: Mapping[str, str], commands: Mapping[str, Sequence[str]], http_port: int) -> None:
         self._environment = environment
+        self._commands = commands
         self._http_port = http_port
         self._told_to_stop = False
-        self._children: dict[Role, asyncio.subprocess.Process] = {}
+        self._children: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._pass_on, number)
-        for index, role in enumerate(Role):
+        for index, role in enumerate(self._commands):
             self._children[role] = await self._start(role, self._http_port and self._http_port + index)
             if self._told_to_stop:
                 break
@@ -52,23 +52,23 @@ class _Supervisor:
         by_itself = not self._told_to_stop
         if by_itself:
             for task in done:
-                logger.error("a role ended, ending the others", role=waits[task].value, exit_code=task.result())
+                logger.error("a role ended, ending the others", role=waits[task], exit_code=task.result())
             self._pass_on(signal.SIGTERM)
         await asyncio.wait(waits)
         first_ended = [task.result() for task in done]
         return total_exit_code([*first_ended, *(task.result() for task in waits)], by_itself=by_itself)
 
-    async def _start(self, role: Role, port: int) -> asyncio.subprocess.Process:
+    async def _start(self, role: str, port: int) -> asyncio.subprocess.Process:
         environment = {**self._environment, variable("http_port"): str(port)}
         child = await asyncio.create_subprocess_exec(
-            *leashed([sys.executable, "-m", "pipeline", "worker", role.value]),
+            *leashed([sys.executable, "-m", "pipeline", "worker", *self._commands[role]]),
             env=environment,
             # A group of its own: Ctrl-C reaches this process alone, which passes it on once.
             process_group=0,
         )
         if self._told_to_stop:
             child.terminate()
-        logger.info("role started", role=role.value, process=child.pid, http_port=port)
+        logger.info("role started", role=role, process=child.pid, http_port=port)
         return child
 
     def _pass_on(self, number: signal.Signals) -> None:

@@ -18,12 +18,11 @@ from pipeline.settings.choices import (
     TopicCompression,
 )
 from pipeline.settings.kafka_sections import KafkaSettings, TopicSettings
-from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.loading import load_settings
 from pipeline.settings.mistakes import Mistake, SettingsError
 from pipeline.settings.sections import ProcessorSettings, SegmentSettings, Settings, WorkerSettings
 
 __all__ = [
-    "ROLE_REQUIREMENTS",
     "KafkaSettings",
     "LogFormat",
     "LogLevel",

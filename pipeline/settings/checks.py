@@ -21,8 +21,8 @@ _TLS_FILES: Final = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_s
 _CREDENTIALS: Final = ("kafka_sasl_username", "kafka_sasl_password")
 
 
-def memory_topics(settings: Settings) -> tuple[str, ...]:
-    """List the settings of the topics in which something is remembered, those that are in use."""
+def state_topics(settings: Settings) -> tuple[str, ...]:
+    """List the settings of the state topics in use."""
     in_use = {
         "tracked_users_topic": settings.tracked_users_secret is not None,
         "tracked_users_feed_topic": settings.tracked_users_feed_topic is not None,
@@ -79,7 +79,7 @@ def _kafka_certificates(settings: Settings) -> Iterator[Mistake]:
 
 
 def _distinct_topics(settings: Settings) -> Iterator[Mistake]:
-    fields = ("raw_topic", "records_topic", "dead_letter_topic", *memory_topics(settings))
+    fields = ("raw_topic", "records_topic", "dead_letter_topic", *state_topics(settings))
     yield from _distinct(settings, fields, "each needs a topic of its own")
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
 from pipeline.settings.checks import contradictions, missing
-from pipeline.settings.choices import Requirement, Role
 from pipeline.settings.environment import read_variables, secret_file_variable, secret_files
 from pipeline.settings.expectations import annotation, choices, expectation, secrets
 from pipeline.settings.masking import presentable
@@ -26,13 +25,10 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from pipeline.settings.choices import Requirement
+
 Check: TypeAlias = Callable[[Settings], Iterable[Mistake]]
 """What else can be wrong with settings, such as with the files that they name."""
-
-ROLE_REQUIREMENTS: Final[Mapping[Role, frozenset[Requirement]]] = {
-    Role.PROCESSOR: frozenset({Requirement.KAFKA}),
-    Role.SEGMENT_SINK: frozenset({Requirement.KAFKA, Requirement.SEGMENT}),
-}
 
 
 def load_settings(

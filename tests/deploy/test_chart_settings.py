@@ -10,12 +10,12 @@ import pytest
 import trustme
 import yaml
 
-from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
+from pipeline.bootstrap import policy_mistakes, requirements_of, schema_mistakes, tls_mistakes
 from pipeline.core.presets import Preset
 from pipeline.core.rules_file import parse_rules
 from pipeline.core.yaml_document import read_document
 from pipeline.settings.choices import Requirement, Role
-from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.loading import load_settings
 from pipeline.settings.mistakes import PREFIX, variable
 from pipeline.settings.sections import FIELDS, Settings
 from tests.deploy.mounts import ContainerView
@@ -75,7 +75,7 @@ def stored(manifests: Manifests) -> Contents:
 def settings_of(component: str, manifests: Manifests, root: Path) -> Settings:
     """Load the settings as the component's container would, files included."""
     view = ContainerView(pod=manifests.pods()[component], contents=stored(manifests), root=root)
-    required = ROLE_REQUIREMENTS[WORKERS[component]] if component in WORKERS else {Requirement.KAFKA}
+    required = requirements_of([WORKERS[component]]) if component in WORKERS else {Requirement.KAFKA}
     return load_settings(view.environment(), requirements=required, checks=CHECKS[component])
 
 

@@ -108,7 +108,7 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         _begin(options.seed, options.events)
         return 0
 
-    def streamed(_: object, options: TrafficOptions, **__: object) -> None:
+    def streamed(_: object, __: object, options: TrafficOptions, **___: object) -> None:
         pace = Pace(rate=options.rate, since=0.0)
         _begin(options.seed or 0, options.events)
         assert not list(islice((), pace.due(1e9)))

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.bootstrap import build_policy, policy_mistakes, schema_mistakes, tls_mistakes
-from pipeline.bootstrap.formats import open_registry
-from pipeline.bootstrap.segment import segment_options
+from pipeline.bootstrap.destinations.segment import segment_options
+from pipeline.bootstrap.registry import open_registry
 from pipeline.bootstrap.state import user_hasher
 from pipeline.cli.main import ExitCode, run
 from pipeline.kafka.connection import connection_options

@@ -205,14 +205,14 @@ TOPIC_SETTINGS: Final = (
     Sabotage(
         name="a topic that is compacted and deleted from is taken",
         file="kafka/topic_settings.py",
-        old='if field in _MESSAGES and "compact" in policy:',
-        new='if field in _MESSAGES and policy == "compact":',
+        old='if kind.holds_messages and "compact" in policy:',
+        new='if kind.holds_messages and policy == "compact":',
         tests=("unit/kafka/test_topic_settings.py::test_all_faults_of_a_topic_are_listed_at_once",),
     ),
     Sabotage(
         name="faults of settings stop no worker",
         file="kafka/topics.py",
-        old="faults += [fault.text for fault in setting_faults(found, settings, roles)]",
+        old="*(fault.text for fault in setting_faults(found, topics_of(uses))),",
         new="",
         tests=(
             "unit/kafka/test_topic_settings.py::test_a_setting_that_loses_messages_or_takes_none_is_a_fault_of_every_topic_that_has_it",
@@ -221,8 +221,8 @@ TOPIC_SETTINGS: Final = (
     Sabotage(
         name="workers give records their time",
         file="kafka/topic_plans.py",
-        old='"records_topic": (partitions, settings.records_topic_retention_hours, {**_DELETED, **_STORED})',
-        new='"records_topic": (partitions, settings.records_topic_retention_hours, _DELETED)',
+        old="TopicKind.RECORDS: {**_DELETED, **_STORED},",
+        new="TopicKind.RECORDS: _DELETED,",
         tests=(
             "unit/kafka/test_topic_settings.py::test_brokers_give_the_time_to_what_workers_write_and_to_nothing_else",
         ),

@@ -20,8 +20,8 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.kafka import headers
 from pipeline.kafka.connection import connection_options
-from pipeline.settings.choices import Role
-from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.choices import Requirement
+from pipeline.settings.loading import load_settings
 from tests.bench.meter import Meter, meter_parser
 from tests.builders import SEGMENT
 
@@ -139,7 +139,7 @@ def main() -> int:
     parser = meter_parser()
     parser.add_argument("--waiting", action="store_true", help="let the broker collect, as the pipeline does")
     options = parser.parse_args()
-    settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[Role.PROCESSOR])
+    settings = load_settings(os.environ, requirements=[Requirement.KAFKA])
     meter = Meter(messages=options.messages, report=options.report, on_done=lambda: None)
     asyncio.run(work(settings, meter, waiting=options.waiting))
     return 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import pipeline.bootstrap as composition  # noqa: E402
 import pipeline.bootstrap.processor as processor_composition  # noqa: E402
-import pipeline.bootstrap.worker as worker_composition  # noqa: E402
+import pipeline.bootstrap.sink as sink_composition  # noqa: E402
 import pipeline.stream.worker as stream_worker  # noqa: E402
 from pipeline.cli.main import main as program  # noqa: E402
 from pipeline.metrics.delivery import DeliveryMetrics  # noqa: E402
@@ -56,7 +56,7 @@ def main() -> None:
             _settled(report)
 
     _put(processor_composition, "ProcessorMetrics", MarkedProcessorMetrics)
-    _put(worker_composition, "DeliveryMetrics", MarkedDeliveryMetrics)
+    _put(sink_composition, "DeliveryMetrics", MarkedDeliveryMetrics)
     _put(composition, "run_worker", _marked("configured", composition.run_worker))
     _put(stream_worker, "build_app", _marked("opened", vars(stream_worker)["build_app"]))
     sys.argv[1:] = ["worker", role]

@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pipeline.bootstrap.processor as processor_composition
-import pipeline.bootstrap.worker as worker_composition
+import pipeline.bootstrap.sink as sink_composition
+from pipeline.bootstrap import requirements_of, run_worker
 from pipeline.logs import configure_logs
 from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.settings.choices import LogFormat, Role
-from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.loading import load_settings
 from tests.bench.meter import Meter, end_in_order, meter_parser
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def main() -> int:
             meter.settled(flush.records)
 
     _put(MeteredProcessorMetrics, processor_composition)
-    _put(MeteredDeliveryMetrics, worker_composition)
-    settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[options.role])
+    _put(MeteredDeliveryMetrics, sink_composition)
+    settings = load_settings(os.environ, requirements=requirements_of([options.role]))
     configure_logs(settings.log_level.value, as_json=settings.log_format is LogFormat.JSON)
-    return worker_composition.run_worker(options.role, settings)
+    return run_worker(options.role, settings)
 
 
 def _put(metered: type, composition: ModuleType) -> None:

@@ -20,8 +20,8 @@ from pipeline.core.outcomes import Deliver, Drop, Reject
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.kafka import headers
-from pipeline.settings.choices import Role
-from pipeline.settings.loading import ROLE_REQUIREMENTS, load_settings
+from pipeline.settings.choices import Requirement
+from pipeline.settings.loading import load_settings
 from tests.bench.meter import Meter, end_in_order, meter_parser
 from tests.builders import SEGMENT
 
@@ -112,7 +112,7 @@ def build_app(settings: Settings, policy: Policy, meter: Meter, data_directory: 
 
 def main() -> int:
     options = meter_parser().parse_args()
-    settings = load_settings(os.environ, requirements=ROLE_REQUIREMENTS[Role.PROCESSOR])
+    settings = load_settings(os.environ, requirements=[Requirement.KAFKA])
     meter = Meter(messages=options.messages, report=options.report, on_done=end_in_order)
     with TemporaryDirectory() as data_directory:
         app = build_app(settings, Policy(records=SEGMENT), meter, data_directory)

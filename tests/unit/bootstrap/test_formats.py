@@ -7,7 +7,11 @@ import fastavro
 import orjson
 import pytest
 
-from pipeline.bootstrap.formats import guarded, processor_formats, sink_formats, subject
+from pipeline.bootstrap import processor_formats as of_processors
+from pipeline.bootstrap import sink_formats as of_sinks
+from pipeline.bootstrap.destinations.segment import SEGMENT
+from pipeline.bootstrap.registry import subject
+from pipeline.bootstrap.sink_formats import guarded
 from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
 from pipeline.core.destinations.segment.avro import encode_record
@@ -27,9 +31,18 @@ from tests.write_avro_schemas import CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from pipeline.settings.sections import Settings
+
+
+def processor_formats(chosen: Settings) -> AbstractAsyncContextManager[of_processors.ProcessorFormats]:
+    return of_processors.processor_formats(chosen, SEGMENT.records)
+
+
+def sink_formats(chosen: Settings) -> AbstractAsyncContextManager[of_sinks.SinkFormats]:
+    return of_sinks.sink_formats(chosen, SEGMENT.records)
 
 
 def settings(**values: str) -> Settings:

@@ -172,5 +172,5 @@ async def test_versions_are_judged_only_where_the_raw_event_is_checked(
 
 
 def test_commands_start_without_the_avro_package() -> None:
-    code = "import pipeline.cli.main, pipeline.bootstrap.formats, sys; sys.exit('avro' in sys.modules)"
+    code = "import pipeline.cli.main, pipeline.bootstrap.registry, sys; sys.exit('avro' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

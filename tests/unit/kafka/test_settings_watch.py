@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
+from pipeline.bootstrap.roles import topic_use
 from pipeline.kafka.settings_watch import SettingsWatch
 from pipeline.kafka.topic_settings import setting_faults
 from pipeline.kafka.topics import FoundTopic
@@ -13,10 +14,10 @@ COMPACTED = {"cleanup.policy": "compact"}
 
 
 def watch(*written: str) -> SettingsWatch:
-    settings = load_settings({})
     found = {name: FoundTopic(partitions=1, configuration=GOOD) for name in (RAW, RECORDS, LETTERS)}
+    topics = topic_use(Role.PROCESSOR, load_settings({})).topics
     watch = SettingsWatch()
-    watch.expect(found, lambda now: setting_faults(now, settings, [Role.PROCESSOR]), written=written)
+    watch.expect(found, lambda now: setting_faults(now, topics), written=written)
     return watch
 
 

@@ -5,22 +5,36 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.errors import IncompatibleBrokerVersion
 
+from pipeline.bootstrap.roles import topic_uses
+from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
+from pipeline.kafka import topic_configuration
 from pipeline.kafka.topic_configuration import (
-    RECORD_BYTES,
     differences,
+    message_bytes,
     read_configuration,
-    size_faults,
-    size_warnings,
 )
 from pipeline.kafka.topics import FoundTopic, find_faults
 from pipeline.settings import Role, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from aiokafka.admin.config_resource import ConfigResource
+
+    from pipeline.settings import Settings
 
 BOTH = tuple(Role)
 SETTINGS = load_settings({})
+RECORD_BYTES = message_bytes(MAX_RECORD_BYTES)
 DEFAULT = 1_048_588
+
+
+def size_faults(limits: dict[str, dict[str, str]], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
+    return topic_configuration.size_faults(limits, topic_uses(roles, settings))
+
+
+def size_warnings(limits: dict[str, dict[str, str]], settings: Settings, roles: Collection[Role]) -> Iterator[str]:
+    return topic_configuration.size_warnings(limits, settings, topic_uses(roles, settings))
 
 
 class _Answer:
@@ -79,8 +93,8 @@ def test_what_differs_from_the_settings_is_named_and_a_larger_limit_is_as_good()
 
 def test_a_dead_letter_topic_that_takes_less_than_a_raw_message_with_headers_is_a_warning() -> None:
     (warning,) = size_warnings(_limits(raw=DEFAULT, dead_letters=DEFAULT), SETTINGS, BOTH)
-    assert "`onesignal.dead-letters` takes no message over 1048588 bytes (max.message.bytes)" in warning
-    assert "raise the former to 1049612 at least" in warning
+    assert "`onesignal.dead-letters` refuses messages of more than 1048588 bytes (max.message.bytes)" in warning
+    assert "Raise the former to at least 1049612" in warning
     for enough in (_limits(raw=DEFAULT, dead_letters=2 * DEFAULT), _limits(raw=DEFAULT), _limits(dead_letters=1), {}):
         assert list(size_warnings(enough, SETTINGS, BOTH)) == []
     assert list(size_warnings(_limits(raw=DEFAULT, dead_letters=DEFAULT), SETTINGS, [Role.SEGMENT_SINK])) == []
@@ -90,7 +104,7 @@ def test_a_dead_letter_topic_that_takes_less_than_a_raw_message_with_headers_is_
 def test_a_topic_of_which_one_fetch_brings_more_than_memory_is_counted_for_is_a_warning(topic: str, role: Role) -> None:
     larger = _limits(**{topic: DEFAULT + 1})
     (warning,) = size_warnings(larger, SETTINGS, BOTH)
-    assert "takes batches of up to 1048589 bytes (max.message.bytes)" in warning
+    assert "accepts batches of up to 1048589 bytes (max.message.bytes)" in warning
     assert "set PIPELINE_FETCH_MAX_BYTES to 1048589" in warning
     assert list(size_warnings(larger, SETTINGS, [role])) == [warning]
     assert list(size_warnings(larger, SETTINGS, [other for other in Role if other is not role])) == []
@@ -110,4 +124,4 @@ def test_a_topic_that_takes_no_record_is_a_fault() -> None:
     ]
     assert size_faults(_limits(records=RECORD_BYTES, dead_letters=RECORD_BYTES), SETTINGS, BOTH) == ()
     found = {name: FoundTopic(partitions=1, configuration=each) for name, each in small.items()}
-    assert len(find_faults(found, SETTINGS, BOTH)) == 2
+    assert len(find_faults(found, SETTINGS, topic_uses(BOTH, SETTINGS))) == 2

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pipeline.kafka.topic_plans import TopicPlan, plan_topics
-from pipeline.kafka.topics import FoundTopic, find_faults
+from pipeline.bootstrap.roles import topic_uses
+from pipeline.kafka import topic_plans, topics
+from pipeline.kafka.topic_plans import TopicPlan
+from pipeline.kafka.topic_use import topics_of
+from pipeline.kafka.topics import FoundTopic
 from pipeline.settings import Role, Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 BOTH = tuple(Role)
 HEALTHY = {
@@ -16,6 +24,15 @@ HEALTHY = {
 
 def _settings(**variables: str) -> Settings:
     return load_settings({f"PIPELINE_{name}": value for name, value in variables.items()})
+
+
+def find_faults(found: Mapping[str, FoundTopic], settings: Settings, roles: Collection[Role]) -> tuple[str, ...]:
+    return topics.find_faults(found, settings, topic_uses(roles, settings))
+
+
+def plan_topics(settings: Settings, *, raw_partitions: int | None = None) -> tuple[TopicPlan, ...]:
+    wanted = topics_of(topic_uses(BOTH, settings))
+    return topic_plans.plan_topics(settings, wanted, raw_partitions=raw_partitions)
 
 
 def test_topics_are_planned_as_the_settings_say() -> None:
@@ -95,7 +112,7 @@ def test_the_dead_letter_topic_may_have_any_number_of_partitions() -> None:
 def test_partitions_that_nobody_serves_are_a_fault() -> None:
     found = HEALTHY | {"segment.records": FoundTopic(partitions=12, leaderless=(3, 7))}
     assert find_faults(found, _settings(), BOTH) == (
-        "Topic `segment.records` has no leader for partition 3, 7: see to the brokers that keep it.",
+        "Topic `segment.records` has no leader for partition 3, 7: check the brokers that store it.",
     )
 
 

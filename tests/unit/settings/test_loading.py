@@ -9,11 +9,9 @@ from pydantic import ValidationError
 
 from pipeline.delivery.options import endpoint_problem
 from pipeline.settings import (
-    ROLE_REQUIREMENTS,
     LogLevel,
     Mistake,
     Requirement,
-    Role,
     SecurityProtocol,
     SettingsError,
     load_settings,
@@ -301,7 +299,7 @@ def test_every_mistake_is_listed_at_once_in_the_order_of_the_documentation() -> 
             "PIPELINE_KAFKA_SASL_PASSWORD_FILE": "/nowhere",
             "PIPELINE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         },
-        ROLE_REQUIREMENTS[Role.SEGMENT_SINK],
+        tuple(Requirement),
     )
     assert [text.split()[0] for text in texts] == [
         "PIPELINE_KAFKA_SASL_PASSWORD_FILE",
@@ -318,21 +316,6 @@ def test_every_mistake_is_listed_at_once_in_the_order_of_the_documentation() -> 
 
 def test_a_faulty_value_is_not_reported_a_second_time_as_missing() -> None:
     assert len(_mistakes({"PIPELINE_SEGMENT_WRITE_KEY": "short"}, [Requirement.SEGMENT])) == 1
-
-
-@pytest.mark.parametrize(
-    ("role", "asked_for"),
-    [
-        (Role.PROCESSOR, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS"]),
-        (Role.SEGMENT_SINK, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS", "PIPELINE_SEGMENT_WRITE_KEY"]),
-    ],
-)
-def test_a_role_asks_for_what_it_needs_and_no_more(role: Role, asked_for: list[str]) -> None:
-    assert [text.split()[0] for text in _mistakes({}, ROLE_REQUIREMENTS[role])] == asked_for
-
-
-def test_every_role_says_what_it_needs() -> None:
-    assert set(ROLE_REQUIREMENTS) == set(Role)
 
 
 def test_a_secret_is_shown_nowhere() -> None:

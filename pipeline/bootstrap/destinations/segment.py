@@ -1,10 +1,13 @@
-"""Build what the Segment sink needs out of settings."""
+"""Segment: its sink's options and connections, and its records as Avro."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pipeline.core.classification import Destination
+from pipeline.bootstrap.destinations.row import Destination, RecordFormat
+from pipeline.core.classification import Destination as DestinationName
+from pipeline.core.destinations.segment.avro import encode_record, record_decoder
+from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.delivery.client import SegmentClient
 from pipeline.delivery.options import ENDPOINTS, SegmentOptions
 from pipeline.delivery.secret_file import WriteKeyFile
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def segment_options(settings: Settings) -> SegmentOptions:
-    """Turn the settings of the sink into its options.
+    """Return the options of the sink.
 
     Raises:
         SegmentOptionsError: an option cannot be used.
     """
     if settings.segment_write_key is None:
-        raise ValueError("a write key is required, and the settings are loaded with that requirement")
+        raise ValueError("a write key is required; loading the settings checks that")
     return SegmentOptions(
         endpoint=settings.segment_endpoint or ENDPOINTS[settings.segment_region],
         write_key=settings.segment_write_key,
@@ -46,8 +49,8 @@ def segment_options(settings: Settings) -> SegmentOptions:
 
 
 def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
-    """Return what reads the write key again when its file changes; None when it came from the environment itself."""
-    metrics = CredentialsMetrics(registry, destination=Destination.SEGMENT.value)
+    """Return what reads the write key again when its file changes; None if it was given as a variable."""
+    metrics = CredentialsMetrics(registry, destination=DestinationName.SEGMENT.value)
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment_write_key is None:
         return None
@@ -55,7 +58,16 @@ def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyF
 
 
 def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], SegmentClient]:
-    """Make connections that share one write key, which may change while they are open."""
+    """Return what opens connections that share one write key, which may change while they are open."""
     if key is None:
         return SegmentClient
     return lambda options: SegmentClient(options, write_key=key.current)
+
+
+SEGMENT: Final = Destination(
+    name=DestinationName.SEGMENT.value,
+    records=RecordFormat(contract=SEGMENT_RECORD, encode=encode_record, compile_decoder=record_decoder),
+    options=segment_options,
+    secret_file=write_key_file,
+    connector=segment_connector,
+)

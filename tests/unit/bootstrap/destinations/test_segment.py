@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.bootstrap.segment import segment_connector, segment_options, write_key_file
+from pipeline.bootstrap.destinations.segment import segment_connector, segment_options, write_key_file
 from pipeline.delivery.client import SegmentClient
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.settings import load_settings

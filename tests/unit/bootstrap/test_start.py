@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.bootstrap.topics import retention_seconds
+from pipeline.bootstrap.roles import topic_use
+from pipeline.bootstrap.start import retention_seconds
 from pipeline.kafka.topics import FoundTopic
 from pipeline.settings import load_settings
 from pipeline.settings.choices import Role
@@ -19,10 +20,10 @@ def found(**configuration: str) -> dict[str, FoundTopic]:
 
 @pytest.mark.parametrize("role", Role)
 def test_the_retention_is_what_the_cluster_tells(role: Role) -> None:
-    assert retention_seconds(role, SETTINGS, found(retention_ms="1500")) == 1.5
-    assert retention_seconds(role, SETTINGS, found(retention_ms="-1")) == float("inf")
+    assert retention_seconds(topic_use(role, SETTINGS).reads, found(retention_ms="1500")) == 1.5
+    assert retention_seconds(topic_use(role, SETTINGS).reads, found(retention_ms="-1")) == float("inf")
 
 
 def test_where_it_tells_nothing_the_retention_is_what_is_wanted_of_the_topic() -> None:
-    assert retention_seconds(Role.PROCESSOR, SETTINGS, found()) == 7200
-    assert retention_seconds(Role.SEGMENT_SINK, SETTINGS, found()) == float("inf")
+    assert retention_seconds(topic_use(Role.PROCESSOR, SETTINGS).reads, found()) == 7200
+    assert retention_seconds(topic_use(Role.SEGMENT_SINK, SETTINGS).reads, found()) == float("inf")

@@ -1,0 +1,1 @@
+"""The destinations: how each is built from the settings, one module each."""

@@ -1,0 +1,48 @@
+"""The topics of the pipeline, by the setting that names each: what it holds, and how long that is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pipeline.kafka.topic_use import TopicKind, UsedTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipeline.settings.sections import Settings
+
+_HOURS_PER_DAY: Final = 24
+
+
+class TopicRow(NamedTuple):
+    """One topic. Retention in hours."""
+
+    kind: TopicKind
+    retention: Callable[[Settings], int]
+
+
+TOPICS: Final[Mapping[str, TopicRow]] = {
+    "raw_topic": TopicRow(TopicKind.RAW_EVENTS, lambda settings: settings.raw_topic_retention_hours),
+    "records_topic": TopicRow(TopicKind.RECORDS, lambda settings: settings.records_topic_retention_hours),
+    "dead_letter_topic": TopicRow(TopicKind.DEAD_LETTERS, lambda settings: settings.dead_letter_topic_retention_hours),
+    "tracked_users_topic": TopicRow(
+        TopicKind.TRACKED_USERS, lambda settings: settings.tracked_users_topic_retention_hours
+    ),
+    "tracked_users_feed_topic": TopicRow(
+        TopicKind.TRACKED_USERS_FEED, lambda settings: settings.tracked_users_topic_retention_hours
+    ),
+    "message_catalogue_topic": TopicRow(
+        TopicKind.MESSAGE_CATALOGUE, lambda settings: settings.message_catalogue_days * _HOURS_PER_DAY
+    ),
+}
+
+
+def used_topic(setting: str, settings: Settings) -> UsedTopic:
+    """Return the topic that a setting names."""
+    row = TOPICS[setting]
+    return UsedTopic(
+        setting=setting,
+        name=getattr(settings, setting),
+        kind=row.kind,
+        retention_hours=row.retention(settings),
+    )
