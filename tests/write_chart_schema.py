@@ -20,7 +20,7 @@ from pipeline.core.yaml_document import MAX_FILE_CHARACTERS
 from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.expectations import annotation, choices, secrets
 from pipeline.settings.mistakes import PREFIX, variable
-from pipeline.settings.sections import FIELDS, SECTIONS, Settings
+from pipeline.settings.sections import FIELDS, SECTIONS, SETTINGS
 from pipeline.settings.values import Expected, Hours, Text, Topic, Words
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class _WithoutAnchors(yaml.SafeDumper):
 
 def settings_schema() -> dict[str, Any]:
     """Describe what `settings` takes: each variable with its bounds and its meaning."""
-    own = {name: shape for section in SECTIONS for name, shape in section.model_json_schema()["properties"].items()}
+    shapes = {section: section.model_json_schema()["properties"] for section in SECTIONS}
+    own = {name: shapes[setting.section][setting.field] for name, setting in SETTINGS.items()}
     free = [field for field in FIELDS if field not in CHARTS_OWN and field not in secrets()]
     return {
         "type": "object",
@@ -198,7 +199,7 @@ def _quoted(shape: Any) -> Any:
 
 
 def _shape(field: str, described: Mapping[str, Any]) -> dict[str, Any]:
-    shape: dict[str, Any] = {"description": Settings.model_fields[field].description}
+    shape: dict[str, Any] = {"description": SETTINGS[field].described.description}
     if allowed := choices(field):
         return {**shape, "enum": list(allowed)}
     option = next((option for option in described.get("anyOf", ()) if option["type"] != "null"), described)

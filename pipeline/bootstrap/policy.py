@@ -35,22 +35,22 @@ def build_policy(settings: Settings, read: Read = read_file) -> Policy:
     Raises:
         SettingsError: a rules or names file cannot be read or used; the first mistakes of both are listed.
     """
-    mistakes: list[Mistake] = []
-    rules = _parsed(settings.rules_file, "rules_file", read, parse_rules, mistakes)
-    names = _parsed(settings.names_file, "names_file", read, parse_names, mistakes)
+    own, mistakes = settings.segment, list[Mistake]()
+    rules = _parsed(own.rules_file, "rules_file", read, parse_rules, mistakes)
+    names = _parsed(own.names_file, "names_file", read, parse_names, mistakes)
     if rules is None:
-        rules = preset_rules(settings.rules_preset or Preset.KEEP_ALL)
+        rules = preset_rules(own.rules_preset or Preset.KEEP_ALL)
     if rules.needs_tracked_users and settings.tracked_users_secret is None:
         text = f"{variable('tracked_users_secret')} is not set: `tracked_only` in {rules.filename} needs it."
         mistakes.append(Mistake(fields=("rules_file", "tracked_users_secret"), text=text))
     if mistakes:
         raise SettingsError(tuple(mistakes))
     return Policy(
-        records=SegmentRecords(name_profile=settings.name_profile, custom_names=names or {}),
+        records=SegmentRecords(name_profile=own.name_profile, custom_names=names or {}),
         rules=rules,
         unknown_kinds=settings.unknown_kinds,
-        anonymous_delivery=settings.anonymous_delivery,
-        anonymous_engagement=settings.anonymous_engagement,
+        anonymous_delivery=own.anonymous_delivery,
+        anonymous_engagement=own.anonymous_engagement,
         nobody_ids=nobody_ids(settings),
         remembering=Remembering(
             month_start_day=settings.billing_month_start_day,
@@ -67,7 +67,7 @@ def nobody_ids(settings: Settings) -> frozenset[str]:
 
 def rules_source(settings: Settings) -> RulesSource:
     """Return which files are watched for changes, and how a policy is loaded from them."""
-    named = [path for path in (settings.rules_file, settings.names_file) if path is not None]
+    named = [path for path in (settings.segment.rules_file, settings.segment.names_file) if path is not None]
     files = named if settings.rules_reload_seconds else ()
     return RulesSource(files=files, load=partial(build_policy, settings))
 
@@ -75,7 +75,7 @@ def rules_source(settings: Settings) -> RulesSource:
 def log_rules(policy: Policy, settings: Settings) -> None:
     """Log which rules a processor starts with, and their warnings."""
     rules = policy.rules
-    if settings.rules_file is None and settings.rules_preset is None:
+    if settings.segment.rules_file is None and settings.segment.rules_preset is None:
         names = f"neither {variable('rules_file')} nor {variable('rules_preset')} is set: every event is kept"
         logger.info(names, rules_version=rules.version)
     else:

@@ -123,7 +123,7 @@ async def _record_encoder(
 ) -> Callable[[bytes], bytes]:
     if registry is None:
         raise ValueError("records as Avro need a registry; loading the settings checks that")
-    name = subject(settings, settings.records_topic, records.contract)
+    name = subject(settings, settings.segment.records_topic, records.contract)
     registered = await registry.registered(name, records.contract.text)
     if registered is None:
         raise RegistryFaultError(

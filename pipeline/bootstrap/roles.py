@@ -67,7 +67,7 @@ ROLES: Final[Mapping[Role, RoleRow]] = {
         writes="records_topic",
         group="processor_group",
         keyed=("raw_topic", "records_topic"),
-        state=state_topics,
+        state=lambda settings: state_topics(settings, settings.segment),
         record_bytes=MAX_RECORD_BYTES,
         requirements=frozenset({Requirement.KAFKA}),
         checks=(policy_mistakes, schema_mistakes),
@@ -122,4 +122,4 @@ def checks_of(roles: Collection[Role]) -> tuple[Check, ...]:
 def collect_seconds(role: Role, settings: Settings) -> float:
     """Return how long messages may be collected; for a sink that is a part of the longest wait of its records."""
     seconds, longest_wait = settings.fetch_max_wait_ms / 1000, ROLES[role].longest_wait
-    return seconds if longest_wait is None else min(seconds, getattr(settings, longest_wait))
+    return seconds if longest_wait is None else min(seconds, settings.value(longest_wait))

@@ -31,7 +31,7 @@ def user_hasher(settings: Settings) -> UserHasher:
 def entry_codec(settings: Settings, hasher: UserHasher, raw_topic_id: bytes | None) -> EntryCodec:
     """Make what writes and reads the entries of the raw topic that has this id."""
     epoch = NO_EPOCH if raw_topic_id is None else raw_topic_id[: len(NO_EPOCH)]
-    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=settings.tracked_users_topic)
+    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=settings.segment.tracked_users_topic)
 
 
 @asynccontextmanager
@@ -52,11 +52,12 @@ async def open_state(
     if settings.tracked_users_secret is not None:
         codec = entry_codec(settings, hasher, raw_topic_id)
         tracked = TrackedUsersTopics(
-            topic=settings.tracked_users_topic, codec=codec, feed=settings.tracked_users_feed_topic
+            topic=settings.segment.tracked_users_topic, codec=codec, feed=settings.segment.tracked_users_feed_topic
         )
     if settings.message_catalogue:
         catalogue = CatalogueTopic(
-            topic=settings.message_catalogue_topic, messages=MessageCatalogue(days=settings.message_catalogue_days)
+            topic=settings.segment.message_catalogue_topic,
+            messages=MessageCatalogue(days=settings.message_catalogue_days),
         )
     try:
         yield StateStore(

@@ -23,7 +23,7 @@ class TopicRow(NamedTuple):
 
 TOPICS: Final[Mapping[str, TopicRow]] = {
     "raw_topic": TopicRow(TopicKind.RAW_EVENTS, lambda settings: settings.raw_topic_retention_hours),
-    "records_topic": TopicRow(TopicKind.RECORDS, lambda settings: settings.records_topic_retention_hours),
+    "records_topic": TopicRow(TopicKind.RECORDS, lambda settings: settings.segment.records_topic_retention_hours),
     "dead_letter_topic": TopicRow(TopicKind.DEAD_LETTERS, lambda settings: settings.dead_letter_topic_retention_hours),
     "tracked_users_topic": TopicRow(
         TopicKind.TRACKED_USERS, lambda settings: settings.tracked_users_topic_retention_hours
@@ -42,7 +42,7 @@ def used_topic(setting: str, settings: Settings) -> UsedTopic:
     row = TOPICS[setting]
     return UsedTopic(
         setting=setting,
-        name=getattr(settings, setting),
+        name=settings.value(setting),
         kind=row.kind,
         retention_hours=row.retention(settings),
     )

@@ -41,7 +41,7 @@ def feed_mistakes(settings: Settings) -> Iterator[Mistake]:
 
 
 def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
-    if getattr(settings, field) is None:
+    if settings.value(field) is None:
         yield Mistake(fields=(field,), text=f"{variable(field)} is not set: {remedy}.")
 
 
@@ -88,13 +88,13 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
 
 async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]) -> None:
     """Write users to the feed topic, and confirm all of them; `tell` is told how many so far."""
-    if settings.tracked_users_feed_topic is None:
+    if settings.segment.tracked_users_feed_topic is None:
         raise ValueError("a feed topic is required, and the settings are loaded with that check")
     producer = BatchProducer(connection_options(settings))
     await producer.start()
     try:
         codec = entry_codec(settings, user_hasher(settings), None)
-        await feed_users(producer, settings.tracked_users_feed_topic, users, codec, tell=tell)
+        await feed_users(producer, settings.segment.tracked_users_feed_topic, users, codec, tell=tell)
     finally:
         await producer.stop()
 
@@ -106,7 +106,7 @@ def users_topics(settings: Settings) -> UsersTopics:
     return UsersTopics(
         connection=connection_options(settings),
         topics=TrackedUsersTopics(
-            topic=settings.tracked_users_topic, codec=codec, feed=settings.tracked_users_feed_topic
+            topic=settings.segment.tracked_users_topic, codec=codec, feed=settings.segment.tracked_users_feed_topic
         ),
         hasher=hasher,
         month=BillingMonth(settings.billing_month_start_day),

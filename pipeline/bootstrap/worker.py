@@ -89,9 +89,9 @@ def _inputs(role: Role, settings: Settings) -> RoleInputs:
         registry=registry,
         stream_metrics=StreamMetrics(registry, destination=row.destination.name),
         watch=TopicWatch(connection, interval_seconds=settings.topic_watch_seconds, clock=clock),
-        group=getattr(settings, row.group),
+        group=settings.value(row.group),
         topics=topic_use(role, settings),
-        keyed=tuple(getattr(settings, setting) for setting in row.keyed),
+        keyed=tuple(settings.value(setting) for setting in row.keyed),
     )
 
 

@@ -100,7 +100,7 @@ async def _go_through(registry: SchemaRegistry, settings: Settings, names: Colle
 
     topics = {
         _RAW_EVENT: (settings.raw_topic, RAW_EVENT),
-        "segment-record": (settings.records_topic, SEGMENT_RECORD),
+        "segment-record": (settings.segment.records_topic, SEGMENT_RECORD),
         "dead-letter": (settings.dead_letter_topic, DEAD_LETTER),
     }
     refused = 0

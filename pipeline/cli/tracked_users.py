@@ -67,7 +67,7 @@ def import_users(invocation: Invocation, file: str) -> int:
     if users.over:
         say_error(f"Left out, for their month is long over: {_lines(users.over)}.")
     told = told_by_month(counts) or "nobody"
-    say(f"Imported into {settings.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
+    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
     return 0
 
 
@@ -121,7 +121,7 @@ def stats(invocation: Invocation) -> None:
 
     async def count() -> None:
         partitions = [await topics.read(number) for number in range(await raw_partitions(settings))]
-        say(*table(partitions, has_feed=settings.tracked_users_feed_topic is not None))
+        say(*table(partitions, has_feed=settings.segment.tracked_users_feed_topic is not None))
 
     asyncio.run(count())
 

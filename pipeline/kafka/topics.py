@@ -31,8 +31,8 @@ from pipeline.kafka.topic_configuration import (
 from pipeline.kafka.topic_settings import setting_faults, setting_warnings
 from pipeline.kafka.topic_use import MILLISECONDS_PER_HOUR, TopicKind, topics_of
 from pipeline.settings.choices import Partitioning
-from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
 from pipeline.settings.mistakes import variable
+from pipeline.settings.state_section import LONGEST_MONTH_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -20,7 +20,10 @@ from pipeline.settings.choices import (
 from pipeline.settings.kafka_sections import KafkaSettings, TopicSettings
 from pipeline.settings.loading import load_settings
 from pipeline.settings.mistakes import Mistake, SettingsError
-from pipeline.settings.sections import ProcessorSettings, SegmentSettings, Settings, WorkerSettings
+from pipeline.settings.processor_section import ProcessorSettings
+from pipeline.settings.sections import Settings
+from pipeline.settings.segment_section import SegmentSettings
+from pipeline.settings.worker_section import WorkerSettings
 
 __all__ = [
     "KafkaSettings",

@@ -8,34 +8,35 @@ from pipeline.core.avro.schema_book import RawFormat
 from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.settings.choices import RecordsFormat, Requirement
 from pipeline.settings.environment import secret_file_variable
-from pipeline.settings.memory_section import LONGEST_MONTH_HOURS
 from pipeline.settings.mistakes import Mistake, variable
-from pipeline.settings.sections import LAST_COMMIT_SECONDS
+from pipeline.settings.state_section import LONGEST_MONTH_HOURS
+from pipeline.settings.worker_section import LAST_COMMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from pipeline.settings.destination_section import DestinationSettings
     from pipeline.settings.sections import Settings
 
 _TLS_FILES: Final = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file", "kafka_ssl_key_password")
 _CREDENTIALS: Final = ("kafka_sasl_username", "kafka_sasl_password")
 
 
-def state_topics(settings: Settings) -> tuple[str, ...]:
-    """List the settings of the state topics in use."""
+def state_topics(settings: Settings, own: DestinationSettings) -> tuple[str, ...]:
+    """List the settings of a destination's state topics in use."""
     in_use = {
         "tracked_users_topic": settings.tracked_users_secret is not None,
-        "tracked_users_feed_topic": settings.tracked_users_feed_topic is not None,
+        "tracked_users_feed_topic": own.tracked_users_feed_topic is not None,
         "message_catalogue_topic": settings.message_catalogue,
     }
-    return tuple(field for field, is_in_use in in_use.items() if is_in_use)
+    return tuple(own.setting(field) for field, is_in_use in in_use.items() if is_in_use)
 
 
 def missing(settings: Settings, requirements: Collection[Requirement]) -> Iterator[Mistake]:
-    """List the settings that a command cannot do without."""
+    """List the required settings that are not set."""
     if Requirement.KAFKA in requirements and settings.kafka_bootstrap_servers is None:
         yield _mistake("{} is not set: give Kafka's brokers, such as `kafka-1:9092`.", "kafka_bootstrap_servers")
-    if Requirement.SEGMENT in requirements and settings.segment_write_key is None:
+    if Requirement.SEGMENT in requirements and settings.segment.write_key is None:
         file = secret_file_variable("segment_write_key")
         yield _mistake(
             f"{{}} is not set: give the write key of your Segment source, or name a file that holds it in {file}.",
@@ -44,7 +45,7 @@ def missing(settings: Settings, requirements: Collection[Requirement]) -> Iterat
 
 
 def contradictions(settings: Settings) -> Iterator[Mistake]:
-    """List what settings say against each other."""
+    """List the contradictions between settings."""
     for check in _CHECKS:
         yield from check(settings)
 
@@ -79,37 +80,44 @@ def _kafka_certificates(settings: Settings) -> Iterator[Mistake]:
 
 
 def _distinct_topics(settings: Settings) -> Iterator[Mistake]:
-    fields = ("raw_topic", "records_topic", "dead_letter_topic", *state_topics(settings))
+    records = (own.setting("records_topic") for own in settings.destinations)
+    state = (field for own in settings.destinations for field in state_topics(settings, own))
+    fields = ("raw_topic", *records, "dead_letter_topic", *state)
     yield from _distinct(settings, fields, "each needs a topic of its own")
 
 
 def _feed(settings: Settings) -> Iterator[Mistake]:
-    if settings.tracked_users_feed_topic is not None and settings.tracked_users_secret is None:
-        yield _mistake("{} is not set: {} is of no use without it.", "tracked_users_secret", "tracked_users_feed_topic")
+    for own in settings.destinations:
+        if own.tracked_users_feed_topic is not None and settings.tracked_users_secret is None:
+            feed = own.setting("tracked_users_feed_topic")
+            yield _mistake("{} is not set: {} is of no use without it.", "tracked_users_secret", feed)
 
 
 def _distinct_groups(settings: Settings) -> Iterator[Mistake]:
-    yield from _distinct(settings, ("processor_group", "segment_sink_group"), "each needs a consumer group of its own")
+    fields = tuple(own.setting(group) for own in settings.destinations for group in ("processor_group", "sink_group"))
+    yield from _distinct(settings, fields, "each needs a consumer group of its own")
 
 
 def _distinct(settings: Settings, fields: tuple[str, ...], need: str) -> Iterator[Mistake]:
     for index, field in enumerate(fields):
         for other in fields[index + 1 :]:
-            if getattr(settings, field) == getattr(settings, other):
-                yield _mistake(f"{{}} and {{}} are both `{getattr(settings, field)}`: {need}.", field, other)
+            if settings.value(field) == settings.value(other):
+                yield _mistake(f"{{}} and {{}} are both `{settings.value(field)}`: {need}.", field, other)
 
 
 def _rules(settings: Settings) -> Iterator[Mistake]:
-    if settings.rules_file is not None and settings.rules_preset is not None:
-        yield _mistake("{} and {} are both set: keep one.", "rules_file", "rules_preset")
+    for own in settings.destinations:
+        if own.rules_file is not None and own.rules_preset is not None:
+            yield _mistake("{} and {} are both set: keep one.", own.setting("rules_file"), own.setting("rules_preset"))
 
 
 def _names(settings: Settings) -> Iterator[Mistake]:
-    custom = settings.name_profile is NameProfile.CUSTOM
-    if custom and settings.names_file is None:
+    own = settings.segment
+    custom = own.name_profile is NameProfile.CUSTOM
+    if custom and own.names_file is None:
         yield _mistake("{} is not set: {} is `custom`, which takes its names from it.", "names_file", "name_profile")
-    if settings.names_file is not None and not custom:
-        text = f"{{}} is set, but {{}} is `{settings.name_profile}`: set the latter to `custom`, or remove the former."
+    if own.names_file is not None and not custom:
+        text = f"{{}} is set, but {{}} is `{own.name_profile}`: set the latter to `custom`, or remove the former."
         yield _mistake(text, "names_file", "name_profile")
 
 
@@ -141,16 +149,25 @@ def _registry(settings: Settings) -> Iterator[Mistake]:
         yield _mistake("{} is not set: {} is of no use without it.", unset, given)
 
 
-def _segment_address(settings: Settings) -> Iterator[Mistake]:
-    if settings.segment_endpoint is not None and "segment_region" in settings.model_fields_set:
-        yield _mistake("{} and {} are both set: keep one.", "segment_endpoint", "segment_region")
+def _addresses(settings: Settings) -> Iterator[Mistake]:
+    for own in settings.destinations:
+        if own.endpoint is not None and "region" in own.model_fields_set:
+            yield _mistake("{} and {} are both set: keep one.", own.setting("endpoint"), own.setting("region"))
 
 
-def _order(settings: Settings) -> Iterator[Mistake]:
-    for lower, upper, why in _NOT_ABOVE:
-        low, high = getattr(settings, lower), getattr(settings, upper)
-        if low > high:
-            yield _mistake(f"{{}} is {low:g} and {{}} is {high:g}: {why}.", lower, upper)
+def _waits(settings: Settings) -> Iterator[Mistake]:
+    for own in settings.destinations:
+        first, last = own.setting("retry_base_seconds"), own.setting("retry_max_seconds")
+        yield from _not_above(settings, first, last, "the first delay may not exceed the last")
+        for field, wait in _NO_STALL.items():
+            why = f"{wait} would look like a stall, so lower the former or raise the latter"
+            yield from _not_above(settings, own.setting(field), "stall_timeout_seconds", why)
+
+
+def _not_above(settings: Settings, lower: str, upper: str, why: str) -> Iterator[Mistake]:
+    low, high = settings.value(lower), settings.value(upper)
+    if low > high:
+        yield _mistake(f"{{}} is {low:g} and {{}} is {high:g}: {why}.", lower, upper)
 
 
 def _revocation(settings: Settings) -> Iterator[Mistake]:
@@ -165,7 +182,7 @@ def _revocation(settings: Settings) -> Iterator[Mistake]:
 
 
 def _retention(settings: Settings) -> Iterator[Mistake]:
-    """A mark of a month's first day is needed for as long as its month's last raw event can be read again."""
+    """A mark of a month's first day is needed for as long as the last raw event of that month can be read again."""
     kept, raw = settings.tracked_users_topic_retention_hours, settings.raw_topic_retention_hours
     if settings.tracked_users_secret is None or kept < 0:
         return
@@ -182,19 +199,10 @@ def _retention(settings: Settings) -> Iterator[Mistake]:
     yield _mistake(f"{{}} is {kept}: {why}.", *fields)
 
 
-_NOT_ABOVE: Final = (
-    ("segment_retry_base_seconds", "segment_retry_max_seconds", "the first delay may not exceed the last"),
-    (
-        "segment_flush_interval_seconds",
-        "stall_timeout_seconds",
-        "records that wait for their batch would look like a stall, so lower the former or raise the latter",
-    ),
-    (
-        "segment_request_timeout_seconds",
-        "stall_timeout_seconds",
-        "a request that waits for its answer would look like a stall, so lower the former or raise the latter",
-    ),
-)
+_NO_STALL: Final = {
+    "flush_interval_seconds": "records that wait for their batch",
+    "request_timeout_seconds": "a request that waits for its answer",
+}
 _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _kafka_credentials,
     _kafka_certificates,
@@ -205,8 +213,8 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _names,
     _formats,
     _registry,
-    _segment_address,
-    _order,
+    _addresses,
+    _waits,
     _revocation,
     _retention,
 )

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final, get_args, get_origin
 from annotated_types import Ge, Le
 from pydantic import SecretStr
 
-from pipeline.settings.sections import FIELDS, Settings
+from pipeline.settings.sections import FIELDS, SETTINGS
 from pipeline.settings.values import Expected
 
 _NUMBERS: Final = {int: "a whole number", float: "a number"}
 
 
 def annotation(field: str) -> tuple[type[Any], tuple[object, ...]]:
-    """Give the plain type of a setting, without `None`, and what its annotation adds to it."""
-    described = Settings.model_fields[field]
+    """Return the plain type of a setting, without `None`, and the metadata of its annotation."""
+    described = SETTINGS[field].described
     kind: Any = described.annotation
     metadata: tuple[object, ...] = tuple(described.metadata)
     if type(None) in get_args(kind):
@@ -41,7 +41,7 @@ def secrets() -> tuple[str, ...]:
 
 
 def expectation(field: str) -> str:
-    """Say what a setting accepts: `a whole number from 1 to 65535`."""
+    """Return what a setting accepts, in words: `a whole number from 1 to 65535`."""
     kind, metadata = annotation(field)
     for added in metadata:
         if isinstance(added, Expected):

@@ -46,7 +46,6 @@ class TopicSettings(Section):
     """Topics."""
 
     raw_topic: Topic = Field(default="onesignal.events", description="OneSignal's events as they came, keyed by user.")
-    records_topic: Topic = Field(default="segment.records", description="Records that wait for Segment.")
     dead_letter_topic: Topic = Field(
         default="onesignal.dead-letters", description="Rejected messages, with the reason."
     )
@@ -61,9 +60,6 @@ class TopicSettings(Section):
         default=3, ge=1, le=100, description="Brokers that keep each partition; 1 on a cluster of one broker."
     )
     raw_topic_retention_hours: Hours = Field(default=168, description="How long raw events are kept.")
-    records_topic_retention_hours: Hours = Field(
-        default=168, description="How long records are kept; the longest outage of Segment that loses nothing."
-    )
     dead_letter_topic_retention_hours: Hours = Field(default=720, description="How long dead letters are kept.")
     topic_compression: TopicCompression = Field(
         default=TopicCompression.PRODUCER, description="Kafka's `compression.type` of the topics that are created."

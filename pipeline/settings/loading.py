@@ -18,7 +18,7 @@ from pipeline.settings.environment import read_variables, secret_file_variable, 
 from pipeline.settings.expectations import annotation, choices, expectation, secrets
 from pipeline.settings.masking import presentable
 from pipeline.settings.mistakes import Mistake, SettingsError, variable
-from pipeline.settings.sections import FIELDS, Settings
+from pipeline.settings.sections import FIELDS, SETTINGS, Settings, nested
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -63,12 +63,14 @@ def load_settings(
 def _validated(values: Mapping[str, str], files: Mapping[str, Path]) -> tuple[Settings, list[Mistake]]:
     """Validate each value; those at fault are left out, so that the rest can be checked further."""
     try:
-        return Settings.model_validate(values, context=files), []
+        return Settings.model_validate(nested(values), context=files), []
     except ValidationError as error:
-        faults = {str(detail["loc"][0]): detail for detail in error.errors(include_url=False)}
+        details = error.errors(include_url=False)
+    at_fault = {detail["loc"]: detail for detail in details}
+    faults = {field: at_fault[path] for field, setting in SETTINGS.items() if (path := setting.path) in at_fault}
     mistakes = [_fault(field, values[field], faults[field], files.get(field)) for field in FIELDS if field in faults]
     usable = {field: value for field, value in values.items() if field not in faults}
-    return Settings.model_validate(usable, context=files), mistakes
+    return Settings.model_validate(nested(usable), context=files), mistakes
 
 
 def _fault(field: str, value: str, detail: ErrorDetails, file: Path | None) -> Mistake:

@@ -1,4 +1,4 @@
-"""Settings for people to read: what is in force, and the reference of all that can be set."""
+"""Settings for people to read: the effective values, and the reference of all settings."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pipeline.settings.environment import secret_file_variable
 from pipeline.settings.expectations import expectation, secrets
 from pipeline.settings.masking import NOT_SHOWN, unshowable
 from pipeline.settings.mistakes import variable
-from pipeline.settings.sections import FIELDS, SECTIONS, Settings
+from pipeline.settings.sections import FIELDS, REFERENCE, SETTINGS, Settings
 
 _MASK: Final = "********"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettingLine:
-    """One setting in force; `value` is None when there is none, and a mask when it is a secret."""
+class ShownSetting:
+    """One setting; `value` is None when there is none, and masked when it is a secret."""
 
     variable: str
     value: str | None
     is_set: bool
 
 
-def effective_settings(settings: Settings) -> tuple[SettingLine, ...]:
-    """List every setting with the value in force, secrets masked."""
+def effective_settings(settings: Settings) -> tuple[ShownSetting, ...]:
+    """List every setting with its effective value, secrets masked."""
     return tuple(
-        SettingLine(
+        ShownSetting(
             variable=variable(field),
-            value=_shown(getattr(settings, field)),
-            is_set=field in settings.model_fields_set,
+            value=_shown(settings.value(field)),
+            is_set=settings.is_set(field),
         )
         for field in FIELDS
     )
@@ -49,17 +49,17 @@ def _shown(value: object) -> str | None:
 
 
 def reference_table() -> str:
-    """Write the reference of all settings as Markdown: one table for each section."""
+    """Return the reference of all settings as Markdown: one table for each section."""
     parts = []
-    for section in SECTIONS:
+    for section, names in REFERENCE:
         title = (section.__doc__ or "").rstrip(".")
-        rows = "\n".join(_row(field) for field in section.model_fields)
+        rows = "\n".join(_row(field) for field in names)
         parts.append(f"#### {title}\n\n| variable | default | takes | meaning |\n| --- | --- | --- | --- |\n{rows}\n")
     return "\n".join(parts)
 
 
 def _row(field: str) -> str:
-    described = Settings.model_fields[field]
+    described = SETTINGS[field].described
     default = _shown(described.default)
     takes = expectation(field)
     if field in secrets():

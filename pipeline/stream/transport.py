@@ -24,7 +24,7 @@ from faust.types import ConsumerMessage
 from mode import Service
 
 from pipeline.runtime.health import Undone
-from pipeline.settings.sections import LAST_COMMIT_SECONDS
+from pipeline.settings.worker_section import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.fetching import Fetching
 from pipeline.stream.hidden import LogEnds

@@ -105,14 +105,14 @@ def test_everything_reaches_the_program_as_it_was_given(chart: Chart, tmp_path: 
         assert settings.http_port == 9090
     topics = settings_of("topics", manifests, tmp_path / "topics")
     assert (topics.topic_partitions, topics.dead_letter_topic_partitions, topics.topic_replication_factor) == (16, 2, 2)
-    assert topics.records_topic_retention_hours == -1
+    assert topics.segment.records_topic_retention_hours == -1
 
 
 @pytest.mark.parametrize("component", CHECKS)
 def test_the_defaults_are_those_of_the_program(chart: Chart, tmp_path: Path, component: str) -> None:
     decided = {"kafka_bootstrap_servers", "data_directory", "segment_write_key", "segment_max_requests_per_second"}
     settings = settings_of(component, chart.render(LEAST), tmp_path)
-    differing = [field for field in FIELDS if getattr(settings, field) != getattr(Settings(), field)]
+    differing = [field for field in FIELDS if settings.value(field) != Settings().value(field)]
     assert set(differing) <= decided
 
 
@@ -156,8 +156,8 @@ def test_the_sinks_together_keep_to_the_limit_of_the_workspace(chart: Chart, tmp
     most = [each["spec"]["maxReplicas"] for each in scalers if each["metadata"]["name"] == name]
     workers = most[0] if most else manifests.component("Deployment", "segment-sink")["spec"]["replicas"]
     whole = 100 if values == EVERYTHING else 1000
-    assert 0 < settings.segment_max_requests_per_second * workers <= whole
-    assert settings.segment_max_requests_per_second * workers > whole - 0.1
+    assert 0 < settings.segment.max_requests_per_second * workers <= whole
+    assert settings.segment.max_requests_per_second * workers > whole - 0.1
 
 
 @pytest.mark.parametrize(("component", "told"), [("segmentSink", 233), ("processor", 263)])
@@ -192,7 +192,7 @@ def test_a_sink_with_a_registry_needs_memory_for_what_its_lanes_decode(chart: Ch
     count = settings.max_messages_in_hand + settings.max_poll_records
     in_hand = min(count * (message + 500), settings.max_bytes_in_hand + settings.fetch_max_bytes + count * 500)
     batch = min(settings.max_poll_records * message, settings.fetch_max_bytes)
-    decoded = settings.segment_lanes * (1_000_000 + 3 * batch)
+    decoded = settings.segment.lanes * (1_000_000 + 3 * batch)
     bound = (
         100_000_000
         + settings.max_unpacked_batch_bytes
@@ -217,15 +217,15 @@ def test_rules_arrive_as_they_were_written(chart: Chart, tmp_path: Path, rules: 
     written = written.replace("on: off", "'on': 'off'")
     given = written if way == "text" else read_document(written, filename="written").value
     settings = settings_of("processor", chart.render(LEAST, values={**TRACKING, f"rules.{way}": given}), tmp_path)
-    assert settings.rules_file is not None
-    arrived = parse_rules(settings.rules_file.read_text(encoding="utf-8"), filename="arrived")
+    assert settings.segment.rules_file is not None
+    arrived = parse_rules(settings.segment.rules_file.read_text(encoding="utf-8"), filename="arrived")
     assert arrived.version == parse_rules(rules.read_text(encoding="utf-8"), filename="original").version
 
 
 @pytest.mark.parametrize("preset", Preset)
 def test_every_preset_can_be_chosen(chart: Chart, tmp_path: Path, preset: Preset) -> None:
     manifests = chart.render(LEAST, values={**TRACKING, "rules.preset": preset})
-    assert settings_of("processor", manifests, tmp_path).rules_preset is preset
+    assert settings_of("processor", manifests, tmp_path).segment.rules_preset is preset
 
 
 def pods_after(chart: Chart, values: Mapping[str, object]) -> dict[str, object]:
@@ -276,7 +276,7 @@ def test_workers_know_how_long_what_they_read_is_kept_where_the_cluster_does_not
 ) -> None:
     manifests = chart.render(LEAST, values={"topics.retentionHours": {"raw": 24, "records": 336}})
     assert settings_of("processor", manifests, tmp_path / "processor").raw_topic_retention_hours == 24
-    assert settings_of("segment-sink", manifests, tmp_path / "sink").records_topic_retention_hours == 336
+    assert settings_of("segment-sink", manifests, tmp_path / "sink").segment.records_topic_retention_hours == 336
 
 
 def test_mounted_paths_are_absolute(chart: Chart) -> None:

@@ -52,10 +52,10 @@ def test_the_real_segment_gets_no_made_up_traffic(docker_compose: Path) -> None:
     )
     assert services.keys() == EVERYWHERE | {"segment-sink-real"}
     settings = load_settings(services["segment-sink-real"].environment)
-    assert settings.segment_write_key is not None
-    assert settings.segment_write_key.get_secret_value() == key
-    assert settings.segment_region == "eu"
-    assert settings.segment_endpoint is None
+    assert settings.segment.write_key is not None
+    assert settings.segment.write_key.get_secret_value() == key
+    assert settings.segment.region == "eu"
+    assert settings.segment.endpoint is None
     assert "segment-sink" in services["segment-sink-real"].resolved["networks"]["default"]["aliases"]
 
 

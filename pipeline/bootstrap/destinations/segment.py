@@ -27,22 +27,23 @@ def segment_options(settings: Settings) -> SegmentOptions:
     Raises:
         SegmentOptionsError: an option cannot be used.
     """
-    if settings.segment_write_key is None:
+    own = settings.segment
+    if own.write_key is None:
         raise ValueError("a write key is required; loading the settings checks that")
     return SegmentOptions(
-        endpoint=settings.segment_endpoint or ENDPOINTS[settings.segment_region],
-        write_key=settings.segment_write_key,
-        max_batch_bytes=settings.segment_max_batch_bytes,
-        max_batch_records=settings.segment_max_batch_records,
-        flush_interval_seconds=settings.segment_flush_interval_seconds,
-        lanes=settings.segment_lanes,
-        request_timeout_seconds=settings.segment_request_timeout_seconds,
-        gzip=settings.segment_gzip,
-        retry_base_seconds=settings.segment_retry_base_seconds,
-        retry_max_seconds=settings.segment_retry_max_seconds,
-        retry_after_cap_seconds=settings.segment_retry_after_cap_seconds,
-        max_requests_per_second=settings.segment_max_requests_per_second,
-        max_records_per_second=settings.segment_max_records_per_second,
+        endpoint=own.endpoint or ENDPOINTS[own.region],
+        write_key=own.write_key,
+        max_batch_bytes=own.max_batch_bytes,
+        max_batch_records=own.max_batch_records,
+        flush_interval_seconds=own.flush_interval_seconds,
+        lanes=own.lanes,
+        request_timeout_seconds=own.request_timeout_seconds,
+        gzip=own.gzip,
+        retry_base_seconds=own.retry_base_seconds,
+        retry_max_seconds=own.retry_max_seconds,
+        retry_after_cap_seconds=own.retry_after_cap_seconds,
+        max_requests_per_second=own.max_requests_per_second,
+        max_records_per_second=own.max_records_per_second,
         dead_letter_max_share=settings.dead_letter_max_share,
         dead_letter_window=settings.dead_letter_window,
     )
@@ -52,9 +53,9 @@ def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyF
     """Return what reads the write key again when its file changes; None if it was given as a variable."""
     metrics = CredentialsMetrics(registry, destination=DestinationName.SEGMENT.value)
     path = settings.secret_file("segment_write_key")
-    if path is None or settings.segment_write_key is None:
+    if path is None or settings.segment.write_key is None:
         return None
-    return WriteKeyFile(path, settings.segment_write_key, metrics=metrics)
+    return WriteKeyFile(path, settings.segment.write_key, metrics=metrics)
 
 
 def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], SegmentClient]:

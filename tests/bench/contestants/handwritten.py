@@ -52,7 +52,7 @@ class Job:
         batch = self._producer.create_batch()
         source = (headers.SOURCE_PARTITION, b"%d" % partition)
         version = (headers.FORMAT_VERSION, headers.RECORD_FORMAT)
-        topic, policy, rules = self._settings.records_topic, self._policy, self._rules
+        topic, policy, rules = self._settings.segment.records_topic, self._policy, self._rules
         letters: list[tuple[Message, RejectReason]] = []
         for message in messages:
             match process(message, policy, STATELESS):
@@ -105,7 +105,7 @@ async def work(settings: Settings, meter: Meter, *, waiting: bool) -> None:
     consumer = AIOKafkaConsumer(
         settings.raw_topic,
         **connection,
-        group_id=settings.processor_group,
+        group_id=settings.segment.processor_group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

@@ -44,7 +44,7 @@ class FaustMessage:
 
 def build_app(settings: Settings, policy: Policy, meter: Meter, data_directory: str) -> Any:
     app = faust.App(
-        settings.processor_group,
+        settings.segment.processor_group,
         broker=f"kafka://{settings.kafka_bootstrap_servers}",
         store="memory://",
         datadir=data_directory,
@@ -58,7 +58,7 @@ def build_app(settings: Settings, policy: Policy, meter: Meter, data_directory: 
         web_enabled=False,
     )
     raw, records, letters = (
-        app.topic(name) for name in (settings.raw_topic, settings.records_topic, settings.dead_letter_topic)
+        app.topic(name) for name in (settings.raw_topic, settings.segment.records_topic, settings.dead_letter_topic)
     )
     rules = (headers.RULES_VERSION, policy.version.encode())
 

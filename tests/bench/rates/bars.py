@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.settings.sections import Settings
+from pipeline.settings.segment_section import SegmentSettings
 from tests.bench.verdicts import MOST_BACKLOG_RATIO, Verdict
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.bench.rates.figures import AtRate, Rates
 
-FLUSH_INTERVAL_MS: Final = 1000 * float(Settings.model_fields["segment_flush_interval_seconds"].default)
+FLUSH_INTERVAL_MS: Final = 1000 * float(SegmentSettings.model_fields["flush_interval_seconds"].default)
 SHORT_FLUSH_SECONDS: Final = 0.05
 MOST_OVER_FLUSH_MS: Final = 200.0
 MOST_SHORT_FLUSH_MS: Final = 250.0

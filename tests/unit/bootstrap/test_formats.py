@@ -79,7 +79,7 @@ def test_the_text_of_a_contract_is_its_schema() -> None:
 )
 def test_subjects_are_named_by_the_strategy(names: str, expected: str) -> None:
     chosen = settings(SCHEMA_REGISTRY_SUBJECT_NAMES=names)
-    assert subject(chosen, chosen.records_topic, SEGMENT_RECORD) == expected
+    assert subject(chosen, chosen.segment.records_topic, SEGMENT_RECORD) == expected
 
 
 async def test_single_objects_need_only_the_file_of_their_schema(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from pipeline.settings.expectations import expectation, secrets
 from pipeline.settings.masking import presentable
 from pipeline.settings.mistakes import variable
 from pipeline.settings.presentation import effective_settings
-from pipeline.settings.sections import FIELDS, Settings
+from pipeline.settings.sections import FIELDS, SETTINGS, Settings
+from pipeline.settings.segment_section import SegmentSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,7 +39,7 @@ def _mistakes(environment: Mapping[str, str], requirements: Collection[Requireme
 
 def test_an_empty_environment_gives_the_defaults() -> None:
     settings = load_settings({})
-    assert (settings.raw_topic, settings.records_topic) == ("onesignal.events", "segment.records")
+    assert (settings.raw_topic, settings.segment.records_topic) == ("onesignal.events", "segment.records")
     assert settings == Settings()
 
 
@@ -183,7 +184,7 @@ def test_an_endpoint_that_is_no_plain_address_is_refused_without_its_secrets(add
     "address", ["http://127.0.0.1:8080/v1/batch", "http://[::1]:80/b", "https://proxy.example./s", "https://größe.de/s"]
 )
 def test_an_endpoint_may_be_anywhere(address: str) -> None:
-    assert load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment_endpoint == address
+    assert load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment.endpoint == address
 
 
 @given(
@@ -201,7 +202,7 @@ def test_an_endpoint_may_be_anywhere(address: str) -> None:
 @example("http://[]@")
 def test_an_endpoint_that_the_settings_take_is_one_that_the_sink_takes(address: str) -> None:
     try:
-        taken = load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment_endpoint
+        taken = load_settings({"PIPELINE_SEGMENT_ENDPOINT": address}).segment.endpoint
     except SettingsError:
         return
     assert taken is not None
@@ -326,7 +327,7 @@ def test_a_secret_is_shown_nowhere() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_setting_says_what_it_accepts_and_what_it_means(field: str) -> None:
     assert expectation(field)
-    description = Settings.model_fields[field].description
+    description = SETTINGS[field].described.description
     assert description is not None
     assert description.endswith(".")
 
@@ -385,7 +386,9 @@ def test_the_body_of_a_key_in_the_place_of_a_path_is_not_shown(name: str) -> Non
 
 
 def test_settings_that_hold_a_key_all_the_same_are_not_shown() -> None:
-    lines = {line.variable: line.value for line in effective_settings(Settings(processor_group=KEY))}
+    lines = {
+        line.variable: line.value for line in effective_settings(Settings(segment=SegmentSettings(processor_group=KEY)))
+    }
     assert lines["PIPELINE_PROCESSOR_GROUP"] == "(not shown)"
     assert lines["PIPELINE_SEGMENT_SINK_GROUP"] == "onesignal-pipeline-segment-sink"
 

@@ -28,7 +28,7 @@ def _mistake(environment: dict[str, str]) -> str:
 def test_a_secret_is_read_from_its_file_without_the_line_break_at_its_end(tmp_path: Path, ending: str) -> None:
     path = tmp_path / "write-key"
     path.write_bytes(WRITE_KEY.encode() + ending.encode())
-    key = load_settings({FILE: str(path)}).segment_write_key
+    key = load_settings({FILE: str(path)}).segment.write_key
     assert key is not None
     assert key.get_secret_value() == WRITE_KEY
 

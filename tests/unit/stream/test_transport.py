@@ -15,7 +15,7 @@ from faust.transport.drivers.aiokafka import Consumer
 
 from pipeline.kafka.groups import KnownSource
 from pipeline.runtime.health import Undone
-from pipeline.settings.sections import LAST_COMMIT_SECONDS
+from pipeline.settings.worker_section import LAST_COMMIT_SECONDS
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting

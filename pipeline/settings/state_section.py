@@ -7,12 +7,12 @@ from typing import Final
 from pydantic import Field
 
 from pipeline.settings.kafka_sections import Section
-from pipeline.settings.values import Hours, LongSecret, Topic
+from pipeline.settings.values import Hours, LongSecret
 
 LONGEST_MONTH_HOURS: Final = 31 * 24
 
 
-class MemorySettings(Section):
+class StateSettings(Section):
     """Tracked users and late engagements."""
 
     tracked_users_secret: LongSecret | None = Field(
@@ -20,19 +20,9 @@ class MemorySettings(Section):
         description="Key of the hashes under which users are remembered. With it users are tracked, which rules with "
         "`tracked_only` need. It must stay the same: another one is refused.",
     )
-    tracked_users_topic: Topic = Field(
-        default="onesignal.tracked-users",
-        description="Who was tracked in which month. As many partitions as the raw topic.",
-    )
     tracked_users_topic_retention_hours: Hours = Field(
         default=936,
         description="How long that is kept: a month of 31 days, the raw topic's retention of 7, and a day.",
-    )
-    tracked_users_feed_topic: Topic | None = Field(
-        default=None,
-        description="Users whom Segment has counted already through other sources: the key is the user id, the time "
-        "tells the month; any value but none, which compaction would delete. Keyed and partitioned as the raw topic. "
-        "Without it there is no feed.",
     )
     billing_month_start_day: int = Field(
         default=1, ge=1, le=28, description="Day on which Segment's billing month begins, in UTC."
@@ -41,8 +31,5 @@ class MemorySettings(Section):
         default=False,
         description="Whether engagements that come after 30 days, when OneSignal has forgotten what the message said, "
         "are filled in from what its earlier events said.",
-    )
-    message_catalogue_topic: Topic = Field(
-        default="onesignal.message-catalogue", description="What messages said; a topic of one partition."
     )
     message_catalogue_days: int = Field(default=90, ge=1, le=3_650, description="How long a message is remembered.")
