@@ -31,7 +31,7 @@ from pipeline.settings.choices import Partitioning
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.bootstrap.destinations.row import Destination
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.bootstrap.role_parts import RoleInputs
     from pipeline.core.events import Event
     from pipeline.core.policy import Policy
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 
-def processor_parts(destination: Destination, inputs: RoleInputs) -> RoleParts:
+def processor_parts(destination: DestinationRow, inputs: RoleInputs) -> RoleParts:
     """Return the parts of the processor that builds records for a destination."""
     role = _ProcessorRole(destination, inputs)
     return RoleParts(open_step=role.open, files=role.rules)
@@ -54,7 +54,7 @@ def processor_parts(destination: Destination, inputs: RoleInputs) -> RoleParts:
 class _ProcessorRole:
     """Holds what a processor is built from. `rules` decide, and change with their files."""
 
-    def __init__(self, destination: Destination, inputs: RoleInputs) -> None:
+    def __init__(self, destination: DestinationRow, inputs: RoleInputs) -> None:
         self._destination = destination
         self._inputs = inputs
         self._settings = settings = inputs.settings

@@ -22,7 +22,7 @@ from pipeline.settings.choices import Requirement, Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from pipeline.bootstrap.destinations.row import Destination
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.bootstrap.role_parts import RoleInputs, RoleParts
     from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
@@ -52,8 +52,8 @@ class RoleRow:
     requirements: frozenset[Requirement]
     checks: tuple[Check, ...]
     longest_wait: str | None
-    destination: Destination
-    build: Callable[[Destination, RoleInputs], RoleParts]
+    destination: DestinationRow
+    build: Callable[[DestinationRow, RoleInputs], RoleParts]
 
 
 def _no_state(settings: Settings) -> tuple[str, ...]:

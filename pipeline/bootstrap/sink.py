@@ -18,7 +18,7 @@ from pipeline.metrics.delivery import DeliveryMetrics
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pipeline.bootstrap.destinations.row import Destination
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.bootstrap.role_parts import RoleInputs
     from pipeline.delivery.client import SegmentClient
     from pipeline.delivery.options import SegmentOptions
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 
-def sink_parts(destination: Destination, inputs: RoleInputs) -> RoleParts:
+def sink_parts(destination: DestinationRow, inputs: RoleInputs) -> RoleParts:
     """Return the parts of the sink that sends to a destination."""
     options, metrics = (
         destination.options(inputs.settings),
@@ -43,7 +43,7 @@ def sink_parts(destination: Destination, inputs: RoleInputs) -> RoleParts:
 
 @asynccontextmanager
 async def _open(
-    destination: Destination,
+    destination: DestinationRow,
     inputs: RoleInputs,
     options: SegmentOptions,
     metrics: DeliveryMetrics,

@@ -27,7 +27,7 @@ class RecordFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
+class DestinationRow:
     """One destination.
 
     Attributes:

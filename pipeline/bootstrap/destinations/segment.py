@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.bootstrap.destinations.row import Destination, RecordFormat
-from pipeline.core.classification import Destination as DestinationName
+from pipeline.bootstrap.destinations.row import DestinationRow, RecordFormat
+from pipeline.core.classification import Destination
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.delivery.client import SegmentClient
@@ -51,7 +51,7 @@ def segment_options(settings: Settings) -> SegmentOptions:
 
 def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
     """Return what reads the write key again when its file changes; None if it was given as a variable."""
-    metrics = CredentialsMetrics(registry, destination=DestinationName.SEGMENT.value)
+    metrics = CredentialsMetrics(registry, destination=Destination.SEGMENT.value)
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment.write_key is None:
         return None
@@ -65,8 +65,8 @@ def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], Se
     return lambda options: SegmentClient(options, write_key=key.current)
 
 
-SEGMENT: Final = Destination(
-    name=DestinationName.SEGMENT.value,
+SEGMENT: Final = DestinationRow(
+    name=Destination.SEGMENT.value,
     records=RecordFormat(contract=SEGMENT_RECORD, encode=encode_record, compile_decoder=record_decoder),
     options=segment_options,
     secret_file=write_key_file,
