@@ -1,4 +1,4 @@
-"""What every command is given: the environment, and the settings read from it."""
+"""The input of every command: the environment, and the settings read from it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Invocation:
     def settings(
         self, requirements: Collection[Requirement] = (), checks: Collection[Check] = (), *, role: Role | None = None
     ) -> Settings:
-        """Read the settings, with checks of the command's own, and write logs as they say from here on.
+        """Read the settings, with the command's own checks, and configure logging accordingly.
 
-        `role` is what every line of the log names as its own.
+        `role` is added to every log message.
 
         Raises:
             SettingsError: with every mistake at once.

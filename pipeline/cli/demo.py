@@ -1,4 +1,4 @@
-"""`demo`: the whole pipeline on this machine, with a broker and a Segment of its own."""
+"""`demo`: the whole pipeline on this machine, with its own broker and a stand-in for Segment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVENTS: Final = 200_000
 @click.command()
 @click.option("--events", type=EventCount(), default=_EVENTS, show_default=True, help="Events to generate.")
 @click.option("--seed", type=Seed(), default=1, show_default=True, help="The same seed gives the same events.")
-@click.option("--faults", is_flag=True, help="Let Segment be busy, slow and broken at times.")
+@click.option("--faults", is_flag=True, help="Make Segment busy, slow or broken at times.")
 @click.option(
     "--preset",
     type=click.Choice([preset.value for preset in Preset]),
@@ -25,13 +25,13 @@ _EVENTS: Final = 200_000
     show_default=True,
     help="The filter rules.",
 )
-@click.option("--keep", is_flag=True, help="Stay up at the end, and print where everything is.")
+@click.option("--keep", is_flag=True, help="Keep running at the end, and print the addresses.")
 @pass_invocation
 def demo(invocation: Invocation, *, events: int, seed: int, faults: bool, preset: str, keep: bool) -> int:
     """Run the whole pipeline on this machine.
 
-    Starts a broker, the workers and a stand-in for Segment, and sends events through them. The table at the end adds
-    up, or the exit code is 1. Needs the extra `demo`: pip install 'onesignal-pipeline[demo]'.
+    Starts a broker, the workers and a stand-in for Segment, and sends events through them. Ends with a table; the exit
+    code is 1 if it does not add up. Needs the extra `demo`: pip install 'onesignal-pipeline[demo]'.
     """
     require_extra(Extra.DEMO, needed_by="`demo`")
     from pipeline.local.demo import DemoOptions, run_demo

@@ -1,4 +1,4 @@
-"""The program `onesignal-pipeline`: its commands, its exit codes, and how it says what went wrong."""
+"""The program `onesignal-pipeline`: its commands, its exit codes, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _AUTHORITIES_VARIABLE: Final = "SSL_CERT_FILE"
 
 
 class ExitCode(IntEnum):
-    """What the program tells its caller."""
+    """The exit codes of the program."""
 
     DONE = 0
     FAILED = 1
@@ -51,8 +51,8 @@ _EPILOG: Final = """
 \b
 Exit codes:
   0      done
-  1      failed: a check found faults, or the work could not go on
-  2      a mistake in arguments, settings or files; every one is listed
+  1      failed: a check found faults, or the command could not complete
+  2      a mistake in arguments, settings or files; all are listed
   130    interrupted
   128+n  ended by signal n: 143 by a second SIGTERM, 137 killed
 
@@ -64,14 +64,14 @@ Settings are environment variables; `onesignal-pipeline settings` lists them.
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 @pass_invocation
 def cli(invocation: Invocation) -> None:
-    """Bring OneSignal's messaging events through Kafka into Segment."""
+    """Forward OneSignal's messaging events through Kafka to Segment."""
     _check_authorities(invocation.environment)
 
 
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a SHELL complete commands.
+    """Print the completion script for a SHELL.
 
     \b
     bash:  eval "$(onesignal-pipeline completion bash)"      in ~/.bashrc
@@ -89,13 +89,13 @@ for command in (worker, topics, schemas, segment, rules, tracked_users, settings
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run one command and return its exit code; what went wrong is said on standard error."""
+    """Run one command and return its exit code; errors are printed on standard error."""
     invocation = Invocation(environment=environment)
     try:
         _check_characters(arguments)
         code = cli.main(list(arguments), prog_name=PROGRAM, obj=invocation, standalone_mode=False)
     except click.ClickException as error:
-        say_error(*(without_keys(line, arguments) for line in _told(error)))
+        say_error(*(without_keys(line, arguments) for line in _lines_of(error)))
         return error.exit_code
     except (SettingsError, RulesError) as error:
         say_error(*str(error).split("\n"))
@@ -124,10 +124,10 @@ def main() -> NoReturn:
 
 
 def _check_authorities(environment: Mapping[str, str]) -> None:
-    """Refuse a file of authorities that does not answer: OpenSSL reads it while aiohttp is imported.
+    """Refuse a certificates file that cannot be read: OpenSSL reads it while aiohttp is imported.
 
     Raises:
-        SettingsError: it is no regular file, or does not answer.
+        SettingsError: it is not a regular file, or reading it takes too long.
     """
     named = environment.get(_AUTHORITIES_VARIABLE)
     if not named:
@@ -140,14 +140,14 @@ def _check_authorities(environment: Mapping[str, str]) -> None:
 
 
 def _check_characters(arguments: Sequence[str]) -> None:
-    """Refuse arguments that no system passes on, so that nothing behind them meets such a text.
+    """Refuse arguments that no operating system passes on, so that no other code has to handle them.
 
     Raises:
         UsageError: for the first of them.
     """
     for position, argument in enumerate(arguments, 1):
         if "\0" in argument or not _has_bytes(argument):
-            raise click.UsageError(f"argument {position} holds characters that no argument can hold: {argument!r}")
+            raise click.UsageError(f"argument {position} has characters that no argument can have: {argument!r}")
 
 
 def _has_bytes(argument: str) -> bool:
@@ -158,8 +158,8 @@ def _has_bytes(argument: str) -> bool:
     return True
 
 
-def _told(error: click.ClickException) -> Iterator[str]:
-    """Return a mistake as lines: those of the program's own texts, and one for the mistake itself."""
+def _lines_of(error: click.ClickException) -> Iterator[str]:
+    """Return the lines of an error: usage where it helps, then one line for the error itself."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         yield from error.format_message().split("\n")
         return
@@ -169,21 +169,21 @@ def _told(error: click.ClickException) -> Iterator[str]:
         yield ""
     text = error.format_message()
     if isinstance(error, click.MissingParameter):
-        text = " ".join(text.split())  # click lists what may be chosen a line each
+        text = " ".join(text.split())  # click prints one line for each choice
     yield f"Error: {text}"
 
 
 def _without_output(lost: OutputLostError) -> int:
     give_up(sys.stdout)
-    if not lost.reader_has_gone:  # which is no fault
+    if not lost.reader_has_gone:  # a closed pipe is not an error
         say_error(str(lost))
     return ExitCode.FAILED
 
 
 def _prepare_streams() -> None:
-    """Let every character be printed somehow, and standard streams that the caller has closed lead nowhere.
+    """Make every character printable, and connect standard streams that the caller has closed to the null device.
 
-    A socket would take the place of a closed one.
+    Otherwise a socket could get the descriptor of a closed stream.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -194,7 +194,7 @@ def _prepare_streams() -> None:
 
 
 def _comes_of_click_printing(error: OSError) -> bool:
-    """Return whether it was help or the version that could not be printed, which click does by itself."""
+    """Return whether the error is about printing help or the version, which click prints by itself."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     name: str = innermost.f_globals["__name__"]
     return name == "click.utils"

@@ -1,4 +1,4 @@
-"""Numbers that options take, within what the program can count."""
+"""The ranges of numbers that options accept."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _SEED_BITS = 63
 
 
 class EventCount(click.IntRange):
-    """How many events; at least one."""
+    """A number of events; at least one."""
 
     def __init__(self) -> None:
         super().__init__(min=1, max=MOST)
 
 
 class Seed(click.IntRange):
-    """What made-up events come of."""
+    """The seed of generated events."""
 
     def __init__(self) -> None:
         super().__init__(min=-(2**_SEED_BITS), max=2**_SEED_BITS - 1)

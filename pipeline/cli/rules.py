@@ -1,4 +1,4 @@
-"""`rules`: check a rules file, and see what it does to an event; the rest of the group is in `what_if`."""
+"""`rules`: check a rules file, and explain its decision about an event; the other commands are in `what_if`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _EventFile(click.File):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """An event from a file, as a message of Kafka."""
+    """An event from a file, as a Kafka message."""
 
     value: bytes
     timestamp: int
@@ -66,20 +66,20 @@ class _Candidate:
 
 
 class _EverybodyTracked:
-    """Every user was tracked before, so that the record of an event that is kept then can be shown."""
+    """Treats every user as tracked before, so that the record of a `tracked_only` event can be shown."""
 
     def marked_at(self, user_key: bytes, timestamp_ms: int) -> int:
-        """Say that a former message marked the user (`pipeline.core.tracking.TrackedUsers`)."""
+        """Return that an earlier message marked the user (`pipeline.core.tracking.TrackedUsers`)."""
         del user_key, timestamp_ms
         return BEFORE_THE_LOG
 
     def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> None:
-        """Make no mark."""
+        """Do nothing: no user needs a mark."""
 
 
 @click.group()
 def rules() -> None:
-    """Check filter rules, try them on an event, and see what they would cost."""
+    """Check filter rules, test them on an event, and show their cost."""
 
 
 rules.add_command(what_if)
@@ -89,7 +89,10 @@ rules.add_command(diff)
 @rules.command()
 @click.argument("file", metavar="FILE", type=RulesSource())
 def check(file: str) -> None:
-    """Check a rules FILE, and list every mistake with its line; `-` is standard input."""
+    """Check a rules FILE, and list every mistake with its line.
+
+    `-` is standard input.
+    """
     parsed = read_rules(file)
     counted = "1 rule" if len(parsed.rules) == 1 else f"{len(parsed.rules)} rules"
     say(f"{parsed.filename}: {counted}, default {parsed.default}, version {parsed.version}")
@@ -100,10 +103,10 @@ def check(file: str) -> None:
 @click.argument("event", metavar="EVENT.json", type=_EventFile("rb"))
 @pass_invocation
 def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> None:
-    """Say which rule of FILE decides about the event in EVENT.json, and show the record that comes of it.
+    """Show which rule of FILE matches the event in EVENT.json.
 
-    FILE may also be the name of a preset; one of both may be `-`, standard input. Other settings of the processor are
-    taken from the environment.
+    Shows the resulting record too. FILE may also be the name of a preset, and one of the two may be `-`, standard
+    input. The processor's other settings are read from the environment.
     """
     from pipeline.bootstrap import build_policy, policy_mistakes
 
@@ -125,7 +128,7 @@ def _read(event: click.utils.LazyFile) -> bytes:
 
 
 def _ignored(ids: Sequence[IgnoredId]) -> Iterator[str]:
-    """List the ids that were not used, and why; what may name a person is not shown."""
+    """List the ids that were ignored, and why; an id that may identify a person is not shown."""
     for each in ids:
         text = "(not shown)" if each.reason is EmptyReason.PERSONAL else _shortly(each.text)
         yield f"ignored   {each.path} {text}: {each.reason}"
@@ -162,11 +165,11 @@ def _explanation(outcome: Outcome, policy: Policy, candidate: _Candidate) -> Ite
             if setting := _setting(outcome, policy):
                 yield f"decided   {setting}"
     for shadow in () if isinstance(outcome, Reject) else outcome.shadows:
-        yield f"shadow    {_decider(shadow, policy.rules)}, if it were no shadow"
+        yield f"shadow    {_decider(shadow, policy.rules)}, if it were not a shadow rule"
 
 
 def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:
-    """Name the setting that decided, where it was none of the rules."""
+    """Return the setting that decided, if it was not a rule."""
     match outcome.reason:
         case DropReason.ANONYMOUS | RejectReason.ANONYMOUS if outcome.kind is not None:
             field = _ANONYMOUS[outcome.kind.category]
@@ -179,7 +182,7 @@ def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:
 
 def _kind(kind: Kind | None) -> str:
     if kind is None:
-        return "not told by the event"
+        return "not given in the event"
     known = "" if kind.known else ", not a known kind"
     return f"{kind.name} ({kind.channel}, {kind.action}, {kind.category}{known})"
 
@@ -193,7 +196,7 @@ def _condition(index: int | None, parsed: Rules) -> str:
 
 def _decider(index: int | None, parsed: Rules) -> str:
     if index is None:
-        return f"{parsed.filename}: no rule matches, so the default counts: {parsed.default}"
+        return f"{parsed.filename}: no rule matches, so the default applies: {parsed.default}"
     rule = parsed.rules[index]
     line = "" if rule.line is None else f":{rule.line}"
     name = "" if rule.name is None else f" `{rule.name}`"

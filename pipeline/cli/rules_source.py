@@ -1,4 +1,4 @@
-"""Where rules come from on the command line: a file, or the name of a preset."""
+"""The rules that an argument names: a file, or a preset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RulesSource(click.ParamType):
     name = "rules"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 click's signature
-        """Offer presets and files that a shell can show. Where there are words, shells look for no files themselves."""
+        """Offer presets, and files that a shell can show: shells offer no files when they get other words."""
         presets = [preset for preset in Preset if preset.startswith(incomplete)]
         if not presets:
             return [CompletionItem(incomplete, type="file")]
@@ -33,9 +33,9 @@ class RulesSource(click.ParamType):
 
 
 def read_rules(file: str, *, parameter: str = "FILE") -> Rules:
-    """Read rules from a file, or take those of a preset; what can never match is told on standard error.
+    """Return the rules of a file or a preset; rules that can never match are reported on standard error.
 
-    The file may be a pipe, such as `<(git show HEAD:rules.yaml)`: someone who waits for it can interrupt.
+    The file may be a pipe, such as `<(git show HEAD:rules.yaml)`, so there is no deadline: the user can interrupt.
     """
     from pipeline.core.rules_file import parse_rules
     from pipeline.settings.files import FileError, text_of
@@ -53,10 +53,10 @@ def read_rules(file: str, *, parameter: str = "FILE") -> Rules:
 
 
 def read_argument(file: str) -> bytes:
-    """Return what a file, a pipe or standard input (`-`) holds.
+    """Return the content of a file, a pipe or standard input (`-`).
 
     Raises:
-        FileError: it cannot be read, or holds more than any rules or event have.
+        FileError: it cannot be read, or is larger than any rules or event may be.
     """
     from pipeline.settings.files import MOST_FILE_BYTES, limited, unreadable
 

@@ -31,7 +31,7 @@ def schemas() -> None:
 @_WHICH
 @pass_invocation
 def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
-    """Check CONTRACTS (all of them) against the registry.
+    """Check CONTRACTS (default: all) against the registry.
 
     Print whether each contract is registered, or could be. For raw-event, also judge every version that is registered
     under the raw topic's subject, by Avro's compatibility checker and by the processor's decoder. List the versions
@@ -45,10 +45,13 @@ def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
 
 @schemas.command()
 @_WHICH
-@click.option("--dry-run", is_flag=True, help="Only ask whether the registry would take them.")
+@click.option("--dry-run", is_flag=True, help="Only check whether the registry would accept them.")
 @pass_invocation
 def register(invocation: Invocation, contracts: tuple[str, ...], *, dry_run: bool) -> int:
-    """Register CONTRACTS; without one, segment-record: what `PIPELINE_RECORDS_FORMAT=avro` needs."""
+    """Register CONTRACTS (default: segment-record).
+
+    `PIPELINE_RECORDS_FORMAT=avro` needs segment-record to be registered.
+    """
     return asyncio.run(_register(_settings(invocation), contracts or ("segment-record",), dry_run=dry_run))
 
 
@@ -67,7 +70,7 @@ async def _check(settings: Settings, names: Collection[str]) -> int:
         fault, fine = None, False
         try:
             fine = await _go_through(registry, settings, names, register=False)
-        except RegistryFaultError as error:  # Apicurio answers 422 where a subject holds JSON Schema or Protobuf
+        except RegistryFaultError as error:  # Apicurio answers 422 if a subject has JSON Schema or Protobuf
             fault = error
         if _RAW_EVENT in names:
             fine = await _judge_versions(registry, subject(settings, settings.raw_topic, RAW_EVENT)) and fine
@@ -93,7 +96,7 @@ async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
 
 
 async def _go_through(registry: SchemaRegistry, settings: Settings, names: Collection[str], *, register: bool) -> bool:
-    """Print where each contract stands; return whether the registry has or would take all of them."""
+    """Print the status of each contract; return whether the registry has or would accept all of them."""
     from pipeline.bootstrap.registry import subject
     from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT
     from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
@@ -113,13 +116,13 @@ async def _go_through(registry: SchemaRegistry, settings: Settings, names: Colle
         elif register:
             told = f"registered now, id {await registry.register(where, contract.text)}"
         elif await registry.compatible(where, contract.text):
-            told = f"not registered; the registry would take it: `onesignal-pipeline schemas register {name}`"
+            told = f"not registered; the registry would accept it: `onesignal-pipeline schemas register {name}`"
         else:
             refused += 1
             told = (
-                "not registered, and the registry would refuse it: by the rule of the subject it cannot "
-                f"follow what is registered there. `onesignal-pipeline schemas register {name}` tells the reason, "
-                "in the registry's words"
+                "not registered, and the registry would refuse it: the subject's compatibility rule does not "
+                f"allow it after the registered versions. `onesignal-pipeline schemas register {name}` prints the "
+                "registry's reason"
             )
         say(f"{name}: {where}: {told}")
     return not refused

@@ -1,4 +1,4 @@
-"""`segment`: find out whether Segment can be reached and takes what we send."""
+"""`segment`: check that Segment can be reached and accepts what the pipeline sends."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from pipeline.settings.choices import Requirement
 
 @click.group()
 def segment() -> None:
-    """See whether Segment can be reached."""
+    """Check the connection to Segment."""
 
 
 @segment.command()
 @pass_invocation
 def check(invocation: Invocation) -> int:
-    """Check key, region and network by sending one marked event, and say where to look for it."""
+    """Send one marked event to check key, region and network.
+
+    Prints where to find the event in Segment.
+    """
     from pipeline.bootstrap import segment_options
     from pipeline.delivery.probe import probe
 

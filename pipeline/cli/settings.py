@@ -1,4 +1,4 @@
-"""`settings`: what is in force, and what there is to set."""
+"""`settings`: the effective settings, and the reference of all settings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pipeline.settings.presentation import effective_settings, reference_table
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
     show_default=True,
-    help="`markdown` is the reference of all settings, whatever is in force.",
+    help="`markdown` prints the reference of all settings.",
 )
 @pass_invocation
 def settings(invocation: Invocation, form: str) -> None:
-    """Show the settings in force, secrets masked."""
+    """Show the effective settings, with secrets masked."""
     if form == "markdown":
         say(*reference_table().split("\n"))
         return
     from pipeline.bootstrap import policy_mistakes, schema_mistakes, tls_mistakes
 
-    lines = effective_settings(invocation.settings(checks=[tls_mistakes, policy_mistakes, schema_mistakes]))
+    shown = effective_settings(invocation.settings(checks=[tls_mistakes, policy_mistakes, schema_mistakes]))
     if form == "json":
-        listed = {line.variable: {"value": line.value, "set": line.is_set} for line in lines}
+        listed = {each.variable: {"value": each.value, "set": each.is_set} for each in shown}
         say(*orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode().split("\n"))
         return
-    width = max(len(line.variable) for line in lines)
-    for line in lines:
-        mark = "" if line.is_set or line.value is None else "  (default)"
-        say(f"{line.variable:<{width}}  {'-' if line.value is None else line.value}{mark}")
+    width = max(len(each.variable) for each in shown)
+    for each in shown:
+        mark = "" if each.is_set or each.value is None else "  (default)"
+        say(f"{each.variable:<{width}}  {'-' if each.value is None else each.value}{mark}")

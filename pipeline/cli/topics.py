@@ -1,4 +1,4 @@
-"""`topics`: make the pipeline's topics, and check those that are there."""
+"""`topics`: create the pipeline's topics, and check existing ones."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def topics() -> None:
 @topics.command()
 @pass_invocation
 def create(invocation: Invocation) -> None:
-    """Create the topics that are missing, as the settings say.
+    """Create the missing topics as the settings describe them.
 
-    Those that are there stay as they are; what is otherwise about them than the settings say is told.
+    Existing topics stay unchanged; where they differ from the settings is printed.
     """
     from pipeline.bootstrap import tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
@@ -54,20 +54,20 @@ def create(invocation: Invocation) -> None:
         else:
             told = list(differences(plan.configuration, found[plan.name].configuration))
         say(*(f"  {each}" for each in told))
-    if faults := find_faults(found, settings, uses):  # told last: topics may have been created all the same
+    if faults := find_faults(found, settings, uses):  # last: topics may have been created nevertheless
         raise TopicsError(faults)
     _warn(found, settings, uses)
 
 
 def _wanted(there: int, wanted: int) -> str:
-    return "" if there == wanted else f" (the settings say {wanted}; partitions of a topic in use are not changed)"
+    return "" if there == wanted else f" (the settings say {wanted}; partitions of an existing topic are not changed)"
 
 
 @topics.command()
 @click.argument("role", type=click.Choice([role.value for role in Role]), required=False)
 @pass_invocation
 def check(invocation: Invocation, role: str | None) -> None:
-    """Check the topics that a ROLE uses, or all of them, and list every fault."""
+    """Check the topics of a ROLE (default: all), and list every fault."""
     from pipeline.bootstrap import tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.topic_use import topics_of

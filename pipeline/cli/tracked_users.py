@@ -1,4 +1,4 @@
-"""`tracked-users`: take users in who are tracked already, write down who is, and count them."""
+"""`tracked-users`: import, export and count tracked users."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ _TELL_SECONDS: Final = 2.0
 
 @click.group("tracked-users")
 def tracked_users() -> None:
-    """Take in, write down and count the users who are tracked."""
+    """Import, export and count tracked users."""
 
 
 @tracked_users.command("import")
 @click.argument("file", metavar="FILE.csv|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @pass_invocation
 def import_users(invocation: Invocation, file: str) -> int:
-    """Tell the processors of users whom Segment has counted already, through other sources.
+    """Import users whom Segment has already counted.
+
+    Processors then treat them as tracked, without an event of theirs.
 
     \b
-    FILE is CSV with a header, one user a line:
+    FILE is CSV with a header, one user per line:
       user_id          the userId of their events, else the anonymousId
-      month            optional: 2026-11 or 2026-11-01; without it the present month
-    or what `export` writes. `-` is standard input.
+      month            optional: 2026-11 or 2026-11-01; the current month by default
+    or the output of `export`. `-` is standard input.
 
-    Nothing is written unless every line is good. Importing a file again changes nothing. Only hashes go to Kafka. The
-    raw topic must be partitioned by Kafka's default partitioner (murmur2): else nobody knows where a user's events are.
+    Nothing is imported if any line is invalid. Importing a file again changes nothing. Only hashes are written to
+    Kafka. The raw topic must be partitioned by Kafka's default partitioner (murmur2), because users are stored in the
+    partition of their events.
     """
     from pipeline.bootstrap import tls_mistakes
     from pipeline.bootstrap.tracked_users import (
@@ -65,9 +68,9 @@ def import_users(invocation: Invocation, file: str) -> int:
     counts = users.counts()
     asyncio.run(feed(settings, users, _Progress("users written").tell))
     if users.over:
-        say_error(f"Left out, for their month is long over: {_lines(users.over)}.")
+        say_error(f"Skipped, because their month is over: {_lines(users.over)}.")
     told = told_by_month(counts) or "nobody"
-    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {told}. Processors take them up within seconds.")
+    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {told}. Processors load them within seconds.")
     return 0
 
 
@@ -86,7 +89,10 @@ def _read(settings: Settings, file: str, partitions: int) -> FileUsers:
 @tracked_users.command()
 @pass_invocation
 def export(invocation: Invocation) -> None:
-    """Write down as CSV who is tracked: hashes, which `import` takes with the same secret and raw topic."""
+    """Export tracked users as CSV.
+
+    Users are hashes, which `import` accepts with the same secret and raw topic.
+    """
     from pipeline.bootstrap.tracked_users import raw_partitions, users_topics
     from pipeline.tools.tracked_users.rows import BY_HASH, hash_row
     from pipeline.tools.tracked_users.tables import told_by_month
@@ -112,7 +118,10 @@ def export(invocation: Invocation) -> None:
 @tracked_users.command()
 @pass_invocation
 def stats(invocation: Invocation) -> None:
-    """Count who is tracked, by partition and month. `by feed` are those who are so through the feed alone."""
+    """Count tracked users by partition and month.
+
+    `by feed` counts the users who are tracked through the feed alone.
+    """
     from pipeline.bootstrap.tracked_users import raw_partitions, users_topics
     from pipeline.tools.tracked_users.tables import table
 
@@ -138,7 +147,7 @@ def _lines(count: int) -> str:
 
 
 class _Progress:
-    """Says every two seconds how far it is."""
+    """Prints the progress every two seconds."""
 
     def __init__(self, what: str) -> None:
         self._what = what

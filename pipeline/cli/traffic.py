@@ -1,4 +1,4 @@
-"""`traffic`: made-up events for a pipeline that is being tried."""
+"""`traffic`: generated events, to try out a pipeline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_EVENTS_PER_SECOND: Final = 1_000_000.0
 
 
 class _Rate(click.FloatRange):
-    """Events a second."""
+    """Events per second."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a number; `nan` lies in every range as click compares."""
+        """Return a number; click accepts `nan` in every range."""
         rate = super().convert(value, param, ctx)
         if math.isnan(rate):
             self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
@@ -28,21 +28,21 @@ class _Rate(click.FloatRange):
 
 
 @click.command()
-@click.option("--events", type=EventCount(), help="Events to write; without it there is no end.")
+@click.option("--events", type=EventCount(), help="Events to write; unlimited by default.")
 @click.option(
     "--rate",
     type=_Rate(min=0, max=_MOST_EVENTS_PER_SECOND),
     default=_EVENTS_PER_SECOND,
     show_default=True,
-    help="Events a second; 0 is as many as Kafka takes.",
+    help="Events per second; 0 is as fast as Kafka accepts them.",
 )
-@click.option("--seed", type=Seed(), help="The same seed gives the same users and ids; without it each run has others.")
+@click.option("--seed", type=Seed(), help="The same seed gives the same users and ids; random by default.")
 @pass_invocation
 def traffic(invocation: Invocation, *, events: int | None, rate: float, seed: int | None) -> None:
-    """Write made-up events of made-up users into the raw topic of a running Kafka.
+    """Write generated events to the raw topic of a running Kafka.
 
-    Never do that where they reach the Segment that you pay for: each made-up user would be billed. SIGTERM or Ctrl-C:
-    say what was written, exit 0.
+    Do not use it where the events reach a Segment workspace that you pay for: each generated user would be billed. On
+    SIGTERM or Ctrl-C, prints the number of written events and exits with 0.
     """
     from pipeline.bootstrap import tls_mistakes, topic_use
     from pipeline.local.traffic_stream import TrafficOptions, run_traffic

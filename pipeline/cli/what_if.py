@@ -46,23 +46,27 @@ class _Since(click.ParamType):
     name = "7d|DATE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read `90m`, `12h`, `7d`, `2w` or ISO 8601, which is UTC where it tells no zone."""
+        """Return the time of `90m`, `12h`, `7d`, `2w` or ISO 8601, which is UTC if it has no zone."""
         now = time.time()
         seconds = self._seconds(value, now, param, ctx)
         if seconds < 0:
-            self.fail(f"`{value}` is before 1970, where the times of Kafka begin; leave it out to read all", param, ctx)
+            self.fail(
+                f"`{value}` is before 1970, the first time in Kafka; leave it out to read everything",
+                param,
+                ctx,
+            )
         if seconds > now:
-            self.fail(f"`{value}` lies in the future; dates without a zone are UTC", param, ctx)
+            self.fail(f"`{value}` is in the future; dates without a zone are UTC", param, ctx)
         return round(seconds * 1000)
 
     def _seconds(self, value: str, now: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if span := _SPAN.fullmatch(value):
             return now - int(span[1]) * _SECONDS[span[2]]
         try:
-            told = datetime.fromisoformat(value)
-            return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+            given = datetime.fromisoformat(value)
+            return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
-            words = f"`{value}` is no time; give a span such as `7d` or `12h`, or a date such as `2026-01-31`"
+            words = f"`{value}` is not a time; give a span such as `7d` or `12h`, or a date such as `2026-01-31`"
             self.fail(words, param, ctx)
 
 
@@ -72,7 +76,7 @@ class _Price(click.ParamType):
     name = "PRICE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read `0.01` or `0:0.012,25000:0.01`."""
+        """Return the prices in `0.01` or `0:0.012,25000:0.01`."""
         from pipeline.tools.what_if.prices import parse_prices
 
         try:
@@ -85,9 +89,10 @@ class _Price(click.ParamType):
 @click.argument("old", metavar="OLD", type=RulesSource())
 @click.argument("new", metavar="NEW", type=RulesSource())
 def diff(old: str, new: str) -> None:
-    """Say in words what changes from the rules in OLD to those in NEW: rule by rule, and in effect.
+    """Show in words what changes from the rules in OLD to NEW.
 
-    Each is a file or the name of a preset; one of them may be `-`, standard input.
+    The changes are listed rule by rule, and by their effect. Each is a file or the name of a preset; one of them may be
+    `-`, standard input.
     """
     from pipeline.tools.rules_diff import differences
 
@@ -102,15 +107,15 @@ def diff(old: str, new: str) -> None:
     multiple=True,
     type=RulesSource(),
     metavar="FILE|PRESET",
-    help="Rules to compare with; the first is the baseline. Repeats. Without it: keep-all.",
+    help="Rules to compare with; the first is the baseline. Repeatable. Default: keep-all.",
 )
-@click.option("--since", type=_Since(), help="How far back: 12h, 7d, 2026-01-31. Without it: all that the topic holds.")
+@click.option("--since", type=_Since(), help="How far back to read: 12h, 7d, 2026-01-31. Default: the whole topic.")
 @click.option(
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
     metavar="FILE|-",
-    help="JSON lines in place of the raw topic: events, messages with key, timestamp and value, or kcat -J.",
+    help="Read JSON lines instead of the raw topic: events, messages with key, timestamp and value, or kcat -J.",
 )
 @click.option(
     "--html", type=click.Path(dir_okay=False, writable=True), metavar="FILE", help="Write a page with charts."
@@ -118,15 +123,15 @@ def diff(old: str, new: str) -> None:
 @click.option(
     "--price",
     type=_Price(),
-    help="What an MTU costs: 0.01, or by tiers 0:0.012,25000:0.01 (past 25,000 users each costs 0.01).",
+    help="Price of an MTU: 0.01, or tiers 0:0.012,25000:0.01 (above 25,000 users each costs 0.01).",
 )
-@click.option("--currency", default="", metavar="TEXT", help="Written behind amounts, such as USD.")
+@click.option("--currency", default="", metavar="TEXT", help="Shown after amounts, such as USD.")
 @click.option(
     "--exact-users",
     type=click.IntRange(min=0, max=MOST),
     default=2_000_000,
     show_default=True,
-    help="Beyond so many distinct users, their numbers are estimates with a stated error.",
+    help="Above this number of distinct users, counts are estimates with a stated error.",
 )
 @pass_invocation
 def what_if(
@@ -141,10 +146,10 @@ def what_if(
     currency: str,
     exact_users: int,
 ) -> None:
-    """Show what the rules in FILE would cost, in MTUs and money, decided over your own traffic.
+    """Show what the rules in FILE would cost, in MTUs and money.
 
-    Reads the raw topic beside the live workers, whose offsets stay as they are, or JSON lines. FILE may also be the
-    name of a preset. All other settings of the processor are taken from the environment.
+    Applies the rules to your own traffic: to the raw topic, without any effect on live workers and their offsets, or to
+    JSON lines. FILE may also be the name of a preset. The processor's other settings are read from the environment.
 
     Needs the extra `what-if`: pip install 'onesignal-pipeline[what-if]'.
     """
@@ -180,7 +185,7 @@ def _only_once(files: Sequence[str | None]) -> None:
 
 
 def _rule_sets(file: str, against: Sequence[str]) -> tuple[list[RuleSet], RuleSet]:
-    """Return the baseline, what keeps everything, the others and last the rules of FILE; and what keeps everything."""
+    """Return the rule sets in order, baseline first and FILE last, and the one that keeps everything."""
     from pipeline.tools.what_if.tally import RuleSet
 
     everything = RuleSet(name=Preset.KEEP_ALL.value, rules=read_rules(Preset.KEEP_ALL))
@@ -194,7 +199,7 @@ def _rule_sets(file: str, against: Sequence[str]) -> tuple[list[RuleSet], RuleSe
 
 
 def _names(files: Sequence[str]) -> dict[str, str]:
-    """Call files by their last name, where no two have the same."""
+    """Return a short name for each file: the last part of its path, if it is unique."""
     last = [Path(file).name for file in files]
     short = {file: name if last.count(name) == 1 else file for file, name in zip(files, last, strict=True)}
     return short | {_STANDARD_INPUT: "standard input"}
@@ -223,7 +228,7 @@ async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findi
 
 
 def _size(file: IO[bytes]) -> int | None:
-    """Return the size of a file; None where its end is not known, as of a pipe."""
+    """Return the size of a file; None if it is unknown, such as for a pipe."""
     try:
         status = os.fstat(file.fileno())
     except OSError:

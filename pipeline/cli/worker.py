@@ -1,4 +1,4 @@
-"""`worker`: run a part of the pipeline until it is told to stop."""
+"""`worker`: run one role of the pipeline, or all of them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _LAST_PORT: Final = 65_535
 def worker(invocation: Invocation, role: str) -> int:
     """Run the processor, the Segment sink, or both.
 
-    With `all`, each is a process of its own, and they end together.
+    With `all`, each role is a process of its own, and they end together.
 
-    SIGTERM or Ctrl-C: fetch no more, settle what is in hand, commit, leave the group, exit 0. A second signal ends at
-    once.
+    On SIGTERM or Ctrl-C, stops fetching, settles what was fetched, commits, leaves the group and exits with 0. A second
+    signal ends it at once.
     """
-    gc.disable()  # what is imported stays; to look through it again and again takes a tenth of a second
+    gc.disable()  # imported modules stay; collecting among them takes a tenth of a second
     import_structlog_alone()
     from pipeline.bootstrap import run_all, run_worker
 
@@ -43,13 +43,13 @@ def worker(invocation: Invocation, role: str) -> int:
 
 
 def import_structlog_alone() -> None:
-    """Import structlog without rich, which it takes along, where it is there, to colour tracebacks.
+    """Import structlog without rich, which it imports, if installed, to colour tracebacks.
 
-    A worker colours none, and rich is a tenth of its start. Who imports rich later gets it.
+    A worker colours none, and importing rich takes a tenth of its start. Later imports of rich still succeed.
     """
     hidden = "rich" not in sys.modules
     if hidden:
-        sys.modules["rich"] = None  # type: ignore[assignment] # an import of it fails
+        sys.modules["rich"] = None  # type: ignore[assignment] # lets an import of it fail
     try:
         import structlog  # noqa: F401
     finally:

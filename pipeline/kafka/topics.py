@@ -56,7 +56,7 @@ class Creation(StrEnum):
     """Whether a topic was created."""
 
     CREATED = "created"
-    EXISTED = "was there"
+    EXISTED = "exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ def test_creating_twice_changes_nothing(broker: Broker, capsys: pytest.CaptureFi
     assert run(["topics", "create"], environment | {"PIPELINE_TOPIC_PARTITIONS": "4"}) == ExitCode.DONE
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 3
-    assert all("was there, 2 partitions (the settings say 4; " in line for line in told)
+    assert all("exists, 2 partitions (the settings say 4; " in line for line in told)
 
 
 @pytest.mark.real_only("CreateTopics")

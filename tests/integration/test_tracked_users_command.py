@@ -133,7 +133,7 @@ def test_rows_of_months_long_over_are_left_out_and_said(
     file.write_text("user_id,month\nu-1,2020-01\n")
     assert run(["tracked-users", "import", str(file)], found) == ExitCode.DONE
     told = capsys.readouterr()
-    assert "Left out, for their month is long over: 1 line." in told.err
+    assert "Skipped, because their month is over: 1 line." in told.err
     assert ": nobody." in told.out
 
 

@@ -100,7 +100,7 @@ def test_what_depends_on_who_is_tracked_and_what_shadows_would_do_is_told(
         f"decided   {path}:3: rule 2: tracked_only",
     ]
     assert '  "event": "Push Sent",' in told, "the record of a user who was"
-    assert told[-1] == f"shadow    {path}:2: rule 1 `no sends`: drop, if it were no shadow"
+    assert told[-1] == f"shadow    {path}:2: rule 1 `no sends`: drop, if it were not a shadow rule"
 
 
 def test_the_record_of_a_delivered_event_is_shown(
@@ -112,7 +112,7 @@ def test_the_record_of_a_delivered_event_is_shown(
     assert head.splitlines()[:4] == [
         "kind      message.push.clicked (push, clicked, engagement)",
         "outcome   delivered",
-        f"decided   {rules}: no rule matches, so the default counts: keep",
+        f"decided   {rules}: no rule matches, so the default applies: keep",
         "user key  u-1",
     ]
     sent = orjson.loads("{" + record)
@@ -125,7 +125,7 @@ def test_what_cannot_be_used_is_told_with_its_reason(
     (tmp_path / "event.json").write_bytes(b"\xff\xfe")
     assert run(["rules", "explain", rules, str(tmp_path / "event.json")], {}) == ExitCode.DONE
     assert capsys.readouterr().out.splitlines() == [
-        "kind      not told by the event",
+        "kind      not given in the event",
         "outcome   rejected: not_utf8; it would become a dead letter",
     ]
 

@@ -117,7 +117,7 @@ def test_beyond_the_number_of_exact_users_it_goes_on_with_estimates(capsys: pyte
         (["new.yaml", "--from", "absent"], "'absent' does not exist"),
         (["new.yaml", "--from", "events.jsonl", "--price", "cheap"], "`cheap` is no price"),
         (["new.yaml", "--from", "events.jsonl", "--since", "7d"], "--since goes with the raw topic"),
-        (["new.yaml", "--since", "soon"], "`soon` is no time; give a span such as `7d`"),
+        (["new.yaml", "--since", "soon"], "`soon` is not a time; give a span such as `7d`"),
         (["new.yaml", "--from", "events.jsonl", "--currency", "EUR"], "--currency goes with --price"),
         (["-", "--from", "-"], "`-` is given twice"),
         (["-", "--against", "-", "--from", "events.jsonl"], "`-` is given twice"),
@@ -154,7 +154,7 @@ def test_times_are_spans_and_dates(since: str, capsys: pytest.CaptureFixture[str
     assert run(["rules", "what-if", "new.yaml", "--since", since], {}) == ExitCode.MISTAKE
     told = capsys.readouterr().err
     assert "PIPELINE_KAFKA_BOOTSTRAP_SERVERS" in told
-    assert "is no time" not in told
+    assert "is not a time" not in told
 
 
 @pytest.mark.usefixtures("files")
@@ -201,12 +201,12 @@ def test_a_file_of_messages_with_times_has_those_times(capsys: pytest.CaptureFix
         ("1969-12-31", "before 1970"),
         ("999999w", "before 1970"),
         ("0001-01-01T00:00:00+23:59", "before 1970"),
-        ("2999-01-01", "lies in the future"),
-        ("9999-12-31T23:59:59-23:59", "lies in the future"),
-        ("2026-02-30", "is no time"),
-        ("", "is no time"),
-        ("7\u0661d", "is no time"),
-        ("9" * 5_000 + "d", "is no time"),
+        ("2999-01-01", "is in the future"),
+        ("9999-12-31T23:59:59-23:59", "is in the future"),
+        ("2026-02-30", "is not a time"),
+        ("", "is not a time"),
+        ("7\u0661d", "is not a time"),
+        ("9" * 5_000 + "d", "is not a time"),
     ],
 )
 def test_a_time_that_kafka_cannot_know_is_a_mistake(since: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
