@@ -1,11 +1,11 @@
-"""What is wrong with a cluster, in words for an operator.
+"""What is wrong with a cluster, for an operator to read.
 
 ClusterFaultError
 ├── GroupOffsetsLostError   a group has no committed offsets where it should have them
-├── KafkaUnreachableError   no broker could be spoken to: what each of them answered and what to check
+├── KafkaUnreachableError   no broker could be reached: the answer of each, and what to check
 ├── UnreadableTopicError    a batch of a topic cannot be read, or is larger than a setting allows
-├── TopicLostError          a topic was deleted under a worker, or is another one of the same name
-└── TopicsError             topics cannot be used or made as they are: every fault at once
+├── TopicLostError          a topic of a running worker was deleted, or is another one of the same name
+└── TopicsError             topics cannot be used or created as they are: every fault at once
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from pipeline.settings.mistakes import variable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.core.messages import Partition
+
 
 class ClusterFaultError(Exception):
     """The cluster cannot be used as it is; the text says why and what to do."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The text as the lines that it is meant to have; what foreign parties said may break none of them."""
+        """The lines of the text; what others reported breaks none of them."""
         return (str(self),)
 
 
-WENT_AWAY = "Kafka answered a moment ago and does not any more: start again when it does."
+WENT_AWAY = "Kafka has stopped answering: start again when it answers."
 
 
 class KafkaUnreachableError(ClusterFaultError):
-    """No broker could be spoken to."""
+    """No broker could be reached."""
 
     def __init__(self, text: str, refusals: Sequence[str] = ()) -> None:
         self._sentences = (text, *refusals)
@@ -45,7 +47,7 @@ class KafkaUnreachableError(ClusterFaultError):
 
 
 class TopicsError(ClusterFaultError):
-    """The topics cannot be used or made as they are; `faults` lists every reason."""
+    """The topics cannot be used or created as they are; `faults` lists every reason."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
@@ -58,35 +60,35 @@ class TopicsError(ClusterFaultError):
 
 
 class UnreadableTopicError(ClusterFaultError):
-    """A batch of a topic cannot be read, or is larger than a setting allows; `place` is its topic and partition."""
+    """A batch of a topic cannot be read, or is larger than a setting allows; `partition` is its topic and number."""
 
-    def __init__(self, place: tuple[str, int], text: str) -> None:
-        self.place = place
+    def __init__(self, partition: Partition, text: str) -> None:
+        self.partition = partition
         super().__init__(text)
 
 
 class TopicLostError(ClusterFaultError):
-    """A topic that a worker stands on was deleted, or deleted and made anew; `lost` says which by name."""
+    """A topic that a worker uses was deleted, or deleted and recreated; `lost` has what happened by name."""
 
     def __init__(self, lost: Mapping[str, str]) -> None:
         self.lost = dict(lost)
         told = "; ".join(f"topic `{name}` {what}" for name, what in sorted(self.lost.items()))
         super().__init__(
-            f"{told}: what it held and was not delivered is gone, and offsets no longer mean what they meant, so "
-            "nothing more is committed. Find out who did it; README, Topics and groups that change, says how to go on."
+            f"{told}: what it held and was not delivered is lost, and its offsets are no longer valid, so nothing "
+            "more is committed. Find out who deleted it; README, Topics and groups that change, says how to continue."
         )
 
 
 class GroupOffsetsLostError(ClusterFaultError):
     """A group has no committed offsets where it should have them: it was deleted, or they expired.
 
-    Never reset in silence: an operator decides.
+    Never reset silently: an operator decides.
     """
 
     def __init__(self, group: str, objection: str) -> None:
         super().__init__(
             f"The committed offsets of group {group} cannot be relied on: {objection}. Was the group or the topic "
-            "deleted, or was nobody in the group for longer than offsets.retention.minutes? Set its offsets with "
+            "deleted, or had the group no members for longer than offsets.retention.minutes? Set its offsets with "
             f"`kafka-consumer-groups --reset-offsets --group {group} --topic … --execute`, or start once with "
             f"{variable('group_start')}=earliest: that reads the whole log again, and destinations recognize a "
             "repeated message for a limited time only (GUARANTEES, 2)."

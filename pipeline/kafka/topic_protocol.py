@@ -1,7 +1,7 @@
-"""Kafka's metadata request with topic ids, which tell a topic from another one of the same name that came after it.
+"""Kafka's metadata request with topic ids, which distinguish a topic from a later one of the same name.
 
-aiokafka stops at version 5 of this request; topic ids came with version 10 (KIP-516). Version 12 came with Kafka 3.1;
-of an older broker no ids are known.
+aiokafka supports this request up to version 5; topic ids need version 10 (KIP-516). We use version 12, of Kafka 3.1;
+with older brokers the ids are unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_ID = bytes(16)
 
 
 class _Uuid:
-    """Sixteen bytes as they are."""
+    """A field of sixteen bytes."""
 
     @classmethod
     def encode(cls, value: bytes) -> bytes:
@@ -92,7 +92,7 @@ class MetadataResponse_v12(Response):  # type: ignore[misc] # aiokafka's classes
 
 
 class MetadataRequest_v12(RequestStruct):  # type: ignore[misc] # aiokafka's classes have no usable types  # noqa: N801
-    """Asks for topics by name."""
+    """Requests topics by name."""
 
     API_KEY = 3
     API_VERSION = _WITH_IDS
@@ -110,7 +110,7 @@ class MetadataRequest_v12(RequestStruct):  # type: ignore[misc] # aiokafka's cla
 
 
 class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v12]):  # type: ignore[misc] # aiokafka's classes have no usable types
-    """Asks what is known of some topics, in the highest version that the broker knows. Asking creates none."""
+    """Requests some topics, in the highest version that the broker supports. Creates no topic."""
 
     API_KEY = 3
 
@@ -118,13 +118,13 @@ class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v12]):  # type:
         self._topics = list(topics)
 
     def build(self, request_struct_class: Any) -> Any:
-        """Make the request of one version."""
+        """Return the request in one version."""
         if request_struct_class is MetadataRequest_v4:
-            return MetadataRequest_v4(self._topics, False)  # noqa: FBT003 - aiokafka's structs take no names
+            return MetadataRequest_v4(self._topics, False)  # noqa: FBT003 - aiokafka's structs take no keywords
         return MetadataRequest_v12([(_NO_ID, name, {}) for name in self._topics], False, False, {})  # noqa: FBT003
 
 
 def topic_id(topic: dict[str, Any]) -> bytes | None:
-    """Return the id of a described topic; None when the broker tells none."""
+    """Return the id of a described topic; None if the broker reports none."""
     identity: bytes = topic.get("topic_id", _NO_ID)
     return None if identity == _NO_ID else identity

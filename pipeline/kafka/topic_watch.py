@@ -1,4 +1,4 @@
-"""Watch what a worker stands on: its topics, their settings, the way to the brokers, and the clock."""
+"""Watch what a worker depends on: its topics, their settings, the connection to the brokers, and the clock."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 CONFIRM_SECONDS: Final = 2.0
-"""A topic counts as lost when it is so twice: one broker may lag behind another."""
+"""A topic counts as lost when two consecutive checks find it so: one broker may lag behind another."""
 WRONG_SECONDS: Final = 15.0
-"""The longest time between two looks while something is wrong."""
-SILENT_LOOKS: Final = 2
-"""Kafka counts as away when it was silent so many times in a row: a connection may be cut at any time."""
+"""The longest time between two checks while something is wrong."""
+SILENT_CHECKS: Final = 2
+"""Kafka counts as away after this many checks without an answer: a single connection may break at any time."""
 AWAY: Final = (
-    "Kafka does not answer: no events flow and none are lost, and work goes on by itself when it answers again; check "
-    "the brokers, the network, and PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+    "Kafka does not answer: no events flow, none are lost, and the worker resumes when Kafka answers again; check the "
+    "brokers, the network, and PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
 )
 _REQUEST_TIMEOUT_MS: Final = 15_000
 _MISSING: Final = "was deleted"
-_REMADE: Final = "was deleted and made anew"
+_RECREATED: Final = "was deleted and recreated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenTopic:
-    """A topic at one look. `identity` is None where the broker tells none."""
+    """A topic at one check. `identity` is None if the broker reports none."""
 
     partitions: int
     identity: bytes | None
 
 
 def find_lost(known: Mapping[str, SeenTopic], seen: Mapping[str, SeenTopic | None]) -> dict[str, str]:
-    """Say of each known topic that is no longer the same what became of it. What was not seen is not judged."""
+    """Return what happened to each known topic that is no longer the same. Topics that were not seen are not judged."""
     lost = {}
     for name, now in seen.items():
         before = known[name]
@@ -62,14 +62,14 @@ def find_lost(known: Mapping[str, SeenTopic], seen: Mapping[str, SeenTopic | Non
         elif now.partitions < before.partitions or (
             before.identity is not None and now.identity is not None and now.identity != before.identity
         ):
-            lost[name] = _REMADE
+            lost[name] = _RECREATED
     return lost
 
 
 def describe_growth(
     known: Mapping[str, SeenTopic], seen: Mapping[str, SeenTopic | None], keyed: Collection[str]
 ) -> str | None:
-    """Say which keyed topics have more partitions than a worker knows, and what to do; None when none has."""
+    """Return which keyed topics have more partitions than a worker knows, and what to do; None if none has."""
     grown = [
         f"topic `{name}` has {now.partitions} partitions and had {known[name].partitions} when this worker started"
         for name, now in seen.items()
@@ -78,18 +78,18 @@ def describe_growth(
     if not grown:
         return None
     return (
-        f"{'; '.join(grown)}: this worker goes on with the partitions that it knows and leaves the others alone, what "
-        "they hold waits in Kafka. Give the raw and the records topic the same number of partitions, then restart "
+        f"{'; '.join(grown)}: this worker continues with the partitions that it knows and ignores the others, whose "
+        "messages wait in Kafka. Give the raw and the records topic the same number of partitions, then restart "
         "every worker (README, Adding partitions)"
     )
 
 
 class TopicWatch:
-    """Looks at topics again and again.
+    """Checks topics periodically.
 
-    Partitions that were added are a `complaint`: the worker goes on with those that it knows, and is not ready. So are
-    settings of topics that lose messages, brokers that refuse new connections for good, a wrong clock, and a Kafka that
-    does not answer. A topic that is gone, or is another one of the same name, ends the worker.
+    Added partitions are a `complaint`: the worker continues with those that it knows, and is not ready. So are settings
+    of topics that lose messages, brokers that refuse new connections, a wrong clock, and a Kafka that does not answer.
+    A topic that was deleted, or is another one of the same name, ends the worker.
     """
 
     def __init__(self, connection: ConnectionOptions, *, interval_seconds: float, clock: BrokerClock) -> None:
@@ -107,9 +107,9 @@ class TopicWatch:
 
     @property
     def complaint(self) -> str | None:
-        """Why not all events flow though the worker does what it can; None when they do."""
-        told = (AWAY if self._away else None, self._connections.complaint, *self._causes.values())
-        return "; ".join(filter(None, told)) or None
+        """Why some events do not flow although the worker runs; None if all do."""
+        causes = (AWAY if self._away else None, self._connections.complaint, *self._causes.values())
+        return "; ".join(filter(None, causes)) or None
 
     @property
     def holds(self) -> frozenset[HoldReason]:
@@ -128,17 +128,17 @@ class TopicWatch:
     def expect(
         self, topics: Mapping[str, FoundTopic], *, keyed: Collection[str], read: str, source: KnownSource
     ) -> None:
-        """Take the topics as they were found, those whose number of partitions matters, and the one that is read."""
+        """Start with the topics as they were found, those whose partition count matters, and the one that is read."""
         self._known = {name: SeenTopic(partitions=topic.partitions, identity=None) for name, topic in topics.items()}
         self._known[read] = SeenTopic(partitions=source.partitions, identity=source.identity)
         self._keyed = frozenset(keyed)
         self.source = source
 
     async def run(self) -> None:
-        """Look until cancelled.
+        """Check until cancelled.
 
         Raises:
-            TopicLostError: a topic was deleted, or deleted and made anew.
+            TopicLostError: a topic was deleted, or deleted and recreated.
         """
         suspects: dict[str, str] = {}
         silent = 0
@@ -146,22 +146,22 @@ class TopicWatch:
             while True:
                 seen = await self._look()
                 silent = 0 if seen else silent + 1
-                self._hear(silent)
+                self._note_silence(silent)
                 lost = find_lost(self._known, seen)
                 if confirmed := {name: lost[name] for name in lost.keys() & suspects.keys()}:
                     raise TopicLostError(confirmed)
                 suspects = lost or (suspects if not seen else {})
                 if not lost:
                     self._learn(seen)
-                await self._look_closer(silent)
+                await self._check_more(silent)
                 await self._rest(soon=bool(suspects or silent))
         finally:
             await self._disconnect()
 
     async def _rest(self, *, soon: bool) -> None:
-        """Wait for the next look: not for long where something is wrong, or a clock becomes so meanwhile.
+        """Wait for the next check, for a short time while something is wrong, or the clock becomes wrong meanwhile.
 
-        A hold must not outlast its cause, and that of a wrong clock is doubted where nobody confirms it.
+        A hold must not outlast its cause, and the difference of a clock expires unless it is measured again.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + (min(self._interval_seconds, CONFIRM_SECONDS) if soon else self._interval_seconds)
@@ -170,9 +170,9 @@ class TopicWatch:
             if self.complaint is not None:
                 return
 
-    def _hear(self, silent: int) -> None:
-        """Say once that no broker answers, and once that one does again."""
-        away = silent >= SILENT_LOOKS
+    def _note_silence(self, silent: int) -> None:
+        """Log once that no broker answers, and once that one answers again."""
+        away = silent >= SILENT_CHECKS
         if away and not self._away:
             logger.error("Kafka is away", reason=AWAY)
         elif self._away and not away:
@@ -180,7 +180,7 @@ class TopicWatch:
         self._away = away
 
     def _learn(self, seen: Mapping[str, SeenTopic | None]) -> None:
-        """Remember the ids that were not known, and say once what has grown."""
+        """Store ids that were unknown, and log added partitions once."""
         for name, now in seen.items():
             before = self._known[name]
             if now is not None and before.identity is None:
@@ -191,12 +191,12 @@ class TopicWatch:
             self._growth = growth
 
     async def _look(self) -> dict[str, SeenTopic | None]:
-        """Return the topics that a broker speaks of, None for one that it does not have; empty when none answers."""
+        """Return the topics that a broker reports, None for one that does not exist; empty if no broker answers."""
         try:
             client = await self._connect()
             answer = await client.send(_any_node(client), TopicsRequest(tuple(self._known)))
         except (KafkaError, OSError, TimeoutError) as error:
-            logger.debug("topics not looked at, trying again", error=type(error).__name__)
+            logger.debug("topics not checked, trying again", error=type(error).__name__)
             await self._disconnect()
             return {}
         seen: dict[str, SeenTopic | None] = {}
@@ -209,38 +209,38 @@ class TopicWatch:
         return seen
 
     async def learn_time(self) -> None:
-        """Compare the clocks before anything is sent; a cluster that tells no time is left alone."""
+        """Compare the clocks before anything is sent, if the cluster reports its time."""
         try:
-            await self._ask_time(await self._connect())
+            await self._read_time(await self._connect())
         except (KafkaError, OSError, TimeoutError) as error:
-            logger.debug("the time of the brokers is not known", error=type(error).__name__)
+            logger.debug("the brokers' time is unknown", error=type(error).__name__)
         finally:
             await self._disconnect()
 
-    async def _look_closer(self, silent: int) -> None:
-        """Look at settings, the time, and the way to a broker, as far as the cluster tells of them."""
+    async def _check_more(self, silent: int) -> None:
+        """Check settings, the time and the connections, as far as the cluster reports them."""
         client = self._client
         brokers = [f"{each.host}:{each.port}" for each in client.cluster.brokers()] if client is not None else ()
         await self._connections.look(brokers, silent=bool(silent))
         if client is None:
             return
-        for ask in (self._ask_settings, self._ask_time):
+        for request in (self._read_settings, self._read_time):
             try:
-                await ask(client)
+                await request(client)
             except (KafkaError, OSError, TimeoutError) as error:
-                logger.debug("the cluster did not tell", asked=ask.__name__, error=type(error).__name__)
+                logger.debug("request failed", request=request.__name__, error=type(error).__name__)
         self.clock.look()
 
-    async def _ask_settings(self, client: AIOKafkaClient) -> None:
+    async def _read_settings(self, client: AIOKafkaClient) -> None:
         self.settings.take(
             configured(await client.send(_any_node(client), configuration_request(self.settings.topics)))
         )
 
-    async def _ask_time(self, client: AIOKafkaClient) -> None:
+    async def _read_time(self, client: AIOKafkaClient) -> None:
         asked_at = self.clock.steady()
         answer = await client.send(_any_node(client), QuorumRequest())
-        if (told := present_ms(answer.to_object())) is not None:
-            self.clock.heard(told, asked_at=asked_at, broker=CONTROLLER)
+        if (reported := present_ms(answer.to_object())) is not None:
+            self.clock.heard(reported, asked_at=asked_at, broker=CONTROLLER)
 
     async def _connect(self) -> AIOKafkaClient:
         if self._client is None:

@@ -135,7 +135,7 @@ async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: i
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
         except UnreadableTopicError as error:
             logger.warning("the keys of a partition are not looked at", reason=str(error))
-            filled.remove(aiokafka.TopicPartition(*error.place))
+            filled.remove(aiokafka.TopicPartition(*error.partition))
             continue
         for place, records in fetched.items():
             for record in records:

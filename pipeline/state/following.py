@@ -99,7 +99,9 @@ class Follower:
     def _leave_out(self, error: UnreadableTopicError) -> None:
         """Follow the others alone, from where they were; what aiokafka had of them for this answer is lost."""
         logger.warning("cannot follow what others write to a partition", error=str(error))
-        self._left_out[aiokafka.TopicPartition(*error.place)] = asyncio.get_running_loop().time() + UNREADABLE_SECONDS
+        self._left_out[aiokafka.TopicPartition(*error.partition)] = (
+            asyncio.get_running_loop().time() + UNREADABLE_SECONDS
+        )
         self._changed = True
 
     def _may_be_tried_again(self) -> bool:

@@ -115,7 +115,7 @@ async def test_an_offset_that_was_committed_for_a_former_topic_of_the_name_is_no
     former: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer = FakeConsumer({0: (5, OURS), 1: (900, f"topic-id={former.hex()}")}, [0, 0])
-    with pytest.raises(GroupOffsetsLostError, match=r"the topic of records\[1\] was deleted and made anew"):
+    with pytest.raises(GroupOffsetsLostError, match=r"the topic of records\[1\] was deleted and recreated"):
         await begin(consumer, monkeypatch)
     assert consumer.commits == []
     known = await begin(consumer, monkeypatch, start=GroupStart.EARLIEST)
@@ -132,7 +132,7 @@ async def test_only_what_was_not_begun_is_committed(monkeypatch: pytest.MonkeyPa
 async def test_a_processor_that_wrote_before_does_not_begin_again(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = FakeConsumer({}, [0, 0])
     consumer.outcome_end = 12
-    with pytest.raises(GroupOffsetsLostError, match="`records` was written to before"):
+    with pytest.raises(GroupOffsetsLostError, match="`records` has already been written to"):
         await begin(consumer, monkeypatch, RAW)
     assert consumer.commits == []
     assert consumer.stopped

@@ -289,7 +289,7 @@ async def test_connecting_is_tried_until_a_broker_answers(broker: FakeBroker, pr
 
 async def test_a_producer_that_finds_no_broker_at_its_start_says_so_in_words(broker: FakeBroker) -> None:
     broker.refused_connections = 1
-    with pytest.raises(KafkaUnreachableError, match="start again when it does"):
+    with pytest.raises(KafkaUnreachableError, match="start again when it answers"):
         await ProducerOnFakes(broker).start()
 
 

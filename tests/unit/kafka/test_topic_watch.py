@@ -25,8 +25,8 @@ def raw(partitions: int = 4, identity: bytes | None = b"raw") -> SeenTopic:
     ("now", "told"),
     [
         (None, {"raw": "was deleted"}),
-        (raw(identity=b"another"), {"raw": "was deleted and made anew"}),
-        (raw(partitions=3), {"raw": "was deleted and made anew"}),
+        (raw(identity=b"another"), {"raw": "was deleted and recreated"}),
+        (raw(partitions=3), {"raw": "was deleted and recreated"}),
         (raw(), {}),
         (raw(partitions=5), {}),
         (raw(identity=None), {}),

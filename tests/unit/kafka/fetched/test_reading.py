@@ -287,7 +287,7 @@ def test_without_a_worker_what_cannot_be_read_is_an_error_that_names_it() -> Non
         UnreadableTopicError, match=r"onesignal.events\[3\] cannot be read from offset 2 on.*checksum"
     ) as told:
         answers[PLACE].getall()
-    assert told.value.place == PLACE
+    assert told.value.partition == PLACE
 
     answered(answers, PLACE, b"cut off")
     error = answers[PLACE]
