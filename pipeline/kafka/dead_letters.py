@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pipeline.kafka import headers
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,11 +81,11 @@ class DeadLetterWriter:
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters; returning means the broker has confirmed every one of them."""
-        runs: dict[int, list[Entry]] = {}
+        runs: dict[int, list[OutboundMessage]] = {}
         rejected_at = str(self._now_ms()).encode()
         for letter in letters:
             partition = letter.message.partition % self._partitions
-            runs.setdefault(partition, []).append(self._entry(letter, rejected_at))
+            runs.setdefault(partition, []).append(self._outbound(letter, rejected_at))
         await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
         for (stage, reason), count in Counter((letter.stage, letter.reason) for letter in letters).items():
             self._on_stored(stage, reason, count)
@@ -94,9 +94,9 @@ class DeadLetterWriter:
         """Return whether the storing of a source partition's dead letters is being repeated."""
         return self._producer.repeats(self._topic, source_partition % self._partitions)
 
-    def _entry(self, letter: DeadLetter, rejected_at: bytes) -> Entry:
+    def _outbound(self, letter: DeadLetter, rejected_at: bytes) -> OutboundMessage:
         message = letter.message
-        return Entry(
+        return OutboundMessage(
             key=message.key,
             value=message.value,
             timestamp_ms=None,

@@ -33,7 +33,7 @@ STOP_SECONDS = 5.0
 ABANDON_SECONDS = 0.1
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class OutboundMessage(msgspec.Struct, frozen=True, gc=False):
     """One message to write. `timestamp_ms` is None for now."""
 
     key: bytes | None
@@ -153,7 +153,7 @@ class BatchProducer:
         """Return whether a write to a partition is being repeated."""
         return (topic, partition) in self._repeating
 
-    async def hand_over(self, topic: str, partition: int, entries: Sequence[Entry]) -> Handed | None:
+    async def hand_over(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> Handed | None:
         """Hand a run over without waiting for anything; None where something is in the way, and `write` is the way.
 
         Until its confirmation has come, nothing else may be written to the partition. If it fails, or does not come
@@ -166,11 +166,11 @@ class BatchProducer:
         if not _takes_at_once(producer, topic, partition):
             return None
         # It costs less than to fill half a batch.
-        is_too_large = sum([len(entry.value or b"") for entry in entries]) > BATCH_BYTES
-        if is_too_large or self._batch_end(topic, entries, 0) < len(entries):
+        is_too_large = sum([len(message.value or b"") for message in messages]) > BATCH_BYTES
+        if is_too_large or self._batch_end(topic, messages, 0) < len(messages):
             return None
         batch = producer.create_batch()
-        if _fill(batch, entries, 0, len(entries)) < len(entries):
+        if _fill(batch, messages, 0, len(messages)) < len(messages):
             return None
         batch_bytes = batch.size()
         try:
@@ -179,7 +179,7 @@ class BatchProducer:
             return None
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+        self, topic: str, partition: int, messages: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
         """Write messages to one partition; returning means the broker has confirmed all of them, in this order.
 
@@ -189,22 +189,24 @@ class BatchProducer:
         place = (topic, partition)
         async with self._turns[place]:
             try:
-                await self._write_in_turn(topic, partition, entries, handed)
+                await self._write_in_turn(topic, partition, messages, handed)
             finally:
                 self._repeating.discard(place)
                 self._refused.pop(place, None)
 
-    async def _write_in_turn(self, topic: str, partition: int, entries: Sequence[Entry], handed: Handed | None) -> None:
+    async def _write_in_turn(
+        self, topic: str, partition: int, messages: Sequence[OutboundMessage], handed: Handed | None
+    ) -> None:
         written = 0
-        while written < len(entries):
+        while written < len(messages):
             if handed is None:
                 producer = self._live()
                 batch = producer.create_batch()
-                end = _fill(batch, entries, written, self._batch_end(topic, entries, written))
+                end = _fill(batch, messages, written, self._batch_end(topic, messages, written))
                 batch_bytes = batch.size()
                 sending = self._send(producer, batch, topic, partition)
             else:
-                producer, end, batch_bytes = handed.producer, len(entries), handed.batch_bytes
+                producer, end, batch_bytes = handed.producer, len(messages), handed.batch_bytes
                 sending = _ready(handed.confirmation)
                 if not handed.confirmation.done():  # who handed it over has waited for it as long as it may take
                     self._note_repetition(topic, partition)
@@ -232,12 +234,12 @@ class BatchProducer:
         self._clock.watch(confirmation, asked_at=asked_at, broker=leader)
         return confirmation
 
-    def _batch_end(self, topic: str, entries: Sequence[Entry], start: int) -> int:
+    def _batch_end(self, topic: str, messages: Sequence[OutboundMessage], start: int) -> int:
         """Return the index of the first message that is not in the next batch, by the size that its topic takes."""
         limit_bytes = self._limits.of(topic)
         if limit_bytes >= BATCH_BYTES:
-            return len(entries)  # aiokafka's own limit, which costs no estimates
-        return _fitting(entries, start, limit_bytes)
+            return len(messages)  # aiokafka's own limit, which costs no estimates
+        return _fitting(messages, start, limit_bytes)
 
     async def _confirmed(
         self, confirmation: asyncio.Future[Any], producer: aiokafka.AIOKafkaProducer, topic: str, partition: int
@@ -337,28 +339,28 @@ def _name(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _fitting(entries: Sequence[Entry], start: int, limit_bytes: int) -> int:
+def _fitting(messages: Sequence[OutboundMessage], start: int, limit_bytes: int) -> int:
     """Return the index of the first message that does not fit into a batch any more; the first one always does.
 
     aiokafka's estimate is an upper bound, by a dozen bytes a message.
     """
     used_bytes = BATCH_HEADER_BYTES
-    for index in range(start, len(entries)):
-        entry = entries[index]
-        estimate = DefaultRecordBatchBuilder.estimate_size_in_bytes(entry.key, entry.value, entry.headers)
+    for index in range(start, len(messages)):
+        message = messages[index]
+        estimate = DefaultRecordBatchBuilder.estimate_size_in_bytes(message.key, message.value, message.headers)
         used_bytes += estimate - BATCH_HEADER_BYTES
         if used_bytes > limit_bytes and index > start:
             return index
-    return len(entries)
+    return len(messages)
 
 
-def _fill(batch: Any, entries: Sequence[Entry], start: int, stop: int) -> int:
-    """Append entries until the batch is full; return the index of the first that is not in it."""
+def _fill(batch: Any, messages: Sequence[OutboundMessage], start: int, stop: int) -> int:
+    """Append messages until the batch is full; return the index of the first that is not in it."""
     append = batch._builder.append  # noqa: SLF001 - aiokafka's own method around it costs as much again
     for index in range(start, stop):
-        entry = entries[index]
+        message = messages[index]
         place = index - start
-        if append(place, entry.timestamp_ms, entry.key, entry.value, entry.headers) is None:
+        if append(place, message.timestamp_ms, message.key, message.value, message.headers) is None:
             stop = index
             break
     batch._relative_offset = stop - start  # noqa: SLF001

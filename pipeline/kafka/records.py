@@ -11,20 +11,20 @@ from pipeline.kafka.partitioner import partition_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from pipeline.kafka.producer import BatchProducer, Entry, Handed
+    from pipeline.kafka.producer import BatchProducer, Handed, OutboundMessage
 
 
 class SharedWrites:
     """Writes of several to one partition: what comes while one is under way becomes the next, together."""
 
-    def __init__(self, write: Callable[[Sequence[Entry]], Awaitable[None]]) -> None:
-        """`write` stores entries in order, and returns when every one of them is confirmed."""
+    def __init__(self, write: Callable[[Sequence[OutboundMessage]], Awaitable[None]]) -> None:
+        """`write` stores messages in order, and returns when every one of them is confirmed."""
         self._write = write
         self._turn = asyncio.Lock()
         self._gathering: _Group | None = None
 
-    async def write(self, entries: Sequence[Entry]) -> None:
-        """Write entries behind those that came before; returning means that all of them are confirmed.
+    async def write(self, messages: Sequence[OutboundMessage]) -> None:
+        """Write messages behind those that came before; returning means that all of them are confirmed.
 
         It may be cancelled. Entries whose write has not begun are left out then; a write ends when nobody waits for it.
         """
@@ -32,23 +32,23 @@ class SharedWrites:
         if group is None:
             group = self._gathering = _Group()
             group.task = asyncio.create_task(self._write_group(group))
-        group.runs.append(entries)
+        group.runs.append(messages)
         group.waiting += 1
         try:
             await asyncio.shield(group.task)
         except asyncio.CancelledError:
-            await self._leave(group, entries)
+            await self._leave(group, messages)
             raise
 
     async def _write_group(self, group: _Group) -> None:
         async with self._turn:
             self._gathering = None
-            await self._write([entry for run in group.runs for entry in run])
+            await self._write([message for run in group.runs for message in run])
 
-    async def _leave(self, group: _Group, entries: Sequence[Entry]) -> None:
-        """Go on without one that was cancelled; return when its entries are written no more, if nobody else waits."""
+    async def _leave(self, group: _Group, messages: Sequence[OutboundMessage]) -> None:
+        """Go on without one that was cancelled; return when its messages are written no more, if nobody else waits."""
         group.waiting -= 1
-        group.runs = [run for run in group.runs if run is not entries]
+        group.runs = [run for run in group.runs if run is not messages]
         if not group.waiting:
             if self._gathering is group:
                 self._gathering = None
@@ -57,12 +57,12 @@ class SharedWrites:
 
 
 class _Group:
-    """The entries of one write, and how many wait for it."""
+    """The messages of one write, and how many wait for it."""
 
     task: asyncio.Task[None]
 
     def __init__(self) -> None:
-        self.runs: list[Sequence[Entry]] = []
+        self.runs: list[Sequence[OutboundMessage]] = []
         self.waiting = 0
 
 
@@ -73,11 +73,13 @@ class SamePartition:
         self._producer = producer
         self._topic = topic
 
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None:
+    async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
         """Hand records over without waiting for anything (`BatchProducer.hand_over`)."""
         return await self._producer.hand_over(self._topic, source_partition, records)
 
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+    async def store(
+        self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
+    ) -> None:
         """Store records in order; returning means the broker has confirmed every one of them."""
         if records:
             await self._producer.write(self._topic, source_partition, records, handed=handed)
@@ -100,7 +102,7 @@ class Repartition:
         self._writes = [SharedWrites(partial(producer.write, topic, partition)) for partition in range(partitions)]
         self._under_way: dict[int, Collection[int]] = {}
 
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> None:
+    async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> None:
         """Hand nothing over: other source partitions write to the same ones."""
 
     def repeats(self, source_partition: int) -> bool:
@@ -108,10 +110,12 @@ class Repartition:
         partitions = self._under_way.get(source_partition, ())
         return any(self._producer.repeats(self._topic, partition) for partition in partitions)
 
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+    async def store(
+        self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
+    ) -> None:
         """Store records, in order within each partition; returning means every one of them is confirmed."""
         del handed
-        runs: dict[int, list[Entry]] = {}
+        runs: dict[int, list[OutboundMessage]] = {}
         for record in records:
             runs.setdefault(partition_for(record.key or b"", len(self._writes)), []).append(record)
         self._under_way[source_partition] = runs.keys()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.partitioner import partition_for
-from pipeline.kafka.producer import BatchProducer, Entry
+from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.kafka.topics import check_topics
 from pipeline.local.traffic import traffic
 
@@ -47,7 +47,7 @@ class TrafficOptions:
 class Writer(Protocol):
     """Writes messages to one partition; returning means that the broker has confirmed all of them."""
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
         """Write them, in this order."""
         ...
 
@@ -95,9 +95,9 @@ class TrafficStream:
             await asyncio.sleep(TICK_SECONDS if self.pace.rate else 0)
 
     async def _write_together(self, chunk: Sequence[TrafficMessage]) -> None:
-        by_partition: defaultdict[int, list[Entry]] = defaultdict(list)
+        by_partition: defaultdict[int, list[OutboundMessage]] = defaultdict(list)
         for message in chunk:
-            entry = Entry(key=message.key, value=message.value, timestamp_ms=None, headers=[])
+            entry = OutboundMessage(key=message.key, value=message.value, timestamp_ms=None, headers=[])
             by_partition[self._place(message.key)].append(entry)
         await asyncio.gather(
             *(self.writer.write(self.topic, partition, entries) for partition, entries in by_partition.items())

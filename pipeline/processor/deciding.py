@@ -17,7 +17,7 @@ from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReas
 from pipeline.core.processing import process
 from pipeline.kafka import headers
 from pipeline.kafka.dead_letters import DeadLetter, Stage
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.processor.state import NothingRemembered
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class DecidedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: MessageBatch
     changes: list[StateChange]
-    records: list[Entry]
+    records: list[OutboundMessage]
     letters: list[DeadLetter]
     tally: Tally
 
@@ -132,7 +132,7 @@ def decide_batch(
 ) -> DecidedBatch:
     """Decide every message of a batch."""
     sorting = _Sorting(policy.rules, memory)
-    records: list[Entry] = []
+    records: list[OutboundMessage] = []
     letters: list[DeadLetter] = []
     source = (headers.SOURCE_PARTITION, b"%d" % batch.partition)
     version = (headers.FORMAT_VERSION, formats.record_version)
@@ -145,7 +145,7 @@ def decide_batch(
             case Deliver() as delivered:
                 place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), decided_by]
                 record = delivered.record if encode is None else encode(delivered.record)
-                records.append(Entry(delivered.user_key, record, None, place))
+                records.append(OutboundMessage(delivered.user_key, record, None, place))
                 sorting.delivered(delivered, message)
             case Drop() as dropped:
                 sorting.dropped_one(dropped, message)

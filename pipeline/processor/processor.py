@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import MessageBatch, Partition
     from pipeline.core.policy import Policy
     from pipeline.kafka.dead_letters import DeadLetterStore
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
     from pipeline.metrics.processor import ProcessorMetrics
     from pipeline.processor.counts import ProcessorCounts
     from pipeline.processor.deciding import DecidedBatch, Formats
@@ -40,10 +40,12 @@ MESSAGES_A_STEP: Final = 500
 class RecordStore(Protocol):
     """Where forwarded records go."""
 
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None:
+    async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
         """Hand records over without waiting for anything; None where something is in the way."""
 
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+    async def store(
+        self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
+    ) -> None:
         """Store records in order; returning means the broker has confirmed every one of them.
 
         `handed` is what came of an attempt to hand the same records over.

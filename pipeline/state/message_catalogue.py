@@ -20,7 +20,7 @@ MOST_BYTES: Final = 4_096
 MILLISECONDS_A_DAY: Final = 86_400_000
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class StoredMessage(msgspec.Struct, frozen=True, gc=False):
     """The value of an entry, as JSON. Other fields of later versions are passed over."""
 
     content: Content
@@ -28,7 +28,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Entry).decode
+_decode: Final = msgspec.json.Decoder(StoredMessage).decode
 
 
 class MessageCatalogue:
@@ -102,7 +102,7 @@ class MessageCatalogue:
             del messages[next(iter(messages))]
 
 
-def entry_of(content: Content) -> tuple[bytes, bytes] | None:
+def stored_form(content: Content) -> tuple[bytes, bytes] | None:
     """Return key and value of a message's entry; None where it is too large to keep."""
     kept = _kept(content)
     return None if kept is None else ((content.id or "").encode(), kept[1])
@@ -111,7 +111,7 @@ def entry_of(content: Content) -> tuple[bytes, bytes] | None:
 def _kept(content: Content) -> tuple[Content, bytes] | None:
     """Return what is kept of a message, and its entry's value; None where it is too large."""
     for kept in (content, replace(content, contents=None)):
-        value = _encode(Entry(kept))
+        value = _encode(StoredMessage(kept))
         if len(value) <= MOST_BYTES:
             return kept, value
     return None

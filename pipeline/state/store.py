@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.kafka.reading import read_to_end
-from pipeline.state.message_catalogue import entry_of
+from pipeline.state.message_catalogue import stored_form
 from pipeline.state.partition_state import PartitionState
 from pipeline.state.restoring import feed_taker, in_time, read_feed, read_marks
 from pipeline.state.sketches import SHADOW
@@ -124,9 +124,9 @@ class StateStore:
         if self._tracked is not None and (entries := self._tracked_entries(self._tracked, partition, changes)):
             runs.append(self._producer.write(self._tracked.topic, partition, entries))
         if self._catalogue is not None:
-            learnt = [found for change in changes if change.learnt if (found := entry_of(change.learnt)) is not None]
+            learnt = [found for change in changes if change.learnt if (found := stored_form(change.learnt)) is not None]
             if learnt:
-                entries = [Entry(key, value, None, []) for key, value in learnt]
+                entries = [OutboundMessage(key, value, None, []) for key, value in learnt]
                 runs.append(self._producer.write(self._catalogue.topic, _CATALOGUE_PARTITION, entries))
         await asyncio.gather(*runs)
         self._partitions[partition].stored(changes)
@@ -165,17 +165,17 @@ class StateStore:
 
     def _tracked_entries(
         self, tracked: TrackedUsersTopics, partition: int, changes: Sequence[StateChange]
-    ) -> list[Entry]:
+    ) -> list[OutboundMessage]:
         memory, codec = self._partitions[partition], tracked.codec
         entries = [
-            Entry(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, _NO_HEADERS)
+            OutboundMessage(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, _NO_HEADERS)
             for change in changes
             if (mark := change.mark) is not None
         ]
         if self._sketches_are_due(partition):
             self._write_sketches_at[partition] = asyncio.get_running_loop().time() + SKETCH_SECONDS
             for name, month, sketch in memory.sketches.changed():
-                entries.append(Entry(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
+                entries.append(OutboundMessage(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
         return entries
 
     def _sketches_are_due(self, partition: int) -> bool:

@@ -25,7 +25,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
-from pipeline.kafka.producer import BATCH_BYTES, Entry
+from pipeline.kafka.producer import BATCH_BYTES, OutboundMessage
 from pipeline.processor.deciding import NOTHING_REMEMBERED, decide_batch
 from pipeline.runtime.allocation import keep_freed_memory, spare_the_collector
 from pipeline.state.following import Follower
@@ -235,7 +235,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
 class _Batches:
     """Fills batches as a producer does before it sends them (`pipeline.kafka.producer.BatchProducer`)."""
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
         del topic, partition
         batch = BatchBuilder(BATCH_BYTES, 0)
         for entry in entries:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pipeline.core.billing_month import BillingMonth
-from pipeline.kafka.producer import BatchProducer, Entry
+from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.state.following import Follower
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import StateStore
@@ -61,10 +61,10 @@ async def _write(
     producer: BatchProducer, codec: EntryCodec, partition: int, marks: Iterable[tuple[bytes, int]]
 ) -> None:
     month = MONTH.first_day(NOW)
-    entries: list[Entry] = []
+    entries: list[OutboundMessage] = []
     for user_key, offset in marks:
         key = codec.mark_key(HASHER.hash_of(user_key), month)
-        entries.append(Entry(key, codec.mark_value(offset), None, _NO_HEADERS))
+        entries.append(OutboundMessage(key, codec.mark_value(offset), None, _NO_HEADERS))
         if len(entries) == _CHUNK:
             await producer.write(codec.topic, partition, entries)
             entries = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from pipeline.kafka.producer import BatchProducer, Entry
+from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.segment_faults import Refuse
 from pipeline.local.traffic import traffic
@@ -109,10 +109,10 @@ async def _load(pipeline: Pipeline) -> None:
     try:
         while True:
             started = time.monotonic()
-            written: dict[int, list[Entry]] = {}
+            written: dict[int, list[OutboundMessage]] = {}
             for message in itertools.islice(endless, round(EVENTS_A_SECOND * _TICK_SECONDS)):
                 partition = hash(message.key) % PARTITIONS
-                written.setdefault(partition, []).append(Entry(message.key, _now(message, chance), None, []))
+                written.setdefault(partition, []).append(OutboundMessage(message.key, _now(message, chance), None, []))
             await asyncio.gather(
                 *(producer.write(pipeline.raw_topic, partition, entries) for partition, entries in written.items())
             )

@@ -9,7 +9,7 @@ from pipeline.kafka.producer import BatchProducer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
 
 
 class KeptWrites(BatchProducer):
@@ -17,15 +17,15 @@ class KeptWrites(BatchProducer):
 
     def __init__(self) -> None:
         super().__init__({})
-        self.writes: list[tuple[str, int, list[Entry]]] = []
+        self.writes: list[tuple[str, int, list[OutboundMessage]]] = []
         self.error: Exception | None = None
 
-    async def hand_over(self, topic: str, partition: int, entries: Sequence[Entry]) -> Handed | None:
+    async def hand_over(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> Handed | None:
         del topic, partition, entries
         return None
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
         assert handed is None
         if self.error is not None:

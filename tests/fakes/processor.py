@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.core.outcomes import StateChange
     from pipeline.kafka.dead_letters import DeadLetter
     from pipeline.kafka.needs import Needs
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import OutboundMessage
 
 
 PATIENCE_SECONDS = 30.0
@@ -82,13 +82,15 @@ class Stores:
         self._alone: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self.letters = Letters(self, effects)
 
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None:
+    async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
         if not self.takes_at_once:
             return None
         confirmation = asyncio.ensure_future(self.store(source_partition, records))
         return Handed(confirmation, producer=None, batch_bytes=0)
 
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+    async def store(
+        self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
+    ) -> None:
         if handed is not None:
             self.resumed.append(source_partition)
         if self.fail_once is not None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
 from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter, Stage
-from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
+from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, OutboundMessage
 from pipeline.local.broker import Fault, Request
 from tests.fakes.stream import FakeMessage
 from tests.integration.clients import eventually, read_topic
@@ -39,8 +39,8 @@ async def writing(broker: Broker, **changes: Any) -> AsyncIterator[BatchProducer
         await producer.stop()
 
 
-def entries(values: Iterable[bytes]) -> list[Entry]:
-    return [Entry(key=b"k", value=value, timestamp_ms=None, headers=[]) for value in values]
+def entries(values: Iterable[bytes]) -> list[OutboundMessage]:
+    return [OutboundMessage(key=b"k", value=value, timestamp_ms=None, headers=[]) for value in values]
 
 
 def values_in(broker: Broker, topic: str, partition: int = 0) -> list[bytes | None]:
@@ -57,9 +57,9 @@ async def test_another_client_reads_back_the_exact_bytes_in_order(broker: Broker
     topic = broker.create_topic("written", 2)
     now = int(time.time() * 1_000)  # a real broker removes what is older than its retention
     written = [
-        Entry(key=b"\xff\x00", value=b"\x00{not utf-8 \xfe", timestamp_ms=now, headers=[("h", b"\xff")]),
-        Entry(key=None, value=b"", timestamp_ms=now + 1, headers=[]),
-        Entry(key=b"", value=None, timestamp_ms=now + 2, headers=[("a", b"1"), ("a", b"2")]),
+        OutboundMessage(key=b"\xff\x00", value=b"\x00{not utf-8 \xfe", timestamp_ms=now, headers=[("h", b"\xff")]),
+        OutboundMessage(key=None, value=b"", timestamp_ms=now + 1, headers=[]),
+        OutboundMessage(key=b"", value=None, timestamp_ms=now + 2, headers=[("a", b"1"), ("a", b"2")]),
     ]
     async with writing(broker, compression=compression) as producer:
         await producer.write(topic, 1, written)
@@ -290,7 +290,7 @@ async def test_what_a_broker_refuses_for_good_is_a_hold_of_its_partition_until_t
     broker: Broker, case: Refused
 ) -> None:
     topic = broker.create_topic("refusing", 2, **case.there)
-    refused = Entry(key=case.key, value=case.value, timestamp_ms=case.timestamp_ms, headers=[])
+    refused = OutboundMessage(key=case.key, value=case.value, timestamp_ms=case.timestamp_ms, headers=[])
     async with writing(broker) as producer:
         with capture_logs() as logs:
             held = asyncio.create_task(producer.write(topic, 0, [*entries([b"1"]), refused, *entries([b"3"])]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.kafka.records import SharedWrites
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Partition:
         self.most_at_once = 0
         self.open: list[asyncio.Event] = []
 
-    async def write(self, entries: Sequence[Entry]) -> None:
+    async def write(self, entries: Sequence[OutboundMessage]) -> None:
         numbers = [entry.timestamp_ms or 0 for entry in entries]
         event = asyncio.Event()
         self.open.append(event)
@@ -79,7 +79,7 @@ class _Game:
     def _come(self, count: int) -> None:
         numbers = list(range(self._written + 1, self._written + 1 + count))
         self._written += count
-        entries = [Entry(key=None, value=None, timestamp_ms=each, headers=[]) for each in numbers]
+        entries = [OutboundMessage(key=None, value=None, timestamp_ms=each, headers=[]) for each in numbers]
         self.writing.append((numbers, asyncio.create_task(self._shared.write(entries))))
 
     def _confirm(self) -> None:

@@ -31,7 +31,7 @@ from tests.fakes.tracking import month
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import OutboundMessage
 
 DAY: Final = 86_400_000
 USERS: Final = 2
@@ -75,9 +75,9 @@ def model(history: Sequence[Fact]) -> list[bool]:
 class Topic:
     """The topic of tracked users, written to by whoever lives (`pipeline.kafka.producer.BatchProducer`)."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[OutboundMessage] = field(default_factory=list)
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
         assert (topic, partition) == ("tracked-users", 0)
         self.entries += entries
 

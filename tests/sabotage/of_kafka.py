@@ -47,15 +47,15 @@ PRODUCER: Final = (
     Sabotage(
         name="of a run that is handed over only the first batch is sent",
         file="kafka/producer.py",
-        old="if _fill(batch, entries, 0, len(entries)) < len(entries):",
-        new="if _fill(batch, entries, 0, len(entries)) < 0:",
+        old="if _fill(batch, messages, 0, len(messages)) < len(messages):",
+        new="if _fill(batch, messages, 0, len(messages)) < 0:",
         tests=("unit/kafka/test_producer.py::test_more_than_one_batch_holds_is_not_handed_over[400-1300]",),
     ),
     Sabotage(
         name="of a run that is written only the first batch is sent",
         file="kafka/producer.py",
         old="written = end",
-        new="written = len(entries)",
+        new="written = len(messages)",
         tests=("unit/kafka/test_producer.py::test_more_than_a_batch_holds_is_split_and_stays_in_order",),
     ),
     Sabotage(
@@ -93,8 +93,8 @@ PRODUCER: Final = (
     Sabotage(
         name="a message loses its key, its time and its headers",
         file="kafka/producer.py",
-        old="append(place, entry.timestamp_ms, entry.key, entry.value, entry.headers)",
-        new="append(place, None, None, entry.value, [])",
+        old="append(place, message.timestamp_ms, message.key, message.value, message.headers)",
+        new="append(place, None, None, message.value, [])",
         tests=("unit/kafka/test_producer.py::test_a_message_is_written_with_its_key_its_time_and_its_headers",),
     ),
     Sabotage(
@@ -457,7 +457,7 @@ RECORDS: Final = (
     Sabotage(
         name="records of a partition that was given up are written with the others",
         file="kafka/records.py",
-        old="group.runs = [run for run in group.runs if run is not entries]",
+        old="group.runs = [run for run in group.runs if run is not messages]",
         new="pass",
         tests=("unit/kafka/test_shared_writes.py::test_what_nobody_waits_for_any_more_is_not_written",),
     ),

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.state.partition_state import HASHED, PartitionState
 from pipeline.state.restoring import read_feed, read_marks
 
@@ -41,7 +41,7 @@ async def feed_users(
         nonlocal written
         for start in range(0, len(hashes), ENTRIES_AT_ONCE):
             part = hashes[start : start + ENTRIES_AT_ONCE]
-            entries = [Entry(codec.mark_key(user, month), _NOTHING, None, headers) for user in part]
+            entries = [OutboundMessage(codec.mark_key(user, month), _NOTHING, None, headers) for user in part]
             await producer.write(feed, partition, entries)
             written += len(entries)
             tell(written)

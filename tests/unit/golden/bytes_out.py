@@ -49,7 +49,7 @@ from tests.fakes.stream import FakeMessage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import OutboundMessage
 
 HASHES: Final = Path(__file__).with_name("hashes.json")
 EVENTS: Final = 50_000
@@ -237,11 +237,11 @@ def _of_writes(name: str, kept: KeptWrites) -> dict[str, str]:
     }
 
 
-def _written(kept: KeptWrites, topic: str) -> list[tuple[int, Entry]]:
+def _written(kept: KeptWrites, topic: str) -> list[tuple[int, OutboundMessage]]:
     return [(partition, entry) for name, partition, entries in kept.writes if name == topic for entry in entries]
 
 
-def _message_bytes(partition: int, entry: Entry) -> bytes:
+def _message_bytes(partition: int, entry: OutboundMessage) -> bytes:
     headers = [(name, value.decode()) for name, value in entry.headers]
     return repr((partition, entry.key, entry.value, headers)).encode()
 

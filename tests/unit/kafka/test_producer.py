@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pipeline.kafka.errors import KafkaUnreachableError
-from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, Entry
+from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, OutboundMessage
 from tests.fakes.virtual_time import run_virtual
 
 BOUND_SECONDS = 5.0
@@ -167,8 +167,8 @@ class ProducerOnFakes(BatchProducer):
         return connection
 
 
-def entries(*values: bytes) -> list[Entry]:
-    return [Entry(key=None, value=value, timestamp_ms=None, headers=[]) for value in values]
+def entries(*values: bytes) -> list[OutboundMessage]:
+    return [OutboundMessage(key=None, value=value, timestamp_ms=None, headers=[]) for value in values]
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ async def test_a_write_returns_when_everything_is_confirmed(broker: FakeBroker, 
 async def test_a_message_is_written_with_its_key_its_time_and_its_headers(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
-    await producer.write(TOPIC, 0, [Entry(key=b"k", value=b"v", timestamp_ms=1_700, headers=[("h", b"1")])])
+    await producer.write(TOPIC, 0, [OutboundMessage(key=b"k", value=b"v", timestamp_ms=1_700, headers=[("h", b"1")])])
     (record,) = broker.records
     assert (record.key, record.value, record.timestamp, record.headers) == (b"k", b"v", 1_700, [("h", b"1")])
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline.kafka.partitioner import partition_for
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.kafka.records import Repartition, SamePartition
 from tests.fakes.kafka import KeptWrites
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 TOPIC = "segment.records"
 
 
-def record(key: bytes | None, value: bytes) -> Entry:
-    return Entry(key=key, value=value, timestamp_ms=None, headers=[])
+def record(key: bytes | None, value: bytes) -> OutboundMessage:
+    return OutboundMessage(key=key, value=value, timestamp_ms=None, headers=[])
 
 
 async def test_records_go_to_the_partition_of_their_source_in_one_write() -> None:
@@ -39,7 +39,7 @@ async def test_repartitioning_goes_by_kafkas_default_partitioner_and_keeps_the_o
     records = [record(b"u-%d" % (number % 7), b"%d" % number) for number in range(50)]
     await Repartition(kept, topic=TOPIC, partitions=4).store(0, records)
     assert {topic for topic, _, _ in kept.writes} == {TOPIC}
-    expected: dict[int, list[Entry]] = {}
+    expected: dict[int, list[OutboundMessage]] = {}
     for each in records:
         expected.setdefault(partition_for(each.key or b"", 4), []).append(each)
     assert {partition: run for _, partition, run in kept.writes} == expected
@@ -52,7 +52,7 @@ class _Hanging(KeptWrites):
     again: frozenset[int] = frozenset()
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
         await super().write(topic, partition, entries, handed=handed)
         await asyncio.get_running_loop().create_future()

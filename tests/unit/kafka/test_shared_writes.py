@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.kafka.producer import Entry
+from pipeline.kafka.producer import OutboundMessage
 from pipeline.kafka.records import SharedWrites
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class HeldWrites:
         self.takes_turns_to_end = 0
         self._open: deque[asyncio.Future[None]] = deque()
 
-    async def write(self, entries: Sequence[Entry]) -> None:
+    async def write(self, entries: Sequence[OutboundMessage]) -> None:
         text = b"".join(entry.value or b"" for entry in entries)
         self.begun.append(text)
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -43,8 +43,8 @@ class HeldWrites:
         self._open.popleft().set_exception(error)
 
 
-def entries(text: str) -> list[Entry]:
-    return [Entry(key=None, value=bytes([each]), timestamp_ms=None, headers=[]) for each in text.encode()]
+def entries(text: str) -> list[OutboundMessage]:
+    return [OutboundMessage(key=None, value=bytes([each]), timestamp_ms=None, headers=[]) for each in text.encode()]
 
 
 @pytest.fixture

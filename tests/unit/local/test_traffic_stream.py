@@ -13,16 +13,16 @@ from pipeline.local.traffic_truth import Sort, TrafficMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import OutboundMessage
 
 
 @dataclass(slots=True)
 class Written:
     """Takes what is written, by partition."""
 
-    partitions: dict[int, list[Entry]] = field(default_factory=dict)
+    partitions: dict[int, list[OutboundMessage]] = field(default_factory=dict)
 
-    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
         assert topic == "raw"
         self.partitions.setdefault(partition, []).extend(entries)
 

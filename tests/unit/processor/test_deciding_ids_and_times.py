@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.kafka.dead_letters import DeadLetter
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
 
 EMPTY_IDS = [
     raw_event(external_id="nan", user={"external_id": "u-77"}),
@@ -86,9 +86,11 @@ def test_own_words_are_counted() -> None:
 
 
 class Stores:
-    async def hand_over(self, source_partition: int, records: Sequence[Entry]) -> Handed | None: ...
+    async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None: ...
 
-    async def store(self, source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None: ...
+    async def store(
+        self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
+    ) -> None: ...
 
     def repeats(self, source_partition: int) -> bool:
         raise AssertionError(source_partition)

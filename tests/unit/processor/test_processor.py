@@ -21,7 +21,7 @@ from tests.fakes.virtual_time import run_virtual
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from pipeline.kafka.producer import Entry
+    from pipeline.kafka.producer import OutboundMessage
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ async def test_a_partition_that_is_given_up_while_its_batch_is_handed_over_write
 ) -> None:
     may_answer, confirmation = asyncio.Event(), asyncio.get_running_loop().create_future()
 
-    async def hand_over(source_partition: int, records: Sequence[Entry]) -> Handed | None:
+    async def hand_over(source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
         del source_partition, records
         await may_answer.wait()
         return Handed(confirmation, producer=None, batch_bytes=0) if is_taken else None
@@ -371,7 +371,7 @@ async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_
 ) -> None:
     confirmation = asyncio.get_running_loop().create_future()
 
-    async def hand_over(source_partition: int, records: Sequence[Entry]) -> Handed:
+    async def hand_over(source_partition: int, records: Sequence[OutboundMessage]) -> Handed:
         del source_partition, records
         return Handed(confirmation, producer=None, batch_bytes=0)
 

@@ -16,7 +16,7 @@ from tests.fakes.virtual_time import run_virtual
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def test_a_fault_gives_the_other_partitions_up_and_the_first_one_is_raised
     confirmations: list[asyncio.Future[None]] = []
     all_are_written = asyncio.Event()
 
-    async def store(source_partition: int, records: Sequence[Entry], handed: Handed | None = None) -> None:
+    async def store(source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None) -> None:
         del source_partition, records, handed
         confirmation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         confirmations.append(confirmation)
@@ -70,7 +70,7 @@ async def test_a_fault_gives_the_other_partitions_up_and_the_first_one_is_raised
 
 
 async def test_a_fault_in_a_round_ends_the_run(bench: ProcessorBench) -> None:
-    async def hand_over(source_partition: int, records: Sequence[Entry]) -> Handed:
+    async def hand_over(source_partition: int, records: Sequence[OutboundMessage]) -> Handed:
         raise RuntimeError(f"{len(records)} records of {source_partition} are in nobody's hands")
 
     bench.stores.hand_over = hand_over  # type: ignore[method-assign]

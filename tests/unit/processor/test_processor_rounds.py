@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from pipeline.core.messages import MessageBatch
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_partition_that_is_given_up_in_the_middle_of_a_round_is_not_deci
     at_the_first, may_go_on = asyncio.Event(), asyncio.Event()
     hand_over = bench.stores.hand_over
 
-    async def hands_over_slowly(source_partition: int, records: Sequence[Entry]) -> Handed | None:
+    async def hands_over_slowly(source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
         at_the_first.set()
         await may_go_on.wait()
         return await hand_over(source_partition, records)

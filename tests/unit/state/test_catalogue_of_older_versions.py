@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.content import Content
-from pipeline.state.message_catalogue import MessageCatalogue, entry_of
+from pipeline.state.message_catalogue import MessageCatalogue, stored_form
 from tests.fakes.stream import FakeMessage
 
 NOW = 1_790_000_000_000
@@ -20,7 +20,7 @@ WELCOME: dict[str, Any] = {
 
 def taken(**fields: Any) -> MessageCatalogue:
     """Return an entry as an older version stored it."""
-    entry = entry_of(Content(**{**WELCOME, **fields}))
+    entry = stored_form(Content(**{**WELCOME, **fields}))
     assert entry is not None
     found = MessageCatalogue(days=90)
     found.advance(NOW)

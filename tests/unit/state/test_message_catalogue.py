@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.content import Content
 from pipeline.state import message_catalogue
-from pipeline.state.message_catalogue import MILLISECONDS_A_DAY, MOST_BYTES, MessageCatalogue, entry_of
+from pipeline.state.message_catalogue import MILLISECONDS_A_DAY, MOST_BYTES, MessageCatalogue, stored_form
 from tests.fakes.stream import FakeMessage
 
 NOW = 1_790_000_000_000
@@ -20,7 +20,7 @@ def catalogue(days: int = 90, *, longest_step_ms: int | None = None) -> MessageC
 
 
 def stored(content: Content, *, at_ms: int = NOW) -> FakeMessage:
-    entry = entry_of(content)
+    entry = stored_form(content)
     assert entry is not None
     return FakeMessage(offset=0, key=entry[0], value=entry[1], timestamp=at_ms)
 
@@ -163,7 +163,7 @@ def test_a_message_that_is_still_too_long_is_not_kept_at_all() -> None:
     monster = Content(id="m-1", name="x" * MOST_BYTES)
     found.learn(monster)
     assert found.find("m-1") is None
-    assert entry_of(monster) is None
+    assert stored_form(monster) is None
 
 
 def replace_contents(contents: str | None) -> Content:

@@ -13,7 +13,7 @@ from pipeline.core.outcomes import StateChange
 from pipeline.core.tracking import Mark
 from pipeline.state import restoring
 from pipeline.state import store as memories_module
-from pipeline.state.message_catalogue import MessageCatalogue, entry_of
+from pipeline.state.message_catalogue import MessageCatalogue, stored_form
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import SKETCH_SECONDS, CatalogueTopic, StateStore
 from pipeline.state.stored_marks import EntryCodec
@@ -24,7 +24,7 @@ from tests.fakes.stream import BOUND_SECONDS, FakeMessage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.kafka.producer import Entry, Handed
+    from pipeline.kafka.producer import Handed, OutboundMessage
 
 HASHER = UserHasher("a secret that is long enough")
 CODEC = EntryCodec(fingerprint=HASHER.fingerprint, epoch=b"raw1", topic="tracked")
@@ -45,7 +45,7 @@ class SlowWrites(KeptWrites):
         self.may_confirm.set()
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[Entry], *, handed: Handed | None = None
+        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
         await super().write(topic, partition, entries, handed=handed)
         await self.may_confirm.wait()
@@ -140,7 +140,7 @@ async def test_what_messages_said_is_stored_in_the_catalogue(bench: Bench) -> No
     await bench.memories.store(3, LEARNT)
     assert bench.written == [("catalogue", 0, [b"m-1"])]
     (_, _, (entry,)) = bench.kept.writes[0]
-    assert entry_of(SAID) == (entry.key, entry.value)
+    assert stored_form(SAID) == (entry.key, entry.value)
 
 
 async def test_marks_are_stored_in_the_partition_of_their_messages(bench: Bench) -> None:
@@ -242,7 +242,7 @@ async def test_users_who_were_marked_before_are_tracked_when_a_partition_is_read
 
 
 async def test_messages_that_were_learnt_before_are_known_when_the_catalogue_is_read(bench: Bench) -> None:
-    key, value = entry_of(SAID) or (b"", b"")
+    key, value = stored_form(SAID) or (b"", b"")
     bench.held["catalogue"] = [FakeMessage(offset=0, key=key, value=value, timestamp=NOW)]
     with capture_logs() as logs:
         await bench.memories.restore(3)
