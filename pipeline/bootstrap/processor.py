@@ -16,7 +16,7 @@ from pipeline.bootstrap.state import open_state
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.core.events import decode as decode_json
 from pipeline.kafka.dead_letters import DeadLetterWriter
-from pipeline.kafka.needs import Needs
+from pipeline.kafka.prerequisites import Prerequisites
 from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipeline.bootstrap.role_parts import RoleInputs
     from pipeline.core.events import Event
     from pipeline.core.policy import Policy
-    from pipeline.kafka.needs import Prerequisites
+    from pipeline.kafka.prerequisites import Prerequisite
     from pipeline.kafka.producer import BatchProducer
     from pipeline.kafka.topic_schemas import TopicSchemas
     from pipeline.kafka.topic_use import UsedTopic
@@ -125,7 +125,7 @@ class _ProcessorRole:
                 store_holds=lambda: producer.holds,
                 formats=formats.formats,
                 memories=memories,
-                needs=needs_of(formats.schemas, *conditions(self._watch), StateFirst(memories)),
+                prerequisites=prerequisites_of(formats.schemas, *conditions(self._watch), StateFirst(memories)),
                 patience_seconds=producer.request_timeout_seconds,
             )
             yield processor
@@ -158,10 +158,10 @@ class _ProcessorRole:
         return judge(messages, source.partitions, self._reader.decode, policy.empty_ids).objection
 
 
-def needs_of(schemas: TopicSchemas[Event] | None, *others: Prerequisites[Any]) -> Needs:
+def prerequisites_of(schemas: TopicSchemas[Event] | None, *others: Prerequisite[Any]) -> Prerequisites:
     """Return what a batch needs before it is decided.
 
     Schemas are resolved last: an unknown-id verdict expires after a minute, so a batch must not wait for anything else
     in between.
     """
-    return Needs(*others) if schemas is None else Needs(*others, schemas)
+    return Prerequisites(*others) if schemas is None else Prerequisites(*others, schemas)

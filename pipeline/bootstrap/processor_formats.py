@@ -14,7 +14,7 @@ from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 from pipeline.kafka.schema_registry import RegistryFaultError
 from pipeline.kafka.topic_schemas import TopicSchemas
 from pipeline.processor.deciding import Formats

@@ -10,7 +10,7 @@ from pipeline.bootstrap.registry import open_registry
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.outcomes import RejectReason
 from pipeline.delivery.examination import SegmentRejectReason
-from pipeline.kafka.needs import Needs
+from pipeline.kafka.prerequisites import Prerequisites
 from pipeline.kafka.topic_schemas import TopicSchemas
 from pipeline.stream.prerequisites import PrerequisitesFirst
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.bootstrap.destinations.row import RecordFormat
     from pipeline.delivery.examination import ReadAvro
-    from pipeline.kafka.needs import Prerequisites
+    from pipeline.kafka.prerequisites import Prerequisite
     from pipeline.settings.sections import Settings
     from pipeline.stream.step import Step
 
@@ -55,10 +55,10 @@ async def sink_formats(settings: Settings, records: RecordFormat) -> AsyncIterat
         yield SinkFormats(read_avro=read_avro, schemas=schemas)
 
 
-def guarded(step: Step, schemas: TopicSchemas[bytes] | None, others: Sequence[Prerequisites[Any]] = ()) -> Step:
+def guarded(step: Step, schemas: TopicSchemas[bytes] | None, others: Sequence[Prerequisite[Any]] = ()) -> Step:
     """Return a step that gets only batches whose prerequisites are met, and that it can read."""
     kinds = others if schemas is None else (*others, schemas)
-    return PrerequisitesFirst(step, Needs(*kinds)) if kinds else step
+    return PrerequisitesFirst(step, Prerequisites(*kinds)) if kinds else step
 
 
 def _decoder_compiler(records: RecordFormat) -> Callable[[str], Callable[[bytes, int], bytes | RejectReason]]:

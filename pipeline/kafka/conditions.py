@@ -1,10 +1,10 @@
-"""Conditions under which nothing may be decided or sent, whatever it is: a clock that is wrong, topics that lose."""
+"""Conditions that every batch depends on: a correct clock, and topics that keep what they should."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 
 class Condition:
-    """One condition, which every batch needs (`pipeline.stream.needs.Prerequisites`)."""
+    """One condition that must be met before any batch is decided (`pipeline.kafka.prerequisites.Prerequisite`)."""
 
     def __init__(self, words: str, hold: HoldReason, reason: Callable[[], str | None]) -> None:
-        """`reason` returns why it is not met, as one sentence; None where it is."""
+        """`reason` returns why the condition is not met, as one sentence; None when it is met."""
         self.words = words
         self.hold = hold
         self._reason = reason
 
     def missing_for(self, partition: int) -> set[str]:
-        """Return nothing: a partition may be got ready meanwhile."""
+        """Return nothing: a partition can be prepared while the condition is not met."""
         del partition
         return set()
 
     def missing(self, batch: MessageBatch) -> set[str]:
-        """Return the condition's words, unless it is met."""
+        """Return the condition's words, or nothing when it is met."""
         del batch
         return set() if self._reason() is None else {self.words}
 
-    async def obtain(self, need: str) -> None:
-        """Look again.
+    async def obtain(self, item: str) -> None:
+        """Check the condition again.
 
         Raises:
             PrerequisiteAwayError: it is not met.
         """
-        del need
+        del item
         if (reason := self._reason()) is not None:
             raise PrerequisiteAwayError(reason)
 

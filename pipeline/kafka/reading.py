@@ -1,4 +1,4 @@
-"""Read a partition of a compacted topic from its start to the end that it has now, without a consumer group."""
+"""Read a partition of a compacted topic from its start to its present end, without a consumer group."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ if TYPE_CHECKING:
 
 POLL_MS: Final = 500
 STALL_SECONDS: Final = 30.0
-"""A read that brings nothing for so long is given up, so that a hold can say why."""
+"""A read that returns nothing for this long is abandoned, so that a hold can report why."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
 MOST_AT_ONCE: Final = 2_000
-"""Messages between two looks at the event loop: about six milliseconds; several partitions are read at once."""
+"""Messages between two turns of the event loop: about six milliseconds. Several partitions are read at once."""
 CLOSE_SECONDS: Final = 5.0
-"""How long the end of a program waits for a start that was given up."""
+"""How long the end of a program waits for consumers whose start was cancelled."""
 _LEAVING: Final[set[asyncio.Task[None]]] = set()
 
 
 @asynccontextmanager
 async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
-    """Connect a consumer without a group, for partitions that are assigned by hand; it is closed in the end.
+    """Connect a consumer without a group, for partitions that are assigned by hand; closed on exit.
 
-    aiokafka forgets the connection of a start that is cancelled, so such a start ends by itself and is closed then;
-    who gave up, as when a partition is taken away, does not wait for that (`until_closed` does).
+    aiokafka leaks the connection when `start` is cancelled. So a start is never cancelled: it completes in the
+    background and is closed then. A caller that is cancelled, for example because its partition was revoked, does not
+    wait for that; `until_closed` does.
     """
     consumer = aiokafka.AIOKafkaConsumer(
         **connection,
         group_id=None,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",  # what retention has removed since the start was asked for is not missed
+        auto_offset_reset="earliest",  # retention may remove messages after the start was asked for
         client_id="onesignal-pipeline-state",
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=POLL_MS,
@@ -58,7 +59,7 @@ async def open_consumer(connection: ConnectionOptions) -> AsyncIterator[aiokafka
 
 
 async def until_closed() -> None:
-    """Wait for consumers whose start was given up, within a bound: a loop that ends first would leave them open."""
+    """Wait, at most `CLOSE_SECONDS`, for consumers whose start was cancelled; ending the loop would leave them open."""
     if _LEAVING:
         await asyncio.wait(_LEAVING, timeout=CLOSE_SECONDS)
 
@@ -71,11 +72,11 @@ async def _close(consumer: aiokafka.AIOKafkaConsumer, starting: asyncio.Future[N
 async def read_to_end(
     connection: ConnectionOptions, topic: str, partition: int, take: Callable[[Sequence[Any]], None]
 ) -> int:
-    """Hand the messages of a partition on in runs; return the position after the last one.
+    """Pass the messages of a partition to `take` in runs; return the position after the last one.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer, or nothing comes for too long.
-        UnreadableTopicError: a batch of it cannot be read.
+        KafkaUnreachableError: Kafka does not answer, or returns nothing for too long.
+        UnreadableTopicError: a batch cannot be read.
     """
     place = aiokafka.TopicPartition(topic, partition)
     try:
@@ -89,7 +90,7 @@ async def read_to_end(
                     records = await _some(consumer, place)
                 position = await consumer.position(place)
                 take(records)
-                await asyncio.sleep(0)  # what has come already is handed on without a pause
+                await asyncio.sleep(0)  # `getmany` returns what was fetched before without a pause
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
             f"topic `{topic}`, partition {partition}, cannot be read back ({type(error).__name__}): is Kafka away?"
@@ -98,7 +99,7 @@ async def read_to_end(
 
 
 async def _some(consumer: aiokafka.AIOKafkaConsumer, place: aiokafka.TopicPartition) -> Sequence[Any]:
-    """Wait for messages; none where all that was left has been compacted away."""
+    """Wait for messages; return none where everything up to the end was compacted away."""
     before = await consumer.position(place)
     while True:
         found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The schemas of one topic: a book of decoders that fills itself from a registry or a file."""
+"""The schemas of one topic: decoders that are built on demand, from a registry or a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.core.avro.framing import registry_id
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
 
 if TYPE_CHECKING:
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 SECOND_LOOK_SECONDS: Final = 2.0
-"""A registry of several nodes may not know everywhere yet what was registered a moment ago."""
+"""In a registry with several nodes, some nodes may not know yet what was registered a moment ago."""
 NEW_IDS: Final = 1_000
-"""A registry numbers schemas one after the other. An id that is further beyond those it knew is not a new one."""
+"""A registry numbers schemas consecutively, so an id that is further ahead than this is not a new schema."""
 UNKNOWN_FOR_SECONDS: Final = 60.0
-"""After this long an id that the registry did not know is asked for again."""
+"""After this long, an id that the registry did not know is looked up again."""
 
 Read = TypeVar("Read")
 
 
 @dataclass(slots=True)
 class _LookUp:
-    """A look-up that is going on, and how many partitions wait for it."""
+    """A look-up in progress, and how many partitions wait for it."""
 
     task: asyncio.Task[None]
     waiting: int = 0
 
 
 class TopicSchemas(Generic[Read]):
-    """What is known of a topic's schemas (`pipeline.stream.needs.Prerequisites`)."""
+    """What is known of a topic's schemas (`pipeline.kafka.prerequisites.Prerequisite`)."""
 
     words = "schemas"
     hold = HoldReason.SCHEMA_REGISTRY_AWAY
@@ -57,45 +57,52 @@ class TopicSchemas(Generic[Read]):
         registry: SchemaRegistry | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the book, what makes a decoder of a schema, and where schemas are found; None where only the book is."""
+        """Start with what the book knows.
+
+        Args:
+            book: Keeps the decoders.
+            compile_decoder: Returns the decoder of a schema's text.
+            registry: Where schemas are looked up; None if all schemas are in the book.
+            clock: A monotonic clock in seconds.
+        """
         self._book = book
         self._compile = compile_decoder
         self._registry = registry
         self._clock = clock
         self._unknown: dict[bytes, float] = {}
-        self._going_on: dict[bytes, _LookUp] = {}
+        self._in_progress: dict[bytes, _LookUp] = {}
         self._highest: int | None = None
 
     def missing_for(self, partition: int) -> set[bytes]:
-        """Return nothing: which schemas a partition needs is known from its batches."""
+        """Return nothing: only the batches of a partition show which schemas it needs."""
         del partition
         return set()
 
     def missing(self, batch: MessageBatch) -> set[bytes]:
         """Return the schemas that must be looked up before a batch can be read."""
         if self._unknown:
-            self._doubt()
+            self._forget_expired()
         return self._book.missing([message.value for message in batch.messages])
 
     async def obtain(self, schema: bytes) -> None:
-        """Learn a schema, or that there is none of use; asked again in the meantime, it waits for the same answer.
+        """Look up a schema; concurrent calls for the same schema share one look-up.
 
-        At a start all partitions want the same schema at once. A look-up goes on while one of those that wait is left.
+        At the start, all partitions need the same schema at once. The look-up is cancelled with its last caller.
 
         Raises:
             PrerequisiteAwayError: the registry does not answer.
         """
-        going_on = self._going_on.get(schema)
-        if going_on is None:
-            going_on = self._going_on[schema] = _LookUp(asyncio.create_task(self._answer(schema)))
-        going_on.waiting += 1
+        look_up = self._in_progress.get(schema)
+        if look_up is None:
+            look_up = self._in_progress[schema] = _LookUp(asyncio.create_task(self._answer(schema)))
+        look_up.waiting += 1
         try:
-            await asyncio.shield(going_on.task)
+            await asyncio.shield(look_up.task)
         finally:
-            going_on.waiting -= 1
-            if not going_on.waiting:
-                del self._going_on[schema]
-                going_on.task.cancel()
+            look_up.waiting -= 1
+            if not look_up.waiting:
+                del self._in_progress[schema]
+                look_up.task.cancel()
 
     async def _answer(self, schema: bytes) -> None:
         match await self._found(schema):
@@ -109,10 +116,10 @@ class TopicSchemas(Generic[Read]):
                 self.learn(schema, text)
 
     async def forget(self, partitions: Collection[int]) -> None:
-        """Forget nothing: a schema is the same for all partitions."""
+        """Do nothing: a schema is the same for all partitions."""
 
     def learn(self, schema: bytes, text: str) -> None:
-        """Take a schema into the book."""
+        """Add a schema to the book, or refuse it where no decoder can be built."""
         try:
             self._book.learn(schema, self._compile(text))
         except UnusableSchemaError as error:
@@ -133,7 +140,7 @@ class TopicSchemas(Generic[Read]):
         return found
 
     def _may_be_new(self, schema: bytes) -> bool:
-        """Return whether a schema may have been registered a moment ago; garbage names ids without end."""
+        """Return whether a schema may have been registered a moment ago; garbage names any number of ids."""
         number = registry_id(schema)
         return number is None or self._highest is None or number <= self._highest + NEW_IDS
 
@@ -141,7 +148,7 @@ class TopicSchemas(Generic[Read]):
         self._book.refuse(schema, reason)
         logger.error("messages of this schema cannot be read, they become dead letters", schema=schema.hex(), why=why)
 
-    def _doubt(self) -> None:
+    def _forget_expired(self) -> None:
         now = self._clock()
         for schema in [schema for schema, until in self._unknown.items() if until <= now]:
             del self._unknown[schema]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.kafka.needs import Needs
+from pipeline.kafka.prerequisites import Prerequisites
 from pipeline.processor.deciding import JSON_ONLY, NOTHING_REMEMBERED, decide_batch
 from pipeline.processor.partition_queue import Line
 
@@ -89,7 +89,7 @@ class Processor:
         store_holds: Callable[[], Collection[HoldReason]] = frozenset,
         formats: Formats = JSON_ONLY,
         memories: MemoryStore = NOTHING_REMEMBERED,
-        needs: Needs | None = None,
+        prerequisites: Prerequisites | None = None,
         patience_seconds: float = 30.0,
     ) -> None:
         """Start with nothing in hand.
@@ -106,13 +106,13 @@ class Processor:
             store_holds: The same for metrics.
             formats: How messages are read, and records written.
             memories: What is remembered of each partition.
-            needs: What a batch needs before it is decided.
+            prerequisites: What a batch needs before it is decided.
             patience_seconds: A write that is not confirmed for so long leaves its round.
         """
         self._policy = policy
         self._formats = formats
         self._memories = memories
-        self._needs = needs or Needs()
+        self._prerequisites = prerequisites or Prerequisites()
         self._patience_seconds = patience_seconds
         self._records = records
         self._dead_letters = dead_letters
@@ -125,7 +125,7 @@ class Processor:
         self._lines: dict[Partition, Line] = {}
         self._rounds: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
-        self._needs.on_change = self._moved.set
+        self._prerequisites.on_change = self._moved.set
         self._fault: asyncio.Future[None] | None = None
         self._held = False
         metrics.breaker.watch(breaker)
@@ -142,7 +142,7 @@ class Processor:
     def assigned(self, partitions: Collection[Partition]) -> None:
         """Begin to obtain what every batch of these partitions will need."""
         for topic, number in partitions:
-            if not self._needs.are_met_for(number):
+            if not self._prerequisites.are_met_for(number):
                 line = self._line((topic, number))
                 line.busy = True
                 line.go_alone(self._prepare(line), self._report)
@@ -186,7 +186,7 @@ class Processor:
                 await asyncio.sleep(0)
             if line.closed:
                 continue
-            if not self._needs.are_met(line.waiting[0]):
+            if not self._prerequisites.are_met(line.waiting[0]):
                 line.go_alone(self._alone(line), self._report)
                 continue
             decided = self._decide(line)
@@ -233,14 +233,14 @@ class Processor:
         self._go_on()
 
     async def _prepare(self, line: Line) -> None:
-        await self._needs.obtain_for(line.place)
+        await self._prerequisites.obtain_for(line.place)
         line.busy, line.task = False, None
         self._go_on()
 
     async def _alone(self, line: Line, decided: DecidedBatch | None = None) -> None:
         """Wait for what one batch needs, for the breaker, and until it is written."""
         if decided is None:
-            await self._needs.obtain(line.place, line.waiting[0])
+            await self._prerequisites.obtain(line.place, line.waiting[0])
             decided = self._decide(line)
         while (objection := self._objection(decided)) is not None:
             self._hold(line, objection)
@@ -318,7 +318,7 @@ class Processor:
         for line in lines:
             self._lines.pop(line.place, None)
             self._metrics.given_back(await line.close())
-        await self._needs.forget(places)
+        await self._prerequisites.forget(places)
         self._tell_holds()
 
     async def _until_at_rest(self, lines: Sequence[Line], seconds: float) -> None:
@@ -330,27 +330,27 @@ class Processor:
 
     def _is_at_rest(self, line: Line) -> bool:
         broken = self._fault is None or self._fault.done()
-        return broken or line.at_rest or self._needs.reason(line.place) is not None
+        return broken or line.at_rest or self._prerequisites.reason(line.place) is not None
 
     def state(self) -> ProcessorStatus:
         """Tell how the work goes."""
         return ProcessorStatus(
-            hold_reason=self._needs.reason() or self._breaker_reason() or self._store_hold_reason(),
+            hold_reason=self._prerequisites.reason() or self._breaker_reason() or self._store_hold_reason(),
             holds=frozenset(self._holds()),
-            retrying=self._retrying() or self._needs.is_obtaining,
+            retrying=self._retrying() or self._prerequisites.is_obtaining,
             on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)},
             batches_in_hand=sum(len(line.waiting) for line in self._lines.values()),
         )
 
     def _waits_on_purpose(self, line: Line) -> bool:
-        if line.hold_reason is not None or self._needs.is_obtaining_for(line.place):
+        if line.hold_reason is not None or self._prerequisites.is_obtaining_for(line.place):
             return True
         number = line.place[1]
         stores = (self._records, self._dead_letters, self._memories)
         return line.task is not None and any(store.repeats(number) for store in stores)
 
     def _holds(self) -> Iterator[HoldReason]:
-        yield from self._needs.holds()
+        yield from self._prerequisites.holds()
         if self._breaker_reason() is not None:
             yield HoldReason.BREAKER
         yield from self._store_holds()

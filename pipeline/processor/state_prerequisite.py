@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import KafkaUnreachableError, UnreadableTopicError
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StateFirst:
-    """The memories of raw partitions (`pipeline.stream.needs.Prerequisites`), a need for each partition."""
+    """The memories of raw partitions (`pipeline.kafka.prerequisites.Prerequisite`), a need for each partition."""
 
     words = "what is remembered of users and messages"
     hold = HoldReason.STATE_AWAY

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch, Partition
-    from pipeline.kafka.needs import Needs
+    from pipeline.kafka.prerequisites import Prerequisites
     from pipeline.stream.step import Step, StepStatus
 
 
@@ -34,15 +34,15 @@ class GuardedState:
 class PrerequisitesFirst:
     """A role's work that is given only what it can read (`pipeline.stream.step.Step`)."""
 
-    def __init__(self, work: Step, needs: Needs) -> None:
-        """Start with nothing in hand. `needs` are looked at before `work` is given a batch."""
+    def __init__(self, work: Step, prerequisites: Prerequisites) -> None:
+        """Start with nothing in hand. `prerequisites` are looked at before `work` is given a batch."""
         self._work = work
-        self._needs = needs
+        self._prerequisites = prerequisites
         self._waiting: dict[Partition, deque[MessageBatch]] = {}
         self._tasks: dict[Partition, asyncio.Task[None]] = {}
         self._moved = asyncio.Event()
         self._fault: asyncio.Future[None] | None = None
-        needs.on_change = self._moved.set
+        prerequisites.on_change = self._moved.set
 
     async def run(self) -> None:
         """Run the work until cancelled, or until a look-up fails in a way that no retry can mend."""
@@ -59,7 +59,7 @@ class PrerequisitesFirst:
     def assigned(self, partitions: Collection[Partition]) -> None:
         """Begin to obtain what every batch of these partitions will need."""
         for topic, number in partitions:
-            if not self._needs.are_met_for(number):
+            if not self._prerequisites.are_met_for(number):
                 self._begin((topic, number))
         self._work.assigned(partitions)
 
@@ -71,7 +71,7 @@ class PrerequisitesFirst:
             waiting = self._waiting.get(place)
             if waiting is not None:
                 waiting.append(batch)
-            elif self._needs.are_met(batch):
+            elif self._prerequisites.are_met(batch):
                 at_once.append(batch)
             else:
                 self._begin(place, batch)
@@ -103,23 +103,23 @@ class PrerequisitesFirst:
         for place in places:
             self._waiting.pop(place, None)
         await self._work.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
-        await self._needs.forget(places)
+        await self._prerequisites.forget(places)
 
     def state(self) -> StepStatus:
         """Tell how it goes: this hold first, for it comes before everything else."""
         inner = self._work.state()
         return GuardedState(
-            hold_reason=self._needs.reason() or inner.hold_reason,
-            holds=inner.holds | self._needs.holds(),
-            retrying=self._needs.is_obtaining or inner.retrying,
+            hold_reason=self._prerequisites.reason() or inner.hold_reason,
+            holds=inner.holds | self._prerequisites.holds(),
+            retrying=self._prerequisites.is_obtaining or inner.retrying,
             on_purpose={*self._waiting, *inner.on_purpose},
         )
 
     async def _wait(self, place: Partition) -> None:
         waiting = self._waiting[place]
-        await self._needs.obtain_for(place)
+        await self._prerequisites.obtain_for(place)
         while waiting:
-            await self._needs.obtain(place, waiting[0])
+            await self._prerequisites.obtain(place, waiting[0])
             self._work.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
 
@@ -127,7 +127,7 @@ class PrerequisitesFirst:
         """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(place in self._waiting and self._needs.reason(place) is None for place in places):
+                while any(place in self._waiting and self._prerequisites.reason(place) is None for place in places):
                     self._moved.clear()
                     await self._moved.wait()
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import MessageBatch
     from pipeline.core.outcomes import StateChange
     from pipeline.kafka.dead_letters import DeadLetter
-    from pipeline.kafka.needs import Needs
+    from pipeline.kafka.prerequisites import Prerequisites
     from pipeline.kafka.producer import OutboundMessage
 
 
@@ -174,7 +174,7 @@ class Remembering:
 
 
 class Needed:
-    """What the batches of one partition need (`pipeline.stream.needs.Prerequisites`); had when the test says so."""
+    """A prerequisite of one partition (`pipeline.kafka.prerequisites.Prerequisite`), available when the test allows."""
 
     words = "what is needed"
     hold = HoldReason.STATE_AWAY
@@ -194,8 +194,8 @@ class Needed:
     def missing(self, batch: MessageBatch) -> set[int]:
         return self.missing_for(batch.partition)
 
-    async def obtain(self, need: int) -> None:
-        assert need == self._partition
+    async def obtain(self, item: int) -> None:
+        assert item == self._partition
         self.asked += 1
         self.asking.set()
         await self.may_answer.wait()
@@ -210,7 +210,9 @@ class Needed:
 class ProcessorBench:
     """A processor that runs, between fakes."""
 
-    def __init__(self, *, remembers: bool = False, policy: Policy | None = None, needs: Needs | None = None) -> None:
+    def __init__(
+        self, *, remembers: bool = False, policy: Policy | None = None, prerequisites: Prerequisites | None = None
+    ) -> None:
         self.policies = [policy or Policy(records=SEGMENT)]
         self.decided_by: list[str] = []
         self.effects = Effects()
@@ -234,7 +236,7 @@ class ProcessorBench:
             hold_reason=lambda: self.store_hold_reason,
             store_holds=lambda: {HoldReason.MESSAGE_TOO_LARGE} if self.store_hold_reason else (),
             memories=self.memories if remembers else NOTHING_REMEMBERED,
-            needs=needs,
+            prerequisites=prerequisites,
             patience_seconds=PATIENCE_SECONDS,
         )
         self.running = asyncio.create_task(self.processor.run())
@@ -285,10 +287,10 @@ async def as_far_as_it_goes() -> None:
 
 @asynccontextmanager
 async def processing(
-    *, remembers: bool = False, policy: Policy | None = None, needs: Needs | None = None
+    *, remembers: bool = False, policy: Policy | None = None, prerequisites: Prerequisites | None = None
 ) -> AsyncIterator[ProcessorBench]:
     """Run a processor; nothing may have gone wrong in a callback in the end."""
-    bench = ProcessorBench(remembers=remembers, policy=policy, needs=needs)
+    bench = ProcessorBench(remembers=remembers, policy=policy, prerequisites=prerequisites)
     await asyncio.sleep(0)
     yield bench
     await bench.end()

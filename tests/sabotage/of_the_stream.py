@@ -674,7 +674,7 @@ PROCESSOR: Final = (
     Sabotage(
         name="a batch is decided before what it needs is there",
         file="processor/processor.py",
-        old="if not self._needs.are_met(line.waiting[0]):",
+        old="if not self._prerequisites.are_met(line.waiting[0]):",
         new="if False:",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_when_it_is_there",
@@ -726,8 +726,8 @@ PROCESSOR: Final = (
     Sabotage(
         name="the needs of the last batch in hand are taken for those of the first",
         file="processor/processor.py",
-        old="if not self._needs.are_met(line.waiting[0]):",
-        new="if not self._needs.are_met(line.waiting[-1]):",
+        old="if not self._prerequisites.are_met(line.waiting[0]):",
+        new="if not self._prerequisites.are_met(line.waiting[-1]):",
         tests=(
             "unit/processor/test_processor_rounds.py::test_the_first_batch_of_a_partition_waits_for_what_it_needs_though_the_ones_behind_it_need_nothing",
         ),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from pipeline.bootstrap.processor import needs_of
+from pipeline.bootstrap.processor import prerequisites_of
 from pipeline.core.avro.framing import registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.hold_reasons import HoldReason
@@ -79,11 +79,11 @@ def test_a_batch_that_waits_for_its_memory_can_be_read_when_an_unknown_id_is_dou
         clock = asyncio.get_running_loop().time
         registry = cast("SchemaRegistry", ForgetfulRegistry())
         schemas = TopicSchemas(book, compile_decoder=no_decoder, registry=registry, clock=clock)
-        needs = needs_of(schemas, SlowMemories(UNKNOWN_FOR_SECONDS + 10))
+        prerequisites = prerequisites_of(schemas, SlowMemories(UNKNOWN_FOR_SECONDS + 10))
 
         async def decide(partition: int) -> None:
             batch = cast("MessageBatch", Batch(partition))
-            await needs.obtain((TOPIC, partition), batch)
+            await prerequisites.obtain((TOPIC, partition), batch)
             assert book.read(UNKNOWN + b"body") is RejectReason.UNKNOWN_SCHEMA
             decided.append(partition)
 

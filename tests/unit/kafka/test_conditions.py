@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.conditions import Condition
-from pipeline.kafka.needs import Needs, PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.stream import FakeMessage, FakeWork, UnsettledBatch
 from tests.fakes.virtual_time import run_virtual
@@ -42,7 +42,7 @@ async def test_a_condition_is_missing_for_every_batch_and_no_partition_waits_for
 def test_batches_wait_with_the_reason_until_the_condition_is_met() -> None:
     async def story() -> None:
         clock, work = Clock(), FakeWork()
-        first = PrerequisitesFirst(work, Needs(clock.condition))
+        first = PrerequisitesFirst(work, Prerequisites(clock.condition))
         running = asyncio.ensure_future(first.run())
         await asyncio.sleep(0)
         with capture_logs() as logs:

@@ -10,7 +10,7 @@ from pipeline.core.avro.framing import registry_id, registry_prefix
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 from pipeline.kafka.schema_registry import Absence, RegistryFaultError
 from pipeline.kafka.topic_schemas import NEW_IDS, SECOND_LOOK_SECONDS, UNKNOWN_FOR_SECONDS, TopicSchemas
 from tests.fakes.stream import FakeMessage

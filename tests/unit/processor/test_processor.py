@@ -9,7 +9,7 @@ import structlog
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
-from pipeline.kafka.needs import Needs, PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.kafka.producer import Handed
 from pipeline.processor.deciding import decide_batch
 from pipeline.processor.processor import ASK_AGAIN_SECONDS
@@ -300,7 +300,7 @@ async def test_a_batch_is_decided_when_its_turn_comes(bench: ProcessorBench) -> 
 
 async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_on() -> None:
     needed = Needed(partition=0)
-    bench = ProcessorBench(needs=Needs(needed))
+    bench = ProcessorBench(prerequisites=Prerequisites(needed))
     await asyncio.sleep(0)
     bench.processor.assigned([(TOPIC, 0), (TOPIC, 1)])
     bench.accept_round({"waits": 0, "other": 1})
@@ -322,7 +322,7 @@ async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_
 
 async def test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_when_it_is_there() -> None:
     needed = Needed(partition=0)
-    bench = ProcessorBench(needs=Needs(needed))
+    bench = ProcessorBench(prerequisites=Prerequisites(needed))
     await asyncio.sleep(0)
     bench.accept_round({"waits": 0, "other": 1})
     await bench.acknowledged("other")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from pipeline.kafka.needs import Needs, PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from tests.fakes.processor import Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
 from tests.fakes.virtual_time import run_virtual
@@ -81,7 +81,7 @@ async def test_a_fault_in_a_round_ends_the_run(bench: ProcessorBench) -> None:
 
 async def test_a_drain_ends_when_what_a_partition_needs_turns_out_to_be_away() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.accept("waits")
         draining = asyncio.create_task(bench.processor.drain(deadline_seconds=60))
         await asyncio.wait_for(needed.asking.wait(), BOUND_SECONDS)
@@ -94,7 +94,7 @@ async def test_a_drain_ends_when_what_a_partition_needs_turns_out_to_be_away() -
 
 async def test_a_drain_ends_when_a_batch_turns_out_to_be_held() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.accept("broken", bad=20)
         draining = asyncio.create_task(bench.processor.drain(deadline_seconds=60))
         await asyncio.wait_for(needed.asking.wait(), BOUND_SECONDS)
@@ -154,7 +154,7 @@ async def test_a_revocation_does_not_wait_for_partitions_that_stay(bench: Proces
 
 async def test_everything_that_was_needed_is_forgotten_with_a_partition_that_had_nothing_in_hand() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         await bench.processor.revoke([(TOPIC, 4), (TOPIC, 0)], timeout_seconds=60)
         assert needed.forgotten == [4, 0]
 
@@ -162,7 +162,7 @@ async def test_everything_that_was_needed_is_forgotten_with_a_partition_that_had
 async def test_a_run_that_ends_forgets_what_was_needed_and_says_what_it_settled_last() -> None:
     needed = Needed(partition=0)
     with structlog.testing.capture_logs() as lines:
-        async with processing(needs=Needs(needed)) as bench:
+        async with processing(prerequisites=Prerequisites(needed)) as bench:
             bench.processor.assigned([(TOPIC, 0)])
             for name in ("first", "second"):  # the first summary is written at once
                 bench.accept(name, partition=1)

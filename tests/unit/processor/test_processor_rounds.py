@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.kafka.needs import Needs
+from pipeline.kafka.prerequisites import Prerequisites
 from pipeline.processor.processor import MESSAGES_A_STEP
 from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
@@ -151,7 +151,7 @@ async def test_a_round_is_referred_to_while_it_goes_on_and_forgotten_when_it_is_
 
 async def test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.processor.assigned([(TOPIC, 0), (TOPIC, 1)])
         await asyncio.wait_for(needed.asking.wait(), BOUND_SECONDS)
         assert bench.processor.state().retrying
@@ -172,7 +172,7 @@ async def test_a_batch_that_comes_while_its_partition_is_prepared_is_written_onc
 
 async def test_a_partition_that_needs_nothing_is_not_prepared() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.processor.assigned([(TOPIC, 1)])
         assert not bench.processor._lines
         bench.accept("first", partition=1)
@@ -182,7 +182,7 @@ async def test_a_partition_that_needs_nothing_is_not_prepared() -> None:
 
 async def test_a_partition_that_was_prepared_and_has_nothing_in_hand_waits_for_nothing() -> None:
     needed = Needed(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.processor.assigned([(TOPIC, 0)])
         needed.may_answer.set()
         await as_far_as_it_goes()
@@ -205,7 +205,7 @@ class NeededByOne(Needed):
 
 async def test_the_first_batch_of_a_partition_waits_for_what_it_needs_though_the_ones_behind_it_need_nothing() -> None:
     needed = NeededByOne(partition=0)
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         needed.batch = bench.batch("needs something")
         bench.processor.accept(needed.batch, bench.batch("behind it"))
         await asyncio.wait_for(needed.asking.wait(), BOUND_SECONDS)

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.kafka.needs import Needs, PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.processor.processor import ASK_AGAIN_SECONDS
 from tests.fakes.processor import WANTED, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
@@ -40,7 +40,7 @@ async def test_the_causes_of_all_holds_are_told_together_and_the_first_to_mend_i
     needed = Needed(partition=0)
     needed.error = PrerequisiteAwayError("Kafka is away")
     needed.may_answer.set()
-    async with processing(needs=Needs(needed)) as bench:
+    async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.accept("waits", partition=0)
         bench.accept("broken", partition=1, bad=20)
         bench.store_hold_reason = TOO_LARGE

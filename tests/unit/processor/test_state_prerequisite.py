@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.kafka.errors import KafkaUnreachableError, UnreadableTopicError
-from pipeline.kafka.needs import PrerequisiteAwayError
+from pipeline.kafka.prerequisites import PrerequisiteAwayError
 from pipeline.processor import state_prerequisite
 
 

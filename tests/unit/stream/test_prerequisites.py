@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.kafka.needs import LAST_RETRY_SECONDS, Needs, PrerequisiteAwayError
+from pipeline.kafka.prerequisites import LAST_RETRY_SECONDS, PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
 from tests.fakes.virtual_time import run_virtual
@@ -68,7 +68,7 @@ class Scene:
     def __init__(self) -> None:
         self.work = FakeWork()
         self.schemas = FakeSchemas()
-        self.first = PrerequisitesFirst(self.work, Needs(self.schemas))
+        self.first = PrerequisitesFirst(self.work, Prerequisites(self.schemas))
         self.running = asyncio.ensure_future(self.first.run())
 
     def accepted(self) -> list[bytes | None]:
@@ -148,8 +148,8 @@ async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(stage.schemas.asked[::2])]
     assert waits[:6] == pytest.approx([0.5, 1, 2, 4, 8, 15])
     assert [line["event"] for line in logs] == [
-        "what messages need cannot be had, holding",
-        "what messages need can be had again",
+        "prerequisites unavailable, holding",
+        "prerequisites available again",
     ]
 
 
