@@ -14,10 +14,10 @@ from pipeline.core.events import Event
 from pipeline.core.identity import identify, user_key
 from pipeline.core.ids import EMPTY_IDS
 from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError, UnreadableTopicError
+from pipeline.kafka.fetched.messages import light_message
 from pipeline.kafka.partitioner import partition_for
 from pipeline.kafka.reading import POLL_MS, open_consumer
 from pipeline.settings.mistakes import variable
-from pipeline.stream.fetched_messages import light_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from pipeline.core.messages import Partition
-    from pipeline.stream.step import StepStatus
+    from pipeline.runtime.status import StepStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pipeline.runtime.bounded_port import BoundedPort, PortLimits, affordable_connections
+from pipeline.runtime.errors import PortUnavailableError
 from pipeline.settings.mistakes import variable
-from pipeline.stream.errors import PortUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

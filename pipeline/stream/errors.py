@@ -4,7 +4,6 @@ WorkerError
 ├── OffsetsLostError      a committed offset is no longer in the log
 ├── OffsetsVanishedError  a partition has no committed offset any more
 ├── GroupRefusedError     the consumer group cannot be joined, or its leader is not one of the pipeline's workers
-├── PortUnavailableError  metrics and health cannot be served
 └── WrongEnvironmentError the installed Faust cannot be trusted with acknowledgements
 """
 
@@ -12,22 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.runtime.errors import WorkerError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pipeline.stream.ledger import TopicPartition
 
 
-class WorkerError(Exception):
-    """Work must stop: the worker ends with a non-zero exit code, and what is not settled stays in Kafka."""
-
-
 class WrongEnvironmentError(WorkerError):
     """The installed packages break a promise of the pipeline."""
-
-
-class PortUnavailableError(WorkerError):
-    """The port of `/metrics`, `/healthz` and `/readyz` cannot be listened on."""
 
 
 class GroupRefusedError(WorkerError):

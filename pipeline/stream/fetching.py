@@ -29,7 +29,7 @@ from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.kafka.fetched.reading import read_safely
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits, is_behind
-from pipeline.stream.fetched_messages import fetched_ahead
+from pipeline.stream.fetched_ahead import fetched_ahead
 from pipeline.stream.foreign_members import end_of_membership, expect_foreign_members
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.kafka.fetched.messages import NO_TIMESTAMP
 from pipeline.metrics.lag import PartitionLag
-from pipeline.stream.fetched_messages import NO_TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

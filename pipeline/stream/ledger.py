@@ -54,7 +54,7 @@ class DeliveredBatch:
 
     @property
     def size(self) -> int:
-        """The bytes of its keys and values, which is all of a message that varies (`pipeline.stream.fetched_messages`).
+        """The bytes of its keys and values, which is all of a message that varies (`pipeline.stream.fetched_ahead`).
 
         Counted when it is first asked for: most batches are settled before.
         """

@@ -10,7 +10,7 @@ from mode import Service
 from mode.threads import QueueServiceThread
 
 from pipeline.kafka.errors import ClusterFaultError
-from pipeline.stream.errors import WorkerError
+from pipeline.runtime.errors import WorkerError
 
 if TYPE_CHECKING:
     from typing import Any

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch, Partition
     from pipeline.kafka.prerequisites import Prerequisites
-    from pipeline.stream.step import Step, StepStatus
+    from pipeline.runtime.status import StepStatus
+    from pipeline.stream.step import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedState:
-    """How it goes (`pipeline.stream.work.StepStatus`)."""
+    """How it goes (`pipeline.runtime.status.StepStatus`)."""
 
     hold_reason: str | None
     holds: frozenset[HoldReason]

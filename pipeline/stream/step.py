@@ -7,28 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import MessageBatch
-
-
-class StepStatus(Protocol):
-    """What `/readyz` and the liveness check read."""
-
-    @property
-    def hold_reason(self) -> str | None:
-        """Why nothing is sent on purpose, as one sentence that says what to check; None when work goes on."""
-
-    @property
-    def holds(self) -> frozenset[HoldReason]:
-        """The same for metrics: every cause to hold, empty when work goes on."""
-
-    @property
-    def retrying(self) -> bool:
-        """Whether something waits to be tried again."""
-
-    @property
-    def on_purpose(self) -> Collection[tuple[str, int]]:
-        """The partitions of which something is held, or tried again: without progress they are not stuck."""
+    from pipeline.runtime.status import StepStatus
 
 
 class Step(Protocol):

@@ -20,10 +20,10 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError, TopicLostError
+from pipeline.runtime.errors import WorkerError
 from pipeline.runtime.health import Health, Progress, judge_liveness, judge_readiness
 from pipeline.runtime.status_server import StatusServer
 from pipeline.stream.app import FAUST_LOGGER, build_app
-from pipeline.stream.errors import WorkerError
 from pipeline.stream.hidden import HiddenClock
 from pipeline.stream.lag import LagClock
 from pipeline.stream.transport import check_environment

@@ -62,7 +62,7 @@ def messages(*offsets: int, partition: int = 0) -> tuple[FakeMessage, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class FakeState:
-    """How a role goes (`pipeline.stream.work.StepStatus`)."""
+    """How a role goes (`pipeline.runtime.status.StepStatus`)."""
 
     hold_reason: str | None = None
     holds: frozenset[HoldReason] = frozenset()

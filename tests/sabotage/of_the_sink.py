@@ -410,11 +410,11 @@ MEMORY: Final = (
     ),
     Sabotage(
         name="headers of any size are kept",
-        file="stream/fetched_messages.py",
+        file="kafka/fetched/messages.py",
         old="_kept(headers) if headers else (),",
         new="tuple(headers) if headers else (),",
         tests=(
-            "unit/stream/test_fetched_messages.py::test_a_message_in_hand_takes_no_more_memory_with_headers_than_without",
+            "unit/stream/test_fetched_ahead.py::test_a_message_in_hand_takes_no_more_memory_with_headers_than_without",
         ),
     ),
 )

@@ -162,20 +162,20 @@ TRANSPORT: Final = (
     ),
     Sabotage(
         name="a message of any size is taken",
-        file="stream/fetched_messages.py",
+        file="stream/fetched_ahead.py",
         old="if bytes_of_one > most_of_one:",
         new="if bytes_of_one > 1 << 62:",
         tests=(
-            "unit/stream/test_fetched_messages.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
+            "unit/stream/test_fetched_ahead.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
         ),
     ),
     Sabotage(
         name="any number of bytes is taken at once",
-        file="stream/fetched_messages.py",
+        file="stream/fetched_ahead.py",
         old=" or size >= self._most_bytes:",
         new=":",
         tests=(
-            "unit/stream/test_fetched_messages.py::test_no_more_bytes_are_taken_at_once_than_a_fetch_has_whatever_they_were_packed_into",
+            "unit/stream/test_fetched_ahead.py::test_no_more_bytes_are_taken_at_once_than_a_fetch_has_whatever_they_were_packed_into",
         ),
     ),
     Sabotage(
@@ -218,7 +218,7 @@ TRANSPORT: Final = (
         old="self._end_before(fault, next_offset=offset + 1)",
         new="self._end_before(fault, next_offset=self._batches.next_offset())",
         tests=(
-            "unit/stream/test_fetched_messages.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
+            "unit/stream/test_fetched_ahead.py::test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken",
         ),
     ),
     Sabotage(

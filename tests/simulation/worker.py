@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.delivery.packing import LearntLimits, PackingLimits
+from pipeline.kafka.fetched.messages import FetchedMessage
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.stream.fetched_messages import FetchedMessage
 from pipeline.stream.ledger import Position, TopicPartition
 from tests.simulation.broker import NEVER
 from tests.simulation.commits import Commits

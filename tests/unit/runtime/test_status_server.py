@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from pipeline.runtime.errors import PortUnavailableError
 from pipeline.runtime.health import Health
 from pipeline.runtime.status_server import StatusServer
-from pipeline.stream.errors import OffsetsLostError, OffsetsVanishedError, PortUnavailableError
+from pipeline.stream.errors import OffsetsLostError, OffsetsVanishedError
 from pipeline.stream.ledger import TopicPartition
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from pipeline.kafka.groups import KnownSource
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import FetchWaits
-from pipeline.stream.fetched_messages import FetchedAhead
+from pipeline.stream.fetched_ahead import FetchedAhead
 from pipeline.stream.fetching import Fetching, Positions
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.unreadable import UnreadablePartitions

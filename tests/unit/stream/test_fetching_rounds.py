@@ -23,7 +23,7 @@ from pipeline.kafka.fetched.faults import Unreadable
 from pipeline.stream import fetching
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import BROKERS_SHARE, COLLECTED_BYTES
-from pipeline.stream.fetched_messages import fetched_ahead
+from pipeline.stream.fetched_ahead import fetched_ahead
 from pipeline.stream.fetching import Fetched, Fetching
 from pipeline.stream.ledger import TopicPartition
 from pipeline.stream.unreadable import FIRST_RETRY_SECONDS, UnreadablePartitions

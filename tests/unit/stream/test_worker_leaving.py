@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 from pipeline.kafka.errors import ClusterFaultError
+from pipeline.runtime.errors import WorkerError
 from pipeline.stream.app import FAUST_LOGGER
-from pipeline.stream.errors import WorkerError
 from tests.fakes.virtual_time import run_virtual
 from tests.fakes.worker import EndBench
 

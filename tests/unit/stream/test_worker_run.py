@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.core.hold_reasons import HoldReason
+from pipeline.runtime.errors import WorkerError
 from pipeline.runtime.health import Health, Undone
-from pipeline.stream.errors import WorkerError
 from pipeline.stream.worker import ENDS_SECONDS
 from tests.fakes.stream import TOPIC, messages, place
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from pipeline.metrics.stream import StreamMetrics
-from pipeline.stream.errors import WorkerError
+from pipeline.runtime.errors import WorkerError
 from pipeline.stream.worker import Worker, WorkerOptions
 from tests.fakes.stream import app_options
 from tests.fakes.worker import survive_signals

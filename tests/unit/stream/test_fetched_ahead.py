@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.consumer.fetcher import FetchError
 
+from pipeline.kafka.fetched.messages import FetchedMessage
 from pipeline.kafka.fetched.unpacking import BOUND, Codec
-from pipeline.stream.fetched_messages import FetchedAhead, FetchedMessage
+from pipeline.stream.fetched_ahead import FetchedAhead
 from pipeline.stream.ledger import TopicPartition
 from tests.fakes.batches import answered, batch, record
 

@@ -1,26 +1,21 @@
-"""The messages that a fetch brings, as light as they can be.
+"""What a worker has fetched ahead.
 
-aiokafka makes a `ConsumerRecord` of each message: eleven fields, an attribute dictionary and work for the garbage
-collector, which was a third of the consumer's CPU. Its fetcher has no setting for that, so the place where it
-keeps what it has fetched ahead is ours.
-
-Headers are let go, all but the one that a worker reads: the format version. The four of a record would be 700 bytes of
-Python objects for each message in hand, and those of a foreign producer may have any size.
+aiokafka's fetcher keeps its answers in a dictionary and builds messages from them. It has no setting for either, so we
+replace the dictionary: ours builds light messages (`pipeline.kafka.fetched.messages`) and bounds how much is taken.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from aiokafka.consumer.fetcher import FetchResult
 
 from pipeline.kafka.fetched.faults import MESSAGE_BOUND, TooLargeError
+from pipeline.kafka.fetched.messages import FetchedMessage, light_message
 from pipeline.kafka.fetched.reading import Answers
 from pipeline.kafka.fetched.room import NoRoomError, UnpackedRoom
 from pipeline.kafka.fetched.unpacking import BOUND
-from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION, RECORD_FORMAT
 from pipeline.stream.ledger import TopicPartition
 
 if TYPE_CHECKING:
@@ -30,38 +25,18 @@ if TYPE_CHECKING:
     from pipeline.kafka.fetched.reading import PartitionAnswer
     from pipeline.stream.transport import TransportOptions
 
-NO_TIMESTAMP: Final = -1
-"""What Kafka says of a message without one; aiokafka makes None of it where the message is of the oldest format."""
-MAX_VERSION_BYTES: Final = 32
-"""So much is kept of a format version that is not known, to tell which it is."""
-
-_JSON_RECORD: Final = ((FORMAT_VERSION, RECORD_FORMAT),)
-_AVRO_RECORD: Final = ((FORMAT_VERSION, AVRO_RECORD_FORMAT),)
-
-
-class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message as it was fetched (`pipeline.core.messages.Message`); of its headers, only the format version."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
 
 class Taken(NamedTuple):
-    """What was taken, by partition, and whether that makes room for more to be fetched."""
+    """The messages taken, by partition, and whether that makes room for more to be fetched."""
 
     messages: Mapping[TopicPartition, Sequence[FetchedMessage]]
     emptied: bool
 
 
 class FetchedAhead(Answers):
-    """What a worker's fetcher keeps until it is asked for, by partition: the answer to a fetch, or its error.
+    """The answers that a worker's fetcher keeps, by partition: the result of a fetch, or its error.
 
-    What is taken at once is bounded in bytes, for a fetch is small and what it unpacks to may be large.
+    One call takes a bounded number of bytes: a fetch is small, but it may decompress to much more.
     """
 
     def __init__(
@@ -71,12 +46,12 @@ class FetchedAhead(Answers):
         most_bytes: int,
         most_message_bytes: int,
     ) -> None:
-        """Keep nothing yet.
+        """Start empty.
 
         Args:
-            on_unreadable: called with a partition and what cannot be read of it.
-            most_bytes: of keys and values that are taken of a partition at once; the last message may go beyond.
-            most_message_bytes: a message with a larger key and value is not taken.
+            on_unreadable: Called with a partition and what cannot be read in it.
+            most_bytes: Bytes of keys and values taken of a partition at once; the last message may exceed it.
+            most_message_bytes: A message with a larger key and value is not taken.
         """
         super().__init__()
         self._room = UnpackedRoom(BOUND.most_bytes, now=time.monotonic)
@@ -85,30 +60,30 @@ class FetchedAhead(Answers):
         self._most_message_bytes = most_message_bytes
 
     def __setitem__(self, place: TopicPartition, answer: Any) -> None:
-        """Keep an answer. Its bytes become messages when they are asked for, and then they become ours."""
+        """Keep an answer. Its bytes are decoded, to our own messages, when they are taken."""
         super().__setitem__(place, answer)
         if isinstance(answer, FetchResult):
-            answer._partition_records._consumer_record = light_message  # noqa: SLF001 - aiokafka asks nobody for it
+            answer._partition_records._consumer_record = light_message  # noqa: SLF001 - aiokafka has no setting for it
 
     def room(self) -> UnpackedRoom:
         """Return the memory that all partitions share."""
         return self._room
 
     def unreadable(self, place: Any, found: Unreadable) -> None:
-        """Pass on what cannot be read."""
+        """Report what cannot be read."""
         self._on_unreadable(TopicPartition(*place), found)
 
     def has_ready(self, partitions: Collection[TopicPartition]) -> bool:
-        """Return whether something of these partitions can be taken now."""
+        """Return whether a message of these partitions can be taken now."""
         return any(place in partitions and _may_go_on(answer) for place, answer in self.items())
 
     def take(self, partitions: Collection[TopicPartition], most: int) -> Taken:
         """Remove and return up to `most` messages of each of these partitions.
 
-        aiokafka's own limit counts all partitions together, which cuts what was fetched into small batches.
+        aiokafka's own limit counts all partitions together, which would cut a fetch into small batches.
 
         Raises:
-            KafkaError: a fetch has failed, and there is nothing else to be taken first.
+            KafkaError: a fetch has failed, and nothing else is left to take first.
         """
         messages: dict[TopicPartition, Sequence[FetchedMessage]] = {}
         before = len(self)
@@ -136,7 +111,7 @@ class FetchedAhead(Answers):
         return found
 
     def _read(self, records: PartitionAnswer, found: list[FetchedMessage], most: int) -> bool:
-        """Add messages to those that were found; return whether there are no more."""
+        """Append messages to `found`; return whether none is left."""
         size, most_of_one = 0, self._most_message_bytes
         try:
             for message in records:
@@ -158,7 +133,7 @@ class FetchedAhead(Answers):
 def fetched_ahead(
     options: TransportOptions, on_unreadable: Callable[[TopicPartition, Unreadable], None]
 ) -> FetchedAhead:
-    """Return what keeps the answers of a worker's fetcher, within the bounds of its options."""
+    """Return the dictionary for a worker's fetcher, with the limits from its options."""
     fetch_bytes: int = options.consumer["max_partition_fetch_bytes"]
     return FetchedAhead(
         on_unreadable=on_unreadable,
@@ -169,33 +144,3 @@ def fetched_ahead(
 
 def _may_go_on(answer: Any) -> bool:
     return not isinstance(answer, FetchResult) or answer._partition_records.may_go_on  # noqa: SLF001
-
-
-def light_message(place: TopicPartition, record: Any) -> FetchedMessage:
-    """Return a message without what is not read of it; `record` is aiokafka's."""
-    headers = record.headers
-    return FetchedMessage(
-        place[0],
-        place[1],
-        record.offset,
-        NO_TIMESTAMP if record.timestamp is None else record.timestamp,
-        record.key,
-        record.value,
-        _kept(headers) if headers else (),
-    )
-
-
-def _kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes], ...]:
-    """Return the format version alone. Those that are known are shared, and a record's first header is its version.
-
-    A header without a value is no header: Kafka allows it, and it names no version.
-    """
-    first = headers[0]
-    if first == _JSON_RECORD[0]:
-        return _JSON_RECORD
-    if first == _AVRO_RECORD[0]:
-        return _AVRO_RECORD
-    for name, value in headers:
-        if name == FORMAT_VERSION and value is not None:
-            return ((FORMAT_VERSION, value[:MAX_VERSION_BYTES]),)
-    return ()
