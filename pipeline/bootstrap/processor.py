@@ -25,7 +25,7 @@ from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.keying import ForeignKeysError, judge, latest
 from pipeline.processor.processor import Processor
 from pipeline.processor.rules_reload import RulesReload
-from pipeline.processor.state_prerequisite import StateFirst
+from pipeline.processor.state_prerequisite import StatePrerequisite
 from pipeline.settings.choices import Partitioning
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ class _ProcessorRole:
                 producer,
                 None if source is None else source.identity,
                 now_ms=self._watch.clock.now_ms,
-            ) as memories,
+            ) as state,
         ):
             self._reader = RawReader(formats.formats.decode, formats.schemas, use.reads.name)
             if (objection := await self._objection(self.rules.policy)) is not None:
                 raise ForeignKeysError(objection)
-            self._state_metrics.watch(memories)
+            self._state_metrics.watch(state)
             processor = Processor(
                 policy=lambda: self.rules.policy,
                 records=self._records(producer, topics, use.writes),
@@ -124,8 +124,8 @@ class _ProcessorRole:
                 hold_reason=lambda: producer.hold_reason,
                 store_holds=lambda: producer.holds,
                 formats=formats.formats,
-                memories=memories,
-                prerequisites=prerequisites_of(formats.schemas, *conditions(self._watch), StateFirst(memories)),
+                state=state,
+                prerequisites=prerequisites_of(formats.schemas, *conditions(self._watch), StatePrerequisite(state)),
                 patience_seconds=producer.request_timeout_seconds,
             )
             yield processor

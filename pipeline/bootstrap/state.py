@@ -11,7 +11,7 @@ from pipeline.state.following import Follower
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import CatalogueTopic, StateStore
-from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
+from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def user_hasher(settings: Settings) -> UserHasher:
     return UserHasher("" if secret is None else secret.get_secret_value())
 
 
-def entry_codec(settings: Settings, hasher: UserHasher, raw_topic_id: bytes | None) -> EntryCodec:
+def mark_codec(settings: Settings, hasher: UserHasher, raw_topic_id: bytes | None) -> MarkCodec:
     """Make what writes and reads the entries of the raw topic that has this id."""
     epoch = NO_EPOCH if raw_topic_id is None else raw_topic_id[: len(NO_EPOCH)]
-    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=settings.segment.tracked_users_topic)
+    return MarkCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=settings.segment.tracked_users_topic)
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def open_state(
     hasher, follower = user_hasher(settings), Follower(connection)
     tracked = catalogue = None
     if settings.tracked_users_secret is not None:
-        codec = entry_codec(settings, hasher, raw_topic_id)
+        codec = mark_codec(settings, hasher, raw_topic_id)
         tracked = TrackedUsersTopics(
             topic=settings.segment.tracked_users_topic, codec=codec, feed=settings.segment.tracked_users_feed_topic
         )

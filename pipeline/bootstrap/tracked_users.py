@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
 from pipeline.bootstrap.roles import topic_use
-from pipeline.bootstrap.state import entry_codec, user_hasher
+from pipeline.bootstrap.state import mark_codec, user_hasher
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.ids import EmptyIds
 from pipeline.kafka.connection import connection_options
@@ -93,7 +93,7 @@ async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]
     producer = BatchProducer(connection_options(settings))
     await producer.start()
     try:
-        codec = entry_codec(settings, user_hasher(settings), None)
+        codec = mark_codec(settings, user_hasher(settings), None)
         await feed_users(producer, settings.segment.tracked_users_feed_topic, users, codec, tell=tell)
     finally:
         await producer.stop()
@@ -102,7 +102,7 @@ async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]
 def users_topics(settings: Settings) -> UsersTopics:
     """Make what reads back who is tracked."""
     hasher = user_hasher(settings)
-    codec = entry_codec(settings, hasher, None)
+    codec = mark_codec(settings, hasher, None)
     return UsersTopics(
         connection=connection_options(settings),
         topics=TrackedUsersTopics(

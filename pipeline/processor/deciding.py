@@ -18,7 +18,7 @@ from pipeline.core.processing import process
 from pipeline.kafka import headers
 from pipeline.kafka.dead_letters import DeadLetter, Stage
 from pipeline.kafka.producer import OutboundMessage
-from pipeline.processor.state import NothingRemembered
+from pipeline.processor.state import NoState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.core.ids import IgnoredId
     from pipeline.core.messages import Message
     from pipeline.core.policy import Policy
-    from pipeline.processor.state import Memory
+    from pipeline.processor.state import PartitionStateView
 
 Key = TypeVar("Key")
 
@@ -124,14 +124,14 @@ class Formats:
 
 
 JSON_ONLY: Final = Formats()
-NOTHING_REMEMBERED: Final = NothingRemembered()
+NO_STATE: Final = NoState()
 
 
 def decide_batch(
-    batch: MessageBatch, policy: Policy, formats: Formats = JSON_ONLY, memory: Memory = NOTHING_REMEMBERED
+    batch: MessageBatch, policy: Policy, formats: Formats = JSON_ONLY, view: PartitionStateView = NO_STATE
 ) -> DecidedBatch:
     """Decide every message of a batch."""
-    sorting = _Sorting(policy.rules, memory)
+    sorting = _Sorting(policy.rules, view)
     records: list[OutboundMessage] = []
     letters: list[DeadLetter] = []
     source = (headers.SOURCE_PARTITION, b"%d" % batch.partition)
@@ -139,7 +139,7 @@ def decide_batch(
     decode, encode = formats.decode, formats.encode_record
     rules = policy.version.encode()
     decided_by = (headers.RULES_VERSION, rules)
-    state = memory.state
+    state = view.state
     for message in batch.messages:
         match process(message, policy, state, decode):
             case Deliver() as delivered:
@@ -166,11 +166,11 @@ def decide_batch(
 class _Sorting:
     """Counts the outcomes of a batch as they come, and has the memory take in what they change."""
 
-    def __init__(self, rules: Rules, memory: Memory) -> None:
+    def __init__(self, rules: Rules, view: PartitionStateView) -> None:
         self.changes: list[StateChange] = []
         self.rejected: defaultdict[tuple[Kind | None, RejectReason], int] = defaultdict(int)
         self._rules = rules
-        self._memory = memory
+        self._view = view
         self._delivered: defaultdict[tuple[Kind, int | None], int] = defaultdict(int)
         self._dropped: defaultdict[tuple[Kind | None, DropReason], int] = defaultdict(int)
         self._dropped_by: defaultdict[int | None, int] = defaultdict(int)
@@ -203,7 +203,7 @@ class _Sorting:
         if reason in _BY_RULE:
             self._dropped_by[outcome.rule] += 1
             if kind is not None and kind.category is Category.DELIVERY and outcome.user_key:
-                self._memory.dropped_delivery(outcome.user_key, message.timestamp)
+                self._view.dropped_delivery(outcome.user_key, message.timestamp)
         if outcome.change is not None:
             self._change(outcome.change)
         if outcome.shadows:
@@ -233,11 +233,11 @@ class _Sorting:
         )
 
     def _change(self, change: StateChange) -> None:
-        self._memory.remember(change)
+        self._view.remember(change)
         self.changes.append(change)
 
     def _shadowed(self, outcome: Deliver | Drop, message: Message) -> None:
         for place in outcome.shadows:
             self._shadowed_by[place] += 1
             if outcome.user_key:
-                self._memory.shadowed(self._rules.label(place), outcome.user_key, message.timestamp)
+                self._view.shadowed(self._rules.label(place), outcome.user_key, message.timestamp)

@@ -11,7 +11,7 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.prerequisites import Prerequisites
-from pipeline.processor.deciding import JSON_ONLY, NOTHING_REMEMBERED, decide_batch
+from pipeline.processor.deciding import JSON_ONLY, NO_STATE, decide_batch
 from pipeline.processor.partition_queue import Line
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.metrics.processor import ProcessorMetrics
     from pipeline.processor.counts import ProcessorCounts
     from pipeline.processor.deciding import DecidedBatch, Formats
-    from pipeline.processor.state import MemoryStore
+    from pipeline.processor.state import StateSource
 
     _Confirmations: TypeAlias = dict[asyncio.Future[Any], tuple[Line, DecidedBatch, Handed]]
 
@@ -88,7 +88,7 @@ class Processor:
         hold_reason: Callable[[], str | None] = lambda: None,
         store_holds: Callable[[], Collection[HoldReason]] = frozenset,
         formats: Formats = JSON_ONLY,
-        memories: MemoryStore = NOTHING_REMEMBERED,
+        state: StateSource = NO_STATE,
         prerequisites: Prerequisites | None = None,
         patience_seconds: float = 30.0,
     ) -> None:
@@ -105,13 +105,13 @@ class Processor:
             hold_reason: Returns why Kafka refuses a write until somebody acts; None when it does not.
             store_holds: The same for metrics.
             formats: How messages are read, and records written.
-            memories: What is remembered of each partition.
+            state: What is remembered of each partition.
             prerequisites: What a batch needs before it is decided.
             patience_seconds: A write that is not confirmed for so long leaves its round.
         """
         self._policy = policy
         self._formats = formats
-        self._memories = memories
+        self._state = state
         self._prerequisites = prerequisites or Prerequisites()
         self._patience_seconds = patience_seconds
         self._records = records
@@ -191,7 +191,7 @@ class Processor:
                 continue
             decided = self._decide(line)
             decided_messages += decided.tally.received
-            if decided.letters or self._memories.has_to_store(line.place[1], decided.changes):
+            if decided.letters or self._state.has_to_store(line.place[1], decided.changes):
                 line.go_alone(self._alone(line, decided), self._report)
                 continue
             await self._hand_over(line, decided, handed)
@@ -251,7 +251,7 @@ class Processor:
     async def _write(self, line: Line, decided: DecidedBatch, handed: Handed | None = None) -> None:
         """Write what comes of one batch; what it changes is stored first."""
         number = line.place[1]
-        await self._memories.store(number, decided.changes)
+        await self._state.store(number, decided.changes)
         await asyncio.gather(
             self._records.store(number, decided.records, handed), self._dead_letters.store(decided.letters)
         )
@@ -260,7 +260,7 @@ class Processor:
 
     def _decide(self, line: Line) -> DecidedBatch:
         batch = line.waiting[0]
-        return decide_batch(batch, self._policy(), self._formats, self._memories.of(batch.partition))
+        return decide_batch(batch, self._policy(), self._formats, self._state.of(batch.partition))
 
     def _objection(self, decided: DecidedBatch) -> str | None:
         """Say why nothing of a batch may be written; None is a promise that it will be."""
@@ -346,7 +346,7 @@ class Processor:
         if line.hold_reason is not None or self._prerequisites.is_obtaining_for(line.place):
             return True
         number = line.place[1]
-        stores = (self._records, self._dead_letters, self._memories)
+        stores = (self._records, self._dead_letters, self._state)
         return line.task is not None and any(store.repeats(number) for store in stores)
 
     def _holds(self) -> Iterator[HoldReason]:

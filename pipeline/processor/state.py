@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.core.processing import State
 
 
-class Memory(Protocol):
+class PartitionStateView(Protocol):
     """What is remembered of one raw partition. Its batches are decided in order, one at a time."""
 
     @property
@@ -34,10 +34,10 @@ class Memory(Protocol):
         """Note a user of whom a shadow rule would have decided an event."""
 
 
-class MemoryStore(Protocol):
+class StateSource(Protocol):
     """The memories of all raw partitions that this worker has."""
 
-    def of(self, partition: int) -> Memory:
+    def of(self, partition: int) -> PartitionStateView:
         """Return the memory of a partition, which is complete."""
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
@@ -50,12 +50,12 @@ class MemoryStore(Protocol):
         """Return whether the storing of a partition's changes is being repeated."""
 
 
-class NothingRemembered:
-    """Remembers nothing of any partition (`Memory` and `MemoryStore`)."""
+class NoState:
+    """Remembers nothing of any partition (`PartitionStateView` and `StateSource`)."""
 
     state = STATELESS
 
-    def of(self, partition: int) -> NothingRemembered:
+    def of(self, partition: int) -> NoState:
         """Return itself: there is one memory, an empty one."""
         del partition
         return self

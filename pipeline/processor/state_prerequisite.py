@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from pipeline.state.store import StateStore
 
 
-class StateFirst:
-    """The memories of raw partitions (`pipeline.kafka.prerequisites.Prerequisite`), a need for each partition."""
+class StatePrerequisite:
+    """The state of raw partitions (`pipeline.kafka.prerequisites.Prerequisite`), a need for each partition."""
 
     words = "what is remembered of users and messages"
     hold = HoldReason.STATE_AWAY
 
-    def __init__(self, memories: StateStore) -> None:
-        self._memories = memories
+    def __init__(self, state: StateStore) -> None:
+        self._state = state
 
     def missing_for(self, partition: int) -> set[int]:
         """Return the partition, unless its memory is complete."""
-        return set() if self._memories.is_complete(partition) else {partition}
+        return set() if self._state.is_complete(partition) else {partition}
 
     def missing(self, batch: MessageBatch) -> set[int]:
         """Return the batch's partition, unless its memory is complete."""
@@ -37,13 +37,13 @@ class StateFirst:
 
         Raises:
             PrerequisiteAwayError: Kafka does not answer, or what it holds cannot be read.
-            ForeignEntryError: it was written with another secret, or by a newer version.
+            ForeignStateError: it was written with another secret, or by a newer version.
         """
         try:
-            await self._memories.restore(partition)
+            await self._state.restore(partition)
         except (KafkaUnreachableError, UnreadableTopicError) as error:
             raise PrerequisiteAwayError(str(error)) from error
 
     async def forget(self, partitions: Collection[int]) -> None:
         """Forget partitions that are given up."""
-        self._memories.forget(partitions)
+        self._state.forget(partitions)

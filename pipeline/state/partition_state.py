@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.core.billing_month import BillingMonth
     from pipeline.core.outcomes import StateChange
     from pipeline.state.message_catalogue import MessageCatalogue
-    from pipeline.state.stored_marks import EntryCodec
+    from pipeline.state.stored_marks import MarkCodec
     from pipeline.state.tracked_users import UserHasher
 
 HASH_BYTES: Final = 8
@@ -28,7 +28,7 @@ _FORMER: Final = packed_mark(bytes(HASH_BYTES), BEFORE_THE_LOG)[HASH_BYTES:]
 
 
 class PartitionState:
-    """What is remembered of one raw partition (`pipeline.stream.memory.Memory`)."""
+    """What is remembered of one raw partition (`pipeline.processor.state.PartitionStateView`)."""
 
     def __init__(
         self, hasher: UserHasher, month: BillingMonth, catalogue: MessageCatalogue | None, *, tracks: bool
@@ -89,17 +89,17 @@ class MarksReader:
     ``former`` counts the marks that a former raw topic made.
     """
 
-    def __init__(self, codec: EntryCodec, memory: PartitionState) -> None:
+    def __init__(self, codec: MarkCodec, state: PartitionState) -> None:
         self.former = 0
         self._codec = codec
-        self._memory = memory
-        self._marks = MarksReadBack(memory.users)
+        self._state = state
+        self._marks = MarksReadBack(state.users)
 
     def take(self, records: Sequence[Any]) -> None:
         """Take entries as they were read.
 
         Raises:
-            ForeignEntryError: one was written with another secret, or by a newer version.
+            ForeignStateError: one was written with another secret, or by a newer version.
         """
         add, read_mark = self._marks.add, self._codec.read_mark
         for record in records:
@@ -111,7 +111,7 @@ class MarksReader:
                 self.former += mark.endswith(_FORMER)
                 add(int.from_bytes(key[HASH_BYTES:], "big"), mark)
             else:
-                self._memory.sketches.merge(*self._codec.read_sketch(key, value))
+                self._state.sketches.merge(*self._codec.read_sketch(key, value))
 
     def put_into_place(self) -> Iterator[None]:
         """Sort what was collected into place, a little at each step."""

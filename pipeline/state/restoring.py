@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.state.partition_state import PartitionState
-    from pipeline.state.stored_marks import EntryCodec
+    from pipeline.state.stored_marks import MarkCodec
 
 logger = structlog.get_logger(__name__)
 
@@ -29,20 +29,20 @@ class TrackedUsersTopics:
     """Where tracked users are kept, and where others tell of more; ``feed`` None is nowhere."""
 
     topic: str
-    codec: EntryCodec
+    codec: MarkCodec
     feed: str | None = None
 
 
 async def read_marks(
-    connection: ConnectionOptions, topics: TrackedUsersTopics, partition: int, memory: PartitionState
+    connection: ConnectionOptions, topics: TrackedUsersTopics, partition: int, state: PartitionState
 ) -> None:
     """Read back the marks and sketches of a partition.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer; try again with a new memory.
-        ForeignEntryError: the topic was written with another secret, or by a newer version.
+        KafkaUnreachableError: Kafka does not answer; try again with a new state.
+        ForeignStateError: the topic was written with another secret, or by a newer version.
     """
-    marks = MarksReader(topics.codec, memory)
+    marks = MarksReader(topics.codec, state)
     await read_to_end(connection, topics.topic, partition, marks.take)
     await _step_by_step(marks.put_into_place())
     if marks.former:
@@ -54,37 +54,37 @@ async def read_marks(
 
 
 async def read_feed(
-    connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, memory: PartitionState
+    connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, state: PartitionState
 ) -> int:
     """Read back whom others have fed into a partition; return the position after the last entry.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer; try again with a new memory.
+        KafkaUnreachableError: Kafka does not answer; try again with a new state.
     """
-    marks = MarksReadBack(memory.users)
+    marks = MarksReadBack(state.users)
 
     def mark(user: int, month: int) -> None:
         marks.add(month, packed_mark(user.to_bytes(8, "big"), BEFORE_THE_LOG))
 
-    position = await read_to_end(connection, feed, partition, _taker(topics, partition, memory, mark))
+    position = await read_to_end(connection, feed, partition, _taker(topics, partition, state, mark))
     await _step_by_step(marks.put_into_place())
     return position
 
 
-def feed_taker(topics: TrackedUsersTopics, partition: int, memory: PartitionState) -> Callable[[Sequence[Any]], None]:
-    """Make what takes entries of the feed into a memory, and says when some mean nothing to it."""
+def feed_taker(topics: TrackedUsersTopics, partition: int, state: PartitionState) -> Callable[[Sequence[Any]], None]:
+    """Make what takes entries of the feed into a state, and says when some mean nothing to it."""
 
     def mark(user: int, month: int) -> None:
-        memory.users.mark(user, month, BEFORE_THE_LOG)
+        state.users.mark(user, month, BEFORE_THE_LOG)
 
-    return _taker(topics, partition, memory, mark)
+    return _taker(topics, partition, state, mark)
 
 
 def _taker(
-    topics: TrackedUsersTopics, partition: int, memory: PartitionState, mark: Callable[[int, int], None]
+    topics: TrackedUsersTopics, partition: int, state: PartitionState, mark: Callable[[int, int], None]
 ) -> Callable[[Sequence[Any]], None]:
     def take(records: Sequence[Any]) -> None:
-        foreign = take_feed(memory.users, records, topics.codec.fingerprint, mark)
+        foreign = take_feed(state.users, records, topics.codec.fingerprint, mark)
         if foreign:
             logger.warning(
                 "entries of the feed have no key, or were hashed with another secret, and mark nobody: import those "
@@ -104,12 +104,12 @@ async def _step_by_step(steps: Iterator[None]) -> None:
 
 
 def in_time(
-    memory: PartitionState, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
+    state: PartitionState, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
 ) -> Callable[[Sequence[Any]], None]:
-    """Tell a memory the time before it takes what comes: a month may begin in the feed, long before a raw message."""
+    """Tell a state the time before it takes what comes: a month may begin in the feed, long before a raw message."""
 
     def take_in_time(records: Sequence[Any]) -> None:
-        memory.advance(now_ms())
+        state.advance(now_ms())
         take(records)
 
     return take_in_time

@@ -51,7 +51,7 @@ class CatalogueTopic:
 
 
 class StateStore:
-    """The memories of a worker's raw partitions (`pipeline.stream.memory.MemoryStore`)."""
+    """The memories of a worker's raw partitions (`pipeline.processor.state.StateSource`)."""
 
     def __init__(
         self,
@@ -86,31 +86,31 @@ class StateStore:
         return self._catalogue_is_read and partition in self._partitions
 
     def of(self, partition: int) -> PartitionState:
-        """Return the memory of a partition, which is complete, as of now."""
+        """Return the state of a partition, which is complete, as of now."""
         self._follower.check()
-        memory = self._partitions[partition]
-        memory.advance(self._now_ms())
-        return memory
+        state = self._partitions[partition]
+        state.advance(self._now_ms())
+        return state
 
     async def restore(self, partition: int) -> None:
         """Read back what is remembered of a partition.
 
         Raises:
             KafkaUnreachableError: Kafka does not answer; try again.
-            ForeignEntryError: the topic was written with another secret, or by a newer version.
+            ForeignStateError: the topic was written with another secret, or by a newer version.
         """
         await self._read_catalogue()
         if partition not in self._partitions:
             async with self._readers:
-                memory = await self._read_back(partition)
-            self._partitions[partition] = memory
+                state = await self._read_back(partition)
+            self._partitions[partition] = state
 
     def forget(self, partitions: Iterable[int]) -> None:
         """Forget partitions that are given up; they are read back when they come again."""
         for number in partitions:
-            memory = self._partitions.pop(number, None)
-            if memory is not None:
-                memory.forget_unstored()
+            state = self._partitions.pop(number, None)
+            if state is not None:
+                state.forget_unstored()
             if self._tracked is not None and self._tracked.feed is not None:
                 self._follower.leave(self._tracked.feed, number)
 
@@ -141,22 +141,22 @@ class StateStore:
     def tracked_users(self) -> int:
         """Count the users that are tracked this month, over all partitions of this worker."""
         month = self._month.first_day(self._now_ms())
-        return sum(memory.users.count(month) for memory in self._partitions.values())
+        return sum(state.users.count(month) for state in self._partitions.values())
 
     def users_delivery_would_add(self) -> float:
         """Estimate the users of this month's dropped delivery events who are not tracked so far."""
         month = self._month.first_day(self._now_ms())
-        return sum(memory.users_delivery_would_add(month) for memory in self._partitions.values())
+        return sum(state.users_delivery_would_add(month) for state in self._partitions.values())
 
     def shadow_users(self) -> dict[str, float]:
         """Estimate the users of this month's events that each shadow rule would have decided."""
         month = self._month.first_day(self._now_ms())
         found: dict[str, float] = {}
-        for memory in self._partitions.values():
-            for name in memory.sketches.names(month):
+        for state in self._partitions.values():
+            for name in state.sketches.names(month):
                 if name.startswith(SHADOW):
                     rule = name.removeprefix(SHADOW)
-                    found[rule] = found.get(rule, 0.0) + memory.sketches.estimate(name, month)
+                    found[rule] = found.get(rule, 0.0) + state.sketches.estimate(name, month)
         return found
 
     def catalogue_size(self) -> int:
@@ -166,7 +166,7 @@ class StateStore:
     def _tracked_entries(
         self, tracked: TrackedUsersTopics, partition: int, changes: Sequence[StateChange]
     ) -> list[OutboundMessage]:
-        memory, codec = self._partitions[partition], tracked.codec
+        state, codec = self._partitions[partition], tracked.codec
         entries = [
             OutboundMessage(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, _NO_HEADERS)
             for change in changes
@@ -174,7 +174,7 @@ class StateStore:
         ]
         if self._sketches_are_due(partition):
             self._write_sketches_at[partition] = asyncio.get_running_loop().time() + SKETCH_SECONDS
-            for name, month, sketch in memory.sketches.changed():
+            for name, month, sketch in state.sketches.changed():
                 entries.append(OutboundMessage(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
         return entries
 
@@ -194,14 +194,14 @@ class StateStore:
     async def _read_back(self, partition: int) -> PartitionState:
         tracked = self._tracked
         catalogue = None if self._catalogue is None else self._catalogue.messages
-        memory = PartitionState(self._hasher, self._month, catalogue, tracks=tracked is not None)
-        memory.advance(self._now_ms())
+        state = PartitionState(self._hasher, self._month, catalogue, tracks=tracked is not None)
+        state.advance(self._now_ms())
         if tracked is None:
-            return memory
-        await read_marks(self._connection, tracked, partition, memory)
+            return state
+        await read_marks(self._connection, tracked, partition, state)
         if tracked.feed is not None:
-            end = await read_feed(self._connection, tracked, tracked.feed, partition, memory)
-            take = in_time(memory, self._now_ms, feed_taker(tracked, partition, memory))
+            end = await read_feed(self._connection, tracked, tracked.feed, partition, state)
+            take = in_time(state, self._now_ms, feed_taker(tracked, partition, state))
             self._follower.follow(tracked.feed, partition, end, take)
-        logger.info("tracked users read back", partition=partition, users=memory.users.counts())
-        return memory
+        logger.info("tracked users read back", partition=partition, users=state.users.counts())
+        return state

@@ -25,11 +25,11 @@ _MARK_LENGTH: Final = _HEAD.size + 8
 _SKETCH: Final = b"sketch"
 
 
-class ForeignEntryError(ClusterFaultError):
+class ForeignStateError(ClusterFaultError):
     """The topic holds what this worker must not take for its own; the text says what to do."""
 
 
-class EntryCodec:
+class MarkCodec:
     """Writes and reads the entries of one raw topic's users."""
 
     def __init__(self, *, fingerprint: bytes, epoch: bytes, topic: str) -> None:
@@ -50,7 +50,7 @@ class EntryCodec:
         """Return a mark (`packed_mark`). One of a former raw topic was made before this log began.
 
         Raises:
-            ForeignEntryError: it was written with another secret, or by a newer version.
+            ForeignStateError: it was written with another secret, or by a newer version.
         """
         if value[:9] == self._own_head and len(value) == _MARK_LENGTH:
             return key[:8] + value[9:]
@@ -71,7 +71,7 @@ class EntryCodec:
         """Return name, month and sketch.
 
         Raises:
-            ForeignEntryError: it was written with another secret, or by a newer version, or is none.
+            ForeignStateError: it was written with another secret, or by a newer version, or is none.
         """
         self._check(value)
         count, rest = divmod(len(value) - _MARK_LENGTH, 8)
@@ -88,13 +88,13 @@ class EntryCodec:
         if version != FORMAT_VERSION:
             raise self._foreign(f"entries of format {version}, which another version of this program wrote")
         if fingerprint != self.fingerprint:
-            raise ForeignEntryError(
+            raise ForeignStateError(
                 f"topic `{self.topic}` was written with another {variable('tracked_users_secret')}: set that one "
                 "again, or name a new topic, and know that nobody is tracked in it yet"
             )
 
-    def _foreign(self, what: str) -> ForeignEntryError:
-        return ForeignEntryError(
+    def _foreign(self, what: str) -> ForeignStateError:
+        return ForeignStateError(
             f"topic `{self.topic}` holds {what}: name a topic of its own in {variable('tracked_users_topic')}, or run "
             "the version that wrote it"
         )

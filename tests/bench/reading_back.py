@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tests.bench.restore_process import connection_to
-from tests.bench.tracked_marks import memories_of, write_marks
+from tests.bench.tracked_marks import state_store_of, write_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,13 @@ async def read_back(cluster: Cluster, users: int, spread: int) -> None:
             ((b"user-%031d" % number, number) for number in range(first, users, spread)) for first in range(spread)
         ]
         await write_marks(connection, topic, shares)
-        memories = memories_of(connection, topic)
+        store = state_store_of(connection, topic)
         with _busy() as longest:
             started, cpu = time.perf_counter(), time.process_time()
-            await asyncio.gather(*map(memories.restore, range(spread)))
+            await asyncio.gather(*map(store.restore, range(spread)))
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        if memories.tracked_users() != users:
-            raise AssertionError(f"{memories.tracked_users():,} users were read back")
+        if store.tracked_users() != users:
+            raise AssertionError(f"{store.tracked_users():,} users were read back")
     by_cpu = users / cpu
     bar = "" if by_cpu >= LEAST_A_SECOND else f"  MISS ({LEAST_A_SECOND:,})"
     print(

@@ -25,7 +25,7 @@ from pipeline.runtime.health import Health
 from pipeline.runtime.leash import leashed
 from pipeline.runtime.status_server import StatusServer
 from pipeline.settings import load_settings
-from tests.bench.tracked_marks import memories_of
+from tests.bench.tracked_marks import state_store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ class Steps:
 
 async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Restored:
     connection = connection_to(bootstrap_servers)
-    memories = memories_of(connection, topic)
+    store = state_store_of(connection, topic)
     alive = Health(ok=True, detail="restoring")
     server = StatusServer(
         host="127.0.0.1", port=0, registry=CollectorRegistry(), liveness=lambda: alive, readiness=lambda: alive
@@ -122,7 +122,7 @@ async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Resto
     sampling = asyncio.create_task(sample())
     with steps.watched():
         started, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*map(memories.restore, range(partitions)))
+        await asyncio.gather(*map(store.restore, range(partitions)))
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     sampling.cancel()
     after = process.memory_info().rss
@@ -132,7 +132,7 @@ async def _restore(bootstrap_servers: str, topic: str, partitions: int) -> Resto
     await server.stop()
     cuts = quantiles(answers, n=100, method="inclusive")
     return Restored(
-        users=memories.tracked_users(),
+        users=store.tracked_users(),
         seconds=seconds,
         cpu_seconds=cpu,
         longest_step_ms=steps.longest_ms,

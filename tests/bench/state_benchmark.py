@@ -26,14 +26,14 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
 from pipeline.core.policy import Policy
 from pipeline.kafka.producer import BATCH_BYTES, OutboundMessage
-from pipeline.processor.deciding import NOTHING_REMEMBERED, decide_batch
+from pipeline.processor.deciding import NO_STATE, decide_batch
 from pipeline.runtime.allocation import keep_freed_memory, spare_the_collector
 from pipeline.state.following import Follower
 from pipeline.state.marks_read_back import MarksReadBack
 from pipeline.state.partition_state import PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import StateStore
-from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
+from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import TrackedUsersOfPartition, packed_mark
 from tests.bench.cluster import PARTITIONS, Cluster
 from tests.bench.decode_benchmark import show
@@ -201,8 +201,8 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
         )
         for number in range(EVENTS)
     ]
-    codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked")
-    memories = StateStore(
+    codec = MarkCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked")
+    store = StateStore(
         connection={},
         producer=_Batches(),  # type: ignore[arg-type] # it fills batches and sends none
         follower=Follower({}),
@@ -212,23 +212,23 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
         tracked=TrackedUsersTopics(topic=codec.topic, codec=codec),
         catalogue=None,
     )
-    memory = PartitionState(HASHER, MONTH, None, tracks=True)
-    memory.advance(NOW)
-    strangers = MarksReadBack(memory.users)
+    state = PartitionState(HASHER, MONTH, None, tracks=True)
+    state.advance(NOW)
+    strangers = MarksReadBack(state.users)
     for number in range(80_000):
         mark = packed_mark(HASHER.hash_of(b"stranger-%d" % number).to_bytes(8, "big"), 7)
         strangers.add(MONTH.first_day(NOW), mark)
     for _ in strangers.put_into_place():
         pass
-    memories._partitions[0] = memory
+    store._partitions[0] = state
     policy = Policy(records=SEGMENT)
     batches = [UnsettledBatch(messages[start : start + BATCH]) for start in range(0, EVENTS, BATCH)]
     gc.collect()
     started = time.process_time()
     for batch in batches:
-        decided = decide_batch(batch, policy, memory=memories.of(0) if remembers else NOTHING_REMEMBERED)
+        decided = decide_batch(batch, policy, view=store.of(0) if remembers else NO_STATE)
         if remembers:
-            await memories.store(0, decided.changes)
+            await store.store(0, decided.changes)
     return (time.process_time() - started) / EVENTS * 1e6
 
 

@@ -11,7 +11,7 @@ from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.state.following import Follower
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import StateStore
-from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
+from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ _CHUNK: Final = 50_000
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
-def codec_of(topic: str) -> EntryCodec:
+def codec_of(topic: str) -> MarkCodec:
     """Return what writes and reads the entries of a topic of the benchmark."""
-    return EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
+    return MarkCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
 
 
-def memories_of(connection: ConnectionOptions, topic: str) -> StateStore:
-    """Return memories of tracked users alone, as of now, that read a topic of the benchmark."""
+def state_store_of(connection: ConnectionOptions, topic: str) -> StateStore:
+    """Return store of tracked users alone, as of now, that read a topic of the benchmark."""
     return StateStore(
         connection=connection,
         producer=BatchProducer(connection),
@@ -57,9 +57,7 @@ async def write_marks(connection: ConnectionOptions, topic: str, shares: Sequenc
         await producer.stop()
 
 
-async def _write(
-    producer: BatchProducer, codec: EntryCodec, partition: int, marks: Iterable[tuple[bytes, int]]
-) -> None:
+async def _write(producer: BatchProducer, codec: MarkCodec, partition: int, marks: Iterable[tuple[bytes, int]]) -> None:
     month = MONTH.first_day(NOW)
     entries: list[OutboundMessage] = []
     for user_key, offset in marks:

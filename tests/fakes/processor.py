@@ -18,7 +18,7 @@ from pipeline.kafka.producer import Handed
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
-from pipeline.processor.deciding import NOTHING_REMEMBERED
+from pipeline.processor.deciding import NO_STATE
 from pipeline.processor.processor import Processor
 from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
@@ -135,7 +135,7 @@ class Letters:
 
 
 class Remembering:
-    """The memory of every partition; what it is given is confirmed when the test lets it.
+    """The state of every partition; what it is given is confirmed when the test allows it.
 
     In the partitions of `due` something is to be stored though a batch changes nothing.
     """
@@ -218,7 +218,7 @@ class ProcessorBench:
         self.effects = Effects()
         self.stores = Stores(self.effects)
         self.registry = CollectorRegistry()
-        self.memories = Remembering(self.effects)
+        self.state = Remembering(self.effects)
         self.is_retrying = False
         self.store_hold_reason: str | None = None
         self.mishaps: list[dict[str, Any]] = []
@@ -235,7 +235,7 @@ class ProcessorBench:
             retrying=lambda: self.is_retrying,
             hold_reason=lambda: self.store_hold_reason,
             store_holds=lambda: {HoldReason.MESSAGE_TOO_LARGE} if self.store_hold_reason else (),
-            memories=self.memories if remembers else NOTHING_REMEMBERED,
+            state=self.state if remembers else NO_STATE,
             prerequisites=prerequisites,
             patience_seconds=PATIENCE_SECONDS,
         )

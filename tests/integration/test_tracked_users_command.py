@@ -50,17 +50,17 @@ async def tracked(environment: dict[str, str], *users: bytes, mark: bool = False
     producer = BatchProducer(connection)
     await producer.start()
     try:
-        async with open_state(settings, connection, producer, None) as memories:
+        async with open_state(settings, connection, producer, None) as store:
             found = []
             for user in users:
                 partition = partition_for(user, PARTITIONS)
-                await memories.restore(partition)
-                found.append(memories.of(partition).users.marked_at(user, now_ms()))
+                await store.restore(partition)
+                found.append(store.of(partition).users.marked_at(user, now_ms()))
                 if mark:
-                    memory = memories.of(partition)
-                    changes = [StateChange(mark=memory.users.mark_of(user, now_ms(), 7))]
-                    memory.remember(changes[0])
-                    await memories.store(partition, changes)
+                    state = store.of(partition)
+                    changes = [StateChange(mark=state.users.mark_of(user, now_ms(), 7))]
+                    state.remember(changes[0])
+                    await store.store(partition, changes)
             return found
     finally:
         await producer.stop()

@@ -435,7 +435,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="one topic was asked for",
         ),
     ),
-    "memories": (
+    "state_store": (
         Harmless(removed="READERS: Final = 4", reason=TUNING),
         Harmless(removed="SKETCH_SECONDS: Final = 30.0", reason=TUNING),
         Harmless(

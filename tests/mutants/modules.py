@@ -41,7 +41,7 @@ MODULES: Final = {
     "groups": Module(
         file="kafka/groups.py", tests=("tests/unit/kafka/test_groups.py", "tests/unit/kafka/test_groups_begin.py")
     ),
-    "memories": Module(file="state/store.py", tests=("tests/unit/state/test_store.py",)),
+    "state_store": Module(file="state/store.py", tests=("tests/unit/state/test_store.py",)),
     "lane": Module(
         file="delivery/lane.py",
         tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),

@@ -22,7 +22,7 @@ from pipeline.state.following import Follower
 from pipeline.state.partition_state import MarksReader, PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import StateStore
-from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
+from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import MOST_MONTHS, UserHasher
 from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import FakeMessage, UnsettledBatch
@@ -43,7 +43,7 @@ POLICY: Final = Policy(
     ),
 )
 HASHER: Final = UserHasher("a secret of the tests")
-CODEC: Final = EntryCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked-users")
+CODEC: Final = MarkCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic="tracked-users")
 KINDS: Final = ("message.push.sent", "message.push.clicked", "message.email.clicked")
 TOO_LARGE: Final = "x" * 40_000
 
@@ -95,7 +95,7 @@ class Life:
     """One processor from its start to its death."""
 
     def __init__(self, topic: Topic, now_ms: int) -> None:
-        self._memories = StateStore(
+        self._store = StateStore(
             connection={},
             producer=topic,  # type: ignore[arg-type] # a topic in memory
             follower=Follower({}),
@@ -105,19 +105,19 @@ class Life:
             tracked=TrackedUsersTopics(topic="tracked-users", codec=CODEC),
             catalogue=None,
         )
-        memory = PartitionState(HASHER, BillingMonth(), None, tracks=True)
-        memory.advance(now_ms)
-        reader = MarksReader(CODEC, memory)
+        state = PartitionState(HASHER, BillingMonth(), None, tracks=True)
+        state.advance(now_ms)
+        reader = MarksReader(CODEC, state)
         reader.take(topic.entries)
         for _ in reader.put_into_place():
             pass
-        self._memories._partitions[0] = memory
+        self._store._partitions[0] = state
 
     def decide(self, messages: Sequence[FakeMessage]) -> DecidedBatch:
-        return decide_batch(UnsettledBatch(messages), POLICY, memory=self._memories.of(0))
+        return decide_batch(UnsettledBatch(messages), POLICY, view=self._store.of(0))
 
     async def store(self, decided: DecidedBatch) -> None:
-        await self._memories.store(0, decided.changes)
+        await self._store.store(0, decided.changes)
 
 
 def facts(*days: int) -> st.SearchStrategy[Fact]:

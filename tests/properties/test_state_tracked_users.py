@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pipeline.core.billing_month import MILLISECONDS_A_DAY, BillingMonth
 from pipeline.core.tracking import Mark
 from pipeline.state import tracked_users
-from pipeline.state.stored_marks import EntryCodec
+from pipeline.state.stored_marks import MarkCodec
 from pipeline.state.tracked_users import (
     MOST_MONTHS,
     MonthOfUsers,
@@ -179,8 +179,8 @@ TestPartition = PartitionMachine.TestCase
 def test_a_mark_comes_back_with_its_offset_and_that_of_a_former_topic_without(
     user: int, month: int, offset: int, epoch: bytes, other: bytes
 ) -> None:
-    codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=epoch, topic="t")
-    reader = EntryCodec(fingerprint=HASHER.fingerprint, epoch=other, topic="t")
+    codec = MarkCodec(fingerprint=HASHER.fingerprint, epoch=epoch, topic="t")
+    reader = MarkCodec(fingerprint=HASHER.fingerprint, epoch=other, topic="t")
     key, value = codec.mark_key(user, month), codec.mark_value(offset)
     name = user.to_bytes(8, "big")
     assert (key[:8], int.from_bytes(key[8:], "big")) == (name, month)
@@ -190,7 +190,7 @@ def test_a_mark_comes_back_with_its_offset_and_that_of_a_former_topic_without(
 
 @given(st.sets(st.integers(0, LAST), max_size=20), st.integers(0, 2**16 - 1), st.text(min_size=3, max_size=20))
 def test_a_sketch_comes_back_as_it_was(users: set[int], month: int, name: str) -> None:
-    codec = EntryCodec(fingerprint=HASHER.fingerprint, epoch=bytes(4), topic="t")
+    codec = MarkCodec(fingerprint=HASHER.fingerprint, epoch=bytes(4), topic="t")
     sketch = UserSketch(users)
     found_name, found_month, found = codec.read_sketch(codec.sketch_key(name, month), codec.sketch_value(sketch))
     assert (found_name, found_month) == (name, month)

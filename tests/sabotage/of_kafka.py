@@ -380,7 +380,7 @@ GROUPS: Final = (
     ),
 )
 
-MEMORIES: Final = (
+STATE: Final = (
     Sabotage(
         name="the catalogue is never stored",
         file="state/store.py",
@@ -410,23 +410,23 @@ MEMORIES: Final = (
         tests=("unit/state/test_store.py::test_storing_returns_when_everything_is_confirmed",),
     ),
     Sabotage(
-        name="a memory counts as complete without the catalogue",
+        name="state counts as complete without the catalogue",
         file="state/store.py",
         old="return self._catalogue_is_read and partition in self._partitions",
         new="return partition in self._partitions",
-        tests=("unit/state/test_store.py::test_no_memory_is_complete_before_the_catalogue_is",),
+        tests=("unit/state/test_store.py::test_no_state_is_complete_before_the_catalogue_is",),
     ),
     Sabotage(
         name="what is remembered of a partition that was given up is used again",
         file="state/store.py",
-        old="memory = self._partitions.pop(number, None)",
-        new="memory = self._partitions.get(number)",
+        old="state = self._partitions.pop(number, None)",
+        new="state = self._partitions.get(number)",
         tests=("unit/state/test_store.py::test_a_partition_that_comes_back_is_read_back_again",),
     ),
     Sabotage(
         name="what was learnt and not stored stays",
         file="state/store.py",
-        old="memory.forget_unstored()",
+        old="state.forget_unstored()",
         new="pass",
         tests=("unit/state/test_store.py::test_what_is_learnt_and_not_stored_is_forgotten_with_its_partition",),
     ),
@@ -528,7 +528,7 @@ OF_KAFKA: Final = (
     *TOPIC_SETTINGS,
     *CLOCK,
     *GROUPS,
-    *MEMORIES,
+    *STATE,
     *RECORDS,
     *SCHEMA_VERSIONS,
 )

@@ -606,7 +606,7 @@ PROCESSOR: Final = (
     Sabotage(
         name="what a message changes is not known to the next",
         file="processor/deciding.py",
-        old="self._memory.remember(change)",
+        old="self._view.remember(change)",
         new="pass",
         tests=("unit/processor/test_deciding.py::test_a_message_changes_what_the_next_ones_of_its_batch_meet",),
     ),
@@ -622,8 +622,8 @@ PROCESSOR: Final = (
     Sabotage(
         name="records are written beside what they rest on",
         file="processor/processor.py",
-        old="await self._memories.store(number, decided.changes)",
-        new="asyncio.ensure_future(self._memories.store(number, decided.changes))",
+        old="await self._state.store(number, decided.changes)",
+        new="asyncio.ensure_future(self._state.store(number, decided.changes))",
         tests=(
             "unit/processor/test_processor.py::test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_it_is_written",
         ),
@@ -647,8 +647,8 @@ PROCESSOR: Final = (
     Sabotage(
         name="a batch with dead letters goes the quick way",
         file="processor/processor.py",
-        old="if decided.letters or self._memories",
-        new="if self._memories",
+        old="if decided.letters or self._state",
+        new="if self._state",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written",
         ),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
     from pipeline.state.restoring import TrackedUsersTopics
-    from pipeline.state.stored_marks import EntryCodec
+    from pipeline.state.stored_marks import MarkCodec
     from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher
     from pipeline.tools.tracked_users.users_file import FileUsers
 
@@ -28,7 +28,7 @@ _NOTHING: Final = b""
 
 
 async def feed_users(
-    producer: BatchProducer, feed: str, users: FileUsers, codec: EntryCodec, *, tell: Callable[[int], None]
+    producer: BatchProducer, feed: str, users: FileUsers, codec: MarkCodec, *, tell: Callable[[int], None]
 ) -> None:
     """Write users to the feed; returning means the broker has confirmed all of them. `tell` is told how many so far.
 
@@ -72,17 +72,17 @@ class UsersTopics:
 
         Raises:
             KafkaUnreachableError: Kafka does not answer.
-            ForeignEntryError: it was written with another secret, or by a newer version.
+            ForeignStateError: it was written with another secret, or by a newer version.
         """
-        memory = PartitionState(self.hasher, self.month, None, tracks=True)
-        memory.advance(self.now_ms)
-        await read_marks(self.connection, self.topics, partition, memory)
-        by_log = _counts(memory)
+        state = PartitionState(self.hasher, self.month, None, tracks=True)
+        state.advance(self.now_ms)
+        await read_marks(self.connection, self.topics, partition, state)
+        by_log = _counts(state)
         if self.topics.feed is not None:
-            await read_feed(self.connection, self.topics, self.topics.feed, partition, memory)
-        by_feed = {month: count - by_log.get(month, 0) for month, count in _counts(memory).items()}
-        return PartitionUsers(users=memory.users, by_feed=by_feed)
+            await read_feed(self.connection, self.topics, self.topics.feed, partition, state)
+        by_feed = {month: count - by_log.get(month, 0) for month, count in _counts(state).items()}
+        return PartitionUsers(users=state.users, by_feed=by_feed)
 
 
-def _counts(memory: PartitionState) -> dict[int, int]:
-    return {month: len(users) for month, users in memory.users.months()}
+def _counts(state: PartitionState) -> dict[int, int]:
+    return {month: len(users) for month, users in state.users.months()}

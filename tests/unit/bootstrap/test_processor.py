@@ -33,10 +33,10 @@ class Batch:
         raise AssertionError("this is the work's to do")
 
 
-class SlowMemories:
-    """The memory of partition 0 takes its time; that of every other is there."""
+class SlowState:
+    """The state of partition 0 takes its time; that of every other partition is there."""
 
-    words = "memories"
+    words = "state"
     hold = HoldReason.STATE_AWAY
 
     def __init__(self, seconds: float) -> None:
@@ -79,7 +79,7 @@ def test_a_batch_that_waits_for_its_memory_can_be_read_when_an_unknown_id_is_dou
         clock = asyncio.get_running_loop().time
         registry = cast("SchemaRegistry", ForgetfulRegistry())
         schemas = TopicSchemas(book, compile_decoder=no_decoder, registry=registry, clock=clock)
-        prerequisites = prerequisites_of(schemas, SlowMemories(UNKNOWN_FOR_SECONDS + 10))
+        prerequisites = prerequisites_of(schemas, SlowState(UNKNOWN_FOR_SECONDS + 10))
 
         async def decide(partition: int) -> None:
             batch = cast("MessageBatch", Batch(partition))

@@ -40,7 +40,7 @@ from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_state import PartitionState
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import CatalogueTopic, StateStore
-from pipeline.state.stored_marks import NO_EPOCH, EntryCodec
+from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 from tests.builders import SEGMENT
 from tests.fakes.kafka import KeptWrites
@@ -170,7 +170,7 @@ def _processed(messages: Sequence[FakeMessage], policy: Policy, formats: Formats
 async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: Formats) -> KeptWrites:
     kept, registry = KeptWrites(), CollectorRegistry()
     hasher = UserHasher(_SECRET)
-    codec = EntryCodec(fingerprint=hasher.fingerprint, epoch=NO_EPOCH, topic=_TRACKED)
+    codec = MarkCodec(fingerprint=hasher.fingerprint, epoch=NO_EPOCH, topic=_TRACKED)
     follower: Any = _NobodyToFollow()
     state = _FreshState(
         connection={},
@@ -192,7 +192,7 @@ async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: For
         breaker=Breaker(BreakerLimits(max_share=1.0, window=1_000)),
         retrying=lambda: False,
         formats=formats,
-        memories=state,
+        state=state,
     )
     for partition in range(_PARTITIONS):
         await state.restore(partition)

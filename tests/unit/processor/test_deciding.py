@@ -28,8 +28,8 @@ DROPPING = (
 )
 
 
-class PlainMemory:
-    """A memory (`pipeline.stream.memory.Memory`) that notes what it is told."""
+class PlainState:
+    """A state (`pipeline.processor.state.PartitionStateView`) that notes what it is told."""
 
     def __init__(self) -> None:
         self.tracked_users = PlainTrackedUsers()
@@ -65,9 +65,9 @@ def event(action: str, user: str = "u-1", **message: Any) -> dict[str, Any]:
     return raw_event(f"message.push.{action}", external_id=user, message=message or None)
 
 
-def sorted_by(memory: PlainMemory, *events: dict[str, Any] | None) -> DecidedBatch:
+def sorted_by(state: PlainState, *events: dict[str, Any] | None) -> DecidedBatch:
     policy = Policy(records=SEGMENT, rules=parse_rules(RULES, filename="rules.yaml"))
-    return decide_batch(batch(*events), policy, memory=memory)
+    return decide_batch(batch(*events), policy, view=state)
 
 
 def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None:
@@ -92,8 +92,8 @@ def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None
 
 
 def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
-    memory = PlainMemory()
-    found = sorted_by(memory, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
+    state = PlainState()
+    found = sorted_by(state, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
     assert [entry.key for entry in found.records] == [b"u-1", b"u-1"]
     assert [change.mark for change in found.changes if change.mark] == [
         PlainTrackedUsers().mark_of(b"u-1", STORED_AT, 1)
@@ -101,20 +101,20 @@ def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
 
 
 def test_rules_are_counted_by_their_names_and_users_noted_once_an_event() -> None:
-    memory = PlainMemory()
-    found = sorted_by(memory, event("clicked"), event("sent"), event("sent", "u-2"), event("received", "u-2"), None)
+    state = PlainState()
+    found = sorted_by(state, event("clicked"), event("sent"), event("sent", "u-2"), event("received", "u-2"), None)
     tally = found.tally
     assert tally.kept_by == {"default": 1, "cheap": 1}
     assert tally.dropped_by == {"cheap": 2}
     assert tally.shadowed_by == {"shadow": 2}
-    assert memory.noted == [("shadow", b"u-1"), ("dropped", b"u-2"), ("shadow", b"u-2"), ("dropped", b"u-2")]
+    assert state.noted == [("shadow", b"u-1"), ("dropped", b"u-2"), ("shadow", b"u-2"), ("dropped", b"u-2")]
     assert sum(tally.dropped.values()) == 3
 
 
 def test_what_a_dropped_event_says_is_learnt_and_fills_a_late_engagement() -> None:
-    memory = PlainMemory()
+    state = PlainState()
     blank = {"name": "", "title": "", "contents": ""}
-    found = sorted_by(memory, event("sent", "u-2"), event("clicked", **blank))
+    found = sorted_by(state, event("sent", "u-2"), event("clicked", **blank))
     learnt = found.changes[0].learnt
     assert isinstance(learnt, Content)
     assert learnt.name == "new-year"
@@ -145,9 +145,9 @@ def test_the_tallies_of_batches_add_up_to_the_one_of_all_their_messages(kinds: l
 
 
 def test_nobody_is_noted_of_an_event_that_names_nobody() -> None:
-    memory = PlainMemory()
+    state = PlainState()
     nobody = raw_event("message.push.sent", external_id="", subscription_id="")
     dropping = parse_rules("rules: [{then: keep, shadow: true}, {then: drop}]", filename="rules.yaml")
-    found = decide_batch(batch(nobody), Policy(records=SEGMENT, rules=dropping), memory=memory)
+    found = decide_batch(batch(nobody), Policy(records=SEGMENT, rules=dropping), view=state)
     assert found.tally.shadowed_by == {"rule 1": 1}
-    assert memory.noted == []
+    assert state.noted == []

@@ -13,7 +13,7 @@ from pipeline.core.rules_file import parse_rules
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
-from pipeline.processor.deciding import NOTHING_REMEMBERED, DecidedBatch, decide_batch
+from pipeline.processor.deciding import NO_STATE, DecidedBatch, decide_batch
 from pipeline.processor.processor import Processor
 from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage, UnsettledBatch
@@ -114,7 +114,7 @@ async def test_the_processor_hands_both_to_the_metrics() -> None:
         counts=ProcessorCounts(metrics, RulesMetrics(registry, destination="segment")),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=100)),
         retrying=lambda: False,
-        memories=NOTHING_REMEMBERED,
+        state=NO_STATE,
     )
     running = asyncio.create_task(processor.run())
     await asyncio.sleep(0)

@@ -40,10 +40,10 @@ async def test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_
     bench = ProcessorBench(remembers=True)
     await asyncio.sleep(0)
     bench.accept("first", good=2, bad=1)
-    await asyncio.wait_for(bench.memories.asked.wait(), BOUND_SECONDS)
+    await asyncio.wait_for(bench.state.asked.wait(), BOUND_SECONDS)
     await asyncio.sleep(0)
     assert bench.effects == [], "everything waits for what is remembered"
-    bench.memories.may_confirm.set()
+    bench.state.may_confirm.set()
     bench.accept("second")
     await bench.settled()
     assert bench.effects == [

@@ -229,16 +229,16 @@ async def test_the_partitions_behind_one_that_goes_alone_stay_in_the_round(bench
     assert bench.effects == ["stored 1 records of 1", "acknowledged other"]
 
 
-async def test_what_a_memory_has_to_store_goes_before_the_records_of_its_partition_and_delays_no_other() -> None:
+async def test_state_that_has_to_be_stored_goes_before_the_records_of_its_partition_and_delays_no_other() -> None:
     async with processing(remembers=True) as bench:
-        bench.memories.due = {1}
-        bench.accept_round({"other": 0, "with a memory": 1, "last": 2})
+        bench.state.due = {1}
+        bench.accept_round({"other": 0, "with state to store": 1, "last": 2})
         await bench.acknowledged("last")
         assert "stored 1 records of 1" not in bench.effects
-        bench.memories.may_confirm.set()
+        bench.state.may_confirm.set()
         await bench.settled()
-        assert [effect for effect in bench.effects if effect.endswith(("of 1", "with a memory"))] == [
+        assert [effect for effect in bench.effects if effect.endswith(("of 1", "with state to store"))] == [
             "stored 0 changes of 1",
             "stored 1 records of 1",
-            "acknowledged with a memory",
+            "acknowledged with state to store",
         ]

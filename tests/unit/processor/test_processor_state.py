@@ -121,19 +121,19 @@ async def test_a_write_that_is_repeated_is_told_as_a_retry(bench: ProcessorBench
     [
         lambda bench: bench.stores.repeating,
         lambda bench: bench.stores.letters.repeating,
-        lambda bench: bench.memories.repeating,
+        lambda bench: bench.state.repeating,
     ],
-    ids=["records", "letters", "memories"],
+    ids=["records", "letters", "state"],
 )
 async def test_whatever_is_repeated_of_a_partition_excuses_it_and_no_other(
     repeating: Callable[[ProcessorBench], set[int]],
 ) -> None:
     async with processing(remembers=True) as bench:
-        bench.memories.due = {0, 1}
+        bench.state.due = {0, 1}
         bench.accept_round({"repeated": 0, "slow": 1})
         repeating(bench).add(0)
         repeating(bench).add(2)
-        await asyncio.wait_for(bench.memories.asked.wait(), BOUND_SECONDS)
+        await asyncio.wait_for(bench.state.asked.wait(), BOUND_SECONDS)
         assert bench.processor.state().on_purpose == {(TOPIC, 0)}
 
 

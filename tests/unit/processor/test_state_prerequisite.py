@@ -9,7 +9,7 @@ from pipeline.kafka.prerequisites import PrerequisiteAwayError
 from pipeline.processor import state_prerequisite
 
 
-class BrokenMemories:
+class BrokenStore:
     """StateStore that cannot be read back."""
 
     def __init__(self, error: Exception) -> None:
@@ -27,6 +27,6 @@ class BrokenMemories:
     ],
 )
 async def test_what_cannot_be_read_back_is_a_hold_that_says_why(error: Exception) -> None:
-    memories: Any = BrokenMemories(error)
+    state: Any = BrokenStore(error)
     with pytest.raises(PrerequisiteAwayError, match=str(error)):
-        await state_prerequisite.StateFirst(memories).obtain(1)
+        await state_prerequisite.StatePrerequisite(state).obtain(1)

@@ -16,7 +16,7 @@ from pipeline.state import store as memories_module
 from pipeline.state.message_catalogue import MessageCatalogue, stored_form
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import SKETCH_SECONDS, CatalogueTopic, StateStore
-from pipeline.state.stored_marks import EntryCodec
+from pipeline.state.stored_marks import MarkCodec
 from pipeline.state.tracked_users import UserHasher
 from tests.fakes.kafka import KeptWrites
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.producer import Handed, OutboundMessage
 
 HASHER = UserHasher("a secret that is long enough")
-CODEC = EntryCodec(fingerprint=HASHER.fingerprint, epoch=b"raw1", topic="tracked")
+CODEC = MarkCodec(fingerprint=HASHER.fingerprint, epoch=b"raw1", topic="tracked")
 NOW = round(datetime(2026, 11, 25, tzinfo=UTC).timestamp() * 1000)
 NOVEMBER = BillingMonth().first_day(NOW)
 SAID = Content(id="m-1", name="welcome")
@@ -87,7 +87,7 @@ class Bench:
         for module in (memories_module, restoring):
             monkeypatch.setattr(module, "read_to_end", self._read_to_end)
         follower: Any = self.follower
-        self.memories = StateStore(
+        self.store = StateStore(
             connection={},
             producer=self.kept,
             follower=follower,
@@ -119,41 +119,41 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 async def test_a_memory_is_complete_when_the_catalogue_the_marks_and_the_feed_are_read(bench: Bench) -> None:
     bench.may_read.clear()
-    restoring_it = asyncio.create_task(bench.memories.restore(3))
+    restoring_it = asyncio.create_task(bench.store.restore(3))
     await asyncio.sleep(0)
-    assert not bench.memories.is_complete(3)
+    assert not bench.store.is_complete(3)
     bench.may_read.set()
     await asyncio.wait_for(restoring_it, BOUND_SECONDS)
-    assert bench.memories.is_complete(3)
+    assert bench.store.is_complete(3)
     assert bench.read == [("catalogue", 0), ("tracked", 3), ("feed", 3)]
     assert bench.follower.followed == {("catalogue", 0): 17, ("feed", 3): 17}
 
 
-async def test_no_memory_is_complete_before_the_catalogue_is(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    bench.memories._catalogue_is_read = False
-    assert not bench.memories.is_complete(3)
+async def test_no_state_is_complete_before_the_catalogue_is(bench: Bench) -> None:
+    await bench.store.restore(3)
+    bench.store._catalogue_is_read = False
+    assert not bench.store.is_complete(3)
 
 
 async def test_what_messages_said_is_stored_in_the_catalogue(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    await bench.memories.store(3, LEARNT)
+    await bench.store.restore(3)
+    await bench.store.store(3, LEARNT)
     assert bench.written == [("catalogue", 0, [b"m-1"])]
     (_, _, (entry,)) = bench.kept.writes[0]
     assert stored_form(SAID) == (entry.key, entry.value)
 
 
 async def test_marks_are_stored_in_the_partition_of_their_messages(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    await bench.memories.store(3, MARKED)
+    await bench.store.restore(3)
+    await bench.store.store(3, MARKED)
     assert bench.written == [("tracked", 3, [CODEC.mark_key(7, NOVEMBER)])]
     assert bench.kept.writes[0][2][0].value == CODEC.mark_value(41)
 
 
 async def test_storing_returns_when_everything_is_confirmed(bench: Bench) -> None:
-    await bench.memories.restore(3)
+    await bench.store.restore(3)
     bench.kept.may_confirm.clear()
-    storing = asyncio.create_task(bench.memories.store(3, [*LEARNT, *MARKED]))
+    storing = asyncio.create_task(bench.store.store(3, [*LEARNT, *MARKED]))
     await asyncio.wait({storing}, timeout=0.02)
     assert [topic for topic, _, _ in bench.written] == ["tracked", "catalogue"], "side by side"
     assert not storing.done()
@@ -162,82 +162,82 @@ async def test_storing_returns_when_everything_is_confirmed(bench: Bench) -> Non
 
 
 async def test_a_write_that_fails_is_raised(bench: Bench) -> None:
-    await bench.memories.restore(3)
+    await bench.store.restore(3)
     bench.kept.error = OSError("no more")
     with pytest.raises(OSError, match="no more"):
-        await bench.memories.store(3, LEARNT)
+        await bench.store.store(3, LEARNT)
 
 
 async def test_what_is_learnt_and_not_stored_is_forgotten_with_its_partition(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    bench.memories.of(3).remember(LEARNT[0])
-    bench.memories.forget([3])
+    await bench.store.restore(3)
+    bench.store.of(3).remember(LEARNT[0])
+    bench.store.forget([3])
     assert bench.catalogue.find("m-1") is None
 
 
 async def test_what_is_learnt_and_stored_outlives_its_partition(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    bench.memories.of(3).remember(LEARNT[0])
-    await bench.memories.store(3, LEARNT)
-    bench.memories.forget([3])
+    await bench.store.restore(3)
+    bench.store.of(3).remember(LEARNT[0])
+    await bench.store.store(3, LEARNT)
+    bench.store.forget([3])
     assert bench.catalogue.find("m-1") == SAID
 
 
 async def test_a_partition_that_comes_back_is_read_back_again(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    former = bench.memories.of(3)
-    bench.memories.forget([3, 4])
-    assert not bench.memories.is_complete(3)
+    await bench.store.restore(3)
+    former = bench.store.of(3)
+    bench.store.forget([3, 4])
+    assert not bench.store.is_complete(3)
     assert bench.follower.followed == {("catalogue", 0): 17}
-    await bench.memories.restore(3)
-    assert bench.memories.of(3) is not former
+    await bench.store.restore(3)
+    assert bench.store.of(3) is not former
     assert bench.read == [("catalogue", 0), ("tracked", 3), ("feed", 3), ("tracked", 3), ("feed", 3)]
 
 
 async def test_a_partition_that_is_there_is_not_read_twice(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    memory = bench.memories.of(3)
-    await bench.memories.restore(3)
-    assert bench.memories.of(3) is memory
+    await bench.store.restore(3)
+    state = bench.store.of(3)
+    await bench.store.restore(3)
+    assert bench.store.of(3) is state
 
 
 async def test_nothing_is_decided_when_what_others_write_is_not_followed_any_more(bench: Bench) -> None:
-    await bench.memories.restore(3)
+    await bench.store.restore(3)
     bench.follower.error = RuntimeError("a fault of the follower")
     with pytest.raises(RuntimeError, match="a fault of the follower"):
-        bench.memories.of(3)
+        bench.store.of(3)
 
 
 async def test_changed_sketches_are_stored_at_most_every_half_minute(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bench.memories.restore(3)
+    await bench.store.restore(3)
     now = 1_000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     told = []
     for later in (0.0, SKETCH_SECONDS - 1.0, 1.0):
         now += later
-        bench.memories.of(3).dropped_delivery(b"u-%d" % now, NOW)
-        told.append(bench.memories.has_to_store(3, []))
-        await bench.memories.store(3, [])
+        bench.store.of(3).dropped_delivery(b"u-%d" % now, NOW)
+        told.append(bench.store.has_to_store(3, []))
+        await bench.store.store(3, [])
     assert told == [True, False, True]
     assert bench.written == [("tracked", 3, [CODEC.sketch_key("delivery", NOVEMBER)])] * 2
 
 
 async def test_changes_are_stored_whatever_the_time(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    await bench.memories.store(3, [])
-    assert bench.memories.has_to_store(3, MARKED)
+    await bench.store.restore(3)
+    await bench.store.store(3, [])
+    assert bench.store.has_to_store(3, MARKED)
 
 
 async def test_users_who_were_marked_before_are_tracked_when_a_partition_is_read_back(bench: Bench) -> None:
     bench.held["tracked"] = [FakeMessage(offset=0, key=CODEC.mark_key(7, NOVEMBER), value=CODEC.mark_value(41))]
     with capture_logs() as logs:
-        await bench.memories.restore(3)
-    memory = bench.memories.of(3)
-    assert memory.state.tracked_users is memory.users
-    assert memory.users.is_tracked(7, NOVEMBER)
-    assert bench.memories.tracked_users() == 1
+        await bench.store.restore(3)
+    state = bench.store.of(3)
+    assert state.state.tracked_users is state.users
+    assert state.users.is_tracked(7, NOVEMBER)
+    assert bench.store.tracked_users() == 1
     assert {"event": "tracked users read back", "partition": 3, "users": {"2026-11-01": 1}, "log_level": "info"} in logs
 
 
@@ -245,19 +245,19 @@ async def test_messages_that_were_learnt_before_are_known_when_the_catalogue_is_
     key, value = stored_form(SAID) or (b"", b"")
     bench.held["catalogue"] = [FakeMessage(offset=0, key=key, value=value, timestamp=NOW)]
     with capture_logs() as logs:
-        await bench.memories.restore(3)
-    assert bench.memories.of(3).state.catalogue is bench.catalogue
+        await bench.store.restore(3)
+    assert bench.store.of(3).state.catalogue is bench.catalogue
     assert bench.catalogue.find("m-1") == SAID
-    assert bench.memories.catalogue_size() == 1
+    assert bench.store.catalogue_size() == 1
     assert {"event": "message catalogue read", "messages": 1, "log_level": "info"} in logs
 
 
 async def test_a_memory_is_that_of_now(bench: Bench) -> None:
-    await bench.memories.restore(3)
-    bench.memories.of(3).remember(LEARNT[0])
+    await bench.store.restore(3)
+    bench.store.of(3).remember(LEARNT[0])
     for _ in range(91):
         bench.now += DAY_MS
-        bench.memories.of(3)
+        bench.store.of(3)
     assert bench.catalogue.find("m-1") is None
 
 
@@ -266,7 +266,7 @@ async def test_a_repeated_write_is_one_of_its_partition_and_one_to_the_catalogue
     place: tuple[str, int], found: set[int], bench: Bench
 ) -> None:
     bench.kept._repeating.add(place)
-    assert {number for number in (3, 4) if bench.memories.repeats(number)} == found
+    assert {number for number in (3, 4) if bench.store.repeats(number)} == found
 
 
 @pytest.mark.parametrize("learns", [False, True])
@@ -274,34 +274,34 @@ async def test_without_topics_nothing_is_read_written_or_repeated(
     monkeypatch: pytest.MonkeyPatch, *, learns: bool
 ) -> None:
     bench = Bench(monkeypatch, tracks=False, learns=learns)
-    await bench.memories.restore(3)
-    assert bench.memories.is_complete(3)
-    assert bench.memories.of(3).state.tracked_users is None
-    assert not bench.memories.tracks
-    assert not bench.memories.has_to_store(3, [])
-    await bench.memories.store(3, MARKED)
-    assert not bench.memories.repeats(3)
-    assert bench.memories.catalogue_size() == 0
-    bench.memories.forget([3])
+    await bench.store.restore(3)
+    assert bench.store.is_complete(3)
+    assert bench.store.of(3).state.tracked_users is None
+    assert not bench.store.tracks
+    assert not bench.store.has_to_store(3, [])
+    await bench.store.store(3, MARKED)
+    assert not bench.store.repeats(3)
+    assert bench.store.catalogue_size() == 0
+    bench.store.forget([3])
     assert (bench.read, bench.written) == ([("catalogue", 0)] if learns else [], [])
 
 
 async def test_a_partition_without_a_feed_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch)
-    await bench.memories.restore(3)
-    assert bench.memories.tracks
+    await bench.store.restore(3)
+    assert bench.store.tracks
     assert bench.follower.followed == {("catalogue", 0): 17}
     bench.follower.followed[None, 3] = 0  # type: ignore[index] # what no feed would be called
-    bench.memories.forget([3])
+    bench.store.forget([3])
     assert len(bench.follower.followed) == 2
 
 
 async def test_users_of_shadow_rules_and_of_dropped_deliveries_are_counted_over_all_partitions(bench: Bench) -> None:
     for number in (3, 4):
-        await bench.memories.restore(number)
-        memory = bench.memories.of(number)
-        memory.shadowed("cheap", b"u-%d" % number, NOW)
-        memory.dropped_delivery(b"u-%d" % number, NOW)
-        memory.dropped_delivery(b"v-%d" % number, NOW)
-    assert bench.memories.shadow_users() == {"cheap": 2.0}
-    assert bench.memories.users_delivery_would_add() == 4.0
+        await bench.store.restore(number)
+        state = bench.store.of(number)
+        state.shadowed("cheap", b"u-%d" % number, NOW)
+        state.dropped_delivery(b"u-%d" % number, NOW)
+        state.dropped_delivery(b"v-%d" % number, NOW)
+    assert bench.store.shadow_users() == {"cheap": 2.0}
+    assert bench.store.users_delivery_would_add() == 4.0

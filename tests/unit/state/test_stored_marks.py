@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.state.stored_marks import FORMAT_VERSION, MARK_KEY_LENGTH, EntryCodec, ForeignEntryError
+from pipeline.state.stored_marks import FORMAT_VERSION, MARK_KEY_LENGTH, ForeignStateError, MarkCodec
 from pipeline.state.tracked_users import UserHasher, packed_mark
 from pipeline.state.user_sketch import UserSketch
 
@@ -16,19 +16,19 @@ USER = OURS.hash_of(b"u-1001")
 MONTH = 20_758
 
 
-def codec(hasher: UserHasher = OURS, epoch: bytes = b"raw1") -> EntryCodec:
-    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic="onesignal.tracked-users")
+def codec(hasher: UserHasher = OURS, epoch: bytes = b"raw1") -> MarkCodec:
+    return MarkCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic="onesignal.tracked-users")
 
 
 def test_the_bytes_of_a_mark_are_fixed() -> None:
-    known = EntryCodec(fingerprint=b"\xaa\xbb\xcc\xdd", epoch=b"\x01\x02\x03\x04", topic="t")
+    known = MarkCodec(fingerprint=b"\xaa\xbb\xcc\xdd", epoch=b"\x01\x02\x03\x04", topic="t")
     assert known.mark_key(0x0102030405060708, 0x5116) == bytes.fromhex("0102030405060708 5116")
     assert known.mark_value(41) == bytes.fromhex("01 aabbccdd 01020304 000000000000002a")
     assert known.mark_value(-1) == bytes.fromhex("01 aabbccdd 01020304 0000000000000000")
 
 
 def test_the_bytes_of_a_sketch_are_fixed() -> None:
-    known = EntryCodec(fingerprint=b"\xaa\xbb\xcc\xdd", epoch=b"\x01\x02\x03\x04", topic="t")
+    known = MarkCodec(fingerprint=b"\xaa\xbb\xcc\xdd", epoch=b"\x01\x02\x03\x04", topic="t")
     assert known.sketch_key("delivery", 0x5116) == b"sketch\x51\x16delivery"
     assert known.sketch_value(UserSketch([7, 5], 256)) == bytes.fromhex(
         "01 aabbccdd 01020304 00000000000000ff 0000000000000005 0000000000000007"
@@ -60,7 +60,7 @@ def newer(value: bytes) -> bytes:
 )
 def test_what_is_not_ours_is_refused_with_what_to_do(spoil: Callable[[bytes], bytes], told: str) -> None:
     key, value = codec().mark_key(USER, MONTH), codec().mark_value(7)
-    with pytest.raises(ForeignEntryError, match=r"^topic `onesignal\.tracked-users` ") as refusal:
+    with pytest.raises(ForeignStateError, match=r"^topic `onesignal\.tracked-users` ") as refusal:
         codec().read_mark(key, spoil(value))
     assert told in str(refusal.value)
     assert "name a" in str(refusal.value)
@@ -74,7 +74,7 @@ def test_a_mark_of_a_former_raw_topic_was_made_before_this_log() -> None:
 
 
 def test_a_secret_is_refused_before_the_epoch_is_looked_at() -> None:
-    with pytest.raises(ForeignEntryError, match="another PIPELINE_TRACKED_USERS_SECRET"):
+    with pytest.raises(ForeignStateError, match="another PIPELINE_TRACKED_USERS_SECRET"):
         codec().read_mark(b"k" * 10, codec(THEIRS, epoch=b"raw2").mark_value(7))
 
 
@@ -91,5 +91,5 @@ def test_a_secret_is_refused_before_the_epoch_is_looked_at() -> None:
 )
 def test_a_sketch_that_is_not_ours_is_refused(key: bytes, spoil: Callable[[bytes], bytes], told: str) -> None:
     value = codec().sketch_value(UserSketch([1, 2]))
-    with pytest.raises(ForeignEntryError, match=told):
+    with pytest.raises(ForeignStateError, match=told):
         codec().read_sketch(key, spoil(value))

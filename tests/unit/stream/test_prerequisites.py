@@ -213,7 +213,7 @@ async def test_a_fault_of_the_work_is_raised(stage: Scene) -> None:
 
 @scene
 async def test_what_every_batch_will_need_is_obtained_at_the_assignment(stage: Scene) -> None:
-    stage.schemas.all_need = {b"memory"}
+    stage.schemas.all_need = {b"state"}
     stage.schemas.answers.clear()
     stage.first.assigned([(TOPIC, 0)])
     stage.first.accept(Batch(b""))
@@ -222,12 +222,12 @@ async def test_what_every_batch_will_need_is_obtained_at_the_assignment(stage: S
     stage.schemas.answers.set()
     await asyncio.sleep(1)
     assert stage.accepted() == [b""]
-    assert [need for _, need in stage.schemas.asked] == [b"memory"]
+    assert [need for _, need in stage.schemas.asked] == [b"state"]
 
 
 @scene
 async def test_what_was_obtained_for_a_partition_is_forgotten_with_it_and_after_its_work(stage: Scene) -> None:
-    stage.schemas.all_need = {b"memory"}
+    stage.schemas.all_need = {b"state"}
     stage.first.assigned([(TOPIC, 0), (TOPIC, 1)])
     await asyncio.sleep(1)
     stage.work.may_revoke.clear()

@@ -26,7 +26,7 @@ from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_state import HASHED
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import CatalogueTopic, StateStore
-from pipeline.state.stored_marks import EntryCodec, ForeignEntryError
+from pipeline.state.stored_marks import ForeignStateError, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 
@@ -48,8 +48,8 @@ def marked(*users: bytes, first_offset: int = 0, timestamp: int = NOW) -> list[S
     ]
 
 
-def codec(topic: str, hasher: UserHasher = OURS, epoch: bytes = b"raw1") -> EntryCodec:
-    return EntryCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=topic)
+def codec(topic: str, hasher: UserHasher = OURS, epoch: bytes = b"raw1") -> MarkCodec:
+    return MarkCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=topic)
 
 
 @asynccontextmanager
@@ -82,16 +82,16 @@ async def remembering(
         await producer.stop()
 
 
-async def remember(memories: StateStore, changes: list[StateChange], partition: int = 0) -> None:
+async def remember(store: StateStore, changes: list[StateChange], partition: int = 0) -> None:
     """Do what the processor does with the changes of a batch."""
-    await memories.restore(partition)
+    await store.restore(partition)
     for change in changes:
-        memories.of(partition).remember(change)
-    await memories.store(partition, changes)
+        store.of(partition).remember(change)
+    await store.store(partition, changes)
 
 
-def found(memories: StateStore, *users: bytes, partition: int = 0, timestamp: int = NOW) -> list[int | None]:
-    tracked = memories.of(partition).users
+def found(store: StateStore, *users: bytes, partition: int = 0, timestamp: int = NOW) -> list[int | None]:
+    tracked = store.of(partition).users
     return [tracked.marked_at(user, timestamp) for user in users]
 
 
@@ -150,16 +150,16 @@ async def test_an_empty_topic_and_one_without_what_was_removed_are_read_back(bro
 
 async def test_what_is_forgotten_is_read_back_and_a_partition_is_read_once(broker: Broker) -> None:
     topic = broker.create_topic("tracked")
-    async with remembering(broker, topic) as memories, remembering(broker, topic) as successor:
-        await remember(memories, marked(b"u-1"))
-        held = memories.of(0)
-        await memories.restore(0)
-        assert memories.of(0) is held
-        memories.forget([0, 7])
-        assert not memories.is_complete(0)
+    async with remembering(broker, topic) as store, remembering(broker, topic) as successor:
+        await remember(store, marked(b"u-1"))
+        held = store.of(0)
+        await store.restore(0)
+        assert store.of(0) is held
+        store.forget([0, 7])
+        assert not store.is_complete(0)
         await remember(successor, marked(b"u-2", first_offset=5))
-        await memories.restore(0)
-        assert found(memories, b"u-1", b"u-2") == [0, 5]
+        await store.restore(0)
+        assert found(store, b"u-1", b"u-2") == [0, 5]
 
 
 async def test_another_secret_and_a_newer_version_are_refused(broker: Broker) -> None:
@@ -167,13 +167,13 @@ async def test_another_secret_and_a_newer_version_are_refused(broker: Broker) ->
     async with remembering(broker, topic) as first:
         await remember(first, marked(b"u-1"))
     async with remembering(broker, topic, hasher=THEIRS) as second:
-        with pytest.raises(ForeignEntryError, match="another PIPELINE_TRACKED_USERS_SECRET"):
+        with pytest.raises(ForeignStateError, match="another PIPELINE_TRACKED_USERS_SECRET"):
             await second.restore(0)
         assert not second.is_complete(0)
     newer = b"\x02" + codec(topic).mark_value(7)[1:]
     produce(broker.bootstrap_servers, topic, [RawMessage(key=codec(topic).mark_key(7, 20_000), value=newer)])
     async with remembering(broker, topic) as third:
-        with pytest.raises(ForeignEntryError, match="format 2"):
+        with pytest.raises(ForeignStateError, match="format 2"):
             await third.restore(0)
 
 
@@ -193,36 +193,36 @@ async def test_while_kafka_is_away_the_reason_is_told_and_nothing_is_made_up(
 ) -> None:
     monkeypatch.setattr(reading, "STALL_SECONDS", 1.0)
     topic = broker.create_topic("tracked")
-    async with remembering(broker, topic) as memories:
-        await remember(memories, marked(b"u-1"))
-        memories.forget([0])
+    async with remembering(broker, topic) as store:
+        await remember(store, marked(b"u-1"))
+        store.forget([0])
         with broker.outage(), pytest.raises(KafkaUnreachableError, match=f"topic `{topic}`, partition 0, cannot"):
             async with asyncio.timeout(60):
-                await memories.restore(0)
-        assert not memories.is_complete(0)
+                await store.restore(0)
+        assert not store.is_complete(0)
         async with asyncio.timeout(60):
-            while not memories.is_complete(0):
+            while not store.is_complete(0):
                 try:
-                    await memories.restore(0)
+                    await store.restore(0)
                 except KafkaUnreachableError:
                     await asyncio.sleep(0.1)
-        assert found(memories, b"u-1") == [0]
+        assert found(store, b"u-1") == [0]
 
 
 async def test_reading_back_can_be_given_up_at_any_time(broker: Broker) -> None:
     topic, feed, catalogue = (broker.create_topic(name) for name in ("tracked", "feed", "catalogue"))
-    async with remembering(broker, topic, feed=feed, catalogue=catalogue) as memories:
-        await remember(memories, [*marked(b"u-1"), StateChange(learnt=WELCOME)])
-    async with remembering(broker, topic, feed=feed, catalogue=catalogue) as memories:
+    async with remembering(broker, topic, feed=feed, catalogue=catalogue) as store:
+        await remember(store, [*marked(b"u-1"), StateChange(learnt=WELCOME)])
+    async with remembering(broker, topic, feed=feed, catalogue=catalogue) as store:
         for turns in (0, 1, 2, 5, 10, 20, 50, 100):
-            reader = asyncio.create_task(memories.restore(0))
+            reader = asyncio.create_task(store.restore(0))
             for _ in range(turns):
                 await asyncio.sleep(0)
             reader.cancel()
             await asyncio.wait({reader})
-        await memories.restore(0)
-        assert found(memories, b"u-1") == [0]
-        assert memories.catalogue_size() == 1
+        await store.restore(0)
+        assert found(store, b"u-1") == [0]
+        assert store.catalogue_size() == 1
 
 
 def feed_entry(user: bytes, *, partition: int = 0, timestamp: int = NOW) -> RawMessage:
@@ -237,41 +237,41 @@ def hashed_entry(user: bytes, hasher: UserHasher = OURS) -> RawMessage:
 async def test_users_counted_elsewhere_are_read_from_the_feed_and_followed(broker: Broker) -> None:
     topic, feed = broker.create_topic("tracked", 2), broker.create_topic("feed", 2)
     produce(broker.bootstrap_servers, feed, [feed_entry(b"u-1"), feed_entry(b"u-2", partition=1)])
-    async with remembering(broker, topic, feed=feed) as memories:
-        await remember(memories, marked(b"u-3", b"u-4", first_offset=40))
-        await memories.restore(1)
-        assert found(memories, b"u-1", b"u-2", b"u-3") == [BEFORE_THE_LOG, None, 40]
-        assert found(memories, b"u-2", partition=1) == [BEFORE_THE_LOG]
+    async with remembering(broker, topic, feed=feed) as store:
+        await remember(store, marked(b"u-3", b"u-4", first_offset=40))
+        await store.restore(1)
+        assert found(store, b"u-1", b"u-2", b"u-3") == [BEFORE_THE_LOG, None, 40]
+        assert found(store, b"u-2", partition=1) == [BEFORE_THE_LOG]
         produce(broker.bootstrap_servers, feed, [feed_entry(b"u-3"), hashed_entry(b"u-5")])
-        await eventually(lambda: found(memories, b"u-3", b"u-5") == [BEFORE_THE_LOG, BEFORE_THE_LOG])
-        assert found(memories, b"u-4") == [41]
-        memories.forget([1])
+        await eventually(lambda: found(store, b"u-3", b"u-5") == [BEFORE_THE_LOG, BEFORE_THE_LOG])
+        assert found(store, b"u-4") == [41]
+        store.forget([1])
         produce(broker.bootstrap_servers, feed, [feed_entry(b"u-6", partition=1), feed_entry(b"u-6")])
-        await eventually(lambda: found(memories, b"u-6") == [BEFORE_THE_LOG])
-        await memories.restore(1)
-        assert found(memories, b"u-6", partition=1) == [BEFORE_THE_LOG]
+        await eventually(lambda: found(store, b"u-6") == [BEFORE_THE_LOG])
+        await store.restore(1)
+        assert found(store, b"u-6", partition=1) == [BEFORE_THE_LOG]
 
 
 async def test_the_feed_is_followed_again_when_kafka_is_back(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.1)
     topic, feed = broker.create_topic("tracked"), broker.create_topic("feed")
-    async with remembering(broker, topic, feed=feed) as memories:
-        await memories.restore(0)
+    async with remembering(broker, topic, feed=feed) as store:
+        await store.restore(0)
         produce(broker.bootstrap_servers, feed, [feed_entry(b"u-1")])
-        await eventually(lambda: found(memories, b"u-1") == [BEFORE_THE_LOG])
+        await eventually(lambda: found(store, b"u-1") == [BEFORE_THE_LOG])
         with broker.outage():
             await asyncio.sleep(1)
         await asyncio.to_thread(produce, broker.bootstrap_servers, feed, [feed_entry(b"u-2")])
-        await eventually(lambda: found(memories, b"u-2") == [BEFORE_THE_LOG], within_seconds=60)
+        await eventually(lambda: found(store, b"u-2") == [BEFORE_THE_LOG], within_seconds=60)
 
 
 async def test_fed_entries_hashed_with_another_secret_are_told_and_mark_nobody(broker: Broker) -> None:
     topic, feed = broker.create_topic("tracked"), broker.create_topic("feed")
     produce(broker.bootstrap_servers, feed, [hashed_entry(b"u-1", THEIRS), feed_entry(b"u-2")])
     with capture_logs() as logs:
-        async with remembering(broker, topic, feed=feed) as memories:
-            await memories.restore(0)
-            assert memories.tracked_users() == 1
+        async with remembering(broker, topic, feed=feed) as store:
+            await store.restore(0)
+            assert store.tracked_users() == 1
     assert [line["entries"] for line in logs if "hashed with another secret" in line["event"]] == [1]
 
 
@@ -301,10 +301,10 @@ async def test_the_marks_of_a_transaction_at_the_end_of_a_log_are_not_waited_for
     producer.produce(feed, key=b"u-1", value=b"any", timestamp=NOW)
     producer.commit_transaction(20)
     await eventually(lambda: watermarks(broker.bootstrap_servers, feed) == {0: (0, 2)})  # the message and the marker
-    async with remembering(broker, topic, feed=feed) as memories:
+    async with remembering(broker, topic, feed=feed) as store:
         async with asyncio.timeout(20):
-            await memories.restore(0)
-        assert found(memories, b"u-1") == [BEFORE_THE_LOG]
+            await store.restore(0)
+        assert found(store, b"u-1") == [BEFORE_THE_LOG]
 
 
 @pytest.mark.real_only("compaction")
@@ -318,9 +318,9 @@ async def test_a_compacted_topic_is_read_back_over_its_gaps(broker: Broker) -> N
         min_cleanable_dirty_ratio=0.01,
     )
     users = [b"u-%d" % number for number in range(50)]
-    async with remembering(broker, topic) as memories:
+    async with remembering(broker, topic) as store:
         for round_number in range(40, 0, -1):
-            await remember(memories, marked(*users, first_offset=round_number))
+            await remember(store, marked(*users, first_offset=round_number))
 
         def is_compacted() -> bool:
             produce(broker.bootstrap_servers, topic, [RawMessage(key=b"deleted", value=None)])
