@@ -1,4 +1,4 @@
-"""Follow partitions as they grow: one consumer for all of them, and what comes is handed to whoever asked for it."""
+"""Follow partitions as they grow, with one consumer for all of them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ logger = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 5.0
 UNREADABLE_SECONDS: Final = 60.0
-"""After this long a partition that could not be read is tried again; the others are followed meanwhile."""
+"""After this long, an unreadable partition is tried again. The others are followed in the meantime."""
 
 
 class Follower:
-    """Reads on from given positions until it is closed; while Kafka is away it tries again."""
+    """Reads on from given positions until it is closed; retries while Kafka is away."""
 
     def __init__(self, connection: ConnectionOptions) -> None:
         self._connection = connection
@@ -36,7 +36,7 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, topic: str, partition: int, position: int, take: Callable[[Sequence[Any]], None]) -> None:
-        """Hand what comes from a position on to `take`, in runs of messages."""
+        """Pass the messages of a partition to `take` in runs, from a position on."""
         place = aiokafka.TopicPartition(topic, partition)
         self._takers[place] = take
         self._positions[place] = position
@@ -45,14 +45,14 @@ class Follower:
             self._task = asyncio.create_task(self._run(), name="follow")
 
     def leave(self, topic: str, partition: int) -> None:
-        """Follow a partition no longer."""
+        """Stop following a partition."""
         place = aiokafka.TopicPartition(topic, partition)
         if self._takers.pop(place, None) is not None:
             del self._positions[place]
             self._changed = True
 
     def check(self) -> None:
-        """Raise what ended the following, if anything did."""
+        """Raise the error that ended the reader, if any."""
         if self._task is not None and self._task.done():
             self._task.result()
 
@@ -91,13 +91,13 @@ class Follower:
                     if take is not None:
                         take(records)
                         self._positions[place] = records[-1].offset + 1
-                        await asyncio.sleep(0)  # what has come already is handed on without a pause
+                        await asyncio.sleep(0)  # `getmany` returns what was fetched before without a pause
 
     def _readable(self) -> list[aiokafka.TopicPartition]:
         return [place for place in self._takers if place not in self._left_out]
 
     def _leave_out(self, error: UnreadableTopicError) -> None:
-        """Follow the others alone, from where they were; what aiokafka had of them for this answer is lost."""
+        """Follow only the others, each from its own position: aiokafka drops the rest of this answer."""
         logger.warning("cannot follow what others write to a partition", error=str(error))
         self._left_out[aiokafka.TopicPartition(*error.partition)] = (
             asyncio.get_running_loop().time() + UNREADABLE_SECONDS

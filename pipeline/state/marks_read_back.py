@@ -1,4 +1,4 @@
-"""Marks that are read back, kept unsorted until all of them are there, and then sorted into place in small steps."""
+"""Marks while they are read back: collected unsorted, and then sorted in small steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class MarksReadBack:
-    """Marks of one partition by month and shard, sixteen bytes each, as they take in memory afterwards.
+    """The marks of one partition by month and shard, sixteen bytes each, as in the final table.
 
-    Each shard is sorted once, so the time is linear in the marks but for a small logarithm, and no step of it is long:
-    a shard of a partition with three million users takes some milliseconds.
+    Each shard is sorted once, so the time is linear in the number of marks except for a small logarithm. No step is
+    long: one shard of a partition with three million users takes a few milliseconds.
     """
 
     def __init__(self, users: TrackedUsersOfPartition) -> None:
@@ -25,13 +25,13 @@ class MarksReadBack:
         self._months: dict[int, list[bytearray]] = {}
 
     def add(self, month: int, mark: bytes) -> None:
-        """Keep a mark (`pipeline.state.tracked_users.packed_mark`), if it is of a month that will be remembered."""
+        """Keep a mark (`pipeline.state.tracked_users.packed_mark`) if its month is remembered."""
         shards = self._months.get(month) or self._begin(month)
         if shards is not None:
             shards[mark[0]] += mark
 
     def put_into_place(self) -> Iterator[None]:
-        """Hand all marks on, a shard at each step; the earliest mark of a user counts."""
+        """Load all marks into the table, one shard at each step. The earliest mark of a user counts."""
         for month in sorted(self._months):
             for shard in self._months.pop(month):
                 if shard:

@@ -1,4 +1,4 @@
-"""What messages said, by message id: kept in memory within a bound, and in a compacted topic of one partition."""
+"""The contents of messages by message id: bounded in memory, and stored in a compacted topic of one partition."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST_MESSAGES: Final = 100_000
-"""Messages that are remembered at the most, the latest ones: about 100 MB if each says 500 bytes."""
+"""The most messages remembered, the latest ones: about 100 MB at 500 bytes each."""
 MOST_BYTES: Final = 4_096
-"""An entry larger than this is kept without contents, and one still larger not at all."""
+"""A larger stored form is kept without contents. If it is still larger, it is not kept."""
 MILLISECONDS_A_DAY: Final = 86_400_000
 
 
 class StoredMessage(msgspec.Struct, frozen=True, gc=False):
-    """The value of an entry, as JSON. Other fields of later versions are passed over."""
+    """The stored value, as JSON. Fields that later versions add are ignored."""
 
     content: Content
     v: int = 1
@@ -34,9 +34,9 @@ _decode: Final = msgspec.json.Decoder(StoredMessage).decode
 class MessageCatalogue:
     """The messages of the last days (`pipeline.core.catalogue.Catalogue`), oldest first.
 
-    Of one step of the clock, no more than ``longest_step_ms`` counts: a clock that is set wrong for a while would else
-    make the catalogue forget what nothing brings back before a restart. A process that sleeps longer forgets later.
-    None is for a clock that messages drive: it leaps where there were none, and is never set back.
+    At most ``longest_step_ms`` of one step of the clock counts. Otherwise a clock that is wrong for a while would make
+    the catalogue forget messages, and only a restart brings those back. A process that sleeps longer forgets later.
+    None is for a clock that follows message timestamps: it jumps over gaps, and never goes back.
     """
 
     def __init__(self, *, days: int, longest_step_ms: int | None = MILLISECONDS_A_DAY) -> None:
@@ -51,7 +51,7 @@ class MessageCatalogue:
         return len(self._messages)
 
     def advance(self, now_ms: int) -> None:
-        """Tell the time: age counts from this clock, so that another's that runs ahead makes nobody forget."""
+        """Set the present time. Ages count from this clock, so another clock that runs ahead removes nothing."""
         if self._told_ms is None or self._longest_step_ms is None:
             self._now_ms = now_ms
         else:
@@ -65,18 +65,18 @@ class MessageCatalogue:
         return None if found is None or found[0] < self._now_ms - self._age_ms else found[1]
 
     def learn(self, content: Content) -> None:
-        """Remember what a message said, as much of it as would be read back; the first word counts."""
+        """Remember the content of a message, as it would be read back. The first content of a message counts."""
         kept = _kept(content)
         if kept is not None:
             self._remember(kept[0], self._now_ms)
 
     def forget(self, message_ids: Iterable[str]) -> None:
-        """Forget messages, so that they are learnt again."""
+        """Forget messages, so that they are learned again."""
         for message_id in message_ids:
             self._messages.pop(message_id, None)
 
     def take(self, records: Sequence[Any]) -> None:
-        """Take in entries as they were read from the topic; what is no entry is passed over."""
+        """Add messages that were read from the topic; ignore what is not a stored message."""
         for record in records:
             value = record.value or b""
             if len(value) > MOST_BYTES:
@@ -103,13 +103,13 @@ class MessageCatalogue:
 
 
 def stored_form(content: Content) -> tuple[bytes, bytes] | None:
-    """Return key and value of a message's entry; None where it is too large to keep."""
+    """Return the key and value to store for a message; None when it is too large."""
     kept = _kept(content)
     return None if kept is None else ((content.id or "").encode(), kept[1])
 
 
 def _kept(content: Content) -> tuple[Content, bytes] | None:
-    """Return what is kept of a message, and its entry's value; None where it is too large."""
+    """Return what is kept of a message, and its stored value; None when it is too large."""
     for kept in (content, replace(content, contents=None)):
         value = _encode(StoredMessage(kept))
         if len(value) <= MOST_BYTES:

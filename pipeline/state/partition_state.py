@@ -1,4 +1,4 @@
-"""What is remembered of one raw partition, and how it is read back from the entries of its topics."""
+"""The state of one raw partition, and how it is read back from its topics."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ if TYPE_CHECKING:
 
 HASH_BYTES: Final = 8
 HASHED: Final = "user-hash-key"
-"""Header of a feed entry with the key of a mark, hash and month; its value is the fingerprint of the secret."""
+"""Header of a feed message whose key is that of a mark (hash, month). Its value is the fingerprint of the secret."""
 _FORMER: Final = packed_mark(bytes(HASH_BYTES), BEFORE_THE_LOG)[HASH_BYTES:]
-"""The second half of marks that were made before this log began."""
+"""The second half of marks that were set before this log began."""
 
 
 class PartitionState:
-    """What is remembered of one raw partition (`pipeline.processor.state.PartitionStateView`)."""
+    """The state of one raw partition (`pipeline.processor.state.PartitionStateView`)."""
 
     def __init__(
         self, hasher: UserHasher, month: BillingMonth, catalogue: MessageCatalogue | None, *, tracks: bool
     ) -> None:
-        """Take what names users and months, the catalogue if there is one, and whether users are tracked."""
+        """Start empty.
+
+        Args:
+            hasher: Hashes users.
+            month: Returns the billing month of a time.
+            catalogue: The message catalogue, shared by all partitions; None without one.
+            tracks: Whether users are tracked.
+        """
         self.users = TrackedUsersOfPartition(hasher, month)
         self.sketches = Sketches()
         self.state = State(self.users if tracks else None, catalogue)
@@ -42,7 +49,7 @@ class PartitionState:
         self._second = -1
 
     def advance(self, now_ms: int) -> None:
-        """Set the present time, in milliseconds since the epoch. Nothing depends on less than a second of it."""
+        """Set the present time, in milliseconds since the epoch. Only its seconds matter."""
         second = now_ms // 1000
         if second == self._second:
             return
@@ -53,7 +60,7 @@ class PartitionState:
         self.sketches.advance(self.users.month_of(now_ms))
 
     def remember(self, change: StateChange) -> None:
-        """Take a change in, from the next message on."""
+        """Apply a change, from the next message on."""
         mark = change.mark
         if mark is not None:
             self.users.mark(mark.user, mark.month, mark.offset)
@@ -62,20 +69,20 @@ class PartitionState:
             self._unstored.add(change.learnt.id or "")
 
     def stored(self, changes: Iterable[StateChange]) -> None:
-        """Hear that changes are in Kafka."""
+        """Called when changes are stored in Kafka."""
         self._unstored.difference_update(change.learnt.id or "" for change in changes if change.learnt is not None)
 
     def forget_unstored(self) -> None:
-        """Have the catalogue, which outlives this partition, forget what nobody else would ever read of it."""
+        """Remove what was never stored from the catalogue, which outlives this partition."""
         if self._catalogue is not None:
             self._catalogue.forget(self._unstored)
 
     def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
-        """Note a user of whom a delivery event was dropped."""
+        """Count a user of a dropped delivery event."""
         self.sketches.add(DELIVERY, self.users.month_of(timestamp_ms), self.users.hash_of(user_key))
 
     def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
-        """Note a user of whom a shadow rule would have decided an event."""
+        """Count a user of an event that a shadow rule would have matched."""
         self.sketches.add(SHADOW + rule, self.users.month_of(timestamp_ms), self.users.hash_of(user_key))
 
     def users_delivery_would_add(self, month: int) -> float:
@@ -84,9 +91,9 @@ class PartitionState:
 
 
 class MarksReader:
-    """Collects what is read back of a partition, and sorts it into place in small steps at the end.
+    """Collects the marks of a partition while they are read back, and sorts them in small steps at the end.
 
-    ``former`` counts the marks that a former raw topic made.
+    ``former`` counts the marks from a previous raw topic of the same name.
     """
 
     def __init__(self, codec: MarkCodec, state: PartitionState) -> None:
@@ -96,10 +103,10 @@ class MarksReader:
         self._marks = MarksReadBack(state.users)
 
     def take(self, records: Sequence[Any]) -> None:
-        """Take entries as they were read.
+        """Add messages as they were read.
 
         Raises:
-            ForeignStateError: one was written with another secret, or by a newer version.
+            ForeignStateError: a message was written with another secret, or by a newer version.
         """
         add, read_mark = self._marks.add, self._codec.read_mark
         for record in records:
@@ -114,17 +121,17 @@ class MarksReader:
                 self._state.sketches.merge(*self._codec.read_sketch(key, value))
 
     def put_into_place(self) -> Iterator[None]:
-        """Sort what was collected into place, a little at each step."""
+        """Sort what was collected, a little at each step."""
         return self._marks.put_into_place()
 
 
 def take_feed(
     users: TrackedUsersOfPartition, records: Sequence[Any], fingerprint: bytes, mark: Callable[[int, int], object]
 ) -> int:
-    """Have users marked, by hash and month, who were counted elsewhere; tell how many entries were not understood.
+    """Mark users from the feed, by hash and month; return how many messages could not be used.
 
-    The key is the user id, and the time tells the month. With the header `HASHED` the key is that of a mark: so users
-    of two months stay two entries when the topic is compacted, and an import leaves no user id in Kafka.
+    The key is the user id, and the timestamp gives the month. With the header `HASHED` the key is that of a mark. Then
+    compaction keeps users of two months apart, and an import leaves no user ids in Kafka.
     """
     foreign = 0
     for record in records:

@@ -1,4 +1,4 @@
-"""Read back who is tracked: the marks of a partition, and the users whom others have fed."""
+"""Read back tracked users: the marks of a partition, and the users from the feed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedUsersTopics:
-    """Where tracked users are kept, and where others tell of more; ``feed`` None is nowhere."""
+    """Where tracked users are stored, and the topic from which others add more; ``feed`` is None without one."""
 
     topic: str
     codec: MarkCodec
@@ -39,7 +39,7 @@ async def read_marks(
     """Read back the marks and sketches of a partition.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer; try again with a new state.
+        KafkaUnreachableError: Kafka does not answer; try again with an empty state.
         ForeignStateError: the topic was written with another secret, or by a newer version.
     """
     marks = MarksReader(topics.codec, state)
@@ -47,7 +47,7 @@ async def read_marks(
     await _step_by_step(marks.put_into_place())
     if marks.former:
         logger.warning(
-            "the raw topic was made anew: users whom the former one marked count as tracked from its start",
+            "the raw topic was recreated: users that the previous topic marked count as tracked from its start",
             partition=partition,
             users=marks.former,
         )
@@ -56,10 +56,10 @@ async def read_marks(
 async def read_feed(
     connection: ConnectionOptions, topics: TrackedUsersTopics, feed: str, partition: int, state: PartitionState
 ) -> int:
-    """Read back whom others have fed into a partition; return the position after the last entry.
+    """Read back the users that the feed adds to a partition; return the position after the last message.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer; try again with a new state.
+        KafkaUnreachableError: Kafka does not answer; try again with an empty state.
     """
     marks = MarksReadBack(state.users)
 
@@ -72,7 +72,7 @@ async def read_feed(
 
 
 def feed_taker(topics: TrackedUsersTopics, partition: int, state: PartitionState) -> Callable[[Sequence[Any]], None]:
-    """Make what takes entries of the feed into a state, and says when some mean nothing to it."""
+    """Return a function that adds feed messages to a state, and logs a warning for those that it cannot use."""
 
     def mark(user: int, month: int) -> None:
         state.users.mark(user, month, BEFORE_THE_LOG)
@@ -87,7 +87,7 @@ def _taker(
         foreign = take_feed(state.users, records, topics.codec.fingerprint, mark)
         if foreign:
             logger.warning(
-                "entries of the feed have no key, or were hashed with another secret, and mark nobody: import those "
+                "messages of the feed have no key, or were hashed with another secret, and mark nobody: import those "
                 "users again by their ids",
                 topic=topics.feed,
                 partition=partition,
@@ -98,7 +98,7 @@ def _taker(
 
 
 async def _step_by_step(steps: Iterator[None]) -> None:
-    """Let the event loop go on after each step."""
+    """Yield to the event loop after each step."""
     for _ in steps:
         await asyncio.sleep(0)
 
@@ -106,7 +106,7 @@ async def _step_by_step(steps: Iterator[None]) -> None:
 def in_time(
     state: PartitionState, now_ms: Callable[[], int], take: Callable[[Sequence[Any]], None]
 ) -> Callable[[Sequence[Any]], None]:
-    """Tell a state the time before it takes what comes: a month may begin in the feed, long before a raw message."""
+    """Return `take`, with the time set before each run: a month may start in the feed long before a raw message."""
 
     def take_in_time(records: Sequence[Any]) -> None:
         state.advance(now_ms())

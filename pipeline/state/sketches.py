@@ -1,4 +1,4 @@
-"""The user sketches of one raw partition, by name and month; the present month and the one before are kept."""
+"""The user sketches of one raw partition, by name and month. This month and the previous one are kept."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DELIVERY: Final = "delivery"
-"""Users of whom a delivery event was dropped."""
+"""Users of dropped delivery events."""
 SHADOW: Final = "shadow:"
 """Prefix of the sketch of a shadow rule's users."""
 MOST_SKETCHES: Final = 64
-"""Names a month at the most; a rules file with more shadows counts the users of the first of them. `DELIVERY` has room
-in any case."""
+"""The most names in a month. With more shadow rules, only the first ones count users. `DELIVERY` always fits."""
 _MONTHS: Final = 2
 
 
 class Sketches:
-    """Finds the sketch of a name and a month, and knows which ones have changed since they were last asked for."""
+    """Keeps one sketch for each name and month, and knows which ones have changed since the last call of `changed`."""
 
     def __init__(self) -> None:
         self._months: dict[int, dict[str, UserSketch]] = {}
@@ -28,7 +27,7 @@ class Sketches:
         self._newest = -1
 
     def advance(self, month: int) -> None:
-        """Tell the present month. Later ones are not counted, and only the one before is kept."""
+        """Set the present month. Later months are not counted, and only the previous one is kept."""
         self._newest = month
         for old in sorted(self._months)[:-_MONTHS]:
             del self._months[old]
@@ -40,17 +39,17 @@ class Sketches:
             self._changed.add((name, month))
 
     def merge(self, name: str, month: int, sketch: UserSketch) -> None:
-        """Take in a sketch as it was written down."""
+        """Merge a stored sketch."""
         own = self._sketch(name, month)
         if own is not None:
             own.merge(sketch)
 
     def names(self, month: int) -> list[str]:
-        """List the sketches of a month."""
+        """Return the names of a month's sketches."""
         return list(self._months.get(month, ()))
 
     def estimate(self, name: str, month: int, counts: Callable[[int], bool] | None = None) -> float:
-        """Estimate how many users were counted, of those that `counts` names by their hash."""
+        """Estimate how many users were added; with `counts`, only those for whose hash it returns true."""
         sketch = self._months.get(month, {}).get(name)
         return 0.0 if sketch is None else sketch.estimate(counts)
 

@@ -1,7 +1,7 @@
-"""What a processor remembers: tracked users and sketches of each of its raw partitions, and the message catalogue.
+"""The state of a processor: tracked users and sketches of each of its raw partitions, and the message catalogue.
 
-A partition is read back before its first batch is decided. What a batch changes is written as one run, before its
-records; so whoever reads it back after the last commit knows at least what was known then.
+A partition is read back before its first batch is decided. The changes of a batch are written before its records. So a
+successor that reads them back knows at least what was known at the last commit.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ logger = structlog.get_logger(__name__)
 
 _CATALOGUE_PARTITION: Final = 0
 READERS: Final = 4
-"""Partitions that are read back side by side."""
+"""Partitions that are read back concurrently."""
 SKETCH_SECONDS: Final = 30.0
-"""A changed sketch is written at most so often. What a sketch missed when its worker died is counted too low."""
+"""A changed sketch is written at most this often. What is not yet written when a worker dies is not counted."""
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
-"""One list for all marks: new ones would only be looked at by Python's collector."""
+"""One list for all marks: with a new list each, the garbage collector would have more objects to follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueTopic:
-    """Where the message catalogue is kept."""
+    """Where the message catalogue is stored."""
 
     topic: str
     messages: MessageCatalogue
 
 
 class StateStore:
-    """The memories of a worker's raw partitions (`pipeline.processor.state.StateSource`)."""
+    """The state of a worker's raw partitions (`pipeline.processor.state.StateSource`)."""
 
     def __init__(
         self,
@@ -65,7 +65,18 @@ class StateStore:
         tracked: TrackedUsersTopics | None,
         catalogue: CatalogueTopic | None,
     ) -> None:
-        """Take what reads and writes, and where; without topics, sketches last as long as the process."""
+        """Start without partitions. Without `tracked`, sketches last only as long as the process.
+
+        Args:
+            connection: Where state is read back from.
+            producer: Writes changes.
+            follower: Follows the feed and the catalogue.
+            hasher: Hashes users.
+            month: Returns the billing month of a time.
+            now_ms: A clock in milliseconds since the epoch.
+            tracked: Topics of tracked users; None when users are not tracked.
+            catalogue: The message catalogue and its topic; None without one.
+        """
         self._connection = connection
         self._producer = producer
         self._follower = follower
@@ -82,18 +93,18 @@ class StateStore:
         self.tracks = tracked is not None
 
     def is_complete(self, partition: int) -> bool:
-        """Return whether everything that is remembered of a partition has been read back."""
+        """Return whether the whole state of a partition has been read back."""
         return self._catalogue_is_read and partition in self._partitions
 
     def of(self, partition: int) -> PartitionState:
-        """Return the state of a partition, which is complete, as of now."""
+        """Return the state of a partition, as of now. It must be complete."""
         self._follower.check()
         state = self._partitions[partition]
         state.advance(self._now_ms())
         return state
 
     async def restore(self, partition: int) -> None:
-        """Read back what is remembered of a partition.
+        """Read back the state of a partition.
 
         Raises:
             KafkaUnreachableError: Kafka does not answer; try again.
@@ -106,7 +117,7 @@ class StateStore:
             self._partitions[partition] = state
 
     def forget(self, partitions: Iterable[int]) -> None:
-        """Forget partitions that are given up; they are read back when they come again."""
+        """Forget partitions that were revoked. They are read back when they are assigned again."""
         for number in partitions:
             state = self._partitions.pop(number, None)
             if state is not None:
@@ -115,41 +126,41 @@ class StateStore:
                 self._follower.leave(self._tracked.feed, number)
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        """Return whether there is anything to store now: changes, or sketches that are due."""
+        """Return whether anything must be stored now: changes, or sketches that are due."""
         return bool(changes) or (self._tracked is not None and self._sketches_are_due(partition))
 
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
-        """Write what a batch has changed; returning means the broker has confirmed all of it."""
+        """Store the changes of a batch; returning means that the broker has confirmed all of them."""
         runs = []
-        if self._tracked is not None and (entries := self._tracked_entries(self._tracked, partition, changes)):
-            runs.append(self._producer.write(self._tracked.topic, partition, entries))
+        if self._tracked is not None and (messages := self._tracked_messages(self._tracked, partition, changes)):
+            runs.append(self._producer.write(self._tracked.topic, partition, messages))
         if self._catalogue is not None:
             learnt = [found for change in changes if change.learnt if (found := stored_form(change.learnt)) is not None]
             if learnt:
-                entries = [OutboundMessage(key, value, None, []) for key, value in learnt]
-                runs.append(self._producer.write(self._catalogue.topic, _CATALOGUE_PARTITION, entries))
+                messages = [OutboundMessage(key, value, None, []) for key, value in learnt]
+                runs.append(self._producer.write(self._catalogue.topic, _CATALOGUE_PARTITION, messages))
         await asyncio.gather(*runs)
         self._partitions[partition].stored(changes)
 
     def repeats(self, partition: int) -> bool:
-        """Return whether the storing of a partition's changes is being repeated."""
+        """Return whether a write of a partition's changes is being retried."""
         tracked, catalogue = self._tracked, self._catalogue
         return (tracked is not None and self._producer.repeats(tracked.topic, partition)) or (
             catalogue is not None and self._producer.repeats(catalogue.topic, _CATALOGUE_PARTITION)
         )
 
     def tracked_users(self) -> int:
-        """Count the users that are tracked this month, over all partitions of this worker."""
+        """Count the users tracked this month, over all partitions of this worker."""
         month = self._month.first_day(self._now_ms())
         return sum(state.users.count(month) for state in self._partitions.values())
 
     def users_delivery_would_add(self) -> float:
-        """Estimate the users of this month's dropped delivery events who are not tracked so far."""
+        """Estimate the users of this month's dropped delivery events who are not tracked yet."""
         month = self._month.first_day(self._now_ms())
         return sum(state.users_delivery_would_add(month) for state in self._partitions.values())
 
     def shadow_users(self) -> dict[str, float]:
-        """Estimate the users of this month's events that each shadow rule would have decided."""
+        """Estimate the users of this month's events that each shadow rule would have matched."""
         month = self._month.first_day(self._now_ms())
         found: dict[str, float] = {}
         for state in self._partitions.values():
@@ -163,11 +174,11 @@ class StateStore:
         """Count the messages in the catalogue."""
         return 0 if self._catalogue is None else len(self._catalogue.messages)
 
-    def _tracked_entries(
+    def _tracked_messages(
         self, tracked: TrackedUsersTopics, partition: int, changes: Sequence[StateChange]
     ) -> list[OutboundMessage]:
         state, codec = self._partitions[partition], tracked.codec
-        entries = [
+        messages = [
             OutboundMessage(codec.mark_key(mark.user, mark.month), codec.mark_value(mark.offset), None, _NO_HEADERS)
             for change in changes
             if (mark := change.mark) is not None
@@ -175,8 +186,8 @@ class StateStore:
         if self._sketches_are_due(partition):
             self._write_sketches_at[partition] = asyncio.get_running_loop().time() + SKETCH_SECONDS
             for name, month, sketch in state.sketches.changed():
-                entries.append(OutboundMessage(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
-        return entries
+                messages.append(OutboundMessage(codec.sketch_key(name, month), codec.sketch_value(sketch), None, []))
+        return messages
 
     def _sketches_are_due(self, partition: int) -> bool:
         return asyncio.get_running_loop().time() >= self._write_sketches_at.get(partition, 0.0)
@@ -189,7 +200,7 @@ class StateStore:
             messages.advance(self._now_ms())
             self._follower.follow(topic, 0, await read_to_end(self._connection, topic, 0, messages.take), messages.take)
             self._catalogue_is_read = True
-            logger.info("message catalogue read", messages=len(messages))
+            logger.info("message catalogue read back", messages=len(messages))
 
     async def _read_back(self, partition: int) -> PartitionState:
         tracked = self._tracked

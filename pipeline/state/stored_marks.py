@@ -1,4 +1,4 @@
-"""The entries of the topic of tracked users: what their bytes mean, and which of them must be refused.
+"""The format of the topic of tracked users, and which messages must be refused.
 
 A mark: key = hash of the user key (8 bytes), first day of the month in days since 1970 (2); value = format version (1),
 fingerprint of the secret (4), epoch of the raw topic (4), raw offset plus one (8). A sketch: key = ``sketch``, month
@@ -18,7 +18,7 @@ from pipeline.state.user_sketch import UserSketch
 FORMAT_VERSION: Final = 1
 NO_EPOCH: Final = bytes(4)
 _MARK_KEY: Final = struct.Struct(">QH")
-_PLACE: Final = struct.Struct(">Q")
+_OFFSET: Final = struct.Struct(">Q")
 MARK_KEY_LENGTH: Final = _MARK_KEY.size
 _HEAD: Final = struct.Struct(">B4s4s")
 _MARK_LENGTH: Final = _HEAD.size + 8
@@ -26,14 +26,20 @@ _SKETCH: Final = b"sketch"
 
 
 class ForeignStateError(ClusterFaultError):
-    """The topic holds what this worker must not take for its own; the text says what to do."""
+    """The topic holds state that this worker must not use; the text says what to do."""
 
 
 class MarkCodec:
-    """Writes and reads the entries of one raw topic's users."""
+    """Encodes and decodes the marks and sketches of one raw topic's users."""
 
     def __init__(self, *, fingerprint: bytes, epoch: bytes, topic: str) -> None:
-        """Take the secret's fingerprint, the first bytes of the raw topic's id, and the topic's name for texts."""
+        """Store what identifies our own state.
+
+        Args:
+            fingerprint: Identifies the secret.
+            epoch: The first bytes of the raw topic's id, which change when it is recreated.
+            topic: The name of the topic of tracked users, for error texts.
+        """
         self._own_head = _HEAD.pack(FORMAT_VERSION, fingerprint, epoch)
         self.fingerprint = fingerprint
         self.topic = topic
@@ -44,10 +50,10 @@ class MarkCodec:
 
     def mark_value(self, offset: int) -> bytes:
         """Return the value of a mark."""
-        return self._own_head + _PLACE.pack(offset + 1)
+        return self._own_head + _OFFSET.pack(offset + 1)
 
     def read_mark(self, key: bytes, value: bytes) -> bytes:
-        """Return a mark (`packed_mark`). One of a former raw topic was made before this log began.
+        """Return a mark (`packed_mark`). One from a previous raw topic counts as set before this log began.
 
         Raises:
             ForeignStateError: it was written with another secret, or by a newer version.
@@ -56,7 +62,7 @@ class MarkCodec:
             return key[:8] + value[9:]
         self._check(value)
         if len(value) != _MARK_LENGTH:
-            raise self._foreign("entries that are no marks")
+            raise self._foreign("messages that are not marks")
         return packed_mark(key[:8], -1)
 
     def sketch_key(self, name: str, month: int) -> bytes:
@@ -71,30 +77,30 @@ class MarkCodec:
         """Return name, month and sketch.
 
         Raises:
-            ForeignStateError: it was written with another secret, or by a newer version, or is none.
+            ForeignStateError: it was written with another secret, or by a newer version, or is not a sketch.
         """
         self._check(value)
         count, rest = divmod(len(value) - _MARK_LENGTH, 8)
         if not key.startswith(_SKETCH) or rest or count < 0:
-            raise self._foreign("entries that are neither marks nor sketches")
+            raise self._foreign("messages that are neither marks nor sketches")
         bound, *users = struct.unpack_from(f">{count + 1}Q", value, _HEAD.size)
         month = int.from_bytes(key[len(_SKETCH) : len(_SKETCH) + 2], "big")
         return key[len(_SKETCH) + 2 :].decode(errors="replace"), month, UserSketch(users, bound + 1)
 
     def _check(self, value: bytes) -> None:
         if len(value) < _HEAD.size:
-            raise self._foreign("entries that are none of tracked users")
+            raise self._foreign("messages that are not tracked users")
         version, fingerprint, _ = _HEAD.unpack_from(value)
         if version != FORMAT_VERSION:
-            raise self._foreign(f"entries of format {version}, which another version of this program wrote")
+            raise self._foreign(f"messages of format {version}, which another version of this program wrote")
         if fingerprint != self.fingerprint:
             raise ForeignStateError(
                 f"topic `{self.topic}` was written with another {variable('tracked_users_secret')}: set that one "
-                "again, or name a new topic, and know that nobody is tracked in it yet"
+                "again, or name a new topic, in which nobody is tracked yet"
             )
 
     def _foreign(self, what: str) -> ForeignStateError:
         return ForeignStateError(
-            f"topic `{self.topic}` holds {what}: name a topic of its own in {variable('tracked_users_topic')}, or run "
+            f"topic `{self.topic}` holds {what}: name a separate topic in {variable('tracked_users_topic')}, or run "
             "the version that wrote it"
         )

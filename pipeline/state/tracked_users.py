@@ -1,7 +1,7 @@
-"""The tracked users of one raw partition, in memory: who was marked in which billing month, and by which message.
+"""The tracked users of one raw partition, in memory: the billing months of each user, and the first message of each.
 
 Users are keyed hashes of eight bytes, so no id is kept. A dictionary of a million of them takes 117 MB; here a month is
-some hundred sorted strings of bytes, 20 MB for a million, and a new mark moves a kilobyte. Two users of one partition
+a few hundred sorted byte strings, 20 MB for a million, and a new mark moves a kilobyte. Two users of one partition
 share a hash with a probability of n² / 2⁶⁵: one in a million at six million users.
 """
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 EPOCH: Final = date(1970, 1, 1)
 SHARDS: Final = 256
-"""Parts of a month at first, by the first byte of the hash."""
+"""Shards of a new month, by the first byte of the hash."""
 MARK_BYTES: Final = 16
 _SHARD_SHIFT: Final = 56
 MOST_IN_SHARD: Final = 64
 _LEAST_SHIFT: Final = 51
-"""8,192 shards at most: to cut them takes ten milliseconds, all of them at once."""
+"""At most 8,192 shards: splitting all of them at once takes ten milliseconds."""
 _FIRST_MONTH: Final = 0
-"""The one that a message without a time would be in, if months began on the first; it would never end."""
+"""The month of a message without a timestamp, if months start on the first. It is never remembered."""
 _LAST_MONTH: Final = 2**16 - 1
-"""A month is named by its first day, in days since 1970, and stored in two bytes: they last until 2149."""
+"""A month is named by its first day, in days since 1970, in two bytes; they suffice until 2149."""
 MOST_MONTHS: Final = 3
-"""The present one, the one before for messages that are late or come again, and one for a clock that runs ahead."""
+"""This month, the previous one for late and redelivered messages, and one for a clock that runs ahead."""
 _CLOCKS_APART_MS: Final = 86_400_000
 
 
 class UserHasher:
-    """Makes the keyed hash of a user key, the same one as long as the secret is the same."""
+    """Hashes user keys with a secret; the same secret gives the same hashes."""
 
     def __init__(self, secret: str) -> None:
         key = blake2b(secret.encode()).digest()
@@ -55,16 +55,16 @@ class UserHasher:
 
 
 def packed_mark(user: bytes, offset: int) -> bytes:
-    """Put a mark into sixteen bytes: the hash, and the offset plus one, so that byte order is number order."""
+    """Return a mark in sixteen bytes: the hash, and the offset plus one, so that byte order is number order."""
     return user + (offset + 1).to_bytes(8, "big")
 
 
 class MonthOfUsers:
     """The marks of one month, in shards by the first bits of the hash.
 
-    A shard is a string of bytes: its marks (`packed_mark`), sorted. A question looks for the bytes of a hash in it,
-    which touches memory in order; a new mark makes it anew. When a shard becomes long all are cut in two. The garbage
-    collector has nothing to do with bytes, as it would have with thousands of lists or arrays.
+    A shard is a byte string of sorted marks (`packed_mark`). A look-up searches it for the bytes of a hash, which reads
+    memory in order. A new mark replaces the whole string. When one shard becomes long, all shards are split in
+    two. The garbage collector does not follow byte strings, unlike thousands of lists or arrays.
     """
 
     __slots__ = ("_shards", "_shift")
@@ -80,13 +80,13 @@ class MonthOfUsers:
     def get(self, user: int) -> int | None:
         """Return the offset of a user's first mark."""
         shard, wanted = self._shards[user >> self._shift], user.to_bytes(8, "big")
-        at = shard.find(wanted)  # asked for each event: it nearly always ends here, without one more call
+        at = shard.find(wanted)  # runs for each event, and this line nearly always suffices
         if at % MARK_BYTES:
             at = _find(shard, wanted)
         return None if at < 0 else int.from_bytes(shard[at + 8 : at + 16], "big") - 1
 
     def put(self, user: int, offset: int) -> bool:
-        """Take a mark in, unless there is an earlier one or the same; tell whether anything changed."""
+        """Add a mark unless there is an earlier one or the same; return whether anything changed."""
         number = user >> self._shift
         shard, wanted = self._shards[number], user.to_bytes(8, "big")
         mark, at = packed_mark(wanted, offset), _find(shard, wanted)
@@ -102,9 +102,9 @@ class MonthOfUsers:
         return True
 
     def load_shard(self, marks: list[bytes]) -> None:
-        """Add marks (`packed_mark`), at least one and all with the same first byte; of each user the earliest counts.
+        """Add marks (`packed_mark`), at least one, all with the same first byte. The earliest mark of a user counts.
 
-        Half a microsecond a mark. The list is used up.
+        Takes half a microsecond for each mark, and modifies the list.
         """
         while len(marks) > MOST_IN_SHARD << (_SHARD_SHIFT - self._shift) and self._shift > _LEAST_SHIFT:
             self._cut()
@@ -120,12 +120,12 @@ class MonthOfUsers:
             start = end
 
     def users(self) -> Iterator[int]:
-        """Give the hashes of all users, in order."""
+        """Return the hashes of all users, in order."""
         for shard in self._shards:
             yield from _hashes(shard)
 
     def _cut(self) -> None:
-        """Cut every shard in two, unless there are many; they have about the same length, for hashes are random."""
+        """Split every shard in two, up to a limit. Hashes are random, so all shards have about the same length."""
         if self._shift <= _LEAST_SHIFT:
             return
         self._shift -= 1
@@ -137,15 +137,15 @@ class MonthOfUsers:
 
 
 def _find(shard: bytes, user: bytes) -> int:
-    """Return where the mark of a user begins; -1 where there is none."""
+    """Return the index of a user's mark; -1 without one."""
     at = shard.find(user)
-    while at % MARK_BYTES and at > 0:  # these bytes are a place, or parts of a hash and a place
+    while at % MARK_BYTES and at > 0:  # these bytes are an offset, or parts of a hash and an offset
         at = shard.find(user, at + 1)
     return at
 
 
 def _hashes(marks: bytes) -> array[int]:
-    """Return the hashes of marks that follow one another."""
+    """Return the hashes of a run of marks."""
     numbers = array("Q", marks)[::2]
     if byteorder == "little":  # pragma: no branch
         numbers.byteswap()
@@ -153,7 +153,7 @@ def _hashes(marks: bytes) -> array[int]:
 
 
 def _earliest(marks: list[bytes]) -> bytes:
-    """Sort marks, and leave the first of each user; return them one after the other."""
+    """Sort marks, keep the first of each user, and return them as one byte string."""
     marks.sort()
     found = b"".join(marks)
     if any(one == other for one, other in pairwise(_hashes(found))):
@@ -165,8 +165,8 @@ def _earliest(marks: list[bytes]) -> bytes:
 class TrackedUsersOfPartition:
     """The marks of one raw partition by month (`pipeline.core.tracking.TrackedUsers`).
 
-    Kept are the newest three months up to now. A mark of another time, as of a message that says it is from the year
-    2050, is not remembered, so it cannot push a month out that is needed.
+    The newest three months up to now are kept. A mark of any other time, such as that of a message dated 2050, is not
+    remembered, so it cannot displace a month that is needed.
     """
 
     def __init__(self, hasher: UserHasher, month: BillingMonth) -> None:
@@ -178,7 +178,7 @@ class TrackedUsersOfPartition:
         self._last_hash = hasher.hash_of(b"")
 
     def advance(self, now_ms: int) -> None:
-        """Tell the time, so that the month which begins is remembered. Times up to a day ahead of it are believed."""
+        """Set the present time, so that a new month is remembered. Times up to a day ahead are accepted."""
         self._newest_allowed = min(self._month.first_day(now_ms + _CLOCKS_APART_MS), _LAST_MONTH)
 
     def marked_at(self, user_key: bytes, timestamp_ms: int) -> int | None:
@@ -187,7 +187,7 @@ class TrackedUsersOfPartition:
         return None if users is None else users.get(self.hash_of(user_key))
 
     def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> Mark | None:
-        """Return the mark that a message makes of its user, if it is one that is remembered."""
+        """Return the mark of a message's user; None if its month is not remembered."""
         month = self._month.first_day(timestamp_ms)
         if self.remembers(month):
             return Mark(self.hash_of(user_key), month, offset)
@@ -198,7 +198,7 @@ class TrackedUsersOfPartition:
         return month in self._months or self._may_begin(month)
 
     def mark(self, user: int, month: int, offset: int) -> bool:
-        """Take a mark in; tell whether it is one that is remembered and was not known."""
+        """Add a mark; return whether its month is remembered and the mark was not known."""
         users = self._remembered(month)
         return users is not None and users.put(user, offset)
 
@@ -213,13 +213,13 @@ class TrackedUsersOfPartition:
         return self._month.first_day(timestamp_ms)
 
     def hash_of(self, user_key: bytes) -> int:
-        """Return the hash of a user key; that of the last one is at hand, for a mark follows a question."""
+        """Return the hash of a user key. The last one is cached, because a mark follows a look-up of the same user."""
         if user_key != self._last_key:
             self._last_key, self._last_hash = user_key, self._hasher.hash_of(user_key)
         return self._last_hash
 
     def is_tracked(self, user: int, month: int) -> bool:
-        """Tell whether a user is tracked in a month, by whatever message."""
+        """Return whether a user is tracked in a month, whatever message marked it."""
         users = self._months.get(month)
         return users is not None and users.get(user) is not None
 
@@ -233,7 +233,7 @@ class TrackedUsersOfPartition:
         return {str(EPOCH + timedelta(month)): len(users) for month, users in self.months()}
 
     def months(self) -> list[tuple[int, MonthOfUsers]]:
-        """Give the months that are remembered, in order, by their first day in days since 1970."""
+        """Return the remembered months in order, each with its first day in days since 1970."""
         return sorted(self._months.items(), key=lambda item: item[0])
 
     def _remembered(self, month: int) -> MonthOfUsers | None:

@@ -1,7 +1,7 @@
-"""Count distinct users in little memory: keep those whose hash is below a bound that falls as more come.
+"""Count distinct users in little memory: keep those whose hash is below a bound that falls as users are added.
 
-This is the k-minimum-values sketch on which Theta sketches rest. It is written here because the users in it are asked
-against the exact table of tracked ones, by the same hash; a library's sketch hashes once more and cannot be asked.
+This is the k-minimum-values sketch, the basis of Theta sketches. We have our own because its users are looked up by the
+same hash in the exact table of tracked users. The sketch of a library hashes again, which makes that impossible.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 ALL: Final = 2**64
 KEPT: Final = 2_048
-"""At least so many users are kept before the bound falls: the standard error is 1 / sqrt(2048), 2.2 %."""
+"""At least this many users are kept before the bound falls. The standard error is 1 / sqrt(2048), 2.2 %."""
 
 
 class UserSketch:
-    """A sample of all users that were added. Up to 4,096 users it is exact.
+    """A sample of all users that were added. It is exact up to 4,096 users.
 
-    It is a sorted array, 33 KB at the most: there is one for each name, month and partition, and a set takes 450 KB.
+    It is a sorted array of at most 33 KB; a set would take 450 KB. There is one for each name, month and partition.
     """
 
     def __init__(self, users: Iterable[int] = (), bound: int = ALL) -> None:
-        """Take the users below a bound, as a former sketch had them."""
+        """Start with the users of a stored sketch, all below its bound."""
         self.bound = bound
         self._users = array("Q", sorted(set(users)))
         self._fit()
 
     def add(self, user: int) -> bool:
-        """Add a user by hash; tell whether the sample changed."""
+        """Add a user by hash; return whether the sample changed."""
         if user >= self.bound:
             return False
         users = self._users
@@ -51,12 +51,12 @@ class UserSketch:
         self._fit()
 
     def estimate(self, counts: Callable[[int], bool] | None = None) -> float:
-        """Estimate how many distinct users were added, of those that count."""
+        """Estimate how many distinct users were added; with `counts`, only those for whose hash it returns true."""
         sample = len(self._users) if counts is None else sum(map(counts, self._users))
         return sample * ALL / self.bound
 
     def dump(self) -> bytes:
-        """Write the sample down: its users as big-endian numbers of eight bytes, ordered."""
+        """Return the users of the sample as big-endian numbers of eight bytes, in order."""
         return struct.pack(f">{len(self._users)}Q", *self._users)
 
     def _fit(self) -> None:

@@ -391,15 +391,15 @@ STATE: Final = (
     Sabotage(
         name="marks are never stored",
         file="state/store.py",
-        old="runs.append(self._producer.write(self._tracked.topic, partition, entries))",
+        old="runs.append(self._producer.write(self._tracked.topic, partition, messages))",
         new="pass",
         tests=("unit/state/test_store.py::test_marks_are_stored_in_the_partition_of_their_messages",),
     ),
     Sabotage(
         name="marks are stored in another partition",
         file="state/store.py",
-        old="self._producer.write(self._tracked.topic, partition, entries)",
-        new="self._producer.write(self._tracked.topic, 0, entries)",
+        old="self._producer.write(self._tracked.topic, partition, messages)",
+        new="self._producer.write(self._tracked.topic, 0, messages)",
         tests=("unit/state/test_store.py::test_marks_are_stored_in_the_partition_of_their_messages",),
     ),
     Sabotage(

@@ -249,7 +249,7 @@ async def test_messages_that_were_learnt_before_are_known_when_the_catalogue_is_
     assert bench.store.of(3).state.catalogue is bench.catalogue
     assert bench.catalogue.find("m-1") == SAID
     assert bench.store.catalogue_size() == 1
-    assert {"event": "message catalogue read", "messages": 1, "log_level": "info"} in logs
+    assert {"event": "message catalogue read back", "messages": 1, "log_level": "info"} in logs
 
 
 async def test_a_memory_is_that_of_now(bench: Bench) -> None:

@@ -50,12 +50,12 @@ def newer(value: bytes) -> bytes:
     ("spoil", "told"),
     [
         (lambda _: codec(THEIRS).mark_value(7), "was written with another PIPELINE_TRACKED_USERS_SECRET: set that one"),
-        (newer, "holds entries of format 2, which another version of this program wrote"),
-        (lambda value: value[:8], "holds entries that are none of tracked users"),
-        (lambda _: b"", "holds entries that are none of tracked users"),
-        (lambda value: value[:-1], "holds entries that are no marks"),
-        (lambda value: value + b"1", "holds entries that are no marks"),
-        (lambda _: b'{"event": "Push Sent"}', "holds entries of format 123"),
+        (newer, "holds messages of format 2, which another version of this program wrote"),
+        (lambda value: value[:8], "holds messages that are not tracked users"),
+        (lambda _: b"", "holds messages that are not tracked users"),
+        (lambda value: value[:-1], "holds messages that are not marks"),
+        (lambda value: value + b"1", "holds messages that are not marks"),
+        (lambda _: b'{"event": "Push Sent"}', "holds messages of format 123"),
     ],
 )
 def test_what_is_not_ours_is_refused_with_what_to_do(spoil: Callable[[bytes], bytes], told: str) -> None:
