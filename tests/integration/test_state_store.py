@@ -185,7 +185,7 @@ async def test_marks_of_a_former_raw_topic_count_from_the_start_and_are_told(bro
         async with remembering(broker, topic, epoch=b"raw2") as second:
             await remember(second, marked(b"u-3", first_offset=4))
             assert found(second, b"u-1", b"u-3") == [BEFORE_THE_LOG, 4]
-    assert [line["users"] for line in logs if "made anew" in line["event"]] == [2]
+    assert [line["users"] for line in logs if "recreated" in line["event"]] == [2]
 
 
 async def test_while_kafka_is_away_the_reason_is_told_and_nothing_is_made_up(

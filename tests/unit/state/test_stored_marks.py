@@ -85,7 +85,7 @@ def test_a_secret_is_refused_before_the_epoch_is_looked_at() -> None:
         (b"sketch\x51\x16delivery", lambda _: codec(THEIRS).sketch_value(UserSketch()), "with another"),
         (b"sketch\x51\x16delivery", lambda value: value + b"1", "neither marks nor sketches"),
         (b"sketch\x51\x16delivery", lambda value: value[:12], "neither marks nor sketches"),
-        (b"sketch\x51\x16delivery", lambda _: b"", "none of tracked users"),
+        (b"sketch\x51\x16delivery", lambda _: b"", "not tracked users"),
         (b"u-1001", lambda value: value, "neither marks nor sketches"),
     ],
 )
