@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -13,21 +13,24 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.ids import IdField
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
-from pipeline.delivery.examination import SegmentRejectReason
-from pipeline.kafka.dead_letters import Stage
 from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics, Doubt
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.state import StateMetrics
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.processor.deciding import STAGE as PROCESSOR_STAGE
 from pipeline.settings.choices import Role
+from pipeline.sinks.segment.api import SegmentApi
 from tests.deploy.dashboards.queries import PREFIX, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FILE: Final = Path(__file__).parent.parent / "pipeline" / "METRICS.md"
 _EVERY_ROLE, _PROCESSORS, _SINKS = "every worker", "processors", "sinks"
 
-LABEL_VALUES: Final = {
+LABEL_VALUES: Final[Mapping[str, Sequence[str]]] = {
     "action": [each.value for each in Action] + [NO_KIND],
     "answer": [each.value for each in AnswerClass],
     "category": [each.value for each in Category] + [NO_KIND],
@@ -37,14 +40,14 @@ LABEL_VALUES: Final = {
     "field": [each.value for each in IdField],
     "outcome": ["kept", "dropped", "shadow"],
     "role": [each.value for each in Role],
-    "stage": [each.value for each in Stage],
+    "stage": [PROCESSOR_STAGE, SegmentApi.stage],
 }
 """Every value that these labels can have."""
 REASONS: Final = {
     "events_dropped_total": [each.value for each in DropReason],
     "events_rejected_total": [each.value for each in RejectReason],
-    "sink_records_rejected_total": [each.value for each in SegmentRejectReason],
-    "dead_letters_total": sorted({each.value for each in (*RejectReason, *SegmentRejectReason)}),
+    "sink_records_rejected_total": [each.value for each in SegmentApi.reject_reasons],
+    "dead_letters_total": sorted({each.value for each in (*RejectReason, *SegmentApi.reject_reasons)}),
     "holding": [each.value for each in HoldReason],
 }
 """The values of `reason`, which differ between metrics."""

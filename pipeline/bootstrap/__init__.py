@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from pipeline.bootstrap.destinations.segment import segment_options
+from pipeline.bootstrap.destinations.segment import segment_api
 from pipeline.bootstrap.files import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.roles import checks_of, requirements_of, topic_use, topic_uses
@@ -20,7 +20,7 @@ __all__ = [
     "run_all",
     "run_worker",
     "schema_mistakes",
-    "segment_options",
+    "segment_api",
     "tls_mistakes",
     "topic_use",
     "topic_uses",

@@ -11,17 +11,17 @@ from pipeline.bootstrap.producer import open_producer
 from pipeline.bootstrap.role_parts import RoleParts
 from pipeline.bootstrap.sink_formats import guarded, sink_formats
 from pipeline.bootstrap.start import begin, conditions
-from pipeline.delivery.sink import SegmentSink
+from pipeline.delivery.sink import Sink
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.metrics.delivery import DeliveryMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.bootstrap.role_parts import RoleInputs
-    from pipeline.delivery.client import SegmentClient
-    from pipeline.delivery.options import SegmentOptions
+    from pipeline.delivery.api import Api
+    from pipeline.delivery.options import DeliveryOptions
     from pipeline.stream.step import Step
 
 logger = structlog.get_logger(__name__)
@@ -29,26 +29,21 @@ logger = structlog.get_logger(__name__)
 
 def sink_parts(destination: DestinationRow, inputs: RoleInputs) -> RoleParts:
     """Return the parts of the sink that sends to a destination."""
-    options, metrics = (
-        destination.options(inputs.settings),
-        DeliveryMetrics(inputs.registry, destination=destination.name),
-    )
+    options = destination.options(inputs.settings)
+    metrics = DeliveryMetrics(inputs.registry, destination=destination.name)
     secret = destination.secret_file(inputs.settings, inputs.registry)
-    connect = destination.connector(secret)
-    return RoleParts(
-        open_step=lambda: _open(destination, inputs, options, metrics, connect=connect),
-        files=secret,
-    )
+    api = destination.api(inputs.settings, secret)
+    return RoleParts(open_step=lambda: _open(destination, inputs, options, metrics, api=api), files=secret)
 
 
 @asynccontextmanager
 async def _open(
     destination: DestinationRow,
     inputs: RoleInputs,
-    options: SegmentOptions,
+    options: DeliveryOptions,
     metrics: DeliveryMetrics,
     *,
-    connect: Callable[[SegmentOptions], SegmentClient],
+    api: Api,
 ) -> AsyncIterator[Step]:
     """Connect the sink; it is disconnected at the end.
 
@@ -63,7 +58,8 @@ async def _open(
     ):
         logger.info("sending records", destination=destination.name, endpoint=options.endpoint, lanes=options.lanes)
         letters = inputs.topics.dead_letters.name
-        sink = SegmentSink(
+        sink = Sink(
+            api=api,
             options=options,
             dead_letters=DeadLetterWriter(
                 producer,
@@ -74,10 +70,6 @@ async def _open(
             ),
             metrics=metrics,
             wall_clock=watch.clock.now,
-            connect=connect,
-            store_retrying=lambda: producer.retrying,
-            store_hold_reason=lambda: producer.hold_reason,
-            store_holds=lambda: producer.holds,
             read_avro=formats.read_avro,
         )
         yield guarded(sink, formats.schemas, conditions(watch))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.bootstrap.registry import open_registry
 from pipeline.core.avro.schema_book import SchemaBook
 from pipeline.core.outcomes import RejectReason
-from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.prerequisites import Prerequisites
 from pipeline.kafka.topic_schemas import TopicSchemas
 from pipeline.stream.prerequisites import PrerequisitesFirst
@@ -41,15 +41,15 @@ async def sink_formats(settings: Settings, records: RecordFormat) -> AsyncIterat
             return
         book = SchemaBook[bytes]()
 
-        def read_avro(value: bytes) -> bytes | SegmentRejectReason:
+        def read_avro(value: bytes) -> bytes | DeliveryRejectReason:
             found = book.read(value)
             match found:
                 case bytes():
                     return found
                 case RejectReason():
-                    return SegmentRejectReason(found.value)
+                    return DeliveryRejectReason(found.value)
                 case None:
-                    return SegmentRejectReason.NOT_AVRO
+                    return DeliveryRejectReason.NOT_AVRO
 
         schemas = TopicSchemas(book, compile_decoder=_decoder_compiler(records), registry=registry)
         yield SinkFormats(read_avro=read_avro, schemas=schemas)

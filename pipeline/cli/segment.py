@@ -23,10 +23,9 @@ def check(invocation: Invocation) -> int:
 
     Prints where to find the event in Segment.
     """
-    from pipeline.bootstrap import segment_options
-    from pipeline.delivery.probe import probe
+    from pipeline.bootstrap import segment_api
 
-    report = asyncio.run(probe(segment_options(invocation.settings([Requirement.SEGMENT]))))
+    report = asyncio.run(segment_api(invocation.settings([Requirement.SEGMENT])).probe())
     tell = say if report.ok else say_error
     tell(*report.lines)
     return 0 if report.ok else 1

@@ -1,4 +1,4 @@
-"""What a lane asks its driver to do."""
+"""What a lane tells its driver to do next."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send the records of a flight, then report with `answered` or `interrupted`. ``attempt`` counts from 1."""
+    """Send the records of a request batch, then report with `answered` or `interrupted`. ``attempt`` counts from 1."""
 
-    flight: RequestBatch
+    request_batch: RequestBatch
     attempt: int
 
 
@@ -30,14 +30,14 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
-    """Acknowledge batches: every message of theirs is accepted or stored."""
+    """Acknowledge message batches: every message of theirs is accepted or stored."""
 
     batches: Sequence[MessageBatch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Nothing to do until that time, or until something is accepted or reported. Infinity is no time at all."""
+    """Nothing to do until that time, or until something is accepted or reported. `inf`: wait for an event only."""
 
     until: float
 

@@ -1,4 +1,4 @@
-"""What comes back from a request, and its name in logs and metrics."""
+"""Responses to a request, and their names in logs and metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pipeline.metrics.delivery import AnswerClass, Doubt
+from pipeline.metrics.delivery import AnswerClass
 
 if TYPE_CHECKING:
     from pipeline.kafka.certificates import CertificateFault
@@ -35,19 +35,20 @@ class Failure(StrEnum):
 class Answered:
     """An HTTP answer: its head came whole.
 
-    ``retry_after`` is the header as it came; ``body`` may be cut short and is never logged. ``doubt`` says why an
-    answer that accepts is not Segment's.
+    ``retry_after`` and ``content_type`` are headers as they came. ``body`` is never logged; unless ``whole``, it is
+    only the beginning, because the rest was too long or did not come.
     """
 
     status: int
     retry_after: str | None = None
+    content_type: str | None = None
     body: bytes = b""
-    doubt: Doubt | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """No answer. Segment may have accepted the request. ``certificate`` goes with `Failure.CERTIFICATE`."""
+    """No answer. The request may have been accepted. ``certificate`` goes with `Failure.CERTIFICATE`."""
 
     failure: Failure
     certificate: CertificateFault | None = None

@@ -1,11 +1,14 @@
-"""Take a refused flight apart, in order, until each record that is at fault stands alone. No I/O, no time.
+"""Take a refused request batch apart, in order, until each record at fault stands alone. No I/O, no time.
 
-The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused gives
-its place to its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
-is not. Verdicts are collected, and no dead letter is written before the last one: whoever uses this may change his
-mind until then (`rejoin`). But a verdict is final once a record behind it is accepted, or may have been: sent again, it
-would come too late. So the breaker is asked at each verdict, about the flight as a whole, and what it allows is
-reserved.
+The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused is
+replaced by its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
+is not. Verdicts are collected, and no dead letter is written before the last one. A verdict can be withdrawn (`rejoin`)
+until a later record was, or may have been, accepted. After that, resending would break the order. So the breaker is
+asked at each verdict, about the request batch as a whole, and what it allows is reserved.
+
+An answer may also accept records and refuse others of the same body. Then the breaker is asked once about all refused
+records; if it agrees, their verdicts are final (`confirm`). If it does not, they are withdrawn and sent again: then one
+that is accepted after all is out of order.
 """
 
 from __future__ import annotations
@@ -15,15 +18,17 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
-from pipeline.kafka.dead_letters import DeadLetter, Stage
+from pipeline.kafka.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
+    from enum import StrEnum
 
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import Partition
+    from pipeline.delivery.api import Api
 
 NOTHING: Final = RequestBatch(runs=())
 HALVES: Final = 2
@@ -34,8 +39,10 @@ QUARTERS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Verdict:
+    """A record that is at fault, as a run of its own."""
+
     run: Run
-    reason: SegmentRejectReason
+    reason: StrEnum
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -47,25 +54,27 @@ class _TooLarge:
 
 
 class Dissection:
-    """What is left to settle of one flight. ``apart``: something of it was refused before.
+    """What is left to settle of one request batch. ``apart``: something of it was refused before.
 
     ``cured_bytes`` is the size of the smallest body that was refused as too large and whose records have all got
     through in smaller ones, so that it was the size that was refused; None while there is none. A record that is too
     large alone explains every refusal before it, and these teach nothing.
     """
 
-    def __init__(self, flight: RequestBatch, breaker: Breaker) -> None:
+    def __init__(self, request_batch: RequestBatch, *, api: Api, breaker: Breaker) -> None:
         self.apart = False
         self.cured_bytes: int | None = None
-        self._too_large: list[_TooLarge] = []  # each holds the next, and all of them hold the first part
+        self._too_large: list[_TooLarge] = []  # each contains the next, and all of them contain the first part
+        self._stage = api.stage
+        self._limits = api.limits
         self._breaker = breaker
         self._accepted = 0
-        self._told = False
+        self._counted = False
         self._final = 0
         self._reserved = 0
-        self._parts: deque[RequestBatch] = deque([flight.only_records()])
+        self._parts: deque[RequestBatch] = deque([request_batch.only_records()])
         self._verdicts: list[_Verdict] = []
-        self._letters = flight.only_letters()
+        self._letters = request_batch.only_letters()
         self.tidy()
 
     @property
@@ -75,24 +84,23 @@ class Dissection:
 
     @property
     def letters(self) -> RequestBatch:
-        """The dead letters, those from before the flight included, in the order of their offsets."""
+        """The dead letters, those from before the request included, in the order of their offsets."""
         letters: defaultdict[BatchInHand, list[DeadLetter]] = defaultdict(list)
         for run in self._letters.runs:
-            letters[run.held] += run.letters
+            letters[run.source] += run.letters
         for verdict in self._verdicts:
-            message = verdict.run.messages[0]
-            letter = DeadLetter(stage=Stage.SEGMENT_SINK, reason=verdict.reason, message=message)
-            letters[verdict.run.held].append(letter)
+            letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[0])
+            letters[verdict.run.source].append(letter)
         return RequestBatch(
             runs=tuple(
                 Run(
-                    held=held,
+                    source=source,
                     records=(),
                     messages=(),
                     times=(),
                     letters=sorted(found, key=lambda letter: letter.message.offset),
                 )
-                for held, found in letters.items()
+                for source, found in letters.items()
             )
         )
 
@@ -115,36 +123,52 @@ class Dissection:
         return True
 
     def may_be_stored(self) -> bool:
-        """Ask the breaker about the dead letters; what it has allowed once, it was told of, and is not asked again."""
-        if not self._told and self.may_go_on():
+        """Ask the breaker about the dead letters. What it has allowed is counted once, and it is not asked again."""
+        if not self._counted and self.may_go_on():
             self._reserve(0)
             self._breaker.note(records=self._accepted + self.bad, bad=self.bad)
-            self._told = True
-        return self._told
+            self._counted = True
+        return self._counted
 
     def accepted(self) -> RequestBatch:
-        """Take away the first part: it is accepted."""
+        """Called when the first part was accepted; return it."""
         part = self._parts.popleft()
-        self._accepted += part.record_count
-        self._final = len(self._verdicts)
-        self._got_through(part.record_count)
-        if not self.unsettled:
-            self._breaker.note(records=self._accepted, bad=0)
+        self.confirm()
+        self._settle(part, part, refused=())
         return part
 
-    def unanswered(self) -> None:
-        """Note that the first part may be accepted already: no answer came that says that it is not."""
+    def accepted_in_part(self, sent: RequestBatch, refused: Mapping[int, StrEnum]) -> RequestBatch:
+        """Called when the first part was accepted, except for some records; return what was accepted of it.
+
+        Args:
+            sent: The first part as it was sent. Partitions may have been forgotten since.
+            refused: For the indexes in ``sent`` of the records that were refused, why.
+        """
+        part = self._parts.popleft()
+        sources = {id(run.source) for run in part.runs}
+        runs = (run for run in sent.except_for(refused).runs if id(run.source) in sources)
+        accepted = RequestBatch(runs=tuple(runs))
+        singles = ((index, run) for index, run in sent.singles(refused) if id(run.source) in sources)
+        self._settle(part, accepted, refused=[_Verdict(run=run, reason=refused[index]) for index, run in singles])
+        return accepted
+
+    def confirm(self) -> None:
+        """Make every verdict final: records behind them were accepted, or the breaker agreed to those of an answer."""
         self._final = len(self._verdicts)
 
-    def refused(self, reason: SegmentRejectReason) -> None:
-        """Put pieces of the first part in its place, or pass a verdict on it when it is one record."""
+    def unanswered(self) -> None:
+        """Called when no answer came to the first part, so that it may be accepted already."""
+        self._final = len(self._verdicts)
+
+    def refused(self, reason: StrEnum) -> None:
+        """Replace the first part by its pieces, or pass a verdict on it when it is one record."""
         self.apart = True
-        part, too_large = self._parts.popleft(), reason is SegmentRejectReason.TOO_LARGE
+        part, too_large = self._parts.popleft(), reason is DeliveryRejectReason.TOO_LARGE
         if part.record_count > 1:
             # A record that is too large alone says that smaller requests are no cure: then it is a search again.
             cured_by_less = too_large and not self._verdicts
             if too_large:
-                self._too_large.append(_TooLarge(body_bytes=part.body_bytes, records=part.record_count))
+                self._too_large.append(_TooLarge(body_bytes=part.body_bytes(self._limits), records=part.record_count))
             self._parts.extendleft(reversed(part.pieces(HALVES if cured_by_less else QUARTERS)))
         else:
             self._verdicts += (_Verdict(run=run, reason=reason) for run in part.runs)
@@ -156,11 +180,11 @@ class Dissection:
 
     def cut(self, max_bytes: int) -> None:
         """Cut the first part, which is not under way, into smaller ones until it keeps a limit or is one record."""
-        while self.part.record_count > 1 and self.part.body_bytes > max_bytes:
+        while self.part.record_count > 1 and self.part.body_bytes(self._limits) > max_bytes:
             self._parts.extendleft(reversed(self._parts.popleft().pieces(HALVES)))
 
     def rejoin(self) -> None:
-        """Take back the verdicts that are not final: what is not settled by one is one part again, in order."""
+        """Withdraw the verdicts that are not final: what is not settled by one is one part again, in order."""
         refused = (verdict.run for verdict in self._verdicts[self._final :])
         waiting = chain.from_iterable(part.runs for part in self._parts)
         self._too_large.clear()
@@ -170,19 +194,29 @@ class Dissection:
         self.tidy()
 
     def carries(self, partitions: Collection[Partition]) -> bool:
-        """Tell whether a message of some partitions is not settled yet."""
+        """Return whether a message of some partitions is not settled yet."""
         refused = RequestBatch(runs=tuple(verdict.run for verdict in self._verdicts))
-        return any(flight.carries(partitions) for flight in (*self._parts, refused, self._letters))
+        return any(part.carries(partitions) for part in (*self._parts, refused, self._letters))
 
     def forget(self, partitions: Collection[Partition]) -> None:
         """Leave out some partitions. The first part may be under way, so it stays though nothing may be left of it."""
         self._parts = deque(part.without(partitions) for part in self._parts)
-        kept = [each.run.held.partition not in partitions for each in self._verdicts]
+        kept = [each.run.source.partition not in partitions for each in self._verdicts]
         self._final = sum(kept[: self._final])
         self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]
         self._letters = self._letters.without(partitions)
         self._too_large.clear()
         self._reserve(min(self._reserved, self.bad))
+
+    def _settle(self, part: RequestBatch, accepted: RequestBatch, *, refused: Sequence[_Verdict]) -> None:
+        """Count what was accepted of the first part. What came before it is final then, verdicts included."""
+        self._accepted += accepted.record_count
+        if accepted.runs:
+            self.confirm()
+        self._verdicts += refused
+        self._got_through(part.record_count)
+        if not self.unsettled:
+            self._breaker.note(records=self._accepted, bad=0)
 
     def _got_through(self, records: int) -> None:
         """Called when the first part was not too large: its records count as passed in every refusal around them."""
@@ -197,6 +231,6 @@ class Dissection:
         self._reserved = dead_letters
 
     def tidy(self) -> None:
-        """Let go of first parts of which nothing is left, when none is under way."""
+        """Drop first parts of which nothing is left, when none is under way."""
         while self._parts and not self._parts[0].runs:
             self._parts.popleft()

@@ -1,22 +1,18 @@
-"""Warn of accepted requests whose answers are not Segment's."""
+"""Warn of accepted requests whose answers do not look like the destination's own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-import orjson
-import structlog
 
 from pipeline.metrics.delivery import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-logger = structlog.get_logger(__name__)
+    import structlog
 
 USUAL_IN_A_ROW: Final = 100
 """So many usual answers end a doubt: behind a load balancer, one of several servers may give the odd ones."""
-_USUAL: Final = frozenset({b'{"success":true}', b'{"success": true}', b"{}", b""})
 _PAGE_TYPES: Final = ("text/html", "application/xhtml")
 _PAGE_TAGS: Final = (b"<!doctype html", b"<html")
 _PAGE_TAGS_WITHIN: Final = 512
@@ -24,43 +20,43 @@ _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 """What may stand before the first character: a byte order mark too."""
 
 DOUBT_WORDS: Final[Mapping[Doubt, str]] = {
-    Doubt.PAGE: "the answer is a web page, which Segment does not send: a login page, or a proxy on the way?",
+    Doubt.PAGE: "the answer is a web page, which this destination does not send: a login page, or a proxy on the way?",
     Doubt.NOT_SUCCESS: "the answer says that it was no success",
 }
 
 
-def doubt_of(content_type: str | None, body: bytes) -> Doubt | None:
-    """Return why an answer that accepts is not Segment's; None if nothing speaks against it. ``body`` may be cut."""
-    if body in _USUAL and content_type == "application/json":
-        return None
+def is_page(content_type: str | None, body: bytes) -> bool:
+    """Return whether an answer is HTML, by its type or its first tag. ``body`` may be cut.
+
+    A comment, or an XML declaration, may stand before the first tag.
+    """
+    if (content_type or "").lower().startswith(_PAGE_TYPES):
+        return True
     beginning = body.lstrip(_BLANK)
-    if (content_type or "").lower().startswith(_PAGE_TYPES) or _is_page(beginning):
-        return Doubt.PAGE
-    return Doubt.NOT_SUCCESS if body not in _USUAL and _denies_success(beginning) else None
+    first_tags = beginning[:_PAGE_TAGS_WITHIN].lower() if beginning[:1] == b"<" else b""
+    return any(tag in first_tags for tag in _PAGE_TAGS)
 
 
-def _is_page(body: bytes) -> bool:
-    """Return whether a body is HTML; a comment, or what says that it is XML, may stand before the first tag."""
-    beginning = body[:_PAGE_TAGS_WITHIN].lower() if body[:1] == b"<" else b""
-    return any(tag in beginning for tag in _PAGE_TAGS)
-
-
-def _denies_success(body: bytes) -> bool:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(answer, dict) and answer.get("success") is False
+def without_mark(body: bytes) -> bytes:
+    """Return a body without a byte order mark and blanks before its first character."""
+    return body.lstrip(_BLANK)
 
 
 class Doubts:
-    """What is doubtful about the answers of late. It is logged once, until it changes or ends."""
+    """The doubt about recent answers. It is logged once, until it changes or ends.
 
-    def __init__(self) -> None:
+    Args:
+        logger: Logs for the destination.
+        endpoint_setting: The environment variable of the destination's address.
+    """
+
+    def __init__(self, logger: structlog.stdlib.BoundLogger, *, endpoint_setting: str) -> None:
+        self._logger = logger
+        self._endpoint_setting = endpoint_setting
         self._doubt: Doubt | None = None
         self._usual = 0
 
-    def tell(self, doubt: Doubt | None) -> None:
+    def judged(self, doubt: Doubt | None) -> None:
         """Called with each answer that accepted."""
         if doubt is None:
             self._end()
@@ -68,9 +64,9 @@ class Doubts:
         self._usual = 0
         if doubt is not self._doubt:
             self._doubt = doubt
-            logger.warning(
-                "segment requests count as accepted by their status, and may be lost",
-                reason=f"{DOUBT_WORDS[doubt]}; check PIPELINE_SEGMENT_ENDPOINT and any proxy on the way",
+            self._logger.warning(
+                "requests count as accepted by their status, and may be lost",
+                reason=f"{DOUBT_WORDS[doubt]}; check {self._endpoint_setting} and any proxy on the way",
             )
 
     def _end(self) -> None:
@@ -80,4 +76,4 @@ class Doubts:
         if self._usual == USUAL_IN_A_ROW:
             self._doubt = None
             self._usual = 0
-            logger.info("segment answers as usual again")
+            self._logger.info("answers are as usual again")

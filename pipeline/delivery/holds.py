@@ -1,10 +1,8 @@
-"""Keep the reasons to hold, and say each of them once."""
+"""The reasons for which lanes hold, each of them logged once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-import structlog
 
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT
 from pipeline.settings.mistakes import variable
@@ -12,11 +10,11 @@ from pipeline.settings.mistakes import variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import structlog
+
     from pipeline.core.breaker import BreakerLimits
     from pipeline.core.messages import Partition
     from pipeline.kafka.dead_letters import DeadLetter
-
-logger = structlog.get_logger(__name__)
 
 _MAX_VERSION_DIGITS: Final = 4
 _AVRO: Final = AVRO_RECORD_FORMAT.decode()
@@ -24,31 +22,35 @@ _FOREIGN: Final = ""
 
 
 class Holds:
-    """The reasons for which lanes hold. Lanes that hold for the same reason make one line in the log."""
+    """The reasons for which lanes hold. Lanes that hold for the same reason are logged once.
 
-    def __init__(self, *, wall_clock: Callable[[], float]) -> None:
+    ``since`` is when the sink began to hold, in seconds since the epoch; None while it does not.
+    """
+
+    def __init__(self, logger: structlog.stdlib.BoundLogger, *, wall_clock: Callable[[], float]) -> None:
+        self._logger = logger
         self._wall_clock = wall_clock
         self._reasons: dict[int, tuple[str, ...]] = {}
-        self._told: frozenset[str] = frozenset()
+        self._present: frozenset[str] = frozenset()
         self.since: float | None = None
 
     @property
     def reason(self) -> str | None:
         """Every reason that holds, in one sentence; None while none does."""
-        return "; ".join(sorted(self._told)) or None
+        return "; ".join(sorted(self._present)) or None
 
-    def tell(self, lane: int, reasons: tuple[str, ...]) -> None:
-        """Say for which reasons a lane holds now; none is the end of it."""
+    def update(self, lane: int, reasons: tuple[str, ...]) -> None:
+        """Set the reasons for which a lane holds now; without any it holds no more."""
         if self._reasons.get(lane, ()) == reasons:
             return
         self._reasons[lane] = reasons
-        present = frozenset(reason for each in self._reasons.values() for reason in each)
-        for reason in sorted(present - self._told):
-            logger.error("segment sink holds", reason=reason)
-        if self._told and not present:
-            logger.info("segment sink goes on")
+        before, present = self._present, frozenset(reason for each in self._reasons.values() for reason in each)
+        for reason in sorted(present - before):
+            self._logger.error("sink holding", reason=reason)
+        if before and not present:
+            self._logger.info("sink resumed")
         self.since = (self.since or self._wall_clock()) if present else None
-        self._told = present
+        self._present = present
 
 
 def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
 
 
 def _shown(version: bytes) -> str:
-    """Return a version as this project counts them; what else stands in its place may be anybody's words."""
+    """Return a version as this project counts them. Anything else in that header may be anybody's words."""
     return version.decode() if version.isdigit() and len(version) <= _MAX_VERSION_DIGITS else _FOREIGN
 
 
@@ -78,12 +80,12 @@ def _remedy(version: str) -> str:
     if version == _AVRO:
         return f"this sink knows no registry with their schema, set {variable('schema_registry_url')}"
     if version == _FOREIGN:
-        return "something else than a processor wrote them, see who may write to the records topic"
+        return "another program than a processor wrote them: check who may write to the records topic"
     return "a newer processor wrote them, upgrade the sinks first"
 
 
 def too_many_dead_letters(limits: BreakerLimits, because: str) -> str:
-    """Say that the breaker holds, and what to do."""
+    """Return why the breaker holds, and what to do."""
     return (
         f"more than {limits.max_share:.4g} of the last {limits.window} records would become dead letters, and none"
         f" of these was written ({because}); it is tried again by itself. Mend the cause, or raise"
@@ -92,5 +94,5 @@ def too_many_dead_letters(limits: BreakerLimits, because: str) -> str:
 
 
 def reasons_of(letters: Iterable[DeadLetter]) -> str:
-    """Name the reasons of dead letters, for people."""
+    """Return the reasons of dead letters, for people."""
     return "the reasons are " + ", ".join(sorted({letter.reason.value for letter in letters}))

@@ -22,7 +22,7 @@ class InHand:
 
     @property
     def messages(self) -> int:
-        return sum(held.unsettled for batches in self._batches.values() for held in batches)
+        return sum(each.unsettled for batches in self._batches.values() for each in batches)
 
     @property
     def partitions(self) -> set[Partition]:
@@ -36,37 +36,37 @@ class InHand:
 
     @property
     def size(self) -> int:
-        return sum(held.size for batches in self._batches.values() for held in batches)
+        return sum(each.size for batches in self._batches.values() for each in batches)
 
     @property
     def something_finished(self) -> bool:
         return bool(self._finished)
 
     def add(self, batch: MessageBatch, *, since: float) -> BatchInHand:
-        """Take a batch in hand."""
-        held = BatchInHand(batch=batch, since=since, size=0, unsettled=len(batch.messages))
-        held.size = sum(len(message.value or b"") for message in batch.messages)
-        self._batches[held.partition].append(held)
-        return held
+        """Add a batch, all of it unsettled."""
+        size = sum(len(message.value or b"") for message in batch.messages)
+        source = BatchInHand(batch=batch, since=since, size=size, unsettled=len(batch.messages))
+        self._batches[source.partition].append(source)
+        return source
 
     def settle(self, parts: Iterable[tuple[BatchInHand, int]]) -> None:
         """Count messages of some batches as accepted or stored."""
-        for held, count in parts:
-            held.unsettled -= count
-            if held.unsettled == 0 and count:
-                self._batches[held.partition].remove(held)
-                self._finished.append(held)
+        for source, count in parts:
+            source.unsettled -= count
+            if source.unsettled == 0 and count:
+                self._batches[source.partition].remove(source)
+                self._finished.append(source)
 
     def take_finished(self) -> list[MessageBatch]:
-        """Take the batches that can be acknowledged."""
+        """Remove the batches that can be acknowledged, and return them."""
         finished, self._finished = self._finished, []
-        return [held.batch for held in finished]
+        return [source.batch for source in finished]
 
     def finished_of(self, partitions: Collection[Partition]) -> bool:
-        """Tell whether a batch of some partitions waits to be acknowledged."""
-        return any(held.partition in partitions for held in self._finished)
+        """Return whether a batch of some partitions waits to be acknowledged."""
+        return any(source.partition in partitions for source in self._finished)
 
     def forget(self, partitions: Collection[Partition]) -> int:
         """Drop every batch of some partitions; return how many messages were unsettled."""
-        self._finished = [held for held in self._finished if held.partition not in partitions]
-        return sum(held.unsettled for partition in partitions for held in self._batches.pop(partition, ()))
+        self._finished = [source for source in self._finished if source.partition not in partitions]
+        return sum(source.unsettled for partition in partitions for source in self._batches.pop(partition, ()))

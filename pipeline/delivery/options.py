@@ -1,70 +1,56 @@
-"""What an operator may choose about Segment, and the limits that Segment sets."""
+"""What an operator may choose about delivery, whatever the destination."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from yarl import URL
 
-from pipeline.settings.choices import SegmentRegion
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from pydantic import SecretStr
-
-MAX_REQUEST_BYTES: Final = 500_000
-"""500 KB a request (schemas/SOURCES.md, "Segment batch requests"); whether that is 500,000 or 512,000 is not
-documented, so the smaller counts."""
-MAX_REQUEST_RECORDS: Final = 2_500
-"""2,500 events a request: Segment answers 200 to more, and throws the batch away."""
-MIN_REQUEST_BYTES: Final = 40_000
-"""A request must have room for the largest record and the envelope, with some margin."""
 MAX_LANES: Final = 64
-
-ENDPOINTS: Final[Mapping[SegmentRegion, str]] = {
-    SegmentRegion.US: "https://api.segment.io/v1/batch",
-    SegmentRegion.EU: "https://events.eu1.segmentapis.com/v1/batch",
-}
-
-_WRITE_KEY: Final = re.compile(r"[0-9A-Za-z]{32}")
 _HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionMistake:
-    """One option that cannot be used. ``option`` is its name in `SegmentOptions`; ``problem`` is a sentence."""
+    """One option that cannot be used. ``option`` is its name in the options; ``problem`` is a sentence."""
 
     option: str
     problem: str
 
 
-class SegmentOptionsError(ValueError):
-    """Options that cannot be used, every mistake at once; never shows the write key."""
+class OptionsError(ValueError):
+    """Options that cannot be used, every mistake at once; never shows a secret."""
 
     def __init__(self, mistakes: tuple[OptionMistake, ...]) -> None:
         super().__init__("; ".join(f"{mistake.option}: {mistake.problem}" for mistake in mistakes))
         self.mistakes = mistakes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentOptions:
-    """How to reach Segment and how to fill requests.
+@dataclass(frozen=True, kw_only=True)
+class DeliveryOptions:
+    """How to fill requests, how many, and how to repeat them. A destination subclasses it with its own options.
 
-    ``endpoint`` is the whole address of the batch call. ``max_batch_bytes`` counts the whole body before compression.
+    ``endpoint`` is the whole address that requests go to. ``max_batch_bytes`` counts a whole body before compression.
     A rate of 0 is no limit.
 
     Raises:
-        SegmentOptionsError: an option cannot be used.
+        OptionsError: an option cannot be used.
     """
 
+    byte_range: ClassVar[tuple[int, int]]
+    """The least and the most `max_batch_bytes`."""
+    most_records: ClassVar[int]
+    endpoint_example: ClassVar[str]
+
     endpoint: str
-    write_key: SecretStr
-    max_batch_bytes: int = 475_000
-    max_batch_records: int = MAX_REQUEST_RECORDS
+    max_batch_bytes: int
+    max_batch_records: int
     flush_interval_seconds: float = 1.0
     lanes: int = 4
     request_timeout_seconds: float = 15.0
@@ -78,48 +64,33 @@ class SegmentOptions:
     dead_letter_window: int = 2_000
 
     def __post_init__(self) -> None:
-        mistakes = tuple(_mistakes(self))
-        if mistakes:
-            raise SegmentOptionsError(mistakes)
+        if mistakes := tuple(self.mistakes()):
+            order = {field.name: number for number, field in enumerate(fields(self))}
+            raise OptionsError(tuple(sorted(mistakes, key=lambda mistake: order[mistake.option])))
+
+    def mistakes(self) -> Iterator[OptionMistake]:
+        """Yield what cannot be used. A subclass yields its own too."""
+        for option, problem in (
+            ("endpoint", endpoint_problem(self.endpoint, example=self.endpoint_example)),
+            ("max_batch_bytes", _outside(self.max_batch_bytes, *self.byte_range)),
+            ("max_batch_records", _outside(self.max_batch_records, 1, self.most_records)),
+            ("lanes", _outside(self.lanes, 1, MAX_LANES)),
+            ("flush_interval_seconds", _not_positive(self.flush_interval_seconds)),
+            ("request_timeout_seconds", _not_positive(self.request_timeout_seconds)),
+            ("retry_base_seconds", _not_positive(self.retry_base_seconds)),
+            ("retry_max_seconds", _not_positive(self.retry_max_seconds)),
+            ("retry_after_cap_seconds", _not_positive(self.retry_after_cap_seconds)),
+            ("max_requests_per_second", _negative(self.max_requests_per_second)),
+            ("max_records_per_second", _negative(self.max_records_per_second)),
+            ("dead_letter_max_share", _no_share(self.dead_letter_max_share)),
+            ("dead_letter_window", _not_positive(self.dead_letter_window)),
+        ):
+            if problem is not None:
+                yield OptionMistake(option=option, problem=problem)
 
 
-def _mistakes(options: SegmentOptions) -> Iterator[OptionMistake]:
-    for option, problem in (
-        ("endpoint", endpoint_problem(options.endpoint)),
-        ("write_key", write_key_problem(options.write_key.get_secret_value())),
-        ("max_batch_bytes", _outside(options.max_batch_bytes, MIN_REQUEST_BYTES, MAX_REQUEST_BYTES)),
-        ("max_batch_records", _outside(options.max_batch_records, 1, MAX_REQUEST_RECORDS)),
-        ("lanes", _outside(options.lanes, 1, MAX_LANES)),
-        ("flush_interval_seconds", _not_positive(options.flush_interval_seconds)),
-        ("request_timeout_seconds", _not_positive(options.request_timeout_seconds)),
-        ("retry_base_seconds", _not_positive(options.retry_base_seconds)),
-        ("retry_max_seconds", _not_positive(options.retry_max_seconds)),
-        ("retry_after_cap_seconds", _not_positive(options.retry_after_cap_seconds)),
-        ("max_requests_per_second", _negative(options.max_requests_per_second)),
-        ("max_records_per_second", _negative(options.max_records_per_second)),
-        ("dead_letter_max_share", _no_share(options.dead_letter_max_share)),
-        ("dead_letter_window", _not_positive(options.dead_letter_window)),
-    ):
-        if problem is not None:
-            yield OptionMistake(option=option, problem=problem)
-
-
-def write_key_problem(write_key: str) -> str | None:
-    """Say what is wrong with the shape of a write key, without showing it; None if nothing is.
-
-    Segment answers 200 to a key that it does not know and throws the data away, so a wrong key is caught here or never.
-    """
-    if _WRITE_KEY.fullmatch(write_key):
-        return None
-    if _WRITE_KEY.fullmatch(write_key.strip()):
-        return "has white space around it"
-    if len(write_key) != 32:  # noqa: PLR2004 -- the length that the message names
-        return f"has {len(write_key)} characters; a Segment write key has 32 letters and digits"
-    return "has characters other than letters and digits; a Segment write key has 32 letters and digits"
-
-
-def endpoint_problem(endpoint: str) -> str | None:
-    """Say what is wrong with the address of a batch call, without showing it; None if nothing is."""
+def endpoint_problem(endpoint: str, *, example: str) -> str | None:
+    """Return what is wrong with the address of a batch call, without showing it; None if nothing is."""
     try:
         url = URL(endpoint)
         host = url.raw_host
@@ -130,9 +101,9 @@ def endpoint_problem(endpoint: str) -> str | None:
     if not _is_host(host):
         return "does not name a host that can exist"
     if url.user is not None or url.password is not None:
-        return "must not hold a user name or a password: the write key is sent as Basic auth"
+        return "must not hold a user name or a password: credentials have settings of their own"
     if url.path in {"", "/"}:
-        return "must be the whole address of the batch call, for example https://api.segment.io/v1/batch"
+        return f"must be the whole address of the batch call, for example {example}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a lane holds: batches, runs of their records, and the flight that is one request."""
+"""What a lane sends: message batches in hand, runs of their records, and the request batch that becomes one request."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from pipeline.sinks.segment.body import ENVELOPE_BYTES, SEPARATOR_BYTES
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pipeline.core.messages import Message, MessageBatch, Partition
+    from pipeline.delivery.limits import RequestLimits
     from pipeline.kafka.dead_letters import DeadLetter
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BatchInHand:
-    """A batch in hand.
+    """A message batch that a lane has accepted and not settled yet.
 
-    ``since`` is when its flush interval began; ``unsettled`` counts its messages that are not settled yet.
+    ``since`` is when its flush interval began, on the event loop's clock; ``size`` is the bytes of its messages'
+    values; ``unsettled`` counts its messages that are not settled yet.
     """
 
     batch: MessageBatch
@@ -34,14 +34,14 @@ class BatchInHand:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """Consecutive records of one batch; ``records`` are the values of ``messages``.
+    """Consecutive records of one message batch; ``records`` are the values of ``messages``.
 
     ``times`` are when their events happened, in seconds since the epoch, 0 where that is not known.
-    ``letters`` are the batch's messages that cannot be sent; they travel with its first run. ``size`` counts the
-    records' bytes, each with a separator.
+    ``letters`` are the dead letters of the batch's messages that cannot be sent; they travel with its first run.
+    ``size`` counts the records' bytes.
     """
 
-    held: BatchInHand
+    source: BatchInHand
     records: Sequence[bytes]
     messages: Sequence[Message]
     times: Sequence[float]
@@ -49,11 +49,10 @@ class Run:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        size = sum(map(len, self.records)) + SEPARATOR_BYTES * len(self.records)
-        object.__setattr__(self, "size", size)  # counted once: a run is looked at often
+        object.__setattr__(self, "size", sum(map(len, self.records)))  # counted once: it is read often
 
     def split(self, count: int) -> tuple[Run, Run]:
-        """Cut after ``count`` records."""
+        """Cut after ``count`` records. The dead letters stay with the first part."""
         return (
             replace(self, records=self.records[:count], messages=self.messages[:count], times=self.times[:count]),
             replace(
@@ -63,6 +62,16 @@ class Run:
                 times=self.times[count:],
                 letters=(),
             ),
+        )
+
+    def pick(self, indexes: Sequence[int]) -> Run:
+        """Return the records at some indexes, in their order, without dead letters."""
+        return replace(
+            self,
+            records=[self.records[index] for index in indexes],
+            messages=[self.messages[index] for index in indexes],
+            times=[self.times[index] for index in indexes],
+            letters=(),
         )
 
 
@@ -88,18 +97,17 @@ class RequestBatch:
     def record_count(self) -> int:
         return sum(len(run.records) for run in self.runs)
 
-    @property
-    def body_bytes(self) -> int:
-        """The exact length of the request's body."""
-        return ENVELOPE_BYTES + sum(run.size for run in self.runs) - (SEPARATOR_BYTES if self.record_count else 0)
+    def body_bytes(self, limits: RequestLimits) -> int:
+        """Return the exact length of the request's body."""
+        return limits.body_bytes(records=self.record_count, record_bytes=sum(run.size for run in self.runs))
 
     def carries(self, partitions: Collection[Partition]) -> bool:
-        """Tell whether a message of one of the partitions is aboard."""
-        return any(run.held.partition in partitions for run in self.runs)
+        """Return whether it has a message of one of the partitions."""
+        return any(run.source.partition in partitions for run in self.runs)
 
     def without(self, partitions: Collection[Partition]) -> RequestBatch:
         """Leave out the runs of some partitions; the others keep their order."""
-        return RequestBatch(runs=tuple(run for run in self.runs if run.held.partition not in partitions))
+        return RequestBatch(runs=tuple(run for run in self.runs if run.source.partition not in partitions))
 
     def only_letters(self) -> RequestBatch:
         """Leave out what can be sent, and the runs of which nothing is left."""
@@ -113,8 +121,31 @@ class RequestBatch:
             runs=tuple(replace(run, letters=()) if run.letters else run for run in self.runs if run.records)
         )
 
+    def singles(self, indexes: Collection[int]) -> list[tuple[int, Run]]:
+        """Return the records at some indexes, each with its index as a run of its own.
+
+        Indexes count all records from 0, in the order of the body.
+        """
+        singles: list[tuple[int, Run]] = []
+        first = 0
+        for run in self.runs:
+            own = range(len(run.records))
+            singles += ((first + number, run.pick([number])) for number in own if first + number in indexes)
+            first += len(run.records)
+        return singles
+
+    def except_for(self, indexes: Collection[int]) -> RequestBatch:
+        """Leave out the records at some indexes (see `singles`), and the runs of which nothing is left."""
+        runs: list[Run] = []
+        first = 0
+        for run in self.runs:
+            stay = [number for number in range(len(run.records)) if first + number not in indexes]
+            runs += [run.pick(stay)] if stay else []
+            first += len(run.records)
+        return RequestBatch(runs=tuple(runs))
+
     def pieces(self, most: int) -> list[RequestBatch]:
-        """Cut records into up to ``most`` flights of nearly the same number of them, in order."""
+        """Cut records into up to ``most`` request batches of nearly the same number of them, in order."""
         size = -(-self.record_count // most)
         pieces: list[list[Run]] = [[]]
         room = size

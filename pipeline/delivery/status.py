@@ -1,4 +1,4 @@
-"""What the sink tells about itself, for readiness, liveness and metrics."""
+"""The status of a sink, for readiness, liveness and metrics."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkStatus:
-    """A look at the sink.
+    """The status of a sink at one moment.
 
-    ``hold_reason`` is one sentence that says what holds and what to check; None while nothing does.
-    ``holding_since`` is in seconds since the epoch. ``retrying`` tells that a request waits to be repeated.
-    ``batch_limit_bytes`` is the size of request that is in force, of all lanes.
-    Partitions that wait ``on_purpose``, since something of them is held or repeated, are not stuck without progress.
+    Attributes:
+        hold_reason: One sentence on why the sink holds and what to check; None while it does not.
+        holds: Every cause to hold, for metrics.
+        holding_since: In seconds since the epoch.
+        retrying: Whether a request waits to be sent again.
+        on_purpose: Partitions of which something is held or sent again: without progress they are not stuck.
+        lanes_in_flight: Lanes with a request under way.
+        records_in_hand: Records that are not settled.
+        bytes_in_hand: The bytes of these.
+        batch_limit_bytes: The size of a request that is in force, in all lanes.
     """
 
     hold_reason: str | None

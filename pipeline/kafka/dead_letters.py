@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NewType, Protocol
 
 from pipeline.kafka import headers
 from pipeline.kafka.producer import OutboundMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from enum import StrEnum
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message
     from pipeline.kafka.producer import BatchProducer
 
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
 NO_RULES: Final = b"none"
 
 
-class Stage(StrEnum):
-    """The part of the pipeline that rejected a message."""
-
-    PROCESSOR = "processor"
-    SEGMENT_SINK = "segment-sink"
+Stage = NewType("Stage", str)
+"""The part of the pipeline that rejected a message, by the name of its role. Each part defines its own; it is stored
+in the dead letter's headers and a metric label, so the names are a closed set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +43,18 @@ class DeadLetter:
 
 class DeadLetterStore(Protocol):
     """Where rejected messages are kept."""
+
+    @property
+    def retrying(self) -> bool:
+        """Whether a write is being repeated."""
+
+    @property
+    def hold_reason(self) -> str | None:
+        """Why nothing can be stored before somebody changes something, in one sentence; None while it can."""
+
+    @property
+    def holds(self) -> Collection[HoldReason]:
+        """The causes of that, for metrics."""
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters; returning means the broker has confirmed every one of them.
@@ -79,6 +90,21 @@ class DeadLetterWriter:
         self._now_ms = now_ms
         self._on_stored = on_stored
 
+    @property
+    def retrying(self) -> bool:
+        """Whether a write is being repeated."""
+        return self._producer.retrying
+
+    @property
+    def hold_reason(self) -> str | None:
+        """Why nothing can be stored before somebody changes something; None while it can."""
+        return self._producer.hold_reason
+
+    @property
+    def holds(self) -> Collection[HoldReason]:
+        """The causes of that, for metrics."""
+        return self._producer.holds
+
     async def store(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters; returning means the broker has confirmed every one of them."""
         runs: dict[int, list[OutboundMessage]] = {}
@@ -102,7 +128,7 @@ class DeadLetterWriter:
             timestamp_ms=None,
             headers=[
                 (headers.REASON, letter.reason.value.encode()),
-                (headers.STAGE, letter.stage.value.encode()),
+                (headers.STAGE, letter.stage.encode()),
                 (headers.SOURCE_TOPIC, message.topic.encode()),
                 (headers.SOURCE_PARTITION, b"%d" % message.partition),
                 (headers.SOURCE_OFFSET, b"%d" % message.offset),

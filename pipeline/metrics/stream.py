@@ -128,9 +128,9 @@ class StreamMetrics:
         """Show the size limit of batches for a topic from now on."""
         self._batch_limit.labels(topic).set(limit_bytes)
 
-    def dead_letters_stored(self, stage: StrEnum, reason: StrEnum, letters: int) -> None:
+    def dead_letters_stored(self, stage: str, reason: StrEnum, letters: int) -> None:
         """Count dead letters confirmed by the broker."""
-        self._dead_letters.labels(stage.value, reason.value).inc(letters)
+        self._dead_letters.labels(stage, reason.value).inc(letters)
 
     def watch(
         self,

@@ -123,6 +123,7 @@ class Formats:
         return headers.RECORD_FORMAT if self.encode_record is None else headers.AVRO_RECORD_FORMAT
 
 
+STAGE: Final = Stage("processor")
 JSON_ONLY: Final = Formats()
 NO_STATE: Final = NoState()
 
@@ -150,7 +151,7 @@ def decide_batch(
             case Drop() as dropped:
                 sorting.dropped_one(dropped, message)
             case Reject(kind=kind, reason=reason, ignored=ignored):
-                letter = DeadLetter(stage=Stage.PROCESSOR, reason=reason, message=message, rules_version=rules)
+                letter = DeadLetter(stage=STAGE, reason=reason, message=message, rules_version=rules)
                 letters.append(letter)
                 sorting.rejected[kind, reason] += 1
                 sorting.ignored(ignored)

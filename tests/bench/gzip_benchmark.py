@@ -18,10 +18,11 @@ from isal import igzip
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from pipeline.delivery.packing import PackingLimits, fitting
+from pipeline.delivery.packing import fitting
 from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
 from tests.bench.traffic import events
 from tests.builders import SEGMENT
+from tests.fakes.segment import limits_of
 from tests.integration.clients import StoredMessage
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def full_request() -> list[bytes]:
         outcome = process(message, Policy(records=SEGMENT), STATELESS)
         assert isinstance(outcome, Deliver), outcome
         records.append(outcome.record)
-    limits = PackingLimits(max_bytes=475_000, max_records=2_500)
+    limits = limits_of(max_bytes=475_000, max_records=2_500)
     return records[: fitting(records, used_bytes=ENVELOPE_BYTES, used_records=0, limits=limits)]
 
 

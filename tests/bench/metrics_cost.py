@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.core.kinds import KINDS, Kind
 from pipeline.core.outcomes import DropReason, RejectReason
-from pipeline.delivery import examination as checks
 from pipeline.metrics.delivery import AcceptedFlush, AnswerClass, DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
+from pipeline.sinks.segment import record_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ def _checks() -> tuple[Callable[[], None], Callable[[], None]]:
     """Return the check of records, which looks at their time, and one that does not."""
     without = msgspec.defstruct(
         "WithoutTime",
-        [(field.encode_name, field.type) for field in msgspec.structs.fields(checks._TrackCall)][:3],
+        [(field.encode_name, field.type) for field in msgspec.structs.fields(record_check._TrackCall)][:3],
         frozen=True,
         gc=False,
     )
@@ -125,7 +125,7 @@ def _checks() -> tuple[Callable[[], None], Callable[[], None]]:
 
     def check() -> None:
         for _ in range(FLUSH):
-            call = checks._decode_track_call(_RECORD)
+            call = record_check._decode_track_call(_RECORD)
             if call.timestamp is not None:
                 call.timestamp.timestamp()
 

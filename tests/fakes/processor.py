@@ -120,6 +120,10 @@ class Stores:
 class Letters:
     """Where dead letters go; they are confirmed with the records."""
 
+    retrying = False
+    hold_reason: str | None = None
+    holds: Collection[HoldReason] = ()
+
     def __init__(self, stores: Stores, effects: list[str]) -> None:
         self._stores = stores
         self._effects = effects

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from pipeline.delivery.answers import Answered, Response
-from pipeline.delivery.options import SegmentOptions
-from pipeline.delivery.sink import SegmentSink
+from pipeline.delivery.sink import Sink
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
 from pipeline.metrics.delivery import DeliveryMetrics
+from pipeline.sinks.segment.api import SegmentApi
+from pipeline.sinks.segment.options import SegmentOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message
+    from pipeline.delivery.client import RequestClient
+    from pipeline.delivery.limits import RequestLimits
     from pipeline.kafka.dead_letters import DeadLetter
 
 TOPIC = "segment.records"
@@ -100,6 +104,9 @@ class FakeDeadLetters:
     fault: Exception | None = None
     letters: list[DeadLetter] = field(default_factory=list)
     repeated: set[int] = field(default_factory=set)
+    retrying: bool = False
+    hold_reason: str | None = None
+    holds: frozenset[HoldReason] = frozenset()
 
     def repeats(self, source_partition: int) -> bool:
         return source_partition in self.repeated
@@ -136,7 +143,7 @@ class FakeSegment:
     cancelled: int = 0
     cancelling_seconds: float = 0.0
 
-    def connect(self, _: SegmentOptions) -> FakeClient:
+    def connect(self) -> FakeClient:
         self.open_clients += 1
         return FakeClient(self)
 
@@ -167,15 +174,16 @@ class FakeClient:
 
 
 def ids_of(body: bytes) -> tuple[str, ...]:
-    """Read the messageIds of a batch body, in order."""
-    return tuple(call["messageId"] for call in json.loads(body)["batch"])
+    """Read the messageIds of a body, in order: Segment's batch, or the array of the second destination."""
+    read = json.loads(body)
+    return tuple(call["messageId"] for call in (read if isinstance(read, list) else read["batch"]))
 
 
 @dataclass(slots=True)
 class Bench:
     """A sink between fakes, in virtual time. ``effects`` is everything that happened, in order."""
 
-    sink: SegmentSink
+    sink: Sink
     segment: FakeSegment
     dead_letters: FakeDeadLetters
     effects: list[Effect]
@@ -208,19 +216,39 @@ def options(**changes: Any) -> SegmentOptions:
     return SegmentOptions(**(values | changes))
 
 
+API = SegmentApi(options())
+
+
+def limits_of(**changes: int) -> RequestLimits:
+    """Build limits as Segment has them."""
+    return replace(API.limits, **changes)
+
+
+class ScriptedApi(SegmentApi):
+    """Segment, whose connections lead to a fake."""
+
+    def __init__(self, chosen: SegmentOptions, connect: Callable[[], RequestClient]) -> None:
+        super().__init__(chosen)
+        self._connect = connect
+
+    def connect(self) -> RequestClient:
+        return self._connect()
+
+
 def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes: Any) -> Bench:
     """Build a sink between fakes; its wall clock begins at ``wall_clock`` and follows the loop's."""
     effects: list[Effect] = []
     segment = FakeSegment(effects)
     dead_letters = FakeDeadLetters(effects)
     registry = CollectorRegistry()
-    sink = SegmentSink(
-        options=options(**changes),
+    chosen = options(**changes)
+    sink = Sink(
+        api=ScriptedApi(chosen, segment.connect),
+        options=chosen,
         dead_letters=dead_letters,
         metrics=DeliveryMetrics(registry, destination="segment"),
         on_settled=lambda: effects.append(Settled()),
         wall_clock=lambda: wall_clock + asyncio.get_running_loop().time(),
         chance=lambda: chance,
-        connect=segment.connect,
     )
     return Bench(sink=sink, segment=segment, dead_letters=dead_letters, effects=effects, registry=registry)

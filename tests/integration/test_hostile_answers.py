@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from pipeline.delivery.answers import Answered, Response, Unanswered
-from pipeline.delivery.client import SegmentClient
-from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, Retry, RetryPolicy, decide
-from pipeline.delivery.options import SegmentOptions
-from pipeline.delivery.sink import SegmentSink
+from pipeline.delivery.decisions import Attempt, Decision, Done, Hold, Refuse, Retry, RetryPolicy
+from pipeline.delivery.sink import Sink
 from pipeline.metrics.delivery import DeliveryMetrics
+from pipeline.sinks.segment.answers import decide
+from pipeline.sinks.segment.api import SegmentApi
 from pipeline.sinks.segment.body import build_body
+from pipeline.sinks.segment.options import SegmentOptions
 from tests.fakes.segment import (
     WRITE_KEY,
     Acked,
@@ -34,8 +35,12 @@ from tests.hostile.answers import ANSWERS, Expected, HostileAnswer, When
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pipeline.delivery.client import RequestClient
+
 SMALL: Final = build_body([record("a")], sent_at=0.0)
 LARGE: Final = build_body([record_of(30_000, f"m-{number}") for number in range(15)], sent_at=0.0)
+ACCEPTED: Final = Answered(status=200, content_type="application/json", body=b'{"success":true}')
+FAILED: Final = Answered(status=503, content_type="application/json", body=b'{"success":false}')
 SILENCE_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 15.0
 POLICY: Final = RetryPolicy(base_seconds=1.0, max_seconds=60.0, retry_after_cap_seconds=300.0)
@@ -58,18 +63,18 @@ async def serving(hostile: HostileAnswer, *, times: int = 1) -> AsyncIterator[An
 
 
 @contextlib.asynccontextmanager
-async def client_of(endpoint: str, **changes: Any) -> AsyncIterator[SegmentClient]:
-    client = SegmentClient(SegmentOptions(endpoint=endpoint, write_key=SecretStr(WRITE_KEY), **changes))
+async def client_of(endpoint: str, **changes: Any) -> AsyncIterator[RequestClient]:
+    client = SegmentApi(SegmentOptions(endpoint=endpoint, write_key=SecretStr(WRITE_KEY), **changes)).connect()
     try:
         yield client
     finally:
         await client.close()
 
 
-async def response_to(hostile: HostileAnswer, server: AnswerServer, client: SegmentClient) -> Response:
+async def response_to(hostile: HostileAnswer, server: AnswerServer, client: RequestClient) -> Response:
     """Return what the client makes of the request for which the answer is played."""
     if hostile.when is When.IDLE:
-        assert await client.post(SMALL) == Answered(status=200, body=b'{"success":true}')
+        assert await client.post(SMALL) == ACCEPTED
         await server.played.wait()
     return await client.post(LARGE if hostile.when is When.MID_REQUEST else SMALL)
 
@@ -81,13 +86,13 @@ async def test_an_answer_has_the_consequence_that_is_told_and_the_next_request_g
     timeout = SILENCE_SECONDS if hostile.silent else PATIENCE_SECONDS
     async with serving(hostile) as server, client_of(server.endpoint, request_timeout_seconds=timeout) as client:
         response = await response_to(hostile, server, client)
-        decision = decide(response, attempt=1, jitter=0.5, now=0.0, policy=POLICY)
+        decision = decide(response, Attempt(number=1, sent_records=1, jitter=0.5, now=0.0, policy=POLICY))
         assert isinstance(decision, DECISIONS[hostile.expected]), response
         assert (isinstance(decision, Done) and decision.doubt is not None) == hostile.doubtful
         if hostile.when is When.CONNECTED and isinstance(response, Unanswered):
-            assert await client.post(SMALL) == Answered(status=503, body=b'{"success":false}')
+            assert await client.post(SMALL) == FAILED
         await server.played.wait()
-        assert await client.post(SMALL) == Answered(status=200, body=b'{"success":true}')
+        assert await client.post(SMALL) == ACCEPTED
 
 
 BY_NAME: Final = {hostile.name: hostile for hostile in ANSWERS}
@@ -114,16 +119,18 @@ async def test_a_sink_delivers_every_record_once_and_in_order_whatever_is_answer
     hostile, metrics, effects = BY_NAME[name], CollectorRegistry(), list[Effect]()
     settled = asyncio.Event()
     async with serving(hostile, times=times) as server:
-        sink = SegmentSink(
-            options=SegmentOptions(
-                endpoint=server.endpoint,
-                write_key=SecretStr(WRITE_KEY),
-                lanes=1,
-                max_batch_records=12,
-                flush_interval_seconds=0.01,
-                retry_base_seconds=0.01,
-                retry_max_seconds=0.05,
-            ),
+        options = SegmentOptions(
+            endpoint=server.endpoint,
+            write_key=SecretStr(WRITE_KEY),
+            lanes=1,
+            max_batch_records=12,
+            flush_interval_seconds=0.01,
+            retry_base_seconds=0.01,
+            retry_max_seconds=0.05,
+        )
+        sink = Sink(
+            api=SegmentApi(options),
+            options=options,
             dead_letters=FakeDeadLetters(effects),
             metrics=DeliveryMetrics(metrics, destination="segment"),
             on_settled=settled.set,

@@ -14,9 +14,10 @@ from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
-from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter, Stage
+from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, OutboundMessage
 from pipeline.local.broker import Fault, Request
+from pipeline.processor.deciding import STAGE
 from tests.fakes.stream import FakeMessage
 from tests.integration.clients import eventually, read_topic
 from tests.integration.cluster_changes import limit_messages, set_topic
@@ -227,7 +228,7 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
     async with writing(broker) as producer:
         writer = DeadLetterWriter(producer, topic=topic, partitions=2, now_ms=lambda: 1_234)
         await writer.store(
-            [DeadLetter(stage=Stage.PROCESSOR, reason=reason, message=each, rules_version=b"r-9") for each in rejected]
+            [DeadLetter(stage=STAGE, reason=reason, message=each, rules_version=b"r-9") for each in rejected]
         )
     first, second = await asyncio.to_thread(read_topic, broker.bootstrap_servers, topic)
     assert [(each.partition, each.key, each.value) for each in (first, second)] == [

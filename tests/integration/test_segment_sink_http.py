@@ -13,15 +13,16 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.delivery.client import SegmentClient
-from pipeline.delivery.options import SegmentOptions
-from pipeline.delivery.probe import ProbeOutcome, probe
-from pipeline.delivery.secret_file import WriteKeyFile
-from pipeline.delivery.sink import SegmentSink
+from pipeline.delivery.probe import ProbeOutcome
+from pipeline.delivery.secret_file import SecretFile
+from pipeline.delivery.sink import Sink
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.metrics.delivery import DeliveryMetrics
+from pipeline.sinks.segment.api import SegmentApi
+from pipeline.sinks.segment.credentials import write_key_problem
+from pipeline.sinks.segment.options import SegmentOptions
 from tests.fakes.segment import TOPIC, Acked, Effect, FakeBatch, FakeDeadLetters, FakeMessage, record_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Delivery:
         self,
         stand_in: SegmentStandIn,
         *,
-        connect: Callable[[SegmentOptions], SegmentClient] = SegmentClient,
+        write_key: Callable[[], SecretStr] | None = None,
         **changes: Any,
     ) -> None:
         self.effects: list[Effect] = []
@@ -64,9 +65,10 @@ class Delivery:
         self.settled = asyncio.Event()
         self.tried = asyncio.Event()
         self.dead_letters = FakeDeadLetters(self.effects)
-        self.sink = SegmentSink(
-            connect=connect,
-            options=options(stand_in, **changes),
+        chosen = options(stand_in, **changes)
+        self.sink = Sink(
+            api=SegmentApi(chosen, write_key=write_key),
+            options=chosen,
             dead_letters=self.dead_letters,
             metrics=DeliveryMetrics(self.registry, destination="segment"),
             on_settled=self.settled.set,
@@ -244,8 +246,10 @@ async def test_a_drain_leaves_nothing_behind(stand_in: SegmentStandIn) -> None:
 
 
 async def test_a_check_reaches_segment(stand_in: SegmentStandIn) -> None:
-    report = await probe(options(stand_in))
-    assert (report.outcome, list(stand_in.ledger.accepted)) == (ProbeOutcome.ACCEPTED, [report.message_id])
+    report = await SegmentApi(options(stand_in)).probe()
+    (message_id,) = stand_in.ledger.accepted
+    assert report.outcome is ProbeOutcome.ACCEPTED
+    assert any(f"messageId {message_id}" in line for line in report.lines)
 
 
 @pytest.mark.parametrize(
@@ -256,13 +260,13 @@ async def test_a_check_reaches_segment(stand_in: SegmentStandIn) -> None:
     ],
 )
 async def test_a_check_says_why_segment_cannot_be_reached(stand_in: SegmentStandIn, endpoint: str, says: str) -> None:
-    report = await probe(options(stand_in, endpoint=endpoint))
+    report = await SegmentApi(options(stand_in, endpoint=endpoint)).probe()
     assert report.outcome is ProbeOutcome.UNREACHABLE
     assert says in report.lines[-1]
 
 
 async def test_a_server_without_trusted_tls_is_named_so(stand_in: SegmentStandIn) -> None:
-    report = await probe(options(stand_in, endpoint=stand_in.endpoint.replace("http:", "https:")))
+    report = await SegmentApi(options(stand_in, endpoint=stand_in.endpoint.replace("http:", "https:"))).probe()
     assert report.outcome is ProbeOutcome.UNREACHABLE
     assert "certificate" in report.lines[-1]
 
@@ -346,11 +350,15 @@ async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_
 async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: SegmentStandIn, tmp_path: Path) -> None:
     path = tmp_path / "write-key"
     path.write_text("k" * 32, encoding="utf-8")
-    key = WriteKeyFile(
-        path, SecretStr("k" * 32), metrics=CredentialsMetrics(CollectorRegistry(), destination="segment")
+    key = SecretFile(
+        path,
+        SecretStr("k" * 32),
+        words="write key",
+        problem_of=write_key_problem,
+        metrics=CredentialsMetrics(CollectorRegistry(), destination="segment"),
     )
     stand_in.faults.order(AnswerStatus(status=400, body="An invalid write key was provided"), times=2)
-    delivery = Delivery(stand_in, connect=lambda options: SegmentClient(options, write_key=key.current))
+    delivery = Delivery(stand_in, write_key=key.current)
     delivery.accept(0, 10)
     async with running(delivery):
         await delivery.holding()

@@ -46,7 +46,13 @@ MODULES: Final = {
         file="delivery/lane.py",
         tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),
     ),
+    "intake": Module(
+        file="delivery/intake.py",
+        tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),
+    ),
     "driver": Module(file="delivery/driver.py", tests=(f"{_DELIVERY}/test_sink.py",)),
+    "exchange": Module(file="delivery/exchange.py", tests=(f"{_DELIVERY}/test_sink.py",)),
+    "report": Module(file="delivery/report.py", tests=(f"{_DELIVERY}/test_sink.py",)),
     "dissection": Module(
         file="delivery/dissection.py",
         tests=(
@@ -58,6 +64,15 @@ MODULES: Final = {
     "packing": Module(
         file="delivery/packing.py",
         tests=(
+            f"{_DELIVERY}/test_packing.py",
+            f"{_DELIVERY}/test_lane.py",
+            "tests/properties/test_delivery_packing.py",
+        ),
+    ),
+    "limits": Module(
+        file="delivery/limits.py",
+        tests=(
+            f"{_DELIVERY}/test_limits.py",
             f"{_DELIVERY}/test_packing.py",
             f"{_DELIVERY}/test_lane.py",
             "tests/properties/test_delivery_packing.py",

@@ -1,7 +1,8 @@
-"""A way to Segment that takes smaller requests than the settings allow: it is learnt in a few steps, for all lanes."""
+"""A destination that accepts smaller requests than the settings allow: learnt in a few steps, for all lanes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -10,17 +11,20 @@ from hypothesis import strategies as st
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
 from pipeline.delivery.decisions import Done, Refuse, Retry
-from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.delivery.lane import Lane
-from pipeline.delivery.packing import LearntLimits, PackingLimits
+from pipeline.delivery.limits import LearntLimits
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from tests.fakes.destinations import with_both_apis
 from tests.fakes.segment import FakeBatch, FakeMessage, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from pipeline.delivery.api import Api
+
 MAX_BYTES = 20_000
 LARGEST = 900
-TOO_LARGE = Refuse(reason=SegmentRejectReason.TOO_LARGE, advice="look")
+TOO_LARGE = Refuse(reason=DeliveryRejectReason.TOO_LARGE, advice="look")
 LANES = 2
 SIZES = st.lists(st.integers(150, LARGEST), min_size=1, max_size=90)
 
@@ -28,10 +32,12 @@ SIZES = st.lists(st.integers(150, LARGEST), min_size=1, max_size=90)
 class Way:
     """Lanes on a way that takes bodies of so many bytes, and never a record that is poison; some answers get lost."""
 
-    def __init__(self, most_bytes: int, lost: list[bool]) -> None:
-        self.learnt = LearntLimits(PackingLimits(max_bytes=MAX_BYTES, max_records=99, max_record_bytes=LARGEST))
+    def __init__(self, api: Api, most_bytes: int, lost: list[bool]) -> None:
+        self.api = api
+        self.learnt = LearntLimits(replace(api.limits, max_bytes=MAX_BYTES, max_records=99, max_record_bytes=LARGEST))
         self.lanes = [
             Lane(
+                api=api,
                 limits=self.learnt,
                 flush_interval_seconds=1.0,
                 breaker=Breaker(BreakerLimits(max_share=1.0)),
@@ -68,10 +74,10 @@ class Way:
     def _step(self, number: int) -> bool:
         lane = self.lanes[number]
         match action := lane.next_action(now=self._now, not_before=0.0):
-            case Send(flight=flight, attempt=attempt):
-                numbers = [message.offset for run in flight.runs for message in run.messages]
-                assert attempt > 1 or flight.body_bytes <= self.learnt.max_bytes
-                self._answer(lane, self.accepted[number], numbers, flight.body_bytes)
+            case Send(request_batch=request_batch, attempt=attempt):
+                numbers = [message.offset for run in request_batch.runs for message in run.messages]
+                assert attempt > 1 or request_batch.body_bytes(self.api.limits) <= self.learnt.max_bytes
+                self._answer(lane, self.accepted[number], numbers, request_batch.body_bytes(self.api.limits))
             case Store(letters=letters):
                 self.stored |= {letter.message.offset for letter in letters}
                 lane.stored()
@@ -91,11 +97,17 @@ class Way:
         lane.answered(Retry(after_seconds=1.0) if lost else Done(), now=self._now)
 
 
-@given(SIZES, SIZES, st.integers(LARGEST + 100, MAX_BYTES), st.lists(st.booleans(), max_size=20))
+@with_both_apis
+@given(
+    first=SIZES,
+    later=SIZES,
+    most_bytes=st.integers(LARGEST + 100, MAX_BYTES),
+    lost=st.lists(st.booleans(), max_size=20),
+)
 def test_a_size_is_learnt_in_a_few_steps_and_nothing_is_lost_or_out_of_order(
-    first: list[int], later: list[int], most_bytes: int, lost: list[bool]
+    api: Api, first: list[int], later: list[int], most_bytes: int, lost: list[bool]
 ) -> None:
-    way = Way(most_bytes, lost)
+    way = Way(api, most_bytes, list(lost))
     given_first = way.carry(first)
     refused, learnt = len(way.refused), way.learnt.max_bytes
     given_later = way.carry(later)
@@ -105,11 +117,12 @@ def test_a_size_is_learnt_in_a_few_steps_and_nothing_is_lost_or_out_of_order(
     assert len(way.refused) == refused or learnt > most_bytes, "what is learnt is not refused any more"
 
 
-@given(SIZES, st.sets(st.integers(0, 89), min_size=1, max_size=4))
+@with_both_apis
+@given(sizes=SIZES, poisoned=st.sets(st.integers(0, 89), min_size=1, max_size=4))
 def test_records_that_are_refused_alone_become_dead_letters_and_teach_nothing(
-    sizes: list[int], poisoned: set[int]
+    api: Api, sizes: list[int], poisoned: set[int]
 ) -> None:
-    way = Way(MAX_BYTES, [])
+    way = Way(api, MAX_BYTES, [])
     given_all = way.carry(sizes, poisoned=poisoned)
     assert way.learnt.max_bytes == MAX_BYTES
     assert way.stored == way.poison

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
-from pipeline.delivery.decisions import Done, Hold, Refuse, Retry
-from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.decisions import Done, Hold, Refuse, RefusedRecord, Retry
 from pipeline.delivery.lane import Lane
-from pipeline.delivery.packing import LearntLimits, PackingLimits
+from pipeline.delivery.limits import LearntLimits
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from tests.fakes.destinations import with_both_apis
+from tests.fakes.moody_breaker import MoodyBreaker
 from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.delivery.actions import Action
+    from pipeline.delivery.api import Api
     from pipeline.delivery.decisions import Decision
 
 PARTITIONS: Final = 2
@@ -25,12 +29,17 @@ RECORDS: Final = 9
 EXAMPLES: Final = 600
 """As many as it takes to meet a verdict that may not be taken back any more."""
 HOLD_SECONDS: Final = 60.0
-TAKEN, BAD, TOO_LARGE = Done(), SegmentRejectReason.REFUSED, SegmentRejectReason.TOO_LARGE
+TAKEN, BAD, TOO_LARGE = Done(), DeliveryRejectReason.REFUSED, DeliveryRejectReason.TOO_LARGE
 LOST: Final = Retry(after_seconds=1.0)
-"""Segment took the records, and its answer was lost."""
+"""The destination accepted the records, and its answer was lost."""
 
-Place: TypeAlias = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
 """Partition and offset."""
+
+
+def in_part(indexes: Sequence[int]) -> Done:
+    """Build an answer that accepts all records but some; an index may stand there twice."""
+    return Done(refused=tuple(RefusedRecord(index=index, reason=BAD) for index in indexes))
 
 
 class Turn(NamedTuple):
@@ -52,32 +61,14 @@ TURNS: Final = st.lists(
                 *[Refuse(reason=BAD, advice="look")] * 6,
                 Refuse(reason=TOO_LARGE, advice="look"),
             ]
-        ),
+        )
+        | st.lists(st.integers(0, RECORDS - 1), min_size=1, max_size=RECORDS).map(in_part),
         st.sampled_from([False, False, True]),
         st.sampled_from([None] * 15 + list(range(PARTITIONS))),
     ),
     max_size=25,
 )
 WELL: Final = Turn(TAKEN, breaker_says_no=False, given_up=None)
-
-
-class MoodyBreaker(Breaker):
-    """Says no whenever it is told to: what other lanes bring can turn its answer at any moment."""
-
-    def __init__(self) -> None:
-        super().__init__(BreakerLimits(max_share=1.0))
-        self.says_no = False
-        self.granted = 0
-
-    def allows(self, *, records: int, bad: int, own: int = 0) -> bool:
-        if self.says_no and bad:
-            return False
-        self.granted = max(self.granted, bad)
-        return super().allows(records=records, bad=bad, own=own)
-
-    @property
-    def reserved(self) -> int:
-        return self._reserved
 
 
 @dataclass(slots=True)
@@ -88,10 +79,12 @@ class Story:
     breaker: MoodyBreaker
     turns: list[Turn]
     now: float = 0.0
-    given: set[Place] = field(default_factory=set)
-    accepted: list[Place] = field(default_factory=list)
-    refused_alone: set[Place] = field(default_factory=set)
-    stored: set[Place] = field(default_factory=set)
+    given: set[Position] = field(default_factory=set)
+    accepted: list[Position] = field(default_factory=list)
+    late: list[Position] = field(default_factory=list)
+    turned_down: set[Position] = field(default_factory=set)
+    refused_by_itself: set[Position] = field(default_factory=set)
+    stored: set[Position] = field(default_factory=set)
     acknowledged: set[int] = field(default_factory=set)
 
     def give(self, partition: int, records: int) -> None:
@@ -114,36 +107,51 @@ class Story:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Send(flight=flight):
-                self._answer([(run.held.batch.partition, each.offset) for run in flight.runs for each in run.messages])
+            case Send(request_batch=request_batch):
+                self._answer(
+                    [(run.source.batch.partition, each.offset) for run in request_batch.runs for each in run.messages]
+                )
             case Store(letters=letters):
-                places = {(letter.message.partition, letter.message.offset) for letter in letters}
-                assert places <= self.refused_alone, "only what was refused alone becomes a dead letter"
+                positions = {(letter.message.partition, letter.message.offset) for letter in letters}
+                assert positions <= self.refused_by_itself, "only what was refused by itself becomes a dead letter"
                 assert len(letters) <= self.breaker.granted, "the breaker is asked first"
-                self.stored |= places
+                self.stored |= positions
                 self.lane.stored()
             case Acknowledge(batches=batches):
                 self.acknowledged |= {batch.partition for batch in batches}
             case Wait():
                 raise AssertionError("nothing to do")
 
-    def _answer(self, sent: list[Place]) -> None:
+    def _answer(self, sent: list[Position]) -> None:
         assert not self.stored & set(sent), "what is stored is not sent any more"
         turn = self.turns.pop(0) if self.turns else WELL
         self.breaker.says_no = turn.breaker_says_no
         if turn.given_up is not None and self._give_up(turn.given_up, sent):
             return
-        if turn.decision in (TAKEN, LOST):
-            self.accepted += [place for place in sent if place not in self.accepted]
+        decision = turn.decision
+        if isinstance(decision, Done):
+            decision = in_part([record.index % len(sent) for record in decision.refused])
+            refused = {sent[record.index] for record in decision.refused}
+            self.refused_by_itself |= refused
+            self.turned_down |= refused.difference(self.accepted, self.late)
+            self._accept([position for position in sent if position not in refused])
+        if decision == LOST:
+            self._accept(sent)
         if isinstance(turn.decision, Refuse) and len(sent) == 1:
-            self.refused_alone |= set(sent)
-        self.lane.answered(turn.decision, now=self.now)
+            self.refused_by_itself |= set(sent)
+        self.lane.answered(decision, now=self.now)
 
-    def _give_up(self, partition: int, sent: list[Place]) -> bool:
+    def _accept(self, positions: list[Position]) -> None:
+        """Let the destination accept records. What it had refused in part before is late, and counted apart."""
+        fresh = [position for position in positions if position not in self.accepted]
+        self.accepted += [position for position in fresh if position not in self.turned_down]
+        self.late += [position for position in fresh if position in self.turned_down]
+
+    def _give_up(self, partition: int, sent: list[Position]) -> bool:
         """Take a partition away; tell whether the request was taken off the wire."""
         self.lane.forget([(TOPIC, partition)])
-        self.given = {place for place in self.given if place[0] != partition}
-        if not any(place[0] == partition for place in sent):
+        self.given = {position for position in self.given if position[0] != partition}
+        if not any(position[0] == partition for position in sent):
             return False
         self.lane.interrupted(now=self.now)
         return True
@@ -152,29 +160,38 @@ class Story:
 REFUSED: Final = Turn(Refuse(reason=BAD, advice="look"), breaker_says_no=False, given_up=None)
 
 
+@with_both_apis
 @settings(max_examples=max(EXAMPLES, settings().max_examples))
 @example(  # the second record is taken, its answer is lost, and then it is refused while the breaker says no
-    [2, 1], 2, [REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]
+    sizes=[2, 1], most=2, turns=[REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]
 )
-@given(st.lists(st.integers(1, RECORDS), min_size=PARTITIONS, max_size=PARTITIONS), st.integers(1, RECORDS), TURNS)
+@example(  # the first record is refused beside the second, the breaker says no, and alone it is accepted
+    sizes=[2, 1], most=2, turns=[WELL._replace(decision=in_part([0]), breaker_says_no=True)]
+)
+@given(
+    sizes=st.lists(st.integers(1, RECORDS), min_size=PARTITIONS, max_size=PARTITIONS),
+    most=st.integers(1, RECORDS),
+    turns=TURNS,
+)
 def test_whatever_is_refused_and_held_is_settled_once_and_in_order_when_it_ends(
-    sizes: list[int], most: int, turns: list[Turn]
+    api: Api, sizes: list[int], most: int, turns: list[Turn]
 ) -> None:
     breaker = MoodyBreaker()
     lane = Lane(
-        limits=LearntLimits(PackingLimits(max_bytes=10_000, max_records=most, max_record_bytes=1_000)),
+        api=api,
+        limits=LearntLimits(replace(api.limits, max_bytes=10_000, max_records=most, max_record_bytes=1_000)),
         flush_interval_seconds=1.0,
         breaker=breaker,
         hold_seconds=HOLD_SECONDS,
     )
-    story = Story(lane, breaker, turns)
+    story = Story(lane, breaker, list(turns))
     for partition, records in enumerate(sizes):
         story.give(partition, records)
     story.play()
     for partition in range(PARTITIONS):
         offsets = [offset for number, offset in story.accepted if number == partition]
         assert offsets == sorted(offsets), "first accepted in order"
-    assert story.given <= story.stored | set(story.accepted)
+    assert story.given <= story.stored | {*story.accepted, *story.late}
     assert {partition for partition, _ in story.given} <= story.acknowledged
     assert lane.hold is None
     assert lane.records_in_hand == breaker.reserved == 0

@@ -34,7 +34,8 @@ def main() -> int:
             print(f"{number + 1} seeds, {_rate(tally, started):.0f} a minute", flush=True)
     print(
         f"PASSED: {tally.seeds} seeds from {options.first}, {_rate(tally, started):.0f} a minute; "
-        f"{tally.accepted} records accepted and {tally.repeated} repeated in {tally.virtual_seconds / 3600:.0f} "
+        f"{tally.accepted} records accepted, {tally.repeated} repeated "
+        f"and {tally.late} late in {tally.virtual_seconds / 3600:.0f} "
         "virtual hours; no promise broken",
         flush=True,
     )

@@ -1,16 +1,24 @@
-"""A scripted Segment: accepts, refuses, keeps silent, and accepts what nobody waits for any more."""
+"""A scripted destination: accepts, refuses, keeps silent, and accepts what nobody waits for any more.
+
+It is Segment, or the second destination of the tests, whose answers may accept in part.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
+from pipeline.sinks.segment.api import SegmentApi
+from tests.fakes.array_api import ArrayApi, answer
+from tests.fakes.segment import options
 from tests.simulation.broker import POISON
+from tests.simulation.scenario import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from pipeline.delivery.api import Api
     from tests.simulation.broker import Sender
     from tests.simulation.promises import Promises
     from tests.simulation.scenario import Setup
@@ -43,6 +51,10 @@ _LOST: Final = (
     Outcome(name="reset, accepted", takes=True, response=Unanswered(failure=Failure.CONNECTION_LOST)),
     Outcome(name="no answer yet, accepted", takes=True, response=None),
 )
+_FOR_THE_KEY: Final = Outcome(
+    name="400 for the key", takes=False, response=Answered(status=400, body=b"Invalid write key")
+)
+"""Segment's alone: to the second destination any 400 without rows is about the records."""
 _OUTCOMES: Final = (
     *(OK,) * 24,
     Outcome(name="202", takes=True, response=Answered(status=202)),
@@ -54,7 +66,7 @@ _OUTCOMES: Final = (
     Outcome(name="503, accepted", takes=True, response=Answered(status=503)),
     Outcome(name="401", takes=False, response=Answered(status=401)),
     Outcome(name="302", takes=False, response=Answered(status=302)),
-    Outcome(name="400 for the key", takes=False, response=Answered(status=400, body=b"Invalid write key")),
+    _FOR_THE_KEY,
     Outcome(name="not connected", takes=False, response=Unanswered(failure=Failure.NOT_CONNECTED)),
     Outcome(name="reset, not accepted", takes=False, response=Unanswered(failure=Failure.CONNECTION_LOST)),
     *_LOST,
@@ -64,8 +76,60 @@ _REFUSED: Final = Outcome(name="400", takes=False, response=Answered(status=400,
 _TOO_LARGE: Final = Outcome(name="413", takes=False, response=Answered(status=413))
 
 
+_Rows: TypeAlias = "Callable[[int, int], Sequence[int]]"
+"""Which indexes of so many records an answer names, beside those that must be refused; by chance."""
+
+_IN_PART: Final[Sequence[tuple[str, _Rows]]] = (
+    ("none", lambda _count, _chance: ()),
+    ("the first", lambda _count, _chance: (0,)),
+    ("the last", lambda count, _chance: (count - 1,)),
+    ("one, twice", lambda count, chance: (chance % count,) * 2),
+    ("some", lambda count, chance: [index for index in range(count) if chance >> index & 1]),
+    ("all", lambda count, _chance: range(count)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialOutcome:
+    """An answer that accepts a request in part, and refuses ``rows`` of it.
+
+    ``beyond`` is added to an index, and ``missing`` to the number of accepted records: then the answer contradicts
+    what was sent, and is unknown.
+    """
+
+    name: str
+    rows: _Rows
+    beyond: int = 0
+    missing: int = 0
+
+    @property
+    def contradicts(self) -> bool:
+        return bool(self.beyond or self.missing)
+
+
+_PARTIAL_OUTCOMES: Final = (
+    *(PartialOutcome(name=f"{name} refused", rows=rows) for name, rows in _IN_PART),
+    PartialOutcome(name="an index beyond the last refused", rows=lambda count, _: (count - 1,), beyond=1),
+    PartialOutcome(name="an index before the first refused", rows=lambda _count, _chance: (0,), beyond=-1),
+    PartialOutcome(name="one refused, and more accepted", rows=lambda _count, _chance: (0,), missing=-1),
+    PartialOutcome(name="fewer accepted than sent", rows=lambda _count, _chance: (), missing=1),
+)
+
+
+def api_of(setup: Setup) -> Api:
+    """Build the destination of a story, as the sink sees it."""
+    own = ArrayApi() if setup.second_api else SegmentApi(options())
+    own.limits = replace(
+        own.limits,
+        max_bytes=setup.max_batch_bytes,
+        max_records=setup.max_batch_records,
+        max_record_bytes=MAX_RECORD_BYTES,
+    )
+    return own
+
+
 class Destination:
-    """Segment, with the requests that are on their way to it."""
+    """Segment or the second destination, with the requests that are on their way to it."""
 
     def __init__(self, setup: Setup, promises: Promises) -> None:
         self.requests: list[Request] = []
@@ -74,7 +138,11 @@ class Destination:
 
     def answer_somehow(self, request: Request, amount: int) -> Outcome:
         """Let something become of a request."""
-        outcomes = _LOSSY_OUTCOMES if self._setup.lossy else _OUTCOMES
+        if self._setup.second_api and amount % 5 == 0:
+            return self._accept_in_part(request, _PARTIAL_OUTCOMES[amount // 5 % len(_PARTIAL_OUTCOMES)], amount >> 8)
+        outcomes: Sequence[Outcome] = _LOSSY_OUTCOMES if self._setup.lossy else _OUTCOMES
+        if self._setup.second_api:
+            outcomes = [outcome for outcome in outcomes if outcome is not _FOR_THE_KEY]
         return self.answer(request, outcomes[amount % len(outcomes)])
 
     def answer(self, request: Request, wanted: Outcome) -> Outcome:
@@ -82,11 +150,34 @@ class Destination:
         outcome = self._judged(request, wanted)
         if outcome.takes:
             self._promises.accept(request.values)
-        request.response = outcome.response
-        request.sender.wake()
-        if request.response is not None or request.abandoned:
-            self.requests.remove(request)
+        self._respond(request, outcome.response)
         return outcome
+
+    def _accept_in_part(self, request: Request, wanted: PartialOutcome, chance: int) -> Outcome:
+        """Accept a request, except for what is refused by chance and what has to be refused."""
+        if request.body_bytes > self._setup.destination_max_bytes:
+            return self.answer(request, OK)
+        values = request.values
+        poisoned = [index for index, value in enumerate(values) if POISON in value]
+        named = [*wanted.rows(len(values), chance), *poisoned]
+        if wanted.contradicts:  # what was really accepted nobody can tell from this answer
+            accepted = [value for value in values if POISON not in value] if chance & 1 else []
+        else:
+            accepted = [value for index, value in enumerate(values) if index not in named]
+            self._promises.turn_down(values[index] for index in named)
+        self._promises.accept(accepted)
+        response = answer(
+            *((index + wanted.beyond, "refused") for index in named),
+            accepted=len(values) - len(set(named)) - wanted.missing,
+        )
+        self._respond(request, response)
+        return Outcome(name=f"accepted in part, {wanted.name}", takes=True, response=response)
+
+    def _respond(self, request: Request, response: Response | None) -> None:
+        request.response = response
+        request.sender.wake()
+        if response is not None or request.abandoned:
+            self.requests.remove(request)
 
     def _judged(self, request: Request, wanted: Outcome) -> Outcome:
         if not wanted.takes:

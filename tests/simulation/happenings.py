@@ -157,6 +157,13 @@ def _acknowledge(world: World, decision: Decision) -> None:
         world.wake_all()
 
 
+def _breaker(world: World, decision: Decision) -> None:
+    worker = _worker(world, decision)
+    if worker is not None:
+        worker.breaker.says_no = bool(decision.amount % 3)
+        world.tell("%s: the breaker says %s", worker.name, "no" if worker.breaker.says_no else "yes")
+
+
 def _place(world: World, decision: Decision) -> TopicPartition:
     places = world.broker.group.places
     return places[decision.pick % len(places)]
@@ -185,4 +192,5 @@ _HAPPENINGS: Final[Mapping[Kind, Callable[[World, Decision], None]]] = {
     Kind.STOP: _stop,
     Kind.HEAL: _heal,
     Kind.ACKNOWLEDGE: _acknowledge,
+    Kind.BREAKER: _breaker,
 }

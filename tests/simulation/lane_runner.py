@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
 from pipeline.delivery.answers import Failure, Unanswered
-from pipeline.delivery.decisions import Done, Retry, RetryPolicy, decide
-from pipeline.sinks.segment.body import build_body
+from pipeline.delivery.decisions import Done, Retry, RetryPolicy
 from tests.simulation.broker import NEVER, StoreRequest
 from tests.simulation.destination import Request
 from tests.simulation.promises import BrokenPromiseError, Promise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
+    from pipeline.core.messages import Message
     from pipeline.delivery.lane import Lane
     from pipeline.delivery.request_batch import RequestBatch
     from pipeline.stream.ledger import DeliveredBatch, TopicPartition
@@ -42,6 +42,15 @@ class LaneRunner:
         self._drained_at = NEVER
         self._waits_until = NEVER
         self._attempt = 0
+        self._sent: Sequence[Message] = ()
+        self._final: set[tuple[int, int]] = set()
+        self._forgotten: set[int] = set()
+        self._exchange = worker.world.parts.exchange(
+            api=worker.world.api,
+            policy=POLICY,
+            wall_clock=lambda: worker.world.now,
+            chance=lambda: worker.world.setup.jitter,
+        )
 
     @property
     def leaving(self) -> bool:
@@ -100,6 +109,8 @@ class LaneRunner:
             return False
         carried = self.lane.carries(self._leaving)
         self.given_back += self.lane.forget(self._leaving)
+        self._forgotten |= {place.partition for place in self._leaving}
+        self._final = {(number, offset) for number, offset in self._final if number not in self._forgotten}
         self._leaving, self._leave_at = (), NEVER
         answered = self.request is not None and self.request.response is not None
         confirmed = self.storing is not None and self.storing.confirmed
@@ -116,8 +127,8 @@ class LaneRunner:
             self._check_that_it_waits()
             return self._look_at_answer() or self._look_at_letters()
         match self.lane.next_action(now=self._world.now, not_before=self._worker.pause_until):
-            case Send(flight=flight, attempt=attempt):
-                self._send(flight, attempt)
+            case Send(request_batch=request_batch, attempt=attempt):
+                self._send(request_batch, attempt)
             case Store(letters=letters):
                 self.storing = StoreRequest(sender=self._worker, letters=letters)
                 self._world.broker.stores.append(self.storing)
@@ -139,22 +150,26 @@ class LaneRunner:
                 Promise.ONE_REQUEST, f"{self._name} wants to {type(action).__name__} with something under way"
             )
 
-    def _send(self, flight: RequestBatch, attempt: int) -> None:
+    def _send(self, request_batch: RequestBatch, attempt: int) -> None:
         setup, world = self._world.setup, self._world
-        records = flight.records
-        body = build_body(records, sent_at=world.now)
+        records = request_batch.records
+        body = self._exchange.body(records)
         if not (
-            len(body) == flight.body_bytes <= setup.max_batch_bytes
-            and len(records) == flight.record_count <= setup.max_batch_records
+            len(body) == request_batch.body_bytes(world.api.limits) <= setup.max_batch_bytes
+            and len(records) == request_batch.record_count <= setup.max_batch_records
         ):
             raise BrokenPromiseError(Promise.LIMITS, f"{len(records)} records in {len(body)} bytes")
         if attempt == 1 and len(body) > (learnt := self._worker.limits.max_bytes):
             raise BrokenPromiseError(Promise.LIMITS, f"{len(body)} bytes, though the worker learnt to send {learnt}")
         held = self._worker.ledger.places()
-        for run in flight.runs:
-            if run.held.partition not in held:
-                raise BrokenPromiseError(Promise.OWNERSHIP, f"{self._name} sends of p{run.held.partition[1]}")
+        for run in request_batch.runs:
+            if run.source.partition not in held:
+                raise BrokenPromiseError(Promise.OWNERSHIP, f"{self._name} sends of p{run.source.partition[1]}")
         self._attempt = attempt
+        self._forgotten.clear()
+        self._sent = [message for run in request_batch.runs for message in run.messages]
+        if again := self._final.intersection((message.partition, message.offset) for message in self._sent):
+            raise BrokenPromiseError(Promise.FINAL, f"{self._name} sends {sorted(again)} again")
         self.request = Request(
             sender=self._worker,
             lane=self._name,
@@ -164,12 +179,12 @@ class LaneRunner:
         )
         world.destination.requests.append(self.request)
         if world.telling:
-            remark = ", which another worker owns" if self._owned_by_another(flight) else ""
-            world.tell("%s: sends %s, attempt %d%s", self._name, _offsets(flight), attempt, remark)
+            remark = ", which another worker owns" if self._owned_by_another(request_batch) else ""
+            world.tell("%s: sends %s, attempt %d%s", self._name, _offsets(request_batch), attempt, remark)
 
-    def _owned_by_another(self, flight: RequestBatch) -> bool:
+    def _owned_by_another(self, request_batch: RequestBatch) -> bool:
         others = [worker.ledger.places() for worker in self._world.workers if worker is not self._worker]
-        return any(run.held.partition in places for run in flight.runs for places in others)
+        return any(run.source.partition in places for run in request_batch.runs for places in others)
 
     def _look_at_answer(self) -> bool:
         request = self.request
@@ -182,33 +197,31 @@ class LaneRunner:
             response = Unanswered(failure=Failure.TIMEOUT)
             request.abandoned = True
         self.request = None
-        decision = decide(
-            response,
-            attempt=self._attempt,
-            jitter=self._world.setup.jitter,
-            now=self._world.now,
-            policy=POLICY,
-        )
-        if isinstance(decision, Done):
-            self.accepted += self.lane.flight.record_count
+        decision = self._exchange.decide(response, attempt=self._attempt, sent_records=len(self._sent))
         if isinstance(decision, Retry) and decision.everywhere:
             self._worker.pause_until = max(self._worker.pause_until, self._world.now + decision.after_seconds)
         self._world.tell("%s: %s", self._name, decision)
-        self.lane.answered(decision, now=self._world.now)
+        self.accepted += self.lane.answered(decision, now=self._world.now).record_count
+        if isinstance(decision, Done) and self.lane.hold is None:
+            refused = (self._sent[record.index] for record in decision.refused)
+            kept = (each for each in refused if each.partition not in self._forgotten)
+            self._final.update((each.partition, each.offset) for each in kept)
         return True
 
     def _look_at_letters(self) -> bool:
         if self.storing is None or not self.storing.confirmed:
             return False
         self.storing = None
-        self.rejected += len(self.lane.flight.letters)
+        self.rejected += len(self.lane.request_batch.letters)
+        if sum(lane.rejected for lane in self._worker.lanes) > self._worker.breaker.granted:
+            raise BrokenPromiseError(Promise.BREAKER, f"{self._name} stored more than was allowed")
         self.lane.stored()
         return True
 
 
-def _offsets(flight: RequestBatch) -> str:
+def _offsets(request_batch: RequestBatch) -> str:
     return ", ".join(
-        f"p{run.held.partition[1]}@{'+'.join(str(message.offset) for message in run.messages)}"
-        for run in flight.runs
+        f"p{run.source.partition[1]}@{'+'.join(str(message.offset) for message in run.messages)}"
+        for run in request_batch.runs
         if run.messages
     )

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Written:
-    """A record, however often it was written. ``rank`` counts the records of its user."""
+    """A record, however often it was written. ``rank`` counts the records of its user.
+
+    ``refused`` records are refused by the destination for good; ``turned_down`` ones were refused in an answer that
+    accepted others of the same request.
+    """
 
     name: str
     user: str
@@ -20,6 +24,7 @@ class Written:
     rank: int = 0
     copies: int = 1
     accepted: bool = False
+    turned_down: bool = False
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

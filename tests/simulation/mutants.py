@@ -6,8 +6,9 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from pipeline.delivery.actions import Acknowledge, Send
-from pipeline.delivery.decisions import Done, Hold, Retry
-from pipeline.delivery.dissection import NOTHING, Dissection
+from pipeline.delivery.decisions import Attempt, Done, Hold, Retry
+from pipeline.delivery.dissection import NOTHING
+from pipeline.delivery.exchange import Exchange
 from pipeline.delivery.lane import Lane, _Phase
 from pipeline.delivery.request_batch import RequestBatch
 from pipeline.stream.ledger import DeliveredBatch, Ledger
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import Message, Partition
     from pipeline.delivery.actions import Action
+    from pipeline.delivery.answers import Response
     from pipeline.delivery.decisions import Decision
-    from pipeline.delivery.packing import PackingLimits
+    from pipeline.delivery.limits import RequestLimits
     from pipeline.stream.ledger import TopicPartition, _PartitionEntry
 
 # ---- ledgers
@@ -120,7 +122,7 @@ class LaneThatSendsBeforeItIsSettled(Lane):
     """Sends the next request while one is under way."""
 
     def next_action(self, *, now: float, not_before: float) -> Action:
-        if self._phase is _Phase.SENDING and self._backlog:
+        if self._phase is _Phase.SENDING and self._intake.backlog:
             self._phase = _Phase.IDLE
         return super().next_action(now=now, not_before=not_before)
 
@@ -132,8 +134,8 @@ class LaneThatKeepsWhatItGaveUp(Lane):
         """Do nothing."""
 
 
-class LaneThatKeepsItsFlight(Lane):
-    """Leaves what was given up in the flight that is repeated."""
+class LaneThatKeepsItsRequestBatch(Lane):
+    """Leaves what was given up in the request batch that is repeated."""
 
     def forget(self, partitions: Collection[Partition]) -> int:
         rest = copy(self._rest)
@@ -145,20 +147,21 @@ class LaneThatKeepsItsFlight(Lane):
 class LaneThatTakesAFailureForAnAnswer(Lane):
     """Goes on with the next records after an answer that says to try again."""
 
-    def answered(self, decision: Decision, *, now: float) -> None:
-        super().answered(Done() if isinstance(decision, Retry) else decision, now=now)
+    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+        return super().answered(Done() if isinstance(decision, Retry) else decision, now=now)
 
 
 class LaneThatRetriesBehindTheOthers(Lane):
     """Puts what failed at the end of the line."""
 
-    def answered(self, decision: Decision, *, now: float) -> None:
-        flight = self._rest.part
-        super().answered(decision, now=now)
-        if isinstance(decision, Retry) and self._backlog:
-            for run in flight.runs:
-                self._backlog.append(run)
-            self._rest, self._phase = Dissection(NOTHING, self._breaker), _Phase.IDLE
+    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+        request_batch = self._rest.part
+        accepted = super().answered(decision, now=now)
+        if isinstance(decision, Retry) and self._intake.backlog:
+            for run in request_batch.runs:
+                self._intake.backlog.append(run)
+            self._rest, self._phase = self._dissection_of(NOTHING), _Phase.IDLE
+        return accepted
 
 
 class LaneThatAcknowledgesWhenItSends(Lane):
@@ -175,7 +178,7 @@ class LaneThatAcknowledgesWhenItSends(Lane):
             return action
         self._next = action
         return Acknowledge(
-            batches=[run.held.batch for run in action.flight.runs if run.held.unsettled == len(run.records)]
+            batches=[run.source.batch for run in action.request_batch.runs if run.source.unsettled == len(run.records)]
         )
 
 
@@ -191,10 +194,11 @@ class LaneThatForgetsDeadLetters(Lane):
 class LaneThatSleeps(Lane):
     """Waits without end after an answer that holds."""
 
-    def answered(self, decision: Decision, *, now: float) -> None:
-        super().answered(decision, now=now)
+    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+        accepted = super().answered(decision, now=now)
         if isinstance(decision, Hold):
             self._due_at = float("inf")
+        return accepted
 
 
 class LaneThatMixesItsPartitions(Lane):
@@ -202,7 +206,7 @@ class LaneThatMixesItsPartitions(Lane):
 
     def next_action(self, *, now: float, not_before: float) -> Action:
         if self._phase is _Phase.IDLE:
-            self._backlog._runs.reverse()
+            self._intake.backlog._runs.reverse()
         return super().next_action(now=now, not_before=not_before)
 
 
@@ -212,18 +216,18 @@ class LaneThatOverfills(Lane):
     def next_action(self, *, now: float, not_before: float) -> Action:
         first = not self._rest.part.runs
         action = super().next_action(now=now, not_before=not_before)
-        if isinstance(action, Send) and first and self._backlog:
-            runs = (*action.flight.runs, *self._backlog.take().runs)
-            self._rest = Dissection(RequestBatch(runs=runs), self._breaker)
-            self._sent_records = self._rest.part.record_count
-            return Send(flight=self._rest.part, attempt=action.attempt)
+        if isinstance(action, Send) and first and self._intake.backlog:
+            runs = (*action.request_batch.runs, *self._intake.backlog.take().runs)
+            self._rest = self._dissection_of(RequestBatch(runs=runs))
+            self._sent = self._rest.part
+            return Send(request_batch=self._rest.part, attempt=action.attempt)
         return action
 
 
 class LaneThatForgetsWhatItLearnt(Lane):
     """Packs by the settings, whatever was too large before."""
 
-    _settings: PackingLimits | None = None
+    _settings: RequestLimits | None = None
 
     def next_action(self, *, now: float, not_before: float) -> Action:
         learnt = self._limits.in_force
@@ -238,6 +242,59 @@ class LaneThatIsNeverDue(Lane):
     """Sends full requests only."""
 
     def next_move_at(self, *, not_before: float) -> float:
-        if self._phase is _Phase.IDLE and not self._backlog.fills_a_request and not self._in_hand.something_finished:
+        if (
+            self._phase is _Phase.IDLE
+            and not self._intake.backlog.fills_a_request
+            and not self._in_hand.something_finished
+        ):
             return float("inf")
         return super().next_move_at(not_before=not_before)
+
+
+# ---- partial answers
+
+
+class LaneThatAcceptsWhatWasRefused(Lane):
+    """Settles every record of a request that was accepted in part."""
+
+    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+        return super().answered(Done() if isinstance(decision, Done) else decision, now=now)
+
+
+class LaneThatAsksNoBreaker(Lane):
+    """Stores what an answer refused beside accepted records without asking the breaker."""
+
+    def _accepted(self, done: Done, now: float) -> RequestBatch:
+        self._rest.may_go_on = self._rest.may_be_stored = lambda: True  # type: ignore[method-assign]
+        return super()._accepted(done, now)
+
+
+class ExchangeThatTrustsEveryAnswer(Exchange):
+    """Believes an answer that contradicts what was sent: of the indexes it takes those that are there."""
+
+    def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
+        decision = self.api.decide(
+            response,
+            Attempt(
+                number=attempt,
+                sent_records=sent_records,
+                jitter=self.chance(),
+                now=self.wall_clock(),
+                policy=self.policy,
+            ),
+        )
+        if not isinstance(decision, Done):
+            return decision
+        return Done(refused=tuple(record for record in decision.refused if 0 <= record.index < sent_records))
+
+
+class LaneThatTakesBackFinalVerdicts(Lane):
+    """Sends a record again though the breaker has allowed its dead letter."""
+
+    def _accepted(self, done: Done, now: float) -> RequestBatch:
+        accepted = super()._accepted(done, now)
+        if done.refused and self.hold is None:
+            self._rest._final = 0
+            self._rest.rejoin()
+            self._enter(_Phase.BACKING_OFF)
+        return accepted

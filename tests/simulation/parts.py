@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.delivery.exchange import Exchange
 from pipeline.delivery.lane import Lane
 from pipeline.stream.ledger import Ledger
 
@@ -18,6 +19,7 @@ class Parts:
 
     ledger: Callable[..., Ledger] = Ledger
     lane: Callable[..., Lane] = Lane
+    exchange: Callable[..., Exchange] = Exchange
 
 
 REAL = Parts()

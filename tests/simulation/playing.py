@@ -30,11 +30,15 @@ class Failure:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What happened in many scenarios."""
+    """What happened in many scenarios.
+
+    ``late`` records were accepted after an answer had refused them: out of order, and counted apart.
+    """
 
     seeds: int = 0
     accepted: int = 0
     repeated: int = 0
+    late: int = 0
     virtual_seconds: float = 0.0
 
 
@@ -57,6 +61,7 @@ def play(
         tally.seeds += 1
         tally.accepted += promises.accepted
         tally.repeated += promises.repeated
+        tally.late += promises.late
         tally.virtual_seconds += world.now
     return None
 

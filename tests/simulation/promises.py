@@ -28,7 +28,9 @@ class Promise(StrEnum):
     LIMITS = "a request keeps the limits"
     OWNERSHIP = "nothing is sent of a partition that was given up"
     BOUND = "what is in hand is bounded"
-    SPARING = "a record that can be used is never a dead letter"
+    SPARING = "a record that was not refused is never a dead letter"
+    BREAKER = "no dead letter is written without the breaker's consent"
+    FINAL = "a record whose dead letter the breaker has allowed is not sent again"
     PROGRESS = "when the faults end, everything is settled and committed in time"
     NO_FAULT = "nothing raises"
 
@@ -52,6 +54,7 @@ class Promises:
         self._passed: defaultdict[str, int] = defaultdict(int)
         self.accepted = 0
         self.repeated = 0
+        self.late = 0
 
     def wrote(self, entry: Entry) -> None:
         """Note a new record that can be sent."""
@@ -73,16 +76,24 @@ class Promises:
                 continue
             written.accepted = True
             self.accepted += 1
+            self.late += written.turned_down
             if not self._any_order and written.rank >= self._pass(written.user):
                 behind = self._users[written.user][self._passed[written.user]]
                 raise BrokenPromiseError(Promise.ORDER, f"{written.name} was accepted before {behind.name}")
+
+    def turn_down(self, values: Iterable[bytes]) -> None:
+        """Note what the destination refuses in an answer that accepts other records. Accepted later, it is late."""
+        for value in values:
+            if (written := self._written.get(value)) is not None:
+                written.turned_down = True
 
     def store(self, letters: Iterable[DeadLetter]) -> None:
         """Note dead letters that are stored."""
         for letter in letters:
             entry = self._entry(letter.message)
-            if entry.written is not None and not entry.written.refused:
-                raise BrokenPromiseError(Promise.SPARING, f"{entry.written.name} became a dead letter")
+            written = entry.written
+            if written is not None and not (written.refused or written.turned_down):
+                raise BrokenPromiseError(Promise.SPARING, f"{written.name} became a dead letter")
             entry.stored = True
 
     def settle(self, messages: Iterable[Message]) -> None:
@@ -122,7 +133,7 @@ class Promises:
     def _pass(self, user: str) -> int:
         """Go past everything of a user that needs nothing more to be accepted."""
         line, rank = self._users[user], self._passed[user]
-        while rank < len(line) and (line[rank].accepted or not line[rank].copies):
+        while rank < len(line) and (line[rank].accepted or line[rank].turned_down or not line[rank].copies):
             rank += 1
         self._passed[user] = rank
         return rank

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     STOP = "stop"
     HEAL = "heal"
     ACKNOWLEDGE = "acknowledge out of turn"
+    BREAKER = "the breaker changes its mind"
 
 
 class Decision(NamedTuple):
@@ -62,6 +63,8 @@ class Setup:
     """Whether the destination refuses some records for good."""
     destination_max_bytes: int
     """Larger bodies are answered with 413."""
+    second_api: bool
+    """Whether the destination is not Segment: its answers may accept in part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ _FAULTS: Final = {
     Kind.CUT_OFF: 2,
     Kind.STOP: 2,
     Kind.ACKNOWLEDGE: 4,
+    Kind.BREAKER: 4,
 }
 _RESTLESS: Final = {Kind.ACKNOWLEDGE: 25, Kind.REBALANCE: 8, Kind.HEARTBEAT: 16}
 _CONSEQUENCES: Final = {Kind.START: 2, Kind.HEAL: 2}
@@ -107,7 +111,8 @@ def scenario_of(seed: int, *, refusals: bool) -> Scenario:
 
     Args:
         seed: Any number.
-        refusals: Whether the destination may refuse single records (400) and large bodies (413).
+        refusals: Whether the destination may refuse single records (400) and large bodies (413). Every other story has
+            a destination that accepts requests in part.
     """
     chance = random.Random(seed)
     setup = Setup(
@@ -124,6 +129,7 @@ def scenario_of(seed: int, *, refusals: bool) -> Scenario:
         unsendable=chance.random() < 0.4,
         poisoned=refusals and chance.random() < 0.4,
         destination_max_bytes=chance.choice((230, MAX_BODY_BYTES)) if refusals else MAX_BODY_BYTES,
+        second_api=seed % 2 == 1,
     )
     weights = {kind: weight * chance.choice((0.5, 1.0, 2.0)) for kind, weight in _EVERYDAY.items()}
     for kind, weight in _FAULTS.items():

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation import mutants
 from tests.simulation.parts import REAL, Parts
-from tests.simulation.playing import Failure, history, play
+from tests.simulation.playing import Failure, Tally, history, play
 from tests.simulation.promises import Promise
 from tests.simulation.scenario import scenario_of
 
@@ -50,7 +50,7 @@ def test_the_simulation_notices(ledger: type[Ledger], promises: AbstractSet[Prom
     [
         (mutants.LaneThatSendsBeforeItIsSettled, {Promise.ONE_REQUEST}),
         (mutants.LaneThatKeepsWhatItGaveUp, {Promise.OWNERSHIP, Promise.ORDER}),
-        (mutants.LaneThatKeepsItsFlight, {Promise.OWNERSHIP}),
+        (mutants.LaneThatKeepsItsRequestBatch, {Promise.OWNERSHIP}),
         (mutants.LaneThatTakesAFailureForAnAnswer, {Promise.ACKNOWLEDGEMENT, Promise.SUM}),
         (mutants.LaneThatRetriesBehindTheOthers, {Promise.ORDER}),
         (mutants.LaneThatMixesItsPartitions, {Promise.ORDER}),
@@ -63,6 +63,23 @@ def test_the_simulation_notices(ledger: type[Ledger], promises: AbstractSet[Prom
 )
 def test_the_simulation_notices_a(lane: type[Lane], promises: AbstractSet[Promise]) -> None:
     assert first_failure(Parts(lane=lane))[1].promise in promises
+
+
+@pytest.mark.parametrize(
+    ("lane", "promise"),
+    [
+        (mutants.LaneThatAcceptsWhatWasRefused, Promise.ACKNOWLEDGEMENT),
+        (mutants.LaneThatAsksNoBreaker, Promise.BREAKER),
+        (mutants.LaneThatTakesBackFinalVerdicts, Promise.FINAL),
+    ],
+)
+def test_the_simulation_notices_what_a_lane_makes_of_partial_answers(lane: type[Lane], promise: Promise) -> None:
+    assert first_failure(Parts(lane=lane), refusals=True)[1].promise is promise
+
+
+def test_the_simulation_notices_trust_in_an_answer_that_contradicts_what_was_sent() -> None:
+    _, failure = first_failure(Parts(exchange=mutants.ExchangeThatTrustsEveryAnswer), refusals=True)
+    assert failure.promise in {Promise.ACKNOWLEDGEMENT, Promise.SPARING}
 
 
 def test_the_simulation_notices_a_lane_that_forgets_what_it_learnt() -> None:
@@ -125,3 +142,31 @@ def told() -> str:
 )
 def test_the_stories_tell_of(happening: str, told: str) -> None:
     assert happening in told
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        "accepted in part, none refused",
+        "accepted in part, the first refused",
+        "accepted in part, the last refused",
+        "accepted in part, one, twice refused",
+        "accepted in part, some refused",
+        "accepted in part, all refused",
+        "accepted in part, an index beyond the last refused",
+        "accepted in part, an index before the first refused",
+        "accepted in part, one refused, and more accepted",
+        "accepted in part, fewer accepted than sent",
+        "the breaker says no",
+        "the breaker says yes",
+    ],
+)
+def test_the_stories_tell_of_partial_answers(happening: str, told: str) -> None:
+    assert happening in told
+
+
+def test_in_the_stories_some_records_are_accepted_after_an_answer_refused_them() -> None:
+    tally = Tally()
+    for seed in range(2 * STORIES):
+        play(scenario_of(seed, refusals=True), tally=tally)
+    assert tally.late

@@ -6,16 +6,15 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.breaker import Breaker, BreakerLimits
-from pipeline.delivery.packing import LearntLimits, PackingLimits
+from pipeline.delivery.limits import LearntLimits
 from pipeline.kafka.fetched.messages import FetchedMessage
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
 from pipeline.stream.ledger import Position, TopicPartition
+from tests.fakes.moody_breaker import MoodyBreaker
 from tests.simulation.broker import NEVER
 from tests.simulation.commits import Commits
 from tests.simulation.lane_runner import POLICY, LaneRunner
 from tests.simulation.promises import BrokenPromiseError, Promise
-from tests.simulation.scenario import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,25 +69,21 @@ class Worker:
         self._heartbeat_at = 0.0
         self._revoke_until = NEVER
         self._commits: Commits = Commits(self)
-        setup = world.setup
-        self.limits = LearntLimits(
-            PackingLimits(
-                max_bytes=setup.max_batch_bytes, max_records=setup.max_batch_records, max_record_bytes=MAX_RECORD_BYTES
-            )
-        )
-        breaker = Breaker(BreakerLimits(max_share=1.0))
+        self.limits = LearntLimits(world.api.limits)
+        self.breaker = MoodyBreaker()
         self.lanes = [
             LaneRunner(
                 lane,
                 world.parts.lane(
+                    api=world.api,
                     limits=self.limits,
                     flush_interval_seconds=FLUSH_SECONDS,
-                    breaker=breaker,
+                    breaker=self.breaker,
                     hold_seconds=POLICY.max_seconds,
                 ),
                 self,
             )
-            for lane in range(setup.lanes)
+            for lane in range(world.setup.lanes)
         ]
 
     @property
@@ -123,6 +118,7 @@ class Worker:
 
     def heal(self) -> None:
         self.running = self.reachable = True
+        self.breaker.says_no = False
         self.wake()
 
     def wake(self) -> None:

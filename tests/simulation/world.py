@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.broker import Broker
-from tests.simulation.destination import OK, Destination
+from tests.simulation.destination import OK, Destination, api_of
 from tests.simulation.promises import BrokenPromiseError, Promise
 from tests.simulation.worker import Worker
 
@@ -26,6 +26,7 @@ class World:
         self.parts = parts
         self.now = 0.0
         self.broker = Broker(setup)
+        self.api = api_of(setup)
         self.destination = Destination(setup, self.broker.promises)
         self.workers: list[Worker] = []
         self.telling = story is not None

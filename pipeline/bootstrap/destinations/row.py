@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from pipeline.core.avro.contracts import Contract
-    from pipeline.delivery.client import SegmentClient
-    from pipeline.delivery.options import SegmentOptions
-    from pipeline.delivery.secret_file import WriteKeyFile
+    from pipeline.delivery.api import Api
+    from pipeline.delivery.options import DeliveryOptions
+    from pipeline.delivery.secret_file import SecretFile
     from pipeline.settings.sections import Settings
 
 
@@ -35,11 +35,11 @@ class DestinationRow:
         records: Its records as Avro.
         options: Returns the options of its sink.
         secret_file: Returns what reads its secret again; None where the secret is not in a file.
-        connector: Returns what opens connections that share one secret.
+        api: Returns the destination as its sink sees it. Its connections share one secret, which may change.
     """
 
     name: str
     records: RecordFormat
-    options: Callable[[Settings], SegmentOptions]
-    secret_file: Callable[[Settings, CollectorRegistry], WriteKeyFile | None]
-    connector: Callable[[WriteKeyFile | None], Callable[[SegmentOptions], SegmentClient]]
+    options: Callable[[Settings], DeliveryOptions]
+    secret_file: Callable[[Settings, CollectorRegistry], SecretFile | None]
+    api: Callable[[Settings, SecretFile | None], Api]

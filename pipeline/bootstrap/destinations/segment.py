@@ -8,14 +8,13 @@ from pipeline.bootstrap.destinations.row import DestinationRow, RecordFormat
 from pipeline.core.classification import Destination
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
-from pipeline.delivery.client import SegmentClient
-from pipeline.delivery.options import ENDPOINTS, SegmentOptions
-from pipeline.delivery.secret_file import WriteKeyFile
+from pipeline.delivery.secret_file import SecretFile
 from pipeline.metrics.credentials import CredentialsMetrics
+from pipeline.sinks.segment.api import SegmentApi
+from pipeline.sinks.segment.credentials import write_key_problem
+from pipeline.sinks.segment.options import ENDPOINTS, SegmentOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from prometheus_client import CollectorRegistry
 
     from pipeline.settings.sections import Settings
@@ -25,7 +24,7 @@ def segment_options(settings: Settings) -> SegmentOptions:
     """Return the options of the sink.
 
     Raises:
-        SegmentOptionsError: an option cannot be used.
+        OptionsError: an option cannot be used.
     """
     own = settings.segment
     if own.write_key is None:
@@ -49,20 +48,20 @@ def segment_options(settings: Settings) -> SegmentOptions:
     )
 
 
-def write_key_file(settings: Settings, registry: CollectorRegistry) -> WriteKeyFile | None:
+def write_key_file(settings: Settings, registry: CollectorRegistry) -> SecretFile | None:
     """Return what reads the write key again when its file changes; None if it was given as a variable."""
     metrics = CredentialsMetrics(registry, destination=Destination.SEGMENT.value)
     path = settings.secret_file("segment_write_key")
     if path is None or settings.segment.write_key is None:
         return None
-    return WriteKeyFile(path, settings.segment.write_key, metrics=metrics)
+    return SecretFile(
+        path, settings.segment.write_key, words="write key", problem_of=write_key_problem, metrics=metrics
+    )
 
 
-def segment_connector(key: WriteKeyFile | None) -> Callable[[SegmentOptions], SegmentClient]:
-    """Return what opens connections that share one write key, which may change while they are open."""
-    if key is None:
-        return SegmentClient
-    return lambda options: SegmentClient(options, write_key=key.current)
+def segment_api(settings: Settings, key: SecretFile | None = None) -> SegmentApi:
+    """Return Segment as its sink sees it. All connections share one write key, which may change while they are open."""
+    return SegmentApi(segment_options(settings), write_key=None if key is None else key.current)
 
 
 SEGMENT: Final = DestinationRow(
@@ -70,5 +69,5 @@ SEGMENT: Final = DestinationRow(
     records=RecordFormat(contract=SEGMENT_RECORD, encode=encode_record, compile_decoder=record_decoder),
     options=segment_options,
     secret_file=write_key_file,
-    connector=segment_connector,
+    api=segment_api,
 )

@@ -1,11 +1,9 @@
-"""Build the body of a batch request from records that are JSON already."""
+"""Build the body of a batch call from records that are JSON already."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-
-from isal import igzip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,14 +12,13 @@ _HEAD: Final = b'{"sentAt":"'
 _MIDDLE: Final = b'","batch":['
 _TAIL: Final = b"]}"
 _SENT_AT_BYTES: Final = len("2026-01-01T00:00:00.000Z")
-_GZIP_LEVEL: Final = 1
 SEPARATOR_BYTES: Final = 1
 ENVELOPE_BYTES: Final = len(_HEAD) + _SENT_AT_BYTES + len(_MIDDLE) + len(_TAIL)
 """What a body has besides its records and the commas between them. The write key travels as Basic auth."""
 
 
 def build_body(records: Sequence[bytes], *, sent_at: float) -> bytes:
-    """Join records, at least one, to a batch. ``sent_at`` is in seconds since the epoch, read anew for each attempt.
+    """Join records, at least one, to a batch. ``sent_at`` is in seconds since the epoch, new for each attempt.
 
     Segment corrects the records' timestamps by the difference of its own clock and `sentAt`
     (schemas/SOURCES.md, "Segment timestamps").
@@ -30,12 +27,6 @@ def build_body(records: Sequence[bytes], *, sent_at: float) -> bytes:
     parts[0] = _HEAD + timestamp(sent_at).encode() + _MIDDLE + parts[0]
     parts[-1] += _TAIL
     return b",".join(parts)
-
-
-def compress(body: bytes) -> bytes:
-    """Compress a body with gzip: python-isal takes a sixth of zlib's time at level 1 (tests/bench/gzip_benchmark)."""
-    compressed: bytes = igzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
-    return compressed
 
 
 def timestamp(seconds: float) -> str:

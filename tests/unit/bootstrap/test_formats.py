@@ -19,7 +19,7 @@ from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.events import Event
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
-from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.conditions import Condition
 from pipeline.kafka.schema_registry import RegistryFaultError
 from pipeline.settings import SettingsError, load_settings
@@ -134,9 +134,9 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
         for schema_id in (8, 9):
             await found.schemas.obtain(registry_prefix(schema_id))
         assert found.read_avro(registry_prefix(9) + encode_record(SAMPLE)) == SAMPLE
-        assert found.read_avro(registry_prefix(9) + b"\x02") is SegmentRejectReason.NOT_AVRO
-        assert found.read_avro(registry_prefix(8) + b"\x02") is SegmentRejectReason.UNUSABLE_SCHEMA
-        assert found.read_avro(record("a")) is SegmentRejectReason.NOT_AVRO
+        assert found.read_avro(registry_prefix(9) + b"\x02") is DeliveryRejectReason.NOT_AVRO
+        assert found.read_avro(registry_prefix(8) + b"\x02") is DeliveryRejectReason.UNUSABLE_SCHEMA
+        assert found.read_avro(record("a")) is DeliveryRejectReason.NOT_AVRO
 
 
 async def test_work_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:

@@ -1,3 +1,5 @@
+"""What destinations build their decisions from, and the check of what a partial answer claims."""
+
 from __future__ import annotations
 
 from email.utils import formatdate
@@ -5,134 +7,32 @@ from email.utils import formatdate
 import pytest
 
 from pipeline.core.hold_reasons import HoldReason
-from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
+from pipeline.delivery.answers import Answered, Failure, Unanswered
 from pipeline.delivery.decisions import (
-    HELD_SERVER_ERRORS,
-    RETRIED_STATUSES,
+    Attempt,
     Decision,
     Done,
     Hold,
     Refuse,
+    RefusedRecord,
     Retry,
     RetryPolicy,
     backoff,
-    decide,
+    is_server_error,
     retry_after_seconds,
+    retry_later,
+    trusted,
+    unanswered,
 )
-from pipeline.delivery.examination import SegmentRejectReason
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.certificates import CertificateFault
-from pipeline.metrics.delivery import Doubt
 
 POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds=300.0)
 NOW = 1_767_225_600.0
 
 
-CERTIFICATE = "Segment cannot be spoken to: the certificate "
-
-
-def decided(response: Response, *, attempt: int = 1, jitter: float = 0.5) -> Decision:
-    return decide(response, attempt=attempt, jitter=jitter, now=NOW, policy=POLICY)
-
-
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_a_2xx_is_done(status: int) -> None:
-    assert decided(Answered(status=status)) == Done()
-
-
-@pytest.mark.parametrize("failure", list(Failure))
-def test_no_answer_is_tried_again(failure: Failure) -> None:
-    assert decided(Unanswered(failure=failure)) == Retry(after_seconds=0.25)
-
-
-@pytest.mark.parametrize("fault", list(CertificateFault))
-def test_a_certificate_that_cannot_be_trusted_holds_and_is_tried_again_slowly(fault: CertificateFault) -> None:
-    decision = decided(Unanswered(failure=Failure.CERTIFICATE, certificate=fault))
-    assert isinstance(decision, Hold)
-    assert (decision.reason, decision.after_seconds) == (HoldReason.CERTIFICATE, 45.0)
-    assert decision.advice.startswith(CERTIFICATE)
-    assert "check " in decision.advice
-
-
-@pytest.mark.parametrize("doubt", list(Doubt))
-def test_a_2xx_with_a_doubtful_content_is_done_all_the_same(doubt: Doubt) -> None:
-    assert decided(Answered(status=200, doubt=doubt)) == Done(doubt=doubt)
-
-
-@pytest.mark.parametrize("status", [408, 410, 429, 460, 500, 502, 503, 504, 507, 511, 520, 529, 599])
-def test_what_passes_is_tried_again(status: int) -> None:
-    assert decided(Answered(status=status)) == Retry(after_seconds=0.25)
-
-
-@pytest.mark.parametrize(
-    ("status", "says"),
-    [
-        (301, "PIPELINE_SEGMENT_ENDPOINT"),
-        (302, "redirects are not followed"),
-        (307, "redirects are not followed"),
-        (308, "redirects are not followed"),
-        (401, "PIPELINE_SEGMENT_WRITE_KEY"),
-        (403, "PIPELINE_SEGMENT_WRITE_KEY"),
-        (404, "path of PIPELINE_SEGMENT_ENDPOINT"),
-        (405, "path of PIPELINE_SEGMENT_ENDPOINT"),
-        (407, "proxy"),
-        (415, "PIPELINE_SEGMENT_GZIP"),
-        (501, "does not know this call"),
-        (505, "HTTP version"),
-        (101, "another protocol"),
-        (303, "redirects are not followed"),
-        (304, "a cache on the way"),
-        (300, "not one of Segment's"),
-        (306, "not one of Segment's"),
-        (402, "not one of Segment's"),
-        (418, "not one of Segment's"),
-        (600, "not one of Segment's"),
-        (999, "not one of Segment's"),
-    ],
-)
-def test_everything_else_holds_and_says_what_to_check(status: int, says: str) -> None:
-    decision = decided(Answered(status=status))
-    assert isinstance(decision, Hold)
-    assert decision.advice.startswith(f"Segment answered {status}: ")
-    assert says in decision.advice
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "says"),
-    [
-        (400, SegmentRejectReason.REFUSED, "PIPELINE_SEGMENT_WRITE_KEY"),
-        (413, SegmentRejectReason.TOO_LARGE, "PIPELINE_SEGMENT_MAX_BATCH_BYTES"),
-    ],
-)
-def test_what_speaks_of_the_records_refuses_them(status: int, reason: SegmentRejectReason, says: str) -> None:
-    decision = decided(Answered(status=status, body=b'{"success":false}'))
-    assert isinstance(decision, Refuse)
-    assert decision.reason is reason
-    assert decision.advice.startswith(f"Segment answered {status}: ")
-    assert says in decision.advice
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"message":"An invalid Write Key was provided"}',
-        b'{"success":false,"code":"invalid_write_key"}',
-        b'{"error":"writeKey is required"}',
-    ],
-)
-def test_a_400_that_names_the_write_key_says_so(body: bytes) -> None:
-    decision = decided(Answered(status=400, body=body))
-    assert isinstance(decision, Hold)
-    assert "Segment says that the write key is invalid" in decision.advice
-
-
-def test_a_hold_asks_again_slowly_and_never_in_step() -> None:
-    paces = [decided(Answered(status=401), jitter=jitter) for jitter in (0.0, 0.5, 0.999)]
-    assert [round(pace.after_seconds, 1) for pace in paces if isinstance(pace, Hold)] == [30.0, 45.0, 60.0]
-
-
-def test_the_exceptions_of_the_retried_classes_are_no_others() -> None:
-    assert {408, 410, 429, 460} == RETRIED_STATUSES
-    assert {501, 505} == HELD_SERVER_ERRORS
+def attempt_of(number: int = 1, *, sent_records: int = 3, jitter: float = 0.5) -> Attempt:
+    return Attempt(number=number, sent_records=sent_records, jitter=jitter, now=NOW, policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -170,18 +70,80 @@ def test_retry_after_is_seconds_or_a_date_and_garbage_is_nothing(header: str | N
     assert retry_after_seconds(header, now=NOW) == seconds
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_obeyed_everywhere(status: int) -> None:
-    assert decided(Answered(status=status, retry_after="7")) == Retry(after_seconds=7.0, everywhere=True)
+def test_an_attempt_counts_its_own_backoff_and_holds_from_half_of_the_longest_to_all_of_it() -> None:
+    assert [attempt_of(number).backoff_seconds for number in (1, 2, 3, 9)] == [0.25, 0.5, 1.0, 30.0]
+    assert [attempt_of(jitter=jitter).slow_seconds for jitter in (0.0, 0.5)] == [30.0, 45.0]
 
 
-def test_retry_after_is_capped() -> None:
-    assert decided(Answered(status=429, retry_after="86400")) == Retry(after_seconds=300.0, everywhere=True)
+@pytest.mark.parametrize(
+    ("retry_after", "number", "decision"),
+    [
+        (None, 1, Retry(after_seconds=0.25)),
+        ("soon", 1, Retry(after_seconds=0.25)),
+        ("7", 1, Retry(after_seconds=7.0, everywhere=True)),
+        ("0", 5, Retry(after_seconds=4.0, everywhere=True)),
+        ("86400", 1, Retry(after_seconds=300.0, everywhere=True)),
+    ],
+)
+def test_a_retry_waits_for_the_longer_of_backoff_and_retry_after(
+    retry_after: str | None, number: int, decision: Retry
+) -> None:
+    assert retry_later(Answered(status=429, retry_after=retry_after), attempt_of(number)) == decision
 
 
-def test_retry_after_never_shortens_the_backoff() -> None:
-    assert decided(Answered(status=429, retry_after="0"), attempt=5) == Retry(after_seconds=4.0, everywhere=True)
+@pytest.mark.parametrize("failure", list(Failure))
+def test_a_request_without_an_answer_is_repeated(failure: Failure) -> None:
+    decision = unanswered(Unanswered(failure=failure), attempt_of(2), destination="X", endpoint_setting="X_ENDPOINT")
+    assert decision == Retry(after_seconds=0.5)
 
 
-def test_a_garbled_retry_after_is_ignored() -> None:
-    assert decided(Answered(status=429, retry_after="soon")) == Retry(after_seconds=0.25)
+@pytest.mark.parametrize("fault", list(CertificateFault))
+def test_a_certificate_that_cannot_be_trusted_holds(fault: CertificateFault) -> None:
+    response = Unanswered(failure=Failure.CERTIFICATE, certificate=fault)
+    decision = unanswered(response, attempt_of(), destination="Somebody", endpoint_setting="SOMEBODY_ENDPOINT")
+    assert isinstance(decision, Hold)
+    assert (decision.reason, decision.after_seconds) == (HoldReason.CERTIFICATE, 45.0)
+    assert decision.advice.startswith("Somebody cannot be spoken to: the certificate ")
+
+
+@pytest.mark.parametrize(("status", "is_one"), [(499, False), (500, True), (599, True), (600, False)])
+def test_server_errors_are_the_class_5xx(status: int, *, is_one: bool) -> None:
+    assert is_server_error(status) is is_one
+
+
+def refused(*indexes: int) -> tuple[RefusedRecord, ...]:
+    return tuple(RefusedRecord(index=index, reason=DeliveryRejectReason.REFUSED) for index in indexes)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Done(),
+        Done(accepted=3),
+        Done(refused=refused(0)),
+        Done(refused=refused(0, 2), accepted=1),
+        Done(refused=refused(2, 2), accepted=2),
+        Done(refused=refused(0, 1, 2), accepted=0),
+        Retry(after_seconds=7.0),
+        Hold(after_seconds=7.0, advice="check it"),
+        Refuse(reason=DeliveryRejectReason.REFUSED, advice="check it"),
+    ],
+)
+def test_what_does_not_contradict_the_request_is_trusted(decision: Decision) -> None:
+    assert trusted(decision, attempt_of(sent_records=3)) is decision
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        Done(refused=refused(3)),
+        Done(refused=refused(-1)),
+        Done(refused=refused(0, 99)),
+        Done(accepted=2),
+        Done(accepted=4),
+        Done(refused=refused(0), accepted=3),
+        Done(refused=refused(1, 1), accepted=1),
+    ],
+)
+def test_a_partial_answer_that_contradicts_the_request_is_unknown_and_sent_again(claimed: Done) -> None:
+    assert trusted(claimed, attempt_of(2, sent_records=3)) == Retry(after_seconds=0.5)

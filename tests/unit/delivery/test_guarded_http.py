@@ -20,12 +20,12 @@ from pydantic import SecretStr
 
 from pipeline.delivery import guarded_http
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
-from pipeline.delivery.client import SegmentClient
 from pipeline.delivery.guarded_http import GuardedConnection, GuardedConnector, unsent_bytes
-from pipeline.delivery.options import SegmentOptions
-from pipeline.delivery.probe import ProbeOutcome, probe
+from pipeline.delivery.probe import ProbeOutcome
 from pipeline.kafka.certificates import CertificateFault
+from pipeline.sinks.segment.api import SegmentApi
 from pipeline.sinks.segment.body import build_body
+from pipeline.sinks.segment.options import SegmentOptions
 from tests.fakes.segment import WRITE_KEY, record, record_of
 from tests.hostile.answer_server import AnswerServer
 from tests.hostile.answers import FAILED, GOOD, Close, Expected, HostileAnswer, Pause, Send, Silence, When, head
@@ -33,25 +33,30 @@ from tests.hostile.answers import FAILED, GOOD, Close, Expected, HostileAnswer, 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from pipeline.delivery.client import HttpClient, RequestClient
     from tests.hostile.answers import Step
 
 BODY: Final = build_body([record("a")], sent_at=0.0)
 LARGE: Final = build_body([record_of(30_000, f"m-{number}") for number in range(15)], sent_at=0.0)
-ACCEPTED: Final = Answered(status=200, body=b'{"success":true}')
-REFUSED: Final = Answered(status=503, body=b'{"success":false}')
+ACCEPTED: Final = Answered(status=200, content_type="application/json", body=b'{"success":true}')
+REFUSED: Final = Answered(status=503, content_type="application/json", body=b'{"success":false}')
 LOST: Final = Unanswered(failure=Failure.CONNECTION_LOST)
 DAY: Final = dt.timedelta(days=1)
 NOW: Final = dt.datetime.now(dt.UTC)
 
 
-def client_of(endpoint: str) -> SegmentClient:
-    return SegmentClient(SegmentOptions(endpoint=endpoint, write_key=SecretStr(WRITE_KEY)))
+def api_of(endpoint: str) -> SegmentApi:
+    return SegmentApi(SegmentOptions(endpoint=endpoint, write_key=SecretStr(WRITE_KEY)))
+
+
+def client_of(endpoint: str) -> RequestClient:
+    return api_of(endpoint).connect()
 
 
 @contextlib.asynccontextmanager
 async def speaking(
     hostile: HostileAnswer | None = None, *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[tuple[AnswerServer, SegmentClient]]:
+) -> AsyncIterator[tuple[AnswerServer, RequestClient]]:
     server = AnswerServer(hostile)
     await server.start(tls=tls)
     scheme = "http" if tls is None else "https"
@@ -101,7 +106,7 @@ class Interruption:
 
 
 @contextlib.asynccontextmanager
-async def interrupting() -> AsyncIterator[tuple[Interruption, SegmentClient]]:
+async def interrupting() -> AsyncIterator[tuple[Interruption, RequestClient]]:
     made = Interruption()
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     client = client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/batch")
@@ -260,7 +265,7 @@ async def test_an_answer_counts_only_when_the_other_side_has_acknowledged_the_wh
         name="early", steps=(Send(GOOD), Silence()), expected=Expected.RETRIED, when=When.MID_REQUEST
     )
     async with speaking(hostile) as (server, client):
-        session = await client._fresh_session()
+        session = await cast("HttpClient", client)._fresh_session()
         connector = cast("GuardedConnector", session.connector)
         connector._socket_factory = roomy_socket
         assert await client.post(LARGE) == LOST
@@ -370,7 +375,7 @@ async def test_a_certificate_that_cannot_be_trusted_is_told_with_its_cause(
 ) -> None:
     async with speaking(tls=server_context(authority, name, **validity)) as (server, client):
         assert await client.post(BODY) == Unanswered(failure=Failure.CERTIFICATE, certificate=fault)
-        report = await probe(client._options)
+        report = await api_of(f"https://localhost:{server.port}/v1/batch").probe()
         assert report.outcome is ProbeOutcome.UNREACHABLE
         assert says in report.lines[-1]
         assert server.requests == 0
@@ -396,7 +401,7 @@ async def test_the_library_still_has_what_the_guard_takes_the_place_of(authority
     assert issubclass(GuardedConnection, ResponseHandler)
     async with speaking(tls=server_context(authority)) as (_, client):
         await client.post(BODY)
-        session = await client._fresh_session()
+        session = await cast("HttpClient", client)._fresh_session()
         connector = cast("GuardedConnector", session.connector)
         ((pooled, _),) = next(iter(connector._conns.values()))
         assert isinstance(pooled, GuardedConnection)

@@ -11,49 +11,49 @@ from tests.fakes.segment import TOPIC
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOLDS, GOES_ON = ("error", "segment sink holds"), ("info", "segment sink goes on")
+HOLDING, RESUMED = ("error", "sink holding"), ("info", "sink resumed")
 
 
 def holds(wall_clock: Callable[[], float] = lambda: 7.0) -> Holds:
-    return Holds(wall_clock=wall_clock)
+    return Holds(structlog.get_logger(), wall_clock=wall_clock)
 
 
 def test_lanes_that_hold_for_the_same_reason_make_one_line() -> None:
     board = holds()
     with structlog.testing.capture_logs() as lines:
         for lane in (0, 1):
-            board.tell(lane, ("check the key",))
-            board.tell(lane, ("check the key",))
-    assert lines == [{"log_level": "error", "event": "segment sink holds", "reason": "check the key"}]
+            board.update(lane, ("check the key",))
+            board.update(lane, ("check the key",))
+    assert lines == [{"log_level": "error", "event": "sink holding", "reason": "check the key"}]
     assert (board.reason, board.since) == ("check the key", 7.0)
 
 
-def test_the_hold_is_over_when_the_last_lane_goes_on() -> None:
+def test_the_hold_is_over_when_the_last_lane_resumes() -> None:
     board = holds()
     with structlog.testing.capture_logs() as lines:
-        board.tell(0, ("check the key",))
-        board.tell(1, ("check the path",))
-        board.tell(0, ())
-        board.tell(1, ())
-        board.tell(1, ())
-    assert [(line["log_level"], line["event"]) for line in lines] == [HOLDS, HOLDS, GOES_ON]
+        board.update(0, ("check the key",))
+        board.update(1, ("check the path",))
+        board.update(0, ())
+        board.update(1, ())
+        board.update(1, ())
+    assert [(line["log_level"], line["event"]) for line in lines] == [HOLDING, HOLDING, RESUMED]
     assert (board.reason, board.since) == (None, None)
 
 
 def test_a_hold_is_as_old_as_its_first_reason() -> None:
     times = iter([5.0, 9.0])
     board = holds(lambda: next(times))
-    board.tell(0, ("check the key",))
-    board.tell(0, ("check the path",))
+    board.update(0, ("check the key",))
+    board.update(0, ("check the path",))
     assert (board.reason, board.since) == ("check the path", 5.0)
 
 
-def test_a_reason_that_comes_back_is_told_again() -> None:
+def test_a_reason_that_comes_back_is_logged_again() -> None:
     board = holds()
     with structlog.testing.capture_logs() as lines:
         for reasons in (("check the key",), (), ("check the key",)):
-            board.tell(0, reasons)
-    assert [(line["log_level"], line["event"]) for line in lines] == [HOLDS, GOES_ON, HOLDS]
+            board.update(0, reasons)
+    assert [(line["log_level"], line["event"]) for line in lines] == [HOLDING, RESUMED, HOLDING]
 
 
 def test_unknown_formats_are_told_by_version_with_their_partitions() -> None:
@@ -62,8 +62,8 @@ def test_unknown_formats_are_told_by_version_with_their_partitions() -> None:
         "records of format version '3' in partitions 1, 3: a newer processor wrote them, upgrade the sinks first"
     )
     assert reasons[1] == (
-        "records with a format version that is no number in partitions 2: something else than a processor wrote them, "
-        "see who may write to the records topic"
+        "records with a format version that is no number in partitions 2: another program than a processor wrote them: "
+        "check who may write to the records topic"
     )
     assert len(reasons) == 2
     assert unknown_formats({}) == ()

@@ -8,26 +8,26 @@ import pytest
 from pipeline.core.breaker import Breaker, BreakerLimits
 from pipeline.delivery.actions import Acknowledge, Action, Send, Store, Wait
 from pipeline.delivery.decisions import Done, Hold, Refuse, Retry
-from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.delivery.lane import Lane
-from pipeline.delivery.packing import LearntLimits, PackingLimits
+from pipeline.delivery.limits import LearntLimits
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
 from pipeline.sinks.segment.body import ENVELOPE_BYTES
-from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record, record_of
+from tests.fakes.segment import API, TOPIC, FakeBatch, FakeMessage, limits_of, record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REFUSE = Refuse(reason=SegmentRejectReason.REFUSED, advice="Segment answered 400: look")
-TOO_LARGE = Refuse(reason=SegmentRejectReason.TOO_LARGE, advice="Segment answered 413: look")
+REFUSE = Refuse(reason=DeliveryRejectReason.REFUSED, advice="Segment answered 400: look")
+TOO_LARGE = Refuse(reason=DeliveryRejectReason.TOO_LARGE, advice="Segment answered 413: look")
 HOLD = Hold(after_seconds=60.0, advice="check the key")
 P0, P1, P2 = (TOPIC, 0), (TOPIC, 1), (TOPIC, 2)
 
 
 def lane(*, max_records: int = 3, breaker: Breaker | None = None, learnt: LearntLimits | None = None) -> Lane:
-    limits = learnt or LearntLimits(PackingLimits(max_bytes=40_000, max_records=max_records))
+    limits = learnt or LearntLimits(limits_of(max_bytes=40_000, max_records=max_records))
     made = breaker or Breaker(BreakerLimits())
-    return Lane(limits=limits, flush_interval_seconds=1.0, breaker=made, hold_seconds=60.0)
+    return Lane(api=API, limits=limits, flush_interval_seconds=1.0, breaker=made, hold_seconds=60.0)
 
 
 def batch(partition: int, *values: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> FakeBatch:
@@ -43,7 +43,7 @@ def act(machine: Lane, now: float = 0.0, not_before: float = 0.0) -> Action:
 
 def sent(action: Action) -> list[bytes]:
     assert isinstance(action, Send)
-    return action.flight.records
+    return action.request_batch.records
 
 
 def hold_of(machine: Lane) -> Hold | None:
@@ -102,7 +102,7 @@ def test_a_retry_sends_the_same_records_before_anything_else() -> None:
     assert again.attempt == 2
 
 
-def test_a_lane_is_retrying_from_the_first_failure_until_its_flight_is_settled() -> None:
+def test_a_lane_is_retrying_from_the_first_failure_until_its_request_batch_is_settled() -> None:
     machine = lane()
     machine.accept(batch(0, A), since=0.0)
     act(machine, now=1.0)
@@ -116,7 +116,7 @@ def test_a_lane_is_retrying_from_the_first_failure_until_its_flight_is_settled()
     assert seen == [False, True, True, False]
 
 
-def test_attempts_are_counted_for_each_flight() -> None:
+def test_attempts_are_counted_for_each_request_batch() -> None:
     machine = lane(max_records=1)
     machine.accept(batch(0, A, B), since=0.0)
     attempts = []
@@ -156,7 +156,7 @@ def test_a_hold_is_over_when_the_answer_changes() -> None:
     assert hold_of(machine) is None
 
 
-def test_a_hold_is_over_when_a_part_of_its_flight_is_accepted() -> None:
+def test_a_hold_is_over_when_a_part_of_its_request_batch_is_accepted() -> None:
     machine = lane(max_records=4)
     machine.accept(batch(0, A, B, C, D), since=0.0)
     act(machine)
@@ -278,7 +278,7 @@ def test_what_comes_of_a_partition_that_is_leaving_does_not_overtake_what_was_wi
     assert sent(act(machine, now=10.0)) == [A]
 
 
-def test_forgetting_takes_a_partition_out_of_the_flight_and_keeps_the_rest_first_in_line() -> None:
+def test_forgetting_takes_a_partition_out_of_the_request_batch_and_keeps_the_rest_first_in_line() -> None:
     machine = lane()
     kept = batch(1, C)
     machine.accept(batch(0, A, B), since=0.0)
@@ -316,7 +316,7 @@ def test_forgetting_everything_ends_the_backoff_and_the_hold() -> None:
     assert act(machine) == Wait(until=math.inf)
 
 
-def test_a_flight_that_was_forgotten_while_it_was_under_way_ends_at_rest() -> None:
+def test_a_request_batch_that_was_forgotten_while_it_was_under_way_ends_at_rest() -> None:
     interrupted, refused = lane(), lane()
     for machine in (interrupted, refused):
         machine.accept(batch(0, A), since=0.0)
@@ -346,7 +346,7 @@ def test_forgotten_dead_letters_are_not_stored() -> None:
     assert act(machine, now=1.0) == Wait(until=math.inf)
 
 
-def test_what_is_left_of_a_flight_may_be_dead_letters_alone() -> None:
+def test_what_is_left_of_a_request_batch_may_be_dead_letters_alone() -> None:
     machine = lane()
     machine.accept(batch(0, A), since=0.0)
     machine.accept(batch(1, BAD), since=0.0)
@@ -396,9 +396,16 @@ class Decoder:
 
 
 def avro_lane(decoder: Decoder, *, max_records: int = 3) -> Lane:
-    limits = LearntLimits(PackingLimits(max_bytes=40_000, max_records=max_records))
+    limits = LearntLimits(limits_of(max_bytes=40_000, max_records=max_records))
     breaker = Breaker(BreakerLimits())
-    return Lane(limits=limits, flush_interval_seconds=1.0, breaker=breaker, hold_seconds=60.0, read_avro=decoder)
+    return Lane(
+        api=API,
+        limits=limits,
+        flush_interval_seconds=1.0,
+        breaker=breaker,
+        hold_seconds=60.0,
+        read_avro=decoder,
+    )
 
 
 def avro_batch(partition: int, *records: bytes) -> FakeBatch:
@@ -484,7 +491,7 @@ def reasons(action: Action) -> list[tuple[int, str]]:
     return [(letter.message.offset, letter.reason.value) for letter in action.letters]
 
 
-def test_a_refused_flight_is_taken_apart_and_the_bad_record_stored_alone() -> None:
+def test_a_refused_request_batch_is_taken_apart_and_the_bad_record_stored_alone() -> None:
     machine = lane(max_records=5)
     mixed = batch(0, A, B, C, D)
     machine.accept(mixed, since=0.0)
@@ -522,7 +529,7 @@ def test_a_part_that_fails_is_repeated_and_attempts_count_for_each_part() -> Non
     machine.answered(Retry(after_seconds=3.0), now=0.0)
     again = act(machine, now=3.0)
     assert isinstance(again, Send)
-    assert (again.flight.records, again.attempt) == ([A], 2)
+    assert (again.request_batch.records, again.attempt) == ([A], 2)
 
 
 def test_the_breaker_holds_before_any_dead_letter_is_written_and_stops_the_splitting() -> None:
@@ -634,15 +641,15 @@ def through(machine: Lane, most_bytes: int, *, now: float) -> tuple[list[list[by
     accepted, refused = [], 0
     while not isinstance(action := act(machine, now=now), Wait):
         if isinstance(action, Send):
-            too_large = action.flight.body_bytes > most_bytes
+            too_large = action.request_batch.body_bytes(API.limits) > most_bytes
             refused += too_large
-            accepted += [] if too_large else [action.flight.records]
+            accepted += [] if too_large else [action.request_batch.records]
             machine.answered(TOO_LARGE if too_large else Done(), now=now)
     return accepted, refused
 
 
 def test_a_way_that_takes_smaller_requests_is_learnt_once_for_all_lanes() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
+    learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
     first, second = lane(learnt=learnt), lane(learnt=learnt)
     values = [record_of(1_000, f"{number:03}") for number in range(39)]
     for machine in (first, second):
@@ -657,7 +664,7 @@ def test_a_way_that_takes_smaller_requests_is_learnt_once_for_all_lanes() -> Non
 
 
 def test_what_was_packed_before_the_lesson_is_cut_before_it_is_sent_again_unless_it_may_be_accepted_already() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
+    learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
     refused, unanswered = lane(learnt=learnt), lane(learnt=learnt)
     values = [record_of(1_000, f"{number:03}") for number in range(32)]
     for machine in (refused, unanswered):
@@ -671,19 +678,19 @@ def test_what_was_packed_before_the_lesson_is_cut_before_it_is_sent_again_unless
 
 
 def test_a_record_that_is_too_large_alone_teaches_nothing() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99))
+    learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99))
     machine = lane(learnt=learnt)
     machine.accept(batch(0, *[record_of(1_000)] * 5, record_of(9_000), *[record_of(1_000)] * 5), since=0.0)
     while not isinstance(action := act(machine, now=1.0), Store):
         assert isinstance(action, Send)
-        poisoned = max(map(len, action.flight.records)) == 9_000
+        poisoned = max(map(len, action.request_batch.records)) == 9_000
         machine.answered(TOO_LARGE if poisoned else Done(), now=1.0)
     assert reasons(action) == [(5, "too_large")]
     assert learnt.max_bytes == 40_000
 
 
 def test_no_lesson_leaves_a_record_without_a_request() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=40_000, max_records=99))
+    learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99))
     machine = lane(learnt=learnt)
     machine.accept(batch(0, A, B, C, D), since=0.0)
     through(machine, ENVELOPE_BYTES + len(A), now=1.0)
@@ -711,7 +718,7 @@ def test_the_next_part_is_sent_when_the_one_that_waited_is_forgotten() -> None:
     assert act(machine, now=5.0) == Acknowledge(batches=[kept])
 
 
-def test_a_flight_begins_with_its_first_attempt_though_the_one_before_it_was_forgotten() -> None:
+def test_a_request_batch_begins_with_its_first_attempt_though_the_one_before_it_was_forgotten() -> None:
     machine = lane()
     machine.accept(batch(0, A), since=0.0)
     act(machine, now=1.0)

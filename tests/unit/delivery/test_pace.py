@@ -34,6 +34,17 @@ def test_without_limits_nothing_waits() -> None:
     assert pace.ready_at <= 7.0
 
 
+def test_a_pause_holds_everything_back_and_is_never_shortened() -> None:
+    pace = Pace(requests_per_second=1.0, records_per_second=0.0)
+    assert pace.paused_until == 0.0
+    pace.pause(until=30.0)
+    pace.pause(until=20.0)
+    pace.departed(records=1, now=10.0)
+    assert (pace.ready_at, pace.paused_until) == (30.0, 30.0)
+    pace.departed(records=1, now=30.0)
+    assert pace.ready_at == 31.0
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 3), st.integers(1, 2_500)), min_size=1, max_size=60),
     st.floats(0.5, 1_000),

@@ -1,27 +1,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.delivery.examination import SegmentRejectReason
-from pipeline.delivery.packing import Backlog, LearntLimits, PackingLimits, fitting
+from pipeline.delivery.limits import LearntLimits
+from pipeline.delivery.packing import Backlog, fitting
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
-from pipeline.kafka.dead_letters import DeadLetter, Stage
+from pipeline.kafka.dead_letters import DeadLetter
+from pipeline.sinks.segment.api import STAGE
 from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
-from tests.fakes.segment import FakeBatch, FakeMessage
+from tests.fakes.segment import FakeBatch, FakeMessage, limits_of
 
-SMALL = PackingLimits(max_bytes=ENVELOPE_BYTES + 32, max_records=4, max_record_bytes=32)
+if TYPE_CHECKING:
+    from pipeline.delivery.limits import RequestLimits
+
+SMALL = limits_of(max_bytes=ENVELOPE_BYTES + 32, max_records=4, max_record_bytes=32)
 
 
 def run_of(*records: bytes, partition: int = 0, since: float = 0.0) -> Run:
     messages = [FakeMessage(value=value, partition=partition, offset=n) for n, value in enumerate(records)]
     batch = FakeBatch(partition, messages, [])
-    held = BatchInHand(batch=batch, since=since, size=sum(map(len, records)), unsettled=len(records))
-    return Run(held=held, records=records, messages=messages, times=[0.0] * len(records))
+    source = BatchInHand(batch=batch, since=since, size=sum(map(len, records)), unsettled=len(records))
+    return Run(source=source, records=records, messages=messages, times=[0.0] * len(records))
 
 
-def backlog_of(*runs: Run, limits: PackingLimits = SMALL) -> Backlog:
+def backlog_of(*runs: Run, limits: RequestLimits = SMALL) -> Backlog:
     backlog = Backlog(LearntLimits(limits))
     for run in runs:
         backlog.append(run)
@@ -31,7 +37,7 @@ def backlog_of(*runs: Run, limits: PackingLimits = SMALL) -> Backlog:
 @pytest.mark.parametrize(("max_bytes", "max_records"), [(ENVELOPE_BYTES + 31, 4), (ENVELOPE_BYTES + 32, 0)])
 def test_a_request_that_has_no_room_for_one_record_is_refused(max_bytes: int, max_records: int) -> None:
     with pytest.raises(ValueError, match="room for one record"):
-        PackingLimits(max_bytes=max_bytes, max_records=max_records, max_record_bytes=32)
+        limits_of(max_bytes=max_bytes, max_records=max_records, max_record_bytes=32)
 
 
 def test_records_fit_up_to_the_last_byte() -> None:
@@ -45,7 +51,7 @@ def test_no_more_records_fit_than_a_request_may_have() -> None:
 
 def test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order() -> None:
     backlog = backlog_of(run_of(b"a" * 10, b"b" * 10), run_of(b"c" * 9, b"d" * 9, partition=1))
-    assert [flight.records for flight in (backlog.take(), backlog.take())] == [
+    assert [request_batch.records for request_batch in (backlog.take(), backlog.take())] == [
         [b"a" * 10, b"b" * 10, b"c" * 9],
         [b"d" * 9],
     ]
@@ -54,16 +60,16 @@ def test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order() -> No
 
 def test_a_request_stops_before_a_run_of_which_nothing_fits() -> None:
     backlog = backlog_of(run_of(b"a" * 20), run_of(b"b" * 20))
-    assert [flight.records for flight in (backlog.take(), backlog.take())] == [[b"a" * 20], [b"b" * 20]]
+    assert [request_batch.records for request_batch in (backlog.take(), backlog.take())] == [[b"a" * 20], [b"b" * 20]]
 
 
-def test_a_flight_knows_the_length_of_its_body() -> None:
-    flight = backlog_of(run_of(b"{}", b"[]"), run_of(b"1")).take()
-    assert flight.body_bytes == len(build_body(flight.records, sent_at=0.0))
+def test_a_request_batch_knows_the_length_of_its_body() -> None:
+    request_batch = backlog_of(run_of(b"{}", b"[]"), run_of(b"1")).take()
+    assert request_batch.body_bytes(SMALL) == len(build_body(request_batch.records, sent_at=0.0))
 
 
-def test_a_flight_without_records_is_an_envelope() -> None:
-    assert Backlog(LearntLimits(SMALL)).take().body_bytes == ENVELOPE_BYTES
+def test_a_request_batch_without_records_is_an_envelope() -> None:
+    assert Backlog(LearntLimits(SMALL)).take().body_bytes(SMALL) == ENVELOPE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ def test_removing_a_partition_makes_room_for_as_many_bytes() -> None:
 
 
 def test_half_of_a_body_that_was_too_large_is_the_limit_from_then_on() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=1_000, max_records=4, max_record_bytes=32))
+    learnt = LearntLimits(limits_of(max_bytes=1_000, max_records=4, max_record_bytes=32))
     seen = []
     for body_bytes in (1_000, 700, 1_000, 400):
         learnt.cured(body_bytes)
@@ -134,7 +140,7 @@ def test_the_largest_record_fits_into_a_request_whatever_was_too_large() -> None
 
 
 def test_what_waits_is_packed_by_the_limit_that_was_learnt_meanwhile() -> None:
-    learnt = LearntLimits(PackingLimits(max_bytes=ENVELOPE_BYTES + 100, max_records=9, max_record_bytes=32))
+    learnt = LearntLimits(limits_of(max_bytes=ENVELOPE_BYTES + 100, max_records=9, max_record_bytes=32))
     backlog = Backlog(learnt)
     backlog.append(run_of(*[b"x" * 20] * 4))
     seen = [backlog.fills_a_request]
@@ -148,14 +154,12 @@ def test_the_times_of_a_run_are_cut_and_joined_with_its_records() -> None:
     run = replace(run_of(b"a", b"b", b"c"), times=[1.0, 2.0, 3.0])
     first, second = run.split(1)
     assert (first.times, second.times) == ([1.0], [2.0, 3.0])
-    flight = RequestBatch(runs=(second, first))
-    assert flight.times == [2.0, 3.0, 1.0]
-    assert flight.only_letters().times == []
+    request_batch = RequestBatch(runs=(second, first))
+    assert request_batch.times == [2.0, 3.0, 1.0]
+    assert request_batch.only_letters().times == []
 
 
 def test_dead_letters_travel_with_the_first_part_of_a_run_alone() -> None:
-    letter = DeadLetter(
-        stage=Stage.SEGMENT_SINK, reason=SegmentRejectReason.NOT_JSON, message=FakeMessage(value=b"{", offset=9)
-    )
+    letter = DeadLetter(stage=STAGE, reason=DeliveryRejectReason.NOT_JSON, message=FakeMessage(value=b"{", offset=9))
     backlog = backlog_of(replace(run_of(*[b"x"] * 6), letters=[letter]))
-    assert [flight.letters for flight in (backlog.take(), backlog.take())] == [[letter], []]
+    assert [request_batch.letters for request_batch in (backlog.take(), backlog.take())] == [[letter], []]

@@ -1,80 +1,105 @@
+"""A check of a destination, whatever its answers mean: each decision has its outcome and its words."""
+
 from __future__ import annotations
 
-import json
-import uuid
+from dataclasses import dataclass, field
 
 import pytest
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
-from pipeline.delivery.examination import SegmentRejectReason, look_at
-from pipeline.delivery.options import ENDPOINTS
-from pipeline.delivery.probe import EVENT_NAME, ProbeOutcome, ProbeReport, probe
-from pipeline.kafka.certificates import CertificateFault
+from pipeline.delivery.decisions import Attempt, Decision, Done, Hold, Refuse, RefusedRecord, Retry
+from pipeline.delivery.probe import ProbeOutcome, ProbeReport, send_marked
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.metrics.delivery import Doubt
-from pipeline.settings.choices import SegmentRegion
-from tests.fakes.segment import OK, WRITE_KEY, FakeSegment, options
+from tests.fakes.segment import FakeSegment, ScriptedApi, ids_of, options, record
 from tests.fakes.virtual_time import run_virtual
 
-ID = uuid.UUID(int=7)
+LOOK = ("look there", "and there")
 
 
-def probed(response: Response, segment: FakeSegment, endpoint: str = ENDPOINTS[SegmentRegion.EU]) -> ProbeReport:
-    segment.script.append(response)
-    report = run_virtual(
-        probe(
-            options(endpoint=endpoint),
-            connect=segment.connect,
-            wall_clock=lambda: 1_767_225_600.0,
-            new_id=lambda: ID,
-        )
-    )
-    assert segment.open_clients == 0
-    return report
+@dataclass
+class DecidingApi(ScriptedApi):
+    """A destination that decides as the test says."""
+
+    decision: Decision
+    segment: FakeSegment = field(default_factory=lambda: FakeSegment([]))
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(options(), self.segment.connect)
+
+    def decide(self, response: Response, attempt: Attempt) -> Decision:
+        del response
+        self.attempts.append(attempt)
+        return self.decision
+
+
+def probed(api: DecidingApi, response: Response) -> ProbeReport:
+    api.segment.script.append(response)
+    return run_virtual(send_marked(api, record("marked"), now=7.0, where_to_look=LOOK))
+
+
+def refused(index: int) -> Done:
+    return Done(refused=(RefusedRecord(index=index, reason=DeliveryRejectReason.TOO_LARGE),))
 
 
 @pytest.mark.parametrize(
-    ("response", "outcome", "says"),
+    ("decision", "response", "outcome", "says"),
     [
-        (OK, ProbeOutcome.ACCEPTED, "Debugger"),
-        (Answered(status=503), ProbeOutcome.BUSY, "answered 503"),
-        (Answered(status=429, retry_after="5"), ProbeOutcome.BUSY, "answered 429"),
-        (Answered(status=400), ProbeOutcome.REFUSED, "PIPELINE_SEGMENT_WRITE_KEY"),
-        (Answered(status=404), ProbeOutcome.REFUSED, "PIPELINE_SEGMENT_ENDPOINT"),
-        (Answered(status=200, doubt=Doubt.PAGE), ProbeOutcome.DOUBTFUL, "a web page"),
-        (Answered(status=200, doubt=Doubt.NOT_SUCCESS), ProbeOutcome.DOUBTFUL, "PIPELINE_SEGMENT_ENDPOINT"),
-        *((Unanswered(failure=failure), ProbeOutcome.UNREACHABLE, "check") for failure in Failure),
+        (Done(), Answered(status=200), ProbeOutcome.ACCEPTED, "answered 200; look there"),
+        (Done(accepted=1), Answered(status=202), ProbeOutcome.ACCEPTED, "answered 202; look there"),
+        (refused(0), Answered(status=200), ProbeOutcome.REFUSED, "answered 200, and refused the record: too_large"),
+        (refused(1), Answered(status=200), ProbeOutcome.BUSY, "it answered 200: try again later"),
+        (Done(accepted=0), Answered(status=200), ProbeOutcome.BUSY, "it answered 200: try again later"),
+        (Done(doubt=Doubt.PAGE), Answered(status=200), ProbeOutcome.DOUBTFUL, "a web page"),
+        (Retry(after_seconds=0.0), Answered(status=503), ProbeOutcome.BUSY, "it answered 503: try again later"),
         (
-            Unanswered(failure=Failure.CERTIFICATE, certificate=CertificateFault.EXPIRED),
+            Retry(after_seconds=0.0),
+            Unanswered(failure=Failure.TIMEOUT),
             ProbeOutcome.UNREACHABLE,
-            "check the clock of this machine",
+            "no answer in time",
+        ),
+        (Hold(after_seconds=0.0, advice="check it"), Answered(status=401), ProbeOutcome.REFUSED, "check it"),
+        (
+            Hold(after_seconds=0.0, advice="check it"),
+            Unanswered(failure=Failure.CERTIFICATE),
+            ProbeOutcome.UNREACHABLE,
+            "check it",
+        ),
+        (
+            Refuse(reason=DeliveryRejectReason.REFUSED, advice="check it"),
+            Answered(status=400),
+            ProbeOutcome.REFUSED,
+            "check it",
         ),
     ],
 )
-def test_a_check_says_how_it_ended_and_what_to_do(response: Response, outcome: ProbeOutcome, says: str) -> None:
-    report = probed(response, FakeSegment([]))
-    assert report.outcome is outcome
-    assert report.ok is (outcome is ProbeOutcome.ACCEPTED)
-    assert says in "\n".join(report.lines)
-    assert WRITE_KEY not in "\n".join(report.lines)
+def test_a_check_reports_what_the_answer_means(
+    decision: Decision, response: Response, outcome: ProbeOutcome, says: str
+) -> None:
+    report = probed(DecidingApi(decision), response)
+    assert (report.outcome, report.ok) == (outcome, outcome is ProbeOutcome.ACCEPTED)
+    assert says in report.lines[0]
+    assert (report.lines[-1] == LOOK[-1]) is report.ok
 
 
-def test_a_check_sends_one_marked_event_that_segment_can_use() -> None:
-    segment = FakeSegment([])
-    report = probed(OK, segment)
-    (event,) = json.loads(segment.bodies[0])["batch"]
-    assert not isinstance(look_at(json.dumps(event).encode(), max_bytes=32_768), SegmentRejectReason)
-    assert (event["event"], event["messageId"], report.message_id) == (EVENT_NAME, str(ID), str(ID))
-    assert event["integrations"] == {"All": False}
-    assert any(str(ID) in line for line in report.lines)
+@pytest.mark.parametrize("failure", list(Failure))
+def test_a_failure_of_the_network_names_what_to_check(failure: Failure) -> None:
+    (line,) = probed(DecidingApi(Retry(after_seconds=0.0)), Unanswered(failure=failure)).lines
+    assert "check " in line
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "says"),
-    [
-        (ENDPOINTS[SegmentRegion.US], "api.segment.io (region us)"),
-        (ENDPOINTS[SegmentRegion.EU], "events.eu1.segmentapis.com (region eu)"),
-        ("https://proxy.example/segment", "proxy.example (an endpoint of your own)"),
-    ],
-)
-def test_a_check_names_the_region(endpoint: str, says: str) -> None:
-    assert says in probed(OK, FakeSegment([]), endpoint).lines[0]
+def test_a_check_sends_one_record_in_one_attempt_and_closes_its_connection() -> None:
+    api = DecidingApi(Done())
+    probed(api, Answered(status=200))
+    assert [ids_of(body) for body in api.segment.bodies] == [("marked",)]
+    assert [(attempt.number, attempt.sent_records, attempt.now) for attempt in api.attempts] == [(1, 1, 7.0)]
+    assert api.segment.open_clients == 0
+
+
+def test_a_connection_that_fails_is_closed_all_the_same() -> None:
+    api = DecidingApi(Done())
+    api.segment.script.append(ZeroDivisionError("a defect"))
+    with pytest.raises(ZeroDivisionError):
+        run_virtual(send_marked(api, record("marked"), now=7.0, where_to_look=LOOK))
+    assert api.segment.open_clients == 0

@@ -9,10 +9,11 @@ import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from pipeline.delivery import secret_file as write_key
-from pipeline.delivery.secret_file import WriteKeyFile
+from pipeline.delivery import secret_file
+from pipeline.delivery.secret_file import SecretFile
 from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.settings import files
+from pipeline.sinks.segment.credentials import write_key_problem
 from tests.fakes.files import SilentFiles
 from tests.fakes.segment import WRITE_KEY
 from tests.fakes.stream import BOUND_SECONDS
@@ -43,7 +44,13 @@ class Bench:
         self.mount = Mount(folder, "write-key", WRITE_KEY)
         self.registry = CollectorRegistry()
         self.judgements = Judgements(self.registry)
-        self.file = WriteKeyFile(self.mount.path, SecretStr(WRITE_KEY), metrics=self.judgements)
+        self.file = SecretFile(
+            self.mount.path,
+            SecretStr(WRITE_KEY),
+            words="write key",
+            problem_of=write_key_problem,
+            metrics=self.judgements,
+        )
 
     @property
     def key(self) -> str:
@@ -67,11 +74,11 @@ async def test_a_swapped_link_brings_the_new_key(bench: Bench) -> None:
     with structlog.testing.capture_logs() as lines:
         await bench.file.look()
     assert (bench.key, bench.file.note, bench.failing) == (NEW_KEY, None, 0)
-    assert lines == [{"event": "write key changed", "log_level": "info"}]
+    assert lines == [{"event": "secret changed", "secret": "write key", "log_level": "info"}]
 
 
 async def test_it_looks_at_once_and_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_key, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(secret_file, "LOOK_SECONDS", 0.01)
     bench.mount.swap(NEW_KEY)
     running = asyncio.create_task(bench.file.run())
     for _ in range(3):
@@ -94,7 +101,9 @@ async def test_a_key_of_the_wrong_shape_is_refused_once_and_the_old_one_stays(
             await bench.file.look()
             assert bench.key == WRITE_KEY
     (line,) = lines
-    assert (line["log_level"], problem in line["problem"], bench.failing) == ("error", True, 1)
+    assert line["event"] == "secret file rejected, keeping the previous secret"
+    assert (line["log_level"], line["secret"], bench.failing) == ("error", "write key", 1)
+    assert problem in line["problem"]
     assert problem in str(bench.file.note)
     for told in (str(lines), str(bench.file.note)):
         assert "hunter2" not in told

@@ -12,11 +12,11 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.delivery.answers import Answered, Failure, Unanswered
-from pipeline.delivery.examination import SegmentRejectReason
-from pipeline.delivery.sink import SUMMARY_FIELDS
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from pipeline.delivery.report import SUMMARY_FIELDS
 from pipeline.kafka.certificates import CertificateFault
 from pipeline.kafka.headers import FORMAT_VERSION
-from pipeline.metrics.delivery import Doubt
+from pipeline.sinks.segment.record_check import SegmentRejectReason
 from tests.fakes.segment import (
     NEVER,
     OK,
@@ -183,13 +183,13 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
         play(made, story)
     assert made.effects == [*[Posted(("a",))] * 3, Acked(0, 0), Settled()]
     assert [(line["log_level"], line["event"]) for line in lines] == [
-        ("debug", "segment request refused, trying again"),
-        ("error", "segment sink holds"),
+        ("debug", "request refused, retrying slowly"),
+        ("error", "sink holding"),
         ("info", "records delivered"),
-        ("debug", "segment request refused, trying again"),
+        ("debug", "request refused, retrying slowly"),
         ("info", "records delivered"),
-        ("debug", "segment batch accepted"),
-        ("info", "segment sink goes on"),
+        ("debug", "request batch accepted"),
+        ("info", "sink resumed"),
         ("info", "records delivered"),
     ]
 
@@ -214,9 +214,9 @@ def test_a_certificate_that_cannot_be_trusted_holds_until_it_can() -> None:
     assert made.count("attempts_total", answer="network") == 2.0
 
 
-def test_a_doubtful_answer_is_accepted_counted_and_told_once() -> None:
+def test_a_doubtful_answer_is_accepted_counted_and_logged_once() -> None:
     made = bench(max_batch_records=1)
-    made.segment.script.extend([Answered(status=200, doubt=Doubt.PAGE)] * 2)
+    made.segment.script.extend([Answered(status=200, content_type="text/html")] * 2)
 
     async def story(made: Bench) -> None:
         made.accept(0, A, B)
@@ -246,6 +246,7 @@ def test_a_bad_record_is_stored_before_its_batch_is_acknowledged() -> None:
         {
             "event": "records stored as dead letters",
             "log_level": "warning",
+            "destination": "segment",
             "lane": 0,
             "reasons": {"not_json": 1, "tombstone": 1},
         },
@@ -265,7 +266,7 @@ def test_every_reject_reason_is_counted_from_the_start() -> None:
         for sample in family.samples
         if sample.name == "onesignal_pipeline_sink_records_rejected_total"
     }
-    assert samples == set(SegmentRejectReason)
+    assert samples == {*DeliveryRejectReason, *SegmentRejectReason}
 
 
 def test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys() -> None:
@@ -279,9 +280,9 @@ def test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys() -> None:
     with structlog.testing.capture_logs() as lines:
         play(made, story)
     size = len(made.segment.bodies[0])
-    same = {"lane": 0, "records": 2, "bytes": size}
-    failed = {"event": "segment request failed, trying again", "log_level": "warning", "answer": "500", "attempts": 1}
-    accepted = {"event": "segment batch accepted", "log_level": "debug", "answer": "200", "attempts": 2}
+    same = {"destination": "segment", "lane": 0, "records": 2, "bytes": size}
+    failed = {"event": "request failed, retrying", "log_level": "warning", "answer": "500", "attempts": 1}
+    accepted = {"event": "request batch accepted", "log_level": "debug", "answer": "200", "attempts": 2}
     summary = {"event": "records delivered", "log_level": "info", "rejected": 0}
     assert lines == [
         same | failed | {"after_seconds": 0.25},
@@ -324,9 +325,10 @@ def test_a_way_that_takes_smaller_requests_is_warned_of_once() -> None:
 
     with structlog.testing.capture_logs() as lines:
         play(made, story)
-    found = [line for line in lines if "takes smaller requests" in line["event"]]
+    found = [line for line in lines if "requests are smaller from now on" in line["event"]]
     assert [line["log_level"] for line in found] == ["warning", "debug"]
     sizes = [line["limit_bytes"] for line in found]
+    assert all("less than PIPELINE_SEGMENT_MAX_BATCH_BYTES" in line["event"] for line in found)
     assert [line["before_bytes"] for line in found] == [200_000, sizes[0]]
     assert 200_000 > sizes[0] > sizes[1]
 
@@ -601,7 +603,7 @@ def test_the_sink_keeps_references_and_no_copies() -> None:
 
     async def story(made: Bench) -> None:
         batch = made.accept(0, record_of(900, "x"))
-        (run,) = made.sink._drivers[0].lane._backlog._runs
+        (run,) = made.sink._drivers[0].lane._intake.backlog._runs
         assert run.records[0] is batch.messages[0].value
 
     play(made, story)
@@ -751,7 +753,7 @@ def test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck() -> None:
         made.accept(1, B)
         await until(0.5)
         (lane,) = (driver.lane for driver in made.sink._drivers)
-        lane._backlog.remove({(TOPIC, 1)})
+        lane._intake.backlog.remove({(TOPIC, 1)})
         await until(50.0)
         assert made.sink.state().on_purpose == frozenset()
 

@@ -22,9 +22,10 @@ from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.delivery.answers import Answered
-from pipeline.delivery.decisions import Hold, Refuse, Retry, RetryPolicy, decide
+from pipeline.delivery.decisions import Attempt, Hold, Refuse, Retry, RetryPolicy
 from pipeline.delivery.examination import examine
-from pipeline.delivery.packing import Backlog, LearntLimits, PackingLimits
+from pipeline.delivery.limits import LearntLimits
+from pipeline.delivery.packing import Backlog
 from pipeline.delivery.request_batch import BatchInHand, Run
 from pipeline.kafka.dead_letters import DeadLetterWriter
 from pipeline.kafka.partitioner import partition_for
@@ -35,6 +36,7 @@ from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.deciding import Formats
 from pipeline.processor.processor import Processor
+from pipeline.sinks.segment.answers import decide
 from pipeline.sinks.segment.body import build_body
 from pipeline.state.message_catalogue import MessageCatalogue
 from pipeline.state.partition_state import PartitionState
@@ -44,6 +46,7 @@ from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 from tests.builders import SEGMENT
 from tests.fakes.kafka import KeptWrites
+from tests.fakes.segment import API, limits_of
 from tests.fakes.stream import FakeMessage
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ _EVENTS_OF_AN_EXAMPLE: Final = 2_000
 _RECORDS, _LETTERS, _TRACKED, _CATALOGUE = "segment.records", "dead.letters", "tracked.users", "messages"
 _SECRET: Final = "the secret of what must not change"
 _AVRO: Final = Formats(encode_record=lambda record: b"\x00\x00\x00\x00\x07" + encode_record(record))
-_LIMITS: Final = PackingLimits(max_bytes=500_000, max_records=2_500)
+_LIMITS: Final = limits_of(max_bytes=500_000, max_records=2_500)
 _RETRIES: Final = RetryPolicy(base_seconds=1.0, max_seconds=60.0, retry_after_cap_seconds=300.0)
 _STATUSES: Final = range(100, 600)
 _ANSWERS: Final[Mapping[str, tuple[str | None, bytes]]] = {
@@ -111,10 +114,7 @@ def decisions() -> dict[str, list[object]]:
         f"{status} {name}": _told(
             decide(
                 Answered(status=status, retry_after=retry_after, body=body),
-                attempt=3,
-                jitter=0.5,
-                now=SENT_AT,
-                policy=_RETRIES,
+                Attempt(number=3, sent_records=1, jitter=0.5, now=SENT_AT, policy=_RETRIES),
             )
         )
         for status in _STATUSES
@@ -249,13 +249,13 @@ def _message_bytes(partition: int, entry: OutboundMessage) -> bytes:
 def _of_sink(records: Sequence[bytes]) -> Iterator[bytes]:
     """Yield why records are not sent, and the bodies of the requests that take the others."""
     messages = [_message(record, offset=offset) for offset, record in enumerate(records)]
-    examined = examine(messages, max_record_bytes=32_768)
+    examined = examine(messages, api=API)
     for letter in examined.letters:
         yield f"{letter.message.offset} {letter.stage} {letter.reason}".encode()
     backlog = Backlog(LearntLimits(_LIMITS))
-    held = BatchInHand(batch=_Batch(messages), since=0.0, size=0, unsettled=len(messages))
+    source = BatchInHand(batch=_Batch(messages), since=0.0, size=0, unsettled=len(messages))
     if examined.records:
-        backlog.append(Run(held=held, records=examined.records, messages=examined.messages, times=examined.times))
+        backlog.append(Run(source=source, records=examined.records, messages=examined.messages, times=examined.times))
     while backlog:
         yield build_body(backlog.take().records, sent_at=SENT_AT)
 

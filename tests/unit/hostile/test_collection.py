@@ -11,7 +11,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.delivery.examination import examine
 from tests.builders import SEGMENT, RawMessage
-from tests.fakes.segment import FakeMessage
+from tests.fakes.segment import API, FakeMessage
 from tests.hostile.batches import Batch, encoded
 from tests.hostile.collection import hostile_messages
 from tests.hostile.messages import Expected, HostileMessage, Outcome, Topic
@@ -49,7 +49,7 @@ def of_raw(value: bytes | None) -> Expected:
 
 
 def of_record(value: bytes | None) -> Expected:
-    seen = examine([FakeMessage(value=value)], max_record_bytes=32_000)
+    seen = examine([FakeMessage(value=value)], api=API)
     reasons = tuple(each.reason.value for each in seen.letters)
     return Expected(outcome=Outcome.LETTER if reasons else Outcome.DELIVERED, reasons=reasons)
 

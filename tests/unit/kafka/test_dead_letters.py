@@ -4,7 +4,10 @@ from enum import StrEnum
 
 import pytest
 
-from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter, Stage
+from pipeline.core.hold_reasons import HoldReason
+from pipeline.kafka.dead_letters import DeadLetter, DeadLetterWriter
+from pipeline.kafka.refusals import Refusal
+from pipeline.processor.deciding import STAGE
 from tests.fakes.kafka import KeptWrites
 from tests.fakes.stream import FakeMessage
 
@@ -16,7 +19,7 @@ class Why(StrEnum):
 
 
 def letter(message: FakeMessage) -> DeadLetter:
-    return DeadLetter(stage=Stage.PROCESSOR, reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
+    return DeadLetter(stage=STAGE, reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
 
 
 def writer(producer: KeptWrites, partitions: int = 4) -> DeadLetterWriter:
@@ -75,8 +78,17 @@ async def test_a_letter_that_cannot_be_stored_is_not_taken_for_stored() -> None:
         await writer(kept).store([letter(FakeMessage(offset=0))])
 
 
-def test_stages_are_safe_as_labels() -> None:
-    assert [stage.value for stage in Stage] == ["processor", "segment-sink"]
+def test_the_health_of_the_store_is_that_of_its_producer() -> None:
+    kept = KeptWrites()
+    store = writer(kept)
+    assert (store.retrying, store.hold_reason, set(store.holds)) == (False, None, set())
+    kept._repeating.add((TOPIC, 1))
+    kept._refused[TOPIC, 1] = Refusal(reason="grow the limit", hold=HoldReason.MESSAGE_TOO_LARGE)
+    assert (store.retrying, store.hold_reason, set(store.holds)) == (
+        True,
+        "grow the limit",
+        {HoldReason.MESSAGE_TOO_LARGE},
+    )
 
 
 async def test_what_is_stored_is_counted_by_stage_and_reason_once_it_is_confirmed() -> None:
@@ -89,7 +101,7 @@ async def test_what_is_stored_is_counted_by_stage_and_reason_once_it_is_confirme
         on_stored=lambda stage, reason, letters: counted.append((stage, reason, letters)),
     )
     await store.store([letter(FakeMessage(offset=n, partition=n)) for n in range(3)])
-    assert counted == [(Stage.PROCESSOR, Why.NOT_JSON, 3)]
+    assert counted == [(STAGE, Why.NOT_JSON, 3)]
     kept.error = RuntimeError("stopped")
     with pytest.raises(RuntimeError, match="stopped"):
         await store.store([letter(FakeMessage(offset=0))])

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from pipeline.delivery.options import write_key_problem
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.sinks.segment.body import build_body
+from pipeline.sinks.segment.credentials import write_key_problem
 from tests.fakes.segment import record
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.core.kinds import KINDS
 from pipeline.core.outcomes import DropReason, RejectReason
-from pipeline.delivery.examination import SegmentRejectReason
 from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.sinks.segment.record_check import SegmentRejectReason
 from tests.metrics_catalogue import FEW_VALUES, FILE, LABEL_VALUES, REASONS, catalogue, page
 
 UNITS = ("_seconds", "_bytes", "_ratio", "_info")

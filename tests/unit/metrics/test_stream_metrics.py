@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
-from pipeline.kafka.dead_letters import Stage
 from pipeline.metrics.lag import PartitionHidden, PartitionLag
 from pipeline.metrics.stream import StreamMetrics
+from pipeline.processor.deciding import STAGE
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_commits_rebalances_and_repeated_writes_are_counted(registry: CollectorR
 
 
 def test_stored_dead_letters_are_counted_by_stage_and_reason(registry: CollectorRegistry) -> None:
-    StreamMetrics(registry).dead_letters_stored(Stage.PROCESSOR, RejectReason.NOT_JSON, 3)
+    StreamMetrics(registry).dead_letters_stored(STAGE, RejectReason.NOT_JSON, 3)
     assert value(registry, "dead_letters_total", stage="processor", reason="not_json") == 3
 
 

@@ -19,8 +19,9 @@ from tests.builders import SEGMENT, STORED_AT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage, UnsettledBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from pipeline.core.hold_reasons import HoldReason
     from pipeline.kafka.dead_letters import DeadLetter
     from pipeline.kafka.producer import Handed, OutboundMessage
 
@@ -97,6 +98,10 @@ class Stores:
 
 
 class Letters:
+    retrying = False
+    hold_reason: str | None = None
+    holds: Collection[HoldReason] = ()
+
     async def store(self, letters: Sequence[DeadLetter]) -> None: ...
 
     def repeats(self, source_partition: int) -> bool:

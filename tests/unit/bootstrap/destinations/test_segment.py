@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from pipeline.bootstrap.destinations.segment import segment_connector, segment_options, write_key_file
-from pipeline.delivery.client import SegmentClient
+from pipeline.bootstrap.destinations.segment import segment_api, segment_options, write_key_file
 from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.settings import load_settings
 from pipeline.sinks.segment.body import build_body
@@ -24,10 +23,16 @@ def test_every_option_comes_from_its_setting() -> None:
     assert (made.dead_letter_max_share, made.dead_letter_window) == (0.5, 10)
 
 
-def test_a_key_from_the_environment_never_changes() -> None:
-    settings = load_settings({"PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY})
+async def test_a_key_from_the_environment_never_changes() -> None:
+    stand_in = SegmentStandIn()
+    await stand_in.start()
+    settings = load_settings({"PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY, "PIPELINE_SEGMENT_ENDPOINT": stand_in.endpoint})
     assert write_key_file(settings, CollectorRegistry()) is None
-    assert segment_connector(None) is SegmentClient
+    client = segment_api(settings).connect()
+    await client.post(build_body([record("a")], sent_at=0.0))
+    await client.close()
+    await stand_in.stop()
+    assert list(stand_in.ledger.accepted) == ["a"]
 
 
 async def test_connections_send_the_key_that_the_file_holds_now(tmp_path: Path) -> None:
@@ -39,10 +44,10 @@ async def test_connections_send_the_key_that_the_file_holds_now(tmp_path: Path) 
     settings = load_settings(environment)
     key = write_key_file(settings, CollectorRegistry())
     assert key is not None
-    connect = segment_connector(key)
+    api = segment_api(settings, key)
     path.write_text(WRITE_KEY, encoding="utf-8")
     await key.look()
-    client = connect(segment_options(settings))
+    client = api.connect()
     await client.post(build_body([record("a")], sent_at=0.0))
     await client.close()
     await stand_in.stop()

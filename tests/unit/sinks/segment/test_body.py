@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import gzip
 import json
 
 import pytest
 
-from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body, compress, timestamp
+from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body, timestamp
 from tests.fakes.segment import record
 
 
@@ -35,9 +34,3 @@ def test_building_a_body_leaves_the_records_alone() -> None:
 )
 def test_a_timestamp_has_always_the_same_length(seconds: float, text: str) -> None:
     assert timestamp(seconds) == text
-
-
-def test_a_compressed_body_is_the_same_body() -> None:
-    body = build_body([record("a")] * 100, sent_at=0.0)
-    assert gzip.decompress(compress(body)) == body
-    assert len(compress(body)) < len(body) / 5

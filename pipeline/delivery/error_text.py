@@ -15,16 +15,15 @@ _MAX_DEPTH: Final = 3
 _MAX_CHARACTERS: Final = 500
 _QUOTED: Final = re.compile(r"\"[^\"]*\"?|`[^`]*`?|(?<!\w)'[^']*'?|[{\[<].*", re.DOTALL)
 """What stands in quotes, or begins as JSON or markup, is somebody's data."""
-_WRITE_KEY: Final = re.compile(r"write[ _-]?key", re.IGNORECASE)
-"""Segment's own word is "An invalid write key was provided"; a code would say the same."""
 
 
-def names_the_write_key(body: bytes) -> bool:
-    """Return whether the error of an answer is about the write key. Records that it quotes may hold any words."""
-    return any(_WRITE_KEY.search(_QUOTED.sub(" ", text[:_MAX_CHARACTERS])) for text in _error_texts(body))
+def error_texts(body: bytes) -> Iterator[str]:
+    """Yield the error texts of an answer, without what they quote: records in quotes may hold any words."""
+    for text in _texts_in(body):
+        yield _QUOTED.sub(" ", text[:_MAX_CHARACTERS])
 
 
-def _error_texts(body: bytes) -> Iterator[str]:
+def _texts_in(body: bytes) -> Iterator[str]:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.delivery.examination import SegmentRejectReason, _diagnose, look_at
+from pipeline.sinks.segment.record_check import _diagnose, check_record
 from tests.fakes.segment import record
 
 LIMIT = 32_768
@@ -31,22 +32,22 @@ CALLS = st.fixed_dictionaries(
 @given(st.binary(max_size=200))
 @example(b"{}")
 def test_any_bytes_are_checked_without_an_exception(value: bytes) -> None:
-    assert isinstance(look_at(value, max_bytes=LIMIT), SegmentRejectReason)
+    assert isinstance(check_record(value, max_bytes=LIMIT), StrEnum)
 
 
 @given(CALLS)
 @example({"type": "track", "event": "\x85", "messageId": "\u2003", "userId": "\x1f"})
 def test_the_short_way_says_what_the_definition_says(call: dict[str, object]) -> None:
     value = json.dumps(call, ensure_ascii=False).encode()
-    seen = look_at(value, max_bytes=LIMIT)
-    assert (seen if isinstance(seen, SegmentRejectReason) else None) == _diagnose(value)
+    seen = check_record(value, max_bytes=LIMIT)
+    assert (seen if isinstance(seen, StrEnum) else None) == _diagnose(value)
 
 
 @given(st.integers(0, 200), st.binary(max_size=3))
 def test_a_record_that_passes_is_json_that_every_parser_reads(position: int, noise: bytes) -> None:
     good = record(padding="grüße")
     mutated = good[:position] + noise + good[position + len(noise) :]
-    if not isinstance(look_at(mutated, max_bytes=LIMIT), SegmentRejectReason):
+    if not isinstance(check_record(mutated, max_bytes=LIMIT), StrEnum):
         call = json.loads(mutated)
         assert call["type"] == "track"
         assert call["event"].strip()

@@ -1,4 +1,4 @@
-"""The whole sink in virtual time: Kafka redelivers what was not acknowledged, Segment answers as it likes."""
+"""The whole sink in virtual time: Kafka redelivers what was not acknowledged, the destination answers as it likes."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
-from pipeline.delivery.sink import SegmentSink
+from pipeline.delivery.sink import Sink
 from pipeline.metrics.delivery import DeliveryMetrics
-from tests.fakes.segment import OK, TOPIC, FakeDeadLetters, FakeMessage, ids_of, options, record_of
+from tests.fakes.array_api import ArrayApi
+from tests.fakes.segment import OK, TOPIC, FakeDeadLetters, FakeMessage, ScriptedApi, ids_of, options, record_of
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prometheus_client.core import Metric
-
-    from pipeline.delivery.options import SegmentOptions
 
 PARTITIONS: Final = 4
 IN_HAND: Final = 2
@@ -68,7 +68,7 @@ class Kafka:
 
     logs: list[list[list[bytes | None]]]
     settled: set[str]
-    sink: SegmentSink | None = None
+    sink: Sink | None = None
     generation: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
     next_index: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
     committed: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
@@ -118,7 +118,7 @@ class Segment:
     accepted: dict[str, None] = field(default_factory=dict)
     in_flight: list[str] = field(default_factory=list)
 
-    def connect(self, _: SegmentOptions) -> Segment:
+    def connect(self) -> Segment:
         return self
 
     async def post(self, body: bytes) -> Response:
@@ -166,19 +166,30 @@ SHAPES = st.lists(
 )
 
 
-@given(SHAPES, st.lists(ANSWERS, max_size=12), st.lists(REVOCATIONS, max_size=4), st.sampled_from([1, 2, 3]))
+@pytest.mark.parametrize("destination", ["segment", "array"])
+@given(
+    shape=SHAPES,
+    script=st.lists(ANSWERS, max_size=12),
+    revocations=st.lists(REVOCATIONS, max_size=4),
+    lanes=st.sampled_from([1, 2, 3]),
+)
 def test_every_record_is_accepted_in_order_and_acknowledged_when_it_is_settled(
-    shape: list[list[list[int]]], script: list[Answer], revocations: list[tuple[float, set[int], float]], lanes: int
+    destination: str,
+    shape: list[list[list[int]]],
+    script: list[Answer],
+    revocations: list[tuple[float, set[int], float]],
+    lanes: int,
 ) -> None:
     registry, settled = CollectorRegistry(), set[str]()
     kafka, segment = Kafka(logs_of(shape), settled), Segment(list(script), settled)
-    kafka.sink = SegmentSink(
-        options=options(lanes=lanes, max_batch_bytes=40_000, dead_letter_max_share=1.0),
+    chosen = options(lanes=lanes, max_batch_bytes=40_000, dead_letter_max_share=1.0)
+    kafka.sink = Sink(
+        api=ScriptedApi(chosen, segment.connect) if destination == "segment" else ArrayApi(connection=segment.connect),
+        options=chosen,
         dead_letters=DeadLetters([], settled=settled),
-        metrics=DeliveryMetrics(registry, destination="segment"),
+        metrics=DeliveryMetrics(registry, destination=destination),
         wall_clock=lambda: 0.0,
         chance=lambda: 0.5,
-        connect=segment.connect,
     )
 
     async def story() -> list[Metric]:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
-from pipeline.delivery.decisions import Done, Hold, Refuse, Retry, RetryPolicy, decide, retry_after_seconds
+from pipeline.delivery.decisions import Attempt, Done, Hold, Refuse, Retry, RetryPolicy, retry_after_seconds
+from pipeline.sinks.segment.answers import decide
 
 POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds=300.0)
 HEADERS = (
@@ -26,7 +27,7 @@ JITTER = st.floats(0, 1, exclude_max=True)
 def test_every_answer_has_a_decision_and_every_wait_an_end(
     response: Response, attempt: int, jitter: float, now: float
 ) -> None:
-    match decide(response, attempt=attempt, jitter=jitter, now=now, policy=POLICY):
+    match decide(response, Attempt(number=attempt, sent_records=1, jitter=jitter, now=now, policy=POLICY)):
         case Done():
             assert isinstance(response, Answered)
             assert 200 <= response.status < 300

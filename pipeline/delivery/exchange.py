@@ -1,0 +1,47 @@
+"""One request and its answer, as the driver of a lane sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.delivery.decisions import Attempt, trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.delivery.answers import Response
+    from pipeline.delivery.api import Api
+    from pipeline.delivery.decisions import Decision, RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Builds bodies and decides on answers, with the present time and chance.
+
+    Attributes:
+        api: The destination.
+        policy: How long to wait between attempts.
+        wall_clock: Returns seconds since the epoch.
+        chance: Returns random numbers from 0 up to but not including 1, for backoff.
+    """
+
+    api: Api
+    policy: RetryPolicy
+    wall_clock: Callable[[], float]
+    chance: Callable[[], float]
+
+    def body(self, records: Sequence[bytes]) -> bytes:
+        """Return the body of one attempt."""
+        return self.api.build_body(records, sent_at=self.wall_clock())
+
+    def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
+        """Return what a response means; a partial answer that contradicts what was sent means a retry."""
+        circumstances = Attempt(
+            number=attempt,
+            sent_records=sent_records,
+            jitter=self.chance(),
+            now=self.wall_clock(),
+            policy=self.policy,
+        )
+        return trusted(self.api.decide(response, circumstances), circumstances)

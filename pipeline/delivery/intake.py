@@ -1,0 +1,88 @@
+"""The batches of a lane that wait for a request: examined as far as the next request needs them, no further.
+
+JSON that was decoded from Avro is kept beside the message that it came from, so a lane has at most one request of it
+that waits, one under way, and what one batch adds. However long the destination is away, the other batches wait as
+they came.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pipeline.delivery.examination import examine
+from pipeline.delivery.packing import Backlog
+from pipeline.delivery.request_batch import RequestBatch, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.core.messages import Partition
+    from pipeline.delivery.api import Api
+    from pipeline.delivery.examination import ReadAvro
+    from pipeline.delivery.limits import LearntLimits
+    from pipeline.delivery.request_batch import BatchInHand
+
+
+class Intake:
+    """Batches in the order in which they came, and the request batch that they make."""
+
+    def __init__(self, *, api: Api, limits: LearntLimits, read_avro: ReadAvro | None) -> None:
+        self.backlog = Backlog(limits)
+        self._api = api
+        self._read_avro = read_avro
+        self._unexamined: deque[BatchInHand] = deque()  # behind a backlog that fills a request, else empty
+        self._unreadable: dict[Partition, bytes] = {}
+
+    @property
+    def unreadable(self) -> Mapping[Partition, bytes]:
+        """The partitions that stopped at a format version which is not known, and that version."""
+        return self._unreadable
+
+    def sources(self) -> list[BatchInHand]:
+        """Return the batches of which something waits for its turn."""
+        return [*self.backlog.sources(), *self._unexamined]
+
+    def add(self, source: BatchInHand) -> None:
+        """Put a batch behind the others."""
+        self._unexamined.append(source)
+        self._fill()
+
+    def take(self) -> RequestBatch:
+        """Remove the oldest records, as many as one request holds, and return them."""
+        taken = self.backlog.take()
+        self._fill()
+        return taken
+
+    def remove(self, partitions: Collection[Partition]) -> None:
+        """Forget what waits of some partitions; the others keep their order."""
+        self.backlog.remove(partitions)
+        self._unexamined = deque(source for source in self._unexamined if source.partition not in partitions)
+        self._fill()
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """Forget at which format version some partitions stopped."""
+        for partition in partitions:
+            self._unreadable.pop(partition, None)
+
+    def _fill(self) -> None:
+        """Examine batches, oldest first, until what waits fills a request."""
+        while self._unexamined and not self.backlog.fills_a_request:
+            source = self._unexamined.popleft()
+            if source.partition not in self._unreadable:
+                self._examine(source)
+
+    def _examine(self, source: BatchInHand) -> None:
+        seen = examine(source.batch.messages, api=self._api, read_avro=self._read_avro)
+        if seen.records or seen.letters:
+            self.backlog.append(
+                Run(
+                    source=source,
+                    records=seen.records,
+                    messages=seen.messages,
+                    times=seen.times,
+                    letters=seen.letters,
+                )
+            )
+        if seen.unknown_format is not None:
+            self._unreadable[source.partition] = seen.unknown_format

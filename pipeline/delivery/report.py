@@ -1,0 +1,166 @@
+"""What the lanes of a sink count, log and summarise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from pipeline.delivery.answers import answer_class, answer_name
+from pipeline.delivery.decisions import Done, Hold, Refuse, Retry
+from pipeline.delivery.doubts import Doubts
+from pipeline.delivery.holds import Holds, unknown_formats
+from pipeline.metrics.delivery import AcceptedFlush
+from pipeline.metrics.summary import Summary
+from pipeline.settings.mistakes import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipeline.core.messages import MessageBatch
+    from pipeline.delivery.answers import Response
+    from pipeline.delivery.api import Api
+    from pipeline.delivery.decisions import Decision
+    from pipeline.delivery.lane import Lane
+    from pipeline.delivery.limits import LearntLimits
+    from pipeline.delivery.request_batch import RequestBatch
+    from pipeline.kafka.dead_letters import DeadLetter
+    from pipeline.metrics.delivery import DeliveryMetrics
+
+SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
+"""Message batches acknowledged, records accepted, records stored as dead letters; requests accepted, requests that
+repeated one that failed, and bytes of those that were accepted. Each is counted when it happens."""
+
+
+class DeliveryReport:
+    """Counts and logs what becomes of requests; one for all lanes of a sink.
+
+    Args:
+        api: The destination.
+        metrics: What is counted.
+        limits: The size of requests, which may shrink.
+        wall_clock: Returns seconds since the epoch.
+    """
+
+    def __init__(
+        self, *, api: Api, metrics: DeliveryMetrics, limits: LearntLimits, wall_clock: Callable[[], float]
+    ) -> None:
+        self._logger: structlog.stdlib.BoundLogger = structlog.get_logger(__name__).bind(destination=api.name)
+        self._metrics = metrics
+        self._limits = limits
+        self._setting_bytes = self._limit_bytes = api.limits.max_bytes
+        self._size_setting = variable(f"{api.name}_max_batch_bytes")
+        self._wall_clock = wall_clock
+        self._doubts = Doubts(self._logger, endpoint_setting=variable(f"{api.name}_endpoint"))
+        self._summary = Summary("records delivered", fields=SUMMARY_FIELDS)
+        self.holds = Holds(self._logger, wall_clock=wall_clock)
+
+    def close(self) -> None:
+        """Log what was not summarised yet."""
+        self._summary.close()
+
+    def received(self, records: int) -> None:
+        """Count records that were read from Kafka."""
+        self._metrics.received(records)
+
+    def given_back(self, records: int) -> None:
+        """Count records that were given up unsettled with their partitions."""
+        self._metrics.given_back(records)
+
+    def departed(self, *, attempt: int) -> None:
+        """Count an attempt that leaves."""
+        if attempt > 1:
+            self._summary.count(repeated=1)
+
+    def answered(self, response: Response, *, seconds: float) -> None:
+        """Count a response and how long it took."""
+        self._metrics.attempted(answer_class(response), seconds=seconds)
+
+    def decided(
+        self, decision: Decision, response: Response, *, lane: int, attempt: int, records: int, size: int, apart: bool
+    ) -> None:
+        """Log what follows a response. ``apart``: the search for the records at fault has begun before."""
+        log = self._logger.bind(lane=lane, records=records, bytes=size, attempts=attempt, answer=answer_name(response))
+        match decision:
+            case Done(refused=refused):
+                if refused:
+                    log.warning("request accepted in part", refused=len({record.index for record in refused}))
+            case Retry(after_seconds=seconds):
+                log.warning("request failed, retrying", after_seconds=round(seconds, 3))
+            case Hold(after_seconds=seconds):
+                log.debug("request refused, retrying slowly", after_seconds=round(seconds, 3))
+            case Refuse(reason=reason):
+                level = log.debug if apart else log.warning
+                level("records refused, isolating those at fault", reason=reason.value)
+
+    def accepted(
+        self,
+        done: Done,
+        response: Response,
+        accepted: RequestBatch,
+        *,
+        lane: int,
+        attempt: int,
+        size: int,
+        duration_seconds: float,
+    ) -> None:
+        """Count the records that a request delivered, and judge its answer.
+
+        ``size`` is the bytes of the body, ``duration_seconds`` the time from its first attempt.
+        """
+        flush = AcceptedFlush(
+            records=accepted.record_count,
+            body_bytes=size,
+            budget_bytes=self._limit_bytes,
+            attempts=attempt,
+            duration_seconds=duration_seconds,
+            event_times=accepted.times,
+        )
+        self._metrics.accepted(flush, now=self._wall_clock())
+        self._doubts.judged(done.doubt)
+        if done.doubt is not None:
+            self._metrics.doubted(done.doubt)
+        self._logger.debug(
+            "request batch accepted",
+            lane=lane,
+            records=flush.records,
+            bytes=size,
+            attempts=attempt,
+            answer=answer_name(response),
+            duration_seconds=round(duration_seconds, 3),
+        )
+        self._summary.count(records=flush.records, requests=1, bytes=size)
+
+    def stored(self, letters: Sequence[DeadLetter], *, lane: int) -> None:
+        """Count dead letters that are stored."""
+        reasons = Counter(letter.reason for letter in letters)
+        for reason, count in reasons.items():
+            self._metrics.rejected(reason, count)
+        self._summary.count(rejected=reasons.total())
+        counts = {reason.value: count for reason, count in reasons.items()}
+        self._logger.warning("records stored as dead letters", lane=lane, reasons=counts)
+
+    def acknowledged(self, batches: Sequence[MessageBatch]) -> None:
+        """Count message batches of which everything is settled."""
+        self._summary.count(batches=len(batches))
+
+    def held(self, number: int, lane: Lane) -> None:
+        """Update the reasons for which a lane holds."""
+        advice = () if lane.hold is None else (lane.hold.advice,)
+        self.holds.update(number, (*advice, *unknown_formats(lane.unreadable)))
+
+    def limit_checked(self) -> None:
+        """Log that the limit of requests was lowered; the first time is a warning, the only one."""
+        before, after = self._limit_bytes, self._limits.max_bytes
+        if after == before:
+            return
+        first = before == self._setting_bytes
+        self._limit_bytes = after
+        level = self._logger.warning if first else self._logger.debug
+        level(
+            "requests are smaller from now on: the destination, or something on the way to it, accepts less than "
+            f"{self._size_setting}",
+            before_bytes=before,
+            limit_bytes=after,
+        )

@@ -1,0 +1,96 @@
+"""Check a record before it is sent: Segment answers 200 to much that it throws away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from pipeline.core.destinations.segment.limits import MAX_MESSAGE_ID_CHARACTERS
+from pipeline.delivery.examination import UNKNOWN_TIME
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
+
+
+class SegmentRejectReason(StrEnum):
+    """Why a record is no call that Segment would keep, besides the reasons that every destination has."""
+
+    NOT_A_TRACK_CALL = "not_a_track_call"
+    NO_EVENT_NAME = "no_event_name"
+    NO_USER = "no_user"
+    NO_MESSAGE_ID = "no_message_id"
+    MESSAGE_ID_TOO_LONG = "message_id_too_long"
+
+
+class _TrackCall(msgspec.Struct, frozen=True, gc=False):
+    """What a good record looks like. Fields that are not named here are skipped, not built."""
+
+    type: Literal["track"]
+    event: Annotated[str, msgspec.Meta(min_length=1)]
+    message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE_ID_CHARACTERS)] = msgspec.field(
+        name="messageId"
+    )
+    user_id: str | None = msgspec.field(name="userId", default=None)
+    anonymous_id: str | None = msgspec.field(name="anonymousId", default=None)
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class _AnyCall(msgspec.Struct, frozen=True, gc=False):
+    """The same fields with any values, to find out what is wrong with a record."""
+
+    type: Any = None
+    event: Any = None
+    message_id: Any = msgspec.field(name="messageId", default=None)
+    user_id: Any = msgspec.field(name="userId", default=None)
+    anonymous_id: Any = msgspec.field(name="anonymousId", default=None)
+
+
+_decode_track_call = msgspec.json.Decoder(_TrackCall).decode
+_decode_any_call = msgspec.json.Decoder(_AnyCall).decode
+
+
+def check_record(record: bytes, *, max_bytes: int) -> StrEnum | float:
+    """Return why Segment could not use a record; if it can, when its event happened, or `UNKNOWN_TIME`.
+
+    The time comes from the same reading that checks the record: a header for it would cost bytes in Kafka, and as much
+    time.
+    """
+    if len(record) > max_bytes:
+        return DeliveryRejectReason.TOO_LARGE
+    try:
+        call = _decode_track_call(record)
+        if not record.isascii():
+            record.decode()  # msgspec does not look for broken UTF-8 in fields that it skips
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _diagnose(record) or UNKNOWN_TIME
+    if call.event.isspace() or call.message_id.isspace() or (call.user_id or call.anonymous_id or " ").isspace():
+        return _diagnose(record) or UNKNOWN_TIME
+    return UNKNOWN_TIME if call.timestamp is None else call.timestamp.timestamp()
+
+
+def _diagnose(record: bytes) -> StrEnum | None:
+    """Return the same as `check_record`, slowly: this is the definition, `check_record` is the short way."""
+    try:
+        record.decode()
+        call = _decode_any_call(record)
+    except msgspec.ValidationError:
+        return SegmentRejectReason.NOT_A_TRACK_CALL
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return DeliveryRejectReason.NOT_JSON
+    except RecursionError:
+        return DeliveryRejectReason.TOO_DEEP
+    for reason, wrong in (
+        (SegmentRejectReason.NOT_A_TRACK_CALL, call.type != "track"),
+        (SegmentRejectReason.NO_EVENT_NAME, not _is_text(call.event)),
+        (SegmentRejectReason.NO_USER, not _is_text(call.user_id) and not _is_text(call.anonymous_id)),
+        (SegmentRejectReason.NO_MESSAGE_ID, not _is_text(call.message_id)),
+    ):
+        if wrong:
+            return reason
+    too_long = len(call.message_id) > MAX_MESSAGE_ID_CHARACTERS
+    return SegmentRejectReason.MESSAGE_ID_TOO_LONG if too_long else None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

@@ -1,0 +1,128 @@
+"""A second destination, unlike Segment: other limits, bodies that are JSON arrays, answers that accept in part.
+
+It shows how little a destination is, and that delivery knows nothing of Segment. Its answers:
+`{"accepted": 3, "failed": [{"index": 1, "why": "no_id"}]}`, with 200 or 400; a 400 without rows refuses everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from pipeline.delivery.answers import Answered, Response, Unanswered
+from pipeline.delivery.client import HttpClient, HttpOptions, RequestClient
+from pipeline.delivery.decisions import (
+    Attempt,
+    Decision,
+    Done,
+    Hold,
+    Refuse,
+    RefusedRecord,
+    is_server_error,
+    retry_later,
+    unanswered,
+)
+from pipeline.delivery.examination import UNKNOWN_TIME
+from pipeline.delivery.limits import RequestLimits
+from pipeline.delivery.probe import ProbeReport, send_marked
+from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from pipeline.kafka.dead_letters import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+_HEAD, _SEPARATOR, _TAIL = b"[\n", b",\n", b"\n]"
+
+
+STAGE: Final = Stage("array-sink")
+
+
+class ArrayRejectReason(StrEnum):
+    """What only this destination finds wrong."""
+
+    NO_ID = "no_id"
+
+
+_LIMITS: Final = RequestLimits(
+    max_bytes=60_000,
+    max_records=400,
+    max_record_bytes=32_768,
+    envelope_bytes=len(_HEAD) + len(_TAIL),
+    separator_bytes=len(_SEPARATOR),
+)
+
+
+@dataclass(kw_only=True)
+class ArrayApi:
+    """See `pipeline.delivery.api.Api`. ``connection`` puts a fake in the place of HTTP."""
+
+    name: str = "array"
+    title: str = "Array"
+    stage: Stage = STAGE
+    reject_reasons: Collection[StrEnum] = field(default=(*DeliveryRejectReason, *ArrayRejectReason))
+    limits: RequestLimits = _LIMITS
+    max_answer_bytes: int = 100_000
+    endpoint: str = "https://array.test/import"
+    connection: Callable[[], RequestClient] | None = None
+
+    def examine(self, record: bytes) -> StrEnum | float:
+        if len(record) > self.limits.max_record_bytes:
+            return DeliveryRejectReason.TOO_LARGE
+        try:
+            read = orjson.loads(record)
+        except orjson.JSONDecodeError:
+            return DeliveryRejectReason.NOT_JSON
+        return UNKNOWN_TIME if isinstance(read, dict) and read.get("messageId") else ArrayRejectReason.NO_ID
+
+    def build_body(self, records: Sequence[bytes], *, sent_at: float) -> bytes:
+        del sent_at  # events have their own time here
+        return _HEAD + _SEPARATOR.join(records) + _TAIL
+
+    def decide(self, response: Response, attempt: Attempt) -> Decision:
+        if isinstance(response, Unanswered):
+            return unanswered(response, attempt, destination=self.title, endpoint_setting="PIPELINE_ARRAY_ENDPOINT")
+        if response.status == 429 or is_server_error(response.status):
+            return retry_later(response, attempt)
+        match response.status, _answer_of(response):
+            case (200 | 202 | 400, {"accepted": accepted, "failed": rows}):
+                refused = tuple(RefusedRecord(index=row["index"], reason=_reason(row["why"])) for row in rows)
+                return Done(refused=refused, accepted=accepted)
+            case (200 | 202, _):
+                return Done()
+            case (400 | 413 as status, _):
+                reason = DeliveryRejectReason.TOO_LARGE if status == 413 else DeliveryRejectReason.REFUSED
+                return Refuse(reason=reason, advice=f"Array answered {status}")
+            case _:
+                return Hold(after_seconds=attempt.slow_seconds, advice=f"Array answered {response.status}: look")
+
+    def connect(self) -> RequestClient:
+        if self.connection is not None:
+            return self.connection()
+        options = HttpOptions(
+            url=self.endpoint, timeout_seconds=15.0, gzip=False, max_answer_bytes=self.max_answer_bytes
+        )
+        return HttpClient(options, authorization=lambda: "Bearer token")
+
+    async def probe(self) -> ProbeReport:
+        return await send_marked(self, b'{"messageId":"check"}', now=0.0, where_to_look=("look in Array",))
+
+
+def answer(*failed: tuple[int, str], accepted: int, status: int = 400) -> Answered:
+    """Build an answer of this destination; ``failed`` are indexes with reasons."""
+    rows = [{"index": index, "why": why} for index, why in failed]
+    return Answered(status=status, body=orjson.dumps({"accepted": accepted, "failed": rows}))
+
+
+def _answer_of(answered: Answered) -> dict[str, Any]:
+    try:
+        read = orjson.loads(answered.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _reason(word: str) -> StrEnum:
+    return ArrayRejectReason(word) if word in list(ArrayRejectReason) else DeliveryRejectReason.REFUSED
