@@ -29,7 +29,7 @@ NEVER_BEYOND: Final = "the left side never goes beyond the right one, so both sa
 SAME_AGAIN: Final = "sets what is there already"
 
 NO_NEGATIVE_OFFSET: Final = "no offset is negative"
-FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a flight departs"
+FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a request batch departs"
 LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
 NOT_READ: Final = "Faust's classes want it, and nobody reads it"
 SHORTCUT: Final = "a shortcut: a batch that is full is noticed as well where it is filled"
@@ -162,7 +162,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
     ),
     "lane": (
-        Harmless(removed="self._sent_records = 0", reason="it is set when a request leaves, and not read before"),
+        Harmless(removed="self._sent = NOTHING", reason="it is set when a request leaves, and not read before"),
         Harmless(removed="self._attempt = 0", added="self._attempt = 1", reason=FIRST_ATTEMPT),
         Harmless(removed="self._attempt = 0", added="self._attempt = -1", reason=FIRST_ATTEMPT),
         Harmless(removed="self._attempt = 0", added="pass", reason=FIRST_ATTEMPT),
@@ -178,15 +178,13 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed="self._due_at = now", added="pass", times=2, reason="when a request left, it was due: it still is"
         ),
         Harmless(
-            removed="return 0.0 if self.draining or self._backlog.fills_a_request "
-            "else since + self._flush_interval_seconds",
-            added="return -1.0 if self.draining or self._backlog.fills_a_request "
-            "else since + self._flush_interval_seconds",
+            removed="return 0.0 if self.draining or full else since + self._flush_interval_seconds",
+            added="return -1.0 if self.draining or full else since + self._flush_interval_seconds",
             reason="any time in the past means now",
         ),
         Harmless(
-            removed="if self._rest.part.record_count == self._sent_records:",
-            added="if self._rest.part.record_count >= self._sent_records:",
+            removed="if self._rest.part.record_count == self._sent.record_count:",
+            added="if self._rest.part.record_count >= self._sent.record_count:",
             reason=NEVER_BEYOND,
         ),
     ),
@@ -213,46 +211,44 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             added="lambda: not self.lane.carries(partitions) or self._next_move_at() >= deadline, deadline=deadline",
             reason=AT_THE_DEADLINE,
         ),
-        Harmless(removed="if attempt == 1:", added="if attempt <= 1:", reason="what is sent has one attempt at least"),
         Harmless(
-            removed="self._shared.metrics.attempted(answer_class(response), seconds=self._now() - started)",
-            added="self._shared.metrics.attempted(answer_class(response), seconds=self._now() + started)",
+            removed="self._departed_at = started if attempt == 1 else self._departed_at",
+            added="self._departed_at = started if attempt <= 1 else self._departed_at",
+            reason="what is sent has one attempt at least",
+        ),
+        Harmless(
+            removed="self._report.answered(response, seconds=now - started)",
+            added="self._report.answered(response, seconds=now + started)",
             reason="a metric alone",
         ),
         Harmless(
-            removed='log.debug("segment batch accepted", duration_seconds=round(accepted.duration_seconds, 3))',
-            reason=LOGGED,
+            removed="self._report.held(self._number, self.lane)",
+            added="pass",
+            reason="the next step of the lane reports the same",
         ),
-        Harmless(
-            removed='log.warning("segment request failed, trying again", after_seconds=round(seconds, 3))',
-            reason=LOGGED,
-        ),
-        Harmless(
-            removed='log.debug("segment request refused, trying again", after_seconds=round(seconds, 3))',
-            reason=LOGGED,
-        ),
-        Harmless(removed="tell = log.debug if self.lane.apart else log.warning", reason=LOGGED),
-        Harmless(
-            removed='tell("segment refused records, looking for those at fault", reason=reason.value)', reason=LOGGED
-        ),
-        Harmless(removed="self._tell_holds()", added="pass", reason="the next step of the lane tells the same"),
-        Harmless(removed="self._work = None", added="pass", reason="cancelling what has ended does nothing"),
+        Harmless(removed="self._under_way = None", added="pass", reason="cancelling what has ended does nothing"),
         Harmless(
             removed='async with asyncio.timeout_at(None if until == float("inf") else until):',
             reason="a timer that is due at infinity never ends either",
         ),
-        Harmless(removed="if limit_bytes < before:", added="if limit_bytes != before:", reason="it only shrinks"),
+    ),
+    "report": (
         Harmless(
-            removed="tell = logger.warning if before == self._shared.max_batch_bytes else logger.debug",
-            added="tell = logger.warning if before >= self._shared.max_batch_bytes else logger.debug",
-            reason=NEVER_BEYOND,
+            removed='log.warning("request failed, retrying", after_seconds=round(seconds, 3))',
+            reason=LOGGED,
         ),
+        Harmless(
+            removed='log.debug("request refused, retrying slowly", after_seconds=round(seconds, 3))',
+            reason=LOGGED,
+        ),
+        Harmless(removed="level = log.debug if apart else log.warning", reason=LOGGED),
+        Harmless(removed='level("records refused, isolating those at fault", reason=reason.value)', reason=LOGGED),
     ),
     "dissection": (
         Harmless(removed="self.tidy()", added="pass", times=3, reason=TIDIED),
         Harmless(
-            removed="message = verdict.run.messages[0]",
-            added="message = verdict.run.messages[ -1]",
+            removed="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[0])",
+            added="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[ -1])",
             reason="a verdict is on one message",
         ),
         Harmless(
@@ -446,7 +442,6 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     "client": (
         Harmless(removed="DNS_CACHE_SECONDS: Final = 300", reason=TUNING),
         Harmless(removed="KEEP_ALIVE_SECONDS: Final = 30.0", reason=TUNING),
-        Harmless(removed="MAX_ANSWER_BYTES: Final = 4096", reason=TUNING),
         Harmless(removed="self._opened_at = 0.0", reason="it is set when a session is opened, and not read before"),
         Harmless(
             removed="if self._session is not None and now - self._opened_at < CONNECTION_AGE_SECONDS:",

@@ -34,12 +34,6 @@ def backlog_of(*runs: Run, limits: RequestLimits = SMALL) -> Backlog:
     return backlog
 
 
-@pytest.mark.parametrize(("max_bytes", "max_records"), [(ENVELOPE_BYTES + 31, 4), (ENVELOPE_BYTES + 32, 0)])
-def test_a_request_that_has_no_room_for_one_record_is_refused(max_bytes: int, max_records: int) -> None:
-    with pytest.raises(ValueError, match="room for one record"):
-        limits_of(max_bytes=max_bytes, max_records=max_records, max_record_bytes=32)
-
-
 def test_records_fit_up_to_the_last_byte() -> None:
     assert fitting([b"x" * 16, b"x" * 15], used_bytes=ENVELOPE_BYTES, used_records=0, limits=SMALL) == 2
     assert fitting([b"x" * 16, b"x" * 16], used_bytes=ENVELOPE_BYTES, used_records=0, limits=SMALL) == 1
@@ -121,22 +115,6 @@ def test_removing_a_partition_makes_room_for_as_many_bytes() -> None:
     backlog = backlog_of(run_of(b"a" * 20), run_of(b"b" * 20, partition=1))
     backlog.remove([("segment.records", 0)])
     assert not backlog.fills_a_request
-
-
-def test_half_of_a_body_that_was_too_large_is_the_limit_from_then_on() -> None:
-    learnt = LearntLimits(limits_of(max_bytes=1_000, max_records=4, max_record_bytes=32))
-    seen = []
-    for body_bytes in (1_000, 700, 1_000, 400):
-        learnt.cured(body_bytes)
-        seen.append(learnt.max_bytes)
-    assert seen == [500, 350, 350, 200]
-    assert learnt.in_force.max_records == 4
-
-
-def test_the_largest_record_fits_into_a_request_whatever_was_too_large() -> None:
-    learnt = LearntLimits(SMALL)
-    learnt.cured(ENVELOPE_BYTES + 3)
-    assert learnt.max_bytes == ENVELOPE_BYTES + 32
 
 
 def test_what_waits_is_packed_by_the_limit_that_was_learnt_meanwhile() -> None:
