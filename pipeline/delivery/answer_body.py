@@ -1,6 +1,6 @@
 """Read the body of an answer to a bound and a deadline, and unpack it to a bound.
 
-For a destination whose body carries no verdict, such as Segment, what is missing of it changes nothing. One whose body
+For a destination whose status carries the verdict, what is missing of the body changes nothing. One whose body does
 does takes a body that is not whole for no answer.
 """
 
