@@ -135,6 +135,7 @@ def _lag(scope: Scope) -> Row:
                 description="Stored messages that cannot be read before a producer's open transaction ends. They are "
                 "not part of the lag.",
                 unit="short",
+                width=12,
                 series=one(f"sum by (destination, role) ({hidden})", _ROLE),
             ),
             Panel(
@@ -142,6 +143,7 @@ def _lag(scope: Scope) -> Row:
                 description="How long the same transaction has hidden messages, in the worst partition. The alert "
                 "fires after ten minutes.",
                 unit="s",
+                width=12,
                 steps=steps(60, 600),
                 series=one(f"max by (destination, role) ({hidden_seconds})", _ROLE),
             ),
@@ -231,12 +233,14 @@ def _workers(scope: Scope) -> Row:
                 title="Memory",
                 description="Resident memory of each worker.",
                 unit="bytes",
+                width=6,
                 series=one(scope.with_role(scope.foreign("process_resident_memory_bytes")), _WORKER),
             ),
             Panel(
                 title="Messages in hand",
                 description="Fetched and unsettled messages of all partitions of a worker.",
                 unit="short",
+                width=6,
                 series=one(scope.with_role(scope.worker("messages_in_hand")), _WORKER),
             ),
             Panel(
@@ -244,6 +248,7 @@ def _workers(scope: Scope) -> Row:
                 description="Share of its partitions that a worker does not fetch, because their unsettled messages "
                 "reached the limit in number or bytes. High for long: the destination is slower than the source.",
                 unit="percentunit",
+                width=6,
                 most=1.0,
                 series=one(
                     scope.with_role(f"{scope.worker('full_partitions')} / {scope.worker('assigned_partitions')}"),
@@ -254,6 +259,7 @@ def _workers(scope: Scope) -> Row:
                 title="CPU",
                 description="Cores that each worker uses. A worker runs mostly in one thread: near 1 it is saturated.",
                 unit="short",
+                width=6,
                 series=one(scope.with_role(cpu), _WORKER),
             ),
         ),
