@@ -15,7 +15,7 @@ from pipeline.core.cleaning import part_without_nul
 from pipeline.core.content import Content
 from pipeline.core.ids import EMPTY_IDS
 from pipeline.core.kinds import Category
-from pipeline.core.localized import is_silent
+from pipeline.core.localized import is_empty
 from pipeline.core.privacy import clean_url
 from pipeline.core.texts import shown
 
@@ -40,7 +40,7 @@ def consult(catalogue: Catalogue, event: Event, category: Category) -> tuple[Eve
     if content is None or not content.id:
         return event, None
     known = catalogue.find(content.id)
-    is_blank = shown(content.name) is None and is_silent(content.title) and is_silent(content.contents)
+    is_blank = shown(content.name) is None and is_empty(content.title) and is_empty(content.contents)
     if known is None:
         return event, None if is_blank else _without_recipient(content)
     if is_blank and category is Category.ENGAGEMENT:
@@ -59,8 +59,8 @@ def usable(stored: Content) -> Content | None:
     found = Content(
         id=content.id,
         name=shown(content.name),
-        title=None if is_silent(content.title) else content.title,
-        contents=None if is_silent(content.contents) else content.contents,
+        title=None if is_empty(content.title) else content.title,
+        contents=None if is_empty(content.contents) else content.contents,
         template_id=None if content.template_id and EMPTY_IDS.reason(content.template_id) else content.template_id,
         url=shown(content.url),
     )
@@ -84,8 +84,8 @@ def _filled(content: EventContent, known: Content) -> EventContent:
     return replace(
         content,
         name=shown(content.name) or known.name,
-        title=known.title if is_silent(content.title) else content.title,
-        contents=known.contents if is_silent(content.contents) else content.contents,
+        title=known.title if is_empty(content.title) else content.title,
+        contents=known.contents if is_empty(content.contents) else content.contents,
         template_id=content.template_id or known.template_id,
         url=content.url if has_link else known.url,
     )

@@ -116,7 +116,7 @@ def usable_id(path: str, text: str | None, ignored: list[IgnoredId]) -> str | No
 
 
 def is_without_nul(event: Event) -> bool:
-    """Return whether no text of an event has U+0000, its content apart. Runs for every event that comes as Avro."""
+    """Return whether no text of an event, except its content, contains U+0000. Runs for every Avro event."""
     facts, person = event.event, event.user
     return (
         NUL not in f"{facts.kind}{facts.id or ''}{facts.app_id or ''}{facts.subscription_device_type or ''}"
@@ -130,7 +130,7 @@ def is_without_nul(event: Event) -> bool:
 
 
 def content_without_nul(content: EventContent) -> EventContent:
-    """Return what was sent without U+0000 in any text of it."""
+    """Return content without U+0000 in any text."""
     title, contents = content.title, content.contents
     if (
         (title is None or isinstance(title, str))
@@ -142,7 +142,7 @@ def content_without_nul(content: EventContent) -> EventContent:
 
 
 def event_without_nul(event: Event) -> Event:
-    """Return an event without U+0000 in any text of it."""
+    """Return an event without U+0000 in any text."""
     facts = part_without_nul(event.event)
     return replace(
         event,
@@ -162,7 +162,7 @@ def _with_usable_ids(part: _Struct, path: str, ignored: list[IgnoredId]) -> _Str
 
 
 def part_without_nul(part: _Struct) -> _Struct:
-    """Return one part of an event without U+0000 in any text of it."""
+    """Return one part of an event without U+0000 in any text."""
     values = asdict(part).items()
     texts = {name: without_nul(value) for name, value in values if isinstance(value, str)}
     localized = {name: texts_without_nul(value) for name, value in values if isinstance(value, dict)}

@@ -13,7 +13,7 @@ import orjson
 
 from pipeline.core.languages import ENGLISH, ONESIGNAL_LANGUAGES, best_match, primary_language
 from pipeline.core.quoted import quoted_reader
-from pipeline.core.texts import SURE_BEGINNINGS, says_nothing, shown, texts_without_nul
+from pipeline.core.texts import SURE_BEGINNINGS, has_no_text, shown, texts_without_nul
 
 if TYPE_CHECKING:
     from pipeline.core.content import Localized
@@ -54,10 +54,10 @@ def _is_by_language(value: Any) -> bool:
     return ENGLISH in languages or (languages <= ONESIGNAL_LANGUAGES and [key.lower() for key in value] != [_ID])
 
 
-def is_silent(text: Localized) -> bool:
+def is_empty(text: Localized) -> bool:
     """Return whether a title is blank or a placeholder in every language, also when it arrived as one text."""
     by_language = texts_by_language(text) if isinstance(text, str) else None
-    return says_nothing(text if by_language is None else by_language)
+    return has_no_text(text if by_language is None else by_language)
 
 
 def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
@@ -72,8 +72,8 @@ def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
     own = text.get(language or "")
     if isinstance(own, str) and shown(own):
         return own
-    said = {key: each for key, each in text.items() if isinstance(each, str) and shown(each)}
-    if not said:
+    texts = {key: each for key, each in text.items() if isinstance(each, str) and shown(each)}
+    if not texts:
         return None
-    matched = (wanted if wanted in said else best_match(wanted, said) for wanted in (language, ENGLISH) if wanted)
-    return next((said[key] for key in matched if key is not None), next(iter(said.values())))
+    matched = (wanted if wanted in texts else best_match(wanted, texts) for wanted in (language, ENGLISH) if wanted)
+    return next((texts[key] for key in matched if key is not None), next(iter(texts.values())))

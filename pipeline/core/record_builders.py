@@ -1,4 +1,4 @@
-"""What a policy is given of the destination that its records go to."""
+"""The interface between a policy and the destination of its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BuildRecord(Protocol):
     def __call__(self, event: Event, identity: Identity, message_id: str, timestamp: str | None, /) -> bytes | None:
         """Return the record of an event as compact JSON; None when it exceeds the destination's limit.
 
-        The same arguments always give the same bytes.
+        The same arguments always result in the same bytes.
         """
         ...
 
@@ -26,7 +26,7 @@ class RecordBuilders(Protocol):
 
     @property
     def shaping(self) -> tuple[object, ...]:
-        """Everything that shapes a record, as values of JSON. It is a part of the policy's version."""
+        """Everything that affects the bytes of records, as JSON values. It is part of the policy's version."""
         ...
 
     @property

@@ -27,7 +27,7 @@ def shown(text: str | None) -> str | None:
     return text if text and not text.isspace() and text not in PLACEHOLDERS else None
 
 
-def says_nothing(text: Localized) -> bool:
+def has_no_text(text: Localized) -> bool:
     """Return whether a text is blank or a placeholder; by language, whether all are and one is a placeholder."""
     if not isinstance(text, dict):
         return shown(text) is None

@@ -61,7 +61,7 @@ class TimeSource(StrEnum):
 
 
 class _Time(NamedTuple):
-    """A time in milliseconds since the epoch. ``is_instant`` is false where UTC was assumed for want of a time zone."""
+    """A time in milliseconds since the epoch. ``is_instant`` is false if it has no time zone and UTC was assumed."""
 
     milliseconds: int
     is_instant: bool

@@ -1,4 +1,4 @@
-"""Random schemas that writers may have for raw events, and random events in them."""
+"""Random writers' schemas for raw events, and random events in them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _WORDS: Final[dict[str, list[Any]]] = {
 
 @st.composite
 def any_types(draw: st.DrawFn, names: count[int], depth: int = 0) -> Any:
-    """Draw a type of a field that we do not have; recursive ones too."""
+    """Draw the type of a field that we do not have, recursive types included."""
     name, inner = f"Theirs{next(names)}", st.deferred(lambda: any_types(names, depth + 1))
     named = {"name": name}
     plain = st.sampled_from([*_VALUES, {**named, "type": "enum", "symbols": ["A", "B"]}])
@@ -74,12 +74,12 @@ def any_types(draw: st.DrawFn, names: count[int], depth: int = 0) -> Any:
 
 
 def _fields(kinds: list[Any]) -> list[Schema]:
-    return [{"name": f"f{place}", "type": kind} for place, kind in enumerate(kinds)]
+    return [{"name": f"f{index}", "type": kind} for index, kind in enumerate(kinds)]
 
 
 @st.composite
 def writer_schemas(draw: st.DrawFn) -> Schema:
-    """Draw a schema that differs from ours: order, fields of their own, fields left out, other types, other names."""
+    """Draw a schema that differs from ours: other order, additional and missing fields, other types, other names."""
     schema = copy.deepcopy(RAW_EVENT.schema)
     schema["namespace"] = draw(st.sampled_from([schema["namespace"], "com.example", ""]))
     _vary(draw, schema, count())
@@ -108,10 +108,10 @@ def _vary_field(draw: st.DrawFn, field: Schema, names: count[int]) -> None:
 
 @st.composite
 def data(draw: st.DrawFn, schema: Any, named: dict[str, Any] | None = None, depth: int = 0) -> Any:
-    """Draw a value of a type, as fastavro writes it."""
+    """Draw a value of a type, in the form that fastavro writes."""
     named = {} if named is None else named
     if isinstance(schema, list):
-        # A list ends somewhere.
+        # A recursive list must end.
         return draw(data(schema[0] if depth > 8 else draw(st.sampled_from(schema)), named, depth + 1))
     if isinstance(schema, str):
         return draw(_VALUES[schema] if schema in _VALUES else data(named[schema], named, depth + 1))
@@ -131,7 +131,7 @@ def data(draw: st.DrawFn, schema: Any, named: dict[str, Any] | None = None, dept
 
 @st.composite
 def written_events(draw: st.DrawFn, *, bytes_for_texts: bool = True) -> tuple[Schema, dict[str, Any]]:
-    """Draw a writer's schema, and an event as it says."""
+    """Draw a writer's schema, and an event that matches it."""
     schema = draw(writer_schemas())
     if not bytes_for_texts:
         schema = _with_texts(schema)
@@ -140,7 +140,7 @@ def written_events(draw: st.DrawFn, *, bytes_for_texts: bool = True) -> tuple[Sc
 
 def _with_texts(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_with_texts(entry) for entry in schema]
+        return [_with_texts(item) for item in schema]
     if isinstance(schema, dict):
         return {key: _with_texts(value) for key, value in schema.items()}
     return "string" if schema == "bytes" else schema

@@ -41,7 +41,7 @@ kinds = st.sampled_from(sorted(SPELLINGS)) | st.sampled_from(["message.fax.sent"
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Draw a plausible event whose values the drawn rules ask for."""
+    """Draw a plausible event with values that the drawn rules match."""
     return raw_event(
         draw(kinds),
         message={"id": draw(ids), "name": draw(names), "template_id": draw(ids | st.just(""))},
@@ -62,7 +62,7 @@ shapes = st.sampled_from(BodyShape)
 
 @st.composite
 def mutated_bodies(draw: st.DrawFn) -> bytes:
-    """Draw the body of a real event with fields replaced, cut out or doubled, and bytes changed."""
+    """Draw the body of a real event with fields replaced, removed or duplicated, and bytes changed."""
     event = draw(events())
     for _ in range(draw(st.integers(0, 3))):
         part = draw(st.sampled_from(["event", "message", "user"]))
@@ -73,8 +73,8 @@ def mutated_bodies(draw: st.DrawFn) -> bytes:
             event[part] = draw(json_values)
     body = bytearray(_encoded(event, draw(shapes)))
     for _ in range(draw(st.integers(0, 2))):
-        place = draw(st.integers(0, len(body) - 1))
-        body[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+        position = draw(st.integers(0, len(body) - 1))
+        body[position : position + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
     return bytes(body)
 
 

@@ -49,14 +49,14 @@ def test_an_event_of_any_writer_is_what_fastavro_resolves_it_to(drawn: tuple[Sch
     value = written(datum, schema)
     decode_theirs = event_decoder(text_of(schema))
     assert decode_theirs(value, START) == expected(value, schema)
-    assert decode_theirs(value, START) == expected(value, schema), "a second time, from memory"
+    assert decode_theirs(value, START) == expected(value, schema), "the second time, from the cache"
 
 
 @slow
 @given(written_events(bytes_for_texts=False))
 def test_what_the_avro_package_can_resolve_is_the_same_event(drawn: tuple[Schema, dict[str, Any]]) -> None:
-    # Its reader is stricter than the specification and its own checker: it compares full names, reads no bytes as
-    # texts, and resolves no union to a single type. What it refuses is left to the comparison with fastavro.
+    # Its reader is stricter than the specification and its own checker: it compares full names, does not read bytes as
+    # strings, and resolves no union to a single type. Schemas that it refuses are compared with fastavro only.
     schema, datum = drawn
     schema["namespace"] = NAMESPACE
     value = written(datum, schema)
@@ -78,12 +78,12 @@ def test_no_bytes_at_all_raise(drawn: tuple[Schema, dict[str, Any]], choices: st
     whole = written(datum, schema)
     body = bytearray(whole[START:])
     for _ in range(choices.draw(st.integers(1, 3))):
-        place = choices.draw(st.integers(0, max(len(body) - 1, 0)))
-        body[place : place + choices.draw(st.integers(0, 3))] = choices.draw(st.binary(max_size=12))
+        position = choices.draw(st.integers(0, max(len(body) - 1, 0)))
+        body[position : position + choices.draw(st.integers(0, 3))] = choices.draw(st.binary(max_size=12))
     for changed in (bytes(body), choices.draw(st.binary(max_size=60)), whole[START : START + len(body) // 2]):
         found = decode_theirs(FRAME + changed, START)
         assert isinstance(found, Event) or found in UNREADABLE
-    assert decode_theirs(whole, START) == expected(whole, schema), "what was broken is not remembered"
+    assert decode_theirs(whole, START) == expected(whole, schema), "a truncated value is not cached"
 
 
 @lru_cache
@@ -101,18 +101,18 @@ def test_a_body_cut_off_anywhere_is_not_avro(length: int) -> None:
 
 
 def with_texts_for_tags(event: Any) -> Any:
-    """Leave out what Avro says in another way: it has no absent fields, and tags are texts."""
-    told = copy.deepcopy(event)
-    told["user"]["tags"] = {name: str(value) for name, value in told["user"]["tags"].items()}
-    return told
+    """Return an event without what Avro expresses differently: it has no absent fields, and tags are texts."""
+    plain = copy.deepcopy(event)
+    plain["user"]["tags"] = {name: str(value) for name, value in plain["user"]["tags"].items()}
+    return plain
 
 
 @given(events())
 @example(raw_event(timestamp=1.5, data={"failure_reason": "late"}))
 @example(raw_event(timestamp="1767225600", message={"title": {}, "contents": None}))
 def test_an_event_is_the_same_from_avro_as_from_json(event: Any) -> None:
-    told = with_texts_for_tags(event)
-    assert decode_ours(written(told), START) == decode(encode(told))
+    plain = with_texts_for_tags(event)
+    assert decode_ours(written(plain), START) == decode(encode(plain))
 
 
 @given(events() | mutated_bodies().map(lambda body: body))
@@ -124,10 +124,10 @@ def test_a_record_comes_back_from_avro_byte_for_byte(event: Any) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 200), st.binary(max_size=4))
-def test_no_bytes_at_all_make_the_record_decoder_raise(noise: bytes, place: int, change: bytes) -> None:
+def test_no_bytes_at_all_make_the_record_decoder_raise(noise: bytes, position: int, change: bytes) -> None:
     outcome = process(RawMessage(value=encode(raw_event())), DELIVER_ALL, STATELESS)
     assert isinstance(outcome, Deliver)
     body = encode_record(outcome.record)
-    for value in (noise, body[:place] + change + body[place + len(change) :], body[:place]):
+    for value in (noise, body[:position] + change + body[position + len(change) :], body[:position]):
         found = decode_record(value, 0)
         assert found is None or isinstance(orjson.loads(found), dict)

@@ -1,4 +1,4 @@
-"""Bodies as templates write them: repaired JSON, integers of many digits, tags in one text, times, second names."""
+"""Bodies as templates write them: repaired JSON, long integers, tags in one text, times, other names of fields."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ kinds = st.sampled_from(
 
 @st.composite
 def odd_events(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw an event whose ids stand under first and second names, and are often none."""
+    """Draw an event whose ids have any of their names, and are often placeholders."""
     event = raw_event(
         draw(kinds),
         id=draw(maybe_ids),
@@ -89,7 +89,7 @@ def test_however_a_body_is_decoded_it_comes_to_the_same(
 
 
 def _ignored(event: Event) -> set[object]:
-    """Return the ids of an event that were ignored, the external ones too."""
+    """Return the ignored ids of an event, external ones included."""
     others = () if event.flaws is None else event.flaws.ignored
     return {*others, *ignored_external_ids(event, EMPTY_IDS)}
 
@@ -134,7 +134,7 @@ def test_any_text_that_is_repaired_is_what_a_parser_that_forgives_reads(text: st
 
 
 def _without_halves(value: Any) -> Any:
-    """Put U+FFFD for half of a surrogate pair, which Python's own parser lets through."""
+    """Replace half of a surrogate pair, which Python's own parser accepts, by U+FFFD."""
     match value:
         case str():
             return "".join("\ufffd" if 0xD800 <= ord(each) <= 0xDFFF else each for each in value)
@@ -183,7 +183,7 @@ def test_digits_inside_a_string_are_never_touched(value: Any) -> None:
 
 
 def _with_texts(value: Any) -> Any:
-    """Put texts for integers of 19 digits and more."""
+    """Replace integers of 19 or more digits by texts."""
     match value:
         case int() if len(str(abs(value))) >= 19:
             return str(value)
@@ -253,16 +253,22 @@ datetimes = st.sampled_from(
 
 
 @given(
-    timestamp=timestamps, told=datetimes, form=json_forms, seed=st.randoms(use_true_random=False), is_bare=st.booleans()
+    timestamp=timestamps,
+    written=datetimes,
+    form=json_forms,
+    seed=st.randoms(use_true_random=False),
+    is_bare=st.booleans(),
 )
 def test_neither_order_nor_spelling_changes_the_time(
-    timestamp: Any, told: str | None, form: BodyForm, seed: Any, *, is_bare: bool
+    timestamp: Any, written: str | None, form: BodyForm, seed: Any, *, is_bare: bool
 ) -> None:
-    plain = outcome_of(encoded(raw_event(timestamp=timestamp, datetime=told), BodyForm.NESTED), BodyForm.NESTED)
+    plain = outcome_of(encoded(raw_event(timestamp=timestamp, datetime=written), BodyForm.NESTED), BodyForm.NESTED)
     if is_bare and form is not BodyForm.NESTED:
-        body = encoded(raw_event(timestamp=None, datetime=None), form, top={"timestamp": timestamp, "datetime": told})
+        body = encoded(
+            raw_event(timestamp=None, datetime=None), form, top={"timestamp": timestamp, "datetime": written}
+        )
     else:
-        body = encoded(raw_event(timestamp=timestamp, datetime=told), form)
+        body = encoded(raw_event(timestamp=timestamp, datetime=written), form)
     fields = list(orjson.loads(body).items())
     seed.shuffle(fields)
     mixed = outcome_of(orjson.dumps(dict(fields)), form)
@@ -273,8 +279,8 @@ def test_neither_order_nor_spelling_changes_the_time(
 
 @given(
     timestamp=timestamps | st.integers(-(2**70), 2**70) | st.text("0123456789.eE+- ", max_size=22),
-    told=datetimes | st.text("0123456789-T:.Z+ ", max_size=30),
+    written=datetimes | st.text("0123456789-T:.Z+ ", max_size=30),
 )
-def test_a_time_and_its_source_agree(timestamp: Any, told: str | None) -> None:
-    is_timed = own_time(timestamp, told) is not None
-    assert is_timed == time_source(timestamp, told, -1).startswith("event.")
+def test_a_time_and_its_source_agree(timestamp: Any, written: str | None) -> None:
+    is_timed = own_time(timestamp, written) is not None
+    assert is_timed == time_source(timestamp, written, -1).startswith("event.")

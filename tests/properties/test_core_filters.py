@@ -21,7 +21,7 @@ from tests.properties.core_strategies import decisions, events, patterns, percen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What the compiled rules must agree with, told as plainly as it can be told.
+# The simplest implementation, with which the compiled rules must agree.
 PLAIN: Final[dict[Condition, Callable[[Any, Kind], str]]] = {
     Condition.KIND: lambda _event, kind: kind.name,
     Condition.CHANNEL: lambda _event, kind: kind.channel.value,
@@ -56,21 +56,21 @@ def first_match(rules: list[Rule], default: Decision, event: Any) -> tuple[int |
 
 
 def shadows_that_would_decide(rules: list[Rule], default: Decision, event: Any) -> list[int]:
-    """Bring each shadow into the light alone, and see whether it decides."""
+    """Return the shadow rules that decide when each is made active alone."""
     lit = [
-        [replace(other, shadow=other.shadow and place != shadow) for place, other in enumerate(rules)]
+        [replace(other, shadow=other.shadow and index != shadow) for index, other in enumerate(rules)]
         for shadow in range(len(rules))
     ]
-    places = [place for place, rule in enumerate(rules) if rule.shadow]
-    return [place for place in places if first_match(lit[place], default, event)[0] == place]
+    indexes = [index for index, rule in enumerate(rules) if rule.shadow]
+    return [index for index in indexes if first_match(lit[index], default, event)[0] == index]
 
 
 @given(rule_lists, decisions, st.lists(events(), min_size=1, max_size=5))
 def test_compiled_rules_decide_as_plain_ones(rules: list[Rule], default: Decision, asked: list[Any]) -> None:
     compiled = Rules(rules=tuple(rules), default=default, filename="rules.yaml")
     book = FilterBook(compiled)
-    told = [warning.message.split()[1] for warning in compiled.warnings]
-    never = {place for place in range(len(rules)) if str(place + 1) in told}
+    reported = [warning.message.split()[1] for warning in compiled.warnings]
+    never = {index for index in range(len(rules)) if str(index + 1) in reported}
     for raw in asked:
         event = decode(encode(raw))
         assert isinstance(event, Event)
@@ -99,7 +99,7 @@ def test_several_patterns_match_what_any_of_them_matches(several: frozenset[str]
 def test_a_sample_is_as_large_as_it_says(percent: float, start: int, by: SampleBy) -> None:
     decision, size = Decision(Verdict.SAMPLE, percent, by), 2_000
     kept = sum(in_sample(decision, b"u-%d" % number, f"u-{number}") for number in range(start, start + size))
-    # Five standard deviations: chance alone fails this once in some two million runs.
+    # Five standard deviations: by chance this fails once in two million runs.
     allowed = 5 * (size * percent / 100 * (1 - percent / 100)) ** 0.5
     assert abs(kept - size * percent / 100) <= allowed
 

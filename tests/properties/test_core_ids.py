@@ -1,4 +1,4 @@
-"""Ids that name nobody: what no rule names goes out unchanged, and what settles most ids fast never errs."""
+"""Empty ids: an id that no rule matches is sent unchanged, and the fast checks never disagree with the rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-# The oracle is written from the rules' words, the plainest way, and knows nothing of the code under test.
+# The oracle is the simplest implementation of the rules as documented, independent of the code under test.
 WORDS: Final = (
     *(
         "anon",
@@ -42,11 +42,11 @@ WORDS: Final = (
     *("[]", "{}", "nan", "all", "00000000-0000-0000-0000-000000000000"),
 )
 QUOTES: Final = (
-    "\"'`\u00b4\u201a\u201e\u2032\u2033"  # and what Unicode opens and closes quotations with
+    "\"'`\u00b4\u201a\u201e\u2032\u2033"  # and the characters that open and close quotations in Unicode
     "\u275b\u275c\u275d\u275e\u275f\u2760\u301d\u301e\u301f\uff02\uff07\uff40"
 )
 ANGLES: Final = "<>\u226a\u226b\ufe64\ufe65\uff1c\uff1e"
-UNSEEN: Final = (  # what Unicode lets a renderer leave out, and the blank of Braille
+UNSEEN: Final = (  # characters that Unicode allows a renderer to omit, and the Braille blank
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 TEMPLATES: Final = (("{{", "}}"), ("{%", "%}"), ("${", "}"))
@@ -74,7 +74,7 @@ def is_bracket(character: str) -> bool:
 
 
 def bare(text: str) -> str:
-    """Strip white space, invisible characters, quotes, brackets and `Optional(…)` off both ends."""
+    """Return an id without surrounding white space, invisible characters, quotes, brackets and `Optional(…)`."""
     before = None
     while text != before:
         before, text = text, around(text, is_soft)
@@ -102,7 +102,7 @@ def is_one_template(text: str) -> bool:
 
 
 def is_one_pair_of_braces(text: str) -> bool:
-    """Return whether the brace that a template begins with is closed by the last character, and not before."""
+    """Return whether the last character, and none before it, closes the opening brace of a template."""
     start = text.find("{")
     if not (text.startswith("${") or (text.startswith("{{") and text.endswith("}}"))):
         return False

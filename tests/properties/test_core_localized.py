@@ -1,4 +1,4 @@
-"""Localized texts that came as one text."""
+"""Texts by language that arrive as one text."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_what_stands_in_single_quotes_is_read_back(texts: dict[str, str], colon:
     colon=st.sampled_from([":", " => "]),
 )
 def test_keys_and_values_may_have_either_quote(texts: dict[str, str], quotes: list[str], colon: str) -> None:
-    entries, expected = [], {}
-    for place, (language, words) in enumerate(texts.items()):
-        key, value = quotes[2 * place], quotes[2 * place + 1]
+    members, expected = [], {}
+    for index, (language, words) in enumerate(texts.items()):
+        key, value = quotes[2 * index], quotes[2 * index + 1]
         expected[language] = words.replace(value, "\u2019")
-        entries.append(f"{key}{language}{key}{colon}{value}{expected[language]}{value}")
-    assert texts_by_language("{" + ", ".join(entries) + "}") == expected
+        members.append(f"{key}{language}{key}{colon}{value}{expected[language]}{value}")
+    assert texts_by_language("{" + ", ".join(members) + "}") == expected
 
 
 @given(text=st.text("{}':,=>\"\\ende-_ \n", max_size=60).map(lambda text: "{" + text) | st.text(max_size=30))

@@ -40,7 +40,7 @@ DELIVER_ALL: Final = Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER)
 
 
 def check(outcome: Outcome) -> None:
-    """Hold one outcome to everything that is promised of it."""
+    """Check everything that is promised about an outcome."""
     if isinstance(outcome, Deliver):
         assert 0 < len(outcome.record) <= LIMIT
         assert b"\n" not in outcome.record

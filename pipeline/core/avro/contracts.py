@@ -1,4 +1,4 @@
-"""The Avro contracts of the raw event and the dead letter, documented field by field, and what contracts are made of.
+"""The Avro contracts of the raw event and the dead letter, and the functions that all contracts are built with.
 
 The contract of a destination's records is in its folder below `pipeline.core.destinations`. `schemas/avro/` contains
 every contract as files, one for each published version (``python -m tests.write_avro_schemas``). A published version

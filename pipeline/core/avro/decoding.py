@@ -49,7 +49,7 @@ _REPEATED: Final = {"Message": content_without_nul}
 def event_decoder(writer_schema: str) -> DecodeEvent:
     """Return a decoder of events that were written with a schema.
 
-    Its arguments are the whole value of a message and the offset of the body after the framing. It never raises.
+    Its arguments are the whole value of a message and the offset of the body. The decoder itself never raises.
 
     Raises:
         UnusableSchemaError: the schema cannot be resolved to an event; the text gives the reason.

@@ -1,6 +1,6 @@
 """Mixpanel's event names and MTU rules.
 
-Mixpanel exempts by exact event name. Its own page contradicts itself about two of the names, so both readings are here.
+Mixpanel exempts by exact event name. Its page contradicts itself about two names, so both interpretations are here.
 Source: schemas/SOURCES.md, "Mixpanel tracked users".
 """
 
@@ -60,7 +60,7 @@ MIXPANEL_MTU: Final = MtuRules(
     names=dict(MIXPANEL_NAMES),
     exempt_names=_EXEMPT,
 )
-"""Delivery is exempt, engagement counts: what the page says in prose, and the careful reading."""
+"""Delivery is exempt, engagement counts: the page's prose, and the cautious interpretation."""
 
 MIXPANEL_MTU_BY_LIST: Final = MtuRules(
     destination=Destination.MIXPANEL,
@@ -68,4 +68,4 @@ MIXPANEL_MTU_BY_LIST: Final = MtuRules(
     names=dict(MIXPANEL_NAMES),
     exempt_names=_EXEMPT | {"$app_open", "$campaign_open"},
 )
-"""What the same page lists: opens and clicks are exempt too."""
+"""The list on the same page, in which opens and clicks are exempt too."""

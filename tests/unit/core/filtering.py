@@ -23,8 +23,8 @@ def rule(then: Decision, *tests: Clause) -> Rule:
     return Rule(when=tests, then=then)
 
 
-def rules(*entries: Rule, default: Decision = KEEP) -> Rules:
-    return Rules(rules=entries, default=default, filename="rules.yaml")
+def rules(*listed: Rule, default: Decision = KEEP) -> Rules:
+    return Rules(rules=listed, default=default, filename="rules.yaml")
 
 
 def event(kind: str = "message.push.clicked", **parts: Any) -> Event:

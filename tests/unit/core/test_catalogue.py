@@ -35,9 +35,9 @@ def test_a_late_engagement_is_filled_in() -> None:
     found = outcome("message.push.clicked", PlainCatalogue(KNOWN), BLANK)
     assert isinstance(found, Deliver)
     assert found.filled
-    told = properties(found)
+    filled = properties(found)
     wanted = ("message_name", "message_title", "message_contents", "template_id", "url")
-    assert [told[name] for name in wanted] == ["new-year", "Happy", "Come in", "t-1", "https://shop.example"]
+    assert [filled[name] for name in wanted] == ["new-year", "Happy", "Come in", "t-1", "https://shop.example"]
 
 
 def test_only_blanks_are_filled_in() -> None:
@@ -51,7 +51,7 @@ def test_only_blanks_are_filled_in() -> None:
     ("kind", "message"),
     [
         ("message.push.sent", BLANK),  # a sent event is never late
-        ("message.push.clicked", {**BLANK, "name": "own"}),  # it says what it was about
+        ("message.push.clicked", {**BLANK, "name": "own"}),  # it has content
         ("message.push.clicked", {**BLANK, "id": ""}),
         ("message.push.clicked", {**BLANK, "id": "m-2"}),
     ],

@@ -90,9 +90,9 @@ def test_the_subscription_of_the_user_is_taken_unless_it_may_name_a_person(
         event = event if flaws is None else event.with_flaws(flaws)
         found = with_subscription(event, (text,))
         assert found.event.subscription_id == (None if reason else text)
-        told = () if found.flaws is None else tuple(each.reason for each in found.flaws.ignored)
+        reasons = () if found.flaws is None else tuple(each.reason for each in found.flaws.ignored)
         added = () if reason in {None, EmptyReason.BLANK} else (reason,)
-        assert told == (*(() if flaws is None else (EmptyReason.WORD,)), *added)
+        assert reasons == (*(() if flaws is None else (EmptyReason.WORD,)), *added)
 
 
 def test_an_address_is_an_id_anywhere_else() -> None:

@@ -225,7 +225,7 @@ def test_every_id_of_two_characters_is_judged_as_in_full(empty_ids: EmptyIds) ->
 
 
 def _reason_in_full(empty_ids: EmptyIds, text: str) -> EmptyReason | None:
-    """Judge a text by nothing that is sure beforehand: quotes come off, so an id in quotes is the same."""
+    """Return the reason without the fast checks: quotes are stripped, so a quoted id has the same result."""
     return empty_ids.reason(f"\u2019{text}\u2019")
 
 

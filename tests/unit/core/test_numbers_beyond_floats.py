@@ -1,4 +1,4 @@
-"""Integers that no parser takes, and bodies that are no event whatever their numbers are."""
+"""Integers that no parser accepts, and bodies that are no events whatever their numbers are."""
 
 from __future__ import annotations
 

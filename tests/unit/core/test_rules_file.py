@@ -152,12 +152,12 @@ def test_decisions_are_told_in_words() -> None:
 def test_of_thousands_of_mistakes_the_first_are_told_and_only_they_are_put_into_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(rules_mistakes, "did_you_mean", lambda word, _: told.append(word))
+    suggested: list[str] = []
+    monkeypatch.setattr(rules_mistakes, "did_you_mean", lambda word, _: suggested.append(word))
     lines = mistakes("rules:\n" + "- {thn: drop}\n" * 9_000)
     assert len(lines) == 21
     assert lines[20] == "r.yaml: 17,981 more mistakes"
-    assert len(told) <= 20
+    assert len(suggested) <= 20
 
 
 def test_mistakes_are_told_in_the_order_of_their_lines() -> None:
@@ -168,7 +168,7 @@ def test_mistakes_are_told_in_the_order_of_their_lines() -> None:
 
 
 def test_a_file_is_read_no_further_than_it_may_have_values() -> None:
-    """Each value takes a kilobyte; what is behind the last that is allowed is not even looked at."""
+    """Each value takes a kilobyte, so nothing after the last allowed value is read."""
     assert mistakes("rules: [" + "a,\n" * 50_000 + "}") == ["r.yaml:49998: there are more than 50,000 keys and values"]
-    (told,) = mistakes("".join(f"{number}: 1\n" for number in range(25_000)) + "}")
-    assert told == "r.yaml:25000: there are more than 50,000 keys and values"
+    (mistake,) = mistakes("".join(f"{number}: 1\n" for number in range(25_000)) + "}")
+    assert mistake == "r.yaml:25000: there are more than 50,000 keys and values"

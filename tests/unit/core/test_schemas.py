@@ -68,7 +68,7 @@ def test_the_rules_schema_is_the_one_in_the_code() -> None:
 @pytest.mark.parametrize("path", sorted(SCHEMAS.glob("rules/valid/*.yaml")), ids=lambda path: path.stem)
 def test_an_editor_agrees_with_the_valid_rules(path: Path) -> None:
     class AsWritten(yaml.SafeLoader):
-        """Reads words as words, as YAML 1.2 does."""
+        """Loads scalars as YAML 1.2 does, without further booleans."""
 
     AsWritten.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool") or first in "tTfF"]
@@ -80,13 +80,13 @@ def test_an_editor_agrees_with_the_valid_rules(path: Path) -> None:
 
 def keywords(schema: object) -> set[str]:
     if isinstance(schema, list):
-        return {word for entry in schema for word in keywords(entry)}
+        return {word for item in schema for word in keywords(item)}
     if not isinstance(schema, dict):
         return set()
     found = set(schema) - {"properties"}
     for key, value in schema.items():
         found |= (
-            {word for entry in value.values() for word in keywords(entry)} if key == "properties" else keywords(value)
+            {word for item in value.values() for word in keywords(item)} if key == "properties" else keywords(value)
         )
     return found
 

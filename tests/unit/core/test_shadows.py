@@ -92,4 +92,4 @@ def test_the_version_tells_a_shadow_from_a_rule() -> None:
 
 def test_rules_have_short_names() -> None:
     parsed = parse_rules(RULES, filename="rules.yaml")
-    assert [parsed.label(place) for place in (0, 1, None)] == ["no sms", "rule 2", "default"]
+    assert [parsed.label(index) for index in (0, 1, None)] == ["no sms", "rule 2", "default"]

@@ -1,4 +1,4 @@
-"""Control characters that stand in JSON strings as they are (section 3 of what customers really send)."""
+"""Unescaped control characters in JSON strings."""
 
 from __future__ import annotations
 

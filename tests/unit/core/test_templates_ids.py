@@ -1,4 +1,4 @@
-"""Ids that name nobody, as templates, SDKs and exports write them (section 1 of what customers really send)."""
+"""Empty ids, as templates, SDKs and exports write them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ EMPTY_NOW: Final = {
     "\u200b": EmptyReason.NOTHING_LEFT,
     "Optional()": EmptyReason.NOTHING_LEFT,
 }
-"""Ids that were taken for ids, and why each is none."""
+"""Empty ids that earlier versions accepted, with the reason."""
 
 IDS: Final = (
     *("null-island", "Nancy", "guest", "1", "{u-77}", 'Optional("u-77")', " u 1 ", "(u)", "nan-1", "allan", "nullable"),
@@ -212,14 +212,14 @@ def test_of_two_spellings_the_one_that_is_not_empty_counts(
     other = next(spelling for spelling in spellings if f'"{spelling}"'.encode() not in value)
     end = b"}}" if form is BodyForm.GROUPED else b"}"
     found = record_of(outcome_of(value.removesuffix(end) + f',"{other}":"x-7"'.encode() + end, form))
-    told = {
+    found = {
         IdField.EXTERNAL_ID: found.get("userId"),
         IdField.SUBSCRIPTION_ID: found.get("anonymousId"),
         IdField.EVENT_ID: found["messageId"],
         IdField.MESSAGE_ID: found["properties"].get("campaign_id"),
         IdField.TEMPLATE_ID: found["properties"].get("template_id"),
     }
-    assert told[field] == "x-7"
+    assert found[field] == "x-7"
 
 
 @forms

@@ -1,4 +1,4 @@
-"""Kinds as OneSignal's own samples and other programs spell them (section 5 of what customers really send)."""
+"""Kinds in the spellings of OneSignal's samples and of other programs."""
 
 from __future__ import annotations
 

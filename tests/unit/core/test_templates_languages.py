@@ -1,4 +1,4 @@
-"""The user's language, and localized texts in one string (sections 6 and 8 of what customers really send)."""
+"""The user's language, and texts by language in one string."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.builders import raw_event
 
 forms = pytest.mark.parametrize("form", BodyForm)
 
-# The user's language, the keys that a text comes in, and the key that is picked.
+# The user's language, the languages of a text, and the language that is chosen.
 PICKED_NOW: Final = (
     ("zh-CN", "zh-Hans zh-Hant en", "zh-Hans"),
     ("zh_CN", "zh-Hant zh-Hans en", "zh-Hans"),
@@ -106,7 +106,7 @@ def test_it_is_found_where_languages_have_keys_of_their_own(language: str) -> No
     assert properties_of(outcome_of(body.encode(), BodyForm.DOTTED))["message_title"] == "\u4f60\u597d"
 
 
-# A text, and what a user with the language de is shown of it.
+# A text, and the part of it that a user with the language de gets.
 READ_NOW: Final = (
     ("""{'en': "It's on"}""", "It's on"),
     ("""{"en": 'Say "hi"'}""", 'Say "hi"'),
@@ -172,7 +172,7 @@ ONESIGNAL_LANGUAGES: Final = (
     *("ja", "ka", "ko", "lt", "lv", "ms", "nb", "nl", "pa", "pl", "pt", "ro", "ru", "sk", "sr", "sv", "th", "tr", "uk"),
     *("vi", "zh"),
 )
-"""Those of OneSignal's API, but for `id`, which alone is the key of an id."""
+"""The languages of OneSignal's API except `id`, which is the key of an id when it is the only key."""
 
 
 @forms

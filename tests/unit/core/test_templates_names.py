@@ -1,4 +1,4 @@
-"""Second names of fields, and columns in upper case (section 7 of what customers really send)."""
+"""Other names of fields, and columns in upper case."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_any_other_subscription_is_none(other: object, form: BodyForm) -> None:
 
 
 def external_user_id_bodies(value: object, form: BodyForm, **parts: Any) -> list[bytes]:
-    """Return bodies that have an external id under its second names alone, at each place."""
+    """Return bodies that have an external id only under each of its other names."""
     return [
         encoded(raw_event(**{"external_id": None, **parts}), form, top={"external_user_id": value}),
         encoded(raw_event(**{"external_id": None, **parts, "external_user_id": value}), form),
@@ -188,7 +188,7 @@ def test_other_keys_in_upper_case_are_not_read_as_before(body: dict[str, Any]) -
 
 
 ODD: Final = ("7", "7.5", "[]", "[7]", "{}", '{"a":1}', "true", "null", '"caf\xe9"', "1e999", "7" * 400)
-"""What a field may hold that was not always read."""
+"""Values of the fields that early versions did not read."""
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -216,9 +216,9 @@ def test_whatever_a_second_name_holds_nothing_else_is_read_otherwise(name: str, 
 @pytest.mark.parametrize(("literal", "user_id"), [("77", "77"), ("1" * 100, "1" * 100), ("12.0", "12")])
 def test_a_number_under_a_second_name_is_an_id_with_its_digits(name: str, literal: str, user_id: str) -> None:
     *parts, last = name.split(".")
-    told = f'"{last}":{literal}'
-    event = '{"kind":"message.push.clicked","subscription_id":"s-1"%s}' % (f",{told}" if parts == ["event"] else "")
-    rest = {"": f",{told}", "user": f',"user":{{{told}}}'}.get("".join(parts), "")
+    member = f'"{last}":{literal}'
+    event = '{"kind":"message.push.clicked","subscription_id":"s-1"%s}' % (f",{member}" if parts == ["event"] else "")
+    rest = {"": f",{member}", "user": f',"user":{{{member}}}'}.get("".join(parts), "")
     assert record_of(outcome_of(f'{{"event":{event}{rest}}}'.encode(), BodyForm.NESTED))["userId"] == user_id
 
 
@@ -251,8 +251,8 @@ def test_whatever_a_later_field_of_a_flat_body_holds_the_rest_is_read_as_before(
     body = {path.replace(".", separator): value for path, value in fields.items()}
     body["event.external_id" if separator == "." else "external_id"] = "u-1"
     plain = orjson.dumps(body)
-    told = plain[:-1] + f',"message{separator}{name}":{odd}}}'.encode()
-    shown = properties_of(outcome_of(told, BodyForm.DOTTED))
+    value = plain[:-1] + f',"message{separator}{name}":{odd}}}'.encode()
+    shown = properties_of(outcome_of(value, BodyForm.DOTTED))
     assert {**shown, "url": None, "live_activity_event_kind": None} == {
         **properties_of(outcome_of(plain, BodyForm.DOTTED)),
         "url": None,

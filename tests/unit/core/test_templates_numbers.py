@@ -1,4 +1,4 @@
-"""Numbers beyond 64 bits, and external ids that cannot be read (section 2 of what customers really send)."""
+"""Numbers beyond 64 bits, and external ids that cannot be read."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def test_an_external_id_that_cannot_be_read_rejects_the_event(literal: str, form
         found = outcome_of(encoded(event, form, literal=literal), form)
         assert isinstance(found, Reject)
         assert found.reason is RejectReason.UNREADABLE_EXTERNAL_ID
-        told = [(each.path, each.field) for each in found.ignored if each.reason is EmptyReason.UNREADABLE]
-        assert told == [(path, IdField.EXTERNAL_ID)]
+        unreadable = [(each.path, each.field) for each in found.ignored if each.reason is EmptyReason.UNREADABLE]
+        assert unreadable == [(path, IdField.EXTERNAL_ID)]
 
 
 @json_forms

@@ -1,4 +1,4 @@
-"""U+0000, tags in one text, links of devices, live activities (section 9 of what customers really send)."""
+"""U+0000, tags in one text, links of devices, live activities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ json_forms = pytest.mark.parametrize("form", JSON_FORMS)
 
 
 def with_nul(value: Any) -> Any:
-    """Put U+0000 around and into every text."""
+    """Return a value with U+0000 around and inside every text."""
     match value:
         case str():
             return f"{NUL}{value[:1]}{NUL}{value[1:]}{NUL}"

@@ -1,4 +1,4 @@
-"""Texts that say nothing, the catalogue, and words of the user's own (section 1 of what customers really send)."""
+"""Placeholders in texts, the catalogue, and the user's own placeholders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KNOWN: Final = Content(id="m-1", name="new-year", title="Happy", contents="Come 
 forms = pytest.mark.parametrize("form", BodyForm)
 placeholders = pytest.mark.parametrize("text", PLACEHOLDERS)
 
-# The part that has a text, its name there, and the properties that it becomes.
+# The part with a text, the name of the text, and the properties that it becomes.
 FIELDS: Final = (
     ("message", "name", ("message_name",)),
     ("message", "title", ("message_title",)),

@@ -1,4 +1,4 @@
-"""Times as templates and exports write them (section 4 of what customers really send)."""
+"""Times as templates and exports write them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def test_a_timestamp_is_read(timestamp: object, time: str, form: BodyForm) -> No
 
 
 @forms
-@pytest.mark.parametrize(("told", "time"), [each for each in READ_NOW if isinstance(each[0], str)])
-def test_a_datetime_is_read_as_a_timestamp_is(told: str, time: str, form: BodyForm) -> None:
-    assert timed(encoded(raw_event(timestamp=None, datetime=told), form), form) == (time, True)
+@pytest.mark.parametrize(("written", "time"), [each for each in READ_NOW if isinstance(each[0], str)])
+def test_a_datetime_is_read_as_a_timestamp_is(written: str, time: str, form: BodyForm) -> None:
+    assert timed(encoded(raw_event(timestamp=None, datetime=written), form), form) == (time, True)
 
 
 @pytest.mark.parametrize("form", [form for form in BodyForm if form is not BodyForm.AVRO])
@@ -86,8 +86,14 @@ def test_a_number_is_read_however_it_is_written(literal: str, form: BodyForm) ->
 @pytest.mark.parametrize("milliseconds", range(SECOND * 1000, SECOND * 1000 + 100_000, 37))
 def test_nanoseconds_keep_their_millisecond_however_they_are_written(milliseconds: int) -> None:
     digits = str(milliseconds)
-    for told in (f"{digits}000000", f"{digits}E6", f"{digits[0]}.{digits[1:]}E18", float(f"{digits}e6"), f"{digits}e6"):
-        assert own_time(told, None) == iso_text(milliseconds), told
+    for written in (
+        f"{digits}000000",
+        f"{digits}E6",
+        f"{digits[0]}.{digits[1:]}E18",
+        float(f"{digits}e6"),
+        f"{digits}e6",
+    ):
+        assert own_time(written, None) == iso_text(milliseconds), written
 
 
 @forms
@@ -104,7 +110,7 @@ def test_what_was_read_is_read_as_before(timestamp: object, form: BodyForm) -> N
 
 @forms
 @pytest.mark.parametrize(
-    ("timestamp", "told", "time"),
+    ("timestamp", "written", "time"),
     [
         (SECOND, "2026-01-01T01:00:00", MIDNIGHT),
         (SECOND, "2026-01-01 01:00:00.120", MIDNIGHT),
@@ -122,14 +128,14 @@ def test_what_was_read_is_read_as_before(timestamp: object, form: BodyForm) -> N
     ],
 )
 def test_a_datetime_without_a_zone_yields_to_a_timestamp_that_is_an_instant(
-    timestamp: object, told: str, time: str, form: BodyForm
+    timestamp: object, written: str, time: str, form: BodyForm
 ) -> None:
-    assert timed(encoded(raw_event(timestamp=timestamp, datetime=told), form), form) == (time, True)
+    assert timed(encoded(raw_event(timestamp=timestamp, datetime=written), form), form) == (time, True)
 
 
 @forms
 @pytest.mark.parametrize(
-    ("timestamp", "told", "time"),
+    ("timestamp", "written", "time"),
     [
         (SECOND, "2026-01-01T00:00:00.120", "2026-01-01T00:00:00.120Z"),
         (SECOND, "2026-01-01 00:00:00.999", "2026-01-01T00:00:00.999Z"),
@@ -147,8 +153,8 @@ def test_a_datetime_without_a_zone_yields_to_a_timestamp_that_is_an_instant(
         (None, "2026-01-01", MIDNIGHT),
     ],
 )
-def test_elsewhere_the_datetime_wins_as_before(timestamp: object, told: str, time: str, form: BodyForm) -> None:
-    assert timed(encoded(raw_event(timestamp=timestamp, datetime=told), form), form) == (time, True)
+def test_elsewhere_the_datetime_wins_as_before(timestamp: object, written: str, time: str, form: BodyForm) -> None:
+    assert timed(encoded(raw_event(timestamp=timestamp, datetime=written), form), form) == (time, True)
 
 
 @forms

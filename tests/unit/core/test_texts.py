@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, says_nothing, shown, texts_without_nul, without_nul
+from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, has_no_text, shown, texts_without_nul, without_nul
 
 
 def test_the_placeholders_are_those_that_were_seen() -> None:
@@ -14,7 +14,7 @@ def test_the_placeholders_are_those_that_were_seen() -> None:
 @pytest.mark.parametrize("text", [None, "", " ", "\n\t", "\u00a0", *PLACEHOLDERS])
 def test_a_text_that_is_blank_or_a_placeholder_says_nothing(text: str | None) -> None:
     assert shown(text) is None
-    assert says_nothing(text)
+    assert has_no_text(text)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_a_text_that_is_blank_or_a_placeholder_says_nothing(text: str | None) ->
 )
 def test_any_other_text_is_shown_as_it_is(text: str) -> None:
     assert shown(text) == text
-    assert not says_nothing(text)
+    assert not has_no_text(text)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_any_other_text_is_shown_as_it_is(text: str) -> None:
         ({}, True),
         ({"en": "null"}, True),
         ({"en": "null", "de": ""}, True),
-        ({"en": "", "de": " "}, False),  # an object of blanks was never filled in from the catalogue
+        ({"en": "", "de": " "}, False),  # an object of blank texts was never filled in from the catalogue
         ({"en": "null", "de": "Hallo"}, False),
         ({"en": "Hi"}, False),
         ({"en": "null", "de": 7}, True),
@@ -40,7 +40,7 @@ def test_any_other_text_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_an_object_says_nothing_where_no_language_does(texts: dict[str, Any], *, nothing: bool) -> None:
-    assert says_nothing(texts) is nothing
+    assert has_no_text(texts) is nothing
 
 
 def test_no_placeholder_begins_as_texts_surely_do() -> None:

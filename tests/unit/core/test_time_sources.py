@@ -9,7 +9,7 @@ STORED = 1_767_225_660_500
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "told", "stored", "source"),
+    ("timestamp", "written", "stored", "source"),
     [
         (SECOND, "2026-01-01T00:00:00.120Z", STORED, TimeSource.DATETIME),
         (SECOND, "2026-01-01T05:00:00Z", STORED, TimeSource.DATETIME),
@@ -30,13 +30,13 @@ STORED = 1_767_225_660_500
     ],
 )
 def test_the_source_of_the_time_is_that_of_the_time(
-    timestamp: Timestamp, told: str | None, stored: int, source: TimeSource
+    timestamp: Timestamp, written: str | None, stored: int, source: TimeSource
 ) -> None:
-    assert time_source(timestamp, told, stored) is source
-    own = own_time(timestamp, told)
+    assert time_source(timestamp, written, stored) is source
+    own = own_time(timestamp, written)
     assert (own is None) == (source in {TimeSource.KAFKA, TimeSource.NONE})
-    assert event_time(timestamp, told, stored) == (own or stored_time(stored))
-    assert (event_time(timestamp, told, stored) is None) == (source is TimeSource.NONE)
+    assert event_time(timestamp, written, stored) == (own or stored_time(stored))
+    assert (event_time(timestamp, written, stored) is None) == (source is TimeSource.NONE)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_timestamp_is_seconds_or_smaller_or_a_day_or_text(timestamp: Timestamp
         "19691231",
         "9" * 30,
         "1_000",
-        "１７０８５５９１１５",  # noqa: RUF001 -- full-width digits are the point
+        "１７０８５５９１１５",  # noqa: RUF001 -- full-width digits are intended
         "yesterday",
         "x" * 100_000,
         "0001-01-01T00:00:00+14:00",

@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 SCHEMAS: Final = Path(__file__).parents[4] / "schemas"
 
 NOT_SAID_BY_AVRO: Final = {
-    "raw-event/unknown-kind": "a kind is a text, so that an unknown one can travel and be counted",
-    "segment-record/blank-id": "Avro has no patterns: a blank text is a text",
-    "segment-record/blank-title": "Avro has no patterns: a blank text is a text",
-    "segment-record/both-ids": "Avro cannot say that one of two fields is there",
-    "segment-record/no-id": "Avro cannot say that one of two fields is there",
-    "segment-record/identify-call": "words are texts, so that a new one is no incompatible change",
-    "segment-record/unknown-category": "words are texts, so that a new one is no incompatible change",
+    "raw-event/unknown-kind": "a kind is a string, so that an unknown one can be sent and counted",
+    "segment-record/blank-id": "Avro has no patterns: a blank string is a string",
+    "segment-record/blank-title": "Avro has no patterns: a blank string is a string",
+    "segment-record/both-ids": "Avro cannot require one of two fields",
+    "segment-record/no-id": "Avro cannot require one of two fields",
+    "segment-record/identify-call": "words are strings, so that a new one is a compatible change",
+    "segment-record/unknown-category": "words are strings, so that a new one is a compatible change",
     "segment-record/long-message-id": "Avro has no lengths",
     "segment-record/message-id-with-a-space": "Avro has no patterns",
     "segment-record/time-without-milliseconds": "Avro has no patterns",
     "segment-record/url-with-query": "Avro has no patterns",
-    "segment-record/no-loop-guard": "Avro cannot ask for keys of a map, and a field cannot be named OneSignal New",
+    "segment-record/no-loop-guard": "Avro cannot require keys of a map, and a field cannot be named OneSignal New",
 }
-"""The invalid examples that a JSON Schema refuses and an Avro schema cannot, each with the reason."""
+"""The invalid examples that the JSON Schema refuses and the Avro schema accepts, each with the reason."""
 
 
 def incompatibilities(versions: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return the pairs of versions, from 1, of which the later cannot read what the earlier wrote, and why."""
+    """Return the pairs of versions, from 1, of which the later cannot read the data of the earlier, with the reason."""
     parsed = [avro.schema.parse(version) for version in versions]
     found = []
     for later, reader in enumerate(parsed):
@@ -66,7 +66,7 @@ contracts = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACT
 @contracts
 def test_the_latest_file_is_what_the_code_says(contract: Contract) -> None:
     written = schema_path(contract.subject, contract.version).read_text(encoding="utf-8")
-    assert written == schema_text(contract), "write it again: python -m tests.write_avro_schemas"
+    assert written == schema_text(contract), "regenerate it: python -m tests.write_avro_schemas"
 
 
 @contracts
@@ -81,7 +81,7 @@ def test_a_published_version_never_changes() -> None:
         for contract in CONTRACTS.values()
         for number in range(1, contract.version + 1)
     }
-    assert found == published(), "this version is published: leave it, and make the next one"
+    assert found == published(), "this version is published: do not change it, add the next one"
 
 
 @contracts
@@ -126,7 +126,7 @@ def test_an_edited_version_has_another_fingerprint() -> None:
     another_default = with_another_field(RAW_EVENT, default="x")
     assert fingerprints(edited) != fingerprints(another_default)
     assert fingerprints(edited)["crc-64-avro"] == fingerprints(another_default)["crc-64-avro"]
-    assert fingerprints(edited) == fingerprints(with_another_field(RAW_EVENT, default="", doc="told"))
+    assert fingerprints(edited) == fingerprints(with_another_field(RAW_EVENT, default="", doc="more"))
 
 
 def all_records(kind: Type) -> Iterator[Record]:
@@ -155,7 +155,7 @@ def test_the_structs_have_the_fields_of_the_contract_in_its_order(contract: Cont
 
 
 NOT_IN_THE_CONTRACT = {
-    *("external_user_id", "app_url", "web_url", "live_activity_event_kind"),  # second names, and what JSON alone has
+    *("external_user_id", "app_url", "web_url", "live_activity_event_kind"),  # other names, and what only JSON has
 }
 
 
@@ -163,7 +163,7 @@ NOT_IN_THE_CONTRACT = {
 def test_every_record_and_field_is_documented(contract: Contract) -> None:
     def undocumented(schema: Any, path: str) -> list[str]:
         if isinstance(schema, list):
-            return [name for entry in schema for name in undocumented(entry, path)]
+            return [name for item in schema for name in undocumented(item, path)]
         if not isinstance(schema, dict) or schema.get("type") != "record":
             return []
         found = [] if schema.get("doc") else [path]
@@ -198,7 +198,7 @@ def examples(side: str) -> list[Any]:
 
 
 def fits_avro(path: Path) -> bool:
-    """Tell whether the avro package takes an example. It refuses unknown fields, which our raw JSON Schema allows."""
+    """Return whether the avro package accepts an example, without fields that only the JSON Schema allows."""
     subject = path.parents[1].name
     example = json.loads(path.read_text(encoding="utf-8"))
     if subject == "raw-event":
@@ -207,7 +207,7 @@ def fits_avro(path: Path) -> bool:
 
 
 def _known(schema: Any, datum: Any) -> Any:
-    """Leave out the fields that a record does not have."""
+    """Return a value without the fields that its record does not have."""
     if isinstance(schema, list):
         records = [branch for branch in schema if isinstance(branch, dict) and branch["type"] == "record"]
         return _known(records[0], datum) if records else datum

@@ -38,12 +38,12 @@ def record(name: str, *fields: tuple[str, Any]) -> Schema:
 
 
 def least(*fields: tuple[str, Any], kind: Any = "string") -> Schema:
-    """Make the least schema of a raw event, with fields of the event beside its kind."""
+    """Return the smallest schema of a raw event, with additional fields of the event."""
     return record("RawEvent", ("event", record("Event", ("kind", kind), *fields)))
 
 
 def beside(*fields: tuple[str, Any]) -> Schema:
-    """Make the least schema of a raw event, with fields beside the event."""
+    """Return the smallest schema of a raw event, with fields in addition to the event."""
     return record("RawEvent", *fields, ("event", record("Event", ("kind", "string"))))
 
 
@@ -54,17 +54,17 @@ def decoded(value: bytes, schema: Schema = RAW_EVENT.schema) -> Event:
 
 
 def changed(field: str, kind: Any) -> Schema:
-    """Change the type of one field of our own schema, by its path."""
+    """Return our schema with another type of the field at a path."""
     schema = copy.deepcopy(RAW_EVENT.schema)
     inner: Any = schema
     *parts, name = field.split(".")
     for part in parts:
-        inner = next(entry["type"] for entry in inner["fields"] if entry["name"] == part)
+        inner = next(member["type"] for member in inner["fields"] if member["name"] == part)
         inner = inner[1] if isinstance(inner, list) else inner
-    for entry in inner["fields"]:
-        if entry["name"] == name:
-            entry["type"] = kind
-            entry.pop("default", None)
+    for member in inner["fields"]:
+        if member["name"] == name:
+            member["type"] = kind
+            member.pop("default", None)
     return schema
 
 
@@ -135,8 +135,8 @@ def test_what_identifies_a_device_is_passed_over() -> None:
     user = schema["fields"][2]["type"][1]
     user["fields"].insert(1, {"name": "subscription", "type": ["null", SUBSCRIPTION]})
     subscription = {"subscription_token": TOKEN, "device_model": "iPhone15,2", "sessions": [{"a": 1.5, "b": 2.0}]}
-    for told in (subscription, {**subscription, "subscription_token": None, "sessions": []}, None):
-        event = raw_event(user={"subscription": told})
+    for parts in (subscription, {**subscription, "subscription_token": None, "sessions": []}, None):
+        event = raw_event(user={"subscription": parts})
         found = decoded(written(event, schema), schema)
         assert found == decode(encode(event))
         assert TOKEN not in repr(found)
@@ -275,8 +275,8 @@ def test_a_kind_that_is_null_is_no_event() -> None:
 @pytest.mark.parametrize("field", ["event.id", "message.name", "user.language", "event.data.page_id"])
 def test_a_body_that_was_cut_off_leaves_no_trace(field: str) -> None:
     part, _, name = field.rpartition(".")
-    told: dict[str, Any] = {name: "x" * 30} if part == "event" else {}
-    event = raw_event(**told, message={"url": "u" * 40, "id": "m"})
+    parts: dict[str, Any] = {name: "x" * 30} if part == "event" else {}
+    event = raw_event(**parts, message={"url": "u" * 40, "id": "m"})
     decode_ours, value = event_decoder(text_of(RAW_EVENT.schema)), written(event)
     for length in range(START, len(value)):
         assert decode_ours(value[:length], START) is RejectReason.NOT_AVRO
@@ -301,7 +301,7 @@ def test_messages_that_begin_alike_are_not_taken_for_one_another() -> None:
         assert decode_ours(written(event), START) == decode(encode(event))
 
 
-CHAIN: Final = [record(f"R{place}", ("inner", f"R{place - 1}" if place else "string")) for place in range(3_000)]
+CHAIN: Final = [record(f"R{index}", ("inner", f"R{index - 1}" if index else "string")) for index in range(3_000)]
 OURS: Final = RAW_EVENT.schema["namespace"]
 
 

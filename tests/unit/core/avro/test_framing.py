@@ -18,7 +18,7 @@ from pipeline.core.outcomes import RejectReason
 
 ID_7 = b"\x00\x00\x00\x00\x07"
 INT_FINGERPRINT = (0x7275D51A3F395C8F).to_bytes(8, "little")
-"""Of the schema "int", as Avro's own tests have it."""
+"""The fingerprint of the schema "int" in Avro's own tests."""
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_a_single_object_names_the_fingerprint_of_its_schema_little_endian() -> 
 
 JAVA_FINGERPRINTS = {
     '{"type":"record","name":"Order","fields":[{"name":"total","type":"int"}]}': "ce978f5f84a1dbd1",
-    # A logical type is no part of the canonical form, and a type with nothing else to say is its name alone.
+    # A logical type is not part of the canonical form, and a type without further attributes is only its name.
     '{"type":"record","name":"R","namespace":"n","fields":[{"name":"x","type":{"type":"int","logicalType":"date"}},'
     '{"name":"d","type":{"type":"bytes","logicalType":"decimal","precision":4,"scale":2}},'
     '{"name":"u","type":{"type":"string","logicalType":"uuid"}},'
     '{"name":"ts","type":{"type":"long","logicalType":"timestamp-micros"}},'
     '{"name":"self","type":["null","R"]}]}': "1557c98fab36a8f0",
-    # A type is written out where it comes first, and named afterwards.
+    # A type is defined where it occurs first, and referred to by name afterwards.
     '{"type":"record","name":"a.b.R","fields":[{"name":"x","type":{"type":"enum","name":"E","symbols":["A"]}},'
     '{"name":"y","type":"E"},{"name":"z","type":["null",{"type":"fixed","name":"c.F","size":4}]},'
     '{"name":"m","type":{"type":"map","values":{"type":"array","items":"c.F"}}}]}': "94ff3fb21762f96f",
-    # An empty namespace is none, also inside of another.
+    # An empty namespace means none, also inside another.
     '{"type":"record","name":"R","namespace":"n","fields":[{"name":"x","type":{"type":"record","name":"R2",'
     '"namespace":"","fields":[{"name":"q","type":{"type":"string","avro.java.string":"String"}}]}}]}': (
         "bc77907ea2e62551"
     ),
     DEAD_LETTER.text: "702e350c796e0a3c",
 }
-"""What ``SchemaNormalization.parsingFingerprint("CRC-64-AVRO", …)`` of Avro 1.12.2 for Java gives."""
+"""The results of ``SchemaNormalization.parsingFingerprint("CRC-64-AVRO", …)`` of Avro 1.12.2 for Java."""
 
 
 @pytest.mark.parametrize("schema", JAVA_FINGERPRINTS)
@@ -97,5 +97,5 @@ def test_what_is_no_schema_has_no_fingerprint(schema: str) -> None:
 
 def test_the_fingerprint_does_not_change_with_what_does_not_change_the_bytes() -> None:
     plain = '{"type":"record","name":"A","fields":[{"name":"x","type":"int"}]}'
-    told = '{"doc":"told","name":"A","type":"record","fields":[{"doc":"x","type":{"type":"int"},"name":"x"}]}'
-    assert fingerprint_of(plain) == fingerprint_of(told)
+    documented = '{"doc":"A","name":"A","type":"record","fields":[{"doc":"x","type":{"type":"int"},"name":"x"}]}'
+    assert fingerprint_of(plain) == fingerprint_of(documented)

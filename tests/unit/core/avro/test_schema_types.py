@@ -24,7 +24,7 @@ def parsed(schema: Any) -> Any:
 
 
 def record(name: str, *types: Any, **more: Any) -> dict[str, Any]:
-    fields = [{"name": f"f{place}", "type": kind} for place, kind in enumerate(types)]
+    fields = [{"name": f"f{index}", "type": kind} for index, kind in enumerate(types)]
     return {"type": "record", "name": name, "fields": fields, **more}
 
 

@@ -49,11 +49,11 @@ def test_a_record_comes_back_byte_for_byte(event: Event) -> None:
 def test_fastavro_reads_in_it_what_the_json_says() -> None:
     record = record_of(raw_event())
     found = read_by_fastavro(FRAME + encode_record(record), SEGMENT_RECORD.schema, SEGMENT_RECORD.schema)
-    told = orjson.loads(record)
+    expected = orjson.loads(record)
     present = {name: value for name, value in found["properties"].items() if value is not None}
-    assert present == told["properties"]
+    assert present == expected["properties"]
     assert {name: found[name] for name in ("type", "event", "messageId", "userId", "context", "integrations")} == {
-        name: told[name] for name in ("type", "event", "messageId", "userId", "context", "integrations")
+        name: expected[name] for name in ("type", "event", "messageId", "userId", "context", "integrations")
     }
 
 
@@ -67,8 +67,8 @@ def test_a_record_of_a_later_version_is_read_without_what_is_new() -> None:
     schema["fields"].insert(0, {"name": "priority", "type": ["null", "int"]})
     schema["fields"].reverse()
     record = record_of(raw_event())
-    told = read_by_fastavro(FRAME + encode_record(record), SEGMENT_RECORD.schema, SEGMENT_RECORD.schema)
-    later = written({**told, "priority": 5}, schema)
+    expected = read_by_fastavro(FRAME + encode_record(record), SEGMENT_RECORD.schema, SEGMENT_RECORD.schema)
+    later = written({**expected, "priority": 5}, schema)
     assert record_decoder(text_of(schema))(later, START) == record
 
 
