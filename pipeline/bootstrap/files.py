@@ -1,4 +1,4 @@
-"""The files and folders that settings name: what is wrong with them is listed with the mistakes of the settings."""
+"""The files and folders that settings name; their mistakes are listed with those of the settings."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def _registry_extra(settings: Settings) -> None:
 
 @contextmanager
 def working_folder(settings: Settings) -> Iterator[Path]:
-    """Yield a folder that a worker may write to: the one that the settings name, or a temporary one that goes away.
+    """Yield a folder that a worker may write to: the one in the settings, or a temporary one, deleted at the end.
 
     Raises:
-        SettingsError: when there is none.
+        SettingsError: no folder can be created.
     """
     if settings.data_directory is not None:
-        yield _made(settings.data_directory)
+        yield _created(settings.data_directory)
         return
     try:
         scratch = TemporaryDirectory(prefix="onesignal-pipeline-", ignore_cleanup_errors=True)
@@ -72,8 +72,8 @@ def working_folder(settings: Settings) -> Iterator[Path]:
         yield Path(name)
 
 
-def _made(folder: Path) -> Path:
-    """Make the folder that the settings name, with those above it."""
+def _created(folder: Path) -> Path:
+    """Create the folder that the settings name, with its parents."""
     try:
         promptly(folder, partial(folder.mkdir, parents=True, exist_ok=True))
     except (OSError, FileError) as error:

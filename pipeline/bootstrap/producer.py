@@ -1,4 +1,4 @@
-"""Build what writes to Kafka out of settings."""
+"""Build the producer from the settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def open_producer(
     clock: BrokerClock | None = None,
     on_retry: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[BatchProducer]:
-    """Connect a producer; it is closed in the end. `on_retry` is called when a write is repeated."""
+    """Connect a producer; it is closed at the end. `on_retry` is called when a write is repeated."""
 
     def retried() -> None:
         metrics.write_retried()
@@ -49,5 +49,5 @@ async def open_producer(
 
 
 def now_ms() -> int:
-    """Tell the time in milliseconds since the epoch."""
+    """Return the time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

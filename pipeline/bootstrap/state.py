@@ -1,4 +1,4 @@
-"""Build what a processor remembers out of settings."""
+"""Build the state of a processor from the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def user_hasher(settings: Settings) -> UserHasher:
-    """Make what hashes users; without a secret the hashes are never stored."""
+    """Return the hasher of users; without a secret its hashes are never stored."""
     secret = settings.tracked_users_secret
     return UserHasher("" if secret is None else secret.get_secret_value())
 
@@ -43,9 +43,9 @@ async def open_state(
     *,
     now_ms: Callable[[], int] = now_ms,
 ) -> AsyncIterator[StateStore]:
-    """Build the memories; what they follow is left in the end.
+    """Build the state store; it stops following its topics at the end.
 
-    `now_ms` says which months there are: by a clock that is wrong, those that are needed would not be read back.
+    `now_ms` decides which months are read back; with a wrong clock, months that are needed would be missing.
     """
     hasher, follower = user_hasher(settings), Follower(connection)
     tracked = catalogue = None

@@ -1,4 +1,4 @@
-"""Build what takes users in from a file, and what reads back who is tracked, out of settings."""
+"""Import tracked users from a file, and read them back, as the settings say."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 def tracking_mistakes(settings: Settings) -> Iterator[Mistake]:
-    """List what is not set and is needed to know who is tracked."""
+    """List the settings that are missing to read tracked users."""
     yield from _unset(settings, "tracked_users_secret", "give the secret of the processors")
 
 
 def feed_mistakes(settings: Settings) -> Iterator[Mistake]:
-    """List what is not set and is needed to tell processors of users."""
-    yield from _unset(settings, "tracked_users_feed_topic", "name the topic that processors take users from")
+    """List the settings that are missing to import users."""
+    yield from _unset(settings, "tracked_users_feed_topic", "name the topic from which processors import users")
 
 
 def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
@@ -46,21 +46,21 @@ def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
 
 
 async def raw_partitions(settings: Settings) -> int:
-    """Count the partitions of the raw topic, with a look whether the processor's topics can be used.
+    """Check the processor's topics, and return the number of partitions of the raw topic.
 
     Raises:
-        TopicsError: they cannot; every fault is listed.
-        KafkaUnreachableError: no broker can be spoken to.
+        TopicsError: a topic cannot be used; every fault is listed.
+        KafkaUnreachableError: no broker can be reached.
     """
     found = await check_topics(connection_options(settings), settings, [topic_use(Role.PROCESSOR, settings)])
     return found[settings.raw_topic].partitions
 
 
 def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Callable[[int], None]) -> FileUsers:
-    """Read a file of users for a raw topic of so many partitions; `tell` is told how many rows so far.
+    """Read a file of users for a raw topic with this many partitions; `tell` gets the number of rows read so far.
 
     Raises:
-        UsersFileError: with every mistake of the file.
+        UsersFileError: the file has mistakes; all are listed.
     """
     hasher, month, now = user_hasher(settings), BillingMonth(settings.billing_month_start_day), now_ms()
     months, empty_ids = months_at(now, month), EmptyIds(nobody_ids(settings))
@@ -74,10 +74,10 @@ def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Ca
 
 
 async def check_partitioner(settings: Settings, partitions: int) -> None:
-    """Look whether the latest raw messages are where their keys' users are imported to.
+    """Check that the latest raw messages are in the partitions to which their users are imported.
 
     Raises:
-        ForeignKeysError: they are not.
+        ForeignKeysError: another partitioner was used.
         KafkaUnreachableError: Kafka does not answer.
     """
     bound_unpacking(settings.max_unpacked_batch_bytes)
@@ -87,9 +87,9 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
 
 
 async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]) -> None:
-    """Write users to the feed topic, and confirm all of them; `tell` is told how many so far."""
+    """Write users to the feed topic, until all are confirmed; `tell` gets the number of users written so far."""
     if settings.segment.tracked_users_feed_topic is None:
-        raise ValueError("a feed topic is required, and the settings are loaded with that check")
+        raise ValueError("a feed topic is required; loading the settings checks that")
     producer = BatchProducer(connection_options(settings))
     await producer.start()
     try:
@@ -100,7 +100,7 @@ async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]
 
 
 def users_topics(settings: Settings) -> UsersTopics:
-    """Make what reads back who is tracked."""
+    """Return the reader of tracked users."""
     hasher = user_hasher(settings)
     codec = mark_codec(settings, hasher, None)
     return UsersTopics(

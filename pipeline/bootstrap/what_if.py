@@ -1,4 +1,4 @@
-"""Build what counts traffic under several sets of rules, and what reads the raw topic for it."""
+"""Build the count of `rules what-if`, and run it over the raw topic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet, *, exact_users: int) -> Count:
-    """Build a count; the first set is the baseline, and one of them keeps everything."""
+    """Return a count of rule sets; the first is the baseline, and `everything` is the one that drops nothing."""
     return Count(
         sets,
         everything,
@@ -40,7 +40,7 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
 
 
 async def count_topic(settings: Settings, count: Count, console: TerminalConsole, *, since_ms: int | None) -> Findings:
-    """Count what the raw topic holds from a time on; progress is shown on the console.
+    """Count the messages of the raw topic from a time on; progress is shown on the console.
 
     Raises:
         ClusterFaultError: Kafka, the topic or the schema registry cannot be used.

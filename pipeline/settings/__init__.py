@@ -1,6 +1,6 @@
-"""Settings: read from the environment once, frozen, and refused with every mistake at once.
+"""Settings: read from the environment once and frozen; all mistakes are reported at once.
 
-Start reading at `pipeline.settings.sections`, which lists them all.
+Start at `pipeline.settings.sections`, which lists all settings.
 """
 
 from __future__ import annotations

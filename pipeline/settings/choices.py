@@ -6,21 +6,21 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a worker process does."""
+    """What a worker is started as. `pipeline.bootstrap.roles` describes each role."""
 
     PROCESSOR = "processor"
     SEGMENT_SINK = "segment-sink"
 
 
 class Requirement(StrEnum):
-    """What a command needs to reach; settings without a default are asked for only then."""
+    """What a command must reach; settings without a default are required only by such commands."""
 
     KAFKA = "kafka"
     SEGMENT = "segment"
 
 
 class SecurityProtocol(StrEnum):
-    """How Kafka's clients reach a broker."""
+    """How clients connect to a broker."""
 
     PLAINTEXT = "PLAINTEXT"
     SSL = "SSL"
@@ -37,7 +37,7 @@ class SecurityProtocol(StrEnum):
 
 
 class SaslMechanism(StrEnum):
-    """How a user name and password are proved to a broker."""
+    """How a client authenticates with user name and password."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -45,7 +45,7 @@ class SaslMechanism(StrEnum):
 
 
 class TopicCompression(StrEnum):
-    """Kafka's `compression.type` of a topic; `producer` keeps what the producer chose."""
+    """Kafka's `compression.type` of a topic; `producer` keeps the producer's choice."""
 
     PRODUCER = "producer"
     UNCOMPRESSED = "uncompressed"
@@ -66,14 +66,14 @@ class RecordsCompression(StrEnum):
 
 
 class Partitioning(StrEnum):
-    """Which partition a record goes to: that of its source message, or that of its user key."""
+    """The partition of a record: that of its source message, or that of its user key."""
 
     SAME = "same"
     REPARTITION = "repartition"
 
 
 class GroupStart(StrEnum):
-    """Where a group begins that has no committed offsets: at the log's start unless that hides a loss, or always."""
+    """Where a group without committed offsets begins: at the log's start unless that would hide a loss, or always."""
 
     AUTO = "auto"
     EARLIEST = "earliest"
@@ -88,7 +88,7 @@ class SegmentRegion(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """The least urgent lines that are written."""
+    """The lowest level of messages that are logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -97,7 +97,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """One JSON object a line, or text for people."""
+    """JSON, one object per line, or text for people."""
 
     JSON = "json"
     CONSOLE = "console"

@@ -30,9 +30,11 @@ class DestinationSettings(Section):
     sink_group: Name
     records_topic: Topic
     records_topic_retention_hours: Hours
-    rules_file: ReadableFile | None = Field(default=None, description="The filter rules, as YAML. Excludes the preset.")
+    rules_file: ReadableFile | None = Field(
+        default=None, description="Filter rules, as YAML. Cannot be combined with the preset."
+    )
     rules_preset: Preset | None = Field(
-        default=None, description="Rules that come with the program. With neither file nor preset: `keep-all`."
+        default=None, description="Built-in filter rules. With neither file nor preset: `keep-all`."
     )
     names_file: ReadableFile | None
     anonymous_delivery: AnonymousPolicy = Field(
@@ -46,7 +48,7 @@ class DestinationSettings(Section):
     message_catalogue_topic: Topic
     endpoint: str | None
     flush_interval_seconds: float = Field(
-        default=1.0, ge=0.01, le=60, description="The longest that a record waits for its batch to fill."
+        default=1.0, ge=0.01, le=60, description="The longest time that a record waits for its batch to fill."
     )
     max_batch_bytes: int
     max_batch_records: int
@@ -54,12 +56,16 @@ class DestinationSettings(Section):
         default=4,
         ge=1,
         le=64,
-        description="Requests in flight at a time; the partitions of a worker are shared among them.",
+        description="Concurrent requests; a worker's partitions are divided among them.",
     )
-    request_timeout_seconds: float = Field(default=15, ge=1, le=300, description="How long an answer may take.")
-    gzip: bool = Field(default=False, description="Compress request bodies: less traffic for more CPU.")
-    retry_base_seconds: float = Field(default=0.5, ge=0.01, le=60, description="First bound of the delay of a retry.")
-    retry_max_seconds: float = Field(default=60, ge=0.01, le=3_600, description="Last bound of the delay of a retry.")
+    request_timeout_seconds: float = Field(
+        default=15, ge=1, le=300, description="How long a request may wait for its answer."
+    )
+    gzip: bool = Field(default=False, description="Compress request bodies: less traffic, more CPU.")
+    retry_base_seconds: float = Field(
+        default=0.5, ge=0.01, le=60, description="Upper bound of the first retry's delay; it doubles with every retry."
+    )
+    retry_max_seconds: float = Field(default=60, ge=0.01, le=3_600, description="Upper bound of every retry's delay.")
     retry_after_cap_seconds: float = Field(
         default=300, ge=1, le=86_400, description="The longest `Retry-After` that is obeyed in full."
     )

@@ -1,4 +1,4 @@
-"""The environment's variables, sorted into settings and mistakes."""
+"""Reads the environment's variables, and separates settings from mistakes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _FILE: Final = "_FILE"
 MOST_SECRET_BYTES: Final = 65_536
-"""More is not a secret: a path may name something that never ends."""
-# Kubernetes tells every container about a Service called `pipeline…` in variables of this prefix.
+"""The largest secret; a path may name a file that never ends."""
+# Kubernetes describes a Service called `pipeline…` to every container in variables with this prefix.
 _SERVICE_LINK: Final = re.compile(
     r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -28,12 +28,12 @@ _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
 def secret_file_variable(field: str) -> str:
-    """Name the variable that holds the path of a secret's file."""
+    """Return the variable with the path of a secret's file."""
     return variable(field) + _FILE
 
 
 def read_variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list[Mistake]]:
-    """Take the settings' variables out of an environment. An empty variable counts as absent."""
+    """Return the settings in an environment, and the mistakes. An empty variable counts as absent."""
     given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value.strip()}
     values: dict[str, str] = {}
     mistakes: list[Mistake] = []
@@ -59,13 +59,13 @@ def read_variables(environment: Mapping[str, str]) -> tuple[dict[str, str], list
 
 
 def _shown_path(path: str) -> str:
-    """Show the path of a secret, unless it may be the secret itself."""
+    """Return the path of a secret for a message, unless it may be the secret itself."""
     shown = presentable(path, is_path=True)
     return f"is `{shown}`" if path.startswith("/") and shown != NOT_SHOWN else "is set"
 
 
 def _unusable(values: dict[str, str]) -> Iterator[Mistake]:
-    """Remove the values that nothing can use and nobody may be shown, and yield what is wrong with each."""
+    """Remove the values that are unusable and must not be shown, and yield what is wrong with each."""
     for field, value in list(values.items()):
         reason = _unreadable_secret(value) if field in secrets() else unshowable(value)
         if reason is not None:
@@ -82,7 +82,7 @@ def _unreadable_secret(value: str) -> str | None:
 
 
 def secret_files(environment: Mapping[str, str]) -> dict[str, Path]:
-    """List the settings whose value is in a file, with its path."""
+    """Return the path of each setting whose value is in a file."""
     given = {field: environment.get(secret_file_variable(field), "").strip() for field in secrets()}
     return {field: Path(path) for field, path in given.items() if path}
 
@@ -92,15 +92,15 @@ def _about(field: str, text: str) -> Mistake:
 
 
 def _spelt(field: str, value: str) -> str:
-    """Give a choice the case of the setting's own spelling."""
+    """Return a choice in the spelling of the setting, whatever its case."""
     return next((choice for choice in choices(field) if choice.casefold() == value.casefold()), value)
 
 
 def read_secret(path: Path) -> str:
-    """Read a mounted secret, without the line break that editors leave at its end.
+    """Return a mounted secret, without the line break that editors leave at its end.
 
     Raises:
-        FileError: with the reason, when there is nothing usable in the file, and what to do.
+        FileError: the file has no usable content; with the reason, and what to do.
     """
     try:
         return secret_of(read_file(path, most_bytes=MOST_SECRET_BYTES))
@@ -109,7 +109,7 @@ def read_secret(path: Path) -> str:
 
 
 def secret_of(content: bytes) -> str:
-    """Return the secret that a file holds.
+    """Return the secret in a file's content.
 
     Raises:
         FileError: there is none.
@@ -121,7 +121,7 @@ def secret_of(content: bytes) -> str:
 
 
 def _unknown(given: Mapping[str, str]) -> Iterator[Mistake]:
-    """Report what looks like a setting and is none; a misspelt name would otherwise leave a default in force."""
+    """List variables that look like settings but are none; a misspelt name would leave a default in effect."""
     known = [variable(field) for field in FIELDS]
     known += [secret_file_variable(field) for field in secrets()]
     names = sorted(

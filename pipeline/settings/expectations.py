@@ -1,4 +1,4 @@
-"""What each setting accepts, in words: for error messages and for the README's table."""
+"""What each setting accepts, in words, for error messages and the reference."""
 
 from __future__ import annotations
 

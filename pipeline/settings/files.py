@@ -1,9 +1,9 @@
-"""Small files that an operator names, read so that none of them can stop the program or fill its memory.
+"""Reads small files that an operator names, so that none of them can block the program or fill its memory.
 
-A pipe, a device, or a file on a network mount that went away may never answer, and no call of the operating system can
-be given up. So only regular files are read, no more of one than a limit, and each call is made by a thread of its own
-that nobody waits for longer than a deadline. Such a thread is a daemon: it holds up neither the event loop nor the end
-of the process. While one has not come back, its file is not asked again, so that they do not pile up.
+A pipe, a device, or a file on a lost network mount may never answer, and a system call cannot be cancelled. So only
+regular files are read, up to a limit, and each call runs in its own thread with a deadline. The thread is a daemon: it
+blocks neither the event loop nor the end of the process. Until it returns, its file is not read again, so that threads
+do not accumulate.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 ANSWER_SECONDS: Final = 5.0
-"""How long a file may take to answer; a local one takes milliseconds, and Kubernetes' probes a few seconds."""
+"""How long reading a file may take; a local one takes milliseconds, and Kubernetes' probes wait a few seconds."""
 MOST_FILE_BYTES: Final = 1_048_576
-"""Four bytes for each character that rules may have; bundles of certificates have a quarter of that."""
+"""Four bytes for each character that rules may have; certificate bundles have a quarter of that."""
 
 _READ_ONLY: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""Without waiting: what was a regular file a moment ago may be a pipe now."""
+"""Non-blocking: what was a regular file a moment ago may be a pipe now."""
 _SORTS: Final = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -40,27 +40,27 @@ _SORTS: Final = (
 
 
 class FileError(ValueError):
-    """A file cannot be used. The text is a clause that gives the reason, without the name or content of the file."""
+    """A file cannot be used. The text is a clause with the reason, without the name or content of the file."""
 
 
 Content: TypeAlias = bytes | FileError
-"""What a file held, or why it could not be read."""
+"""The content of a file, or why it could not be read."""
 
 
 def read_file(path: Path, *, most_bytes: int = MOST_FILE_BYTES) -> bytes:
-    """Return all that a file holds.
+    """Return the content of a file.
 
     Raises:
-        FileError: it is no regular file, cannot be read, holds more than `most_bytes`, or does not answer.
+        FileError: it is not a regular file, cannot be read, is larger than `most_bytes`, or does not answer.
     """
     return promptly(path, partial(_read, path, most_bytes))
 
 
 async def read_file_aside(path: Path, *, most_bytes: int = MOST_FILE_BYTES) -> bytes:
-    """Return all that a file holds, without holding up the event loop.
+    """Return the content of a file, without blocking the event loop.
 
     Raises:
-        FileError: as `read_file` does.
+        FileError: as for `read_file`.
     """
     future = _begun(path, partial(_read, path, most_bytes))
     try:
@@ -71,7 +71,7 @@ async def read_file_aside(path: Path, *, most_bytes: int = MOST_FILE_BYTES) -> b
 
 
 async def content_of(path: Path) -> Content:
-    """Return what a file holds, or why it cannot be read, without holding up the event loop."""
+    """Return the content of a file, or why it cannot be read, without blocking the event loop."""
     try:
         return await read_file_aside(path)
     except FileError as error:
@@ -79,10 +79,10 @@ async def content_of(path: Path) -> Content:
 
 
 def promptly(path: Path, use: Callable[[], _Answer]) -> _Answer:
-    """Return what a call answers that uses a file or a folder and may never come back; its exceptions are passed on.
+    """Return the result of a call that uses a file or a folder and may never return; its exceptions are passed on.
 
     Raises:
-        FileError: it does not answer before the deadline, or an earlier call for the same path still has not.
+        FileError: it does not return before the deadline, or an earlier call for the same path has not returned yet.
     """
     future = _begun(path, use)
     try:
@@ -95,16 +95,16 @@ def check_file(path: Path) -> None:
     """Check that a file can be opened and is small enough to be read.
 
     Raises:
-        FileError: as `read_file` does.
+        FileError: as for `read_file`.
     """
     promptly(path, lambda: os.close(_opened(path, MOST_FILE_BYTES)))
 
 
 def check_answers(path: Path) -> None:
-    """Check that nobody who opens a path waits for ever; where there is no file, nobody does.
+    """Check that opening a path does not block; a path without a file does not.
 
     Raises:
-        FileError: it is something else than a file, or does not answer.
+        FileError: it is something other than a file, or does not answer.
     """
     promptly(path, partial(_check_what_is_there, path))
 
@@ -113,7 +113,7 @@ def text_of(content: bytes) -> str:
     """Return UTF-8 text.
 
     Raises:
-        FileError: it is something else.
+        FileError: it is not UTF-8.
     """
     try:
         return content.decode()
@@ -122,19 +122,19 @@ def text_of(content: bytes) -> str:
 
 
 class _Unanswered:
-    """The calls that have not come back, by path."""
+    """The calls that have not returned, by path."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._calls: dict[str, Future[object]] = {}
 
     def begin(self, path: str, future: Future[object]) -> bool:
-        """Register a call, unless an earlier one for the same path is out."""
+        """Register a call, and return True, unless an earlier one for the same path has not returned."""
         with self._lock:
             return self._calls.setdefault(path, future) is future
 
     def end(self, path: str) -> None:
-        """Forget a call that came back."""
+        """Remove a call that returned."""
         with self._lock:
             del self._calls[path]
 
@@ -144,7 +144,7 @@ _UNANSWERED: Final = _Unanswered()
 
 def _begun(path: Path, use: Callable[[], _Answer]) -> Future[_Answer]:
     future: Future[_Answer] = Future()
-    future.set_running_or_notify_cancel()  # whoever gives it up must not change what the thread finds
+    future.set_running_or_notify_cancel()  # a caller that times out must not cancel it under the thread
     name = str(path)
     if not _UNANSWERED.begin(name, future):  # type: ignore[arg-type] # futures are invariant
         raise _unanswered()
@@ -155,7 +155,7 @@ def _begun(path: Path, use: Callable[[], _Answer]) -> Future[_Answer]:
 def _answer(name: str, use: Callable[[], _Answer], future: Future[_Answer]) -> None:
     try:
         answer = use()
-    except BaseException as error:  # noqa: BLE001 -- whoever waits gets it
+    except BaseException as error:  # noqa: BLE001 -- passed on to the caller
         _UNANSWERED.end(name)
         future.set_exception(error)
     else:
@@ -168,19 +168,19 @@ def _unanswered() -> FileError:
 
 
 def limited(file: IO[bytes], most_bytes: int) -> bytes:
-    """Return what an open file holds from here on.
+    """Return the rest of an open file.
 
     Raises:
-        FileError: it holds more than `most_bytes`; no more than one byte beyond is read.
+        FileError: it has more than `most_bytes`; at most one byte more is read.
     """
-    content = bytes(file.read(most_bytes + 1) or b"")  # None, from a file of the kernel's that would block
+    content = bytes(file.read(most_bytes + 1) or b"")  # None, from a kernel file that would block
     if len(content) > most_bytes:
         raise _too_large(most_bytes)
     return content
 
 
 def unreadable(error: OSError | ValueError) -> FileError:
-    """Return the reason in words for which the system refused a path."""
+    """Return in words why the system refused a path."""
     if isinstance(error, FileError):
         return error
     if isinstance(error, FileNotFoundError):
@@ -199,7 +199,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
 
 
 def _opened(path: Path, most_bytes: int) -> int:
-    """Open a regular file, by a descriptor that the caller closes; opening a device or a pipe can have effects."""
+    """Open a regular file, and return its descriptor, which the caller closes. Opening devices or pipes has effects."""
     try:
         _check(os.stat(path), most_bytes)  # noqa: PTH116 -- as below
         descriptor = os.open(path, _READ_ONLY)

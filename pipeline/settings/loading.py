@@ -1,7 +1,7 @@
-"""From the environment to `Settings`, or to the list of everything that is wrong with it.
+"""Loads `Settings` from the environment, or lists everything that is wrong with it.
 
-pydantic-settings was weighed and left out: its errors name fields where an operator knows variables, it stops before
-the rules between settings, and it passes over misspelt variables.
+pydantic-settings is not used: its errors name fields where an operator knows variables, it does not check rules
+between settings, and it ignores misspelt variables.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.settings.choices import Requirement
 
 Check: TypeAlias = Callable[[Settings], Iterable[Mistake]]
-"""What else can be wrong with settings, such as with the files that they name."""
+"""Lists further mistakes, such as those in the files that settings name."""
 
 
 def load_settings(
@@ -37,10 +37,10 @@ def load_settings(
     requirements: Collection[Requirement] = (),
     checks: Collection[Check] = (),
 ) -> Settings:
-    """Read the settings. `checks` are those of the caller; they see settings without the values that are at fault.
+    """Return the settings. `checks` are the caller's; they get settings without the invalid values.
 
     Raises:
-        SettingsError: with every mistake at once.
+        SettingsError: the environment has mistakes; all are listed.
     """
     values, mistakes = read_variables(environment)
     settings, faults = _validated(values, secret_files(environment))
@@ -61,7 +61,7 @@ def load_settings(
 
 
 def _validated(values: Mapping[str, str], files: Mapping[str, Path]) -> tuple[Settings, list[Mistake]]:
-    """Validate each value; those at fault are left out, so that the rest can be checked further."""
+    """Validate each value; invalid ones are omitted, so that the rest can be checked further."""
     try:
         return Settings.model_validate(nested(values), context=files), []
     except ValidationError as error:

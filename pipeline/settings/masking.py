@@ -1,4 +1,4 @@
-"""What may be shown of a value that was refused: it may be an address with a password in it, whatever the setting."""
+"""What may be shown of an invalid value: with any setting, it may be an address with a password in it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _WITH_CREDENTIALS: Final = re.compile(r"(?P<scheme>\w+://)?.*@(?P<host>[\w.:\[\]
 _QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 _PEM: Final = "-----BEGIN"
 _BODY_OF_A_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{100}")
-"""So much of base64; a path has a full stop, a hyphen or an underscore before that."""
+"""A long run of base64; a path has a full stop, a hyphen or an underscore earlier."""
 _HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 def unshowable(value: str) -> str | None:
-    """Return why a value must not be shown at all: it may be a private key, or forge what is printed around it."""
+    """Return why a value must not be shown at all: it may be a private key, or change what is printed around it."""
     if _PEM in value:
         return "it holds a key or a certificate itself"
     if _has_line_break(value):
@@ -32,7 +32,7 @@ def unshowable(value: str) -> str | None:
 
 
 def without_keys(text: str, given: Iterable[str]) -> str:
-    """Return a text in which none of the given words appears that may be a key: those with a line break among them."""
+    """Return a text without those of the given words that may be a key, such as words with a line break."""
     for word in (part for each in given for part in (each, *each.partition("=")[::2])):
         if _PEM in word or _has_line_break(word):
             text = text.replace(word, NOT_SHOWN).replace(repr(word)[1:-1], NOT_SHOWN)
@@ -44,9 +44,9 @@ def _has_line_break(value: str) -> bool:
 
 
 def presentable(value: str, *, is_path: bool = False) -> str:
-    """Shorten a faulty value, and leave out what can be a secret: what stands before an `@`, and a query.
+    """Return an invalid value shortened, and without what can be a secret: what precedes an `@`, and a query.
 
-    A path may hold an `@` of its own, so there only what looks like an address is looked at.
+    A path may contain an `@`, so in a path only what looks like an address is masked.
     """
     if unshowable(value) is not None or (is_path and _BODY_OF_A_KEY.search(value)):
         return NOT_SHOWN

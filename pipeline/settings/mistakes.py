@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in words that say what to do."""
+"""Mistakes in the settings, in words that say what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PREFIX = "PIPELINE_"
 
 
 def variable(field: str) -> str:
-    """Name the environment variable of a settings field."""
+    """Return the environment variable of a setting."""
     return PREFIX + field.upper()
 
 
@@ -23,7 +23,7 @@ class Mistake:
 
 
 class SettingsError(Exception):
-    """The environment cannot be used as it is; every mistake in it is listed."""
+    """The environment cannot be used; all its mistakes are listed."""
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
@@ -31,5 +31,5 @@ class SettingsError(Exception):
 
 
 def setting_error(field: str, text: str) -> SettingsError:
-    """Return the error about a single setting; `text` goes on behind the name of its variable."""
+    """Return the error about a single setting; `text` follows the name of its variable."""
     return SettingsError((Mistake(fields=(field,), text=f"{variable(field)} {text}"),))

@@ -17,22 +17,23 @@ class ProcessorSettings(Section):
         default=5,
         ge=0,
         le=3_600,
-        description="How often the files of rules and names are looked at for changes, which take effect between two "
+        description="How often the rules and names files are checked for changes, which take effect between two "
         "batches; `0` is never.",
     )
     unknown_kinds: UnknownKinds = Field(
-        default=UnknownKinds.REJECT, description="What happens to events of a kind that is not known."
+        default=UnknownKinds.REJECT, description="What happens to events of an unknown kind."
     )
     nobody_ids: Words = Field(
         default="",
-        description="Words that stand for no user where events have them as external id, separated by commas, such as "
-        "`guest,1,email`; beside `null`, `anonymous` and the like, which always do.",
+        description="External ids that stand for no user, separated by commas, such as `guest,1,email`. Ids such as "
+        "`null` and `anonymous` always do.",
     )
     partitioning: Partitioning = Field(
         default=Partitioning.SAME,
-        description="`same`: records keep their event's partition number. `repartition`: by user key, where the "
-        "partition counts differ; it does not bring back the order that a raw topic not keyed by user has lost.",
+        description="`same`: records keep the partition number of their event. `repartition`: by user key, for "
+        "topics with different partition counts; it does not restore the order of a raw topic that is not keyed by "
+        "user.",
     )
     records_compression: RecordsCompression = Field(
-        default=RecordsCompression.NONE, description="Compression of what the processor writes."
+        default=RecordsCompression.NONE, description="Compression of the messages that the processor writes."
     )

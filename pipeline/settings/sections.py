@@ -1,4 +1,4 @@
-"""Every setting: its name, its default, what it accepts and what it means. The README's table is made from this."""
+"""Every setting: its name, its default, what it accepts and what it means. The reference is generated from them."""
 
 from __future__ import annotations
 

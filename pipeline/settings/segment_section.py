@@ -52,36 +52,37 @@ class SegmentSettings(DestinationSettings):
     sink_group: Name = Field(
         default="onesignal-pipeline-segment-sink", description="Consumer group of the Segment sink."
     )
-    records_topic: Topic = Field(default="segment.records", description="Records that wait for Segment.")
+    records_topic: Topic = Field(default="segment.records", description="Records that wait to be sent to Segment.")
     records_topic_retention_hours: Hours = Field(
-        default=168, description="How long records are kept; the longest outage of Segment that loses nothing."
+        default=168, description="How long records are kept. An outage of Segment that is longer loses records."
     )
     name_profile: NameProfile = Field(
         default=NameProfile.ONESIGNAL,
         description="Event names: OneSignal's own, those of Segment's spec, or those of `PIPELINE_NAMES_FILE`.",
     )
     names_file: ReadableFile | None = Field(
-        default=None, description="Event name for each kind, as YAML. Goes with `PIPELINE_NAME_PROFILE=custom`."
+        default=None, description="Event name for each kind, as YAML. Requires `PIPELINE_NAME_PROFILE=custom`."
     )
     tracked_users_topic: Topic = Field(
         default="onesignal.tracked-users",
-        description="Who was tracked in which month. As many partitions as the raw topic.",
+        description="Users tracked in each month. As many partitions as the raw topic.",
     )
     tracked_users_feed_topic: Topic | None = Field(
         default=None,
-        description="Users whom Segment has counted already through other sources: the key is the user id, the time "
-        "tells the month; any value but none, which compaction would delete. Keyed and partitioned as the raw topic. "
-        "Without it there is no feed.",
+        description="Users that Segment has already counted through other sources: the key is the user id, the "
+        "timestamp gives the month, and the value must not be null. Keyed and partitioned like the raw topic. "
+        "Default: no feed.",
     )
     message_catalogue_topic: Topic = Field(
-        default="onesignal.message-catalogue", description="What messages said; a topic of one partition."
+        default="onesignal.message-catalogue", description="Content of messages; a topic with one partition."
     )
     write_key: WriteKey | None = Field(default=None, description="Write key of the source. Required by the sink.")
     region: SegmentRegion = Field(
-        default=SegmentRegion.US, description="Region of the workspace. Segment discards what reaches the wrong one."
+        default=SegmentRegion.US,
+        description="Region of the workspace. Segment discards records that are sent to the wrong one.",
     )
     endpoint: Url | None = Field(
-        default=None, description="Full address for batches, in place of a region: a proxy, or a stand-in."
+        default=None, description="Full address for batches instead of a region, such as that of a proxy."
     )
     max_batch_bytes: int = Field(
         default=475_000,
@@ -90,19 +91,22 @@ class SegmentSettings(DestinationSettings):
         description="Size of a request's body. Segment refuses more than 500 KB.",
     )
     max_batch_records: int = Field(
-        default=2_500, ge=1, le=2_500, description="Records of a request. Segment discards requests of more than 2,500."
+        default=2_500,
+        ge=1,
+        le=2_500,
+        description="Records in a request. Segment discards requests with more than 2,500.",
     )
     max_requests_per_second: float = Field(
         default=1_000,
         ge=0,
         le=100_000,
-        description="Most requests of a worker, retries included; `0` is no limit. Segment asks for at most 1,000 a "
-        "workspace, so share them out among the workers.",
+        description="Requests per second of a worker, retries included; `0` is no limit. Segment asks for at most "
+        "1,000 per workspace, so divide them among the workers.",
     )
     max_records_per_second: float = Field(
         default=0,
         ge=0,
         le=10_000_000,
-        description="Most records that a worker sends; `0` is no limit. Segment names 1,000 a workspace elsewhere; "
-        "what it does not take it answers with 429, which is obeyed.",
+        description="Records per second of a worker; `0` is no limit. Segment elsewhere names 1,000 per workspace; "
+        "it answers excess with 429, which is obeyed.",
     )

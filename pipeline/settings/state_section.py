@@ -1,4 +1,4 @@
-"""The settings of what the pipeline remembers between messages."""
+"""The settings of state: what the pipeline remembers between messages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ class StateSettings(Section):
 
     tracked_users_secret: LongSecret | None = Field(
         default=None,
-        description="Key of the hashes under which users are remembered. With it users are tracked, which rules with "
-        "`tracked_only` need. It must stay the same: another one is refused.",
+        description="Key of the hashes that stand for tracked users. Setting it enables tracking, which "
+        "`tracked_only` rules need. It must stay the same: another one is refused.",
     )
     tracked_users_topic_retention_hours: Hours = Field(
         default=936,
-        description="How long that is kept: a month of 31 days, the raw topic's retention of 7, and a day.",
+        description="How long tracked users are kept. The default is a month of 31 days, the raw topic's retention "
+        "of 7 days, and a day.",
     )
     billing_month_start_day: int = Field(
         default=1, ge=1, le=28, description="Day on which Segment's billing month begins, in UTC."
     )
     message_catalogue: bool = Field(
         default=False,
-        description="Whether engagements that come after 30 days, when OneSignal has forgotten what the message said, "
-        "are filled in from what its earlier events said.",
+        description="Whether engagement events after 30 days, when OneSignal no longer reports the message's "
+        "content, are completed from earlier events of the same message.",
     )
-    message_catalogue_days: int = Field(default=90, ge=1, le=3_650, description="How long a message is remembered.")
+    message_catalogue_days: int = Field(
+        default=90, ge=1, le=3_650, description="How long the content of a message is kept."
+    )

@@ -1,4 +1,4 @@
-"""The types of single settings: what each accepts, in words and in code."""
+"""The types of settings: what each accepts, in words and in code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FOR_EVER: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a setting accepts, in words; stands in error messages and in the README's table."""
+    """What a setting accepts, in words, for error messages and the reference."""
 
     words: str
 
@@ -50,14 +50,14 @@ def _servers(value: str) -> str:
 
 
 def _topic(value: str) -> str:
-    # As Kafka's own class `Topic` does in its method `validate`.
+    # The rule of `validate` in Kafka's class `Topic`.
     if value in {".", ".."} or _TOPIC.fullmatch(value) is None:
         raise ValueError("Kafka refuses such a topic name")
     return value
 
 
 def _write_key(value: SecretStr) -> SecretStr:
-    # Segment answers 200 to an unknown key of any shape but a very short one, and throws the records away.
+    # Segment answers 200 to an unknown key, unless it is very short, and discards the records.
     key = value.get_secret_value()
     if _WRITE_KEY.fullmatch(key) is not None:
         return value
@@ -93,7 +93,7 @@ def _url(value: str) -> str:
     try:
         url = URL(value)
         problem = _address_problem(url, url.raw_host or "", url.port)
-    except (ValueError, IndexError):  # yarl has the second for `http://[]@`
+    except (ValueError, IndexError):  # yarl raises the second for `http://[]@`
         problem = "its host or its port cannot be used"
     if problem is not None:
         raise ValueError(problem)

@@ -316,7 +316,7 @@ async def test_kafka_that_went_away_before_the_consumer_started_is_told_in_words
         raise KafkaConnectionError("no bootstrap")
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", fails)
-    with pytest.raises(KafkaUnreachableError, match="start again when it does"):
+    with pytest.raises(KafkaUnreachableError, match="start again when it answers"):
         await Fetching.__new__(Fetching).on_start()
 
 
