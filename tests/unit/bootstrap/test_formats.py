@@ -140,10 +140,10 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
 
 
 async def test_work_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:
-    work = FakeWork()
+    step = FakeWork()
     condition = Condition("a clock that is right", HoldReason.CLOCK, lambda: None)
-    assert isinstance(guarded(work, None, [condition]), PrerequisitesFirst)
+    assert isinstance(guarded(step, None, [condition]), PrerequisitesFirst)
     async with sink_formats(settings()) as plain:
-        assert guarded(work, plain.schemas) is work
+        assert guarded(step, plain.schemas) is step
     async with sink_formats(settings(SCHEMA_REGISTRY_URL=fake.url)) as found:
-        assert isinstance(guarded(work, found.schemas), PrerequisitesFirst)
+        assert isinstance(guarded(step, found.schemas), PrerequisitesFirst)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No folder takes temporary files."""
+    """Makes every folder refuse temporary files."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EROFS, "Read-only file system")

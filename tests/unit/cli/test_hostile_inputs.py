@@ -95,7 +95,7 @@ def test_on_a_terminal_the_sequences_are_those_of_the_tables_alone(given: Operat
 
 
 def _chunks(terminal: int) -> Iterator[bytes]:
-    """Read until the other side is closed, which is an error on a terminal."""
+    """Read until the other end is closed, which is an error on a terminal."""
     with contextlib.suppress(OSError):
         while chunk := os.read(terminal, 65_536):
             yield chunk

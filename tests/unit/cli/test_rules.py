@@ -159,7 +159,7 @@ def test_a_setting_that_decides_is_named(
     [
         ("message.fax.sent", "reject", ["decided   PIPELINE_UNKNOWN_KINDS=reject"]),
         ("a@b.example", "reject", ["decided   PIPELINE_UNKNOWN_KINDS=reject"]),
-        ("a@b.example", "deliver", []),  # no setting lets an address pass as a kind
+        ("a@b.example", "deliver", []),  # no setting accepts an address as a kind
     ],
 )
 def test_an_unknown_kind_is_rejected_by_its_setting(

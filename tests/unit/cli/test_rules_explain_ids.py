@@ -1,4 +1,4 @@
-"""What `rules explain` says of ids that were not used, and of the time."""
+"""How `rules explain` shows ignored ids, and the source of the time."""
 
 from __future__ import annotations
 

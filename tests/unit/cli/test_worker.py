@@ -82,7 +82,7 @@ def test_an_address_without_a_usable_host_port_or_path_is_one_clear_line(
 
 
 def test_a_folder_that_cannot_be_made_after_all_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    # The system says that whoever may write everywhere may write here, and then refuses.
+    # The system reports to a user with all rights that /proc is writable, and then refuses.
     assert run(["worker", "segment-sink"], {**KAFKA, **SEGMENT, "PIPELINE_DATA_DIRECTORY": "/proc/onesignal/x"}) == 2
     assert capsys.readouterr().err.startswith("PIPELINE_DATA_DIRECTORY is `/proc/onesignal/x`, ")
 

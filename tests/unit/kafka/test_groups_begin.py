@@ -1,4 +1,4 @@
-"""How a group begins, on a consumer that answers from what the test says."""
+"""How a group begins, with a consumer that answers as the test defines."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ class FakeConsumer:
         del node, request
         return SimpleNamespace(to_object=lambda: {"topics": [{"topic_id": NOW}]})
 
-    def assign(self, places: Sequence[aiokafka.TopicPartition]) -> None:
+    def assign(self, partitions: Sequence[aiokafka.TopicPartition]) -> None:
         assert self.started
-        self.assigned += places
+        self.assigned += partitions
 
-    def pause(self, *places: aiokafka.TopicPartition) -> None:
-        self.paused += places
+    def pause(self, *partitions: aiokafka.TopicPartition) -> None:
+        self.paused += partitions
 
-    async def fetch_committed_offsets(self, places: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, Any]:
-        return {place: OffsetAndMetadata(*self._committed.get(place.partition, (-1, ""))) for place in places}
+    async def fetch_committed_offsets(self, partitions: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, Any]:
+        return {each: OffsetAndMetadata(*self._committed.get(each.partition, (-1, ""))) for each in partitions}
 
-    async def beginning_offsets(self, places: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, int]:
-        return {place: self._starts[place.partition] for place in places}
+    async def beginning_offsets(self, partitions: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, int]:
+        return {each: self._starts[each.partition] for each in partitions}
 
-    async def end_offsets(self, places: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, int]:
-        return dict.fromkeys(places, self.outcome_end)
+    async def end_offsets(self, partitions: Sequence[aiokafka.TopicPartition]) -> Mapping[Any, int]:
+        return dict.fromkeys(partitions, self.outcome_end)
 
     async def commit(self, offsets: Mapping[aiokafka.TopicPartition, tuple[int, str]]) -> None:
         if self.error is not None:

@@ -43,7 +43,7 @@ class _Answer:
 
 
 class _Client:
-    """A cluster that answers one question about configurations."""
+    """A cluster that answers one DescribeConfigs request."""
 
     def __init__(self, answer: _Answer | Exception) -> None:
         self._answer = answer

@@ -53,7 +53,7 @@ def test_the_dead_letter_topic_may_grow() -> None:
 
 
 class Watch(TopicWatch):
-    """Looks at topics that are as they should be, once an hour; counts its looks, and how often it was awake."""
+    """Checks healthy topics once an hour; counts its checks, and how often it woke up."""
 
     def __init__(self) -> None:
         self.ahead_seconds = 0.0

@@ -11,7 +11,7 @@ from pipeline.settings.segment_section import SegmentSettings
 
 
 class OtherSettings(DestinationSettings):
-    """A destination as a newcomer would add it."""
+    """A further destination."""
 
     prefix: ClassVar[str] = "other"
 

@@ -41,7 +41,7 @@ def name_of(distribution: str) -> str:
 
 
 def brought_by(requirement: str) -> set[str]:
-    """Name a package, what it needs by itself, and what its own extras in the requirement need, on this machine."""
+    """List a package, what it requires on this machine, and what the extras in its requirement add."""
     asked = Requirement(requirement)
     found = {name_of(asked.name)}
     for text in requires(asked.name) or []:

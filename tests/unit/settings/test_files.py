@@ -68,7 +68,7 @@ UNUSABLE = [
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return Path("file")  # so short that a socket can have it as its address
+    return Path("file")  # a socket's address must be short
 
 
 @pytest.fixture

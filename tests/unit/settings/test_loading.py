@@ -45,7 +45,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        load_settings({}).http_port = 1  # type: ignore[misc]  # that is the point
+        load_settings({}).http_port = 1  # type: ignore[misc]  # what the test is about
 
 
 def test_variables_of_other_programs_are_left_alone() -> None:
@@ -273,7 +273,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, folder: str,
 def test_a_folder_without_permission_is_refused(
     tmp_path: Path, folder: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # who runs the tests may write everywhere
+    monkeypatch.setattr("os.access", lambda *_: False)  # the user who runs the tests may write everywhere
     (text,) = _mistakes({"PIPELINE_DATA_DIRECTORY": str(tmp_path / folder)})
     assert reason in text
 
