@@ -14,7 +14,6 @@ from pipeline.bootstrap.files import policy_mistakes, schema_mistakes
 from pipeline.bootstrap.processor import processor_parts
 from pipeline.bootstrap.sink import sink_parts
 from pipeline.bootstrap.topic_table import used_topic
-from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.kafka.topic_use import TopicUse
 from pipeline.settings.checks import state_topics
 from pipeline.settings.choices import Requirement, Role
@@ -30,17 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRow:
-    """One role. Topics, the group and the wait are given by the settings that name them.
+    """One role. Topics, the group and the longest wait are given as names of settings.
 
     Attributes:
         reads: The topic that the role's consumer group reads.
         writes: Its outbound topic, if it has one. Every role also writes dead letters.
         keyed: The topics whose number of partitions must not change, because their keys decide the partition.
         state: Returns the topics in use that hold the role's state.
-        record_bytes: The destination's bound of one record.
-        requirements: What must be set.
-        checks: What else can be wrong with the settings that only this role uses.
+        requirements: The settings that must be set.
+        checks: Further checks of settings that only this role uses.
         longest_wait: How long records may wait, in seconds; messages are never collected for longer than that.
+        destination: What the role builds records for, or sends them to.
+        build: Returns what a worker runs.
     """
 
     reads: str
@@ -48,7 +48,6 @@ class RoleRow:
     group: str
     keyed: tuple[str, ...]
     state: Callable[[Settings], tuple[str, ...]]
-    record_bytes: int
     requirements: frozenset[Requirement]
     checks: tuple[Check, ...]
     longest_wait: str | None
@@ -68,7 +67,6 @@ ROLES: Final[Mapping[Role, RoleRow]] = {
         group="processor_group",
         keyed=("raw_topic", "records_topic"),
         state=lambda settings: state_topics(settings, settings.segment),
-        record_bytes=MAX_RECORD_BYTES,
         requirements=frozenset({Requirement.KAFKA}),
         checks=(policy_mistakes, schema_mistakes),
         longest_wait=None,
@@ -81,7 +79,6 @@ ROLES: Final[Mapping[Role, RoleRow]] = {
         group="segment_sink_group",
         keyed=("records_topic",),
         state=_no_state,
-        record_bytes=MAX_RECORD_BYTES,
         requirements=frozenset({Requirement.KAFKA, Requirement.SEGMENT}),
         checks=(),
         longest_wait="segment_flush_interval_seconds",
@@ -93,24 +90,24 @@ ROLES: Final[Mapping[Role, RoleRow]] = {
 
 
 def topic_use(role: Role, settings: Settings) -> TopicUse:
-    """Return what a role does with which topics."""
+    """Return the topics of a role, and what it does with each."""
     row = ROLES[role]
     return TopicUse(
         reads=used_topic(row.reads, settings),
         writes=None if row.writes is None else used_topic(row.writes, settings),
         dead_letters=used_topic("dead_letter_topic", settings),
         state=tuple(used_topic(setting, settings) for setting in row.state(settings)),
-        record_bytes=row.record_bytes,
+        record_bytes=row.destination.max_record_bytes,
     )
 
 
 def topic_uses(roles: Collection[Role], settings: Settings) -> tuple[TopicUse, ...]:
-    """Return what roles do with their topics, in the order of the table."""
+    """Return the topics of roles, in the order of the table."""
     return tuple(topic_use(role, settings) for role in ROLES if role in roles)
 
 
 def requirements_of(roles: Collection[Role]) -> frozenset[Requirement]:
-    """Return what must be set for roles."""
+    """Return the requirements of roles."""
     return frozenset().union(*(ROLES[role].requirements for role in roles))
 
 

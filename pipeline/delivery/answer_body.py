@@ -1,7 +1,7 @@
 """Read the body of an answer to a bound and a deadline, and unpack it to a bound.
 
-For a destination whose status carries the verdict, what is missing of the body changes nothing. One whose body does
-does takes a body that is not whole for no answer.
+For a destination whose status carries the verdict, what is missing of the body changes nothing. One whose body
+does counts a body that is not whole as no answer.
 """
 
 from __future__ import annotations

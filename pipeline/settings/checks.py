@@ -1,4 +1,4 @@
-"""Rules between settings: each check looks at a whole `Settings` and lists what contradicts."""
+"""Rules between settings: each check gets a whole `Settings` and lists the contradictions in it."""
 
 from __future__ import annotations
 

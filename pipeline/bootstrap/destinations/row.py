@@ -31,7 +31,8 @@ class DestinationRow:
     """One destination.
 
     Attributes:
-        name: As in names of metrics, topics and commands.
+        name: Its name in metrics, topics and commands.
+        max_record_bytes: The largest record that it accepts.
         records: Its records as Avro.
         options: Returns the options of its sink.
         secret_file: Returns what reads its secret again; None where the secret is not in a file.
@@ -39,6 +40,7 @@ class DestinationRow:
     """
 
     name: str
+    max_record_bytes: int
     records: RecordFormat
     options: Callable[[Settings], DeliveryOptions]
     secret_file: Callable[[Settings, CollectorRegistry], SecretFile | None]

@@ -8,6 +8,7 @@ from pipeline.bootstrap.destinations.row import DestinationRow, RecordFormat
 from pipeline.core.classification import Destination
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
+from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.delivery.secret_file import SecretFile
 from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.sinks.segment.api import SegmentApi
@@ -66,6 +67,7 @@ def segment_api(settings: Settings, key: SecretFile | None = None) -> SegmentApi
 
 SEGMENT: Final = DestinationRow(
     name=Destination.SEGMENT.value,
+    max_record_bytes=MAX_RECORD_BYTES,
     records=RecordFormat(contract=SEGMENT_RECORD, encode=encode_record, compile_decoder=record_decoder),
     options=segment_options,
     secret_file=write_key_file,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -243,3 +244,23 @@ def test_the_raw_topics_retention_is_the_one_that_the_cluster_tells(
     found = _remembering(users=users) | {"onesignal.events": raw}
     faults = find_faults(found, _settings(**REMEMBERING), BOTH)
     assert [fault.partition("can still be read. ")[2] for fault in faults] == ([] if advice is None else [advice])
+
+
+def test_two_processors_of_one_raw_topic_list_each_fault_once() -> None:
+    settings = _settings()
+    (use,) = topic_uses([Role.PROCESSOR], settings)
+    assert use.writes is not None
+    other = replace(use, writes=replace(use.writes, name="other.records"), record_bytes=1_000_000)
+    found = {"onesignal.events": FoundTopic(partitions=12, leaderless=(0,)), "other.records": FoundTopic(partitions=6)}
+    faults = topics.find_faults(found, settings, [use, other])
+    assert [fault.split("`")[1] for fault in faults] == [
+        "onesignal.events",
+        "segment.records",
+        "onesignal.dead-letters",
+        "onesignal.events",
+    ]
+    assert "`other.records` has 6" in faults[-1]
+    small = {"max.message.bytes": "1500000"}
+    limited = {name: FoundTopic(partitions=12, configuration=small) for name in (*HEALTHY, "other.records")}
+    told = topics.find_faults(limited, settings, [use, other])
+    assert [fault.split("`")[1] for fault in told] == ["onesignal.dead-letters", "other.records"]
