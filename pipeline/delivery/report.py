@@ -159,8 +159,8 @@ class DeliveryReport:
         self._limit_bytes = after
         level = self._logger.warning if first else self._logger.debug
         level(
-            "requests are smaller from now on: the destination, or something on the way to it, accepts less than "
-            f"{self._size_setting}",
+            "requests are smaller from now on: the destination, or something on the way to it, accepts less than set",
+            setting=self._size_setting,
             before_bytes=before,
             limit_bytes=after,
         )

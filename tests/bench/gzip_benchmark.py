@@ -22,7 +22,7 @@ from pipeline.delivery.packing import fitting
 from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
 from tests.bench.traffic import events
 from tests.builders import SEGMENT
-from tests.fakes.segment import limits_of
+from tests.fakes.destinations import limits_of
 from tests.integration.clients import StoredMessage
 
 if TYPE_CHECKING:

@@ -25,11 +25,13 @@ from pipeline.delivery.decisions import (
     retry_later,
     unanswered,
 )
+from pipeline.delivery.doubts import is_page
 from pipeline.delivery.examination import UNKNOWN_TIME
 from pipeline.delivery.limits import RequestLimits
 from pipeline.delivery.probe import ProbeReport, send_marked
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.dead_letters import Stage
+from pipeline.metrics.delivery import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -75,7 +77,9 @@ class ArrayApi:
             read = orjson.loads(record)
         except orjson.JSONDecodeError:
             return DeliveryRejectReason.NOT_JSON
-        return UNKNOWN_TIME if isinstance(read, dict) and read.get("messageId") else ArrayRejectReason.NO_ID
+        if not isinstance(read, dict) or not read.get("messageId"):
+            return ArrayRejectReason.NO_ID
+        return float(read.get("at", UNKNOWN_TIME))
 
     def build_body(self, records: Sequence[bytes], *, sent_at: float) -> bytes:
         del sent_at  # events have their own time here
@@ -91,7 +95,7 @@ class ArrayApi:
                 refused = tuple(RefusedRecord(index=row["index"], reason=_reason(row["why"])) for row in rows)
                 return Done(refused=refused, accepted=accepted)
             case (200 | 202, _):
-                return Done()
+                return Done(doubt=Doubt.PAGE if is_page(response.content_type, response.body) else None)
             case (400 | 413 as status, _):
                 reason = DeliveryRejectReason.TOO_LARGE if status == 413 else DeliveryRejectReason.REFUSED
                 return Refuse(reason=reason, advice=f"Array answered {status}")

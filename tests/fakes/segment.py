@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from pipeline.delivery.answers import Answered, Response
-from pipeline.delivery.sink import Sink
 from pipeline.kafka.headers import FORMAT_VERSION, RECORD_FORMAT
-from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.sinks.segment.api import SegmentApi
 from pipeline.sinks.segment.options import SegmentOptions
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message
     from pipeline.delivery.client import RequestClient
-    from pipeline.delivery.limits import RequestLimits
     from pipeline.kafka.dead_letters import DeadLetter
 
 TOPIC = "segment.records"
@@ -179,34 +175,6 @@ def ids_of(body: bytes) -> tuple[str, ...]:
     return tuple(call["messageId"] for call in (read if isinstance(read, list) else read["batch"]))
 
 
-@dataclass(slots=True)
-class Bench:
-    """A sink between fakes, in virtual time. ``effects`` is everything that happened, in order."""
-
-    sink: Sink
-    segment: FakeSegment
-    dead_letters: FakeDeadLetters
-    effects: list[Effect]
-    registry: CollectorRegistry
-    offsets: dict[int, int] = field(default_factory=dict)
-
-    def accept(self, partition: int, *values: bytes | None, headers: Any = None) -> FakeBatch:
-        """Give the sink a batch of values; offsets count on by themselves."""
-        first = self.offsets.get(partition, 0)
-        self.offsets[partition] = first + len(values)
-        extra = {} if headers is None else {"headers": headers}
-        messages = [
-            FakeMessage(value=value, partition=partition, offset=first + n, **extra) for n, value in enumerate(values)
-        ]
-        batch = FakeBatch(partition, messages, self.effects)
-        self.sink.accept(batch)
-        return batch
-
-    def count(self, name: str, **labels: str) -> float:
-        labels["destination"] = "segment"
-        return self.registry.get_sample_value(f"onesignal_pipeline_sink_{name}", labels) or 0.0
-
-
 def options(**changes: Any) -> SegmentOptions:
     values: dict[str, Any] = {
         "endpoint": "https://segment.test/v1/batch",
@@ -219,11 +187,6 @@ def options(**changes: Any) -> SegmentOptions:
 API = SegmentApi(options())
 
 
-def limits_of(**changes: int) -> RequestLimits:
-    """Build limits as Segment has them."""
-    return replace(API.limits, **changes)
-
-
 class ScriptedApi(SegmentApi):
     """Segment, whose connections lead to a fake."""
 
@@ -233,22 +196,3 @@ class ScriptedApi(SegmentApi):
 
     def connect(self) -> RequestClient:
         return self._connect()
-
-
-def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes: Any) -> Bench:
-    """Build a sink between fakes; its wall clock begins at ``wall_clock`` and follows the loop's."""
-    effects: list[Effect] = []
-    segment = FakeSegment(effects)
-    dead_letters = FakeDeadLetters(effects)
-    registry = CollectorRegistry()
-    chosen = options(**changes)
-    sink = Sink(
-        api=ScriptedApi(chosen, segment.connect),
-        options=chosen,
-        dead_letters=dead_letters,
-        metrics=DeliveryMetrics(registry, destination="segment"),
-        on_settled=lambda: effects.append(Settled()),
-        wall_clock=lambda: wall_clock + asyncio.get_running_loop().time(),
-        chance=lambda: chance,
-    )
-    return Bench(sink=sink, segment=segment, dead_letters=dead_letters, effects=effects, registry=registry)

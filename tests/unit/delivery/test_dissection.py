@@ -16,11 +16,13 @@ from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
 from pipeline.kafka.dead_letters import DeadLetter
 from pipeline.sinks.segment.api import STAGE
-from tests.fakes.segment import API, TOPIC, FakeBatch, FakeMessage
+from tests.fakes.destinations import SELECTED
+from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage
 
 if TYPE_CHECKING:
     from enum import StrEnum
 
+pytestmark = pytest.mark.usefixtures("destination")
 REFUSED, TOO_LARGE = DeliveryRejectReason.REFUSED, DeliveryRejectReason.TOO_LARGE
 
 
@@ -29,7 +31,7 @@ def breaker(max_share: float = 1.0) -> Breaker:
 
 
 def dissection(request_batch: RequestBatch, breaker: Breaker) -> Dissection:
-    return Dissection(request_batch, api=API, breaker=breaker)
+    return Dissection(request_batch, api=SELECTED, breaker=breaker)
 
 
 def run_of(partition: int, *offsets: int, letters: tuple[int, ...] = ()) -> Run:
@@ -88,9 +90,9 @@ def test_halves_are_tried_when_a_request_is_too_large() -> None:
 
 def test_a_body_that_was_too_large_is_cured_when_all_of_it_is_accepted_in_smaller_ones() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(10, 18)),)), breaker())
-    whole = rest.part.body_bytes(API.limits)
+    whole = rest.part.body_bytes(SELECTED.limits)
     rest.refused(TOO_LARGE)
-    half = rest.part.body_bytes(API.limits)
+    half = rest.part.body_bytes(SELECTED.limits)
     rest.refused(TOO_LARGE)
     seen = []
     for _ in range(3):
@@ -111,7 +113,7 @@ def test_a_record_that_is_refused_for_itself_got_through_what_refuses_sizes() ->
     rest = dissection(RequestBatch(runs=(run_of(0, *range(10, 18)),)), breaker())
     taken_apart(rest, {12}, most_records=4)
     assert letters_of(rest) == [(12, "refused")]
-    assert rest.cured_bytes == RequestBatch(runs=(run_of(0, *range(10, 18)),)).body_bytes(API.limits)
+    assert rest.cured_bytes == RequestBatch(runs=(run_of(0, *range(10, 18)),)).body_bytes(SELECTED.limits)
 
 
 def test_what_is_given_up_or_tried_again_as_a_whole_cures_nothing() -> None:
@@ -129,11 +131,11 @@ def test_what_is_given_up_or_tried_again_as_a_whole_cures_nothing() -> None:
 
 def test_the_next_part_is_cut_to_a_limit_and_keeps_its_order() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(10, 15)), run_of(1, *range(15, 20)))), breaker())
-    limit = RequestBatch(runs=(run_of(0, *range(10, 14)),)).body_bytes(API.limits)
+    limit = RequestBatch(runs=(run_of(0, *range(10, 14)),)).body_bytes(SELECTED.limits)
     parts = []
     while rest.part.runs:
         rest.cut(limit)
-        assert rest.part.body_bytes(API.limits) <= limit
+        assert rest.part.body_bytes(SELECTED.limits) <= limit
         parts.append(numbers(rest.accepted()))
     assert parts == [[10, 11, 12], [13, 14], [15, 16, 17], [18, 19]]
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
 from pipeline.delivery.examination import UNKNOWN_TIME, examine
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.dead_letters import DeadLetter
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
-from pipeline.sinks.segment.api import STAGE
-from tests.fakes.segment import API, FakeMessage, record
+from tests.fakes.destinations import SELECTED
+from tests.fakes.segment import FakeMessage, record
 
+pytestmark = pytest.mark.usefixtures("destination")
 AVRO_REASONS = (
     DeliveryRejectReason.NOT_AVRO,
     DeliveryRejectReason.UNKNOWN_SCHEMA,
@@ -24,7 +27,7 @@ def test_records_as_avro_are_sent_as_their_json_and_their_dead_letters_are_as_th
     values = [*read, None]
     messages = [FakeMessage(value=value, offset=n, headers=AVRO_HEADERS) for n, value in enumerate(values)]
     messages.insert(1, FakeMessage(value=record("json"), offset=9))
-    seen = examine(messages, api=API, read_avro=read.__getitem__)
+    seen = examine(messages, api=SELECTED, read_avro=read.__getitem__)
     assert seen.records == [record("a"), record("json")]
     assert [letter.reason for letter in seen.letters] == [
         DeliveryRejectReason.NOT_JSON,
@@ -37,7 +40,7 @@ def test_records_as_avro_are_sent_as_their_json_and_their_dead_letters_are_as_th
 def test_a_schema_that_is_not_known_any_more_is_an_unknown_one() -> None:
     messages = [FakeMessage(value=b"a", headers=AVRO_HEADERS)]
     known: dict[bytes, bytes | DeliveryRejectReason] = {}
-    seen = examine(messages, api=API, read_avro=known.__getitem__)
+    seen = examine(messages, api=SELECTED, read_avro=known.__getitem__)
     assert [letter.reason for letter in seen.letters] == [DeliveryRejectReason.UNKNOWN_SCHEMA]
 
 
@@ -46,36 +49,37 @@ def test_the_good_ones_keep_their_order_and_the_others_become_dead_letters() -> 
         FakeMessage(value=value, offset=n)
         for n, value in enumerate([record("a"), b"{", record("b"), None, record("c")])
     ]
-    seen = examine(messages, api=API)
+    seen = examine(messages, api=SELECTED)
     assert seen.records == [record("a"), record("b"), record("c")]
     assert seen.messages == [messages[0], messages[2], messages[4]]
     assert seen.letters == [
-        DeadLetter(stage=STAGE, reason=DeliveryRejectReason.NOT_JSON, message=messages[1]),
-        DeadLetter(stage=STAGE, reason=DeliveryRejectReason.TOMBSTONE, message=messages[3]),
+        DeadLetter(stage=SELECTED.stage, reason=DeliveryRejectReason.NOT_JSON, message=messages[1]),
+        DeadLetter(stage=SELECTED.stage, reason=DeliveryRejectReason.TOMBSTONE, message=messages[3]),
     ]
     assert seen.unknown_format is None
 
 
 def test_records_are_the_messages_own_bytes() -> None:
     message = FakeMessage(value=record())
-    assert examine([message], api=API).records[0] is message.value
+    assert examine([message], api=SELECTED).records[0] is message.value
 
 
 def test_nothing_is_examined_from_an_unknown_format_version_on() -> None:
     newer = FakeMessage(value=b"{", offset=1, headers=[("source-partition", b"1"), (FORMAT_VERSION, b"2")])
     messages = [FakeMessage(value=record("a")), newer, FakeMessage(value=record("b"), offset=2)]
-    seen = examine(messages, api=API)
+    seen = examine(messages, api=SELECTED)
     assert (seen.records, seen.letters, seen.unknown_format) == ([record("a")], [], b"2")
 
 
 def test_a_message_without_a_format_version_is_taken_for_the_present_one() -> None:
     bare = FakeMessage(value=record(), headers=[("source-partition", b"1")])
-    assert examine([bare], api=API).records == [record()]
+    assert examine([bare], api=SELECTED).records == [record()]
 
 
-def test_the_time_of_an_event_is_read_with_the_check_and_lacks_where_it_is_no_time() -> None:
+def test_the_time_of_an_event_comes_from_its_examination() -> None:
     times = {"2026-01-01T00:00:00.120Z": 1_767_225_600.12, "2026-01-01T00:00:00": UNKNOWN_TIME, "soon": UNKNOWN_TIME}
     messages = [FakeMessage(value=record("a", timestamp=text), offset=n) for n, text in enumerate((*times, 7))]
-    seen = examine([*messages, FakeMessage(value=b"{", offset=4)], api=API)
-    assert seen.times == [*times.values(), UNKNOWN_TIME]
-    assert len(seen.records) == len(seen.times)
+    seen = examine([*messages, FakeMessage(value=b"{", offset=4)], api=SELECTED)
+    assert seen.times == [SELECTED.examine(message.value) for message in messages]
+    if SELECTED.name == "segment":
+        assert seen.times == [*times.values(), UNKNOWN_TIME]

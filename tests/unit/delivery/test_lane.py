@@ -12,12 +12,13 @@ from pipeline.delivery.lane import Lane
 from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION
-from pipeline.sinks.segment.body import ENVELOPE_BYTES
-from tests.fakes.segment import API, TOPIC, FakeBatch, FakeMessage, limits_of, record, record_of
+from tests.fakes.destinations import SELECTED, limits_of
+from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.usefixtures("destination")
 REFUSE = Refuse(reason=DeliveryRejectReason.REFUSED, advice="Segment answered 400: look")
 TOO_LARGE = Refuse(reason=DeliveryRejectReason.TOO_LARGE, advice="Segment answered 413: look")
 HOLD = Hold(after_seconds=60.0, advice="check the key")
@@ -27,7 +28,7 @@ P0, P1, P2 = (TOPIC, 0), (TOPIC, 1), (TOPIC, 2)
 def lane(*, max_records: int = 3, breaker: Breaker | None = None, learnt: LearntLimits | None = None) -> Lane:
     limits = learnt or LearntLimits(limits_of(max_bytes=40_000, max_records=max_records))
     made = breaker or Breaker(BreakerLimits())
-    return Lane(api=API, limits=limits, flush_interval_seconds=1.0, breaker=made, hold_seconds=60.0)
+    return Lane(api=SELECTED, limits=limits, flush_interval_seconds=1.0, breaker=made, hold_seconds=60.0)
 
 
 def batch(partition: int, *values: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> FakeBatch:
@@ -399,7 +400,7 @@ def avro_lane(decoder: Decoder, *, max_records: int = 3) -> Lane:
     limits = LearntLimits(limits_of(max_bytes=40_000, max_records=max_records))
     breaker = Breaker(BreakerLimits())
     return Lane(
-        api=API,
+        api=SELECTED,
         limits=limits,
         flush_interval_seconds=1.0,
         breaker=breaker,
@@ -641,7 +642,7 @@ def through(machine: Lane, most_bytes: int, *, now: float) -> tuple[list[list[by
     accepted, refused = [], 0
     while not isinstance(action := act(machine, now=now), Wait):
         if isinstance(action, Send):
-            too_large = action.request_batch.body_bytes(API.limits) > most_bytes
+            too_large = action.request_batch.body_bytes(SELECTED.limits) > most_bytes
             refused += too_large
             accepted += [] if too_large else [action.request_batch.records]
             machine.answered(TOO_LARGE if too_large else Done(), now=now)
@@ -649,7 +650,8 @@ def through(machine: Lane, most_bytes: int, *, now: float) -> tuple[list[list[by
 
 
 def test_a_way_that_takes_smaller_requests_is_learnt_once_for_all_lanes() -> None:
-    learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99, max_record_bytes=2_000))
+    limits = limits_of(max_bytes=40_000, max_records=99, max_record_bytes=2_000)
+    learnt = LearntLimits(limits)
     first, second = lane(learnt=learnt), lane(learnt=learnt)
     values = [record_of(1_000, f"{number:03}") for number in range(39)]
     for machine in (first, second):
@@ -660,7 +662,10 @@ def test_a_way_that_takes_smaller_requests_is_learnt_once_for_all_lanes() -> Non
     assert 5_250 < learnt.max_bytes <= 10_500
     accepted, refused = through(second, 10_500, now=1.0)
     assert [each for part in accepted for each in part] == values
-    assert (refused, {len(part) for part in accepted[:-1]}) == (0, {(learnt.max_bytes - ENVELOPE_BYTES + 1) // 1_001})
+    assert (refused, {len(part) for part in accepted[:-1]}) == (
+        0,
+        {(learnt.max_bytes - limits.envelope_bytes + limits.separator_bytes) // (1_000 + limits.separator_bytes)},
+    )
 
 
 def test_what_was_packed_before_the_lesson_is_cut_before_it_is_sent_again_unless_it_may_be_accepted_already() -> None:
@@ -693,7 +698,7 @@ def test_no_lesson_leaves_a_record_without_a_request() -> None:
     learnt = LearntLimits(limits_of(max_bytes=40_000, max_records=99))
     machine = lane(learnt=learnt)
     machine.accept(batch(0, A, B, C, D), since=0.0)
-    through(machine, ENVELOPE_BYTES + len(A), now=1.0)
+    through(machine, SELECTED.limits.envelope_bytes + len(A), now=1.0)
     assert learnt.max_bytes == learnt.in_force.least_bytes
     largest = record_of(learnt.in_force.max_record_bytes)
     machine.accept(batch(0, A, largest, B), since=2.0)

@@ -11,13 +11,19 @@ from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
 from pipeline.kafka.dead_letters import DeadLetter
 from pipeline.sinks.segment.api import STAGE
-from pipeline.sinks.segment.body import ENVELOPE_BYTES, build_body
-from tests.fakes.segment import FakeBatch, FakeMessage, limits_of
+from tests.fakes.destinations import SELECTED, limits_of
+from tests.fakes.segment import FakeBatch, FakeMessage
 
 if TYPE_CHECKING:
     from pipeline.delivery.limits import RequestLimits
 
-SMALL = limits_of(max_bytes=ENVELOPE_BYTES + 32, max_records=4, max_record_bytes=32)
+pytestmark = pytest.mark.usefixtures("destination")
+
+
+def small() -> RequestLimits:
+    """Build limits that records of 16 and 15 bytes fill."""
+    limits = SELECTED.limits
+    return limits_of(max_bytes=limits.envelope_bytes + 31 + limits.separator_bytes, max_records=4, max_record_bytes=31)
 
 
 def run_of(*records: bytes, partition: int = 0, since: float = 0.0) -> Run:
@@ -27,20 +33,24 @@ def run_of(*records: bytes, partition: int = 0, since: float = 0.0) -> Run:
     return Run(source=source, records=records, messages=messages, times=[0.0] * len(records))
 
 
-def backlog_of(*runs: Run, limits: RequestLimits = SMALL) -> Backlog:
-    backlog = Backlog(LearntLimits(limits))
+def backlog_of(*runs: Run, limits: RequestLimits | None = None) -> Backlog:
+    backlog = Backlog(LearntLimits(limits or small()))
     for run in runs:
         backlog.append(run)
     return backlog
 
 
 def test_records_fit_up_to_the_last_byte() -> None:
-    assert fitting([b"x" * 16, b"x" * 15], used_bytes=ENVELOPE_BYTES, used_records=0, limits=SMALL) == 2
-    assert fitting([b"x" * 16, b"x" * 16], used_bytes=ENVELOPE_BYTES, used_records=0, limits=SMALL) == 1
+    assert (
+        fitting([b"x" * 16, b"x" * 15], used_bytes=SELECTED.limits.envelope_bytes, used_records=0, limits=small()) == 2
+    )
+    assert (
+        fitting([b"x" * 16, b"x" * 16], used_bytes=SELECTED.limits.envelope_bytes, used_records=0, limits=small()) == 1
+    )
 
 
 def test_no_more_records_fit_than_a_request_may_have() -> None:
-    assert fitting([b"x"] * 9, used_bytes=ENVELOPE_BYTES, used_records=1, limits=SMALL) == 3
+    assert fitting([b"x"] * 9, used_bytes=SELECTED.limits.envelope_bytes, used_records=1, limits=small()) == 3
 
 
 def test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order() -> None:
@@ -59,11 +69,11 @@ def test_a_request_stops_before_a_run_of_which_nothing_fits() -> None:
 
 def test_a_request_batch_knows_the_length_of_its_body() -> None:
     request_batch = backlog_of(run_of(b"{}", b"[]"), run_of(b"1")).take()
-    assert request_batch.body_bytes(SMALL) == len(build_body(request_batch.records, sent_at=0.0))
+    assert request_batch.body_bytes(small()) == len(SELECTED.build_body(request_batch.records, sent_at=0.0))
 
 
 def test_a_request_batch_without_records_is_an_envelope() -> None:
-    assert Backlog(LearntLimits(SMALL)).take().body_bytes(SMALL) == ENVELOPE_BYTES
+    assert Backlog(LearntLimits(small())).take().body_bytes(small()) == SELECTED.limits.envelope_bytes
 
 
 @pytest.mark.parametrize(
@@ -72,13 +82,17 @@ def test_a_request_batch_without_records_is_an_envelope() -> None:
         ([], False),
         ([b"x"], False),
         ([b"x"] * 4, True),
-        ([b"x" * 31], False),
-        ([b"x" * 32], True),
         ([b"x" * 20] * 2, True),
     ],
 )
 def test_a_request_is_full_when_waiting_adds_nothing(records: list[bytes], *, full: bool) -> None:
     assert backlog_of(run_of(*records)).fills_a_request is full
+
+
+def test_a_request_is_full_at_its_last_byte() -> None:
+    room = small().max_bytes - small().envelope_bytes
+    assert not backlog_of(run_of(b"x" * (room - 1))).fills_a_request
+    assert backlog_of(run_of(b"x" * room)).fills_a_request
 
 
 def test_taking_empties_what_fills_a_request() -> None:
@@ -118,11 +132,11 @@ def test_removing_a_partition_makes_room_for_as_many_bytes() -> None:
 
 
 def test_what_waits_is_packed_by_the_limit_that_was_learnt_meanwhile() -> None:
-    learnt = LearntLimits(limits_of(max_bytes=ENVELOPE_BYTES + 100, max_records=9, max_record_bytes=32))
+    learnt = LearntLimits(limits_of(max_bytes=SELECTED.limits.envelope_bytes + 100, max_records=9, max_record_bytes=32))
     backlog = Backlog(learnt)
     backlog.append(run_of(*[b"x" * 20] * 4))
     seen = [backlog.fills_a_request]
-    learnt.cured(2 * (ENVELOPE_BYTES + 45))
+    learnt.cured(2 * (SELECTED.limits.envelope_bytes + 45))
     seen.append(backlog.fills_a_request)
     assert seen == [False, True]
     assert [backlog.take().record_count for _ in range(2)] == [2, 2]

@@ -45,8 +45,9 @@ from pipeline.state.store import CatalogueTopic, StateStore
 from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
 from tests.builders import SEGMENT
+from tests.fakes.destinations import limits_of
 from tests.fakes.kafka import KeptWrites
-from tests.fakes.segment import API, limits_of
+from tests.fakes.segment import API
 from tests.fakes.stream import FakeMessage
 
 if TYPE_CHECKING:

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.destinations import APIS, SELECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", params=APIS)
+def destination(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run every test of a module that asks for it over both destinations."""
+    SELECTED.api = APIS[request.param]
+    yield request.param
+    SELECTED.api = APIS["segment"]
