@@ -39,7 +39,7 @@ _PLAYED_SECONDS: Final = 3.0
 _LOOK_SECONDS: Final = 0.02
 _ENDLESS: Final = 10_000
 _ALLOWED: Final = WORKER_BYTES + Limits().of_partition(LARGE_BYTES)
-_HOLDS: Final = "segment sink holds"
+_HOLDS: Final = "sink holding"
 _PARTS: Final = 2
 """Into so many requests at least a refused one is taken apart."""
 _DOUBTS: Final = re.compile(r"^onesignal_pipeline_sink_doubtful_answers_total\{.*\} (\S+)$", re.MULTILINE)
