@@ -1,4 +1,4 @@
-"""Avro bodies written and read by fastavro: an authority beside the decoder under test."""
+"""Avro bodies written and read by fastavro, which is independent of the decoder under test."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ FRAME = b"\x00\x00\x00\x00\x07"
 
 
 def without_logical_types(schema: Any) -> Any:
-    """Return a schema as the pipeline sees it; the libraries would make dates and UUIDs."""
+    """Return a schema without logical types, which the pipeline ignores and the libraries convert."""
     if isinstance(schema, list):
-        return [without_logical_types(entry) for entry in schema]
+        return [without_logical_types(item) for item in schema]
     if isinstance(schema, dict):
         return {key: without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
     return schema
 
 
 def written(datum: Mapping[str, Any], schema: Schema = RAW_EVENT.schema) -> bytes:
-    """Write a framed body."""
+    """Return a framed body."""
     body = BytesIO()
     fastavro.schemaless_writer(body, fastavro.parse_schema(without_logical_types(schema)), datum)
     return FRAME + body.getvalue()
@@ -48,7 +48,7 @@ def read_by_fastavro(value: bytes, writer: Schema, reader: Schema = RAW_EVENT.sc
 
 
 def as_event(found: Mapping[str, Any]) -> Event:
-    """Put what a library has read into the pipeline's structs, without empty ids and U+0000 as every decoder does."""
+    """Return what a library has read as an `Event` without empty ids and U+0000, like the decoders."""
     facts, content, person = found["event"], found["message"], found["user"]
     details = facts["data"]
     if person is not None:
@@ -59,8 +59,8 @@ def as_event(found: Mapping[str, Any]) -> Event:
         message=None if content is None else EventContent(**content),
         user=person,
     )
-    told = event_without_nul(event)
-    return told if is_clean(told) else cleaned(told)
+    plain = event_without_nul(event)
+    return plain if is_clean(plain) else cleaned(plain)
 
 
 def text_of(schema: Schema) -> str:

@@ -1,4 +1,4 @@
-"""One event in every form in which a raw topic may hold it, and what becomes of it."""
+"""One event in every form that a raw topic can contain, and its outcome."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tests.builders import Event
 
 LITERAL: Final = "@literal@"
-"""A value in whose place `encoded` puts what orjson would not write, such as an integer of 100 digits."""
+"""A value that `encoded` replaces by JSON that orjson does not write, such as an integer of 100 digits."""
 RAW: Final = "@raw@"
-"""A piece of a text in whose place `encoded` puts bytes as they are, such as a line break that is not escaped."""
+"""A part of a text that `encoded` replaces by unescaped bytes, such as a line break."""
 
 
 class BodyForm(StrEnum):
@@ -57,7 +57,7 @@ _decode_avro: Final = event_decoder(text_of(RAW_EVENT.schema))
 def encoded(
     event: Event, form: BodyForm, *, literal: str = "", raw: bytes = b"", top: Mapping[str, Any] | None = None
 ) -> bytes:
-    """Write a nested event in a form; ``top`` are further keys of the body itself."""
+    """Return a nested event as a body of a form; ``top`` are additional top-level keys."""
     if form is BodyForm.AVRO:
         return written(event)
     body: Event = orjson.loads(encode(_with_flat_subscription(event, form), _SHAPES[form]))
@@ -91,7 +91,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
 
 
 def _with_flat_subscription(event: Event, form: BodyForm) -> Event:
-    """Write ``user.subscription`` as a flat body has it: one key for each of its fields."""
+    """Return an event whose ``user.subscription`` is flat: one key for each of its fields."""
     if form is BodyForm.NESTED or "subscription" not in event["user"]:
         return event
     user = dict(event["user"])

@@ -10,7 +10,7 @@ import structlog
 from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.mistakes import RulesError
 from pipeline.core.names_file import parse_names
-from pipeline.core.policy import Policy, Remembering
+from pipeline.core.policy import Policy, StateOptions
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
 from pipeline.processor.rules_reload import RulesSource
@@ -52,7 +52,7 @@ def build_policy(settings: Settings, read: Read = read_file) -> Policy:
         anonymous_delivery=own.anonymous_delivery,
         anonymous_engagement=own.anonymous_engagement,
         nobody_ids=nobody_ids(settings),
-        remembering=Remembering(
+        state_options=StateOptions(
             month_start_day=settings.billing_month_start_day,
             tracked_users=settings.tracked_users_secret is not None,
             catalogue_days=settings.message_catalogue_days if settings.message_catalogue else None,

@@ -38,7 +38,7 @@ class UnknownKinds(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembering:
+class StateOptions:
     """Which state the processor keeps, as far as it affects outcomes: tracked users and the message catalogue.
 
     ``month_start_day`` is the first day of the billing month; ``catalogue_days`` is None without a message catalogue.
@@ -76,7 +76,7 @@ class Policy:
     anonymous_delivery: AnonymousPolicy = AnonymousPolicy.DELIVER
     anonymous_engagement: AnonymousPolicy = AnonymousPolicy.DELIVER
     nobody_ids: frozenset[str] = frozenset()
-    remembering: Remembering = Remembering()
+    state_options: StateOptions = StateOptions()
     version: str = field(init=False)
     empty_ids: EmptyIds = field(init=False, repr=False, compare=False)
     plans: Mapping[str, Plan] = field(init=False, repr=False, compare=False)
@@ -103,8 +103,8 @@ class Policy:
         empty_ids = EmptyIds(self.nobody_ids) if self.nobody_ids else EMPTY_IDS
         choices = (self.unknown_kinds, self.anonymous_delivery, self.anonymous_engagement)
         meaning = (self.rules.version, *choices, sorted(empty_ids.own_words))
-        remembered = astuple(self.remembering)
-        version = hashlib.sha256(orjson.dumps([meaning, self.records.shaping, remembered])).hexdigest()[:12]
+        everything = [meaning, self.records.shaping, astuple(self.state_options)]
+        version = hashlib.sha256(orjson.dumps(everything)).hexdigest()[:12]
         object.__setattr__(self, "version", version)
         object.__setattr__(self, "empty_ids", empty_ids)
         object.__setattr__(self, "plans", {spelling: plan_of(kind) for spelling, kind in SPELLINGS.items()})

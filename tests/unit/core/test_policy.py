@@ -7,7 +7,7 @@ from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.core.identity import identify
 from pipeline.core.kinds import SPELLINGS
 from pipeline.core.outcomes import RejectReason
-from pipeline.core.policy import Policy, Remembering, UnknownKinds
+from pipeline.core.policy import Policy, StateOptions, UnknownKinds
 from pipeline.core.presets import Preset, preset_rules
 from tests.builders import SEGMENT
 from tests.unit.core.filtering import event
@@ -51,9 +51,9 @@ def test_whatever_decides_or_shapes_changes_the_version() -> None:
         Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER),
         Policy(records=SegmentRecords(name_profile=NameProfile.SEGMENT_SPEC)),
         Policy(records=SegmentRecords(name_profile=NameProfile.CUSTOM, custom_names={"message.push.sent": "Sent"})),
-        Policy(records=SEGMENT, remembering=Remembering(month_start_day=15)),
-        Policy(records=SEGMENT, remembering=Remembering(tracked_users=True)),
-        Policy(records=SEGMENT, remembering=Remembering(catalogue_days=90)),
-        Policy(records=SEGMENT, remembering=Remembering(catalogue_days=30)),
+        Policy(records=SEGMENT, state_options=StateOptions(month_start_day=15)),
+        Policy(records=SEGMENT, state_options=StateOptions(tracked_users=True)),
+        Policy(records=SEGMENT, state_options=StateOptions(catalogue_days=90)),
+        Policy(records=SEGMENT, state_options=StateOptions(catalogue_days=30)),
     ]
     assert len({policy.version for policy in others}) == len(others)
