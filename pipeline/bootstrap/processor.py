@@ -21,11 +21,13 @@ from pipeline.kafka.records import Repartition, SamePartition
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.state import StateMetrics
+from pipeline.processor.admission import Admission
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.keying import ForeignKeysError, judge, latest
 from pipeline.processor.processor import Processor
 from pipeline.processor.rules_reload import RulesReload
 from pipeline.processor.state_prerequisite import StatePrerequisite
+from pipeline.processor.step import ProcessorStep
 from pipeline.settings.choices import Partitioning
 
 if TYPE_CHECKING:
@@ -115,20 +117,20 @@ class _ProcessorRole:
                     now_ms=self._watch.clock.now_ms,
                     on_stored=self._inputs.stream_metrics.dead_letters_stored,
                 ),
-                metrics=self._metrics,
                 counts=self._counts,
-                breaker=Breaker(
-                    BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
+                admission=Admission(
+                    Breaker(
+                        BreakerLimits(max_share=settings.dead_letter_max_share, window=settings.dead_letter_window)
+                    ),
+                    producer,
                 ),
-                retrying=lambda: producer.retrying,
-                hold_reason=lambda: producer.hold_reason,
-                store_holds=lambda: producer.holds,
                 formats=formats.formats,
                 state=state,
                 prerequisites=prerequisites_of(formats.schemas, *conditions(self._watch), StatePrerequisite(state)),
-                patience_seconds=producer.request_timeout_seconds,
             )
-            yield processor
+            yield ProcessorStep(
+                processor, store=producer, metrics=self._metrics, patience_seconds=producer.request_timeout_seconds
+            )
 
     def _records(
         self, producer: BatchProducer, topics: dict[str, FoundTopic], outbound: UsedTopic | None

@@ -69,7 +69,7 @@ def run_worker(role: Role, settings: Settings) -> int:
             _options(role, inputs, folder),
             registry=inputs.registry,
             metrics=inputs.stream_metrics,
-            open_work=parts.open_step,
+            open_step=parts.open_step,
             topics=inputs.watch,
             files=parts.files,
         )

@@ -96,7 +96,7 @@ class Sink:
         for reason in api.reject_reasons:
             metrics.rejected(reason, 0)
         metrics.breaker.watch(breaker)
-        metrics.watch(self.state, lanes=options.lanes)
+        metrics.watch(self.status, lanes=options.lanes)
 
     async def run(self) -> None:
         """Drive all lanes until cancelled. A fault that is not an outcome ends all of them and is raised."""
@@ -138,7 +138,7 @@ class Sink:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         await asyncio.gather(*(driver.revoke(partitions, deadline=deadline) for driver in self._drivers))
 
-    def state(self) -> SinkStatus:
+    def status(self) -> SinkStatus:
         """Return the status of this moment."""
         lanes = [driver.lane for driver in self._drivers]
         return SinkStatus(

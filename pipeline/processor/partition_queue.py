@@ -1,62 +1,56 @@
-"""The batches of one partition that wait to be decided and written, the first of them at work."""
+"""The batches of one partition that wait for their turn."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from pipeline.core.messages import MessageBatch, Partition
+    from pipeline.processor.turn import Turn
 
 
-class Line:
-    """What waits of a partition. `busy` is true while the first batch is being decided or written.
+class PartitionQueue:
+    """Batches of one partition in order. ``busy`` is true while the first one is on its way.
 
-    Usually a round does that for all partitions at once. Where a batch has to wait for something, it has a task of its
-    own, so that it delays no other partition.
+    Usually a round takes the first batches of all partitions. A batch that has to wait has a task of its own, so that
+    it delays no other partition.
     """
 
-    __slots__ = ("busy", "closed", "confirmation", "hold_reason", "place", "task", "waiting")
+    __slots__ = ("busy", "closed", "partition", "task", "turn", "waiting")
 
-    def __init__(self, place: Partition) -> None:
-        self.place = place
+    def __init__(self, partition: Partition) -> None:
+        self.partition = partition
         self.waiting: deque[MessageBatch] = deque()
         self.busy = False
         self.closed = False
-        self.hold_reason: str | None = None
+        self.turn: Turn | None = None
         self.task: asyncio.Task[None] | None = None
-        self.confirmation: asyncio.Future[Any] | None = None
 
-    @property
-    def ready(self) -> bool:
-        """Whether a batch waits and none is at work."""
-        return bool(self.waiting) and not self.busy
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing more will be written soon: nothing waits, or the first batch is held."""
-        return not self.waiting or self.hold_reason is not None
-
-    def go_alone(self, work: Coroutine[None, None, None], report: Callable[[asyncio.Task[None]], None]) -> None:
+    def go_alone(self, way: Coroutine[None, None, None], on_end: Callable[[asyncio.Task[None]], None]) -> None:
         """Start a task for the first batch alone."""
-        self.task = asyncio.create_task(work)
-        self.task.add_done_callback(report)
+        self.task = asyncio.create_task(way)
+        self.task.add_done_callback(on_end)
 
     def settled(self) -> None:
         """Remove the first batch."""
         self.waiting.popleft()
+        self.released()
+
+    def released(self) -> None:
+        """Let the next batch begin."""
         self.busy = False
-        self.task = self.confirmation = None
+        self.turn = self.task = None
 
     async def close(self) -> int:
-        """Let nothing more be written; return how many messages were not settled."""
+        """Stop all writes; return how many messages were not settled."""
         self.closed = True
-        if self.confirmation is not None:
-            self.confirmation.cancel()
         if self.task is not None:
             self.task.cancel()
             await asyncio.wait({self.task})
+        elif self.turn is not None:
+            self.turn.cancel()
         return sum(len(batch.messages) for batch in self.waiting)

@@ -28,11 +28,11 @@ class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no
         return message.value
 
 
-def add_agent(app: faust.App, *, name: str, topic: str, work: Step) -> None:
+def add_agent(app: faust.App, *, name: str, topic: str, step: Step) -> None:
     """Give an app the agent that feeds a role."""
 
     async def feed(stream: Any) -> None:
         async for fetched in stream.noack():
-            work.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
+            step.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
 
     app.agent(app.topic(topic, schema=BatchSchema()), name=name, supervisor_strategy=CrashingSupervisor)(feed)

@@ -105,7 +105,7 @@ class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable typ
 
 def build_app(
     options: AppOptions,
-    work: Step,
+    step: Step,
     *,
     on_committed: Callable[[], None],
     on_commit_failed: Callable[[], None] = lambda: None,
@@ -134,7 +134,7 @@ def build_app(
 
     def assigned(places: Collection[TopicPartition]) -> None:
         on_rebalanced()
-        work.assigned(places)
+        step.assigned(places)
 
     app.transport = Transport(
         app.conf.broker_consumer,
@@ -146,14 +146,14 @@ def build_app(
             collect_seconds=options.collect_seconds,
             commit_interval_seconds=options.commit_interval_seconds,
             revoke_timeout_seconds=options.revoke_timeout_seconds,
-            before_revoke=lambda places: work.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
+            before_revoke=lambda places: step.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
             on_commit_failed=on_commit_failed,
             on_assigned=assigned,
             source=source,
         ),
     )
-    add_agent(app, name=options.name, topic=options.topic, work=work)
+    add_agent(app, name=options.name, topic=options.topic, step=step)
     return app
 
 

@@ -35,9 +35,9 @@ class GuardedState:
 class PrerequisitesFirst:
     """A role's work that is given only what it can read (`pipeline.stream.step.Step`)."""
 
-    def __init__(self, work: Step, prerequisites: Prerequisites) -> None:
+    def __init__(self, step: Step, prerequisites: Prerequisites) -> None:
         """Start with nothing in hand. `prerequisites` are looked at before `work` is given a batch."""
-        self._work = work
+        self._step = step
         self._prerequisites = prerequisites
         self._waiting: dict[Partition, deque[MessageBatch]] = {}
         self._tasks: dict[Partition, asyncio.Task[None]] = {}
@@ -48,21 +48,21 @@ class PrerequisitesFirst:
     async def run(self) -> None:
         """Run the work until cancelled, or until a look-up fails in a way that no retry can mend."""
         self._fault = asyncio.get_running_loop().create_future()
-        work = asyncio.ensure_future(self._work.run())
+        step = asyncio.ensure_future(self._step.run())
         try:
-            await asyncio.wait({work, self._fault}, return_when=asyncio.FIRST_COMPLETED)
-            (self._fault if self._fault.done() else work).result()
+            await asyncio.wait({step, self._fault}, return_when=asyncio.FIRST_COMPLETED)
+            (self._fault if self._fault.done() else step).result()
         finally:
-            for task in (work, *self._tasks.values()):
+            for task in (step, *self._tasks.values()):
                 task.cancel()
-            await asyncio.gather(work, *self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(step, *self._tasks.values(), return_exceptions=True)
 
     def assigned(self, partitions: Collection[Partition]) -> None:
         """Begin to obtain what every batch of these partitions will need."""
         for topic, number in partitions:
             if not self._prerequisites.are_met_for(number):
                 self._begin((topic, number))
-        self._work.assigned(partitions)
+        self._step.assigned(partitions)
 
     def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
         """Hand batches on, at once where one needs nothing more and nothing of its partition waits."""
@@ -77,7 +77,7 @@ class PrerequisitesFirst:
             else:
                 self._begin(place, batch)
         if at_once:
-            self._work.accept(*at_once, waited_seconds=waited_seconds)
+            self._step.accept(*at_once, waited_seconds=waited_seconds)
 
     def _begin(self, place: Partition, *batches: MessageBatch) -> None:
         self._waiting[place] = deque(batches)
@@ -89,7 +89,7 @@ class PrerequisitesFirst:
         clock = asyncio.get_running_loop().time
         deadline = clock() + deadline_seconds
         await self._until_handed_on(set(self._waiting), deadline_seconds)
-        await self._work.drain(deadline_seconds=max(0.0, deadline - clock()))
+        await self._step.drain(deadline_seconds=max(0.0, deadline - clock()))
 
     async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
         """Settle what can be settled within the time, and forget what waits."""
@@ -103,12 +103,12 @@ class PrerequisitesFirst:
         await asyncio.gather(*tasks, return_exceptions=True)
         for place in places:
             self._waiting.pop(place, None)
-        await self._work.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
+        await self._step.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
         await self._prerequisites.forget(places)
 
-    def state(self) -> StepStatus:
+    def status(self) -> StepStatus:
         """Tell how it goes: this hold first, for it comes before everything else."""
-        inner = self._work.state()
+        inner = self._step.status()
         return GuardedState(
             hold_reason=self._prerequisites.reason() or inner.hold_reason,
             holds=inner.holds | self._prerequisites.holds(),
@@ -121,7 +121,7 @@ class PrerequisitesFirst:
         await self._prerequisites.obtain_for(place)
         while waiting:
             await self._prerequisites.obtain(place, waiting[0])
-            self._work.accept(waiting.popleft())
+            self._step.accept(waiting.popleft())
         del self._waiting[place], self._tasks[place]
 
     async def _until_handed_on(self, places: Collection[Partition], seconds: float) -> None:

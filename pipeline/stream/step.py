@@ -32,5 +32,5 @@ class Step(Protocol):
     async def revoke(self, partitions: Collection[tuple[str, int]], *, timeout_seconds: float) -> None:
         """Settle what can be settled within the time, then give the rest of these partitions up for good."""
 
-    def state(self) -> StepStatus:
+    def status(self) -> StepStatus:
         """Tell how the work goes."""

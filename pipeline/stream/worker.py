@@ -75,7 +75,7 @@ class Worker:
         *,
         registry: CollectorRegistry,
         metrics: StreamMetrics,
-        open_work: Callable[[], AbstractAsyncContextManager[Step]],
+        open_step: Callable[[], AbstractAsyncContextManager[Step]],
         topics: TopicWatch | None = None,
         files: WatchedFiles | None = None,
     ) -> None:
@@ -83,7 +83,7 @@ class Worker:
         self._options = options
         self._registry = registry
         self._metrics = metrics
-        self._open_work = open_work
+        self._open_step = open_step
         self._topics = topics
         self._files = files
         self._progress = Progress(now=time.monotonic)
@@ -93,7 +93,7 @@ class Worker:
         self._fault: BaseException | None = None
         self._started = False
         self._app: App | None = None
-        self._work: Step | None = None
+        self._step: Step | None = None
 
     async def run(self) -> int:
         """Work until a signal (returns 0) or a fault (returns 1)."""
@@ -126,25 +126,25 @@ class Worker:
                 topic=self._options.app.topic,
                 http_port=status.port,
             )
-            work = self._work = await self._opened(stack)
-            if work is None:
+            step = self._step = await self._opened(stack)
+            if step is None:
                 return 0
             source = self._topics.source if self._topics is not None else None
             app = self._app = build_app(
                 self._options.app,
-                work,
+                step,
                 on_committed=self._metrics.committed,
                 on_commit_failed=self._metrics.commit_failed,
                 on_rebalanced=self._metrics.rebalanced,
                 source=source,
             )
             self._show_metrics(app)
-            await self._work_until_the_end(app, work)
+            await self._run_until_the_end(app, step)
         return 0 if self._fault is None else 1
 
     async def _opened(self, stack: AsyncExitStack) -> Step | None:
         """Open the role's work; None when a signal comes before that is done, for nothing is in hand yet."""
-        opening = asyncio.create_task(stack.enter_async_context(self._open_work()), name="open")
+        opening = asyncio.create_task(stack.enter_async_context(self._open_step()), name="open")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,8 +154,8 @@ class Worker:
             stopping.cancel()
             await asyncio.wait({opening, stopping})
 
-    async def _work_until_the_end(self, app: App, work: Step) -> None:
-        working = asyncio.create_task(work.run(), name="work")
+    async def _run_until_the_end(self, app: App, step: Step) -> None:
+        working = asyncio.create_task(step.run(), name="work")
         starting = asyncio.create_task(app.start(), name="start")
         watching = asyncio.create_task(self._watch(app), name="watch")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -172,7 +172,7 @@ class Worker:
                 self._started = self._started or starting in done
                 tasks -= done
         finally:
-            await self._end(app, work, working)
+            await self._end(app, step, working)
             for task in everything:
                 task.cancel()
             await asyncio.wait(everything, timeout=self._options.leave_timeout_seconds)
@@ -209,7 +209,7 @@ class Worker:
                 await consumer.look_at_ends(BROKER_ANSWER_SECONDS)
                 next_look_at_ends = time.monotonic() + ENDS_SECONDS
 
-    async def _end(self, app: App, work: Step, working: asyncio.Task[None]) -> None:
+    async def _end(self, app: App, step: Step, working: asyncio.Task[None]) -> None:
         """Settle, commit, leave. After a fault nothing more is sent; what is settled already is still committed."""
         app.batch_consumer.stop_flow()
         app.flow_control.suspend()
@@ -217,7 +217,7 @@ class Worker:
         if isinstance(self._fault, TopicLostError):  # an offset of the old topic must not be committed for the new one
             app.batch_consumer.ledger.revoke(tuple(app.batch_consumer.ledger.places()))
         settle = self._fault is None and not working.done()
-        leaving = asyncio.create_task(self._leave(app, work if settle else None), name="leave")
+        leaving = asyncio.create_task(self._leave(app, step if settle else None), name="leave")
         # Not `wait_for`: Faust's services swallow a cancellation and go on to stop the next of them.
         await asyncio.wait(
             {leaving}, timeout=self._options.shutdown_timeout_seconds + self._options.leave_timeout_seconds
@@ -228,10 +228,10 @@ class Worker:
         elif (error := leaving.exception()) is not None:
             logger.warning("left in disorder; what is not committed comes again", error=repr(error))
 
-    async def _leave(self, app: App, work: Step | None) -> None:
+    async def _leave(self, app: App, step: Step | None) -> None:
         try:
-            if work is not None:
-                await work.drain(deadline_seconds=self._options.shutdown_timeout_seconds)
+            if step is not None:
+                await step.drain(deadline_seconds=self._options.shutdown_timeout_seconds)
             while await app.batch_consumer.commit():
                 pass
         finally:
@@ -255,7 +255,7 @@ class Worker:
             *consumer.unreadable.on_purpose,
             *(place for place in undone if not consumer.is_known(place)),
         }
-        return known if self._work is None else {*self._work.state().on_purpose, *known}
+        return known if self._step is None else {*self._step.status().on_purpose, *known}
 
     # ---- what it tells
 
@@ -265,13 +265,13 @@ class Worker:
         return judge_liveness(progress=self._progress, stall_timeout_seconds=self._options.stall_timeout_seconds)
 
     def _readiness(self) -> Health:
-        if self._app is None or self._work is None:
+        if self._app is None or self._step is None:
             return Health(ok=False, detail="connecting")
         return judge_readiness(
             stopping=self._stop.is_set(),
             fault=None if self._fault is None else str(self._fault),
             joined=self._started and not self._app.rebalancing,
-            state=self._work.state(),
+            state=self._step.status(),
             complaint=self._complaint,
             note=self._note(self._app),
         )
@@ -302,12 +302,12 @@ class Worker:
             seconds_since_progress=self._progress.seconds_without,
             stuck_seconds=self._progress.seconds_stuck,
             ready=lambda: float(self._readiness().ok),
-            retrying=lambda: float(self._work is not None and self._work.state().retrying),
+            retrying=lambda: float(self._step is not None and self._step.status().retrying),
             holds=self._holds,
         )
 
     def _holds(self) -> set[HoldReason]:
-        parts = (self._work.state() if self._work is not None else None, self._topics)
+        parts = (self._step.status() if self._step is not None else None, self._topics)
         holds = {reason for part in parts if part is not None for reason in part.holds}
         if self._app is not None and self._app.batch_consumer.unreadable.places:
             holds.add(HoldReason.UNREADABLE)

@@ -17,9 +17,11 @@ from pipeline.core.processing import State
 from pipeline.kafka.producer import Handed
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
+from pipeline.processor.admission import Admission
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.deciding import NO_STATE
 from pipeline.processor.processor import Processor
+from pipeline.processor.step import ProcessorStep
 from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
 from tests.fakes.tracking import PlainTrackedUsers
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.kafka.dead_letters import DeadLetter
     from pipeline.kafka.prerequisites import Prerequisites
     from pipeline.kafka.producer import OutboundMessage
+    from pipeline.kafka.store_health import StoreHealth
 
 
 PATIENCE_SECONDS = 30.0
@@ -211,6 +214,32 @@ class Needed:
         self.forgotten += partitions
 
 
+class Health:
+    """The health of the store (`pipeline.kafka.store_health.StoreHealth`), as the test sets it."""
+
+    def __init__(self) -> None:
+        self.retrying = False
+        self.hold_reason: str | None = None
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        return frozenset({HoldReason.MESSAGE_TOO_LARGE} if self.hold_reason else ())
+
+
+def build_step(
+    *,
+    metrics: ProcessorMetrics,
+    breaker: Breaker,
+    store: StoreHealth | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+    **parts: Any,
+) -> ProcessorStep:
+    """Return the step of a processor with these parts."""
+    store = store or Health()
+    processor = Processor(admission=Admission(breaker, store), **parts)
+    return ProcessorStep(processor, store=store, metrics=metrics, patience_seconds=patience_seconds)
+
+
 class ProcessorBench:
     """A processor that runs, between fakes."""
 
@@ -223,27 +252,28 @@ class ProcessorBench:
         self.stores = Stores(self.effects)
         self.registry = CollectorRegistry()
         self.state = Remembering(self.effects)
-        self.is_retrying = False
-        self.store_hold_reason: str | None = None
+        self.health = Health()
         self.mishaps: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, mishap: self.mishaps.append(mishap))
         metrics = ProcessorMetrics(self.registry, destination="segment")
         self.counts = ProcessorCounts(metrics, RulesMetrics(self.registry, destination="segment"))
-        self.processor = Processor(
+        self.processor = build_step(
             policy=self._policy,
             records=self.stores,
             dead_letters=self.stores.letters,
             metrics=metrics,
             counts=self.counts,
             breaker=Breaker(BreakerLimits(max_share=0.05, window=100)),
-            retrying=lambda: self.is_retrying,
-            hold_reason=lambda: self.store_hold_reason,
-            store_holds=lambda: {HoldReason.MESSAGE_TOO_LARGE} if self.store_hold_reason else (),
+            store=self.health,
             state=self.state if remembers else NO_STATE,
             prerequisites=prerequisites,
             patience_seconds=PATIENCE_SECONDS,
         )
         self.running = asyncio.create_task(self.processor.run())
+
+    @property
+    def batches_in_hand(self) -> int:
+        return sum(len(queue.waiting) for queue in self.processor._rounds.queues.values())
 
     def _policy(self) -> Policy:
         self.decided_by.append(self.policies[-1].version)

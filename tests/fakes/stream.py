@@ -61,7 +61,7 @@ def messages(*offsets: int, partition: int = 0) -> tuple[FakeMessage, ...]:
 
 
 @dataclass(slots=True, kw_only=True)
-class FakeState:
+class FakeStatus:
     """How a role goes (`pipeline.runtime.status.StepStatus`)."""
 
     hold_reason: str | None = None
@@ -70,7 +70,7 @@ class FakeState:
     on_purpose: Collection[tuple[str, int]] = ()
 
 
-class FakeWork:
+class FakeStep:
     """A role's work (`pipeline.stream.step.Step`) that keeps what it is given until the test settles it.
 
     `effects` is the order of what happened to it. `blocks_in_revoke` lets a test look at the middle of a revocation.
@@ -83,7 +83,7 @@ class FakeWork:
         self.rounds: list[tuple[int, float]] = []
         self.partitions: list[int] = []
         self.effects: list[str] = []
-        self.status = FakeState()
+        self.now = FakeStatus()
         self.accept_error: Exception | None = None
         self.revoke_error: Exception | None = None
         self.settles_in_revoke = False
@@ -128,8 +128,8 @@ class FakeWork:
         if self.settles_in_revoke:
             self.settle_all()
 
-    def state(self) -> FakeState:
-        return self.status
+    def status(self) -> FakeStatus:
+        return self.now
 
     def settle_all(self) -> None:
         for batch in self.batches:
@@ -304,15 +304,15 @@ class TransportBench:
         revoke_timeout_seconds: float = BOUND_SECONDS,
         source: KnownSource | None = None,
     ) -> None:
-        self.work = FakeWork()
-        self.work.patience_seconds = BOUND_SECONDS
+        self.step = FakeStep()
+        self.step.patience_seconds = BOUND_SECONDS
         self.commits = 0
         options = app_options(
             revoke_timeout_seconds=revoke_timeout_seconds,
             max_messages_in_hand=max_messages_in_hand,
             max_bytes_in_hand=max_bytes_in_hand,
         )
-        self.app = build_app(options, self.work, on_committed=self._on_committed, source=source)
+        self.app = build_app(options, self.step, on_committed=self._on_committed, source=source)
         self.app.transport = _ScriptedTransport(
             self.app.conf.broker_consumer, self.app, options=self.app.transport.options
         )
@@ -356,7 +356,7 @@ class TransportBench:
         self.delivering.set()
         await self.may_deliver.wait()
         fetched: Round = message.value
-        self.work.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
+        self.step.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
 
     async def _revoked(self, revoked: Any) -> None:
         self.told.append(f"revoked {sorted(number for _, number in revoked)}")

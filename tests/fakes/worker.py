@@ -16,7 +16,7 @@ from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, Position
 from pipeline.stream.unreadable import UnreadablePartitions
 from pipeline.stream.worker import Worker, WorkerOptions
-from tests.fakes.stream import BOUND_SECONDS, FakeWork, app_options, messages, place
+from tests.fakes.stream import BOUND_SECONDS, FakeStep, app_options, messages, place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
@@ -152,8 +152,8 @@ class WorkerBench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
         self.clock = Clock()
-        self.work = FakeWork()
-        self.effects = self.work.effects
+        self.step = FakeStep()
+        self.effects = self.step.effects
         self.app = FakeApp(self.effects)
         self.built_with: dict[str, Any] = {}
         self.may_open = asyncio.Event()
@@ -172,19 +172,19 @@ class WorkerBench:
             leave_timeout_seconds=1.0,
         )
         self.worker = Worker(
-            options, registry=self.registry, metrics=StreamMetrics(self.registry), open_work=self._open, **parts
+            options, registry=self.registry, metrics=StreamMetrics(self.registry), open_step=self._open, **parts
         )
         survive_signals()
         self.running = asyncio.create_task(self.worker.run())
 
-    def _build(self, _options: object, _work: object, **arguments: Any) -> FakeApp:
+    def _build(self, _options: object, _step: object, **arguments: Any) -> FakeApp:
         self.built_with = arguments
         return self.app
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Step]:
         await self.may_open.wait()
-        yield self.work
+        yield self.step
         self.effects.append("closed")
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -213,7 +213,7 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class SettlingWork(FakeWork):
+class SettlingStep(FakeStep):
     """A role's work that settles what it has in hand when it is drained."""
 
     async def drain(self, *, deadline_seconds: float) -> None:
@@ -236,19 +236,19 @@ class EndBench:
         )
         topics: Any = None if watch is None else SimpleNamespace(run=watch)
         self.worker = Worker(
-            options, registry=registry, metrics=StreamMetrics(registry), open_work=_never_opened, topics=topics
+            options, registry=registry, metrics=StreamMetrics(registry), open_step=_never_opened, topics=topics
         )
-        self.work = SettlingWork()
-        self.effects = self.work.effects
+        self.step = SettlingStep()
+        self.effects = self.step.effects
         self.app = FakeApp(self.effects)
 
     def deliver(self, *runs: Iterable[int]) -> None:
         ledger = self.app.batch_consumer.ledger
-        self.work.batches += [ledger.deliver(place(), messages(*run)) for run in runs]
+        self.step.batches += [ledger.deliver(place(), messages(*run)) for run in runs]
 
     async def until_the_end(self, happens: Callable[[], None] = lambda: None) -> list[str]:
         app: Any = self.app
-        running = asyncio.create_task(self.worker._work_until_the_end(app, self.work))
+        running = asyncio.create_task(self.worker._run_until_the_end(app, self.step))
         asyncio.get_running_loop().call_later(0.01, happens)
         await asyncio.wait_for(running, BOUND_SECONDS)
         return self.effects

@@ -21,7 +21,7 @@ from pipeline.metrics.stream import StreamMetrics
 from pipeline.runtime.leash import leashed
 from pipeline.runtime.own_loop import run_in_own_loop
 from pipeline.stream.worker import Worker, WorkerOptions
-from tests.fakes.stream import FakeWork, app_options
+from tests.fakes.stream import FakeStep, app_options
 from tests.integration.clients import RawMessage, committed_offsets, produce
 from tests.loopback import free_port
 
@@ -68,7 +68,7 @@ class RunningWorker:
     """A worker in this process."""
 
     worker: Worker
-    work: FakeWork
+    step: FakeStep
     http_port: int
     task: asyncio.Task[int] = field(init=False)
 
@@ -104,7 +104,7 @@ class RunningWorker:
 
 @asynccontextmanager
 async def running_worker(
-    where: Stage, folder: Path, work: FakeWork | None = None, **changes: Any
+    where: Stage, folder: Path, step: FakeStep | None = None, **changes: Any
 ) -> AsyncIterator[RunningWorker]:
     """Run a worker until the block ends; `changes` are fields of its app's options, or of `WorkerOptions`.
 
@@ -112,7 +112,7 @@ async def running_worker(
     """
     own = {name: changes.pop(name) for name in _WORKER_FIELDS if name in changes}
     port, registry = changes.pop("http_port", 0) or free_port(), CollectorRegistry()
-    role = FakeWork(settles_at_once=True) if work is None else work
+    role = FakeStep(settles_at_once=True) if step is None else step
     options = WorkerOptions(
         app=app_options(
             **{
@@ -130,11 +130,11 @@ async def running_worker(
     )
 
     @asynccontextmanager
-    async def open_work() -> AsyncIterator[FakeWork]:
+    async def open_step() -> AsyncIterator[FakeStep]:
         yield role
 
-    worker = Worker(options, registry=registry, metrics=StreamMetrics(registry), open_work=open_work)
-    running = RunningWorker(worker=worker, work=role, http_port=port)
+    worker = Worker(options, registry=registry, metrics=StreamMetrics(registry), open_step=open_step)
+    running = RunningWorker(worker=worker, step=role, http_port=port)
     running.task = asyncio.create_task(worker.run())
     try:
         yield running
@@ -223,14 +223,14 @@ async def worker_process(
             await process.wait()
 
 
-class _ProcessWork(FakeWork):
+class _ProcessStep(FakeStep):
     """A work that does what its mode says: settle, settle-in-drain, keep, hold, raise, fail."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(settles_at_once=mode == "settle")
         self._mode = mode
         if mode == "hold":
-            self.status.hold_reason = "Segment answers 401: check the write key"
+            self.now.hold_reason = "Segment answers 401: check the write key"
         if mode == "raise":
             self.accept_error = RuntimeError("the agent's work raises")
 
@@ -249,13 +249,13 @@ class _ProcessWork(FakeWork):
 
 
 @asynccontextmanager
-async def _opened(work: _ProcessWork) -> AsyncIterator[_ProcessWork]:
-    yield work
+async def _opened(step: _ProcessStep) -> AsyncIterator[_ProcessStep]:
+    yield step
 
 
 def _main(setup: dict[str, Any]) -> int:
     own = {name: setup.pop(name, usual) for name, usual in _WORKER_FIELDS.items()}
-    work_mode, port = setup.pop("mode"), setup.pop("http_port")
+    step_mode, port = setup.pop("mode"), setup.pop("http_port")
     options = WorkerOptions(
         app=app_options(
             connection={"bootstrap_servers": setup.pop("bootstrap_servers")},
@@ -273,7 +273,7 @@ def _main(setup: dict[str, Any]) -> int:
             options,
             registry=registry,
             metrics=StreamMetrics(registry),
-            open_work=lambda: _opened(_ProcessWork(work_mode)),
+            open_step=lambda: _opened(_ProcessStep(step_mode)),
         )
         return await worker.run()
 

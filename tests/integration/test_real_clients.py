@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from pipeline.settings.choices import Role
-from tests.fakes.stream import FakeWork
+from tests.fakes.stream import FakeStep
 from tests.integration.clients import RawMessage, eventually, produce, read_topic
 from tests.integration.pipeline_processes import WorkerProcess, running_pipeline
 from tests.integration.stream_workers import running_worker, stage
@@ -32,12 +32,12 @@ async def test_a_topic_that_another_client_has_compressed_is_read_whole(
     broker: Broker, tmp_path: Path, codec: str
 ) -> None:
     # The topic's own setting, where the broker has it, makes sure that nothing is stored uncompressed.
-    where, work = stage(broker, compression_type=codec), FakeWork(settles_at_once=True)
+    where, step = stage(broker, compression_type=codec), FakeStep(settles_at_once=True)
     values = [b"%06d " % number + b"compressible " * 40 for number in range(2_000)]
     produce(broker.bootstrap_servers, where.topic, [RawMessage(value=each) for each in values], compression_type=codec)
-    async with running_worker(where, tmp_path, work):
-        await work.until(len(values))
-        assert work.values() == values
+    async with running_worker(where, tmp_path, step):
+        await step.until(len(values))
+        assert step.values() == values
         await eventually(lambda: where.committed() == {0: len(values)})
 
 

@@ -97,7 +97,7 @@ class Delivery:
 
     async def holding(self) -> None:
         """Wait for a hold."""
-        while not self.sink.state().holding:
+        while not self.sink.status().holding:
             self.tried.clear()
             await self.tried.wait()
             await asyncio.sleep(0)
@@ -169,7 +169,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_the_answer(stand_in: Seg
         await delivery.all_acked(2)
     assert arrived_in_order(stand_in, delivery)
     assert len(stand_in.ledger.accepted) == 40
-    assert not delivery.sink.state().holding
+    assert not delivery.sink.status().holding
     assert delivery.count("records_accepted_total") == 40.0
 
 
@@ -338,13 +338,13 @@ async def test_a_400_for_everything_holds_with_few_requests_and_goes_on_when_it_
     async with running(delivery):
         await delivery.holding()
         assert len(stand_in.ledger.requests) < 200
-        assert "would become dead letters" in (delivery.sink.state().hold_reason or "")
-        assert delivery.sink.state().holds == {HoldReason.BREAKER}
+        assert "would become dead letters" in (delivery.sink.status().hold_reason or "")
+        assert delivery.sink.status().holds == {HoldReason.BREAKER}
         stand_in.faults.clear()
         await delivery.all_acked(1)
     assert delivery.dead_letters.letters == []
     assert list(stand_in.ledger.accepted) == delivery.given[0]
-    assert not delivery.sink.state().holding
+    assert not delivery.sink.status().holding
 
 
 async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: SegmentStandIn, tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ async def test_a_rotated_write_key_ends_the_hold_of_the_old_one(stand_in: Segmen
     delivery.accept(0, 10)
     async with running(delivery):
         await delivery.holding()
-        assert "write key is invalid" in (delivery.sink.state().hold_reason or "")
+        assert "write key is invalid" in (delivery.sink.status().hold_reason or "")
         path.write_text(WRITE_KEY, encoding="utf-8")
         await key.look()
         await delivery.all_acked(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from tests.fakes.stream import FakeWork
+from tests.fakes.stream import FakeStep
 from tests.integration.clients import eventually
 from tests.integration.stream_workers import RunningWorker, numbers, running_worker, stage, worker_process
 
@@ -30,7 +30,7 @@ def shared(*workers: RunningWorker, partitions: int) -> bool:
 async def test_partitions_that_move_with_work_in_hand_commit_the_prefix_and_deliver_the_rest_again(
     broker: Broker, tmp_path: Path
 ) -> None:
-    where, held = stage(broker, 2), FakeWork()
+    where, held = stage(broker, 2), FakeStep()
     for partition in range(2):
         where.produce(*numbers(6), partition=partition)
     async with running_worker(where, tmp_path, held, max_poll_records=2) as first:
@@ -42,8 +42,8 @@ async def test_partitions_that_move_with_work_in_hand_commit_the_prefix_and_deli
             await eventually(lambda: bool(second.places) and shared(first, second, partitions=2))
             assert held.effects == ["revoke [0, 1] 2"]
             (moved,), (kept,) = second.places, first.places
-            await second.work.until(4)
-            assert second.work.offsets(moved) == [2, 3, 4, 5]
+            await second.step.until(4)
+            assert second.step.offsets(moved) == [2, 3, 4, 5]
             await eventually(lambda: where.committed()[moved] == 6)
             # Late acknowledgements of what was given up do not count, neither here nor for the other worker.
             late = [batch for batch in held.batches if not held.offsets(kept)[6:]]
@@ -57,7 +57,7 @@ async def test_partitions_that_move_with_work_in_hand_commit_the_prefix_and_deli
 
 @pytest.mark.real_only(SEVERAL_MEMBERS)
 async def test_a_revocation_waits_for_the_work_no_longer_than_its_bound(broker: Broker, tmp_path: Path) -> None:
-    where, held = stage(broker, 2), FakeWork()
+    where, held = stage(broker, 2), FakeStep()
     held.settles_in_revoke = True
     for partition in range(2):
         where.produce(*numbers(3), partition=partition)
@@ -66,7 +66,7 @@ async def test_a_revocation_waits_for_the_work_no_longer_than_its_bound(broker: 
         async with running_worker(where, tmp_path) as second:
             await eventually(lambda: bool(second.places) and shared(first, second, partitions=2))
             await eventually(lambda: where.committed() == {0: 3, 1: 3})
-            assert second.work.batches == []
+            assert second.step.batches == []
             assert held.offsets(0) == held.offsets(1) == [0, 1, 2]
 
 
@@ -74,18 +74,18 @@ async def test_a_revocation_waits_for_the_work_no_longer_than_its_bound(broker: 
 async def test_workers_that_come_and_go_lose_nothing_and_commit_everything(broker: Broker, tmp_path: Path) -> None:
     partitions, count = 4, 400
     where = stage(broker, partitions)
-    works = [FakeWork(settles_at_once=True) for _ in range(3)]
-    async with running_worker(where, tmp_path, works[0], max_poll_records=20) as first:
+    steps = [FakeStep(settles_at_once=True) for _ in range(3)]
+    async with running_worker(where, tmp_path, steps[0], max_poll_records=20) as first:
         await eventually(lambda: shared(first, partitions=partitions))
-        for number, work in enumerate(works[1:]):
-            async with running_worker(where, tmp_path, work, max_poll_records=20) as guest:
+        for number, step in enumerate(steps[1:]):
+            async with running_worker(where, tmp_path, step, max_poll_records=20) as guest:
                 run = numbers(count // 4, start=number * count // 4)
                 await asyncio.to_thread(where.produce, *run, partition=number)
                 await eventually(lambda guest=guest: bool(guest.places))  # type: ignore[misc] # bound to this round
                 await asyncio.to_thread(where.produce, *run, partition=number + 2)
         await eventually(lambda: where.committed() == dict.fromkeys(range(partitions), count // 4))
     seen = Counter(
-        (batch.partition, message.offset) for work in works for batch in work.batches for message in batch.messages
+        (batch.partition, message.offset) for step in steps for batch in step.batches for message in batch.messages
     )
     assert set(seen) == {(number, offset) for number in range(partitions) for offset in range(count // 4)}
 
@@ -102,11 +102,11 @@ async def test_a_spare_worker_outlasts_the_poll_interval_and_takes_over_from_one
         async with running_worker(where, tmp_path, name="second", max_poll_interval_seconds=1.0) as spare:
             await eventually(lambda: spare.is_ready)
             with pytest.raises(TimeoutError):
-                await spare.work.until(1, within_seconds=1.5)
+                await spare.step.until(1, within_seconds=1.5)
             assert spare.places == []
             killed.process.kill()
-            await spare.work.until(3)
-            assert spare.work.offsets() == [0, 1, 2]
+            await spare.step.until(3)
+            assert spare.step.offsets() == [0, 1, 2]
             await eventually(lambda: where.committed() == {0: 3})
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from pipeline.local.broker import Fault, Request
 from pipeline.stream import fetching
 from pipeline.stream import worker as worker_module
-from tests.fakes.stream import FakeWork
+from tests.fakes.stream import FakeStep
 from tests.integration.clients import eventually
 from tests.integration.stream_workers import RunningWorker, get, numbers, running_worker, stage, worker_process
 
@@ -82,42 +82,42 @@ async def test_a_signal_ends_a_worker_whose_broker_has_fallen_silent(broker: Bro
 async def test_work_that_never_settles_ends_at_the_deadline_with_0_and_nothing_committed(
     broker: Broker, tmp_path: Path
 ) -> None:
-    where, work = stage(broker), FakeWork()
+    where, step = stage(broker), FakeStep()
     where.produce(*numbers(10))
-    async with running_worker(where, tmp_path, work, shutdown_timeout_seconds=0.5) as worker:
-        await work.until(10)
+    async with running_worker(where, tmp_path, step, shutdown_timeout_seconds=0.5) as worker:
+        await step.until(10)
         assert await worker.stop() == 0
-        assert work.effects == ["drain 0.5"]
+        assert step.effects == ["drain 0.5"]
     assert where.committed() == {0: 0}
 
 
 async def test_work_that_fails_ends_the_worker_with_1_and_keeps_what_was_settled_before(
     broker: Broker, tmp_path: Path
 ) -> None:
-    where, work = stage(broker), FakeWork()
+    where, step = stage(broker), FakeStep()
     where.produce(*numbers(3))
-    async with running_worker(where, tmp_path, work, commit_interval_seconds=300.0) as worker:
-        await work.until(3)
-        work.settle_all()
+    async with running_worker(where, tmp_path, step, commit_interval_seconds=300.0) as worker:
+        await step.until(3)
+        step.settle_all()
         where.produce(*numbers(3, start=3))
-        await work.until(6)
-        work.fail(RuntimeError("a fault of the work"))
+        await step.until(6)
+        step.fail(RuntimeError("a fault of the work"))
         assert await worker.ended() == 1
-        assert [effect for effect in work.effects if effect.startswith("drain")] == []
+        assert [effect for effect in step.effects if effect.startswith("drain")] == []
     assert where.committed() == {0: 3}
 
 
 async def test_a_drain_that_fails_still_commits_nothing_unsettled_and_leaves_the_group(
     broker: Broker, tmp_path: Path
 ) -> None:
-    class FailsToDrain(FakeWork):
+    class FailsToDrain(FakeStep):
         async def drain(self, *, deadline_seconds: float) -> None:
             raise RuntimeError(f"no drain in {deadline_seconds} s")
 
-    where, work = stage(broker), FailsToDrain()
+    where, step = stage(broker), FailsToDrain()
     where.produce(*numbers(3))
-    async with running_worker(where, tmp_path, work) as worker:
-        await work.until(3)
+    async with running_worker(where, tmp_path, step) as worker:
+        await step.until(3)
         assert await worker.stop() == 0
     assert where.committed() == {0: 0}
 
@@ -147,19 +147,19 @@ async def test_a_worker_that_joins_its_group_is_alive_and_not_ready(broker: Brok
 
 
 async def test_the_status_pages_follow_a_worker_through_work_and_hold(broker: Broker, tmp_path: Path) -> None:
-    where, work = stage(broker), FakeWork()
-    async with running_worker(where, tmp_path, work) as worker:
+    where, step = stage(broker), FakeStep()
+    async with running_worker(where, tmp_path, step) as worker:
         await answers(worker, "/readyz", 200, "ready")
         where.produce(*numbers(3))
-        await work.until(3)
+        await step.until(3)
         await answers(worker, "/metrics", 200, 'onesignal_pipeline_consumer_lag_messages{partition="0"} 3.0')
         await answers(worker, "/metrics", 200, "onesignal_pipeline_assigned_partitions 1.0")
         await answers(worker, "/metrics", 200, "onesignal_pipeline_messages_in_hand 3.0")
-        work.status.hold_reason = "Segment answers 401: check the write key"
+        step.now.hold_reason = "Segment answers 401: check the write key"
         await answers(worker, "/readyz", 503, "Segment answers 401")
         await answers(worker, "/metrics", 200, "onesignal_pipeline_ready 0.0")
-        work.status.hold_reason = None
-        work.settle_all()
+        step.now.hold_reason = None
+        step.settle_all()
         await answers(worker, "/metrics", 200, 'onesignal_pipeline_consumer_lag_messages{partition="0"} 0.0')
         await answers(worker, "/healthz", 200, "nothing waits")
 
@@ -167,41 +167,41 @@ async def test_the_status_pages_follow_a_worker_through_work_and_hold(broker: Br
 async def test_a_worker_that_lies_still_with_lag_is_not_alive_unless_it_holds_on_purpose(
     broker: Broker, tmp_path: Path
 ) -> None:
-    where, work = stage(broker), FakeWork()
+    where, step = stage(broker), FakeStep()
     where.produce(*numbers(3))
-    async with running_worker(where, tmp_path, work, stall_timeout_seconds=1.0) as worker:
-        await work.until(3)
+    async with running_worker(where, tmp_path, step, stall_timeout_seconds=1.0) as worker:
+        await step.until(3)
         await answers(worker, "/healthz", 503, "stuck")
-        work.status.hold_reason = "Segment answers 401: check the write key"
+        step.now.hold_reason = "Segment answers 401: check the write key"
         await answers(worker, "/healthz", 503, "stuck")  # a hold of another partition excuses nothing
-        work.status.on_purpose = {(where.topic, 0)}
+        step.now.on_purpose = {(where.topic, 0)}
         await answers(worker, "/healthz", 200, "waiting for a known reason")
-        work.status.hold_reason, work.status.on_purpose = None, ()
+        step.now.hold_reason, step.now.on_purpose = None, ()
         await answers(worker, "/healthz", 503, "stuck")
-        work.settle_all()
+        step.settle_all()
         await answers(worker, "/healthz", 200, "nothing waits")
 
 
 async def test_a_new_worker_reads_on_where_the_one_before_ended(broker: Broker, tmp_path: Path) -> None:
-    where, work = stage(broker), FakeWork()
+    where, step = stage(broker), FakeStep()
     where.produce(*numbers(5))
     async with running_worker(where, tmp_path) as worker:
         await eventually(lambda: where.committed() == {0: 5})
         assert await worker.stop() == 0
     where.produce(*numbers(3, start=5))
-    async with running_worker(where, tmp_path, work):
-        await work.until(3)
-        assert work.values() == numbers(3, start=5)
+    async with running_worker(where, tmp_path, step):
+        await step.until(3)
+        assert step.values() == numbers(3, start=5)
 
 
 async def test_a_worker_whose_fetching_has_died_is_not_alive(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "ENDS_SECONDS", 0.5)
-    where, work = stage(broker), FakeWork(settles_at_once=True)
+    where, step = stage(broker), FakeStep(settles_at_once=True)
     where.produce(*numbers(3))
-    async with running_worker(where, tmp_path, work, stall_timeout_seconds=2.0) as worker:
-        await work.until(3)
+    async with running_worker(where, tmp_path, step, stall_timeout_seconds=2.0) as worker:
+        await step.until(3)
         await answers(worker, "/healthz", 200, "nothing waits")
         assert worker.worker._app is not None
         fetcher = worker.worker._app.batch_consumer._thread._ensure_consumer()._fetcher
@@ -211,7 +211,7 @@ async def test_a_worker_whose_fetching_has_died_is_not_alive(
         )  # a request under way may still bring something
         where.produce(*numbers(4, start=3))
         await answers(worker, "/healthz", 503, "4 messages wait in partition 0")
-        assert len(work.offsets()) == 3
+        assert len(step.offsets()) == 3
 
 
 async def test_a_worker_whose_commits_are_refused_is_alive_and_commits_when_they_are_taken(
@@ -220,9 +220,9 @@ async def test_a_worker_whose_commits_are_refused_is_alive_and_commits_when_they
     if broker.embedded is None:
         pytest.skip("a real broker cannot be told to refuse")
     monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.3)
-    where, work = stage(broker), FakeWork(settles_at_once=True)
+    where, step = stage(broker), FakeStep(settles_at_once=True)
     where.produce(*numbers(3))
-    async with running_worker(where, tmp_path, work, stall_timeout_seconds=2.0) as worker:
+    async with running_worker(where, tmp_path, step, stall_timeout_seconds=2.0) as worker:
         await answers(worker, "/healthz", 200, "nothing waits")
         broker.embedded.fail_next(Request.OFFSET_COMMIT, [Fault.NOT_COORDINATOR] * 100_000)
         where.produce(*numbers(2, start=3))

@@ -100,7 +100,7 @@ class Job:
         ]
 
 
-async def work(settings: Settings, meter: Meter, *, waiting: bool) -> None:
+async def step(settings: Settings, meter: Meter, *, waiting: bool) -> None:
     connection = connection_options(settings)
     consumer = AIOKafkaConsumer(
         settings.raw_topic,
@@ -141,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     settings = load_settings(os.environ, requirements=[Requirement.KAFKA])
     meter = Meter(messages=options.messages, report=options.report, on_done=lambda: None)
-    asyncio.run(work(settings, meter, waiting=options.waiting))
+    asyncio.run(step(settings, meter, waiting=options.waiting))
     return 0
 
 

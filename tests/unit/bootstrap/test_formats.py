@@ -26,7 +26,7 @@ from pipeline.settings import SettingsError, load_settings
 from pipeline.stream.prerequisites import PrerequisitesFirst
 from tests.fakes.schema_registry import Answer, FakeRegistry, error
 from tests.fakes.segment import record
-from tests.fakes.stream import FakeWork
+from tests.fakes.stream import FakeStep
 from tests.write_avro_schemas import CONTRACTS
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
 
 
 async def test_work_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:
-    step = FakeWork()
+    step = FakeStep()
     condition = Condition("a clock that is right", HoldReason.CLOCK, lambda: None)
     assert isinstance(guarded(step, None, [condition]), PrerequisitesFirst)
     async with sink_formats(settings()) as plain:

@@ -122,7 +122,7 @@ def test_a_failed_request_is_repeated_with_a_fresh_sent_at_and_the_same_records(
     async def story(made: Bench) -> None:
         made.accept(0, A)
         await until(1.1)
-        assert made.sink.state().retrying
+        assert made.sink.status().retrying
         made.accept(0, B)
         await until(5.0)
 
@@ -173,12 +173,12 @@ def test_an_answer_that_is_not_understood_holds_until_it_changes() -> None:
     async def story(made: Bench) -> None:
         made.accept(0, A)
         await until(2.0)
-        state = made.sink.state()
+        state = made.sink.status()
         assert (state.holding, state.retrying, state.holding_since) == (True, False, 1_767_225_601.0)
         assert (state.hold_reason or "").startswith(f"{SELECTED.title} answered 401: ")
         assert state.holds == {HoldReason.DESTINATION_REFUSES}
         await until(100.0)
-        assert not made.sink.state().holding
+        assert not made.sink.status().holding
 
     with structlog.testing.capture_logs() as lines:
         play(made, story)
@@ -203,12 +203,12 @@ def test_a_certificate_that_cannot_be_trusted_holds_until_it_can() -> None:
     async def story(made: Bench) -> None:
         made.accept(0, A)
         await until(2.0)
-        state = made.sink.state()
+        state = made.sink.status()
         assert (state.holding, state.retrying) == (True, False)
         assert state.holds == {HoldReason.CERTIFICATE}
         assert "check the clock of this machine" in (state.hold_reason or "")
         await until(200.0)
-        assert not made.sink.state().holding
+        assert not made.sink.status().holding
 
     play(made, story)
     assert made.effects == [*[Posted(("a",))] * 3, Acked(0, 0), Settled()]
@@ -466,7 +466,7 @@ def test_revoking_does_not_wait_while_holding() -> None:
         made.accept(0, A)
         await until(1.5)
         await made.sink.revoke([(TOPIC, 0)], timeout_seconds=5.0)
-        assert (now(), made.sink.state().holding) == (1.5, False)
+        assert (now(), made.sink.status().holding) == (1.5, False)
         made.accept(0, A)
         await until(9.0)
 
@@ -569,14 +569,14 @@ def test_an_unknown_format_version_holds_its_partition_and_says_what_to_do() -> 
     async def story(made: Bench) -> None:
         made.accept(0, A, headers=[(FORMAT_VERSION, b"3")])
         made.accept(1, B)
-        state = made.sink.state()
+        state = made.sink.status()
         assert state.holding
         assert "upgrade the sinks first" in (state.hold_reason or "")
         assert state.holds == {HoldReason.UNKNOWN_FORMAT}
         await until(5.0)
         await made.sink.drain(deadline_seconds=5.0)
         await made.sink.revoke([(TOPIC, 0)], timeout_seconds=5.0)
-        assert (now(), made.sink.state().holding) == (5.0, False)
+        assert (now(), made.sink.status().holding) == (5.0, False)
 
     play(made, story)
     assert made.effects == [Posted(("b",)), Acked(1, 0), Settled()]
@@ -590,7 +590,7 @@ def test_the_state_tells_what_is_in_hand() -> None:
         made.accept(0, A)
         made.accept(1, B, C)
         await until(1.5)
-        state = made.sink.state()
+        state = made.sink.status()
         assert (state.lanes_in_flight, state.records_in_hand) == (1, 1)
         assert state.bytes_in_hand == len(A)
         assert made.count("records_received_total") == 3.0
@@ -675,9 +675,9 @@ def test_a_hold_goes_with_its_partition_and_the_others_are_sent_at_once() -> Non
         await until(2.0)
         made.accept(1, B)
         await until(5.0)
-        assert made.sink.state().holding
+        assert made.sink.status().holding
         await made.sink.revoke([(TOPIC, 0)], timeout_seconds=0.0)
-        reason = made.sink.state().hold_reason
+        reason = made.sink.status().hold_reason
         await until(8.0)
         return reason, made.segment.posted_at[1:]
 
@@ -692,9 +692,9 @@ def test_records_that_wait_for_their_turn_are_not_stuck_and_those_under_way_are_
         made.accept(0, A)
         made.accept(1, B)
         await until(50.0)
-        assert made.sink.state().on_purpose == {(TOPIC, 1)}
+        assert made.sink.status().on_purpose == {(TOPIC, 1)}
         await until(102.0)
-        assert made.sink.state().on_purpose == frozenset()
+        assert made.sink.status().on_purpose == frozenset()
 
     play(made, story)
 
@@ -708,7 +708,7 @@ def test_records_that_wait_for_the_rate_that_all_lanes_share_are_not_stuck() -> 
         await until(50.0)
         assert len(made.effects) == 3, "one was sent, acknowledged and settled"
         (settled,) = (effect.partition for effect in made.effects if isinstance(effect, Acked))
-        assert made.sink.state().on_purpose == {(TOPIC, partition) for partition in range(4) if partition != settled}
+        assert made.sink.status().on_purpose == {(TOPIC, partition) for partition in range(4) if partition != settled}
 
     play(made, story)
 
@@ -723,7 +723,7 @@ def test_a_hold_or_a_retry_of_one_lane_excuses_its_own_partitions_alone() -> Non
             await until(1.1)
             made.accept(1, B)
             await until(3.0)
-            assert made.sink.state().on_purpose == {(TOPIC, 0)}
+            assert made.sink.status().on_purpose == {(TOPIC, 0)}
 
         play(made, story)
 
@@ -738,9 +738,9 @@ def test_dead_letters_that_are_written_again_excuse_the_lane_that_stores_them_al
         made.segment.script.append(After(100.0))
         made.accept(2, A)
         await until(3.0)
-        assert made.sink.state().on_purpose == frozenset()
+        assert made.sink.status().on_purpose == frozenset()
         made.dead_letters.repeated = {1, 2}
-        assert made.sink.state().on_purpose == {(TOPIC, 1)}, "partition 2 stores nothing"
+        assert made.sink.status().on_purpose == {(TOPIC, 1)}, "partition 2 stores nothing"
 
     play(made, story)
 
@@ -756,6 +756,6 @@ def test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck() -> None:
         (lane,) = (driver.lane for driver in made.sink._drivers)
         lane._intake.backlog.remove({(TOPIC, 1)})
         await until(50.0)
-        assert made.sink.state().on_purpose == frozenset()
+        assert made.sink.status().on_purpose == frozenset()
 
     play(made, story)

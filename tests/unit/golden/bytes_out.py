@@ -35,7 +35,6 @@ from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
 from pipeline.processor.deciding import Formats
-from pipeline.processor.processor import Processor
 from pipeline.sinks.segment.answers import decide
 from pipeline.sinks.segment.body import build_body
 from pipeline.state.message_catalogue import MessageCatalogue
@@ -47,6 +46,7 @@ from pipeline.state.tracked_users import UserHasher
 from tests.builders import SEGMENT
 from tests.fakes.destinations import limits_of
 from tests.fakes.kafka import KeptWrites
+from tests.fakes.processor import build_step
 from tests.fakes.segment import API
 from tests.fakes.stream import FakeMessage
 
@@ -184,14 +184,13 @@ async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: For
         catalogue=CatalogueTopic(topic=_CATALOGUE, messages=MessageCatalogue(days=90)),
     )
     metrics = ProcessorMetrics(registry, destination="segment")
-    processor = Processor(
+    processor = build_step(
         policy=lambda: policy,
         records=SamePartition(kept, topic=_RECORDS),
         dead_letters=DeadLetterWriter(kept, topic=_LETTERS, partitions=1, now_ms=lambda: _NOW_MS),
         metrics=metrics,
         counts=ProcessorCounts(metrics, RulesMetrics(registry, destination="segment")),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=1_000)),
-        retrying=lambda: False,
         formats=formats,
         state=state,
     )

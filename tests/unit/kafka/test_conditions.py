@@ -9,7 +9,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.conditions import Condition
 from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
-from tests.fakes.stream import FakeMessage, FakeWork, UnsettledBatch
+from tests.fakes.stream import FakeMessage, FakeStep, UnsettledBatch
 from tests.fakes.virtual_time import run_virtual
 
 TOLD = "this machine's clock is wrong"
@@ -41,20 +41,20 @@ async def test_a_condition_is_missing_for_every_batch_and_no_partition_waits_for
 
 def test_batches_wait_with_the_reason_until_the_condition_is_met() -> None:
     async def story() -> None:
-        clock, work = Clock(), FakeWork()
-        first = PrerequisitesFirst(work, Prerequisites(clock.condition))
+        clock, step = Clock(), FakeStep()
+        first = PrerequisitesFirst(step, Prerequisites(clock.condition))
         running = asyncio.ensure_future(first.run())
         await asyncio.sleep(0)
         with capture_logs() as logs:
             first.accept(batch())
             await asyncio.sleep(100)
-            state = first.state()
-            assert (state.hold_reason, set(state.holds), work.batches) == (TOLD, {HoldReason.CLOCK}, [])
+            state = first.status()
+            assert (state.hold_reason, set(state.holds), step.batches) == (TOLD, {HoldReason.CLOCK}, [])
             clock.reason = None
             await asyncio.sleep(100)
-        assert len(work.batches) == 1
-        assert first.state().hold_reason is None
-        assert not first.state().holds
+        assert len(step.batches) == 1
+        assert first.status().hold_reason is None
+        assert not first.status().holds
         assert [line["log_level"] for line in logs] == ["error", "info"]
         running.cancel()
         await asyncio.wait({running})

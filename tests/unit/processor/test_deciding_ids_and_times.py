@@ -13,9 +13,9 @@ from pipeline.core.rules_file import parse_rules
 from pipeline.metrics.processor import ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.processor.counts import ProcessorCounts
-from pipeline.processor.deciding import NO_STATE, DecidedBatch, decide_batch
-from pipeline.processor.processor import Processor
+from pipeline.processor.deciding import DecidedBatch, decide_batch
 from tests.builders import SEGMENT, STORED_AT, encode, raw_event
+from tests.fakes.processor import build_step
 from tests.fakes.stream import BOUND_SECONDS, FakeMessage, UnsettledBatch
 
 if TYPE_CHECKING:
@@ -111,15 +111,13 @@ class Letters:
 async def test_the_processor_hands_both_to_the_metrics() -> None:
     registry = CollectorRegistry()
     metrics = ProcessorMetrics(registry, destination="segment")
-    processor = Processor(
+    processor = build_step(
         policy=lambda: NO_SENDS,
         records=Stores(),
         dead_letters=Letters(),
         metrics=metrics,
         counts=ProcessorCounts(metrics, RulesMetrics(registry, destination="segment")),
         breaker=Breaker(BreakerLimits(max_share=1.0, window=100)),
-        retrying=lambda: False,
-        state=NO_STATE,
     )
     running = asyncio.create_task(processor.run())
     await asyncio.sleep(0)

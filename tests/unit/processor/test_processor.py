@@ -11,8 +11,8 @@ from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.policy import Policy
 from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.kafka.producer import Handed
+from pipeline.processor.admission import ASK_AGAIN_SECONDS
 from pipeline.processor.deciding import decide_batch
-from pipeline.processor.processor import ASK_AGAIN_SECONDS
 from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
@@ -74,11 +74,11 @@ async def test_partitions_are_written_side_by_side(bench: ProcessorBench) -> Non
     bench.accept("first", partition=0)
     bench.accept("other", partition=1)
     bench.accept("second", partition=0)
-    assert bench.processor.state().batches_in_hand == 3
+    assert bench.batches_in_hand == 3
     bench.stores.may_confirm.set()
     await bench.settled()
     assert set(bench.effects[:2]) == {"stored 1 records of 0", "stored 1 records of 1"}
-    assert bench.processor.state().batches_in_hand == 0
+    assert bench.batches_in_hand == 0
 
 
 async def test_a_drain_waits_no_longer_than_its_deadline(bench: ProcessorBench) -> None:
@@ -170,17 +170,17 @@ async def test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_a
     bench.accept("behind it", good=1)
     await bench.settled()
     assert bench.effects == []
-    reason = bench.processor.state().hold_reason or ""
+    reason = bench.processor.status().hold_reason or ""
     assert "not_json" in reason
     assert "PIPELINE_DEAD_LETTER_MAX_SHARE" in reason
-    assert (bench.processor.state().holds, bench.metric("in_flight")) == (frozenset({HoldReason.BREAKER}), 101)
+    assert (bench.processor.status().holds, bench.metric("in_flight")) == (frozenset({HoldReason.BREAKER}), 101)
 
 
 async def test_a_few_bad_messages_hold_nothing(bench: ProcessorBench) -> None:
     bench.accept("first", bad=10, good=0)
     await bench.settled()
     assert bench.effects == ["stored 0 records of 0", "stored 10 letters", "acknowledged first"]
-    assert bench.processor.state().hold_reason is None
+    assert bench.processor.status().hold_reason is None
 
 
 async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: ProcessorBench) -> None:
@@ -190,9 +190,9 @@ async def test_a_drain_and_a_revocation_do_not_wait_for_what_is_held(bench: Proc
         with structlog.testing.capture_logs() as lines:
             await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=60.0)
     assert bench.effects == []
-    assert (bench.processor.state().hold_reason, bench.processor.state().holds) == (None, frozenset())
+    assert (bench.processor.status().hold_reason, bench.processor.status().holds) == (None, frozenset())
     assert bench.metric("given_back_total") == 11
-    assert lines == [{"event": "processor holds no more", "log_level": "info"}]
+    assert lines == [{"event": "processor resumed", "log_level": "info"}]
 
 
 async def test_other_partitions_go_on_while_one_is_held_and_it_is_said_once(bench: ProcessorBench) -> None:
@@ -213,10 +213,10 @@ def test_a_held_batch_goes_on_when_good_ones_of_other_partitions_make_it_few() -
         await bench.settled()
         bench.accept("held", bad=1, good=0)
         await bench.settled()
-        assert bench.processor.state().hold_reason is not None
+        assert bench.processor.status().hold_reason is not None
         bench.accept("good", partition=1, good=100)
         await asyncio.sleep(ASK_AGAIN_SECONDS + 1)
-        assert bench.processor.state().hold_reason is None
+        assert bench.processor.status().hold_reason is None
         await bench.end()
         return bench.effects
 
@@ -305,16 +305,16 @@ async def test_what_a_batch_needs_is_obtained_first_and_the_other_partitions_go_
     bench.processor.assigned([(TOPIC, 0), (TOPIC, 1)])
     bench.accept_round({"waits": 0, "other": 1})
     await bench.acknowledged("other")
-    state = bench.processor.state()
+    state = bench.processor.status()
     assert (state.retrying, state.hold_reason, state.on_purpose) == (True, None, {(TOPIC, 0)})
     needed.error = PrerequisiteAwayError("Kafka is away")
     needed.may_answer.set()
     await as_far_as_it_goes()
-    state = bench.processor.state()
+    state = bench.processor.status()
     assert (state.hold_reason, state.holds) == ("Kafka is away", frozenset({HoldReason.STATE_AWAY}))
     assert state.on_purpose == {(TOPIC, 0)}
     await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=BOUND_SECONDS)
-    assert bench.processor.state().on_purpose == set()
+    assert bench.processor.status().on_purpose == set()
     assert bench.effects == ["stored 1 records of 1", "acknowledged other"]
     assert needed.forgotten == [0]
     await bench.end()
@@ -342,7 +342,7 @@ async def test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone(ben
     bench.accept("slow", partition=2)
     bench.stores.repeating = {1}
     await as_far_as_it_goes()
-    assert bench.processor.state().on_purpose == {(TOPIC, 0), (TOPIC, 1)}
+    assert bench.processor.status().on_purpose == {(TOPIC, 0), (TOPIC, 1)}
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
@@ -379,6 +379,6 @@ async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_
     bench.accept("first")
     await as_far_as_it_goes()
     confirmation.set_result(None)
-    given_up = await bench.processor._lines[TOPIC, 0].close()
+    given_up = await bench.processor._rounds.queues[TOPIC, 0].close()
     await as_far_as_it_goes()
     assert (given_up, bench.effects) == (1, [])

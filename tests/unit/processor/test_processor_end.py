@@ -101,7 +101,7 @@ async def test_a_drain_ends_when_a_batch_turns_out_to_be_held() -> None:
         needed.may_answer.set()
         await asyncio.wait_for(draining, BOUND_SECONDS)
         assert bench.effects == []
-        assert bench.processor.state().hold_reason is not None
+        assert bench.processor.status().hold_reason is not None
 
 
 async def test_a_drain_ends_when_the_last_batch_is_settled(bench: ProcessorBench) -> None:
@@ -113,7 +113,7 @@ async def test_a_drain_ends_when_the_last_batch_is_settled(bench: ProcessorBench
     assert not draining.done()
     bench.stores.may_confirm.set()
     await asyncio.wait_for(draining, BOUND_SECONDS)
-    assert bench.processor.state().batches_in_hand == 0
+    assert bench.batches_in_hand == 0
 
 
 async def test_a_drain_ends_when_the_work_fails_meanwhile(bench: ProcessorBench) -> None:

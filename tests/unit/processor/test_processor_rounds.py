@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.kafka.prerequisites import Prerequisites
-from pipeline.processor.processor import MESSAGES_A_STEP
+from pipeline.processor.rounds import MESSAGES_A_STEP
 from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
 from tests.fakes.virtual_time import run_virtual
@@ -100,7 +100,7 @@ async def test_batches_that_are_dropped_as_a_whole_follow_one_another() -> None:
         bench.processor.accept(*(bench.batch(name, good=0, unwanted=2) for name in names))
         await bench.settled()
         assert bench.effects == [f"acknowledged {name}" for name in names]
-        assert bench.processor.state().batches_in_hand == 0
+        assert bench.batches_in_hand == 0
 
 
 async def test_a_batch_that_goes_alone_is_followed_by_the_next_of_its_partition(bench: ProcessorBench) -> None:
@@ -142,11 +142,11 @@ async def test_a_round_is_referred_to_while_it_goes_on_and_forgotten_when_it_is_
     bench.accept_round({"first": 0, "other": 1})
     bench.accept("last", partition=2)
     await as_far_as_it_goes()
-    assert len(bench.processor._rounds) == 2, "asyncio refers to its tasks weakly"
+    assert len(bench.processor._rounds._tasks) == 2, "asyncio refers to its tasks weakly"
     bench.stores.may_confirm.set()
     await bench.settled()
     await as_far_as_it_goes()
-    assert bench.processor._rounds == set()
+    assert bench.processor._rounds._tasks == set()
 
 
 async def test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done() -> None:
@@ -154,7 +154,7 @@ async def test_a_batch_that_comes_while_its_partition_is_prepared_is_written_onc
     async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.processor.assigned([(TOPIC, 0), (TOPIC, 1)])
         await asyncio.wait_for(needed.asking.wait(), BOUND_SECONDS)
-        assert bench.processor.state().retrying
+        assert bench.processor.status().retrying
         bench.accept("first")
         bench.accept("second")
         await as_far_as_it_goes()
@@ -174,7 +174,7 @@ async def test_a_partition_that_needs_nothing_is_not_prepared() -> None:
     needed = Needed(partition=0)
     async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.processor.assigned([(TOPIC, 1)])
-        assert not bench.processor._lines
+        assert not bench.processor._rounds.queues
         bench.accept("first", partition=1)
         await bench.settled()
         assert bench.effects == ["stored 1 records of 1", "acknowledged first"]
@@ -187,7 +187,7 @@ async def test_a_partition_that_was_prepared_and_has_nothing_in_hand_waits_for_n
         needed.may_answer.set()
         await as_far_as_it_goes()
         bench.stores.repeating = {0}
-        assert (bench.processor.state().on_purpose, bench.processor.state().retrying) == (set(), False)
+        assert (bench.processor.status().on_purpose, bench.processor.status().retrying) == (set(), False)
 
 
 class NeededByOne(Needed):

@@ -10,7 +10,7 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
-from pipeline.processor.processor import ASK_AGAIN_SECONDS
+from pipeline.processor.admission import ASK_AGAIN_SECONDS
 from tests.fakes.processor import WANTED, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC
 from tests.fakes.virtual_time import run_virtual
@@ -28,11 +28,11 @@ async def bench() -> AsyncIterator[ProcessorBench]:
 
 
 async def test_a_write_that_kafka_refuses_is_a_hold_until_it_is_taken(bench: ProcessorBench) -> None:
-    bench.store_hold_reason = TOO_LARGE
-    state = bench.processor.state()
+    bench.health.hold_reason = TOO_LARGE
+    state = bench.processor.status()
     assert (state.hold_reason, state.holds) == (TOO_LARGE, frozenset({HoldReason.MESSAGE_TOO_LARGE}))
-    bench.store_hold_reason = None
-    state = bench.processor.state()
+    bench.health.hold_reason = None
+    state = bench.processor.status()
     assert (state.hold_reason, state.holds) == (None, frozenset())
 
 
@@ -43,13 +43,13 @@ async def test_the_causes_of_all_holds_are_told_together_and_the_first_to_mend_i
     async with processing(prerequisites=Prerequisites(needed)) as bench:
         bench.accept("waits", partition=0)
         bench.accept("broken", partition=1, bad=20)
-        bench.store_hold_reason = TOO_LARGE
+        bench.health.hold_reason = TOO_LARGE
         await bench.settled()
-        state = bench.processor.state()
+        state = bench.processor.status()
         assert state.holds == {HoldReason.STATE_AWAY, HoldReason.BREAKER, HoldReason.MESSAGE_TOO_LARGE}
         assert state.hold_reason == "Kafka is away"
         await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
-        state = bench.processor.state()
+        state = bench.processor.status()
         assert state.holds == {HoldReason.BREAKER, HoldReason.MESSAGE_TOO_LARGE}
         assert "would become dead letters" in (state.hold_reason or "")
 
@@ -61,19 +61,19 @@ async def test_a_hold_is_logged_once_at_its_beginning_and_once_at_its_end(bench:
             await bench.settled()
         for partition in (0, 1):
             await bench.processor.revoke([(TOPIC, partition)], timeout_seconds=0)
-    assert [line["event"] for line in lines] == ["processor holds", "processor holds no more"]
+    assert [line["event"] for line in lines] == ["processor holds", "processor resumed"]
 
 
 async def test_a_hold_of_kafka_goes_on_when_that_of_the_breaker_ends(bench: ProcessorBench) -> None:
     with structlog.testing.capture_logs() as lines:
         bench.accept("broken", bad=11, good=0)
         await bench.settled()
-        bench.store_hold_reason = TOO_LARGE
+        bench.health.hold_reason = TOO_LARGE
         await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
         assert [line["event"] for line in lines] == ["processor holds"]
-        bench.store_hold_reason = None
+        bench.health.hold_reason = None
         await bench.processor.revoke([(TOPIC, 0)], timeout_seconds=0)
-    assert [line["event"] for line in lines] == ["processor holds", "processor holds no more"]
+    assert [line["event"] for line in lines] == ["processor holds", "processor resumed"]
 
 
 async def write_what_was_held(bench: ProcessorBench) -> None:
@@ -92,8 +92,8 @@ def test_a_hold_of_the_breaker_ends_before_the_batch_is_written() -> None:
     async def story() -> None:
         async with processing() as bench:
             await write_what_was_held(bench)
-            state = bench.processor.state()
-            assert (state.hold_reason, state.holds, state.batches_in_hand) == (None, frozenset(), 1)
+            state = bench.processor.status()
+            assert (state.hold_reason, state.holds, bench.batches_in_hand) == (None, frozenset(), 1)
             assert state.on_purpose == set(), "what is being written waits for Kafka"
 
     run_virtual(story())
@@ -111,9 +111,9 @@ def test_a_drain_waits_for_a_batch_that_was_held_and_is_being_written() -> None:
 
 
 async def test_a_write_that_is_repeated_is_told_as_a_retry(bench: ProcessorBench) -> None:
-    assert bench.processor.state().retrying is False
-    bench.is_retrying = True
-    assert bench.processor.state().retrying is True
+    assert bench.processor.status().retrying is False
+    bench.health.retrying = True
+    assert bench.processor.status().retrying is True
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_whatever_is_repeated_of_a_partition_excuses_it_and_no_other(
         repeating(bench).add(0)
         repeating(bench).add(2)
         await asyncio.wait_for(bench.state.asked.wait(), BOUND_SECONDS)
-        assert bench.processor.state().on_purpose == {(TOPIC, 0)}
+        assert bench.processor.status().on_purpose == {(TOPIC, 0)}
 
 
 async def test_what_is_repeated_for_others_excuses_no_partition_whose_batch_is_only_slow(
@@ -144,7 +144,7 @@ async def test_what_is_repeated_for_others_excuses_no_partition_whose_batch_is_o
     bench.accept("slow")
     await as_far_as_it_goes()
     bench.stores.repeating = {0}
-    assert bench.processor.state().on_purpose == set()
+    assert bench.processor.status().on_purpose == set()
 
 
 async def test_the_share_of_dead_letters_counts_good_batches_too(bench: ProcessorBench) -> None:
@@ -166,7 +166,7 @@ async def test_batches_that_are_dropped_as_a_whole_count_for_the_share_of_dead_l
 async def test_a_hold_names_its_partition_and_the_reasons_of_its_rejects(bench: ProcessorBench) -> None:
     bench.accept("broken", partition=3, bad=11, good=0)
     await bench.settled()
-    reason = bench.processor.state().hold_reason or ""
+    reason = bench.processor.status().hold_reason or ""
     assert reason.startswith(
         "more than 0.05 of the last 100 messages would become dead letters, and none of these was written"
         " (partition 3; the reasons are not_json)"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.runtime.health import Health, Progress, Undone, judge_liveness, judge_readiness
-from tests.fakes.stream import TOPIC, FakeState
+from tests.fakes.stream import TOPIC, FakeStatus
 
 
 class Clock:
@@ -100,7 +100,7 @@ def test_time_counts_from_when_something_waits_and_not_from_its_own(clock: Clock
 def test_the_first_reason_that_keeps_events_from_flowing_is_told(
     *, stopping: bool, fault: str | None, joined: bool, hold: str | None, retrying: bool, expected: Health
 ) -> None:
-    state = FakeState(hold_reason=hold, retrying=retrying)
+    state = FakeStatus(hold_reason=hold, retrying=retrying)
     assert judge_readiness(stopping=stopping, fault=fault, joined=joined, state=state) == expected
 
 
@@ -110,7 +110,7 @@ def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() 
             stopping=False,
             fault=None,
             joined=True,
-            state=FakeState(hold_reason=hold),
+            state=FakeStatus(hold_reason=hold),
             complaint="partitions were added",
         )
 

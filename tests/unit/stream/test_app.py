@@ -9,7 +9,7 @@ import aiokafka
 import pytest
 
 from pipeline.stream.app import build_app
-from tests.fakes.stream import FakeWork, app_options
+from tests.fakes.stream import FakeStep, app_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def consumer_arguments(**changes: Any) -> Mapping[str, Any]:
-    app = build_app(app_options(**changes), FakeWork(), on_committed=lambda: None)
+    app = build_app(app_options(**changes), FakeStep(), on_committed=lambda: None)
     arguments: Mapping[str, Any] = app.transport.options.consumer
     inspect.signature(aiokafka.AIOKafkaConsumer).bind(**arguments)
     return arguments

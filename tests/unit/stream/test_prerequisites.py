@@ -10,7 +10,7 @@ import structlog
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.prerequisites import LAST_RETRY_SECONDS, PrerequisiteAwayError, Prerequisites
 from pipeline.stream.prerequisites import PrerequisitesFirst
-from tests.fakes.stream import TOPIC, FakeMessage, FakeWork
+from tests.fakes.stream import TOPIC, FakeMessage, FakeStep
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ class FakeSchemas:
 
 class Scene:
     def __init__(self) -> None:
-        self.work = FakeWork()
+        self.step = FakeStep()
         self.schemas = FakeSchemas()
-        self.first = PrerequisitesFirst(self.work, Prerequisites(self.schemas))
+        self.first = PrerequisitesFirst(self.step, Prerequisites(self.schemas))
         self.running = asyncio.ensure_future(self.first.run())
 
     def accepted(self) -> list[bytes | None]:
-        return [batch.messages[0].value for batch in self.work.batches]
+        return [batch.messages[0].value for batch in self.step.batches]
 
 
 def scene(play: Callable[[Scene], Coroutine[object, object, None]]) -> Callable[[], None]:
@@ -99,7 +99,7 @@ async def test_what_is_known_goes_on_at_once(stage: Scene) -> None:
     stage.schemas.known = {b"a"}
     stage.first.accept(Batch(b"a"))
     assert stage.accepted() == [b"a"]
-    assert stage.first.state().retrying is False
+    assert stage.first.status().retrying is False
 
 
 @scene
@@ -110,14 +110,14 @@ async def test_what_is_behind_an_unknown_schema_waits_and_other_partitions_do_no
     stage.first.accept(Batch(b"a"))
     stage.first.accept(Batch(b"a", partition=1))
     await asyncio.sleep(1)
-    assert [(batch.partition, batch.messages[0].value) for batch in stage.work.batches] == [(1, b"a")]
-    assert stage.first.state().retrying is True
+    assert [(batch.partition, batch.messages[0].value) for batch in stage.step.batches] == [(1, b"a")]
+    assert stage.first.status().retrying is True
     stage.schemas.answers.set()
     await asyncio.sleep(0.1)
     assert stage.accepted() == [b"a", b"new", b"a"]
     stage.first.accept(Batch(b"new"))
     assert stage.accepted()[-1] == b"new"
-    assert stage.first.state().retrying is False
+    assert stage.first.status().retrying is False
 
 
 @scene
@@ -138,12 +138,12 @@ async def test_while_the_registry_is_away_it_holds_and_asks_less_and_less_often(
         stage.first.accept(Batch(b"new"))
         stage.first.accept(Batch(b"new", partition=1))
         await asyncio.sleep(100)
-        assert stage.first.state().hold_reason == "no answer: check the address"
-        assert stage.first.state().holds == {HoldReason.SCHEMA_REGISTRY_AWAY}
+        assert stage.first.status().hold_reason == "no answer: check the address"
+        assert stage.first.status().holds == {HoldReason.SCHEMA_REGISTRY_AWAY}
         stage.schemas.error = None
         await asyncio.sleep(LAST_RETRY_SECONDS)
-    assert stage.first.state().hold_reason is None
-    assert stage.first.state().holds == frozenset()
+    assert stage.first.status().hold_reason is None
+    assert stage.first.status().holds == frozenset()
     assert stage.accepted() == [b"new", b"new"]
     waits = [later - earlier for (earlier, _), (later, _) in pairwise(stage.schemas.asked[::2])]
     assert waits[:6] == pytest.approx([0.5, 1, 2, 4, 8, 15])
@@ -159,7 +159,7 @@ async def test_a_drain_does_not_wait_for_a_registry_that_is_away(stage: Scene) -
     stage.first.accept(Batch(b"new"))
     await stage.first.drain(deadline_seconds=60)
     assert asyncio.get_running_loop().time() < 1
-    assert stage.work.effects == ["drain 60"]
+    assert stage.step.effects == ["drain 60"]
 
 
 @scene
@@ -167,10 +167,10 @@ async def test_a_drain_waits_for_an_answer_within_its_time(stage: Scene) -> None
     stage.schemas.answers.clear()
     stage.first.accept(Batch(b"new"))
     await stage.first.drain(deadline_seconds=2)
-    assert stage.work.effects == ["drain 0"]
+    assert stage.step.effects == ["drain 0"]
     asyncio.get_running_loop().call_later(1, stage.schemas.answers.set)
     await stage.first.drain(deadline_seconds=5)
-    assert stage.work.effects == ["drain 0", "drain 4"]
+    assert stage.step.effects == ["drain 0", "drain 4"]
     assert stage.accepted() == [b"new"]
 
 
@@ -181,18 +181,18 @@ async def test_a_partition_that_is_given_up_forgets_what_waits_and_its_hold(stag
     stage.first.accept(Batch(b"new", partition=1))
     await asyncio.sleep(1)
     await stage.first.revoke({(TOPIC, 0)}, timeout_seconds=3)
-    assert stage.work.effects == ["revoke [0] 3"]
-    assert stage.first.state().hold_reason == "away"
+    assert stage.step.effects == ["revoke [0] 3"]
+    assert stage.first.status().hold_reason == "away"
     stage.schemas.error = None
     await asyncio.sleep(60)
-    assert [batch.partition for batch in stage.work.batches] == [1]
-    assert stage.first.state().hold_reason is None
+    assert [batch.partition for batch in stage.step.batches] == [1]
+    assert stage.first.status().hold_reason is None
 
 
 @scene
 async def test_the_hold_of_the_work_is_told_when_no_schema_is_away(stage: Scene) -> None:
-    stage.work.status.hold_reason = "its own"
-    assert stage.first.state().hold_reason == "its own"
+    stage.step.now.hold_reason = "its own"
+    assert stage.first.status().hold_reason == "its own"
 
 
 @scene
@@ -206,7 +206,7 @@ async def test_a_look_up_that_fails_for_good_ends_the_work(stage: Scene) -> None
 
 @scene
 async def test_a_fault_of_the_work_is_raised(stage: Scene) -> None:
-    stage.work.fail(ValueError("its own"))
+    stage.step.fail(ValueError("its own"))
     with pytest.raises(ValueError, match="its own"):
         await stage.running
 
@@ -218,7 +218,7 @@ async def test_what_every_batch_will_need_is_obtained_at_the_assignment(stage: S
     stage.first.assigned([(TOPIC, 0)])
     stage.first.accept(Batch(b""))
     await asyncio.sleep(1)
-    assert (stage.work.partitions, stage.accepted(), stage.first.state().retrying) == ([0], [], True)
+    assert (stage.step.partitions, stage.accepted(), stage.first.status().retrying) == ([0], [], True)
     stage.schemas.answers.set()
     await asyncio.sleep(1)
     assert stage.accepted() == [b""]
@@ -230,10 +230,10 @@ async def test_what_was_obtained_for_a_partition_is_forgotten_with_it_and_after_
     stage.schemas.all_need = {b"state"}
     stage.first.assigned([(TOPIC, 0), (TOPIC, 1)])
     await asyncio.sleep(1)
-    stage.work.may_revoke.clear()
+    stage.step.may_revoke.clear()
     revoking = asyncio.create_task(stage.first.revoke([(TOPIC, 1)], timeout_seconds=5))
-    await stage.work.in_revoke.wait()
+    await stage.step.in_revoke.wait()
     assert stage.schemas.forgotten == []
-    stage.work.may_revoke.set()
+    stage.step.may_revoke.set()
     await revoking
     assert stage.schemas.forgotten == [1]

@@ -46,8 +46,8 @@ async def test_a_fetched_run_reaches_the_work_as_one_batch(bench: TransportBench
     await bench.join({place(): START})
     draining = bench.drain()
     bench.thread.answer({place(): messages(0, 1, 2)})
-    await bench.work.until(3)
-    assert [len(batch.messages) for batch in bench.work.batches] == [3]
+    await bench.step.until(3)
+    assert [len(batch.messages) for batch in bench.step.batches] == [3]
     assert bench.consumer.ledger.messages_in_hand() == 3
     await end(draining)
 
@@ -57,7 +57,7 @@ async def test_an_empty_fetch_delivers_nothing_and_the_next_one_is_asked_for(ben
     draining = bench.drain()
     bench.thread.answer({})
     await bench.thread.until_asked(2)
-    assert bench.work.batches == []
+    assert bench.step.batches == []
     await end(draining)
 
 
@@ -84,11 +84,11 @@ async def test_a_partition_with_enough_in_hand_is_not_fetched_while_the_others_a
     await bench.join({place(0): START, place(1): START})
     draining = bench.drain()
     bench.thread.answer({place(0): messages(0, 1, 2, 3), place(1): messages(0, partition=1)})
-    await bench.work.until(5)
+    await bench.step.until(5)
     await bench.thread.until_asked(2)
     assert bench.thread.asked == [{place(0), place(1)}, {place(1)}]
     assert bench.consumer.full_partitions() == 1
-    bench.work.batches[0].acknowledge()
+    bench.step.batches[0].acknowledge()
     bench.thread.answer({})
     await bench.thread.until_asked(3)
     assert bench.thread.asked[-1] == {place(0), place(1)}
@@ -114,7 +114,7 @@ async def test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either(
     await bench.join({place(0): START, place(1): START})
     draining = bench.drain()
     bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, partition=1)})
-    await bench.work.until(3)
+    await bench.step.until(3)
     await bench.thread.until_asked(2)
     assert bench.thread.asked == [{place(0), place(1)}, {place(1)}]
     assert bench.consumer.full_partitions() == 1
@@ -125,10 +125,10 @@ async def test_fetching_stops_when_every_partition_has_enough_in_hand(bench: Tra
     await bench.join({place(0): START, place(1): START})
     draining = bench.drain()
     bench.thread.answer({place(0): messages(0, 1, 2, 3, 4), place(1): messages(0, 1, 2, 3, partition=1)})
-    await bench.work.until(9)
+    await bench.step.until(9)
     await asyncio.wait({draining}, timeout=0.2)
     assert len(bench.thread.asked) == 1
-    bench.work.batches[1].acknowledge()
+    bench.step.batches[1].acknowledge()
     await bench.thread.until_asked(2)
     assert bench.thread.asked[1] == {place(1)}
     await end(draining)
@@ -139,11 +139,11 @@ async def test_a_batch_acknowledged_out_of_order_makes_no_room(bench: TransportB
     draining = bench.drain()
     bench.thread.answer({place(): messages(0, 1)})
     bench.thread.answer({place(): messages(2, 3)})
-    await bench.work.until(4)
-    bench.work.batches[1].acknowledge()
+    await bench.step.until(4)
+    bench.step.batches[1].acknowledge()
     await asyncio.wait({draining}, timeout=0.2)
     assert len(bench.thread.asked) == 2
-    bench.work.batches[0].acknowledge()
+    bench.step.batches[0].acknowledge()
     await bench.thread.until_asked(3)
     await end(draining)
 
@@ -157,8 +157,8 @@ async def test_records_fetched_before_a_repositioning_are_thrown_away(bench: Tra
     await bench.join({place(): START})
     bench.thread.answer({place(): messages(0, 1, 2)}, epoch=before)
     bench.thread.answer({place(): messages(0, 1)})
-    await bench.work.until(2)
-    assert bench.work.offsets() == [0, 1]
+    await bench.step.until(2)
+    assert bench.step.offsets() == [0, 1]
     await end(draining)
 
 
@@ -167,8 +167,8 @@ async def test_records_of_a_positioning_that_is_not_known_are_thrown_away(bench:
     draining = bench.drain()
     bench.thread.answer({place(): messages(0, 1, 2)}, epoch=bench.thread.epoch + 1)
     bench.thread.answer({place(): messages(0, 1)})
-    await bench.work.until(2)
-    assert bench.work.offsets() == [0, 1]
+    await bench.step.until(2)
+    assert bench.step.offsets() == [0, 1]
     await end(draining)
 
 
@@ -181,7 +181,7 @@ async def test_records_fetched_before_everything_was_given_up_are_thrown_away(be
     bench.resume()  # with nothing assigned any more
     await asyncio.wait({draining}, timeout=0.05)
     assert not draining.done()
-    assert bench.work.batches == []
+    assert bench.step.batches == []
     await end(draining)
 
 
@@ -198,8 +198,8 @@ async def test_records_fetched_after_the_seek_and_before_it_is_told_are_not_lost
     await asyncio.wait({joining}, timeout=0.05)
     bench.thread.may_reposition.set()
     await joining
-    await bench.work.until(3)
-    assert bench.work.offsets() == [0, 1, 2]
+    await bench.step.until(3)
+    assert bench.step.offsets() == [0, 1, 2]
     await end(draining)
 
 
@@ -225,13 +225,13 @@ async def test_a_rebalance_in_the_middle_of_a_delivery_gives_the_rest_of_the_fet
     await bench.join({place(0): START, place(1): START})
     bench.may_deliver.set()
     bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, 1, partition=1)})
-    await bench.work.until(4)
-    assert (bench.work.offsets(0), bench.work.offsets(1)) == ([0, 1], [0, 1])
+    await bench.step.until(4)
+    assert (bench.step.offsets(0), bench.step.offsets(1)) == ([0, 1], [0, 1])
     await end(draining)
 
 
 async def test_a_fault_of_the_work_ends_the_fetcher_with_it(bench: TransportBench) -> None:
-    bench.work.accept_error = RuntimeError("a fault of the work")
+    bench.step.accept_error = RuntimeError("a fault of the work")
     await bench.join({place(): START})
     draining = bench.drain()
     bench.thread.answer({place(): messages(0)})
@@ -240,7 +240,7 @@ async def test_a_fault_of_the_work_ends_the_fetcher_with_it(bench: TransportBenc
 
 
 async def test_a_fault_of_a_delivery_that_took_time_ends_the_fetcher_too(bench: TransportBench) -> None:
-    bench.work.accept_error = RuntimeError("a fault of the work")
+    bench.step.accept_error = RuntimeError("a fault of the work")
     await bench.join({place(): START})
     draining = bench.drain()
     bench.may_deliver.clear()
@@ -262,8 +262,8 @@ async def test_nothing_more_is_fetched_while_a_delivery_takes_time(bench: Transp
     await asyncio.wait({draining}, timeout=0.05)
     assert len(bench.thread.asked) == 1
     bench.may_deliver.set()
-    await bench.work.until(2)
-    assert bench.work.offsets() == [0, 1]
+    await bench.step.until(2)
+    assert bench.step.offsets() == [0, 1]
     await end(draining)
 
 
@@ -291,21 +291,21 @@ async def test_a_revocation_stops_what_flows_and_empties_the_queues_of_the_agent
 
 async def test_the_work_knows_its_partitions_before_their_first_batch(bench: TransportBench) -> None:
     await bench.join({place(4): START, place(2): Position(offset=0, committed=False)})
-    assert bench.work.partitions == [2, 4]
+    assert bench.step.partitions == [2, 4]
 
 
 async def test_an_acknowledgement_after_revocation_and_reassignment_commits_nothing(bench: TransportBench) -> None:
     await bench.join({place(): START})
     draining = bench.drain()
     bench.thread.answer({place(): messages(0, 1, 2, 3)})
-    await bench.work.until(4)
+    await bench.step.until(4)
     await bench.revoke([place()])
     await bench.join({place(): START})
     bench.thread.answer({place(): messages(0, 1)})
-    await bench.work.until(6)
-    bench.work.batches[0].acknowledge()
+    await bench.step.until(6)
+    bench.step.batches[0].acknowledge()
     assert not await bench.consumer.commit()
-    bench.work.batches[1].acknowledge()
+    bench.step.batches[1].acknowledge()
     assert await bench.consumer.commit()
     assert bench.thread.stored == [{place(): 2}]
     await end(draining)
@@ -315,10 +315,10 @@ async def test_a_revocation_settles_then_commits_the_prefix_then_lets_go(bench: 
     await bench.join({place(): START})
     draining = bench.drain()
     bench.thread.answer({place(): messages(0, 1)})
-    await bench.work.until(2)
-    bench.work.settles_in_revoke = True
+    await bench.step.until(2)
+    bench.step.settles_in_revoke = True
     await bench.revoke([place()])
-    assert bench.work.effects == ["revoke [0] 5"]
+    assert bench.step.effects == ["revoke [0] 5"]
     assert bench.thread.stored == [{place(): 2}]
     assert bench.told == ["revoked [0]"]
     assert bench.consumer.ledger.places() == frozenset()
@@ -329,14 +329,14 @@ async def test_nothing_new_reaches_the_work_while_its_partitions_are_revoked(ben
     await bench.join({place(): START})
     draining = bench.drain()
     await bench.thread.until_asked()
-    bench.work.may_revoke.clear()
+    bench.step.may_revoke.clear()
     revoking = asyncio.create_task(bench.revoke([place()]))
-    await bench.work.in_revoke.wait()
+    await bench.step.in_revoke.wait()
     bench.thread.answer({place(): messages(0)})
     await asyncio.wait({draining}, timeout=0.1)
-    bench.work.may_revoke.set()
+    bench.step.may_revoke.set()
     await revoking
-    assert bench.work.batches == []
+    assert bench.step.batches == []
     await end(draining)
 
 
@@ -390,10 +390,10 @@ async def test_settling_and_commit_of_a_revocation_have_one_deadline(
 async def test_work_that_fails_in_a_revocation_crashes_the_worker_and_the_partitions_are_given_up() -> None:
     bench = TransportBench()
     await bench.join({place(): START})
-    bench.work.revoke_error = RuntimeError("a fault of the work")
+    bench.step.revoke_error = RuntimeError("a fault of the work")
     with pytest.raises(RuntimeError, match="a fault of the work"):
         await bench.revoke([place()])
-    assert bench.crashes == [bench.work.revoke_error]
+    assert bench.crashes == [bench.step.revoke_error]
     assert bench.consumer.ledger.places() == frozenset()
     assert bench.told == ["revoked [0]"]
 
@@ -493,7 +493,7 @@ async def test_a_cancelled_fetcher_leaves_the_batches_in_hand_and_ends(bench: Tr
     await bench.join({place(): START})
     draining = bench.drain()
     bench.thread.answer({place(): messages(0)})
-    await bench.work.until(1)
+    await bench.step.until(1)
     await bench.thread.until_asked(2)
     draining.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -572,8 +572,8 @@ async def test_what_one_fetch_brought_is_one_event_with_a_batch_of_each_partitio
     await bench.join({place(each): START for each in range(3)})
     draining = bench.drain()
     bench.thread.answer({place(0): messages(0, 1), place(2): messages(0, partition=2)}, waited_seconds=0.125)
-    await bench.work.until(3)
-    assert bench.work.rounds == [(2, 0.125)]
+    await bench.step.until(3)
+    assert bench.step.rounds == [(2, 0.125)]
     await end(draining)
 
 
@@ -654,8 +654,8 @@ async def test_what_is_settled_waits_for_a_coordinator_that_takes_no_commit(benc
     draining = bench.drain()
     bench.thread.may_store.clear()
     bench.thread.answer({place(0): messages(0, 1), place(1): messages(0, partition=1)})
-    await bench.work.until(3)
-    bench.work.batches[0].acknowledge()
+    await bench.step.until(3)
+    bench.step.batches[0].acknowledge()
     assert set(bench.consumer.uncommitted()) == set()
     bench.thread.commits_wait = True
     assert set(bench.consumer.uncommitted()) == {place(0)}

@@ -23,9 +23,9 @@ async def test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and
 async def test_what_is_settled_during_the_last_commit_is_committed_too() -> None:
     bench = EndBench()
     bench.deliver([0], [1])
-    first, second = bench.work.batches
+    first, second = bench.step.batches
     first.acknowledge()
-    bench.work.batches = []
+    bench.step.batches = []
     bench.app.batch_consumer.settles_while_committing.append(second.acknowledge)
     effects = await bench.until_the_end(bench.worker._stop.set)
     assert effects == [*CLOSED, DRAIN, "committed [1]", "committed [2]", "left"]
@@ -34,8 +34,8 @@ async def test_what_is_settled_during_the_last_commit_is_committed_too() -> None
 async def test_after_a_fault_nothing_more_is_sent_and_what_is_settled_is_committed() -> None:
     bench = EndBench()
     bench.deliver([0], [1])
-    bench.work.batches[0].acknowledge()
-    effects = await bench.until_the_end(lambda: bench.work.fail(RuntimeError("a fault of the work")))
+    bench.step.batches[0].acknowledge()
+    effects = await bench.until_the_end(lambda: bench.step.fail(RuntimeError("a fault of the work")))
     assert effects == [*CLOSED, "committed [1]", "left"]
 
 
@@ -54,14 +54,14 @@ async def test_after_a_topic_was_lost_nothing_is_committed() -> None:
 
     bench = EndBench(watch=loses)
     bench.deliver([0])
-    bench.work.settle_all()
+    bench.step.settle_all()
     assert await bench.until_the_end() == [*CLOSED, "left"]
 
 
 async def test_a_fault_is_what_the_worker_ends_with() -> None:
     bench = EndBench()
     fault, later = RuntimeError("the first"), RuntimeError("the second")
-    await bench.until_the_end(lambda: bench.work.fail(fault))
+    await bench.until_the_end(lambda: bench.step.fail(fault))
     assert bench.worker._fault is fault
     bench.worker._note_faults({await _failed(later)})
     assert bench.worker._fault is fault
@@ -82,7 +82,7 @@ async def test_a_work_that_ended_is_not_drained() -> None:
     await working
     app: Any = bench.app
     bench.deliver([0])
-    await bench.worker._end(app, bench.work, working)
+    await bench.worker._end(app, bench.step, working)
     assert bench.effects == [*CLOSED, "left"]
 
 

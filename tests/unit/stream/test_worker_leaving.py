@@ -39,7 +39,7 @@ async def seconds_to_end(bench: EndBench) -> float:
     """Run a worker that is told to stop, and return how long its end takes."""
     loop = asyncio.get_running_loop()
     app: Any = bench.app
-    running = asyncio.create_task(bench.worker._work_until_the_end(app, bench.work))
+    running = asyncio.create_task(bench.worker._run_until_the_end(app, bench.step))
     await asyncio.sleep(100.0)
     assert not running.done()
     bench.worker._stop.set()

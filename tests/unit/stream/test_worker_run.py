@@ -31,7 +31,7 @@ async def test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work(mon
 async def test_a_fault_ends_a_worker_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
-    bench.work.fail(RuntimeError("a fault of the work"))
+    bench.step.fail(RuntimeError("a fault of the work"))
     assert await bench.ends() == 1
     assert bench.worker._readiness() == Health(ok=False, detail="a fault of the work")
     assert "drain 1" not in bench.effects
@@ -110,7 +110,7 @@ async def test_what_waits_on_purpose_is_not_stuck(monkeypatch: pytest.MonkeyPatc
     bench = WorkerBench(monkeypatch)
     await bench.started()
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
-    bench.work.status.on_purpose = [(TOPIC, 0)]
+    bench.step.now.on_purpose = [(TOPIC, 0)]
     for _ in range(2):
         bench.clock.now += 2 * STALL_SECONDS
         await bench.app.look()
@@ -189,7 +189,7 @@ async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.
     await bench.started()
     assert bench.built_with["source"] == "source"
     assert bench.worker._readiness() == Health(ok=False, detail="topic `raw` has new partitions")
-    bench.work.status.holds = frozenset({HoldReason.BREAKER})
+    bench.step.now.holds = frozenset({HoldReason.BREAKER})
     assert bench.worker._holds() == {HoldReason.PARTITIONS_ADDED, HoldReason.BREAKER}
     topics.complaint = None
     assert bench.worker._readiness() == Health(ok=True, detail="ready; rules of before")
@@ -215,7 +215,7 @@ async def test_metrics_show_what_a_worker_has_in_hand(monkeypatch: pytest.Monkey
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(0, 5)}
     await bench.app.look()
     bench.clock.now += 8.0
-    bench.work.status.retrying = True
+    bench.step.now.retrying = True
     found = {name: bench.metric(name) for name in ("messages_in_hand", "full_partitions", "assigned_partitions")}
     assert found == {"messages_in_hand": 3, "full_partitions": 1, "assigned_partitions": 1}
     counted = ("commits_total", "commits_failed_total", "rebalances_total")

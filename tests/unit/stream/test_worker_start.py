@@ -33,7 +33,7 @@ def worker_that_opens(opens: Any) -> Worker:
         shutdown_timeout_seconds=1.0,
         stall_timeout_seconds=60.0,
     )
-    return Worker(options, registry=registry, metrics=StreamMetrics(registry), open_work=opens)
+    return Worker(options, registry=registry, metrics=StreamMetrics(registry), open_step=opens)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

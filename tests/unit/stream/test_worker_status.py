@@ -101,7 +101,7 @@ async def test_holds_are_shown_by_reason_and_none_before_there_is_work(monkeypat
     assert bench.worker._holds() == set()
     bench.may_open.set()
     await bench.started()
-    bench.work.status.holds = frozenset({HoldReason.BREAKER})
+    bench.step.now.holds = frozenset({HoldReason.BREAKER})
     assert bench.metric("holding", reason="breaker") == 1
     assert bench.metric("holding", reason="kafka_away") == 0
     assert bench.metric("retrying") == 0
