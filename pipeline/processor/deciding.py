@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
+_NONE: Final[Mapping[str, int]] = {}
 _BY_RULE: Final = frozenset({DropReason.RULE, DropReason.SAMPLED_OUT, DropReason.NOT_TRACKED})
 
 
@@ -225,13 +226,18 @@ class _Sorting:
             kept=kept,
             dropped=self._dropped,
             rejected=self.rejected,
-            dropped_by=_added({label(rule): count} for rule, count in self._dropped_by.items()),
-            shadowed_by=_added({label(rule): count} for rule, count in self._shadowed_by.items()),
+            dropped_by=self._by_label(self._dropped_by),
+            shadowed_by=self._by_label(self._shadowed_by),
             foreign_keys=self._foreign_keys,
             filled=self._filled,
             untimed=self._untimed,
             ignored_ids=self._ignored_ids,
         )
+
+    def _by_label(self, counts: Mapping[int | None, int]) -> Mapping[str, int]:
+        if not counts:
+            return _NONE
+        return _added({self._rules.label(rule): count} for rule, count in counts.items())
 
     def _change(self, change: StateChange) -> None:
         self._view.remember(change)
