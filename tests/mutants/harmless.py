@@ -269,25 +269,9 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="one list is made of the other",
         ),
     ),
-    "processor": (
-        Harmless(removed="ASK_AGAIN_SECONDS: Final = 5.0", reason=TUNING),
+    "admission": (Harmless(removed="ASK_AGAIN_SECONDS: Final = 5.0", reason=TUNING),),
+    "processor_rounds": (
         Harmless(removed="MESSAGES_A_STEP: Final = 500", reason=TUNING),
-        Harmless(removed="patience_seconds: float = 30.0,", reason=TUNING),
-        Harmless(
-            removed="await self.revoke(tuple(self._lines), timeout_seconds=0)",
-            added="await self.revoke(tuple(self._lines), timeout_seconds= -1)",
-            reason=ENDED,
-        ),
-        Harmless(
-            removed="await self.revoke(tuple(self._lines), timeout_seconds=0)",
-            added="await self.revoke(tuple(self._lines), timeout_seconds= 1)",
-            reason=ENDED,
-        ),
-        Harmless(
-            removed="def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:",
-            reason="a processor does not look at it",
-        ),
-        Harmless(removed="del waited_seconds", added="pass", reason="a processor does not look at it"),
         Harmless(removed="decided_messages = 0", added="decided_messages = 1", times=2, reason=TUNING),
         Harmless(removed="decided_messages = 0", added="decided_messages = -1", times=2, reason=TUNING),
         Harmless(
@@ -296,21 +280,24 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=TUNING,
         ),
         Harmless(removed="await asyncio.sleep(0)", added="await asyncio.sleep( -1)", reason=OVER),
+    ),
+    "processor_step": (
+        Harmless(removed="patience_seconds: float = 30.0", reason=TUNING),
         Harmless(
-            removed="handed, timeout=max(0.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
-            added="handed, timeout=max( -1.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
-            reason=OVER,
+            removed="await self.revoke(tuple(self._rounds.queues), timeout_seconds=0)",
+            added="await self.revoke(tuple(self._rounds.queues), timeout_seconds= -1)",
+            reason=ENDED,
         ),
         Harmless(
-            removed="handed, timeout=max(0.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
-            added="handed, timeout=max( 1.0, deadline - clock()), return_when=asyncio.FIRST_COMPLETED",
-            reason="a second more of patience is as good",
+            removed="await self.revoke(tuple(self._rounds.queues), timeout_seconds=0)",
+            added="await self.revoke(tuple(self._rounds.queues), timeout_seconds= 1)",
+            reason=ENDED,
         ),
         Harmless(
-            removed="line.confirmation = None",
-            added="pass",
-            reason="who gives the partition up cancels the write that goes on with it, and so the confirmation",
+            removed="def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:",
+            reason="a processor does not look at it",
         ),
+        Harmless(removed="del waited_seconds", added="pass", reason="a processor does not look at it"),
     ),
     "worker": (
         Harmless(removed="BROKER_ANSWER_SECONDS = 5.0", reason=TUNING),
@@ -318,8 +305,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(removed="ENDS_SECONDS = 30.0", reason=TUNING),
         Harmless(removed="LEAVE_SECONDS = 10.0", reason=TUNING),
         Harmless(
-            removed="if self._app is None or self._work is None:",
-            added="if self._app is None and self._work is None:",
+            removed="if self._app is None or self._step is None:",
+            added="if self._app is None and self._step is None:",
             reason="both are set in one step",
         ),
     ),

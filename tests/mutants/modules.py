@@ -18,6 +18,11 @@ class Module:
     tests: tuple[str, ...]
 
 
+_PROCESSOR_TESTS: Final = (
+    f"{_PROCESSOR}/test_processor.py",
+    *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
+)
+
 MODULES: Final = {
     "ledger": Module(file="stream/ledger.py", tests=(f"{_STREAM}/test_ledger.py", f"{_STREAM}/test_transport.py")),
     "transport": Module(
@@ -26,13 +31,13 @@ MODULES: Final = {
     "fetching": Module(
         file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
     ),
-    "processor": Module(
-        file="processor/processor.py",
-        tests=(
-            f"{_PROCESSOR}/test_processor.py",
-            *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
-        ),
-    ),
+    "processor": Module(file="processor/processor.py", tests=_PROCESSOR_TESTS),
+    "processor_rounds": Module(file="processor/rounds.py", tests=_PROCESSOR_TESTS),
+    "processor_step": Module(file="processor/step.py", tests=_PROCESSOR_TESTS),
+    "admission": Module(file="processor/admission.py", tests=_PROCESSOR_TESTS),
+    "confirmations": Module(file="processor/confirmations.py", tests=_PROCESSOR_TESTS),
+    "partition_queue": Module(file="processor/partition_queue.py", tests=_PROCESSOR_TESTS),
+    "turn": Module(file="processor/turn.py", tests=_PROCESSOR_TESTS),
     "worker": Module(
         file="stream/worker.py",
         tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "leaving", "run", "start", "status")),

@@ -266,22 +266,22 @@ TRANSPORT: Final = (
     ),
     Sabotage(
         name="a processor's holds and retries excuse nobody",
-        file="processor/processor.py",
-        old="on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)}",
-        new="on_purpose=set()",
+        file="processor/step.py",
+        old="partition for partition, queue in self._rounds.queues.items() if self._waits_on_purpose(queue)",
+        new="partition for partition in ()",
         tests=("unit/processor/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
     ),
     Sabotage(
         name="a processor's holds and retries excuse every partition",
-        file="processor/processor.py",
-        old="on_purpose={place for place, line in self._lines.items() if self._waits_on_purpose(line)}",
-        new="on_purpose=set(self._lines)",
+        file="processor/step.py",
+        old="partition for partition, queue in self._rounds.queues.items() if self._waits_on_purpose(queue)",
+        new="partition for partition in self._rounds.queues",
         tests=("unit/processor/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
     ),
     Sabotage(
         name="a partition that was given up while its batch was handed over writes on",
-        file="processor/processor.py",
-        old="if self._lines.get(line.place) is not line:  # given up meanwhile",
+        file="processor/rounds.py",
+        old="if queue.closed:  # revoked while its records were handed over",
         new="if False:",
         tests=(
             "unit/processor/test_processor.py::test_a_partition_that_is_given_up_while_its_batch_is_handed_over_writes_nothing_more[False]",
@@ -613,8 +613,8 @@ PROCESSOR: Final = (
     Sabotage(
         name="a batch is acknowledged before it is written",
         file="processor/processor.py",
-        old="        await asyncio.gather(\n            self._records.store",
-        new="        decided.batch.acknowledge()\n        await asyncio.gather(\n            self._records.store",
+        old="await asyncio.gather(\n                self._records.store",
+        new="turn.batch.acknowledge()\n            await asyncio.gather(\n                self._records.store",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_is_acknowledged_after_its_records_and_its_letters_are_stored",
         ),
@@ -622,17 +622,17 @@ PROCESSOR: Final = (
     Sabotage(
         name="records are written beside what they rest on",
         file="processor/processor.py",
-        old="await self._state.store(number, decided.changes)",
-        new="asyncio.ensure_future(self._state.store(number, decided.changes))",
+        old="await self._state.store(number, changes)",
+        new="asyncio.ensure_future(self._state.store(number, changes))",
         tests=(
             "unit/processor/test_processor.py::test_what_a_batch_changes_is_confirmed_before_any_record_or_letter_of_it_is_written",
         ),
     ),
     Sabotage(
         name="a failed write of a round counts as confirmed",
-        file="processor/processor.py",
-        old="if confirmation in done and not confirmation.cancelled() and confirmation.exception() is None:",
-        new="if confirmation in done:",
+        file="processor/turn.py",
+        old="return handed.confirmation.exception() is None",
+        new="return True",
         tests=("unit/processor/test_processor.py::test_a_write_that_fails_is_gone_on_with_alone",),
     ),
     Sabotage(
@@ -647,26 +647,26 @@ PROCESSOR: Final = (
     Sabotage(
         name="a batch with dead letters goes the quick way",
         file="processor/processor.py",
-        old="if decided.letters or self._state",
-        new="if self._state",
+        old="if decided.letters:",
+        new="if False:",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written",
         ),
     ),
     Sabotage(
         name="the breaker is not asked",
-        file="processor/processor.py",
-        old="if self._breaker.admit(records=tally.received, bad=tally.alarming):",
-        new="if True:",
+        file="processor/admission.py",
+        old="while not self.breaker.admit(records=tally.received, bad=tally.alarming):",
+        new="while False:",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_of_which_too_much_would_be_a_dead_letter_is_held_before_anything_is_written",
         ),
     ),
     Sabotage(
         name="a batch whose partition was given up is acknowledged",
-        file="processor/processor.py",
-        old="finished = [each for each in finished if not each[0].closed]",
-        new="finished = list(finished)",
+        file="processor/rounds.py",
+        old="if turn.is_confirmed and not queue.closed]",
+        new="if turn.is_confirmed]",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_is_not_acknowledged",
         ),
@@ -674,7 +674,7 @@ PROCESSOR: Final = (
     Sabotage(
         name="a batch is decided before what it needs is there",
         file="processor/processor.py",
-        old="if not self._prerequisites.are_met(line.waiting[0]):",
+        old="if not self.prerequisites.are_met(batch):",
         new="if False:",
         tests=(
             "unit/processor/test_processor.py::test_a_batch_that_needs_what_its_assignment_did_not_tell_is_decided_when_it_is_there",
@@ -682,8 +682,8 @@ PROCESSOR: Final = (
     ),
     Sabotage(
         name="a processor that ends writes on",
-        file="processor/processor.py",
-        old="await self.revoke(tuple(self._lines), timeout_seconds=0)",
+        file="processor/step.py",
+        old="await self.revoke(tuple(self._rounds.queues), timeout_seconds=0)",
         new="pass",
         tests=(
             "unit/processor/test_processor_end.py::test_a_run_that_is_cancelled_writes_nothing_more_and_waits_for_nothing",
@@ -691,15 +691,15 @@ PROCESSOR: Final = (
     ),
     Sabotage(
         name="a fault in a round goes unnoticed",
-        file="processor/processor.py",
-        old="task.add_done_callback(self._report)",
+        file="processor/rounds.py",
+        old="task.add_done_callback(self._on_end)",
         new="pass",
         tests=("unit/processor/test_processor_end.py::test_a_fault_in_a_round_ends_the_run",),
     ),
     Sabotage(
         name="a partition that was given up in the middle of a round is decided",
-        file="processor/processor.py",
-        old="            if line.closed:\n",
+        file="processor/rounds.py",
+        old="            if queue.closed:\n",
         new="            if False:\n",
         tests=(
             "unit/processor/test_processor_rounds.py::test_a_partition_that_is_given_up_in_the_middle_of_a_round_is_not_decided_and_the_next_one_is",
@@ -707,36 +707,36 @@ PROCESSOR: Final = (
     ),
     Sabotage(
         name="a batch that comes while its partition is prepared is written twice",
-        file="processor/processor.py",
-        old="                line.busy = True\n                line.go_alone(self._prepare(line), self._report)",
-        new="                line.go_alone(self._prepare(line), self._report)",
+        file="processor/rounds.py",
+        old="        queue.busy = True\n        self._go_alone(queue, self._prepare",
+        new="        self._go_alone(queue, self._prepare",
         tests=(
             "unit/processor/test_processor_rounds.py::test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done",
         ),
     ),
     Sabotage(
         name="a partition that was prepared never begins",
-        file="processor/processor.py",
-        old="line.busy, line.task = False, None",
-        new="pass",
+        file="processor/rounds.py",
+        old="        queue.released()\n",
+        new="",
         tests=(
             "unit/processor/test_processor_rounds.py::test_a_batch_that_comes_while_its_partition_is_prepared_is_written_once_when_that_is_done",
         ),
     ),
     Sabotage(
         name="the needs of the last batch in hand are taken for those of the first",
-        file="processor/processor.py",
-        old="if not self._prerequisites.are_met(line.waiting[0]):",
-        new="if not self._prerequisites.are_met(line.waiting[-1]):",
+        file="processor/rounds.py",
+        old="Turn(queue.waiting[0])",
+        new="Turn(queue.waiting[-1])",
         tests=(
             "unit/processor/test_processor_rounds.py::test_the_first_batch_of_a_partition_waits_for_what_it_needs_though_the_ones_behind_it_need_nothing",
         ),
     ),
     Sabotage(
         name="a partition that goes alone ends its round for the others",
-        file="processor/processor.py",
-        old="                line.go_alone(self._alone(line, decided), self._report)\n                continue",
-        new="                line.go_alone(self._alone(line, decided), self._report)\n                break",
+        file="processor/rounds.py",
+        old="                self._wait_for(queue, turn, confirmations)\n",
+        new="                self._wait_for(queue, turn, confirmations)\n                break\n",
         tests=(
             "unit/processor/test_processor_rounds.py::test_the_partitions_behind_one_that_goes_alone_stay_in_the_round",
         ),
@@ -750,9 +750,9 @@ PROCESSOR: Final = (
     ),
     Sabotage(
         name="two batches of a partition are written at once",
-        file="processor/partition_queue.py",
-        old="return bool(self.waiting) and not self.busy",
-        new="return bool(self.waiting)",
+        file="processor/rounds.py",
+        old="if queue.waiting and not queue.busy]",
+        new="if queue.waiting]",
         tests=("unit/processor/test_processor.py::test_the_batches_of_a_partition_are_written_one_after_the_other",),
     ),
 )
@@ -800,7 +800,7 @@ WORKER: Final = (
     Sabotage(
         name="no draining at a worker's end",
         file="stream/worker.py",
-        old="app, work if settle else None",
+        old="app, step if settle else None",
         new="app, None",
         tests=(
             "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
