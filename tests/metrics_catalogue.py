@@ -1,4 +1,4 @@
-"""`pipeline/METRICS.md`, generated from the metrics by `make docs`; a test compares it."""
+"""`docs/operate/metrics.md`, generated from the metrics by `make docs`; a test compares it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.deploy.dashboards.queries import PREFIX, Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FILE: Final = Path(__file__).parent.parent / "pipeline" / "METRICS.md"
+FILE: Final = Path(__file__).parent.parent / "docs" / "operate" / "metrics.md"
 _EVERY_ROLE, _PROCESSORS, _SINKS = "every worker", "processors", "sinks"
 
 LABEL_VALUES: Final[Mapping[str, Sequence[str]]] = {

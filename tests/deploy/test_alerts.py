@@ -31,7 +31,7 @@ def test_every_alert_says_how_severe_it_is_what_it_means_and_where_to_read_on() 
         assert alert.severity in Severity
         assert re.fullmatch(r"[A-Z].{10,120}", alert.summary), alert
         assert re.fullmatch(r"[A-Z{].{20,300}\.", alert.description), alert
-        assert alert.runbook_url == f"deploy/runbook.md#{alert.name.lower()}"
+        assert alert.runbook_url == f"docs/operate/runbook.md#{alert.name.lower()}"
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:

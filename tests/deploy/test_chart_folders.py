@@ -93,7 +93,7 @@ def test_alerts_lead_to_the_runbook_where_people_read_it(chart: Chart) -> None:
     (rule,) = chart.render(LEAST, values=base).of_kind("PrometheusRule")
     pages = [each["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for each in group["rules"]]
     assert pages
-    assert all(page.startswith("https://git.example/pipeline/blob/main/deploy/runbook.md#") for page in pages)
+    assert all(page.startswith("https://git.example/pipeline/blob/main/docs/operate/runbook.md#") for page in pages)
 
 
 def test_the_files_that_are_there_are_all_taken(chart: Chart) -> None:

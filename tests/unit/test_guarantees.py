@@ -6,7 +6,7 @@ from pathlib import Path
 import pipeline
 
 PACKAGE = Path(pipeline.__file__).parent
-PAGE = (PACKAGE / "GUARANTEES.md").read_text(encoding="utf-8")
+PAGE = (PACKAGE.parent / "docs" / "guarantees.md").read_text(encoding="utf-8")
 TESTS = Path(__file__).parents[1]
 
 

@@ -14,7 +14,7 @@ from tests.deploy.dashboards.queries import DESTINATION, PROCESSOR, WORKER, Scop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RUNBOOK: Final = "deploy/runbook.md"
+RUNBOOK: Final = "docs/operate/runbook.md"
 """A page of this repository; the chart replaces it with the address of the published copy."""
 GROUP: Final = "onesignal-pipeline"
 NAME: Final = "OneSignalPipeline"
