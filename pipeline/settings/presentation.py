@@ -54,7 +54,7 @@ def reference_table() -> str:
     for section, names in REFERENCE:
         title = (section.__doc__ or "").rstrip(".")
         rows = "\n".join(_row(field) for field in names)
-        parts.append(f"#### {title}\n\n| variable | default | takes | meaning |\n| --- | --- | --- | --- |\n{rows}\n")
+        parts.append(f"### {title}\n\n| variable | default | takes | meaning |\n| --- | --- | --- | --- |\n{rows}\n")
     return "\n".join(parts)
 
 
