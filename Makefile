@@ -81,10 +81,14 @@ kafka: .venv/installed ## Start a real Apache Kafka on this machine until Ctrl-C
 
 .PHONY: docs
 docs: .venv/installed ## Write what is generated: settings, metrics, the schema of the chart's values, dashboards and alerts
-	@$(BIN)/python -m tests.readme
+	@$(BIN)/python -m tests.settings_page
 	@$(BIN)/python -m tests.write_chart_schema
 	@$(BIN)/python -m tests.metrics_catalogue
 	@$(BIN)/python -m tests.deploy.dashboards
+
+.PHONY: site
+site: .venv/installed ## Build the documentation's site from docs/ in an environment of its own: build/site/pages
+	@$(BIN)/python -m tests.docs_site
 
 .PHONY: chart-docs
 chart-docs: .venv/installed ## Write the chart's README out of its values and their comments
@@ -102,7 +106,8 @@ lock: .venv/installed ## Resolve the dependencies anew into requirements/
 	  compile pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
 	done; \
 	compile requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt; \
-	compile requirements/mutants.in --constraint requirements/dev.txt --output-file requirements/mutants.txt
+	compile requirements/mutants.in --constraint requirements/dev.txt --output-file requirements/mutants.txt; \
+	compile requirements/docs.in --constraint requirements/dev.txt --output-file requirements/docs.txt
 	@if grep -n '://' requirements/*.txt; then echo "A lock file names an address." >&2; exit 1; fi
 
 .PHONY: sbom

@@ -1,9 +1,10 @@
 """Everything that must hold, one step after the other, and a table of what came of it: `make test`.
 
-A step that fails does not keep the others from running. Without Java the tests on a real Kafka are not run, which is
-said; with `CI=true` that is a failure, and the chart is checked as well (`make test-chart`, whose tools take half an
-hour to build the first time). `KAFKA_BOOTSTRAP_SERVERS` names a cluster that is there; the chaos starts one of its own
-all the same, for it stops and kills it, and so does what is hostile, for it damages what is stored.
+A step that fails does not keep the others from running. Steps whose programs are not installed are not run and are
+listed: those on a real Kafka without Java, the site without Chromium. With `CI=true` that is a failure, and the chart
+is checked as well (`make test-chart`, whose tools take half an hour to build the first time).
+`KAFKA_BOOTSTRAP_SERVERS` names an existing cluster. Chaos starts one of its own all the same, because it stops and
+kills it, and so does hostile, because it damages what is stored.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from threading import Thread
 from typing import IO, Final
 
 from pipeline.runtime.leash import leashed
+from tests.docs_site.browser import PROGRAM
 from tests.kafka_server import KafkaUnavailableError, find_tools
 
 BIN: Final = Path(sys.executable).parent
@@ -99,6 +101,7 @@ class Step:
     command: tuple[str, ...]
     needs_real_kafka: bool = False
     needs_own_kafka: bool = False
+    needs_program: str | None = None
     only_in_ci: bool = False
     begins_with: str | None = None
 
@@ -136,6 +139,7 @@ STEPS: Final = (
         title="coverage of decisions, 100 %",
         command=(*PYTHON, "coverage", "report", "--fail-under=100", f"--include={','.join(FULLY_COVERED)}"),
     ),
+    Step(title="site, in a browser", command=(*PYTHON, "pytest", "tests/docs_site"), needs_program=PROGRAM),
     Step(
         title="integration, real Kafka",
         command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
@@ -189,7 +193,9 @@ def main() -> int:
 
 
 def _lacking(step: Step) -> str:
-    """Say what a step lacks on this machine for the real Kafka that it needs; empty when it can be run."""
+    """Return what this machine lacks for a step: a program, or a real Kafka; empty when it can be run."""
+    if step.needs_program and shutil.which(step.needs_program) is None:
+        return f"{step.needs_program} is not installed"
     one_is_there = bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
     if not step.needs_own_kafka and (one_is_there or not step.needs_real_kafka):
         return ""

@@ -39,3 +39,9 @@ def test_what_make_mutants_adds_goes_with_what_the_tests_run_on() -> None:
     both = pins("mutants").keys() & pins("dev").keys()
     assert "cosmic-ray" in pins("mutants")
     assert {name: pins("mutants")[name] for name in both} == {name: pins("dev")[name] for name in both}
+
+
+def test_what_builds_the_site_goes_with_what_the_tests_run_on() -> None:
+    both = pins("docs").keys() & pins("dev").keys()
+    assert "mkdocs-material" in pins("docs")
+    assert {name: pins("docs")[name] for name in both} == {name: pins("dev")[name] for name in both}

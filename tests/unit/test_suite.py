@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,3 +59,17 @@ def test_what_takes_long_runs_in_ci_alone(
     where.setattr(suite, "STEPS", (step("one", "pass"), step("long", "pass", begins_with="one", only_in_ci=True)))
     assert suite.main() == 0
     assert ("long" in capfd.readouterr().out) is bool(ci)
+
+
+@pytest.mark.parametrize(("ci", "verdict"), [("", "NOT RUN"), ("true", "FAILED")])
+def test_a_step_whose_program_is_not_installed_is_not_run_and_fails_in_ci(
+    ci: str, verdict: str, where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lacking = replace(step("with a browser", "print('started')"), needs_program="no-such-program")
+    where.setenv("CI", ci)
+    where.setattr(suite, "STEPS", (step("one", "pass"), lacking))
+    assert suite.main() == int(bool(ci))
+    told = capfd.readouterr().out
+    assert "no-such-program is not installed" in told
+    assert "started" not in told
+    assert verdict in told
