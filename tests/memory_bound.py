@@ -1,4 +1,4 @@
-"""The most memory that README, "When something is wrong", allows a worker."""
+"""The most memory that docs/operate/capacity.md allows a worker."""
 
 from __future__ import annotations
 

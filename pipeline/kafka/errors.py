@@ -75,7 +75,8 @@ class TopicLostError(ClusterFaultError):
         told = "; ".join(f"topic `{name}` {what}" for name, what in sorted(self.lost.items()))
         super().__init__(
             f"{told}: what it held and was not delivered is lost, and its offsets are no longer valid, so nothing "
-            "more is committed. Find out who deleted it; README, Topics and groups that change, says how to continue."
+            "more is committed. Find out who deleted it; docs/operate/topics.md, Topics and groups that change, "
+            "describes how to continue."
         )
 
 

@@ -120,8 +120,8 @@ def size_warnings(configurations: Configurations, settings: Settings, uses: Coll
             yield (
                 f"Topic `{name}` accepts batches of up to {limit} bytes ({MAX_MESSAGE_BYTES}), and a fetch returns at "
                 f"least one: a worker's memory is calculated with {counted}. Lower it, or set "
-                f"{variable('fetch_max_bytes')} to {limit} and give the workers the memory (README, When something is "
-                "wrong)."
+                f"{variable('fetch_max_bytes')} to {limit} and give the workers the memory "
+                "(docs/operate/capacity.md, Memory)."
             )
     yield from dict.fromkeys(warning for use in uses if (warning := _letter_warning(configurations, use)) is not None)
 

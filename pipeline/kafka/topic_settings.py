@@ -1,6 +1,6 @@
 """Settings of topics that would break a guarantee: those that are refused, and those that get a warning.
 
-README, Topic settings, lists every setting and the reason for its treatment.
+docs/operate/topics.md, Topic settings, lists every setting and the reason for its treatment.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def describe_growth(
     return (
         f"{'; '.join(grown)}: this worker continues with the partitions that it knows and ignores the others, whose "
         "messages wait in Kafka. Give the raw and the records topic the same number of partitions, then restart "
-        "every worker (README, Adding partitions)"
+        "every worker (docs/operate/topics.md, Adding partitions)"
     )
 
 

@@ -147,7 +147,7 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
         before = last.get(user)
         late = before is not None and offset < before[0]
         if late and identifier in ledger.taken_after_refusal:
-            continue  # GUARANTEES.md, 4: whoever had the verdict was killed before it could be stored
+            continue  # docs/guarantees.md, 4: the worker that had the verdict was killed before it could be stored
         if before is not None and late:
             finding.add(
                 f"{ledger.ids[identifier]} (offset {offset}) was accepted after {ledger.ids[before[1]]}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PART: Final = "operators"
 _ALLOWED: Final = WORKER_BYTES + UNPACKED_BYTES
-"""What README allows a worker that has no partition."""
+"""What docs/operate/capacity.md allows a worker that has no partition."""
 
 
 async def play_operators(*, at_once: int, every: int = 1) -> AsyncGenerator[list[CaseResult]]:

@@ -39,7 +39,7 @@ class CaseResult:
 
     @property
     def is_too_large(self) -> bool:
-        """Return whether a worker needed more memory than README allows."""
+        """Return whether a worker needed more memory than docs/operate/capacity.md allows."""
         return self.peak_bytes > self.allowed_bytes
 
     @property

@@ -142,7 +142,7 @@ def environment(servers: str, endpoint: str, names: Names, more: Mapping[str, st
 
 
 def allowed_bytes(batches: Iterable[tuple[int, int]]) -> int:
-    """Return what README allows a worker for partitions of which each has a largest batch and a largest message.
+    """Return the bound of docs/operate/capacity.md for partitions that each have a largest batch and a largest message.
 
     A batch that is larger than a fetch comes whole.
     """

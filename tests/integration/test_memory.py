@@ -44,7 +44,7 @@ FOREIGN_HEADER: Final = ("traceparent", b"x" * 400)
 
 
 def bound(message_bytes: int) -> int:
-    """The most that README allows a worker (Memory)."""
+    """The most that docs/operate/capacity.md allows a worker."""
     return WORKER_BYTES + UNPACKED_BYTES + PARTITIONS * LIMITS.of_partition(message_bytes)
 
 

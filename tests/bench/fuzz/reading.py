@@ -146,7 +146,7 @@ class Reader:
         for value in _values(found, "user.subscription.id") + _values(found, "flat user.subscription.id"):
             *texts, last = self._scalars.id_options([value])
             ids += texts if last is None else [last]
-            # An address, a number or a token that stands there by mistake need not leave (GUARANTEES 8).
+            # An address, a number or a token that stands there by mistake need not leave (docs/guarantees.md, 8).
             if last is not None and (_UUID.fullmatch(last) or not _PERSONAL.search(last)):
                 break
         else:

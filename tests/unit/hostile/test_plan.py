@@ -75,5 +75,5 @@ def test_a_partition_with_a_larger_batch_may_take_more_memory() -> None:
 
 
 def test_the_bound_of_memory_is_that_of_the_readme() -> None:
-    """With the numbers of README: 16 partitions and records of 870 bytes are 233 MB."""
+    """With the numbers of docs/operate/capacity.md: 16 partitions and records of 870 bytes are 233 MB."""
     assert round((WORKER_BYTES + UNPACKED_BYTES + 16 * Limits().of_partition(870)) / 1e6) == 233

@@ -45,7 +45,7 @@ def test_growth_names_every_topic_with_its_counts_and_the_procedure() -> None:
     seen = {"raw": raw(partitions=6), "records": SeenTopic(partitions=5, identity=b"records")}
     told = describe_growth(KNOWN, seen, KEYED) or ""
     assert told.startswith("topic `raw` has 6 partitions and had 4 when this worker started; topic `records` has 5")
-    assert "README, Adding partitions" in told
+    assert "docs/operate/topics.md, Adding partitions" in told
 
 
 def test_the_dead_letter_topic_may_grow() -> None:

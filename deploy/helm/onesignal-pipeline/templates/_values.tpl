@@ -59,7 +59,7 @@
 {{- include "onesignal-pipeline.text" (divf (floor (divf (mulf .whole 1000) .workers)) 1000) }}
 {{- end }}
 
-{{- /* The bound of a worker's memory in bytes, as the program's README has it; PIPELINE_ defaults are the program's. */ -}}
+{{- /* The bound of a worker's memory in bytes, as docs/operate/capacity.md has it; PIPELINE_ defaults are the program's. */ -}}
 {{- define "onesignal-pipeline.memoryBound" -}}
 {{- $fetch := get .values.settings "PIPELINE_FETCH_MAX_BYTES" | default 1048576 | int64 }}
 {{- $hand := get .values.settings "PIPELINE_MAX_MESSAGES_IN_HAND" | default 2000 | int64 }}
