@@ -398,13 +398,13 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),
         Harmless(removed="outcome_partitions: int = 0", reason="it is not looked at where there is no such topic"),
         Harmless(
-            removed="vanished = [number for number in missing if number < newest or view.starts[number] > 0]",
-            added="vanished = [number for number in missing if number <= newest or view.starts[number] > 0]",
+            removed="lost = [number for number in missing if number < newest or view.starts[number] > 0]",
+            added="lost = [number for number in missing if number <= newest or view.starts[number] > 0]",
             reason="the newest has an offset, so it is not missing",
         ),
         Harmless(
-            removed="vanished = [number for number in missing if number < newest or view.starts[number] > 0]",
-            added="vanished = [number for number in missing if number < newest or view.starts[number] != 0]",
+            removed="lost = [number for number in missing if number < newest or view.starts[number] > 0]",
+            added="lost = [number for number in missing if number < newest or view.starts[number] != 0]",
             reason=NO_NEGATIVE_OFFSET,
         ),
         Harmless(
