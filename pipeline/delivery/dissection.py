@@ -1,4 +1,4 @@
-"""Take a refused request batch apart, in order, until each record at fault stands alone. No I/O, no time.
+"""Dissect a refused request batch, in order, until each record at fault stands alone. No I/O, no clock.
 
 The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused is
 replaced by its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
@@ -115,7 +115,7 @@ class Dissection:
         return self.bad + sum(part.record_count for part in self._parts)
 
     def may_go_on(self) -> bool:
-        """Ask the breaker whether the dead letters could be stored if everything else is accepted, and reserve them."""
+        """Return whether the breaker allows the dead letters if all else is accepted; if so, reserve them."""
         records = self._accepted + self.unsettled
         if self.bad > self._reserved and not self._breaker.allows(records=records, bad=self.bad, own=self._reserved):
             return False
@@ -123,7 +123,7 @@ class Dissection:
         return True
 
     def may_be_stored(self) -> bool:
-        """Ask the breaker about the dead letters. What it has allowed is counted once, and it is not asked again."""
+        """Return whether the breaker allows the dead letters; it is asked and told once."""
         if not self._counted and self.may_go_on():
             self._reserve(0)
             self._breaker.note(records=self._accepted + self.bad, bad=self.bad)

@@ -131,7 +131,7 @@ class Sink:
         await asyncio.gather(*(driver.drain(deadline=deadline) for driver in self._drivers))
 
     async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
-        """Give up partitions: let requests in flight settle for ``timeout_seconds``, then take them off the wire.
+        """Release partitions: let requests in flight settle for ``timeout_seconds``, then cancel them.
 
         Afterwards no request has their records, and none of their unsettled batches will be acknowledged.
         """
