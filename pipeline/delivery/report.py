@@ -81,11 +81,12 @@ class DeliveryReport:
         self, decision: Decision, response: Response, *, lane: int, attempt: int, records: int, size: int, apart: bool
     ) -> None:
         """Log what follows a response. ``apart``: the search for the records at fault has begun before."""
+        if isinstance(decision, Done) and not decision.refused:
+            return  # the usual case, which `accepted` logs
         log = self._logger.bind(lane=lane, records=records, bytes=size, attempts=attempt, answer=answer_name(response))
         match decision:
             case Done(refused=refused):
-                if refused:
-                    log.warning("request accepted in part", refused=len({record.index for record in refused}))
+                log.warning("request accepted in part", refused=len({record.index for record in refused}))
             case Retry(after_seconds=seconds):
                 log.warning("request failed, retrying", after_seconds=round(seconds, 3))
             case Hold(after_seconds=seconds):
