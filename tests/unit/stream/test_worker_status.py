@@ -58,7 +58,8 @@ async def test_a_worker_says_at_its_start_what_it_is_and_at_its_end_that_it_stop
     bench = WorkerBench(monkeypatch)
     await bench.started()
     program = version("onesignal-pipeline")
-    assert bench.metric("build_info", role="test", version=program, python=platform.python_version()) == 1
+    built = {"role": "test", "destination": "", "version": program, "python": platform.python_version()}
+    assert bench.metric("build_info", **built) == 1
     told = {name: lines[0][name] for name in ("event", "role", "version", "group", "topic")}
     assert told == {"event": "worker starts", "role": "test", "version": program, "group": "group", "topic": TOPIC}
     stop()
