@@ -234,6 +234,10 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     ),
     "report": (
         Harmless(
+            removed='log.warning("request accepted in part", refused=len({record.index for record in refused}))',
+            reason=LOGGED,
+        ),
+        Harmless(
             removed='log.warning("request failed, retrying", after_seconds=round(seconds, 3))',
             reason=LOGGED,
         ),
