@@ -170,7 +170,7 @@ _WORDINGS: Final[Mapping[str, Callable[[Finding], Wording]]] = {
     "pattern": _blank,
     "maxLength": _too_long,
 }
-PUT_INTO_WORDS: Final = frozenset({"additionalProperties", *_WORDINGS})
+EXPLAINED_KEYWORDS: Final = frozenset({"additionalProperties", *_WORDINGS})
 """The keywords that a rules schema may use."""
 
 

@@ -246,7 +246,7 @@ _RULES: Final[tuple[tuple[str, bytes, str], ...]] = (
     ("9,000 mistakes", b"rules:\n" + b"- {thn: drop}\n" * 9_000, "17,981 more mistakes"),
     ("20,000 equal keys", b"rules: []\n" + b"a: 1\n" * 20_000, "more mistakes"),
     ("20,000 tags", b"rules: [" + b"!a b," * 20_000 + b"]", "more mistakes"),
-    ("130,000 values", b"rules: [" + b"a," * 130_000 + b"]", "more than 50,000 values"),
+    ("130,000 values", b"rules: [" + b"a," * 130_000 + b"]", "more than 50,000 keys and values"),
     ("more than the limit", b"#" * 262_145, "more than 262,144 characters"),
     ("more bytes than the limit", b"#" * 1_048_577, "it has more than 1,048,576 bytes"),
     (

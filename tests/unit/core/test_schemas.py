@@ -14,7 +14,7 @@ from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
-from pipeline.core.rules_mistakes import PUT_INTO_WORDS
+from pipeline.core.rules_mistakes import EXPLAINED_KEYWORDS
 from pipeline.core.rules_schema import rules_schema
 from tests.builders import SEGMENT, raw_message
 from tests.write_rules_schema import RULES_SCHEMA, rules_schema_text
@@ -93,7 +93,7 @@ def keywords(schema: object) -> set[str]:
 
 def test_every_keyword_of_the_rules_schema_is_put_into_words() -> None:
     silent = {"$schema", "title", "description", "properties", "items", "if", "then", "else"}
-    assert keywords(rules_schema()) - silent == PUT_INTO_WORDS
+    assert keywords(rules_schema()) - silent == EXPLAINED_KEYWORDS
 
 
 def test_the_record_schema_knows_the_fields_and_words_of_the_code() -> None:
