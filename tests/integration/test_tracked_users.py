@@ -199,7 +199,7 @@ async def test_a_raw_topic_that_is_not_keyed_by_user_is_refused(broker: Broker, 
         pipeline.settings = {**pipeline.settings, "PARTITIONING": "repartition"}
         processor = await pipeline.start(Role.PROCESSOR)
         assert await processor.said("/readyz", '"ready') == 200
-        assert "a user is tracked in each raw partition by itself" in processor.log.read_text()
+        assert "a user is tracked in each raw partition separately" in processor.log.read_text()
 
 
 async def test_rules_may_come_to_ask_who_is_tracked_and_cease_to(broker: Broker, tmp_path: Path) -> None:
