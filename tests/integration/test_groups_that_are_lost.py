@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUP_SUBSCRIBED_TO_TOPIC = 86
 PARTITIONS = 2
-BEGINS = "the group has no committed offsets here"
+BEGINS = "group has no committed offsets, starting at the beginning of the log"
 GROUPS = "groups that are deleted"
 
 
@@ -88,7 +88,7 @@ async def test_a_sink_whose_group_was_deleted_begins_in_the_open_while_the_log_i
         broker.delete_records(pipeline.records_topic, 0, before_offset=5)
         sink = await pipeline.start(Role.SEGMENT_SINK)
         assert await sink.ended() == 1
-        assert f"were removed of {pipeline.records_topic}[0]" in sink.log.read_text()
+        assert f"were removed from {pipeline.records_topic}[0]" in sink.log.read_text()
 
 
 @pytest.mark.real_only(GROUPS)
