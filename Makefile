@@ -87,7 +87,7 @@ docs: .venv/installed ## Write what is generated: settings, metrics, the schema 
 	@$(BIN)/python -m tests.deploy.dashboards
 
 .PHONY: site
-site: .venv/installed ## Build the documentation's site from docs/ in an environment of its own: build/site/pages
+site: .venv/installed ## Build the documentation's site from docs/ in a separate environment: build/site/pages
 	@$(BIN)/python -m tests.docs_site
 
 .PHONY: chart-docs

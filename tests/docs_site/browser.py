@@ -111,7 +111,7 @@ class Browser:
 
     @asynccontextmanager
     async def tab(self) -> AsyncIterator[Tab]:
-        """Open a tab with a connection of its own."""
+        """Open a tab, with a separate connection."""
         async with self.client.ws_connect(self.address, max_msg_size=_LARGEST_MESSAGE) as socket:
             tab = Tab(socket=socket)
             target = (await tab.call("Target.createTarget", url="about:blank"))["targetId"]

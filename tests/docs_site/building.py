@@ -1,4 +1,4 @@
-"""How the site is built: the locked packages in an environment of their own, and MkDocs without a network."""
+"""How the site is built: the locked packages in a separate environment, and MkDocs without a network."""
 
 from __future__ import annotations
 

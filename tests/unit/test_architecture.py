@@ -92,3 +92,12 @@ def test_every_folder_of_the_package_is_a_package() -> None:
 def test_banned_names_are_not_used() -> None:
     banned = {"utils", "helpers", "common", "misc", "manager", "handler", "data", "info"}
     assert [name for name in MODULES if banned & set(re.split(r"[/_.]", name))] == []
+
+
+@pytest.mark.parametrize("folder", ["delivery", "kafka", "processor", "runtime", "state", "stream"])
+def test_what_destinations_share_names_no_destination(folder: str) -> None:
+    """`segment.bytes` is a setting of Kafka's topics."""
+    texts = {name: text for name, text in MODULES.items() if name.startswith(f"{folder}/")}
+    assert texts
+    named = re.compile(r"segment(?!\.bytes)|mixpanel", re.IGNORECASE)
+    assert {name: named.findall(text) for name, text in texts.items() if named.search(text)} == {}
