@@ -1,7 +1,7 @@
-"""Addresses that a broker advertises and that nothing can have: a host name with an empty label, or port 70000.
+"""Impossible addresses that a broker may advertise: a host name with an empty label, or port 70000.
 
 Python raises a ValueError or an OverflowError for them, and aiokafka 0.14 expects neither (`aiokafka/client.py`,
-`_get_conn`). One such broker ends the task that keeps a client's metadata, without a word, and whatever waits for
+`_get_conn`). One such broker silently ends the task that updates a client's metadata, and everything that waits for
 metadata then waits for ever.
 """
 
@@ -16,14 +16,14 @@ _CONNECT: Final = AIOKafkaConnection.connect
 
 
 def expect_impossible_addresses() -> None:
-    """Let the clients of this process take a broker with such an address for one that cannot be reached."""
+    """Make the clients of this process treat a broker with an impossible address as unreachable."""
     AIOKafkaConnection.connect = _connect
 
 
 async def _connect(connection: AIOKafkaConnection) -> Any:
     try:
         return await _CONNECT(connection)
-    except OSError:  # among them a certificate's error, which is a ValueError too
+    except OSError:  # includes the certificate errors, which are ValueErrors too
         raise
     except (ValueError, OverflowError) as error:
-        raise KafkaConnectionError(f"its address cannot be used: {error}") from error
+        raise KafkaConnectionError(f"its address is invalid: {error}") from error

@@ -1,6 +1,6 @@
-"""A short-lived connection to a cluster for questions and orders, and why there is none, in words for an operator.
+"""Short-lived connections to a cluster for administrative requests, and why one cannot be opened.
 
-KafkaUnreachableError   no broker could be spoken to; says what each of them answered and what to check
+KafkaUnreachableError   no broker could be reached; lists the answer of each broker and what to check
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def admin_client(connection: ConnectionOptions, *, timeout_seconds: float) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Open a client for questions and orders. `timeout_seconds` bounds each attempt and each request.
+    """Open a client for administrative requests. `timeout_seconds` bounds each attempt and each request.
 
     Raises:
-        KafkaUnreachableError: when no broker can be spoken to.
+        KafkaUnreachableError: no broker can be reached.
     """
     await _find_broker(connection, timeout_seconds)
     client = AIOKafkaAdminClient(**connection, request_timeout_ms=round(timeout_seconds * MILLISECONDS))
@@ -33,13 +33,13 @@ async def admin_client(connection: ConnectionOptions, *, timeout_seconds: float)
         await client.start()
         yield client
     except (KafkaError, TimeoutError) as error:
-        raise KafkaUnreachableError(f"Kafka failed: {words(error)}.") from error
+        raise KafkaUnreachableError(f"A request to Kafka failed: {words(error)}.") from error
     finally:
         await client.close()
 
 
 async def _find_broker(connection: ConnectionOptions, timeout_seconds: float) -> None:
-    """Find a broker that answers; the admin client itself would only log why one does not."""
+    """Raise unless a broker answers: the admin client itself would only log why none does."""
     refusals = []
     for server in connection["bootstrap_servers"].split(","):
         refused = await knock(server, connection, timeout_seconds=timeout_seconds)

@@ -1,4 +1,4 @@
-"""Remember how large a batch each topic takes, learnt from the batches that were refused."""
+"""The size limit of each topic's batches, learnt from batches that were refused."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ logger = structlog.get_logger(__name__)
 
 
 class BatchLimits:
-    """Keep the size limit of each topic; it only shrinks, until the process ends.
+    """Stores the size limit of each topic's batches. A limit only shrinks, until the process ends.
 
-    The next limit is half of a batch that was refused. A broker refuses what is larger than `max.message.bytes` and
-    nothing else, so a limit is never below half of that, whichever messages the refused batches held. Sizes are counted
-    before compression, and a broker measures compressed batches: the real limit is at least as large.
+    The next limit is half the size of the batch that was refused. A broker refuses only batches that are larger than
+    `max.message.bytes`, so a limit is never below half of that, whichever messages the refused batches contained. Sizes
+    are counted before compression, and a broker measures compressed batches: the real limit is at least as large.
     """
 
     def __init__(self, most_bytes: int, on_limit: Callable[[str, int], None]) -> None:
-        """Begin with `most_bytes`. `on_limit` is called at a topic's first batch, and when its limit has shrunk."""
+        """Start with `most_bytes`. `on_limit` is called at a topic's first batch, and whenever its limit has shrunk."""
         self._most_bytes = most_bytes
         self._on_limit = on_limit
         self._limits: dict[str, int] = {}
 
     def of(self, topic: str) -> int:
-        """Return the bytes that the next batch for a topic may have, unless it is of one message."""
+        """Return the most bytes of the next batch for a topic. A batch of one message may be larger."""
         limit_bytes = self._limits.get(topic)
         return self._set(topic, self._most_bytes) if limit_bytes is None else limit_bytes
 
     def refused(self, topic: str, *, batch_bytes: int, messages: int) -> None:
-        """Learn from a batch that was refused as too large; one of a single message cannot be smaller, and is ignored.
+        """Lower the limit after a batch was refused as too large. A batch of one message cannot shrink and is ignored.
 
-        A topic's first lesson is a warning, the only one.
+        Only the first time is logged as a warning, for each topic.
         """
         limit_bytes, before = batch_bytes // 2, self.of(topic)
         if messages == 1 or before <= limit_bytes:
             return
-        tell = logger.warning if before == self._most_bytes else logger.debug
-        tell(
-            "Kafka refused a batch as too large for the topic; its batches are smaller from now on",
+        log = logger.warning if before == self._most_bytes else logger.debug
+        log(
+            "batch too large for the topic, sending smaller batches",
             topic=topic,
             refused_bytes=batch_bytes,
             limit_bytes=limit_bytes,

@@ -1,7 +1,7 @@
-"""How far this machine's clock is from the brokers', by the times that they tell.
+"""The difference between this machine's clock and the brokers' clocks, from the times that brokers report.
 
-A worker stamps what it sends with its own clock: requests, by whose time destinations correct that of every event,
-and dead letters. A wrong clock is a warning first, and a hold where it is too far off.
+A worker stamps requests and dead letters with its own clock, and destinations correct the time of every event by the
+time of the request. A wrong clock is a warning at first, and a hold when the difference is too large.
 """
 
 from __future__ import annotations
@@ -24,31 +24,34 @@ logger = structlog.get_logger(__name__)
 WARN_SECONDS: Final = 30.0
 _UNCHANGED_SECONDS: Final = 0.001
 _CALM_SECONDS: Final = 15.0
-"""After a warning the next one comes when the difference has been smaller than this."""
+"""After a warning, the next one is logged only once the difference has been smaller than this."""
 SLOWEST_SECONDS: Final = 5.0
-"""An answer that took longer tells too little: the broker may have looked at its clock at any moment of it."""
+"""An answer that took longer is ignored: the broker may have read its clock at any moment of that time."""
 ANSWERS_EVERY_SECONDS: Final = 1.0
 DOUBT_SECONDS: Final = 60.0
-"""For so long a hold may rest on times from before it. Then writes go out, and their answers tell the time anew.
+"""How long a hold may be based on times from before it. Then writes are sent again, and their answers report the time.
 
-What a broker told is forgotten when another has told its time so much later.
+A broker's time is forgotten when another broker has reported its own this much later.
 """
 CONTROLLER: Final = -2
-"""Stands for the number of the broker where the controller told the time; -1 is aiokafka's for one that is away."""
+"""Used as the broker's number when the controller reported the time; aiokafka uses -1 for a leader that is away."""
 EARLIEST_MS: Final = 1_577_836_800_000
-"""The start of 2020. What is earlier is no broker's time: the embedded one confirms writes with 1234."""
+"""The start of 2020. An earlier time is no broker's: the embedded broker confirms writes with 1234."""
 _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BROKER_GAVE_THE_TIME: Final = 1
 """aiokafka's `timestamp_type` of a confirmed write to a topic with `message.timestamp.type=LogAppendTime`."""
 
 
 def steady_seconds() -> float:
-    """Return seconds of a clock that nobody sets; where the system has one, it goes on while the machine sleeps."""
+    """Return seconds of a clock that cannot be set; if possible, it also counts while the machine is suspended."""
     return time.clock_gettime(_STEADY)
 
 
-class _Told(NamedTuple):
-    """A broker's time less the steady clock's lies between these two; and when it was told, by the steady clock."""
+class _Report(NamedTuple):
+    """A broker's time minus the steady clock's lies between `least` and `most`; `at` is when it was reported.
+
+    `at` is a time of the steady clock.
+    """
 
     least: float
     most: float
@@ -56,10 +59,10 @@ class _Told(NamedTuple):
 
 
 class BrokerClock:
-    """Compares this machine's clock with what brokers tell, and with the steady clock from then on.
+    """Compares this machine's clock with the times that brokers report, and with the steady clock between reports.
 
-    So a clock that is set while nothing is written is noticed at once, and so is one that is set right. Where brokers
-    differ, the one counts that is nearest: that one of them is wrong must not stop the workers.
+    So a clock that is set while nothing is written is noticed at once, and so is its correction. When brokers differ,
+    the nearest one counts: one broker with a wrong clock must not stop the workers.
     """
 
     def __init__(
@@ -69,33 +72,34 @@ class BrokerClock:
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady_seconds,
     ) -> None:
-        """Begin without knowing anything. A difference above `limit_seconds`, to either side, is a hold."""
+        """Start without any report. A difference above `limit_seconds`, in either direction, is a hold."""
         self._limit_seconds = limit_seconds
         self._wall = wall
         self.steady = steady
-        self._told: dict[int | None, _Told] = {}
+        self._reports: dict[int | None, _Report] = {}
         self._warned = False
         self._warned_of_brokers = False
         self._held_since = 0.0
         self._reason: str | None = None
         self._found_right = math.nan
-        """This machine's time less its steady clock's, where the last look found the clock right."""
+        """This machine's time minus its steady clock's at the last check that found the clock right."""
 
     @property
     def difference(self) -> float | None:
-        """This machine's time less the brokers', in seconds, and no more than is sure; None while nobody told any."""
+        """This machine's time minus the brokers', in seconds: the least that is certain. None if unknown."""
         own = self._wall() - self.steady()
-        differences = (max(0.0, own - told.most) or min(0.0, own - told.least) for told in self._told.values())
+        reports = self._reports.values()
+        differences = (max(0.0, own - report.most) or min(0.0, own - report.least) for report in reports)
         return min(differences, key=abs, default=None)
 
     @property
-    def _told_at(self) -> float:
-        return max((told.at for told in self._told.values()), default=-math.inf)
+    def _reported_at(self) -> float:
+        return max((report.at for report in self._reports.values()), default=-math.inf)
 
     def now(self) -> float:
-        """Return seconds since the epoch by this machine's clock, or by the brokers' where that is too wrong.
+        """Return seconds since the epoch by this machine's clock, or by the brokers' clocks when ours is too wrong.
 
-        What was taken in hand before a clock jumped is still sent, with the time that it is.
+        A batch that was started before the clock jumped is still sent, with the correct time.
         """
         own = self._wall()
         if self._was_right(own - self.steady()):
@@ -107,23 +111,23 @@ class BrokerClock:
         """Return the same in milliseconds."""
         return round(self.now() * 1000)
 
-    def heard(self, broker_ms: int, *, asked_at: float, broker: int | None = None) -> None:
-        """Called with the time that a broker told just now, to a question that was asked then, by the steady clock.
+    def report(self, broker_ms: int, *, asked_at: float, broker: int | None = None) -> None:
+        """Called with the time in a broker's answer. `asked_at` is when the request was sent, by the steady clock.
 
-        `broker` is its number, None where that is not known. Nothing is learnt from a time before `EARLIEST_MS`.
+        `broker` is its number, None if unknown. A time before `EARLIEST_MS` is ignored.
         """
         answered_at, broker_seconds = self.steady(), broker_ms / 1000
         if broker_ms >= EARLIEST_MS and answered_at - asked_at <= SLOWEST_SECONDS:
-            self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
+            self._reports[broker] = _Report(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)
             earliest = answered_at - DOUBT_SECONDS
-            self._told = {each: told for each, told in self._told.items() if told.at >= earliest}
+            self._reports = {each: report for each, report in self._reports.items() if report.at >= earliest}
             self._found_right = math.nan
             self._warn_of_brokers()
 
     def watch(self, confirmation: asyncio.Future[Any], *, asked_at: float, broker: int | None = None) -> None:
-        """Learn the time from the confirmation of a write to a broker, of each at most once a second."""
-        told = self._told.get(broker)
-        if told is None or asked_at - told.at >= ANSWERS_EVERY_SECONDS:
+        """Read the time from the confirmation of a write to a broker, at most once a second for each broker."""
+        known = self._reports.get(broker)
+        if known is None or asked_at - known.at >= ANSWERS_EVERY_SECONDS:
             confirmation.add_done_callback(partial(self._confirmed, asked_at, broker))
 
     def _confirmed(self, asked_at: float, broker: int | None, confirmation: asyncio.Future[Any]) -> None:
@@ -131,12 +135,12 @@ class BrokerClock:
             return
         stored = confirmation.result()
         if stored is not None and stored.timestamp_type == _BROKER_GAVE_THE_TIME:
-            self.heard(stored.timestamp, asked_at=asked_at, broker=broker)
+            self.report(stored.timestamp, asked_at=asked_at, broker=broker)
 
     def look(self) -> str | None:
-        """Compare the clocks; return why nothing may be sent, as one sentence, or None. Changes are logged once.
+        """Compare the clocks; return why nothing may be sent, as one sentence, or None. Each change is logged once.
 
-        Called for each batch, so it compares only what has changed.
+        Called for each batch, so it compares the clocks only after a change.
         """
         own = self._wall() - self.steady()
         if self._was_right(own):
@@ -146,13 +150,13 @@ class BrokerClock:
             return self._reason
         self._warn(difference)
         if abs(difference) <= self._limit_seconds:
-            self._go_on()
+            self._resume()
             self._found_right = own
         elif self._reason is None:
             self._hold(difference)
-        elif self.steady() - max(self._held_since, self._told_at) > DOUBT_SECONDS:
-            self._told.clear()
-            self._go_on()
+        elif self.steady() - max(self._held_since, self._reported_at) > DOUBT_SECONDS:
+            self._reports.clear()
+            self._resume()
         return self._reason
 
     def _was_right(self, own: float) -> bool:
@@ -166,11 +170,11 @@ class BrokerClock:
             self._warned = False
 
     def _warn_of_brokers(self) -> None:
-        told = self._told.values()
-        apart = max(each.least for each in told) - min(each.most for each in told)
+        reports = self._reports.values()
+        apart = max(each.least for each in reports) - min(each.most for each in reports)
         if apart > WARN_SECONDS and not self._warned_of_brokers:
             self._warned_of_brokers = True
-            logger.warning("the clocks of brokers differ, so one of them is wrong", seconds=round(apart))
+            logger.warning("broker clocks differ, one of them is wrong", seconds=round(apart))
         elif apart < _CALM_SECONDS:
             self._warned_of_brokers = False
 
@@ -178,12 +182,12 @@ class BrokerClock:
         self._held_since = self.steady()
         self._reason = (
             f"this machine's clock is {abs(difference):,.0f} s {'ahead of' if difference > 0 else 'behind'} the "
-            f"brokers', more than {variable('clock_max_difference_seconds')} allows: set it right; messages wait in "
-            "Kafka meanwhile, and work goes on by itself then"
+            f"brokers', more than {variable('clock_max_difference_seconds')} allows: correct it; until then messages "
+            "wait in Kafka, and afterwards the worker resumes by itself"
         )
-        logger.error("this machine's clock is too wrong to work with", reason=self._reason)
+        logger.error("clock difference too large, holding", reason=self._reason)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self._reason is not None:
-            logger.info("work goes on by this machine's clock")
+            logger.info("clock accepted again, resumed")
         self._reason = None

@@ -1,4 +1,4 @@
-"""Conditions that every batch depends on: a correct clock, and topics that keep what they should."""
+"""Conditions that every batch depends on: a correct clock, and topic settings that lose no messages."""
 
 from __future__ import annotations
 

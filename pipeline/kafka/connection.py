@@ -1,4 +1,4 @@
-"""How Kafka's clients reach the cluster, out of the settings."""
+"""The connection options of Kafka's clients, from the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Keyword arguments that every aiokafka client takes."""
+    """Keyword arguments that every aiokafka client accepts."""
 
     bootstrap_servers: str
     security_protocol: str
@@ -27,10 +27,10 @@ class ConnectionOptions(TypedDict, total=False):
 
 
 def connection_options(settings: KafkaSettings) -> ConnectionOptions:
-    """Turn the settings of the connection into arguments for an aiokafka client, and prepare aiokafka for its brokers.
+    """Return the arguments of an aiokafka client, and make aiokafka tolerate impossible broker addresses.
 
     Raises:
-        SettingsError: when no broker is named, or a certificate file holds something else.
+        SettingsError: no broker is named, or a certificate file cannot be used.
     """
     if settings.kafka_bootstrap_servers is None:
         raise setting_error("kafka_bootstrap_servers", "is not set: give Kafka's brokers, such as `kafka-1:9092`.")
@@ -47,10 +47,10 @@ def connection_options(settings: KafkaSettings) -> ConnectionOptions:
 
 
 def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
-    """Make the context of encrypted connections.
+    """Return the TLS context of encrypted connections.
 
     Raises:
-        SettingsError: when a certificate file holds something else.
+        SettingsError: a certificate file cannot be used.
     """
     context = trusting("kafka_ssl_ca_file", settings.kafka_ssl_ca_file)
     context.check_hostname = settings.kafka_ssl_check_hostname
@@ -60,10 +60,10 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
 
 
 def trusting(field: str, authorities: Path | None) -> ssl.SSLContext:
-    """Make a context that trusts the authorities in the file of a setting, or those of the system.
+    """Return a TLS context that trusts the authorities in the file of a setting, or those of the system.
 
     Raises:
-        SettingsError: when the file holds something else.
+        SettingsError: the file cannot be used.
     """
     if authorities is None:
         return ssl.create_default_context()
@@ -82,7 +82,7 @@ def _identify_client(context: ssl.SSLContext, certificate: Path, settings: Kafka
     key = settings.kafka_ssl_key_file
 
     def load() -> None:
-        # A callable, because Python would ask on the terminal for the password of an encrypted key that has none.
+        # A callable, because Python would prompt on the terminal for the missing password of an encrypted key.
         context.load_cert_chain(certificate, key, password=lambda: password)
 
     try:
@@ -90,9 +90,9 @@ def _identify_client(context: ssl.SSLContext, certificate: Path, settings: Kafka
             check_file(file)
         promptly(certificate, load)
     except FileError as error:
-        told = f"is `{certificate}`, but it or {variable('kafka_ssl_key_file')} cannot be used: {error}."
-        raise setting_error("kafka_ssl_certificate_file", told) from None
-    except (OSError, ValueError):  # ssl's own, and `ValueError` for a password that is too long
+        text = f"is `{certificate}`, but it or {variable('kafka_ssl_key_file')} cannot be used: {error}."
+        raise setting_error("kafka_ssl_certificate_file", text) from None
+    except (OSError, ValueError):  # ssl's own errors, and `ValueError` for a password that is too long
         raise setting_error(
             "kafka_ssl_certificate_file",
             f"is `{certificate}`: it cannot be used with {variable('kafka_ssl_key_file')} and "

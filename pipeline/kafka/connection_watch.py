@@ -1,4 +1,4 @@
-"""Find out in time that new connections to a broker are refused for good: those that are open go on for hours."""
+"""Detect early that brokers refuse new connections: connections that are open keep working for hours."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ KNOCK_SECONDS: Final = 5.0
 
 
 class ConnectionWatch:
-    """Knows which brokers refuse new connections for good, because of a certificate or a password.
+    """Knows which brokers refuse new connections permanently, because of a certificate or a password.
 
-    Each look tries one broker, the next one in turn; all of them while one refuses, or none answers.
+    Each check connects to the next broker in turn; to all of them while one refuses, or none answers.
     """
 
     def __init__(self, connection: ConnectionOptions) -> None:
@@ -33,19 +33,19 @@ class ConnectionWatch:
 
     @property
     def complaint(self) -> str | None:
-        """What the brokers say and what to check, as one sentence; None where none refuses for good."""
+        """Why brokers refuse and what to check, as one sentence; None if no broker refuses permanently."""
         texts = [refused.text.removesuffix(".") for refused in self._refusals.values()]
         return "; ".join(texts) or None
 
     @property
     def holds(self) -> frozenset[HoldReason]:
-        """The same for metrics."""
+        """The causes of the complaint, for metrics."""
         return frozenset(refused.hold for refused in self._refusals.values() if refused.hold is not None)
 
     async def look(self, brokers: Collection[str], *, silent: bool) -> None:
-        """Knock at brokers, given as `host:port`; those that the settings name are known. Changes are logged once.
+        """Connect to brokers, given as `host:port`, and to those that the settings name. Each change is logged once.
 
-        A broker that left the cluster is forgotten; with no brokers given, nobody knows who left.
+        A broker that left the cluster is forgotten. An empty `brokers` means that the present brokers are unknown.
         """
         servers = list(dict.fromkeys([*self._connection["bootstrap_servers"].split(","), *brokers]))
         if brokers:
@@ -57,14 +57,14 @@ class ConnectionWatch:
             *(knock(server, self._connection, timeout_seconds=KNOCK_SECONDS) for server in servers)
         )
         for server, answer in zip(servers, answers, strict=True):
-            self._note(server, answer)
+            self._store(server, answer)
 
-    def _note(self, server: str, answer: Refused | None) -> None:
+    def _store(self, server: str, answer: Refused | None) -> None:
         known = self._refusals.get(server)
         if answer is None:
             if self._refusals.pop(server, None) is not None:
-                logger.info("a broker takes connections again", broker=server)
+                logger.info("broker accepts connections again", broker=server)
         elif answer.hold is not None:
             if answer != known:
-                logger.error("a broker refuses connections", reason=answer.text)
+                logger.error("broker refuses connections", reason=answer.text)
             self._refusals[server] = answer

@@ -1,4 +1,4 @@
-"""Dead letters: rejected messages, stored with why and where from."""
+"""Dead letters: rejected messages, stored with the reason and their origin."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NO_RULES: Final = b"none"
 
 
 Stage = NewType("Stage", str)
-"""The part of the pipeline that rejected a message, by the name of its role. Each part defines its own; it is stored
-in the dead letter's headers and a metric label, so the names are a closed set."""
+"""The part of the pipeline that rejected a message. Each part defines the name of its own stage. It is stored in the
+dead letter's headers and in a metric label, so the names are a closed set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """One rejected message. ``reason`` is a member of the stage's closed enum.
 
-    The original key and bytes are taken from ``message`` and never changed. ``rules_version`` is that of the policy
-    that decided; a sink has none.
+    The key and the bytes of ``message`` are stored unchanged. ``rules_version`` is that of the policy that decided; a
+    sink has none.
     """
 
     stage: Stage
@@ -42,34 +42,34 @@ class DeadLetter:
 
 
 class DeadLetterStore(Protocol):
-    """Where rejected messages are kept."""
+    """Stores rejected messages."""
 
     @property
     def retrying(self) -> bool:
-        """Whether a write is being repeated."""
+        """Whether a write is being retried."""
 
     @property
     def hold_reason(self) -> str | None:
-        """Why nothing can be stored before somebody changes something, in one sentence; None while it can."""
+        """Why nothing can be stored until an operator acts, as one sentence; None while letters can be stored."""
 
     @property
     def holds(self) -> Collection[HoldReason]:
-        """The causes of that, for metrics."""
+        """The causes of the hold, for metrics."""
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters; returning means the broker has confirmed every one of them.
+        """Store dead letters. Returning means that the broker has confirmed every one of them.
 
-        It repeats for as long as the broker is away, so it may take long. It may be cancelled.
+        Writes are retried for as long as the broker is away, so this may take long. It may be cancelled.
         """
 
     def repeats(self, source_partition: int) -> bool:
-        """Return whether the storing of a source partition's dead letters is being repeated."""
+        """Return whether a write of a source partition's dead letters is being retried."""
 
 
 class DeadLetterWriter:
     """Stores dead letters in a Kafka topic.
 
-    The value and the key are the rejected message's own bytes. Headers tell the rest: `reason`, `stage`,
+    Key and value are the rejected message's own bytes. The headers are `reason`, `stage`,
     `source-topic`, `source-partition`, `source-offset`, `rejected-at` (milliseconds since the epoch), `rules-version`
     and `format-version`, all as ASCII. A source partition's letters stay in one partition, in order.
     """
@@ -83,7 +83,15 @@ class DeadLetterWriter:
         now_ms: Callable[[], int],
         on_stored: Callable[[Stage, StrEnum, int], None] = lambda _stage, _reason, _letters: None,
     ) -> None:
-        """Take a started producer, the topic with its number of partitions, the clock, and who counts letters."""
+        """Write to a topic that has `partitions` partitions.
+
+        Args:
+            producer: Writes the messages; it must be started.
+            topic: The dead-letter topic.
+            partitions: Its number of partitions.
+            now_ms: Returns milliseconds since the epoch.
+            on_stored: Called with a stage, a reason and the number of letters that were stored.
+        """
         self._producer = producer
         self._topic = topic
         self._partitions = partitions
@@ -92,21 +100,21 @@ class DeadLetterWriter:
 
     @property
     def retrying(self) -> bool:
-        """Whether a write is being repeated."""
+        """Whether a write is being retried."""
         return self._producer.retrying
 
     @property
     def hold_reason(self) -> str | None:
-        """Why nothing can be stored before somebody changes something; None while it can."""
+        """Why nothing can be stored until an operator acts; None while letters can be stored."""
         return self._producer.hold_reason
 
     @property
     def holds(self) -> Collection[HoldReason]:
-        """The causes of that, for metrics."""
+        """The causes of the hold, for metrics."""
         return self._producer.holds
 
     async def store(self, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters; returning means the broker has confirmed every one of them."""
+        """Store dead letters. Returning means that the broker has confirmed every one of them."""
         runs: dict[int, list[OutboundMessage]] = {}
         rejected_at = str(self._now_ms()).encode()
         for letter in letters:
@@ -117,7 +125,7 @@ class DeadLetterWriter:
             self._on_stored(stage, reason, count)
 
     def repeats(self, source_partition: int) -> bool:
-        """Return whether the storing of a source partition's dead letters is being repeated."""
+        """Return whether a write of a source partition's dead letters is being retried."""
         return self._producer.repeats(self._topic, source_partition % self._partitions)
 
     def _outbound(self, letter: DeadLetter, rejected_at: bytes) -> OutboundMessage:

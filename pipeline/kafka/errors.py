@@ -1,10 +1,10 @@
-"""What is wrong with a cluster, for an operator to read.
+"""Errors of a cluster, with texts for an operator.
 
 ClusterFaultError
 ├── GroupOffsetsLostError   a group has no committed offsets where it should have them
 ├── KafkaUnreachableError   no broker could be reached: the answer of each, and what to check
 ├── UnreadableTopicError    a batch of a topic cannot be read, or is larger than a setting allows
-├── TopicLostError          a topic of a running worker was deleted, or is another one of the same name
+├── TopicLostError          a topic of a running worker was deleted, or deleted and recreated
 └── TopicsError             topics cannot be used or created as they are: every fault at once
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class ClusterFaultError(Exception):
-    """The cluster cannot be used as it is; the text says why and what to do."""
+    """The cluster cannot be used as it is; the text contains the reason and the remedy."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The lines of the text; what others reported breaks none of them."""
+        """The lines of the text. A text that a broker reported stays within one line."""
         return (str(self),)
 
 
@@ -72,18 +72,18 @@ class TopicLostError(ClusterFaultError):
 
     def __init__(self, lost: Mapping[str, str]) -> None:
         self.lost = dict(lost)
-        told = "; ".join(f"topic `{name}` {what}" for name, what in sorted(self.lost.items()))
+        changes = "; ".join(f"topic `{name}` {what}" for name, what in sorted(self.lost.items()))
         super().__init__(
-            f"{told}: what it held and was not delivered is lost, and its offsets are no longer valid, so nothing "
-            "more is committed. Find out who deleted it; docs/operate/topics.md, Topics and groups that change, "
-            "describes how to continue."
+            f"{changes}: its undelivered messages are lost, and its offsets are no longer valid, so nothing more is "
+            "committed. Find out who deleted it; docs/operate/topics.md, Topics and groups that change, describes how "
+            "to continue."
         )
 
 
 class GroupOffsetsLostError(ClusterFaultError):
-    """A group has no committed offsets where it should have them: it was deleted, or they expired.
+    """A group lacks committed offsets that it should have: it was deleted, or they expired.
 
-    Never reset silently: an operator decides.
+    Offsets are never reset silently: an operator decides.
     """
 
     def __init__(self, group: str, objection: str) -> None:

@@ -1,4 +1,4 @@
-"""Kafka headers that the pipeline writes: names, and the version of what it writes."""
+"""The Kafka headers that the pipeline writes: their names, and the format versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try a new connection to one broker, and say in words for an operator why there is none."""
+"""Try a new connection to one broker, and report to an operator why it fails."""
 
 from __future__ import annotations
 
@@ -34,23 +34,22 @@ _ANOTHER_HOST: Final = (
     f"{variable('kafka_ssl_check_hostname')} to `false`"
 )
 _OF_ITSELF: Final = (
-    f"give the broker a certificate of an authority, or put this one into the file of {_AUTHORITIES} if it is the "
-    "broker's own"
+    f"give the broker a certificate that an authority signed, or add this one to the file of {_AUTHORITIES} if it is "
+    "the broker's own"
 )
 _CERTIFICATES: Final[Mapping[CertificateFault, str]] = {
-    CertificateFault.NOT_VALID_YET: "set this machine's clock right if it is behind, or else give the broker a "
-    "certificate that is valid already",
-    CertificateFault.EXPIRED: "set this machine's clock right if it is ahead, or else give the broker "
-    "a new certificate",
+    CertificateFault.NOT_VALID_YET: "correct this machine's clock if it is behind, or else give the broker a "
+    "certificate that is already valid",
+    CertificateFault.EXPIRED: "correct this machine's clock if it is ahead, or else give the broker a new certificate",
     CertificateFault.SELF_SIGNED: _OF_ITSELF,
     CertificateFault.ANOTHER_NAME: _ANOTHER_HOST,
 }
 _UNTRUSTED: Final = (
-    f"check that {_AUTHORITIES} holds the authority of the broker's certificate (without it the system's authorities "
-    "count)"
+    f"check that {_AUTHORITIES} contains the authority of the broker's certificate (without it the system's "
+    "authorities are used)"
 )
 _OURS: Final = (
-    f"put a certificate that the broker takes into {variable('kafka_ssl_certificate_file')} and "
+    f"put a certificate that the broker accepts into {variable('kafka_ssl_certificate_file')} and "
     f"{variable('kafka_ssl_key_file')}, and restart: they are read at the start"
 )
 _CREDENTIALS: Final = (AuthenticationFailedError, SaslAuthenticationFailed)
@@ -58,8 +57,8 @@ _REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     (
         _CREDENTIALS,
         (
-            f"check {variable('kafka_sasl_username')} and {variable('kafka_sasl_password')}, and that the user is "
-            f"known by {variable('kafka_sasl_mechanism')}"
+            f"check {variable('kafka_sasl_username')} and {variable('kafka_sasl_password')}, and that the user exists "
+            f"for {variable('kafka_sasl_mechanism')}"
         ),
     ),
     ((UnsupportedSaslMechanismError,), f"check {variable('kafka_sasl_mechanism')}"),
@@ -68,8 +67,8 @@ _REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     (
         (TimeoutError, ConnectionResetError, KafkaError),
         (
-            "check that it is a Kafka broker's address, whether it asks for a certificate "
-            f"({variable('kafka_ssl_certificate_file')}), and that {_PROTOCOL} is the one that this port speaks"
+            "check that it is a Kafka broker's address, whether it requires a certificate "
+            f"({variable('kafka_ssl_certificate_file')}), and that {_PROTOCOL} is the protocol of this port"
         ),
     ),
     ((OSError,), f"check {variable('kafka_bootstrap_servers')}, and that the broker runs and can be reached from here"),
@@ -77,23 +76,23 @@ _REMEDIES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
 
 
 class Refused(NamedTuple):
-    """Why a broker cannot be spoken to, and what to do. `hold` is None where a later attempt may go through."""
+    """Why a broker cannot be used, and what to do. `hold` is None if a later attempt may succeed."""
 
     text: str
     hold: HoldReason | None
 
 
 async def knock(server: str, connection: ConnectionOptions, *, timeout_seconds: float) -> Refused | None:
-    """Connect to `host:port` and ask what only those are told whom the broker knows; None when it answers."""
+    """Connect to `host:port` and send a request that requires authentication; None when the broker answers."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            await _ask(server, connection, timeout_seconds)
+            await _request(server, connection, timeout_seconds)
     except (OSError, KafkaError) as error:
         return Refused(f"{server}: {words(error)}: {_remedy(error)}.", _hold(error))
     return None
 
 
-async def _ask(server: str, connection: ConnectionOptions, timeout_seconds: float) -> None:
+async def _request(server: str, connection: ConnectionOptions, timeout_seconds: float) -> None:
     host, _, port = server.rpartition(":")
     options = {name: value for name, value in connection.items() if name != "bootstrap_servers"}
     request_timeout_ms = round(timeout_seconds * MILLISECONDS)
@@ -105,22 +104,22 @@ async def _ask(server: str, connection: ConnectionOptions, timeout_seconds: floa
 
 
 def words(error: BaseException) -> str:
-    """Return what went wrong."""
+    """Return what went wrong, in words for an operator."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, UnsupportedSaslMechanismError):
-        return "the broker does not take this mechanism"
+        return "the broker does not support this mechanism"
     if isinstance(error, IllegalSaslStateError):
-        return "this port asks for no password"
+        return "this port does not use SASL"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
     if (why := refusal_of_ours(error)) is not None:
-        return f"the broker does not take this program's certificate: {why}"
+        return f"the broker rejects this program's certificate: {why}"
     return _printable(str(error)) or type(error).__name__
 
 
 def _printable(text: str) -> str:
-    """Return what a broker may have written, as far as it belongs into a log."""
+    """Return a broker's text, shortened and without control characters, so that it can be logged."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_MOST_LETTERS])
 
 

@@ -32,5 +32,5 @@ def murmur2(key: bytes) -> int:
 
 
 def partition_for(key: bytes, partitions: int) -> int:
-    """Name the partition that Kafka's default partitioner gives a key in a topic of so many partitions."""
+    """Return the partition of a key by Kafka's default partitioner, in a topic with `partitions` partitions."""
     return (murmur2(key) & _POSITIVE) % partitions

@@ -134,7 +134,7 @@ class Prerequisites:
         self._here_again(partition)
 
     def _is_away(self, partition: Partition, kind: Prerequisite[Any], reason: str) -> None:
-        if reason not in {told for _, told in self._away.values()}:
+        if reason not in {known for _, known in self._away.values()}:
             logger.error("prerequisites unavailable, holding", needed=kind.words, reason=reason)
         self._away[partition] = (kind, reason)
         self.on_change()

@@ -1,4 +1,4 @@
-"""Write runs of messages to one partition, in order, until the broker has confirmed every one."""
+"""Write runs of messages to one partition, in order, until the broker has confirmed every message."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ logger = structlog.get_logger(__name__)
 BATCH_BYTES = 512 * 1024
 """Size of a produced batch, uncompressed; brokers accept 1,048,588 bytes by default (`message.max.bytes`)."""
 BATCH_HEADER_BYTES = 61
-"""What a batch has besides its messages (Kafka's record batch, magic 2)."""
+"""Size of a batch's header (Kafka's record batch, magic 2)."""
 STOP_SECONDS = 5.0
-"""How long unconfirmed writes may still be confirmed when the producer is stopped."""
+"""How long a stop waits for unconfirmed writes."""
 ABANDON_SECONDS = 0.1
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message to write. `timestamp_ms` is None for now."""
+    """One message to write. A `timestamp_ms` of None means the present time."""
 
     key: bytes | None
     value: bytes | None
@@ -43,7 +43,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Handed(NamedTuple):
-    """A run that was handed over, and what tells of its end. `batch_bytes` is its size before compression."""
+    """A run that was handed over; `confirmation` completes with it. `batch_bytes` is its size before compression."""
 
     confirmation: asyncio.Future[Any]
     producer: aiokafka.AIOKafkaProducer
@@ -51,14 +51,14 @@ class Handed(NamedTuple):
 
 
 class BatchProducer:
-    """An idempotent producer with `acks=all` that repeats a failed write in order, without end.
+    """An idempotent producer with `acks=all` that retries a failed write in order, without a limit.
 
-    aiokafka repeats what a broker that is away did not confirm, without end and without a second copy. What a broker
-    refuses for good leaves a hole in its sequence numbers, so that is answered with a new producer, which writes the
-    same bytes again. One write at a time goes to each partition: the next starts when the one before is confirmed.
+    aiokafka retries unconfirmed writes while a broker is away, without a limit and without duplicates. A write that a
+    broker refuses permanently leaves a gap in the sequence numbers, so a new producer is started, which writes the same
+    bytes again. Each partition has one write at a time: the next starts when the previous one is confirmed.
 
-    A batch that is refused as too large is written again in smaller ones. That takes a new producer at each step, so
-    the size that a topic takes is remembered (`BatchLimits`), and later batches begin with it.
+    A batch that is refused as too large is written again as smaller batches. Each step requires a new producer, so the
+    size that a topic accepts is remembered (`BatchLimits`), and later batches start with it.
     """
 
     def __init__(
@@ -73,12 +73,17 @@ class BatchProducer:
         retry_seconds: float = 1.0,
         refused_retry_seconds: float = 10.0,
     ) -> None:
-        """Take aiokafka's connection arguments, the compression of what is written, and the times.
+        """Prepare a producer; `start` connects it.
 
-        A write that is not confirmed within `request_timeout_seconds` counts as being repeated;
-        `refused_retry_seconds` pass before a message is sent again that the broker has refused alone. `on_limit` is
-        called with a topic and the bytes that its batches may have, at the first of them and when these become fewer.
-        `clock` learns the time from confirmations.
+        Args:
+            connection: aiokafka's connection arguments.
+            compression: The codec of batches, by aiokafka's name.
+            on_retry: Called each time a write must be retried.
+            on_limit: Called with a topic and the most bytes of its batches, at the first batch and at each decrease.
+            clock: Receives the times in the brokers' confirmations.
+            request_timeout_seconds: A write that is not confirmed within this time counts as being retried.
+            retry_seconds: Pause before each attempt to connect again.
+            refused_retry_seconds: Pause before a message is sent again that the broker refused by itself.
         """
         self._connection = dict(connection)
         self._compression = compression
@@ -100,7 +105,7 @@ class BatchProducer:
 
         Raises:
             KafkaUnreachableError: no broker answers.
-            ClusterFaultError: this user may write nothing.
+            ClusterFaultError: this user may not write at all.
         """
         try:
             self._producer = await self._connect()
@@ -136,36 +141,36 @@ class BatchProducer:
 
     @property
     def retrying(self) -> bool:
-        """Whether a write is being repeated, because a broker is away or refuses it."""
+        """Whether a write is being retried, because a broker is away or refuses it."""
         return bool(self._repeating)
 
     @property
     def hold_reason(self) -> str | None:
-        """What a broker refuses until somebody changes it, as one sentence; None when there is nothing."""
+        """Why a broker refuses a write until an operator acts, as one sentence; None if no write is refused."""
         return next((refusal.reason for refusal in self._refused.values()), None)
 
     @property
     def holds(self) -> frozenset[HoldReason]:
-        """The same for metrics, of every partition."""
+        """The causes of refused writes, of all partitions, for metrics."""
         return frozenset(refusal.hold for refusal in self._refused.values())
 
     def repeats(self, topic: str, partition: int) -> bool:
-        """Return whether a write to a partition is being repeated."""
+        """Return whether a write to a partition is being retried."""
         return (topic, partition) in self._repeating
 
     async def hand_over(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> Handed | None:
-        """Hand a run over without waiting for anything; None where something is in the way, and `write` is the way.
+        """Hand a run over without waiting; return None if that is not possible now, so that `write` must be used.
 
         Until its confirmation has come, nothing else may be written to the partition. If it fails, or does not come
-        within `request_timeout_seconds`, `write` goes on with it. What is handed over for several partitions in one
-        step of the event loop goes to each broker as one request.
+        within `request_timeout_seconds`, `write` continues with it. Runs that are handed over for several partitions in
+        one step of the event loop go to each broker in one request.
         """
         if self._turns[topic, partition].locked() or self._renewal.locked():
             return None
         producer = self._live()
         if not _takes_at_once(producer, topic, partition):
             return None
-        # It costs less than to fill half a batch.
+        # This costs less than filling half a batch.
         is_too_large = sum([len(message.value or b"") for message in messages]) > BATCH_BYTES
         if is_too_large or self._batch_end(topic, messages, 0) < len(messages):
             return None
@@ -181,18 +186,18 @@ class BatchProducer:
     async def write(
         self, topic: str, partition: int, messages: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
-        """Write messages to one partition; returning means the broker has confirmed all of them, in this order.
+        """Write messages to one partition. Returning means that the broker has confirmed all of them, in this order.
 
-        It repeats for as long as the broker is away. It may be cancelled; what was sent may then still arrive. `handed`
-        is what came of an attempt to hand the same messages over.
+        Writes are retried for as long as the broker is away. A call may be cancelled; what was sent may still arrive
+        then. `handed` is the result of `hand_over` for the same messages.
         """
-        place = (topic, partition)
-        async with self._turns[place]:
+        target = (topic, partition)
+        async with self._turns[target]:
             try:
                 await self._write_in_turn(topic, partition, messages, handed)
             finally:
-                self._repeating.discard(place)
-                self._refused.pop(place, None)
+                self._repeating.discard(target)
+                self._refused.pop(target, None)
 
     async def _write_in_turn(
         self, topic: str, partition: int, messages: Sequence[OutboundMessage], handed: Handed | None
@@ -208,8 +213,8 @@ class BatchProducer:
             else:
                 producer, end, batch_bytes = handed.producer, len(messages), handed.batch_bytes
                 sending = _ready(handed.confirmation)
-                if not handed.confirmation.done():  # who handed it over has waited for it as long as it may take
-                    self._note_repetition(topic, partition)
+                if not handed.confirmation.done():  # the caller of `hand_over` has already waited for it
+                    self._mark_retrying(topic, partition)
                 handed = None
             try:
                 await self._confirmed(await sending, producer, topic, partition)
@@ -227,7 +232,7 @@ class BatchProducer:
     async def _send(
         self, producer: aiokafka.AIOKafkaProducer, batch: Any, topic: str, partition: int
     ) -> asyncio.Future[Any]:
-        """Leave a batch with aiokafka, and learn the time from its confirmation."""
+        """Pass a batch to aiokafka, and read the broker's time from its confirmation."""
         asked_at = self._clock.steady()
         confirmation: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
         leader = producer.client.cluster.leader_for_partition(aiokafka.TopicPartition(topic, partition))
@@ -235,10 +240,10 @@ class BatchProducer:
         return confirmation
 
     def _batch_end(self, topic: str, messages: Sequence[OutboundMessage], start: int) -> int:
-        """Return the index of the first message that is not in the next batch, by the size that its topic takes."""
+        """Return the index of the first message that is not in the next batch, by the size limit of the topic."""
         limit_bytes = self._limits.of(topic)
         if limit_bytes >= BATCH_BYTES:
-            return len(messages)  # aiokafka's own limit, which costs no estimates
+            return len(messages)  # aiokafka's own limit applies, without estimates
         return _fitting(messages, start, limit_bytes)
 
     async def _confirmed(
@@ -246,26 +251,26 @@ class BatchProducer:
     ) -> None:
         try:
             while not (await asyncio.wait({confirmation}, timeout=self.request_timeout_seconds))[0]:
-                self._note_repetition(topic, partition)
+                self._mark_retrying(topic, partition)
                 if producer is not self._producer and producer not in self._retiring:
-                    raise ProducerClosed  # another partition's fault replaced it, and it repeats nothing any more
-                logger.warning("write not confirmed yet, it is repeated", topic=topic, partition=partition)
+                    raise ProducerClosed  # another partition's failure replaced it, so it retries nothing any more
+                logger.warning("write not confirmed yet, still retrying", topic=topic, partition=partition)
             confirmation.result()
         finally:
-            confirmation.cancel()  # where nobody waits any more, nobody has to look at its end
+            confirmation.cancel()  # else asyncio would warn that its exception was never retrieved
 
-    def _note_repetition(self, topic: str, partition: int) -> None:
+    def _mark_retrying(self, topic: str, partition: int) -> None:
         self._on_retry()
         self._repeating.add((topic, partition))
 
     async def _await_another_chance(
         self, topic: str, partition: int, error: KafkaError | OSError, *, is_final: bool
     ) -> None:
-        """Hold a write that nothing but an operator can help, where `is_final`; return when it is worth another try."""
-        self._note_repetition(topic, partition)
+        """Return when the next attempt may succeed. A write that only an operator can help is held if `is_final`."""
+        self._mark_retrying(topic, partition)
         refusal = find_refusal(error, topic)
         if refusal is None:
-            logger.warning("write not confirmed, trying again", topic=topic, partition=partition, error=_name(error))
+            logger.warning("write failed, retrying", topic=topic, partition=partition, error=_name(error))
         elif is_final:
             await self._hold(topic, partition, refusal)
 
@@ -281,7 +286,7 @@ class BatchProducer:
         return self._producer
 
     async def _renew(self, failed: aiokafka.AIOKafkaProducer, topic: str, partition: int) -> None:
-        """Replace a producer once, however many writers saw it fail; one of them waits where no new one is allowed."""
+        """Replace a producer once, however many writes saw it fail; retry while a new one cannot connect."""
         async with self._renewal:
             while self._producer is failed:
                 await asyncio.sleep(self._retry_seconds)
@@ -289,7 +294,7 @@ class BatchProducer:
                     fresh = await self._connect()
                 except (KafkaError, OSError) as error:
                     if (refusal := find_refusal(error, topic)) is None:
-                        logger.warning("no broker to write to, trying again", error=_name(error))
+                        logger.warning("no broker available for writes, retrying", error=_name(error))
                     else:
                         await self._hold(topic, partition, refusal)
                     continue
@@ -300,17 +305,17 @@ class BatchProducer:
 
 
 def _takes_at_once(producer: aiokafka.AIOKafkaProducer, topic: str, partition: int) -> bool:
-    """Return whether a batch of a partition can be left with aiokafka without a wait for the one before, or a leader.
+    """Return whether aiokafka accepts a batch of a partition without waiting for the previous one, or for a leader.
 
-    One before is there where its run was given up while the broker did not answer.
+    There is a previous batch when its run was cancelled while the broker did not answer.
     """
     pending = producer._message_accumulator._batches  # noqa: SLF001 - aiokafka would wait, up to its request timeout
-    place = aiokafka.TopicPartition(topic, partition)
-    return not pending.get(place) and producer.client.cluster.partitions_for_topic(topic) is not None
+    target = aiokafka.TopicPartition(topic, partition)
+    return not pending.get(target) and producer.client.cluster.partitions_for_topic(topic) is not None
 
 
 async def _close(producer: aiokafka.AIOKafkaProducer, seconds: float) -> None:
-    """Close a producer; what is in flight on it may end first, within the time."""
+    """Close a producer; its requests in flight may complete first, within `seconds`."""
     closing = asyncio.ensure_future(producer.stop())
     try:
         await asyncio.wait({closing}, timeout=seconds)
@@ -319,11 +324,11 @@ async def _close(producer: aiokafka.AIOKafkaProducer, seconds: float) -> None:
             closing.cancel()
             await _abandon(producer)
         elif (error := closing.exception()) is not None:
-            logger.warning("a producer did not close cleanly", error=_name(error))
+            logger.warning("producer did not close cleanly", error=_name(error))
 
 
 async def _abandon(producer: aiokafka.AIOKafkaProducer) -> None:
-    """Close a producer that waits for a broker: aiokafka's sender waits for its requests when it is cancelled once."""
+    """Close a producer that waits for a broker: aiokafka's sender ignores the first cancellation while requests run."""
     sending = producer._sender.sender_task  # noqa: SLF001
     while not sending.done():
         sending.cancel()
@@ -340,9 +345,9 @@ def _name(error: BaseException) -> str:
 
 
 def _fitting(messages: Sequence[OutboundMessage], start: int, limit_bytes: int) -> int:
-    """Return the index of the first message that does not fit into a batch any more; the first one always does.
+    """Return the index of the first message that does not fit into a batch; the message at `start` always fits.
 
-    aiokafka's estimate is an upper bound, by a dozen bytes a message.
+    aiokafka's estimate is an upper bound, about a dozen bytes too high for each message.
     """
     used_bytes = BATCH_HEADER_BYTES
     for index in range(start, len(messages)):
@@ -356,11 +361,11 @@ def _fitting(messages: Sequence[OutboundMessage], start: int, limit_bytes: int) 
 
 def _fill(batch: Any, messages: Sequence[OutboundMessage], start: int, stop: int) -> int:
     """Append messages until the batch is full; return the index of the first that is not in it."""
-    append = batch._builder.append  # noqa: SLF001 - aiokafka's own method around it costs as much again
+    append = batch._builder.append  # noqa: SLF001 - aiokafka's own method around it doubles the cost
     for index in range(start, stop):
         message = messages[index]
-        place = index - start
-        if append(place, message.timestamp_ms, message.key, message.value, message.headers) is None:
+        relative_offset = index - start
+        if append(relative_offset, message.timestamp_ms, message.key, message.value, message.headers) is None:
             stop = index
             break
     batch._relative_offset = stop - start  # noqa: SLF001

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 POLL_MS: Final = 500
 STALL_SECONDS: Final = 30.0
-"""A read that returns nothing for this long is abandoned, so that a hold can report why."""
+"""A read that returns no messages for this long is abandoned, so that a hold can report the reason."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
 MOST_AT_ONCE: Final = 2_000
 """Messages between two turns of the event loop: about six milliseconds. Several partitions are read at once."""
 CLOSE_SECONDS: Final = 5.0
-"""How long the end of a program waits for consumers whose start was cancelled."""
+"""How long a program waits at its end for consumers whose start was cancelled."""
 _LEAVING: Final[set[asyncio.Task[None]]] = set()
 
 
@@ -72,37 +72,37 @@ async def _close(consumer: aiokafka.AIOKafkaConsumer, starting: asyncio.Future[N
 async def read_to_end(
     connection: ConnectionOptions, topic: str, partition: int, take: Callable[[Sequence[Any]], None]
 ) -> int:
-    """Pass the messages of a partition to `take` in runs; return the position after the last one.
+    """Call `take` with the messages of a partition, in runs; return the position after the last message.
 
     Raises:
-        KafkaUnreachableError: Kafka does not answer, or returns nothing for too long.
+        KafkaUnreachableError: Kafka does not answer, or returns no messages for too long.
         UnreadableTopicError: a batch cannot be read.
     """
-    place = aiokafka.TopicPartition(topic, partition)
+    source = aiokafka.TopicPartition(topic, partition)
     try:
         async with open_consumer(connection) as consumer:
-            consumer.assign([place])
-            position = (await consumer.beginning_offsets([place]))[place]
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, position)
+            consumer.assign([source])
+            position = (await consumer.beginning_offsets([source]))[source]
+            end = (await consumer.end_offsets([source]))[source]
+            consumer.seek(source, position)
             while position < end:
                 async with asyncio.timeout(STALL_SECONDS):
-                    records = await _some(consumer, place)
-                position = await consumer.position(place)
+                    records = await _some(consumer, source)
+                position = await consumer.position(source)
                 take(records)
-                await asyncio.sleep(0)  # `getmany` returns what was fetched before without a pause
+                await asyncio.sleep(0)  # `getmany` does not yield when messages are already fetched
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
-            f"topic `{topic}`, partition {partition}, cannot be read back ({type(error).__name__}): is Kafka away?"
+            f"topic `{topic}`, partition {partition}, cannot be read ({type(error).__name__}): is Kafka away?"
         ) from error
     return int(position)
 
 
-async def _some(consumer: aiokafka.AIOKafkaConsumer, place: aiokafka.TopicPartition) -> Sequence[Any]:
-    """Wait for messages; return none where everything up to the end was compacted away."""
-    before = await consumer.position(place)
+async def _some(consumer: aiokafka.AIOKafkaConsumer, source: aiokafka.TopicPartition) -> Sequence[Any]:
+    """Return the next messages; none if everything up to the end was compacted away."""
+    before = await consumer.position(source)
     while True:
-        found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
-        records: Sequence[Any] = found.get(place, ())
-        if records or await consumer.position(place) > before:
+        found = await consumer.getmany(source, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+        records: Sequence[Any] = found.get(source, ())
+        if records or await consumer.position(source) > before:
             return records

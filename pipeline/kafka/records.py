@@ -1,4 +1,4 @@
-"""Where forwarded records go: the partition they came from, or the one that their key hashes to."""
+"""Store forwarded records: in the partition of their source, or in the one that their key hashes to."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 class SharedWrites:
-    """Writes of several to one partition: what comes while one is under way becomes the next, together."""
+    """Combines the writes of several callers to one partition: those that come during a write become the next one."""
 
     def __init__(self, write: Callable[[Sequence[OutboundMessage]], Awaitable[None]]) -> None:
-        """`write` stores messages in order, and returns when every one of them is confirmed."""
+        """`write` stores messages in order, and returns when all of them are confirmed."""
         self._write = write
         self._turn = asyncio.Lock()
         self._gathering: _Group | None = None
 
     async def write(self, messages: Sequence[OutboundMessage]) -> None:
-        """Write messages behind those that came before; returning means that all of them are confirmed.
+        """Write messages after those of earlier calls. Returning means that all of them are confirmed.
 
-        It may be cancelled. Entries whose write has not begun are left out then; a write ends when nobody waits for it.
+        A call may be cancelled. If its write has not started, its messages are left out; a write is cancelled with its
+        last caller.
         """
         group = self._gathering
         if group is None:
@@ -46,7 +47,7 @@ class SharedWrites:
             await self._write([message for run in group.runs for message in run])
 
     async def _leave(self, group: _Group, messages: Sequence[OutboundMessage]) -> None:
-        """Go on without one that was cancelled; return when its messages are written no more, if nobody else waits."""
+        """Remove a cancelled caller's messages. Without other callers, cancel the write and wait until it has ended."""
         group.waiting -= 1
         group.runs = [run for run in group.runs if run is not messages]
         if not group.waiting:
@@ -57,7 +58,7 @@ class SharedWrites:
 
 
 class _Group:
-    """The messages of one write, and how many wait for it."""
+    """The messages of one write, and how many callers wait for it."""
 
     task: asyncio.Task[None]
 
@@ -67,33 +68,33 @@ class _Group:
 
 
 class SamePartition:
-    """Writes records to the partition number of their source: the raw topic is keyed by user already."""
+    """Writes records to the partition with the number of their source: the raw topic is already keyed by user."""
 
     def __init__(self, producer: BatchProducer, *, topic: str) -> None:
         self._producer = producer
         self._topic = topic
 
     async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> Handed | None:
-        """Hand records over without waiting for anything (`BatchProducer.hand_over`)."""
+        """Hand records over without waiting (`BatchProducer.hand_over`)."""
         return await self._producer.hand_over(self._topic, source_partition, records)
 
     async def store(
         self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
     ) -> None:
-        """Store records in order; returning means the broker has confirmed every one of them."""
+        """Store records in order. Returning means that the broker has confirmed every one of them."""
         if records:
             await self._producer.write(self._topic, source_partition, records, handed=handed)
 
     def repeats(self, source_partition: int) -> bool:
-        """Return whether the storing of a source partition's records is being repeated."""
+        """Return whether a write of a source partition's records is being retried."""
         return self._producer.repeats(self._topic, source_partition)
 
 
 class Repartition:
     """Writes each record to the partition that Kafka's default partitioner gives its key.
 
-    Source partitions share the partitions that they write to, so what several of them have at the same time is one
-    write, and one that is repeated delays all of them.
+    Source partitions share the partitions that they write to. So records that come from several of them at the same
+    time are one write, and a write that is retried delays all of them.
     """
 
     def __init__(self, producer: BatchProducer, *, topic: str, partitions: int) -> None:
@@ -103,17 +104,17 @@ class Repartition:
         self._under_way: dict[int, Collection[int]] = {}
 
     async def hand_over(self, source_partition: int, records: Sequence[OutboundMessage]) -> None:
-        """Hand nothing over: other source partitions write to the same ones."""
+        """Return None, because other source partitions write to the same partitions: `store` must be used."""
 
     def repeats(self, source_partition: int) -> bool:
-        """Return whether the storing of a source partition's records is being repeated."""
+        """Return whether a write of a source partition's records is being retried."""
         partitions = self._under_way.get(source_partition, ())
         return any(self._producer.repeats(self._topic, partition) for partition in partitions)
 
     async def store(
         self, source_partition: int, records: Sequence[OutboundMessage], handed: Handed | None = None
     ) -> None:
-        """Store records, in order within each partition; returning means every one of them is confirmed."""
+        """Store records, in order within each partition. Returning means that every one of them is confirmed."""
         del handed
         runs: dict[int, list[OutboundMessage]] = {}
         for record in records:

@@ -1,7 +1,7 @@
-"""Writes that a broker refuses until somebody acts: what each refusal means, and what to do about it.
+"""Writes that a broker refuses until an operator acts: what each error means, and what to do about it.
 
-Whatever is not named here is repeated, for a later attempt may go through: brokers that are away or change, and what a
-new producer mends.
+All other errors are retried, because a later attempt may succeed: brokers are away or change, or a new producer solves
+the problem.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Refusal(NamedTuple):
-    """Why a write waits for somebody: one sentence that says what to do, and the same for metrics."""
+    """Why a write waits for an operator, as one sentence with the remedy, and as a hold reason for metrics."""
 
     reason: str
     hold: HoldReason
 
 
 class InvalidRecordError(errors.BrokerResponseError):  # type: ignore[misc] # aiokafka's classes have no usable types
-    """A message breaks a rule of its topic; one without a key, where the topic is compacted."""
+    """A message breaks a rule of its topic, for example because it has no key and the topic is compacted."""
 
     errno = 87
     message = "INVALID_RECORD"
-    description = "The broker does not take a message of the batch."
+    description = "The broker rejects a message of the batch."
 
 
 class UnsupportedCompressionError(errors.BrokerResponseError):  # type: ignore[misc] # aiokafka's classes have no usable types
@@ -37,11 +37,11 @@ class UnsupportedCompressionError(errors.BrokerResponseError):  # type: ignore[m
 
     errno = 76
     message = "UNSUPPORTED_COMPRESSION_TYPE"
-    description = "The broker does not know the compression of the batch."
+    description = "The broker does not support the compression of the batch."
 
 
 TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
-"""Smaller batches may go through."""
+"""Smaller batches may be accepted."""
 _HOLDS: Final[Mapping[type[BaseException], HoldReason]] = {
     **dict.fromkeys(TOO_LARGE, HoldReason.MESSAGE_TOO_LARGE),
     errors.InvalidTimestampError: HoldReason.CLOCK,
@@ -51,7 +51,7 @@ MAY_NOT_WRITE: Final = (
     "Kafka does not let this user write: allow the operation Write on the topics that it writes to, and where the "
     "brokers are older than 2.8 IdempotentWrite on the cluster"
 )
-"""What a broker means that gives no producer a number, whatever the topic."""
+"""The meaning of a broker's refusal to assign a producer id, which concerns every topic."""
 _WORDS: Final[Mapping[type[BaseException], str]] = {
     errors.MessageSizeTooLargeError: (
         "refuses a message as too large for `{topic}`: raise max.message.bytes of that topic"
@@ -60,13 +60,13 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
         "refuses a message as larger than a log file of `{topic}`: raise segment.bytes of that topic"
     ),
     errors.InvalidTimestampError: (
-        "refuses the time of messages for `{topic}`: set this machine's clock right, or let the brokers give the time: "
+        "refuses the time of messages for `{topic}`: correct this machine's clock, or let the brokers set the time: "
         "message.timestamp.type=LogAppendTime of that topic"
     ),
     InvalidRecordError: (
-        "refuses a message for `{topic}` as invalid: if that topic is compacted, which takes none without a key, set "
-        "its cleanup.policy to `delete`; else the cluster itself checks what is written, such as its schema: ask those "
-        "who run it"
+        "refuses a message for `{topic}` as invalid: if that topic is compacted, which requires keys, set its "
+        "cleanup.policy to `delete`; else the cluster itself validates messages, for example their schema: ask its "
+        "operators"
     ),
     errors.TopicAuthorizationFailedError: (
         "does not let this user write to `{topic}`: allow the operation Write on that topic"
@@ -75,28 +75,26 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
         "does not let this user write to `{topic}` as an idempotent producer: allow the operation IdempotentWrite on "
         "the cluster"
     ),
-    errors.PolicyViolationError: "refuses messages for `{topic}` by a policy of the cluster: ask those who run it",
+    errors.PolicyViolationError: "refuses messages for `{topic}` because of a policy of the cluster: ask its operators",
     errors.UnsupportedForMessageFormatError: (
-        "stores `{topic}` in an old format that lacks what is written: set message.format.version of that topic to "
-        "2.0 or later"
+        "stores `{topic}` in an old message format that does not support these messages: set message.format.version of "
+        "that topic to 2.0 or later"
     ),
     UnsupportedCompressionError: (
         f"cannot read the compression of messages for `{{topic}}`: change {variable('records_compression')}"
     ),
-    errors.InvalidTopicError: "takes no messages for `{topic}`: it is a topic of Kafka's own, or has an invalid name",
-    errors.InvalidRequiredAcksError: (
-        "takes no writes to `{topic}` that every replica confirms: look at the brokers' logs"
-    ),
-    errors.InvalidRequestError: "finds a write to `{topic}` invalid: look at the brokers' logs",
+    errors.InvalidTopicError: "accepts no messages for `{topic}`: it is an internal topic, or has an invalid name",
+    errors.InvalidRequiredAcksError: ("does not support acks=all for `{topic}`: see the brokers' logs"),
+    errors.InvalidRequestError: "rejects a write to `{topic}` as invalid: see the brokers' logs",
     errors.UnsupportedVersionError: (
-        "does not know the kind of write that `{topic}` gets: use a newer version of Kafka"
+        "does not support the kind of write that `{topic}` gets: use a newer version of Kafka"
     ),
-    errors.SecurityDisabled: "has no security, which a write to `{topic}` asked for: look at the brokers' logs",
+    errors.SecurityDisabled: "has security disabled, but a write to `{topic}` needs it: see the brokers' logs",
 }
 
 
 def find_refusal(error: BaseException, topic: str) -> Refusal | None:
-    """Return what a failed write to a topic waits for; None where the next attempt may go through."""
+    """Return why a failed write to a topic must wait for an operator; None if the next attempt may succeed."""
     kind = type(error)
     words = _WORDS.get(kind)
     if words is None:
@@ -105,9 +103,9 @@ def find_refusal(error: BaseException, topic: str) -> Refusal | None:
 
 
 def know_refusals() -> None:
-    """Make aiokafka tell those refusals apart that it takes for unknown errors of a broker.
+    """Register the broker errors that aiokafka does not know, so that it raises them by type.
 
-    Its table ends with number 79 (`aiokafka.errors.kafka_errors`), in 0.14 as in its newest version.
+    Its table ends with number 79 (`aiokafka.errors.kafka_errors`), in 0.14 and in its newest version.
     """
     known: dict[int, Any] = errors.kafka_errors
     for kind in (InvalidRecordError, UnsupportedCompressionError):

@@ -1,6 +1,6 @@
-"""Look schemas up in a schema registry that speaks Confluent's interface (Confluent, Karapace, Apicurio).
+"""Look up schemas in a registry with Confluent's REST interface (Confluent, Karapace, Apicurio).
 
-confluent-kafka's asynchronous client speaks it; it comes with the extra `registry`.
+The client is confluent-kafka's asynchronous one; it comes with the extra `registry`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS: Final = 10.0
 FIND_SECONDS: Final = 60.0
-"""How long a schema is looked for: the client bounds each read alone, and an answer may come byte by byte for ever."""
+"""Bound of a whole look-up: the client bounds only each read, and an answer may come byte by byte for ever."""
 _NOT_FOUND: Final = 404
 _SCHEMA_NOT_FOUND: Final = 40403
 _SUBJECT_NOT_FOUND: Final = 40401
@@ -39,19 +39,19 @@ _UNAUTHORIZED: Final = (401, 403)
 _CONFLICT: Final = 409
 _HOLDS_SCHEMAS: Final = frozenset({"type", "items", "values", "fields"})
 _SHOWN_CHARACTERS: Final = 200
-_AUTHORITIES: Final = f"{variable('schema_registry_ca_file')} (without it the system's authorities count)"
+_AUTHORITIES: Final = f"{variable('schema_registry_ca_file')} (without it the system's authorities are used)"
 
 
 class RegistryFaultError(ClusterFaultError):
-    """The registry cannot be used now; the text says why and what to check."""
+    """The registry cannot be used now; the text contains the reason and what to check."""
 
 
 class IncompatibleSchemaError(ClusterFaultError):
-    """The registry refuses a schema; the text says why, in its words."""
+    """The registry rejects a schema; the text contains the registry's reason."""
 
 
 class Absence(StrEnum):
-    """Why there is no Avro schema to be had."""
+    """Why a look-up found no Avro schema."""
 
     UNKNOWN = "the registry has no such schema"
     NOT_AVRO = "it is not an Avro schema"
@@ -62,7 +62,7 @@ Lookup: TypeAlias = str | Absence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
-    """How a registry is reached; `raw_subject` holds the versions of the raw topic's schema."""
+    """How to reach a registry; `raw_subject` is the subject of the raw topic's schema."""
 
     url: str
     username: str | None
@@ -74,7 +74,7 @@ class RegistryOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """Where a schema stands in the registry."""
+    """The id and the version under which a schema is registered."""
 
     schema_id: int
     version: int | None
@@ -90,14 +90,14 @@ class Version:
 
 
 class SchemaRegistry:
-    """One registry. Answers that can change are never kept; what an id means never changes."""
+    """One registry. Nothing is cached: some answers can change. The schema of an id never changes."""
 
     def __init__(self, options: RegistryOptions) -> None:
-        """Take how to reach it.
+        """Create the client; it connects with the first request.
 
         Raises:
             SettingsError: the extra `registry` is not installed.
-            RegistryFaultError: a certificate file holds something else.
+            RegistryFaultError: the certificate file cannot be used.
         """
         self._address = options.url
         self._raw_subject = options.raw_subject
@@ -105,7 +105,7 @@ class SchemaRegistry:
         configuration: dict[str, Any] = {"url": options.url, "max.retries": 0, "timeout": options.request_seconds}
         if options.username is not None:
             configuration["basic.auth.user.info"] = f"{options.username}:{options.password}"
-        # Left to itself the client trusts what the package certifi brings; here the system decides, if it knows any.
+        # By default the client trusts the authorities of the package certifi. We use those of the system, if any.
         usual = ssl.get_default_verify_paths()
         trusted = options.ca_file or usual.cafile or usual.capath
         if trusted is not None:
@@ -121,16 +121,16 @@ class SchemaRegistry:
                 f"{variable('schema_registry_ca_file')} is `{options.ca_file}`: the file holds no certificate in PEM."
             ) from None
 
-        # What comes on a connection that is kept is taken for the answer to the next question (httpcore's http11.py:
-        # h11 has the rest of what was read), and another schema for that of an id would be believed for good.
+        # On a connection that is kept open, surplus bytes are read as the answer to the next request (httpcore's
+        # http11.py: h11 keeps the rest of what was read), and a wrong schema for an id would be used for ever.
         self._client._rest_client.session.headers["Connection"] = "close"  # noqa: SLF001 - there is no setting
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def find(self, prefix: bytes) -> Lookup:
-        """Return the schema that the prefix of a message names.
+        """Return the schema that a message's prefix refers to.
 
         Raises:
             RegistryFaultError: the registry does not answer, or refuses to.
@@ -156,7 +156,7 @@ class SchemaRegistry:
             raise self._fault(error) from error
 
     async def _by_fingerprint(self, wanted: bytes) -> Lookup:
-        """Look through the versions of the raw topic's subject: registries know no fingerprints."""
+        """Search the versions of the raw topic's subject: registries have no look-up by fingerprint."""
         try:
             versions = await self._client.get_versions(self._raw_subject)
             for version in sorted(versions, reverse=True):
@@ -169,7 +169,7 @@ class SchemaRegistry:
         return Absence.UNKNOWN
 
     async def _text(self, schema: Any) -> Lookup:
-        """Return the schema with what it refers to in its place."""
+        """Return a schema in which every reference is replaced by the schema that it refers to."""
         if schema.schema_type not in {None, "AVRO"}:
             return Absence.NOT_AVRO
         if schema.schema_str is None:
@@ -188,7 +188,7 @@ class SchemaRegistry:
     # ---- the raw topic's versions
 
     async def versions(self) -> AsyncIterator[Version]:
-        """Return every version under the raw topic's subject, the oldest first; none where there is no such subject.
+        """Return every version under the raw topic's subject, the oldest first; none if there is no such subject.
 
         Soft-deleted versions are included, because the registry still resolves their ids.
 
@@ -222,7 +222,7 @@ class SchemaRegistry:
     # ---- contracts
 
     async def registered(self, subject: str, schema: str) -> Registered | None:
-        """Return where a schema stands under a subject; None where it is not registered.
+        """Return a schema's id and version under a subject; None if it is not registered.
 
         Raises:
             RegistryFaultError: the registry does not answer, or refuses to.
@@ -236,24 +236,28 @@ class SchemaRegistry:
         return Registered(schema_id=found.schema_id, version=found.version)
 
     async def compatible(self, subject: str, schema: str) -> bool:
-        """Ask whether a subject would take a schema, by its rule and all its versions; without any it takes all.
+        """Return whether a schema is compatible with all versions of a subject, by the subject's compatibility level.
+
+        A subject without versions accepts any schema.
 
         Raises:
             RegistryFaultError: the registry does not answer, or refuses to.
         """
         try:
-            taken = await self._client.test_compatibility_all_versions(subject, self._library.Schema(schema, "AVRO"))
+            is_compatible = await self._client.test_compatibility_all_versions(
+                subject, self._library.Schema(schema, "AVRO")
+            )
         except Exception as error:
             if self._code(error) in {_SUBJECT_NOT_FOUND, _VERSION_NOT_FOUND}:
                 return True
             raise self._fault(error) from error
-        return bool(taken)
+        return bool(is_compatible)
 
     async def register(self, subject: str, schema: str) -> int:
-        """Register a schema under a subject and return its id; the same again gives the same id.
+        """Register a schema under a subject and return its id. The same schema always gets the same id.
 
         Raises:
-            IncompatibleSchemaError: the subject's rule of compatibility does not allow it.
+            IncompatibleSchemaError: the subject's compatibility level does not allow it.
             RegistryFaultError: the registry does not answer, or refuses to.
         """
         try:
@@ -261,7 +265,7 @@ class SchemaRegistry:
         except Exception as error:
             if getattr(error, "http_status_code", None) == _CONFLICT:
                 raise IncompatibleSchemaError(
-                    f"the registry refuses the schema under {subject}, by the subject's rule of compatibility: "
+                    f"the registry rejects the schema under {subject}, by the subject's compatibility level: "
                     f"{_shown(error)}"
                 ) from error
             raise self._fault(error) from error
@@ -273,31 +277,31 @@ class SchemaRegistry:
         return None
 
     def _fault(self, error: Exception) -> RegistryFaultError:
-        """Put in words what went wrong. What the library raises over an odd answer is the registry's fault too."""
+        """Return an error that describes what went wrong. Errors of the library over a malformed answer count too."""
         if isinstance(error, RegistryFaultError):
             return error
         address = f"the schema registry at {self._address}"
         if (fault := certificate_fault(error)) is not None:
-            told = certificate_words(fault, address=variable("schema_registry_url"), authority=_AUTHORITIES)
-            return RegistryFaultError(f"{address} cannot be spoken to: {told}")
+            problem = certificate_words(fault, address=variable("schema_registry_url"), authority=_AUTHORITIES)
+            return RegistryFaultError(f"{address} cannot be used: {problem}")
         if not isinstance(error, self._library.SchemaRegistryError):
             known = isinstance(error, (self._library.TransportError, OSError))
-            answered = "does not answer" if known else "gives an answer that cannot be understood"
-            told = f"{type(error).__name__} {error}".strip()[:_SHOWN_CHARACTERS]
+            answered = "does not answer" if known else "sends an answer that is not understood"
+            detail = f"{type(error).__name__} {error}".strip()[:_SHOWN_CHARACTERS]
             return RegistryFaultError(
-                f"{address} {answered} ({told}): check {variable('schema_registry_url')}, and that it runs"
+                f"{address} {answered} ({detail}): check {variable('schema_registry_url')}, and that it runs"
             )
         status = error.http_status_code
         if status in _UNAUTHORIZED:
             return RegistryFaultError(
                 f"{address} answers {status}: check {variable('schema_registry_username')} and "
-                f"{variable('schema_registry_password')}, and what they may read"
+                f"{variable('schema_registry_password')}, and the permissions of that user"
             )
         path = f"check the path in {variable('schema_registry_url')}"
-        hint = path if status == _NOT_FOUND else "its own log may say why"
+        hint = path if status == _NOT_FOUND else "see its log"
         known = error.error_code not in {None, error.UNKNOWN}
-        told = f" ({_shown(error)})" if known else ", and not as a registry does"
-        return RegistryFaultError(f"{address} answers {status}{told}: {hint}")
+        detail = f" ({_shown(error)})" if known else ", which is not an answer of a schema registry"
+        return RegistryFaultError(f"{address} answers {status}{detail}: {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,9 +314,9 @@ class _Library:
 
 def _library() -> _Library:
     try:
-        from confluent_kafka import schema_registry  # noqa: PLC0415 -- an extra that most users do without
+        from confluent_kafka import schema_registry  # noqa: PLC0415 -- an extra that most users do not install
 
-        try:  # the one that confluent-kafka found
+        try:  # the one that confluent-kafka uses
             import httpx2 as httpx  # noqa: PLC0415
         except ImportError:
             import httpx  # type: ignore[no-redef, import-not-found, unused-ignore] # noqa: PLC0415
@@ -335,7 +339,7 @@ def _numbers_of(versions: Any) -> set[int]:
 
 
 def _has(text: str, wanted: bytes) -> bool:
-    """Tell whether a schema has a fingerprint; one that is no Avro schema after all has none, and hides no other."""
+    """Return whether a schema has a fingerprint. An invalid Avro schema has none, and the search continues."""
     try:
         return fingerprint_of(text) == wanted
     except UnusableSchemaError:
@@ -343,7 +347,7 @@ def _has(text: str, wanted: bytes) -> bool:
 
 
 def _filled(schema: Any, named: dict[str, Any]) -> Any:
-    """Put the definition of each referred name where it is first used."""
+    """Return the schema with the definition of each referenced name at its first use."""
     if isinstance(schema, str):
         return named.pop(schema, schema)
     if isinstance(schema, list):
@@ -352,5 +356,5 @@ def _filled(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def _shown(error: Exception) -> str:
-    """Return what the registry says; the library adds numbers to it."""
+    """Return the registry's own message; the library adds numbers to it."""
     return str(getattr(error, "error_message", error))[:_SHOWN_CHARACTERS]

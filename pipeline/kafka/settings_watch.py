@@ -1,4 +1,4 @@
-"""Notice while a worker runs that a topic got settings with which messages are lost."""
+"""Detect while a worker runs that a topic's settings were changed so that messages would be lost."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ logger = structlog.get_logger(__name__)
 class SettingsWatch:
     """Knows what is wrong with the settings of a worker's topics.
 
-    What is read goes on, all the faster the better. What would be written to such a topic is a hold: before that,
-    messages are safe in the topic that they come from.
+    A worker continues to read such a topic: messages must be read before they are deleted. It holds before it writes to
+    one: until then, messages are safe in the topic that they come from.
     """
 
     def __init__(self) -> None:
@@ -36,37 +36,37 @@ class SettingsWatch:
         *,
         written: Collection[str],
     ) -> None:
-        """Begin with the topics as they were found at the start, what judges them, and those that are written to."""
+        """Start with the topics as they were found, the function that finds faults, and the topics that are written."""
         self._found, self._judge, self._written = found, judge, frozenset(written)
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics whose settings matter."""
+        """The topics whose settings are checked."""
         return tuple(self._found)
 
     @property
     def complaint(self) -> str | None:
-        """What is wrong with any topic, and what to do; None where nothing is."""
-        return self._told(self._faults)
+        """What is wrong with any topic, and what to do; None if nothing is."""
+        return self._texts(self._faults)
 
     @property
     def hold_reason(self) -> str | None:
-        """The same where a topic is among them that is written to."""
+        """The complaint, if it concerns a topic that is written to; else None."""
         return self.complaint if any(fault.topic in self._written for fault in self._faults) else None
 
     def take(self, configurations: Mapping[str, Mapping[str, str]]) -> None:
-        """Judge what is configured now. What the cluster did not tell of stays as it was. Changes are logged once."""
+        """Check the present settings. Topics that the cluster does not report stay unchanged. Log each change once."""
         self._found = {
             name: replace(topic, configuration=configurations.get(name, topic.configuration))
             for name, topic in self._found.items()
         }
         faults = tuple(self._judge(self._found))
         if faults and faults != self._faults:
-            logger.error("settings of topics lose messages", reason=self._told(faults))
+            logger.error("topic settings would lose messages", reason=self._texts(faults))
         elif self._faults and not faults:
-            logger.info("settings of topics lose no messages any more")
+            logger.info("topic settings corrected")
         self._faults = faults
 
     @staticmethod
-    def _told(faults: Sequence[TopicFault]) -> str | None:
+    def _texts(faults: Sequence[TopicFault]) -> str | None:
         return "; ".join(fault.text.removesuffix(".") for fault in faults) or None

@@ -1,7 +1,7 @@
-"""A question that is answered with the cluster's present time: Kafka's description of the controllers' quorum.
+"""Kafka's DescribeQuorum request, whose answer contains the cluster's present time.
 
-The active controller tells when each voter last fetched from it, by its own clock, and names the present moment for
-itself (KIP-836, Kafka 3.3). It takes the right to describe the cluster. aiokafka does not know this request.
+The active controller reports when each voter last fetched from it, by its own clock, and for itself the present time
+(KIP-836, Kafka 3.3). The request requires the operation Describe on the cluster. aiokafka does not support it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class QuorumResponse_v1(Response):  # type: ignore[misc] # aiokafka's classes ha
 
 
 class QuorumRequest_v1(RequestStruct):  # type: ignore[misc] # aiokafka's classes have no usable types  # noqa: N801
-    """Asks for the state of the quorum of logs."""
+    """Requests the state of the quorum of some partitions."""
 
     API_KEY = _API
     API_VERSION = 1
@@ -78,17 +78,17 @@ class QuorumRequest_v1(RequestStruct):  # type: ignore[misc] # aiokafka's classe
 
 
 class QuorumRequest(Request[QuorumRequest_v1]):  # type: ignore[misc] # aiokafka's classes have no usable types
-    """Asks for the state of the metadata log's quorum."""
+    """Requests the state of the metadata log's quorum."""
 
     API_KEY = _API
 
     def build(self, request_struct_class: Any) -> Any:
-        """Make the request."""
+        """Return the request."""
         return request_struct_class([(_METADATA_LOG, [(0, {})], {})], {})
 
 
 def present_ms(answer: Mapping[str, Any]) -> int | None:
-    """Return the active controller's present time in milliseconds since the epoch; None where it tells none."""
+    """Return the active controller's present time in milliseconds since the epoch; None if it reports none."""
     times = [
         max(voter["last_fetch_timestamp"], voter["last_caught_up_timestamp"])
         for topic in answer["topics"]

@@ -240,7 +240,7 @@ class TopicWatch:
         asked_at = self.clock.steady()
         answer = await client.send(_any_node(client), QuorumRequest())
         if (reported := present_ms(answer.to_object())) is not None:
-            self.clock.heard(reported, asked_at=asked_at, broker=CONTROLLER)
+            self.clock.report(reported, asked_at=asked_at, broker=CONTROLLER)
 
     async def _connect(self) -> AIOKafkaClient:
         if self._client is None:

@@ -185,8 +185,8 @@ async def describe_topics(
     async with admin_client(connection, timeout_seconds=timeout_seconds) as client:
         described: list[dict[str, Any]] = await client.describe_topics()
         there = [topic["topic"] for topic in described if topic["topic"] in configured]
-        told = await read_configuration(client, there) if there else {}
-    return {topic["topic"]: _found(topic["partitions"], told.get(topic["topic"], {})) for topic in described}
+        reported = await read_configuration(client, there) if there else {}
+    return {topic["topic"]: _found(topic["partitions"], reported.get(topic["topic"], {})) for topic in described}
 
 
 def _found(partitions: Sequence[Mapping[str, Any]], configuration: Mapping[str, str]) -> FoundTopic:

@@ -271,7 +271,7 @@ REFUSALS = {
     "a time in the future": Refused(
         there={"message_timestamp_type": "CreateTime"},
         timestamp_ms=2_000_000_000_000,
-        says="set this machine's clock right",
+        says="correct this machine's clock",
         hold=HoldReason.CLOCK,
         mended={"message_timestamp_type": "LogAppendTime"},
     ),

@@ -49,7 +49,7 @@ WRONG = {
         says=("Authentication failed", f"check {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"),
     ),
     "mechanism": Wrong(
-        changes={"KAFKA_SASL_MECHANISM": "PLAIN"}, says=("does not take this mechanism", f"{PREFIX}SASL_MECHANISM")
+        changes={"KAFKA_SASL_MECHANISM": "PLAIN"}, says=("does not support this mechanism", f"{PREFIX}SASL_MECHANISM")
     ),
     "authority": Wrong(
         changes={"KAFKA_SSL_CA_FILE": "foreign"},
@@ -80,7 +80,7 @@ WRONG = {
     "password at the plain port": Wrong(
         changes={"KAFKA_BOOTSTRAP_SERVERS": "plain", "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
         removed=("KAFKA_SSL_CA_FILE",),
-        says=("this port asks for no password", f"check {PREFIX}SECURITY_PROTOCOL"),
+        says=("this port does not use SASL", f"check {PREFIX}SECURITY_PROTOCOL"),
     ),
 }
 

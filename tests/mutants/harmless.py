@@ -367,7 +367,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="a batch has one message at least",
         ),
         Harmless(
-            removed='logger.warning("write not confirmed, trying again", topic=topic, partition=partition, '
+            removed='logger.warning("write failed, retrying", topic=topic, partition=partition, '
             "error=_name(error))",
             reason=LOGGED,
         ),
@@ -392,11 +392,11 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="costs estimates, and no batch is larger",
         ),
         Harmless(
-            removed='logger.warning("write not confirmed yet, it is repeated", topic=topic, partition=partition)',
+            removed='logger.warning("write not confirmed yet, still retrying", topic=topic, partition=partition)',
             reason=LOGGED,
         ),
-        Harmless(removed='logger.warning("no broker to write to, trying again", error=_name(error))', reason=LOGGED),
-        Harmless(removed='logger.warning("a producer did not close cleanly", error=_name(error))', reason=LOGGED),
+        Harmless(removed='logger.warning("no broker available for writes, retrying", error=_name(error))', reason=LOGGED),
+        Harmless(removed='logger.warning("producer did not close cleanly", error=_name(error))', reason=LOGGED),
     ),
     "groups": (
         Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),

@@ -24,7 +24,7 @@ PRODUCER: Final = (
     Sabotage(
         name="two writes to a partition are under way at once",
         file="kafka/producer.py",
-        old="async with self._turns[place]:",
+        old="async with self._turns[target]:",
         new="async with asyncio.Lock():",
         tests=(
             "unit/kafka/test_producer.py::test_one_write_at_a_time_goes_to_a_partition_and_partitions_are_written_side_by_side",
@@ -93,21 +93,21 @@ PRODUCER: Final = (
     Sabotage(
         name="a message loses its key, its time and its headers",
         file="kafka/producer.py",
-        old="append(place, message.timestamp_ms, message.key, message.value, message.headers)",
-        new="append(place, None, None, message.value, [])",
+        old="append(relative_offset, message.timestamp_ms, message.key, message.value, message.headers)",
+        new="append(relative_offset, None, None, message.value, [])",
         tests=("unit/kafka/test_producer.py::test_a_message_is_written_with_its_key_its_time_and_its_headers",),
     ),
     Sabotage(
         name="the messages of a later batch are numbered on",
         file="kafka/producer.py",
-        old="place = index - start",
-        new="place = index",
+        old="relative_offset = index - start",
+        new="relative_offset = index",
         tests=("unit/kafka/test_producer.py::test_more_than_a_batch_holds_is_split_and_stays_in_order",),
     ),
     Sabotage(
         name="a write that is not confirmed in time does not count as repeated",
         file="kafka/producer.py",
-        old="                self._note_repetition(topic, partition)\n                if producer is not",
+        old="                self._mark_retrying(topic, partition)\n                if producer is not",
         new="                if producer is not",
         tests=(
             "unit/kafka/test_producer.py::test_a_write_that_is_not_confirmed_in_time_counts_as_repeated_and_is_not_sent_twice",
@@ -249,8 +249,8 @@ CLOCK: Final = (
     Sabotage(
         name="the way to the broker counts as a wrong clock",
         file="kafka/broker_clock.py",
-        old="self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
-        new="self._told[broker] = _Told(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
+        old="self._reports[broker] = _Report(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
+        new="self._reports[broker] = _Report(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
         tests=("unit/kafka/test_broker_clock.py::test_a_difference_that_the_way_to_the_broker_may_explain_is_none",),
     ),
     Sabotage(

@@ -1,1 +1,1 @@
-"""What brokers answer to a fetch, read so that no bytes of it can end a consumer or fill its memory."""
+"""Read the brokers' fetch responses so that no bytes in them can end a consumer or fill its memory."""

@@ -1,6 +1,6 @@
-"""The batches of one answer to a fetch, one after the other, checked before anything of them is used.
+"""The batches of one fetch response, in order. Each batch is checked before it is used.
 
-They stand in for aiokafka's `MemoryRecords`, which reads the magic byte of each batch from the first one
+They replace aiokafka's `MemoryRecords`, which reads the magic byte of each batch from the first one
 (`aiokafka/record/_crecords/memory_records.pyx`, `magic = buf[MAGIC_OFFSET]`), and reads a header of 61 bytes from
 batches that are shorter (`default_records.pyx`, `_read_header`).
 """
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OVERHEAD_BYTES: Final = 12
-"""A batch's first offset and its length, which the length does not count."""
+"""A batch's first offset and its length field, which the length does not include."""
 _OFFSET_AND_LENGTH: Final = struct.Struct(">qi")
 _LAST_AT: Final = 23
 _LAST_AND_COUNT: Final = struct.Struct(">i30xi")
-"""The last offset less the first, and the number of records."""
+"""The last offset minus the first, and the number of records."""
 _HEAD_BYTES: Final = 61
 _SMALLEST_LEGACY: Final = 26
 _MAGIC_AT: Final = 16
@@ -34,9 +34,9 @@ _MAGIC: Final = 2
 _CODEC_MASK: Final = 7
 _NO_OFFSET: Final = 1 << 63
 _TAIL_BYTES: Final = 16
-"""aiokafka reads numbers of variable length without looking for the end of the buffer; so far they can reach."""
+"""aiokafka reads variable-length numbers without a check for the end of the buffer. None is longer than this."""
 _LEGACY_SHARE: Final = 3
-"""A batch of the old formats is in memory so often while aiokafka unpacks it."""
+"""aiokafka needs a multiple of the size of a batch in an old format while it unpacks the batch."""
 
 
 class Extent(NamedTuple):
@@ -48,39 +48,39 @@ class Extent(NamedTuple):
 
 
 def is_cut_off(data: bytes) -> bool:
-    """Return whether an answer begins with a batch that is not all there, or whose length is no length of one."""
+    """Return whether an answer begins with an incomplete batch, or with one whose length field is impossible."""
     return len(data) < _OVERHEAD_BYTES or not _SMALLEST_LEGACY <= _end(data, 0) <= len(data)
 
 
 class Batches:
-    """Gives the batches of an answer to aiokafka's `PartitionRecords`, which asks `has_next` and `next_batch`."""
+    """The batches of an answer, for aiokafka's `PartitionRecords`, which calls `has_next` and `next_batch`."""
 
     def __init__(self, data: bytes, *, most: int, reserve: Callable[[int], None]) -> None:
-        """Read `data`; a batch takes at most `most` bytes to unpack, and `reserve` allows them."""
+        """Read `data`. Unpacking a batch takes at most `most` bytes; `reserve` is called before they are allocated."""
         self._data = data
         self._most = most
         self._reserve = reserve
         self._at = 0
         self.extent = Extent(0, 0, 0)
-        """The batch that was given last."""
+        """The batch that was returned last."""
         self.is_lenient = False
-        """Whether that one is read without aiokafka."""
+        """Whether that batch is read without aiokafka."""
         self.beyond = _NO_OFFSET
-        """The offset that all records of that batch are before."""
+        """All records of that batch have an offset below this one."""
         self._again = False
 
     def has_next(self) -> bool:
-        """Return whether another whole batch is there. What a broker cut off at the end comes with the next answer."""
+        """Return whether another complete batch follows. A batch that is cut off comes again with the next answer."""
         at, size = self._at, len(self._data)
         return self._again or (size - at >= _OVERHEAD_BYTES and _end(self._data, at) <= size)
 
     def read_again(self, *, leniently: bool) -> None:
-        """Let `next_batch` return the last batch once more."""
+        """Make `next_batch` return the last batch once more."""
         self._again = True
         self.is_lenient = leniently
 
     def close(self) -> None:
-        """Let the answer go, and whoever allows memory."""
+        """Release the answer, and the function that allows memory."""
         self._data, self._at, self._again = b"", 0, False
         self._reserve = _nothing
 
@@ -106,25 +106,26 @@ class Batches:
         if end - begin < _SMALLEST_LEGACY:
             raise BatchFaultError("it is shorter than any batch")
         self._at = end
-        told = self._told()
-        self.beyond = _NO_OFFSET if told is None else told[0]
+        declared = self._declared()
+        self.beyond = _NO_OFFSET if declared is None else declared[0]
 
     def next_offset(self) -> int | None:
-        """Return the offset that the log goes on with behind the last batch; None where nothing tells it for sure.
+        """Return the offset at which the log continues after the last batch; None if that is not certain.
 
-        A batch that is damaged may be so in its length or its offsets, and whoever passes over it passes over no more.
+        Length and offsets of a damaged batch may be wrong too, and a skip must not include any other messages.
         """
         begin, end, first = self.extent
         if begin < end and len(self._data) - end >= _OVERHEAD_BYTES:
             following: int = _OFFSET_AND_LENGTH.unpack_from(self._data, end)[0]
             if following > first and self._is_sound(end, _end(self._data, end)):
                 return following
-        if (told := self._told()) is None or told[0] <= first:
+        if (declared := self._declared()) is None or declared[0] <= first:
             return None
-        return told[0] if told[0] == first + told[1] or self._is_sound(begin, end) else None
+        following, count = declared
+        return following if following == first + count or self._is_sound(begin, end) else None
 
-    def _told(self) -> tuple[int, int] | None:
-        """Return the offset behind the last batch and the number of its records, by its own header; None without."""
+    def _declared(self) -> tuple[int, int] | None:
+        """Return the offset after the last batch and the number of its records, from its header; None without one."""
         begin, end, first = self.extent
         if end - begin < _HEAD_BYTES or self._data[begin + _MAGIC_AT] != _MAGIC:
             return None
@@ -132,12 +133,12 @@ class Batches:
         return first + last_delta + 1, count
 
     def _is_sound(self, begin: int, end: int) -> bool:
-        """Return whether a batch is there, and as it was written."""
+        """Return whether these bytes are an intact batch."""
         if not begin + _SMALLEST_LEGACY <= end <= len(self._data):
             return False
         try:
             _checked(memoryview(self._data)[begin:end])
-        except Exception:  # noqa: BLE001 - aiokafka's own among them
+        except Exception:  # noqa: BLE001 - includes aiokafka's own errors
             return False
         return True
 
@@ -165,7 +166,7 @@ class Batches:
         return found
 
     def _legacy(self, batch: memoryview) -> Any:
-        """Read a batch of the formats before Kafka 0.11, which have no headers."""
+        """Return a batch in a format from before Kafka 0.11. These formats have no headers."""
         found, magic = _checked(batch), batch[_MAGIC_AT]
         if codec := batch[_MAGIC_AT + 1] & _CODEC_MASK:
             packed = memoryview(next(iter(LegacyRecordBatch(_stored(batch), magic))).value or b"")
@@ -175,14 +176,14 @@ class Batches:
 
 
 def _checked(batch: memoryview) -> Any:
-    """Return a batch as aiokafka reads it, still packed.
+    """Return aiokafka's view of a batch, still compressed.
 
     Raises:
-        BatchFaultError: it is damaged, or of a format that is not known.
+        BatchFaultError: it is damaged, or has an unknown format.
     """
     magic = batch[_MAGIC_AT]
     if magic > _MAGIC:
-        raise BatchFaultError(f"its format, {magic}, is not known")
+        raise BatchFaultError(f"its format {magic} is unknown")
     if magic == _MAGIC and len(batch) < _HEAD_BYTES:
         raise BatchFaultError("it is shorter than any batch")
     found = DefaultRecordBatch(batch) if magic == _MAGIC else LegacyRecordBatch(batch, magic)
@@ -192,11 +193,11 @@ def _checked(batch: memoryview) -> Any:
 
 
 def _nothing(size: int) -> None:
-    """Allow what nobody will ask for."""
+    """Do nothing: a closed answer needs no memory."""
 
 
 def _stored(batch: memoryview) -> bytes:
-    """Return a batch that says that its value is not compressed."""
+    """Return the batch with its attributes changed to uncompressed."""
     copy = bytearray(batch)
     copy[_MAGIC_AT + 1] &= ~_CODEC_MASK
     return bytes(copy)

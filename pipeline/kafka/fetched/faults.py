@@ -1,19 +1,23 @@
-"""What is wrong with a batch of messages that cannot be read."""
+"""Why a batch of messages cannot be read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.settings.mistakes import variable
 
+if TYPE_CHECKING:
+    from pipeline.core.messages import Partition
+
 UNPACKED_BOUND = "max_unpacked_batch_bytes"
-"""The setting that bounds what batches are unpacked to."""
+"""The setting that bounds the size of unpacked batches."""
 MESSAGE_BOUND = "max_bytes_in_hand"
 """The setting that bounds a single message, together with the size of a fetch."""
 
 
 class BatchFaultError(Exception):
-    """A batch cannot be read; the text is a clause that says why and holds nothing of the batch's own words."""
+    """A batch cannot be read; the text is a clause with the reason and contains nothing of the batch."""
 
 
 class TooLargeError(BatchFaultError):
@@ -26,10 +30,10 @@ class TooLargeError(BatchFaultError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """From where a partition cannot be read, and why.
+    """Where a partition cannot be read, and why.
 
-    `offset` is the first that cannot be read, `next_offset` where the log goes on behind it, None where nothing tells
-    that for sure. `setting` is the one that would let it pass when it is raised, None where none would.
+    `offset` is the first one that cannot be read. `next_offset` is where the log continues; None if that is not
+    certain. `setting` is the limit that must be raised to read it; None if no limit is the cause.
     """
 
     offset: int
@@ -39,13 +43,13 @@ class Unreadable:
 
     @property
     def remedy(self) -> str:
-        """What to do about it, beside passing over it."""
+        """What to do about it, apart from skipping it."""
         if self.setting is not None:
             return f"raise {variable(self.setting)}"
         return "repair the broker's copy, for example from another replica"
 
 
-def describe(place: tuple[str, int], found: Unreadable) -> str:
-    """Return one clause: which partition cannot be read from where, and why; `place` is its topic and number."""
-    topic, number = place
+def describe(partition: Partition, found: Unreadable) -> str:
+    """Return one clause: from which offset on the partition cannot be read, and why."""
+    topic, number = partition
     return f"{topic}[{number}] cannot be read from offset {found.offset} on: {found.why}"

@@ -1,7 +1,7 @@
-"""Read a batch in which aiokafka stumbles: header names may be any bytes, and there may be millions of them.
+"""Read batches that aiokafka cannot read: header names may be any bytes, and there may be millions of headers.
 
-aiokafka 0.14 decodes the name of every header as UTF-8, raises where it is not, and makes objects of all of them
-(`aiokafka/record/_crecords/default_records.pyx`, `_read_msg`). Kafka itself looks neither at names nor at numbers.
+aiokafka 0.14 decodes the name of every header as UTF-8, raises if that fails, and creates objects for all headers
+(`aiokafka/record/_crecords/default_records.pyx`, `_read_msg`). Kafka itself checks neither names nor numbers.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from aiokafka.record.default_records import DefaultRecordBatch
 
 MOST_HEADERS: Final = 100_000
-"""The headers of a record that has more are not read."""
-_LOOKED_AT_BYTES: Final = 1_048_600
-"""A larger batch is looked at. Brokers take none by default but packed ones; in others, the objects of all headers take
-no more than 32 MB."""
+"""If a record has more headers than this, none of them is read."""
+_CHECKED_FROM_BYTES: Final = 1_048_600
+"""Batches of this size or more are checked for too many headers. By default brokers accept them only compressed.
+In a smaller batch, the objects of all headers take at most 32 MB."""
 _SMALLEST_HEADER_BYTES: Final = 2
 _MOST_SHIFT: Final = 63
 
 
 class LenientRecord(NamedTuple):
-    """A message as aiokafka's own records show it."""
+    """A message with the attributes of aiokafka's own records."""
 
     offset: int
     timestamp: int
@@ -37,12 +37,12 @@ class LenientRecord(NamedTuple):
 
 
 class LenientBatch:
-    """A batch that is read without aiokafka, from its first record or from the one that aiokafka stumbles at."""
+    """A batch that is read without aiokafka, from its first record or from the first that aiokafka cannot read."""
 
     def __init__(self, batch: DefaultRecordBatch, data: memoryview, begin: int, *, from_its_first: bool) -> None:
-        """Read the records of `data` from `begin` on; `batch` is the same for aiokafka.
+        """Read the records of `data` from `begin` on; `batch` is aiokafka's view of the same bytes.
 
-        Where `from_its_first` is false, what aiokafka can read of it is passed over.
+        If `from_its_first` is false, the records that aiokafka can read are skipped.
         """
         self._batch = batch
         self._data = data
@@ -50,14 +50,14 @@ class LenientBatch:
         self._from_its_first = from_its_first
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the batch tells of itself."""
+        """Return an attribute of aiokafka's batch."""
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[LenientRecord]:
         """Yield the records.
 
         Raises:
-            BatchFaultError: the bytes are no records.
+            BatchFaultError: the bytes are not valid records.
         """
         readable = 0 if self._from_its_first else _readable(self._batch)
         count = _count(self._data, self._begin)
@@ -72,9 +72,9 @@ class LenientBatch:
                     yield self._record(at, end)
                 at = end
         except IndexError as error:
-            raise BatchFaultError("it holds fewer records than it says") from error
+            raise BatchFaultError("it contains fewer records than it declares") from error
         if at != len(self._data):
-            raise BatchFaultError("it holds more than the records that it says")
+            raise BatchFaultError("it contains more bytes than the records that it declares")
 
     def _record(self, at: int, end: int) -> LenientRecord:
         data, batch = self._data, self._batch
@@ -92,17 +92,17 @@ class LenientBatch:
             content, at = _bytes(data, at, end)
             headers.append(((name or b"").decode(errors="replace"), content))
         if at != end or count < 0:
-            raise BatchFaultError("a record in it is not as long as it says")
+            raise BatchFaultError("a record in it does not have its declared length")
         timestamp = batch.max_timestamp if batch.timestamp_type else batch.first_timestamp + timestamp_delta
         return LenientRecord(batch.base_offset + offset_delta, timestamp, batch.timestamp_type, key, value, headers)
 
 
 def has_countless_headers(data: memoryview, begin: int) -> bool:
-    """Return whether a record has more headers than objects may be made of; `begin` is where the first record is.
+    """Return whether a record has more than `MOST_HEADERS` headers; `begin` is where the first record starts.
 
-    Lengths that lie are found when the records are read.
+    Wrong lengths are detected later, when the records are read.
     """
-    if len(data) < _LOOKED_AT_BYTES:
+    if len(data) < _CHECKED_FROM_BYTES:
         return False
     at = begin
     try:
@@ -117,7 +117,7 @@ def has_countless_headers(data: memoryview, begin: int) -> bool:
 
 
 def _headers(data: memoryview, at: int, end: int) -> int:
-    """Return how many headers a record says to have."""
+    """Return the declared number of headers of a record."""
     at += 1
     for _ in range(2):
         _, at = _number(data, at)
@@ -129,17 +129,17 @@ def _headers(data: memoryview, at: int, end: int) -> int:
 
 
 def _count(data: memoryview, begin: int) -> int:
-    """Return how many records a batch says to have."""
+    """Return the declared number of records of a batch."""
     return int.from_bytes(data[begin - 4 : begin], "big", signed=True)
 
 
 def _readable(batch: DefaultRecordBatch) -> int:
-    """Count the records that aiokafka can read before it stumbles."""
+    """Return how many records aiokafka can read before it fails."""
     count = 0
     try:
         for _ in batch:
             count += 1
-    except Exception:  # noqa: BLE001 - whatever it is, it is what this count ends at
+    except Exception:  # noqa: BLE001 - any error ends the count
         return count
     return count
 
@@ -154,13 +154,13 @@ def _bytes(data: memoryview, at: int, end: int) -> tuple[bytes | None, int]:
 
 
 def _number(data: memoryview, at: int) -> tuple[int, int]:
-    """Return a number of variable length and where it ends."""
+    """Return a variable-length number, and where it ends."""
     byte = data[at]
     value, shift = byte & 0x7F, 7
     at += 1
     while byte & 0x80:
         if shift > _MOST_SHIFT:
-            raise BatchFaultError("a number in it is longer than any number")
+            raise BatchFaultError("a number in it is too long")
         byte = data[at]
         value |= (byte & 0x7F) << shift
         shift += 7

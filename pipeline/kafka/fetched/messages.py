@@ -1,10 +1,10 @@
-"""A fetched message, as light as possible.
+"""A lightweight class for fetched messages.
 
-aiokafka makes a `ConsumerRecord` of each message: eleven fields, an attribute dictionary, and objects that the garbage
-collector follows. That was a third of the consumer's CPU.
+aiokafka creates a `ConsumerRecord` for each message: eleven fields, an attribute dictionary, and objects that the
+garbage collector tracks. That took a third of the consumer's CPU.
 
 Headers are dropped, except the one that a worker reads: the format version. The four headers of a record take 700 bytes
-of Python objects for each message in hand, and headers of a foreign producer may have any size.
+of Python objects for each message in memory, and headers of a foreign producer may have any size.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Partition
 
 NO_TIMESTAMP: Final = -1
-"""The timestamp of a message without one. aiokafka returns None instead for messages of the oldest format."""
+"""The timestamp of a message without one. For messages in the oldest format aiokafka returns None instead."""
 MAX_VERSION_BYTES: Final = 32
-"""An unknown format version is kept up to this length, so that it can be reported."""
+"""An unknown format version is truncated to this length, and kept so that it can be reported."""
 
 _JSON_RECORD: Final = ((FORMAT_VERSION, RECORD_FORMAT),)
 _AVRO_RECORD: Final = ((FORMAT_VERSION, AVRO_RECORD_FORMAT),)
@@ -42,7 +42,7 @@ class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 def light_message(partition: Partition, record: Any) -> FetchedMessage:
-    """Return the light message of `record`, which is aiokafka's."""
+    """Return the lightweight message for a record of aiokafka."""
     headers = record.headers
     return FetchedMessage(
         partition[0],
@@ -58,7 +58,7 @@ def light_message(partition: Partition, record: Any) -> FetchedMessage:
 def _kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes], ...]:
     """Return only the format version. The two known versions are shared tuples, and come first in our own records.
 
-    Kafka allows a header without a value. It names no version, so it is ignored.
+    Kafka allows a header without a value. Such a header has no version and is ignored.
     """
     first = headers[0]
     if first == _JSON_RECORD[0]:

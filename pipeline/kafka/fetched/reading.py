@@ -1,9 +1,9 @@
-"""Read what brokers answer to a fetch without trusting a byte of it.
+"""Read the brokers' fetch responses without trusting any byte of them.
 
-aiokafka 0.14 raises out of `getmany` for what it cannot decode, again and again (`aiokafka/consumer/fetcher.py`,
-`PartitionRecords._unpack_records`); it passes over an offset where a batch is cut off (`_proc_fetch_request`,
-`consumed_to(position + 1)`), and it asks for ever, without a word, where the broker cannot read its own log. So the
-answers of brokers are looked at before its fetcher does that, and their batches are read here.
+For bytes that it cannot decode, aiokafka 0.14 raises from `getmany` each time (`aiokafka/consumer/fetcher.py`,
+`PartitionRecords._unpack_records`). It skips an offset if a batch is cut off (`_proc_fetch_request`,
+`consumed_to(position + 1)`), and it fetches silently for ever if the broker cannot read its own log. So responses are
+checked before its fetcher sees them, and their batches are read here.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 _NO_MORE: Final[Iterator[Any]] = iter(())
 _BROKER_CANNOT_READ: Final = frozenset({UnknownError.errno, CorruptRecordException.errno})
 AT_ONCE_BYTES: Final = 4 * 1024 * 1024
-"""Of all partitions together, so much is given to whoever asks for messages; the last of them may go beyond."""
+"""The bytes that one call returns from all partitions together. The last message may exceed it."""
 HEADER_BYTES: Final = 256
-"""The most that a header takes in memory beside its name and its value: three objects."""
+"""The most memory of a header besides its name and its value: three objects."""
 
 
 class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
-    """The messages of one answer; it ends where something cannot be read, and reports that.
+    """The messages of one answer. It ends at the first message that cannot be read, and reports it.
 
-    A batch is unpacked when its first message is asked for.
+    A batch is unpacked when its first message is requested.
     """
 
     next_fetch_offset: int
@@ -52,7 +52,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
         room: UnpackedRoom,
         on_unreadable: Callable[[Any, Unreadable], None],
     ) -> None:
-        """Read `data` in place of `answer`, whose position and aborted transactions it has."""
+        """Read `data` instead of `answer`, from the same position and with the same aborted transactions."""
         self._room = room
         self._on_unreadable = on_unreadable
         self._wanted = 0
@@ -64,7 +64,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
             answer.next_fetch_offset,
             None,
             None,
-            False,  # noqa: FBT003 - the batches do that
+            False,  # noqa: FBT003 - `Batches` checks the CRC
             answer._isolation_level,  # noqa: SLF001
         )
 
@@ -72,7 +72,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
         """Return the next message.
 
         Raises:
-            StopIteration: there is none that can be read.
+            StopIteration: no further message can be read.
             NoRoomError: the next batch must wait to be unpacked.
         """
         while True:
@@ -81,7 +81,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
                 message = next(self._records_iterator)
                 if self.next_fetch_offset > self._batches.beyond:
                     self._refuse_offset(before)
-                return message  # noqa: TRY300 - what follows are all the ways in which there is none
+                return message  # noqa: TRY300 - all other branches have no message
             except StopIteration:
                 self.close()
                 raise
@@ -90,17 +90,17 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
                 raise
             except BatchFaultError as fault:
                 self._give_up(fault)
-            except Exception as error:  # noqa: BLE001 - aiokafka's own, Unicode's, or of a number that is too large
+            except Exception as error:  # noqa: BLE001 - of aiokafka, of Unicode, or of a number that is too large
                 if self._batches.is_lenient:
                     self._give_up(BatchFaultError(f"its records cannot be read ({type(error).__name__})"))
                 else:
                     self.pack_up(leniently=True)
 
     def _refuse_offset(self, before: int) -> NoReturn:
-        """Refuse a message whose offset is not one of its batch; `before` is where it was expected.
+        """Reject a message whose offset is outside its batch; `before` is where it was expected.
 
-        Kafka 4.1 takes a batch that is not compressed with any offsets in it (`LogValidator`). One that is committed
-        would pass over messages of others.
+        Kafka 4.1 accepts an uncompressed batch with any offsets in it (`LogValidator`). Committing such an offset would
+        skip messages of other batches.
 
         Raises:
             BatchFaultError: always.
@@ -110,7 +110,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
 
     @property
     def may_go_on(self) -> bool:
-        """Whether the batch that waits to be unpacked can be unpacked now."""
+        """Whether the batch that waits for memory can be unpacked now."""
         return not self._wanted or self._room.fits(self, self._wanted)
 
     def touch(self) -> None:
@@ -118,13 +118,13 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
         self._room.touch(self)
 
     def pack_up(self, *, leniently: bool = False) -> None:
-        """Let the unpacked batch go; it is unpacked again when it is read on."""
+        """Release the unpacked batch; it is unpacked again when reading continues."""
         self._room.give_back(self)
         self._batches.read_again(leniently=leniently or self._batches.is_lenient)
         self._records_iterator = self._unpack_records()
 
     def close(self) -> None:
-        """Let everything go, without waiting for Python's collector."""
+        """Release all memory, without waiting for Python's garbage collector."""
         if self._records_iterator is not _NO_MORE:
             self._room.leave(self)
             self._batches.close()
@@ -136,7 +136,7 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
         self._wanted = 0
 
     def refuse(self, offset: int, fault: BatchFaultError) -> None:
-        """End before a message that was read and cannot be used; those behind it can."""
+        """End before a message that was read but cannot be used. The messages after it can be used."""
         self.next_fetch_offset = offset
         self._end_before(fault, next_offset=offset + 1)
 
@@ -156,37 +156,37 @@ class PartitionAnswer(PartitionRecords):  # type: ignore[misc] # aiokafka has no
 
 
 class Answers(OrderedDict[Any, Any]):
-    """What a fetcher keeps until it is asked for, by partition: the answer to a fetch, or its error."""
+    """The fetched answers of a fetcher that were not consumed yet, by partition: messages, or an error."""
 
     def __init__(self) -> None:
-        """Keep nothing yet."""
+        """Start without answers."""
         super().__init__()
         self._bytes: dict[Any, bytes] = {}
-        """What the last answer of a broker holds, by partition, until it is kept."""
+        """The bytes of the last response, by partition, until its answers are stored."""
         self._left_bytes = AT_ONCE_BYTES
 
-    def __setitem__(self, place: Any, answer: Any) -> None:
-        """Keep an answer."""
+    def __setitem__(self, partition: Any, answer: Any) -> None:
+        """Store an answer."""
         if isinstance(answer, FetchResult):
-            read, data = answer._partition_records, self._bytes.pop(place)  # noqa: SLF001
+            read, data = answer._partition_records, self._bytes.pop(partition)  # noqa: SLF001
             answer._partition_records = PartitionAnswer(read, data, self.room(), self.unreadable)  # noqa: SLF001
-            read._records_iterator = read._records = None  # noqa: SLF001 - it refers to itself, and to all bytes
-            answer.getall = partial(self._take_some, place)
-        super().__setitem__(place, answer)
+            read._records_iterator = read._records = None  # noqa: SLF001 - it is in a reference cycle with all bytes
+            answer.getall = partial(self._take_some, partition)
+        super().__setitem__(partition, answer)
 
-    def __delitem__(self, place: Any) -> None:
-        """Keep an answer no longer."""
-        _close(self[place])
-        super().__delitem__(place)
+    def __delitem__(self, partition: Any) -> None:
+        """Close and remove an answer."""
+        _close(self[partition])
+        super().__delitem__(partition)
 
     def clear(self) -> None:
-        """Keep nothing any more."""
+        """Close and remove all answers."""
         for answer in self.values():
             _close(answer)
         super().clear()
 
     def bounded(self, fetched_records: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Return a fetcher's method that gives out what is kept, bounded in bytes: aiokafka counts messages alone."""
+        """Wrap a fetcher's method that returns messages with a limit in bytes: aiokafka only counts messages."""
 
         async def some(*arguments: Any, **options: Any) -> Any:
             self._left_bytes = AT_ONCE_BYTES
@@ -194,11 +194,11 @@ class Answers(OrderedDict[Any, Any]):
 
         return some
 
-    def _take_some(self, place: Any, max_records: int | None = None) -> Sequence[Any]:
+    def _take_some(self, partition: Any, max_records: int | None = None) -> Sequence[Any]:
         """Remove and return messages of an answer, as `FetchResult.getall` does. The others stay for the next call."""
-        answer = self[place]
+        answer = self[partition]
         found: list[Any] = []
-        if self._left_bytes <= 0 or not answer.check_assignment(place) or not answer.has_more():
+        if self._left_bytes <= 0 or not answer.check_assignment(partition) or not answer.has_more():
             return found
         records = answer._partition_records  # noqa: SLF001
         for message in records:
@@ -212,21 +212,21 @@ class Answers(OrderedDict[Any, Any]):
         return found
 
     def room(self) -> UnpackedRoom:
-        """Return where the memory for unpacking comes from: here, as much as is allowed for each answer."""
+        """Return the memory bound of an answer. Here each answer gets the whole bound; a subclass may share it."""
         return UnpackedRoom(BOUND.most_bytes, now=time.monotonic)
 
-    def unreadable(self, place: Any, found: Unreadable) -> None:
-        """Called with a partition, and what cannot be read of it.
+    def unreadable(self, partition: Any, found: Unreadable) -> None:
+        """Called when a partition cannot be read.
 
         Raises:
-            UnreadableTopicError: always, here.
+            UnreadableTopicError: always; a subclass may handle it otherwise.
         """
-        raise UnreadableTopicError(place, f"{describe(place, found)}; {found.remedy}")
+        raise UnreadableTopicError(partition, f"{describe(partition, found)}; {found.remedy}")
 
     def look_at(self, request: FetchRequest, response: Any) -> None:
-        """Called with what a broker answers to a fetch, before aiokafka sees it.
+        """Called with a broker's response to a fetch, before aiokafka sees it.
 
-        Left out is what nobody asked for, and what is told of a partition a second time.
+        Removes partitions that were not requested, and repeated answers for the same partition.
         """
         asked = {(topic, number): offset for topic, parts in request.topics for number, offset, _ in parts}
         self._bytes = {}
@@ -244,27 +244,27 @@ class Answers(OrderedDict[Any, Any]):
 
     def _looked_at(self, topic: str, part: tuple[Any, ...], offset: int) -> tuple[Any, ...]:
         number, code, *_, data = part
-        place = TopicPartition(topic, number)
+        partition = TopicPartition(topic, number)
         why = None
         if code in _BROKER_CANNOT_READ:
             why = "the broker reports that it cannot read it"
         elif not code and data and is_cut_off(data):
             why = "it is cut off, or its length is wrong"
         if why is None:
-            self._bytes[place] = data
+            self._bytes[partition] = data
             return part if data is not None else (*part[:-1], b"")
         try:
-            self.unreadable(place, Unreadable(offset=offset, next_offset=None, why=why))
+            self.unreadable(partition, Unreadable(offset=offset, next_offset=None, why=why))
         except UnreadableTopicError as error:
-            super().__setitem__(place, FetchError(error=error, backoff=0.0))
+            super().__setitem__(partition, FetchError(error=error, backoff=0.0))
         return (*part[:-1], b"")
 
 
 class _WatchedClient:
-    """aiokafka's client of a fetcher, whose answers are looked at on their way."""
+    """Wraps the client of aiokafka's fetcher, and checks each response to a fetch."""
 
     def __init__(self, client: Any, answers: Answers) -> None:
-        self.cluster = client.cluster  # asked for each partition of each request
+        self.cluster = client.cluster  # read for each partition of each request
         self._client = client
         self._answers = answers
 
@@ -279,11 +279,12 @@ class _WatchedClient:
 
 
 def read_safely(consumer: aiokafka.AIOKafkaConsumer, answers: Answers | None = None) -> None:
-    """Let a consumer that was started, and has no partitions yet, keep what it fetches in `answers`.
+    """Make a consumer store what it fetches in `answers`. It must be started and have no partitions yet.
 
-    Without them it raises `UnreadableTopicError` where something cannot be read, and gives a few megabytes at once.
+    Without `answers` it raises `UnreadableTopicError` when a partition cannot be read, and returns a few megabytes at
+    once.
     """
-    fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no other way in
+    fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no public hook
     if answers is None:
         answers = Answers()
         fetcher.fetched_records = answers.bounded(fetcher.fetched_records)

@@ -1,4 +1,4 @@
-"""How much memory unpacked batches take, over all partitions of a consumer."""
+"""The memory bound of unpacked batches, for all partitions of a consumer."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IDLE_SECONDS: Final = 1.0
-"""A batch that nothing was read of for so long gives its memory to another one."""
+"""A batch that was not read for this long may lose its memory to another one."""
 PATIENCE_SECONDS: Final = 5.0
-"""After this long without memory a batch is the next that gets any: those that are read on would leave it none."""
+"""After this long without memory a batch is served first: batches that are being read would leave none for it."""
 FORGOTTEN_SECONDS: Final = 2.0
-"""What has not asked again for so long waits no longer: its partition is full, or was given up."""
+"""A batch that has not asked again for this long stops waiting: its partition is full, or was revoked."""
 
 
 class NoRoomError(Exception):
-    """A batch must wait until others are read to their end, or are idle."""
+    """A batch must wait until other batches are read to the end, or are idle."""
 
 
 class Holder(Protocol):
-    """What keeps an unpacked batch."""
+    """Owns an unpacked batch."""
 
     def pack_up(self) -> None:
-        """Let the unpacked batch go; what is left of it is unpacked again when it is read."""
+        """Release the unpacked batch. What is left of it is unpacked again when it is read."""
 
 
 class _Wait(NamedTuple):
-    """Since when a batch has waited for memory, and when it asked for it last."""
+    """When a batch started to wait for memory, and when it last asked for it."""
 
     since: float
     asked_at: float
 
 
 class UnpackedRoom:
-    """Shares a number of bytes among those that unpack batches.
+    """Shares a number of bytes among the holders of unpacked batches.
 
-    Whatever is alone gets all of it. A partition that is full keeps its batch without reading it; so that it stops no
-    other, what is idle is packed up where room is missing. One that needs nearly all of it gets its turn after a while:
-    until then no other batch is begun.
+    A single holder gets all of it. A full partition keeps its batch without reading it; so that it does not block
+    others, idle batches are packed up when memory is short. A batch that needs nearly all memory is served after
+    `PATIENCE_SECONDS`: from then until its turn, no other batch is started.
     """
 
     def __init__(self, most: int, *, now: Callable[[], float]) -> None:
@@ -54,10 +54,10 @@ class UnpackedRoom:
         return sum(size for size, _ in self._taken.values())
 
     def take(self, holder: Holder, size: int) -> None:
-        """Let a holder have so many bytes, in place of what it has.
+        """Reserve `size` bytes for a holder, instead of what it has reserved.
 
         Raises:
-            NoRoomError: others have too much of them.
+            NoRoomError: other holders have reserved too much.
         """
         self._taken.pop(holder, None)
         if (self._waits or self.taken + size > self.most) and not self.fits(holder, size):
@@ -66,7 +66,7 @@ class UnpackedRoom:
         self._taken[holder] = (size, self._now())
 
     def fits(self, holder: Holder, size: int) -> bool:
-        """Return whether a holder, which has nothing, can have so many bytes; what is idle is packed up for them."""
+        """Return whether a holder, which has nothing, can have `size` bytes. Packs up idle batches to free them."""
         now = self._now()
         if self._is_turn_of(holder, now):
             self._pack_up_what_is_idle(size, now - IDLE_SECONDS)
@@ -77,7 +77,7 @@ class UnpackedRoom:
         return False
 
     def _is_turn_of(self, holder: Holder, now: float) -> bool:
-        """Return whether nothing else has waited for so long that it goes first."""
+        """Return whether no other holder has waited so long that it goes first."""
         self._waits = {each: wait for each, wait in self._waits.items() if now - wait.asked_at <= FORGOTTEN_SECONDS}
         first = min(self._waits, key=lambda each: self._waits[each].since, default=holder)
         return first is holder or now - self._waits[first].since < PATIENCE_SECONDS
@@ -89,15 +89,15 @@ class UnpackedRoom:
             holder.pack_up()
 
     def touch(self, holder: Holder) -> None:
-        """Called when something of a holder's batch is read."""
+        """Called when messages of a holder's batch are read."""
         if (known := self._taken.get(holder)) is not None:
             self._taken[holder] = (known[0], self._now())
 
     def give_back(self, holder: Holder) -> None:
-        """Free what a holder has."""
+        """Free the memory of a holder."""
         self._taken.pop(holder, None)
 
     def leave(self, holder: Holder) -> None:
-        """Free what a holder has; it waits for nothing any more."""
+        """Free the memory of a holder, and end its wait."""
         self.give_back(holder)
         self._waits.pop(holder, None)

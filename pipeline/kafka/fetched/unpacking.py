@@ -1,8 +1,9 @@
 """Unpack compressed batches within a bound that holds before memory is allocated.
 
-aiokafka 0.14 unpacks a batch as far as it goes (`aiokafka/codec.py`): 46 KB of zstd can be 1.5 GB. Here the buffer
-comes first, and the codecs write into it and no further. Its size is what the compressed bytes declare, or the most
-that the blocks of a frame can hold. Declarations may lie: what does not fit is tried once more with all there is.
+aiokafka 0.14 unpacks a batch without a limit (`aiokafka/codec.py`): 46 KB of zstd can become 1.5 GB. Here a buffer is
+allocated first, and the codecs cannot write beyond it. Its size is the one that the compressed bytes declare, or the
+most that the blocks of a frame can contain. A declaration may be wrong: if the buffer is too small, a second attempt
+uses the largest one that is allowed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BUFFER_IS_FULL: Final = "failed to write whole buffer"
-"""cramjam's words where what is unpacked does not fit; the same for gzip, lz4 and zstd."""
+"""cramjam's error text when a buffer is too small; the same for gzip, lz4 and zstd."""
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEAD_BYTES: Final = 16
 _LZ4_MAGIC: Final = 0x184D2204
@@ -30,15 +31,15 @@ _ZSTD_SKIPPABLE: Final = 0x184D2A5
 _ZSTD_BLOCK_BYTES: Final = 128 * 1024
 _ZSTD_RLE: Final = 1
 _ZSTD_SIZE_OFFSET: Final = {2: 256}
-"""What is added to a frame's declared size, by the bytes of its field (RFC 8878, 3.1.1.1.4)."""
+"""The value to add to a frame's declared size, by the length of that field (RFC 8878, 3.1.1.1.4)."""
 _SMALLEST_BUFFER: Final = 4_096
 _SCRATCH: Final = bytearray(128 * 1024)
-"""Where small batches are unpacked: a buffer for the most that one may hold takes longer to make than to fill."""
+"""The buffer for small batches: allocating a buffer of the largest size takes longer than filling it."""
 _u32 = struct.Struct("<I").unpack_from
 
 
 class Bound:
-    """How many bytes unpacked batches may take: one number for a process, as its memory is one."""
+    """How many bytes unpacked batches may take: one number for the whole process."""
 
     most_bytes: int = 32 * 1024 * 1024
 
@@ -47,7 +48,7 @@ BOUND: Final = Bound()
 
 
 class Codec(IntEnum):
-    """How a batch is compressed, as its attributes tell it."""
+    """The compression of a batch, by the number in its attributes."""
 
     NONE = 0
     GZIP = 1
@@ -57,7 +58,7 @@ class Codec(IntEnum):
 
 
 class _Plan(NamedTuple):
-    """The likely size of a buffer, what the codec needs beside one of the whole bound, and what fills a buffer."""
+    """The likely size of the buffer, the bytes that the codec needs besides it, and the function that fills it."""
 
     size: int
     beside: int
@@ -67,19 +68,18 @@ class _Plan(NamedTuple):
 def unpack(
     codec: int, packed: memoryview, *, most: int, reserve: Callable[[int], None], head: bytes = b"", tail: int = 0
 ) -> bytearray:
-    """Return what was packed, behind `head` and with `tail` zero bytes after it.
+    """Return the unpacked bytes, after `head` and followed by `tail` zero bytes.
 
-    `reserve` is called with the bytes that are about to be allocated, `head` and `tail` aside, before they are; what it
-    raises is passed on.
+    `reserve` is called before each allocation with its size, without `head` and `tail`. Its exceptions are not caught.
 
     Raises:
         TooLargeError: unpacking would take more than `most` bytes.
-        BatchFaultError: the codec is not known, or these are no bytes of it.
+        BatchFaultError: the codec is unknown, or the bytes are not valid for it.
     """
     try:
         plan = _plans[Codec(codec)](packed, most)
     except (struct.error, IndexError, ValueError, KeyError, cramjam.DecompressionError) as error:
-        raise BatchFaultError("its compressed bytes are damaged, or packed in a way that is not known") from error
+        raise BatchFaultError("its compressed bytes are damaged, or its compression is unknown") from error
     if plan.size + plan.beside > most:
         raise TooLargeError(f"it takes {plan.size + plan.beside:,} bytes to unpack", most, UNPACKED_BOUND)
     for size in sorted({plan.size, most - plan.beside}):
@@ -90,7 +90,7 @@ def unpack(
 
 
 def _filled(plan: _Plan, packed: memoryview, size: int, head: bytes, tail: int) -> bytearray | None:
-    """Unpack into a buffer of a size; None where that is too small."""
+    """Unpack into a buffer of `size` bytes; None if it is too small."""
     is_small = size <= len(_SCRATCH)
     buffer = _SCRATCH if is_small else bytearray(len(head) + size + tail)
     begin = 0 if is_small else len(head)
@@ -109,13 +109,13 @@ def _filled(plan: _Plan, packed: memoryview, size: int, head: bytes, tail: int) 
 
 
 def _gzip(packed: memoryview, most: int) -> _Plan:
-    """Plan by the last four bytes: the size of the last member, modulo four gigabytes."""
+    """Plan by the last four bytes: the size of the last member, modulo 4 GB."""
     declared = _u32(packed, len(packed) - 4)[0]
     return _Plan(min(max(declared, _SMALLEST_BUFFER), most), 0, cramjam.gzip.decompress_into)
 
 
 def _lz4(packed: memoryview, most: int) -> _Plan:
-    """Plan by the most that the blocks of the first frame can hold (schemas/SOURCES.md, "LZ4 frames")."""
+    """Plan by the most that the blocks of the first frame can contain (schemas/SOURCES.md, "LZ4 frames")."""
     magic, flags, block = struct.unpack_from("<IBB", packed)
     if magic != _LZ4_MAGIC:
         raise ValueError(magic)
@@ -131,9 +131,9 @@ def _lz4(packed: memoryview, most: int) -> _Plan:
 
 
 def _zstd(packed: memoryview, most: int) -> _Plan:
-    """Plan by what the frames declare, else by the most that their blocks can hold (RFC 8878).
+    """Plan by the sizes that the frames declare, else by the most that their blocks can contain (RFC 8878).
 
-    The decoder keeps a window of what it has unpacked, so memory is needed for both.
+    The decoder keeps a window of unpacked bytes, so memory is needed for both.
     """
     at = declared = holds = window = 0
     while at < len(packed):
@@ -149,14 +149,14 @@ def _zstd(packed: memoryview, most: int) -> _Plan:
         holds += frame.holds if frame.declared is None else 0
         window = max(window, min(frame.window, frame.holds))
     size = max(declared + holds, _SMALLEST_BUFFER)
-    if holds:  # no more than an estimate from above
+    if holds:  # the size is only an upper bound
         window = min(window, most // 2)
         size = max(min(size, most - window), declared)
     return _Plan(size, min(window, size), cramjam.zstd.decompress_into)
 
 
 class _Frame(NamedTuple):
-    """A frame of zstd: where it ends, its declared size, the most that its blocks hold, its window in bytes."""
+    """A zstd frame: where it ends, its declared size, the most that its blocks can contain, its window in bytes."""
 
     end: int
     declared: int | None

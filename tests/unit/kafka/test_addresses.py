@@ -42,4 +42,4 @@ async def test_it_is_named_where_new_connections_are_tried(connection: Connectio
     assert refused is not None
     assert refused.hold is None
     assert refused.text.startswith(f"{host}:{port}: ")
-    assert "its address cannot be used" in refused.text
+    assert "its address is invalid" in refused.text

@@ -100,7 +100,7 @@ async def test_a_certificate_that_has_expired_points_to_the_clock() -> None:
         told = await _refusal(
             ConnectionOptions(bootstrap_servers=server, security_protocol="SSL", ssl_context=trusting)
         )
-    assert "certificate has expired: set this machine's clock right if it is ahead, or else give the broker" in told
+    assert "certificate has expired: correct this machine's clock if it is ahead, or else give the broker" in told
     assert "PIPELINE_KAFKA_SSL_CA_FILE" not in told
 
 

@@ -37,7 +37,7 @@ class Machine:
         self.uptime += there_seconds
         told_ms = round((self.broker_date() + broker_ahead) * 1000)
         self.uptime += back_seconds
-        self.clock.heard(told_ms, asked_at=asked_at, broker=broker)
+        self.clock.report(told_ms, asked_at=asked_at, broker=broker)
 
 
 @dataclass

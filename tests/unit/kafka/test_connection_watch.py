@@ -43,7 +43,7 @@ async def broker(
     ("since", "until", "says"),
     [
         (NOW - 2 * DAY, NOW - DAY, ("certificate has expired", "give the broker a new certificate", "clock")),
-        (NOW + DAY, NOW + 2 * DAY, ("not yet valid", "set this machine's clock right")),
+        (NOW + DAY, NOW + 2 * DAY, ("not yet valid", "correct this machine's clock")),
     ],
 )
 async def test_a_certificate_out_of_its_time_is_told_from_one_that_is_not_trusted(
@@ -112,7 +112,7 @@ TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 @pytest.mark.parametrize(
     ("kind", "version", "says"),
     [
-        ("none", TLS_1_3, "it asks for one"),
+        ("none", TLS_1_3, "it requires one"),
         ("expired", TLS_1_2, "it has expired"),
         ("expired", TLS_1_3, "it has expired"),
         ("of an unknown authority", TLS_1_2, "it is from an authority that is not trusted there"),
@@ -136,7 +136,7 @@ async def test_a_certificate_of_ours_that_a_broker_does_not_take_is_one_for_whic
         refused = await knock(server, connection, timeout_seconds=5)
     assert refused is not None
     assert refused.hold is HoldReason.CERTIFICATE, refused.text
-    assert refused.text.startswith(f"{server}: the broker does not take this program's certificate: {says}")
+    assert refused.text.startswith(f"{server}: the broker rejects this program's certificate: {says}")
     assert "PIPELINE_KAFKA_SSL_CERTIFICATE_FILE" in refused.text
 
 

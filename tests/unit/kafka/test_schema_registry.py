@@ -108,16 +108,16 @@ async def test_a_schema_of_another_kind_is_no_avro_schema(fake: FakeRegistry, ki
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (error(500, 50001), "answers 500 (told so): its own log may say why"),
+        (error(500, 50001), "answers 500 (told so): see its log"),
         (error(503, 503), "answers 503"),
         (error(429, 429), "answers 429"),
-        (Answer(502, "<html>"), "answers 502, and not as a registry does: its own log may say why"),
-        (Answer(404, "<html>"), "answers 404, and not as a registry does: check the path in"),
-        (Answer(404, {"error": "Not Found"}), "answers 404, and not as a registry does: check the path in"),
+        (Answer(502, "<html>"), "answers 502, which is not an answer of a schema registry: see its log"),
+        (Answer(404, "<html>"), "answers 404, which is not an answer of a schema registry: check the path in"),
+        (Answer(404, {"error": "Not Found"}), "answers 404, which is not an answer of a schema registry: check the path in"),
         (error(401, 401), "check PIPELINE_SCHEMA_REGISTRY_USERNAME and PIPELINE_SCHEMA_REGISTRY_PASSWORD"),
         (error(403, 403), "answers 403"),
-        (Answer(200, "<html>a login page</html>"), "cannot be understood"),
-        (Answer(200, {"no": "schema"}), "cannot be understood"),
+        (Answer(200, "<html>a login page</html>"), "is not understood"),
+        (Answer(200, {"no": "schema"}), "is not understood"),
         (Answer(200, {"schema": SCHEMA}, after_seconds=5), "does not answer"),
     ],
 )
@@ -383,16 +383,16 @@ async def test_a_version_that_was_deleted_meanwhile_is_unknown(fake: FakeRegistr
 @pytest.mark.parametrize("answer", [["1"], [True], {"1": 1}, [None], 5, "<html>"])
 async def test_versions_that_are_no_numbers_are_a_fault_of_the_registry(fake: FakeRegistry, answer: Any) -> None:
     fake.answers[VERSIONS] = Answer(200, answer)
-    assert "gives an answer that cannot be understood" in await unlisted(fake)
+    assert "sends an answer that is not understood" in await unlisted(fake)
 
 
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(200, {"version": 1}), "gives an answer that cannot be understood"),
-        (Answer(200, {"subject": "raw-value", "version": 1, "id": 1, "schema": {"a": []}}), "cannot be understood"),
+        (Answer(200, {"version": 1}), "sends an answer that is not understood"),
+        (Answer(200, {"subject": "raw-value", "version": 1, "id": 1, "schema": {"a": []}}), "is not understood"),
         (error(500, 50001), "answers 500"),
-        (Answer(404, "<html>"), "answers 404, and not as a registry does"),
+        (Answer(404, "<html>"), "answers 404, which is not an answer of a schema registry"),
     ],
 )
 async def test_a_version_that_cannot_be_had_is_named_in_the_fault(

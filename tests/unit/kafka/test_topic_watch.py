@@ -58,7 +58,7 @@ class Watch(TopicWatch):
     def __init__(self) -> None:
         self.ahead_seconds = 0.0
         clock = BrokerClock(limit_seconds=600, wall=lambda: 1_800_000_000 + self.ahead_seconds, steady=lambda: 0.0)
-        clock.heard(1_800_000_000_000, asked_at=0.0)
+        clock.report(1_800_000_000_000, asked_at=0.0)
         connection = ConnectionOptions(bootstrap_servers="127.0.0.1:1", security_protocol="PLAINTEXT")
         super().__init__(connection, interval_seconds=3_600, clock=clock)
         self._known = dict(KNOWN)

@@ -133,7 +133,7 @@ EMPTY = b"\x00\x00\x00" + text(None) + text(None)
 """A record's attributes and deltas, no key and no value."""
 UNREADABLE = {
     "a wrong checksum": (batch(record(0, b"u", b"1"), base=2, crc=1), [], "checksum"),
-    "an unknown format": (batch(record(0, b"u", b"1"), base=2, magic=3), [], "format, 3"),
+    "an unknown format": (batch(record(0, b"u", b"1"), base=2, magic=3), [], "format 3"),
     "an unknown codec": (batch(record(0, b"u", b"1"), base=2, codec=5), [], "damaged"),
     "damaged bytes": (batch(base=2, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](b"x" * 99)[:-3], last=0), [], "damaged"),
     "a bomb": (batch(base=2, codec=Codec.ZSTD, packed=PACK[Codec.ZSTD](bytes(2_000_000)), last=0), [], "PIPELINE_MAX"),
@@ -146,7 +146,7 @@ UNREADABLE = {
     ),
     "a first offset beyond its end": (batch(record(1, b"u", b"1"), base=2), [], "beyond its end"),
     "a negative count": (batch(record(0, b"u", b"1"), base=2, count=-1), [], "more"),
-    "a number that does not end": (batch(record(0, b"u", b"1"), b"\xff" * 12, base=2), [2], "longer than any"),
+    "a number that does not end": (batch(record(0, b"u", b"1"), b"\xff" * 12, base=2), [2], "a number in it is too long"),
     "a record of exabytes": (batch(record(0, b"u", b"1"), number(2**62) + b"\x00", base=2), [2], "past its end"),
     "a key of exabytes": (batch(number(14) + EMPTY[:3] + number(2**62) + b"\x01", base=2), [], "past its end"),
     "headers without end": (batch(number(9) + EMPTY + number(2**30), base=2), [], ""),
