@@ -88,7 +88,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_from_an_absent_broker()
             )
         )
     assert "its certificate is not trusted" in told
-    assert "check that PIPELINE_KAFKA_SSL_CA_FILE holds the authority of the broker's certificate" in told
+    assert "check that PIPELINE_KAFKA_SSL_CA_FILE contains the authority of the broker's certificate" in told
 
 
 async def test_a_certificate_that_has_expired_points_to_the_clock() -> None:
