@@ -78,17 +78,17 @@ async def read_to_end(
         KafkaUnreachableError: Kafka does not answer, or returns no messages for too long.
         UnreadableTopicError: a batch cannot be read.
     """
-    source = aiokafka.TopicPartition(topic, partition)
+    target = aiokafka.TopicPartition(topic, partition)
     try:
         async with open_consumer(connection) as consumer:
-            consumer.assign([source])
-            position = (await consumer.beginning_offsets([source]))[source]
-            end = (await consumer.end_offsets([source]))[source]
-            consumer.seek(source, position)
+            consumer.assign([target])
+            position = (await consumer.beginning_offsets([target]))[target]
+            end = (await consumer.end_offsets([target]))[target]
+            consumer.seek(target, position)
             while position < end:
                 async with asyncio.timeout(STALL_SECONDS):
-                    records = await _some(consumer, source)
-                position = await consumer.position(source)
+                    records = await _some(consumer, target)
+                position = await consumer.position(target)
                 take(records)
                 await asyncio.sleep(0)  # `getmany` does not yield when messages are already fetched
     except (KafkaError, OSError, TimeoutError) as error:
@@ -98,11 +98,11 @@ async def read_to_end(
     return int(position)
 
 
-async def _some(consumer: aiokafka.AIOKafkaConsumer, source: aiokafka.TopicPartition) -> Sequence[Any]:
+async def _some(consumer: aiokafka.AIOKafkaConsumer, target: aiokafka.TopicPartition) -> Sequence[Any]:
     """Return the next messages; none if everything up to the end was compacted away."""
-    before = await consumer.position(source)
+    before = await consumer.position(target)
     while True:
-        found = await consumer.getmany(source, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
-        records: Sequence[Any] = found.get(source, ())
-        if records or await consumer.position(source) > before:
+        found = await consumer.getmany(target, timeout_ms=POLL_MS, max_records=MOST_AT_ONCE)
+        records: Sequence[Any] = found.get(target, ())
+        if records or await consumer.position(target) > before:
             return records

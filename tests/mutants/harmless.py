@@ -367,8 +367,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="a batch has one message at least",
         ),
         Harmless(
-            removed='logger.warning("write failed, retrying", topic=topic, partition=partition, '
-            "error=_name(error))",
+            removed='logger.warning("write failed, retrying", topic=topic, partition=partition, error=_name(error))',
             reason=LOGGED,
         ),
         Harmless(
@@ -395,7 +394,9 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed='logger.warning("write not confirmed yet, still retrying", topic=topic, partition=partition)',
             reason=LOGGED,
         ),
-        Harmless(removed='logger.warning("no broker available for writes, retrying", error=_name(error))', reason=LOGGED),
+        Harmless(
+            removed='logger.warning("no broker available for writes, retrying", error=_name(error))', reason=LOGGED
+        ),
         Harmless(removed='logger.warning("producer did not close cleanly", error=_name(error))', reason=LOGGED),
     ),
     "groups": (

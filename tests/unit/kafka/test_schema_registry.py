@@ -113,7 +113,10 @@ async def test_a_schema_of_another_kind_is_no_avro_schema(fake: FakeRegistry, ki
         (error(429, 429), "answers 429"),
         (Answer(502, "<html>"), "answers 502, which is not an answer of a schema registry: see its log"),
         (Answer(404, "<html>"), "answers 404, which is not an answer of a schema registry: check the path in"),
-        (Answer(404, {"error": "Not Found"}), "answers 404, which is not an answer of a schema registry: check the path in"),
+        (
+            Answer(404, {"error": "Not Found"}),
+            "answers 404, which is not an answer of a schema registry: check the path in",
+        ),
         (error(401, 401), "check PIPELINE_SCHEMA_REGISTRY_USERNAME and PIPELINE_SCHEMA_REGISTRY_PASSWORD"),
         (error(403, 403), "answers 403"),
         (Answer(200, "<html>a login page</html>"), "is not understood"),
