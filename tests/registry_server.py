@@ -47,8 +47,8 @@ def find_java() -> str:
     Raises:
         RegistryUnavailableError: there is none.
     """
-    places = [shutil.which("java"), *(str(path) for path in sorted(Path("/usr/lib/jvm").glob("*/bin/java")))]
-    for java in places:
+    candidates = [shutil.which("java"), *(str(path) for path in sorted(Path("/usr/lib/jvm").glob("*/bin/java")))]
+    for java in candidates:
         if java is not None and _java_version(java) >= JAVA_VERSION:
             return java
     message = f"a real schema registry needs Java {JAVA_VERSION} or newer (Debian: a package openjdk-*-jre-headless)"
@@ -67,15 +67,15 @@ def fetch() -> Path:
     Raises:
         RegistryServerError: Maven fails, or is missing.
     """
-    place = cache_directory() / f"apicurio-{VERSION}"
-    if place.exists():
-        return place
+    directory = cache_directory() / f"apicurio-{VERSION}"
+    if directory.exists():
+        return directory
     maven = shutil.which("mvn")
     if maven is None:
         message = "Maven is missing (Debian: apt-get install maven)"
         raise RegistryServerError(message)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=place.parent) as name:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as name:
         command = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={name}"]
         run = subprocess.run(command, cwd=name, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
         if run.returncode:
@@ -86,8 +86,8 @@ def fetch() -> Path:
         with tarfile.open(archive) as packed:
             packed.extractall(unpacked, filter="data")
         with suppress(OSError):  # another run was first: its folder is complete, ours is thrown away
-            unpacked.rename(place)
-    return place
+            unpacked.rename(directory)
+    return directory
 
 
 class RegistryServer:

@@ -42,11 +42,11 @@ def limit_messages(broker: Broker, topic: str, message_bytes: int) -> None:
 
 def set_topic(broker: Broker, topic: str, **settings: str | float) -> None:
     """Change settings of a topic, in whose names `_` stands for a dot."""
-    entries = [
+    changes = [
         ConfigEntry(name.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
         for name, value in settings.items()
     ]
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=changes)
     admin = _admin(broker)
     admin.incremental_alter_configs([resource])[resource].result(_SECONDS)
 

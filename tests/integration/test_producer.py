@@ -40,7 +40,7 @@ async def writing(broker: Broker, **changes: Any) -> AsyncIterator[BatchProducer
         await producer.stop()
 
 
-def entries(values: Iterable[bytes]) -> list[OutboundMessage]:
+def outbound(values: Iterable[bytes]) -> list[OutboundMessage]:
     return [OutboundMessage(key=b"k", value=value, timestamp_ms=None, headers=[]) for value in values]
 
 
@@ -74,7 +74,7 @@ async def test_what_is_larger_than_a_batch_arrives_whole_and_in_order(broker: Br
     topic = broker.create_topic("large")
     values = [b"%05d" % number + b"x" * 1_000 for number in range(3 * BATCH_BYTES // 1_000)]
     async with writing(broker) as producer:
-        await producer.write(topic, 0, entries(values))
+        await producer.write(topic, 0, outbound(values))
         assert await asyncio.to_thread(values_in, broker, topic) == values
 
 
@@ -83,7 +83,7 @@ async def test_writes_to_one_partition_follow_one_another_and_partitions_go_side
     async with writing(broker) as producer:
         await asyncio.gather(
             *(
-                producer.write(topic, partition, entries(numbers(10, start=10 * turn)))
+                producer.write(topic, partition, outbound(numbers(10, start=10 * turn)))
                 for turn in range(5)
                 for partition in range(3)
             )
@@ -104,11 +104,11 @@ async def test_a_write_that_fails_is_repeated_in_order_before_any_later_one(
     assert broker.embedded is not None
     topic = broker.create_topic("faulty")
     async with writing(broker) as producer:
-        await producer.write(topic, 0, entries(numbers(5)))
+        await producer.write(topic, 0, outbound(numbers(5)))
         broker.embedded.fail_next(Request.PRODUCE, faults)
         await asyncio.gather(
-            producer.write(topic, 0, entries(numbers(5, start=5))),
-            producer.write(topic, 0, entries(numbers(5, start=10))),
+            producer.write(topic, 0, outbound(numbers(5, start=5))),
+            producer.write(topic, 0, outbound(numbers(5, start=10))),
         )
     assert firsts(await asyncio.to_thread(values_in, broker, topic)) == numbers(15)
 
@@ -118,10 +118,10 @@ async def test_an_outage_in_the_middle_of_writing_loses_nothing_and_keeps_the_or
     topic = broker.create_topic("outage", 2)
     retries: list[None] = []
     async with writing(broker, request_timeout_seconds=0.5, on_retry=lambda: retries.append(None)) as producer:
-        await asyncio.gather(*(producer.write(topic, number, entries(numbers(5))) for number in range(2)))
+        await asyncio.gather(*(producer.write(topic, number, outbound(numbers(5))) for number in range(2)))
         with broker.outage():
             writes = [
-                asyncio.create_task(producer.write(topic, number, entries(numbers(5, start=5 * turn))))
+                asyncio.create_task(producer.write(topic, number, outbound(numbers(5, start=5 * turn))))
                 for turn in (1, 2)
                 for number in range(2)
             ]
@@ -144,9 +144,9 @@ async def test_a_stop_while_the_broker_is_away_ends_within_its_bound(
     assert broker.embedded is not None
     topic = broker.create_topic("stopped")
     async with writing(broker) as producer:
-        await producer.write(topic, 0, entries(numbers(1)))
+        await producer.write(topic, 0, outbound(numbers(1)))
         broker.embedded.delay_answers(600_000)
-        unconfirmed = asyncio.create_task(producer.write(topic, 0, entries(numbers(1, start=1))))
+        unconfirmed = asyncio.create_task(producer.write(topic, 0, outbound(numbers(1, start=1))))
         await asyncio.wait({unconfirmed}, timeout=0.1)
         unconfirmed.cancel()
         async with asyncio.timeout(5):
@@ -162,7 +162,7 @@ async def test_a_message_too_large_for_the_topic_lets_its_neighbours_through_and
     small, large = numbers(6), b"x" * 20_000
     with capture_logs() as logs:
         async with writing(broker, retry_seconds=0.01) as producer:
-            write = asyncio.create_task(producer.write(topic, 0, entries([*small[:3], large, *small[3:]])))
+            write = asyncio.create_task(producer.write(topic, 0, outbound([*small[:3], large, *small[3:]])))
             await eventually(lambda: any(line["log_level"] == "error" for line in logs))
             assert await asyncio.to_thread(values_in, broker, topic) == small[:3]
             assert producer.retrying
@@ -203,13 +203,13 @@ async def test_a_topic_that_takes_small_batches_is_learnt_once_and_then_written_
     await producer.start()
     try:
         with capture_logs() as logs:
-            await producer.write(topic, 0, entries(values[:400]))
+            await producer.write(topic, 0, outbound(values[:400]))
             assert (producer.connections, len(refusals), [name for name, _ in limits]) == (4, 3, [topic] * 4)
             for start in range(400, 1_200, 80):
-                run = entries(values[start : start + 80])
+                run = outbound(values[start : start + 80])
                 handed = await producer.hand_over(topic, 0, run)
                 await producer.write(topic, 0, run, handed=handed)
-            await producer.write(topic, 1, entries(values))
+            await producer.write(topic, 1, outbound(values))
         assert (producer.connections, len(refusals)) == (4, 3), "nothing is refused any more"
     finally:
         await producer.stop()
@@ -294,11 +294,11 @@ async def test_what_a_broker_refuses_for_good_is_a_hold_of_its_partition_until_t
     refused = OutboundMessage(key=case.key, value=case.value, timestamp_ms=case.timestamp_ms, headers=[])
     async with writing(broker) as producer:
         with capture_logs() as logs:
-            held = asyncio.create_task(producer.write(topic, 0, [*entries([b"1"]), refused, *entries([b"3"])]))
+            held = asyncio.create_task(producer.write(topic, 0, [*outbound([b"1"]), refused, *outbound([b"3"])]))
             async with asyncio.timeout(30):
                 while producer.hold_reason is None:
                     await asyncio.wait({held}, timeout=0.05)
-                await producer.write(topic, 1, entries([b"other"]))
+                await producer.write(topic, 1, outbound([b"other"]))
         reason, holds = producer.hold_reason, producer.holds
         assert case.says in reason
         assert topic in reason

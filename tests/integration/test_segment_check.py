@@ -31,7 +31,9 @@ async def _check(endpoint: str, key: str = WRITE_KEY) -> int:
     return await asyncio.to_thread(run, ["segment", "check"], environment)
 
 
-async def test_one_marked_event_reaches_segment_and_its_place_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_one_marked_event_reaches_segment_and_the_command_shows_where_to_find_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async with _segment() as segment:
         assert await _check(segment.endpoint) == ExitCode.DONE
         (message_id,) = segment.ledger.accepted

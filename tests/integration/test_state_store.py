@@ -225,28 +225,28 @@ async def test_reading_back_can_be_given_up_at_any_time(broker: Broker) -> None:
         assert store.catalogue_size() == 1
 
 
-def feed_entry(user: bytes, *, partition: int = 0, timestamp: int = NOW) -> RawMessage:
+def feed_message(user: bytes, *, partition: int = 0, timestamp: int = NOW) -> RawMessage:
     return RawMessage(key=user, value=b"any", partition=partition, timestamp_milliseconds=timestamp)
 
 
-def hashed_entry(user: bytes, hasher: UserHasher = OURS) -> RawMessage:
+def hashed_message(user: bytes, hasher: UserHasher = OURS) -> RawMessage:
     key = codec("t").mark_key(hasher.hash_of(user), MONTH.first_day(NOW))
     return RawMessage(key=key, value=b"", partition=0, headers=((HASHED, hasher.fingerprint),))
 
 
 async def test_users_counted_elsewhere_are_read_from_the_feed_and_followed(broker: Broker) -> None:
     topic, feed = broker.create_topic("tracked", 2), broker.create_topic("feed", 2)
-    produce(broker.bootstrap_servers, feed, [feed_entry(b"u-1"), feed_entry(b"u-2", partition=1)])
+    produce(broker.bootstrap_servers, feed, [feed_message(b"u-1"), feed_message(b"u-2", partition=1)])
     async with remembering(broker, topic, feed=feed) as store:
         await remember(store, marked(b"u-3", b"u-4", first_offset=40))
         await store.restore(1)
         assert found(store, b"u-1", b"u-2", b"u-3") == [BEFORE_THE_LOG, None, 40]
         assert found(store, b"u-2", partition=1) == [BEFORE_THE_LOG]
-        produce(broker.bootstrap_servers, feed, [feed_entry(b"u-3"), hashed_entry(b"u-5")])
+        produce(broker.bootstrap_servers, feed, [feed_message(b"u-3"), hashed_message(b"u-5")])
         await eventually(lambda: found(store, b"u-3", b"u-5") == [BEFORE_THE_LOG, BEFORE_THE_LOG])
         assert found(store, b"u-4") == [41]
         store.forget([1])
-        produce(broker.bootstrap_servers, feed, [feed_entry(b"u-6", partition=1), feed_entry(b"u-6")])
+        produce(broker.bootstrap_servers, feed, [feed_message(b"u-6", partition=1), feed_message(b"u-6")])
         await eventually(lambda: found(store, b"u-6") == [BEFORE_THE_LOG])
         await store.restore(1)
         assert found(store, b"u-6", partition=1) == [BEFORE_THE_LOG]
@@ -257,17 +257,17 @@ async def test_the_feed_is_followed_again_when_kafka_is_back(broker: Broker, mon
     topic, feed = broker.create_topic("tracked"), broker.create_topic("feed")
     async with remembering(broker, topic, feed=feed) as store:
         await store.restore(0)
-        produce(broker.bootstrap_servers, feed, [feed_entry(b"u-1")])
+        produce(broker.bootstrap_servers, feed, [feed_message(b"u-1")])
         await eventually(lambda: found(store, b"u-1") == [BEFORE_THE_LOG])
         with broker.outage():
             await asyncio.sleep(1)
-        await asyncio.to_thread(produce, broker.bootstrap_servers, feed, [feed_entry(b"u-2")])
+        await asyncio.to_thread(produce, broker.bootstrap_servers, feed, [feed_message(b"u-2")])
         await eventually(lambda: found(store, b"u-2") == [BEFORE_THE_LOG], within_seconds=60)
 
 
-async def test_fed_entries_hashed_with_another_secret_are_told_and_mark_nobody(broker: Broker) -> None:
+async def test_fed_users_hashed_with_another_secret_are_reported_and_mark_nobody(broker: Broker) -> None:
     topic, feed = broker.create_topic("tracked"), broker.create_topic("feed")
-    produce(broker.bootstrap_servers, feed, [hashed_entry(b"u-1", THEIRS), feed_entry(b"u-2")])
+    produce(broker.bootstrap_servers, feed, [hashed_message(b"u-1", THEIRS), feed_message(b"u-2")])
     with capture_logs() as logs:
         async with remembering(broker, topic, feed=feed) as store:
             await store.restore(0)

@@ -28,7 +28,7 @@ SEGMENT_MS, APART_MS = 100, 1_000
 COMPACTION_SECONDS = 60
 
 
-async def test_every_message_reaches_the_work_once_and_in_order_and_is_committed(
+async def test_every_message_reaches_the_step_once_and_in_order_and_is_committed(
     broker: Broker, tmp_path: Path
 ) -> None:
     where = stage(broker, 3)
@@ -86,7 +86,9 @@ async def test_a_full_partition_waits_while_the_others_go_on(broker: Broker, tmp
         await eventually(lambda: len(step.offsets(0)) > sum(len(batch.messages) for batch in kept))
 
 
-async def test_with_work_that_never_settles_memory_is_bound_and_fetching_stops(broker: Broker, tmp_path: Path) -> None:
+async def test_with_a_step_that_never_settles_memory_is_bound_and_fetching_stops(
+    broker: Broker, tmp_path: Path
+) -> None:
     partitions, most_in_hand, poll_records = 3, 20, 8
     where, step = stage(broker, partitions), FakeStep()
     for partition in range(partitions):
@@ -237,7 +239,7 @@ async def test_a_position_that_falls_out_of_the_log_during_the_run_ends_the_work
     assert "messages lost" in said
 
 
-async def test_an_agent_whose_work_raises_ends_the_worker_and_nothing_is_committed(
+async def test_an_agent_whose_step_raises_ends_the_worker_and_nothing_is_committed(
     broker: Broker, tmp_path: Path
 ) -> None:
     where, step = stage(broker), FakeStep()
@@ -276,7 +278,7 @@ def transact(where: Stage, values: list[bytes], *, commit: bool) -> None:
 
 
 @pytest.mark.real_only("transactions")
-async def test_aborted_messages_never_reach_the_work_and_leave_no_lag_behind(broker: Broker, tmp_path: Path) -> None:
+async def test_aborted_messages_never_reach_the_step_and_leave_no_lag_behind(broker: Broker, tmp_path: Path) -> None:
     where = stage(broker)
     where.produce(*numbers(2))
     transact(where, [b"aborted"] * 3, commit=False)

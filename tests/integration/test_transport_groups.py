@@ -27,7 +27,7 @@ def shared(*workers: RunningWorker, partitions: int) -> bool:
 
 
 @pytest.mark.real_only(SEVERAL_MEMBERS)
-async def test_partitions_that_move_with_work_in_hand_commit_the_prefix_and_deliver_the_rest_again(
+async def test_partitions_that_move_with_messages_in_hand_commit_the_prefix_and_deliver_the_rest_again(
     broker: Broker, tmp_path: Path
 ) -> None:
     where, held = stage(broker, 2), FakeStep()
@@ -56,7 +56,7 @@ async def test_partitions_that_move_with_work_in_hand_commit_the_prefix_and_deli
 
 
 @pytest.mark.real_only(SEVERAL_MEMBERS)
-async def test_a_revocation_waits_for_the_work_no_longer_than_its_bound(broker: Broker, tmp_path: Path) -> None:
+async def test_a_revocation_waits_for_the_step_no_longer_than_its_bound(broker: Broker, tmp_path: Path) -> None:
     where, held = stage(broker, 2), FakeStep()
     held.settles_in_revoke = True
     for partition in range(2):

@@ -79,7 +79,7 @@ async def test_a_signal_ends_a_worker_whose_broker_has_fallen_silent(broker: Bro
         assert await worker.ended(within_seconds=10) == 0, worker.log_text()
 
 
-async def test_work_that_never_settles_ends_at_the_deadline_with_0_and_nothing_committed(
+async def test_a_step_that_never_settles_ends_at_the_deadline_with_0_and_nothing_committed(
     broker: Broker, tmp_path: Path
 ) -> None:
     where, step = stage(broker), FakeStep()
@@ -91,7 +91,7 @@ async def test_work_that_never_settles_ends_at_the_deadline_with_0_and_nothing_c
     assert where.committed() == {0: 0}
 
 
-async def test_work_that_fails_ends_the_worker_with_1_and_keeps_what_was_settled_before(
+async def test_a_step_that_fails_ends_the_worker_with_1_and_keeps_what_was_settled_before(
     broker: Broker, tmp_path: Path
 ) -> None:
     where, step = stage(broker), FakeStep()
@@ -146,7 +146,7 @@ async def test_a_worker_that_joins_its_group_is_alive_and_not_ready(broker: Brok
         await answers(worker, "/readyz", 200, "ready")
 
 
-async def test_the_status_pages_follow_a_worker_through_work_and_hold(broker: Broker, tmp_path: Path) -> None:
+async def test_the_status_pages_follow_a_worker_through_messages_and_a_hold(broker: Broker, tmp_path: Path) -> None:
     where, step = stage(broker), FakeStep()
     async with running_worker(where, tmp_path, step) as worker:
         await answers(worker, "/readyz", 200, "ready")

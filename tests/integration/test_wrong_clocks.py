@@ -128,7 +128,9 @@ async def test_what_was_in_hand_when_a_clock_jumped_is_sent_with_the_time_that_i
         await pipeline.accepted(10)
 
 
-async def test_a_clock_that_is_a_minute_off_is_a_warning_and_work_goes_on(broker: Broker, tmp_path: Path) -> None:
+async def test_a_clock_that_is_a_minute_off_is_a_warning_and_the_workers_continue(
+    broker: Broker, tmp_path: Path
+) -> None:
     clock = WrongClock(tmp_path / "offset")
     async with running_pipeline(broker, tmp_path, TOPIC_WATCH_SECONDS=SOON) as pipeline:
         workers = [await pipeline.start(role, variables=clock.environment(-90)) for role in Role]

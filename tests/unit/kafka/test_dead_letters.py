@@ -32,10 +32,10 @@ async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where
         topic="onesignal.events", partition=2, offset=41, key=b"\xffu-1", value=b"\x00{not json", headers=(("a", b"b"),)
     )
     await writer(kept).store([letter(message)])
-    ((topic, partition, (entry,)),) = kept.writes
+    ((topic, partition, (stored,)),) = kept.writes
     assert (topic, partition) == (TOPIC, 2)
-    assert (entry.key, entry.value, entry.timestamp_ms) == (b"\xffu-1", b"\x00{not json", None)
-    assert entry.headers == [
+    assert (stored.key, stored.value, stored.timestamp_ms) == (b"\xffu-1", b"\x00{not json", None)
+    assert stored.headers == [
         ("reason", b"not_json"),
         ("stage", b"processor"),
         ("source-topic", b"onesignal.events"),
@@ -51,8 +51,8 @@ async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where
 async def test_absent_and_empty_stay_what_they_are(key: bytes | None, value: bytes | None) -> None:
     kept = KeptWrites()
     await writer(kept).store([letter(FakeMessage(offset=0, key=key, value=value))])
-    ((_, _, (entry,)),) = kept.writes
-    assert (entry.key, entry.value) == (key, value)
+    ((_, _, (stored,)),) = kept.writes
+    assert (stored.key, stored.value) == (key, value)
 
 
 async def test_letters_of_one_source_partition_stay_in_one_partition_and_in_order() -> None:
@@ -60,7 +60,7 @@ async def test_letters_of_one_source_partition_stay_in_one_partition_and_in_orde
     letters = [letter(FakeMessage(partition=number % 3, offset=number)) for number in range(9)]
     await writer(kept, partitions=2).store(letters)
     offsets = {
-        partition: [int(dict(entry.headers)["source-offset"]) for entry in run] for _, partition, run in kept.writes
+        partition: [int(dict(stored.headers)["source-offset"]) for stored in run] for _, partition, run in kept.writes
     }
     assert offsets == {0: [0, 2, 3, 5, 6, 8], 1: [1, 4, 7]}
 

@@ -167,7 +167,7 @@ class ProducerOnFakes(BatchProducer):
         return connection
 
 
-def entries(*values: bytes) -> list[OutboundMessage]:
+def outbound(*values: bytes) -> list[OutboundMessage]:
     return [OutboundMessage(key=None, value=value, timestamp_ms=None, headers=[]) for value in values]
 
 
@@ -185,7 +185,7 @@ async def producer(broker: FakeBroker) -> ProducerOnFakes:
 
 async def test_a_write_returns_when_everything_is_confirmed(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.may_confirm.clear()
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1", b"2")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1", b"2")))
     await asyncio.wait({writing}, timeout=0.05)
     assert not writing.done()
     broker.may_confirm.set()
@@ -214,14 +214,14 @@ async def test_more_than_a_batch_holds_is_split_and_stays_in_order(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     values = [b"%06d" % number + b"x" * 10_000 for number in range(120)]
-    await producer.write(TOPIC, 0, entries(*values))
+    await producer.write(TOPIC, 0, outbound(*values))
     assert broker.stored[0] == values
     assert len(broker.sends) == 3
 
 
 async def test_a_message_larger_than_a_batch_is_sent_alone(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     large = b"x" * (BATCH_BYTES + 1)
-    await producer.write(TOPIC, 0, entries(b"1", large, b"2"))
+    await producer.write(TOPIC, 0, outbound(b"1", large, b"2"))
     assert broker.stored[0] == [b"1", large, b"2"]
     assert [count for _, count in broker.sends] == [1, 1, 1]
 
@@ -230,7 +230,7 @@ async def test_one_write_at_a_time_goes_to_a_partition_and_partitions_are_writte
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    writes = [asyncio.create_task(producer.write(TOPIC, number % 2, entries(b"%d" % number))) for number in range(6)]
+    writes = [asyncio.create_task(producer.write(TOPIC, number % 2, outbound(b"%d" % number))) for number in range(6)]
     await asyncio.wait(writes, timeout=0.05)
     assert len(broker.sends) == 2
     broker.may_confirm.set()
@@ -243,7 +243,7 @@ async def test_a_failed_write_is_repeated_on_a_new_connection_before_any_later_o
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.answers.extend([KafkaTimeoutError(), OSError()])
-    await asyncio.gather(producer.write(TOPIC, 0, entries(b"1", b"2")), producer.write(TOPIC, 0, entries(b"3")))
+    await asyncio.gather(producer.write(TOPIC, 0, outbound(b"1", b"2")), producer.write(TOPIC, 0, outbound(b"3")))
     assert broker.stored == {0: [b"1", b"2", b"3"]}
     assert broker.sends == [(0, 2), (1, 2), (2, 2), (2, 1)]
     assert producer.retries == 2
@@ -253,14 +253,14 @@ async def test_a_connection_is_renewed_once_however_many_writes_saw_it_fail(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.answers.extend(KafkaTimeoutError() for _ in range(4))
-    await asyncio.gather(*(producer.write(TOPIC, number, entries(b"1")) for number in range(4)))
+    await asyncio.gather(*(producer.write(TOPIC, number, outbound(b"1")) for number in range(4)))
     assert len(broker.connections) == 2
     assert broker.stored == {number: [b"1"] for number in range(4)}
 
 
 async def test_the_failed_connection_is_closed(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.answers.append(KafkaTimeoutError())
-    await producer.write(TOPIC, 0, entries(b"1"))
+    await producer.write(TOPIC, 0, outbound(b"1"))
     await asyncio.wait(producer._retiring.values(), timeout=BOUND_SECONDS) if producer._retiring else None
     assert [connection.stopped for connection in broker.connections] == [True, False]
 
@@ -270,10 +270,10 @@ async def test_a_write_that_waits_on_a_connection_which_another_partition_made_f
 ) -> None:
     broker.unanswered.add((0, 0))
     broker.may_close.clear()
-    waiting = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    waiting = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     await asyncio.sleep(0)
     broker.answers.append(KafkaTimeoutError())
-    await producer.write(TOPIC, 1, entries(b"2"))
+    await producer.write(TOPIC, 1, outbound(b"2"))
     await asyncio.wait_for(waiting, BOUND_SECONDS)
     broker.may_close.set()
     assert broker.stored == {0: [b"1"], 1: [b"2"]}
@@ -283,7 +283,7 @@ async def test_a_write_that_waits_on_a_connection_which_another_partition_made_f
 async def test_connecting_is_tried_until_a_broker_answers(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.answers.append(KafkaTimeoutError())
     broker.refused_connections = 5
-    await producer.write(TOPIC, 0, entries(b"1"))
+    await producer.write(TOPIC, 0, outbound(b"1"))
     assert broker.stored == {0: [b"1"]}
 
 
@@ -299,7 +299,7 @@ async def test_it_counts_as_retrying_from_the_first_failure_until_the_write_is_c
     broker.answers.append(KafkaTimeoutError())
     seen = []
     broker.may_confirm.clear()
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     await asyncio.wait({writing}, timeout=0.02)
     seen.append((len(broker.sends), producer.retrying))
     broker.may_confirm.set()
@@ -316,7 +316,7 @@ async def test_it_counts_as_retrying_from_the_first_failure_until_the_write_is_c
 async def test_a_cancelled_write_makes_room_for_the_next_one(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.answers.append(KafkaTimeoutError())
     broker.refused_connections = 10**9
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     await asyncio.wait({writing}, timeout=0.02)
     seen = [producer.retrying]
     writing.cancel()
@@ -325,7 +325,7 @@ async def test_a_cancelled_write_makes_room_for_the_next_one(broker: FakeBroker,
     seen.append(producer.retrying)
     assert seen == [True, False]
     broker.refused_connections = 0
-    await producer.write(TOPIC, 0, entries(b"2"))
+    await producer.write(TOPIC, 0, outbound(b"2"))
     assert broker.stored == {0: [b"2"]}
 
 
@@ -335,7 +335,7 @@ async def test_a_message_that_is_too_large_stands_alone_and_is_said_while_the_on
     broker.largest_value = 100
     small, large = [b"%d" % number for number in range(7)], b"x" * 200
     with capture_logs() as logs:
-        writing = asyncio.create_task(producer.write(TOPIC, 0, entries(*small[:3], large, *small[3:])))
+        writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(*small[:3], large, *small[3:])))
         async with asyncio.timeout(BOUND_SECONDS):
             while not any(line["log_level"] == "error" for line in logs):
                 await asyncio.wait({writing}, timeout=0.01)
@@ -359,10 +359,12 @@ async def test_the_size_that_a_topic_takes_is_learnt_once_and_later_batches_begi
     broker.largest_batch = 100_000
     values = kilobytes(900)
     with capture_logs() as logs:
-        await producer.write(TOPIC, 0, entries(*values[:300]))
+        await producer.write(TOPIC, 0, outbound(*values[:300]))
         refused, connections = len(broker.refused), len(broker.connections)
-        await producer.write(TOPIC, 0, entries(*values[300:600]))
-        await asyncio.gather(producer.write(TOPIC, 0, entries(*values[600:])), producer.write(TOPIC, 1, entries(b"1")))
+        await producer.write(TOPIC, 0, outbound(*values[300:600]))
+        await asyncio.gather(
+            producer.write(TOPIC, 0, outbound(*values[600:])), producer.write(TOPIC, 1, outbound(b"1"))
+        )
     assert (refused, connections) == (2, 3)
     assert (len(broker.refused), len(broker.connections)) == (refused, connections), "nothing is refused any more"
     assert broker.stored == {0: values, 1: [b"1"]}
@@ -378,16 +380,16 @@ async def test_what_is_handed_over_keeps_to_the_size_that_was_learnt(
 ) -> None:
     broker.largest_batch = 100_000
     first, second, third = kilobytes(150), kilobytes(40, start=150), kilobytes(300, start=190)
-    handed = await producer.hand_over(TOPIC, 0, entries(*first))
-    await producer.write(TOPIC, 0, entries(*first), handed=handed)
+    handed = await producer.hand_over(TOPIC, 0, outbound(*first))
+    await producer.write(TOPIC, 0, outbound(*first), handed=handed)
     assert (broker.refused, len(broker.connections)) == ([150], 2)
     _, limit_bytes = producer.limits[-1]
-    assert await producer.hand_over(TOPIC, 0, entries(b"x" * (limit_bytes - 1_000), b"y" * 2_000)) is None
-    handed = await producer.hand_over(TOPIC, 0, entries(*second))
+    assert await producer.hand_over(TOPIC, 0, outbound(b"x" * (limit_bytes - 1_000), b"y" * 2_000)) is None
+    handed = await producer.hand_over(TOPIC, 0, outbound(*second))
     assert handed is not None
-    await producer.write(TOPIC, 0, entries(*second), handed=handed)
-    assert await producer.hand_over(TOPIC, 0, entries(*third)) is None
-    await producer.write(TOPIC, 0, entries(*third))
+    await producer.write(TOPIC, 0, outbound(*second), handed=handed)
+    assert await producer.hand_over(TOPIC, 0, outbound(*third)) is None
+    await producer.write(TOPIC, 0, outbound(*third))
     assert (broker.refused, len(broker.connections)) == ([150], 2)
     assert broker.stored[0] == [*first, *second, *third]
     fullest = max(count for _, count in broker.sends[-4:])
@@ -399,9 +401,9 @@ async def test_batches_that_are_refused_side_by_side_are_one_lesson(
 ) -> None:
     broker.largest_batch = 100_000
     values = kilobytes(150)
-    handed = {number: await producer.hand_over(TOPIC, number, entries(*values)) for number in range(4)}
+    handed = {number: await producer.hand_over(TOPIC, number, outbound(*values)) for number in range(4)}
     await asyncio.gather(
-        *(producer.write(TOPIC, number, entries(*values), handed=each) for number, each in handed.items())
+        *(producer.write(TOPIC, number, outbound(*values), handed=each) for number, each in handed.items())
     )
     assert broker.refused == [150] * 4
     assert len(broker.connections) == 2
@@ -411,14 +413,14 @@ async def test_batches_that_are_refused_side_by_side_are_one_lesson(
 
 async def test_a_message_that_is_refused_alone_teaches_nothing(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.largest_batch = 10_000
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 20_000)))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"x" * 20_000)))
     async with asyncio.timeout(BOUND_SECONDS):
         while len(broker.refused) < 3:
             await asyncio.wait({writing}, timeout=0.01)
     assert producer.limits == [(TOPIC, BATCH_BYTES)]
     broker.largest_batch = 10**6
     await asyncio.wait_for(writing, BOUND_SECONDS)
-    await producer.write(TOPIC, 0, entries(*kilobytes(300)))
+    await producer.write(TOPIC, 0, outbound(*kilobytes(300)))
     assert broker.sends[-1][1] == 300
 
 
@@ -427,7 +429,7 @@ async def test_a_message_that_is_refused_alone_behind_others_teaches_nothing_eit
 ) -> None:
     broker.largest_batch = 300_000
     values = [b"x" * 260_000, b"y" * 400_000]
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(*values)))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(*values)))
     async with asyncio.timeout(BOUND_SECONDS):
         while len(broker.refused) < 2:
             await asyncio.wait({writing}, timeout=0.01)
@@ -446,7 +448,7 @@ async def test_each_message_that_is_refused_alone_is_said_once(broker: FakeBroke
 
     broker.largest_value = 100
     with capture_logs() as logs:
-        writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200, b"y" * 2_000)))
+        writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"x" * 200, b"y" * 2_000)))
         await until_refused(4)
         broker.largest_value = 1_000
         await until_refused(4)
@@ -466,7 +468,7 @@ async def test_a_message_that_is_too_large_takes_its_neighbours_limit_no_lower_t
 ) -> None:
     broker.largest_batch = 100_000
     values = [*kilobytes(20), b"x" * 150_000, *kilobytes(20, start=20)]
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(*values)))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(*values)))
     async with asyncio.timeout(BOUND_SECONDS):
         while producer.hold_reason is None:
             await asyncio.wait({writing}, timeout=0.01)
@@ -490,14 +492,14 @@ def test_once_a_size_is_learnt_nothing_is_refused_and_nothing_is_lost_or_out_of_
         await producer.start()
         broker.largest_batch = largest_batch
         everything = [b"%06d" % number + b"x" * 3_000 for number in range(60)]
-        await producer.write(TOPIC, 1, entries(*everything))
+        await producer.write(TOPIC, 1, outbound(*everything))
         known = len(broker.refused)
         written: list[bytes] = []
         for sizes in runs:
             values = [b"%06d" % (len(written) + n) + b"x" * size for n, size in enumerate(sizes)]
             written += values
-            handed = await producer.hand_over(TOPIC, 0, entries(*values))
-            await producer.write(TOPIC, 0, entries(*values), handed=handed)
+            handed = await producer.hand_over(TOPIC, 0, outbound(*values))
+            await producer.write(TOPIC, 0, outbound(*values), handed=handed)
         assert broker.stored == {0: written, 1: everything}
         limits = [limit_bytes for _, limit_bytes in producer.limits[1:]]
         assert len(broker.refused) == known or limits[known - 1] > largest_batch
@@ -530,7 +532,7 @@ async def test_a_stop_before_the_start_is_no_error(broker: FakeBroker) -> None:
 
 async def test_writing_before_the_start_is_a_mistake(broker: FakeBroker) -> None:
     with pytest.raises(RuntimeError, match="not started"):
-        await ProducerOnFakes(broker).write(TOPIC, 0, entries(b"1"))
+        await ProducerOnFakes(broker).write(TOPIC, 0, outbound(b"1"))
 
 
 async def test_every_write_is_idempotent_and_confirmed_by_all_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -552,7 +554,7 @@ async def test_a_run_is_handed_over_without_a_wait_and_confirmed_later(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    handed = await producer.hand_over(TOPIC, 0, entries(b"1", b"2"))
+    handed = await producer.hand_over(TOPIC, 0, outbound(b"1", b"2"))
     assert handed is not None
     assert not handed.confirmation.done()
     broker.may_confirm.set()
@@ -564,10 +566,10 @@ async def test_nothing_is_handed_over_to_a_partition_that_is_being_written(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     await asyncio.sleep(0)
-    assert await producer.hand_over(TOPIC, 0, entries(b"2")) is None
-    other = await producer.hand_over(TOPIC, 1, entries(b"3"))
+    assert await producer.hand_over(TOPIC, 0, outbound(b"2")) is None
+    other = await producer.hand_over(TOPIC, 1, outbound(b"3"))
     assert other is not None
     broker.may_confirm.set()
     await asyncio.gather(writing, other.confirmation)
@@ -579,9 +581,9 @@ async def test_nothing_is_handed_over_while_the_connection_is_renewed(
 ) -> None:
     broker.answers.append(KafkaTimeoutError())
     broker.refused_connections = 10**9
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     await asyncio.wait({writing}, timeout=0.02)
-    assert await producer.hand_over(TOPIC, 1, entries(b"2")) is None
+    assert await producer.hand_over(TOPIC, 1, outbound(b"2")) is None
     broker.refused_connections = 0
     await asyncio.wait_for(writing, BOUND_SECONDS)
     assert broker.stored == {0: [b"1"]}
@@ -590,10 +592,10 @@ async def test_nothing_is_handed_over_while_the_connection_is_renewed(
 async def test_nothing_is_handed_over_where_aiokafka_would_wait(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     (connection,) = broker.connections
     connection._batches[TOPIC, 0] = ["of a run that was given up"]
-    assert await producer.hand_over(TOPIC, 0, entries(b"a")) is None
-    assert await producer.hand_over(TOPIC, 1, entries(b"b")) is not None
+    assert await producer.hand_over(TOPIC, 0, outbound(b"a")) is None
+    assert await producer.hand_over(TOPIC, 1, outbound(b"b")) is not None
     connection.has_metadata = False
-    assert await producer.hand_over(TOPIC, 1, entries(b"c")) is None
+    assert await producer.hand_over(TOPIC, 1, outbound(b"c")) is None
 
 
 @pytest.mark.parametrize(("size", "count"), [(100_000, 10), (400, 1_300)])  # the second only with keys and headers
@@ -601,7 +603,7 @@ async def test_more_than_one_batch_holds_is_not_handed_over(
     broker: FakeBroker, producer: ProducerOnFakes, size: int, count: int
 ) -> None:
     assert (count * size > BATCH_BYTES) == (count == 10)
-    assert await producer.hand_over(TOPIC, 0, entries(*[b"x" * size] * count)) is None
+    assert await producer.hand_over(TOPIC, 0, outbound(*[b"x" * size] * count)) is None
     assert broker.sends == []
 
 
@@ -609,7 +611,7 @@ async def test_what_was_handed_over_is_confirmed_and_not_sent_again(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    run = entries(b"1", b"2")
+    run = outbound(b"1", b"2")
     handed = await producer.hand_over(TOPIC, 0, run)
     writing = asyncio.create_task(producer.write(TOPIC, 0, run, handed=handed))
     await asyncio.sleep(0)
@@ -623,7 +625,7 @@ async def test_what_was_handed_over_is_confirmed_and_not_sent_again(
 
 async def test_what_was_handed_over_and_failed_is_written_again(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.answers.append(KafkaTimeoutError())
-    run = entries(b"1", b"2")
+    run = outbound(b"1", b"2")
     handed = await producer.hand_over(TOPIC, 0, run)
     await asyncio.wait_for(producer.write(TOPIC, 0, run, handed=handed), BOUND_SECONDS)
     assert broker.stored == {0: [b"1", b"2"]}
@@ -634,14 +636,14 @@ async def test_after_a_message_that_was_too_large_the_next_write_goes_through_a_
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.largest_value = 100
-    await producer.write(TOPIC, 0, entries(b"x" * 60, b"y" * 60))
+    await producer.write(TOPIC, 0, outbound(b"x" * 60, b"y" * 60))
     assert broker.sends == [(0, 2), (1, 1), (1, 1)], "aiokafka leaves a hole in the sequence numbers of the first one"
 
 
 async def test_repeated_writes_are_known_by_their_partition(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.answers.append(KafkaTimeoutError())
     broker.refused_connections = 10**9
-    writing = asyncio.create_task(producer.write(TOPIC, 1, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 1, outbound(b"1")))
     await asyncio.wait({writing}, timeout=0.02)
     assert [producer.repeats(*place) for place in ((TOPIC, 1), (TOPIC, 0), ("a", 1))] == [True, False, False]
     broker.refused_connections = 0
@@ -651,7 +653,7 @@ async def test_repeated_writes_are_known_by_their_partition(broker: FakeBroker, 
 
 async def test_a_write_that_is_given_up_holds_nothing_any_more(broker: FakeBroker, producer: ProducerOnFakes) -> None:
     broker.largest_value = 100
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200)))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"x" * 200)))
     await asyncio.wait({writing}, timeout=0.05)
     held = producer.hold_reason
     writing.cancel()
@@ -684,7 +686,7 @@ async def test_a_write_that_is_not_confirmed_in_time_counts_as_repeated_and_is_n
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"1")))
+    writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"1")))
     async with asyncio.timeout(BOUND_SECONDS):
         while producer.retries < 2:
             await asyncio.wait({writing}, timeout=0.02)
@@ -698,7 +700,7 @@ async def test_nobody_has_to_look_at_the_end_of_a_write_that_was_given_up(
     broker: FakeBroker, producer: ProducerOnFakes
 ) -> None:
     broker.may_confirm.clear()
-    run = entries(b"1")
+    run = outbound(b"1")
     handed = await producer.hand_over(TOPIC, 0, run)
     assert handed is not None
     writing = asyncio.create_task(producer.write(TOPIC, 0, run, handed=handed))
@@ -713,7 +715,7 @@ async def test_a_run_that_aiokafka_does_not_take_is_not_handed_over(
     broker: FakeBroker, producer: ProducerOnFakes, error: Exception
 ) -> None:
     broker.connections[0].error_of_sending = error
-    assert await producer.hand_over(TOPIC, 0, entries(b"1")) is None
+    assert await producer.hand_over(TOPIC, 0, outbound(b"1")) is None
 
 
 async def test_after_a_stop_nothing_can_be_written_and_no_connection_is_left(
@@ -721,7 +723,7 @@ async def test_after_a_stop_nothing_can_be_written_and_no_connection_is_left(
 ) -> None:
     broker.may_close.clear()
     broker.answers.append(KafkaTimeoutError())
-    await producer.write(TOPIC, 0, entries(b"1"))
+    await producer.write(TOPIC, 0, outbound(b"1"))
     retiring = list(producer._retiring.values())
     stopping = asyncio.create_task(producer.stop())
     await asyncio.sleep(0)
@@ -733,7 +735,7 @@ async def test_after_a_stop_nothing_can_be_written_and_no_connection_is_left(
     assert broker.forced == 1, "the one that was given up before is not waited for"
     assert producer._retiring == {}
     with pytest.raises(RuntimeError, match="not started"):
-        await producer.write(TOPIC, 0, entries(b"2"))
+        await producer.write(TOPIC, 0, outbound(b"2"))
 
 
 def test_connecting_again_and_a_message_that_is_refused_alone_are_tried_with_pauses() -> None:
@@ -744,11 +746,11 @@ def test_connecting_again_and_a_message_that_is_refused_alone_are_tried_with_pau
         await producer.start()
         broker.answers.append(KafkaTimeoutError())
         broker.refused_connections = 3
-        await producer.write(TOPIC, 0, entries(b"1"))
+        await producer.write(TOPIC, 0, outbound(b"1"))
         connected = asyncio.get_running_loop().time()
         broker.largest_value = 100
         with capture_logs() as logs:
-            writing = asyncio.create_task(producer.write(TOPIC, 0, entries(b"x" * 200)))
+            writing = asyncio.create_task(producer.write(TOPIC, 0, outbound(b"x" * 200)))
             await asyncio.sleep(25)
         refused = len(broker.refused)
         broker.largest_value = 1_000

@@ -52,9 +52,9 @@ class _Hanging(KeptWrites):
     again: frozenset[int] = frozenset()
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
+        self, topic: str, partition: int, messages: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
-        await super().write(topic, partition, entries, handed=handed)
+        await super().write(topic, partition, messages, handed=handed)
         await asyncio.get_running_loop().create_future()
 
     def repeats(self, topic: str, partition: int) -> bool:

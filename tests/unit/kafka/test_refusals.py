@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.errors import ClusterFaultError
 from pipeline.kafka.refusals import InvalidRecordError, UnsupportedCompressionError, find_refusal, know_refusals
-from tests.unit.kafka.test_producer import BOUND_SECONDS, TOPIC, FakeBroker, ProducerOnFakes, entries
+from tests.unit.kafka.test_producer import BOUND_SECONDS, TOPIC, FakeBroker, ProducerOnFakes, outbound
 
 LATER_ATTEMPTS_HELP = {
     "a broker went away, moved or is busy": {
@@ -117,7 +117,7 @@ async def test_a_write_that_is_refused_is_held_and_said_once_until_it_goes_throu
 
     with capture_logs() as logs:
         producer._on_retry = lambda: held.append((producer.hold_reason, producer.holds))
-        await asyncio.wait_for(producer.write(TOPIC, 0, entries(b"1")), BOUND_SECONDS)
+        await asyncio.wait_for(producer.write(TOPIC, 0, outbound(b"1")), BOUND_SECONDS)
     assert held == [(None, frozenset()), *[(refusal.reason, {hold})] * 2]
     assert [line["event"] for line in logs if line["log_level"] == "error"] == [refusal.reason]
     assert (producer.hold_reason, producer.holds, producer.retrying) == (None, frozenset(), False)
@@ -141,7 +141,7 @@ async def test_a_new_producer_that_is_refused_is_held_and_said_once_until_there_
 
     monkeypatch.setattr(producer, "_connect", refused)
     with capture_logs() as logs:
-        await asyncio.wait_for(producer.write(TOPIC, 0, entries(b"1")), BOUND_SECONDS)
+        await asyncio.wait_for(producer.write(TOPIC, 0, outbound(b"1")), BOUND_SECONDS)
     refusal = find_refusal(errors.ClusterAuthorizationFailedError(), TOPIC)
     assert refusal is not None
     assert held == [(None, frozenset()), *[(refusal.reason, {HoldReason.KAFKA_REFUSES})] * 3]
@@ -169,6 +169,6 @@ async def test_what_passes_is_repeated_without_a_hold() -> None:
     held = []
     producer._on_retry = lambda: held.append(producer.holds)
     with capture_logs() as logs:
-        await asyncio.wait_for(producer.write(TOPIC, 0, entries(b"1")), BOUND_SECONDS)
+        await asyncio.wait_for(producer.write(TOPIC, 0, outbound(b"1")), BOUND_SECONDS)
     assert held == [frozenset()]
     assert [(line["log_level"], line["error"]) for line in logs] == [("warning", "OutOfOrderSequenceNumber")]

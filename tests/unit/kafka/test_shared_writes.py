@@ -22,8 +22,8 @@ class HeldWrites:
         self.takes_turns_to_end = 0
         self._open: deque[asyncio.Future[None]] = deque()
 
-    async def write(self, entries: Sequence[OutboundMessage]) -> None:
-        text = b"".join(entry.value or b"" for entry in entries)
+    async def write(self, messages: Sequence[OutboundMessage]) -> None:
+        text = b"".join(message.value or b"" for message in messages)
         self.begun.append(text)
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open.append(confirmed)
@@ -43,7 +43,7 @@ class HeldWrites:
         self._open.popleft().set_exception(error)
 
 
-def entries(text: str) -> list[OutboundMessage]:
+def outbound(text: str) -> list[OutboundMessage]:
     return [OutboundMessage(key=None, value=bytes([each]), timestamp_ms=None, headers=[]) for each in text.encode()]
 
 
@@ -64,7 +64,7 @@ async def turns() -> None:
 
 
 async def test_what_comes_at_the_same_time_is_one_write(shared: SharedWrites, held: HeldWrites) -> None:
-    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("ab", "c")]
+    writing = [asyncio.create_task(shared.write(outbound(text))) for text in ("ab", "c")]
     await turns()
     assert held.begun == [b"abc"]
     assert not any(each.done() for each in writing)
@@ -75,7 +75,7 @@ async def test_what_comes_at_the_same_time_is_one_write(shared: SharedWrites, he
 async def test_what_comes_while_a_write_is_under_way_is_the_next_one(shared: SharedWrites, held: HeldWrites) -> None:
     writing = []
     for text in ("a", "b", "c"):
-        writing.append(asyncio.create_task(shared.write(entries(text))))
+        writing.append(asyncio.create_task(shared.write(outbound(text))))
         await turns()
     assert held.begun == [b"a"]
     held.confirm()
@@ -89,7 +89,7 @@ async def test_what_comes_while_a_write_is_under_way_is_the_next_one(shared: Sha
 async def test_what_nobody_waits_for_any_more_is_not_written(shared: SharedWrites, held: HeldWrites) -> None:
     writing = []
     for text in ("a", "b", "c"):
-        writing.append(asyncio.create_task(shared.write(entries(text))))
+        writing.append(asyncio.create_task(shared.write(outbound(text))))
         await turns()
     writing[1].cancel()
     await turns()
@@ -102,7 +102,7 @@ async def test_what_nobody_waits_for_any_more_is_not_written(shared: SharedWrite
 
 
 async def test_a_write_ends_with_the_last_that_waits_for_it(shared: SharedWrites, held: HeldWrites) -> None:
-    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("a", "b")]
+    writing = [asyncio.create_task(shared.write(outbound(text))) for text in ("a", "b")]
     await turns()
     writing[0].cancel()
     await turns()
@@ -110,7 +110,7 @@ async def test_a_write_ends_with_the_last_that_waits_for_it(shared: SharedWrites
     writing[1].cancel()
     await asyncio.wait(writing)
     assert held.cancelled == [b"ab"]
-    later = asyncio.create_task(shared.write(entries("c")))
+    later = asyncio.create_task(shared.write(outbound("c")))
     await turns()
     assert held.begun[-1] == b"c"
     held.confirm()
@@ -118,13 +118,13 @@ async def test_a_write_ends_with_the_last_that_waits_for_it(shared: SharedWrites
 
 
 async def test_a_group_that_is_left_before_its_turn_leaves_the_way_free(shared: SharedWrites, held: HeldWrites) -> None:
-    first = asyncio.create_task(shared.write(entries("a")))
+    first = asyncio.create_task(shared.write(outbound("a")))
     await turns()
-    given_up = asyncio.create_task(shared.write(entries("b")))
+    given_up = asyncio.create_task(shared.write(outbound("b")))
     await turns()
     given_up.cancel()
     await asyncio.wait({given_up})
-    last = asyncio.create_task(shared.write(entries("c")))
+    last = asyncio.create_task(shared.write(outbound("c")))
     await turns()
     held.confirm()
     await turns()
@@ -136,12 +136,12 @@ async def test_a_group_that_is_left_before_its_turn_leaves_the_way_free(shared: 
 async def test_who_comes_just_when_the_last_of_a_group_leaves_is_written(
     shared: SharedWrites, held: HeldWrites
 ) -> None:
-    first = asyncio.create_task(shared.write(entries("a")))
+    first = asyncio.create_task(shared.write(outbound("a")))
     await turns()
-    given_up = asyncio.create_task(shared.write(entries("b")))
+    given_up = asyncio.create_task(shared.write(outbound("b")))
     await turns()
     given_up.cancel()
-    later = asyncio.create_task(shared.write(entries("c")))
+    later = asyncio.create_task(shared.write(outbound("c")))
     await turns()
     held.confirm()
     await turns()
@@ -152,7 +152,7 @@ async def test_who_comes_just_when_the_last_of_a_group_leaves_is_written(
 
 async def test_who_leaves_last_waits_for_the_end_of_its_write(shared: SharedWrites, held: HeldWrites) -> None:
     held.takes_turns_to_end = 5
-    writing = asyncio.create_task(shared.write(entries("a")))
+    writing = asyncio.create_task(shared.write(outbound("a")))
     await turns()
     writing.cancel()
     await asyncio.wait({writing})
@@ -160,7 +160,7 @@ async def test_who_leaves_last_waits_for_the_end_of_its_write(shared: SharedWrit
 
 
 async def test_a_fault_of_a_write_reaches_all_that_wait_for_it(shared: SharedWrites, held: HeldWrites) -> None:
-    writing = [asyncio.create_task(shared.write(entries(text))) for text in ("a", "b")]
+    writing = [asyncio.create_task(shared.write(outbound(text))) for text in ("a", "b")]
     await turns()
     held.fail(OSError("disk"))
     found = await asyncio.gather(*writing, return_exceptions=True)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.fetched.faults import Unreadable
 
-PLACE = TopicPartition("onesignal.events", 3)
+PARTITION = TopicPartition("onesignal.events", 3)
 NOT_UTF8 = b"\xff\xfe name@example.org"
 
 
@@ -49,15 +49,15 @@ class HeldAnswers(Answers):
         super().__init__()
         self.found: list[Unreadable] = []
 
-    def unreadable(self, _place: object, found: Unreadable) -> None:
+    def unreadable(self, _partition: object, found: Unreadable) -> None:
         self.found.append(found)
 
 
 def read(data: bytes, position: int = 0) -> tuple[list[Any], list[Unreadable], int]:
     """Return what is read of an answer, what cannot be, and where the partition is read next."""
     answers = HeldAnswers()
-    assignment = answered(answers, PLACE, data, assignment=FakeAssignment(position))
-    found = answers[PLACE].getall() if PLACE in answers else []
+    assignment = answered(answers, PARTITION, data, assignment=FakeAssignment(position))
+    found = answers[PARTITION].getall() if PARTITION in answers else []
     return found, answers.found, assignment.position
 
 
@@ -69,7 +69,7 @@ def offsets(found: list[Any]) -> list[int]:
 def test_batches_of_every_codec_are_read_as_aiokafka_reads_them(codec: Codec) -> None:
     headers = [(b"format-version", b"1"), (b"none", None)]
     data = batch(record(0, b"u-1", b"{}", headers), record(1, None, None), codec=codec) + messages(3, base=2)
-    plain = PartitionRecords(PLACE, MemoryRecords(data), [], 0, None, None, True, READ_COMMITTED)  # noqa: FBT003
+    plain = PartitionRecords(PARTITION, MemoryRecords(data), [], 0, None, None, True, READ_COMMITTED)  # noqa: FBT003
 
     found, unreadable, position = read(data)
 
@@ -173,9 +173,9 @@ def test_what_cannot_be_read_ends_there_and_what_came_before_is_read(
 
 def test_an_offset_beyond_a_batch_is_an_error_without_a_worker_too() -> None:
     answers = Answers()
-    answered(answers, PLACE, batch(record(7, b"u", b"1")))
+    answered(answers, PARTITION, batch(record(7, b"u", b"1")))
     with pytest.raises(UnreadableTopicError, match="from offset 0 on: a record in it has an offset beyond its end"):
-        answers[PLACE].getall()
+        answers[PARTITION].getall()
 
 
 def test_a_short_batch_after_a_good_one_is_unreadable_and_not_read_past_its_end() -> None:
@@ -232,13 +232,13 @@ def test_an_answer_that_begins_with_half_a_batch_loses_no_offset(data: bytes) ->
 @pytest.mark.parametrize("code", [UnknownError.errno, CorruptRecordException.errno])
 def test_a_broker_that_cannot_read_its_own_log_is_reported(code: int) -> None:
     answers = HeldAnswers()
-    answered(answers, PLACE, None, code=code, assignment=FakeAssignment(9))
+    answered(answers, PARTITION, None, code=code, assignment=FakeAssignment(9))
     assert [(fault.offset, fault.why) for fault in answers.found] == [(9, "the broker reports that it cannot read it")]
 
 
 def test_an_answer_without_bytes_and_one_that_nobody_asked_for_are_nothing() -> None:
     answers = HeldAnswers()
-    answered(answers, PLACE, None)
+    answered(answers, PARTITION, None)
     response = FakeResponse(
         [("onesignal.events", [(3, 0, 1, b""), (4, 0, 1, messages(1))]), ("other", [(3, 0, 1, b"")])]
     )
@@ -282,15 +282,15 @@ def test_a_bomb_of_the_old_formats_is_none_either(monkeypatch: pytest.MonkeyPatc
 
 def test_without_a_worker_what_cannot_be_read_is_an_error_that_names_it() -> None:
     answers = Answers()
-    answered(answers, PLACE, messages(2) + batch(record(0, b"u", b"1"), base=2, crc=1))
+    answered(answers, PARTITION, messages(2) + batch(record(0, b"u", b"1"), base=2, crc=1))
     with pytest.raises(
         UnreadableTopicError, match=r"onesignal.events\[3\] cannot be read from offset 2 on.*checksum"
     ) as told:
-        answers[PLACE].getall()
-    assert told.value.partition == PLACE
+        answers[PARTITION].getall()
+    assert told.value.partition == PARTITION
 
-    answered(answers, PLACE, b"cut off")
-    error = answers[PLACE]
+    answered(answers, PARTITION, b"cut off")
+    error = answers[PARTITION]
     assert isinstance(error, FetchError)
     with pytest.raises(UnreadableTopicError, match="cut off"):
         error.check_raise()
@@ -313,29 +313,29 @@ def test_a_batch_that_was_packed_up_is_read_on_where_it_was_left() -> None:
     data = batch(
         *(record(each, b"u", b"x" * 90, [(NOT_UTF8, None)] * (each == 5)) for each in range(9)), codec=Codec.ZSTD
     )
-    answered(answers, PLACE, data)
+    answered(answers, PARTITION, data)
     found = []
     for _ in range(9):
-        found += answers[PLACE].getall(1)
-        answers[PLACE]._partition_records.pack_up()
+        found += answers[PARTITION].getall(1)
+        answers[PARTITION]._partition_records.pack_up()
         assert answers.shared.taken == 0
     assert offsets(found) == list(range(9))
-    assert answers[PLACE].getall() == []
+    assert answers[PARTITION].getall() == []
 
 
 def test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgotten() -> None:
     answers = SharedAnswers(1_000_000)
     other = TopicPartition("onesignal.events", 4)
-    for place in (PLACE, other):
-        answered(answers, place, messages(5, codec=Codec.LZ4))
-        answers[place].getall(1)
+    for partition in (PARTITION, other):
+        answered(answers, partition, messages(5, codec=Codec.LZ4))
+        answers[partition].getall(1)
     assert answers.shared.taken > 0
-    answers[PLACE].getall()
+    answers[PARTITION].getall()
     answers.clear()
     assert (answers.shared.taken, len(answers)) == (0, 0)
-    answered(answers, PLACE, messages(5, codec=Codec.LZ4))
-    answers[PLACE].getall(1)
-    del answers[PLACE]
+    answered(answers, PARTITION, messages(5, codec=Codec.LZ4))
+    answers[PARTITION].getall(1)
+    del answers[PARTITION]
     assert answers.shared.taken == 0
 
 
@@ -344,11 +344,11 @@ def given_at_once(answers: Answers) -> Callable[..., Awaitable[dict[Any, list[in
 
     async def fetched_records() -> dict[Any, list[int]]:
         drained = {}
-        for place in list(answers):
-            if found := answers[place].getall(1_000):
-                drained[place] = offsets(found)
-            if not answers[place].has_more():
-                del answers[place]
+        for partition in list(answers):
+            if found := answers[partition].getall(1_000):
+                drained[partition] = offsets(found)
+            if not answers[partition].has_more():
+                del answers[partition]
         return drained
 
     return answers.bounded(fetched_records)
@@ -358,12 +358,12 @@ async def test_without_a_worker_what_is_given_at_once_is_bounded_over_all_partit
     answers = Answers()
     other = TopicPartition("onesignal.events", 4)
     large = bytes(3 * AT_ONCE_BYTES // 4)
-    for place in (PLACE, other):
-        answered(answers, place, batch(*(record(each, b"u", large) for each in range(3)), codec=Codec.ZSTD))
+    for partition in (PARTITION, other):
+        answered(answers, partition, batch(*(record(each, b"u", large) for each in range(3)), codec=Codec.ZSTD))
     give = given_at_once(answers)
     assert [await give() for _ in range(5)] == [
-        {PLACE: [0, 1]},
-        {PLACE: [2], other: [0]},
+        {PARTITION: [0, 1]},
+        {PARTITION: [2], other: [0]},
         {other: [1, 2]},
         {},
         {},
@@ -374,14 +374,14 @@ async def test_without_a_worker_what_is_given_at_once_is_bounded_over_all_partit
 async def test_without_a_worker_headers_count_in_what_is_given_at_once() -> None:
     answers = Answers()
     many = [(b"n", b"v")] * (AT_ONCE_BYTES // HEADER_BYTES // 2)
-    answered(answers, PLACE, batch(*(record(each, b"u", b"{}", many) for each in range(4)), codec=Codec.ZSTD))
+    answered(answers, PARTITION, batch(*(record(each, b"u", b"{}", many) for each in range(4)), codec=Codec.ZSTD))
     give = given_at_once(answers)
-    assert [await give() for _ in range(2)] == [{PLACE: [0, 1]}, {PLACE: [2, 3]}]
+    assert [await give() for _ in range(2)] == [{PARTITION: [0, 1]}, {PARTITION: [2, 3]}]
 
 
 async def test_a_partition_that_is_paused_or_was_positioned_anew_gives_nothing_of_before() -> None:
     answers = Answers()
-    answered(answers, PLACE, messages(3)).position = 7
+    answered(answers, PARTITION, messages(3)).position = 7
     assert await given_at_once(answers)() == {}
     assert list(answers) == []
 
@@ -405,7 +405,7 @@ async def test_the_answers_of_a_fetcher_are_looked_at_on_their_way_and_others_pa
     assert await fetcher._client.send(1, "metadata") is response
     assert list(fetcher._records) == []
     await fetcher._client.send(1, FetchRequest(1, 1, 1, 0, [("onesignal.events", [(3, 0, 1)])]))
-    assert list(fetcher._records) == [PLACE]
+    assert list(fetcher._records) == [PARTITION]
 
 
 @given(data=st.data())
@@ -430,13 +430,13 @@ def test_no_bytes_in_a_batch_do_more_than_end_its_partition(data: Any) -> None:
 @pytest.mark.parametrize("most", [1, None])
 def test_an_answer_and_its_bytes_do_not_wait_for_the_collector(data: bytes, most: int | None) -> None:
     answers = HeldAnswers()
-    answered(answers, PLACE, data)
-    kept = weakref.ref(answers[PLACE]._partition_records)
+    answered(answers, PARTITION, data)
+    kept = weakref.ref(answers[PARTITION]._partition_records)
     gc.disable()
     try:
-        answers[PLACE].getall(most)
-        if PLACE in answers:
-            del answers[PLACE]
+        answers[PARTITION].getall(most)
+        if PARTITION in answers:
+            del answers[PARTITION]
         assert kept() is None
     finally:
         gc.enable()
@@ -447,7 +447,7 @@ def test_what_aiokafka_had_made_of_an_answer_does_not_wait_for_the_collector() -
     gc.collect()
     gc.disable()
     try:
-        answered(answers, PLACE, messages(3))
+        answered(answers, PARTITION, messages(3))
         assert not [each for each in gc.get_objects() if type(each) is PartitionRecords]
     finally:
         gc.enable()
