@@ -1,5 +1,9 @@
-"""Bring OneSignal's messaging events into Segment, through Kafka.
+"""Forward OneSignal's messaging events from Kafka to Segment.
 
-Start reading at `pipeline.core.processing`: the whole path of one message on one screen.
-Then `pipeline.stream.agents`, then `pipeline.delivery.sink`.
+Start reading here, in this order:
+
+1. `core/processing.py`: the whole path of one message on one screen.
+2. `processor/processor.py`: `Processor.handle` shows all effects of a message batch, in order.
+3. `delivery/lane.py`: how a sink packs records into request batches, sends and settles them.
+4. `sinks/segment/api.py`: what only Segment knows, behind the contract of `delivery/api.py`.
 """

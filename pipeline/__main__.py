@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the same program as `onesignal-pipeline`."""
+"""Run the command line: `python -m pipeline` is the same program as `onesignal-pipeline`."""
 
 from __future__ import annotations
 

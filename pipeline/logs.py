@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line, or text for people, on standard error; libraries' lines go through the same renderer.
+"""Write logs to standard error: one JSON object per line, or plain text. Libraries use the same renderer.
 
-Standard output is left to what commands answer. Containers collect both.
+Standard output is reserved for the results of commands. Containers collect both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _FIRST: Final = ("timestamp", "level", "logger", "message")
 _OURS: Final = "pipeline"
-# Whatever the level: below these, libraries write passwords, keys and bodies (aiokafka its requests, Faust its events).
+# Below these levels libraries log passwords, keys and bodies: aiokafka logs its requests, Faust its events. So they
+# apply whatever level is configured.
 _LIBRARY_LEVEL: Final = logging.INFO
 _QUIET_LIBRARIES: Final = frozenset(
     {"aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "httpcore", "httpx", "httpx2", "mode"}
@@ -34,29 +35,29 @@ _MOST_KEPT: Final = 1_000
 
 
 class _Repeats:
-    """Lets a library say the same thing once in a while: with a broker away aiokafka writes 150 lines a second.
+    """Limit repeated messages of a library: while a broker is unreachable, aiokafka logs 150 lines per second.
 
-    The next line of the kind tells how many were left out.
+    The next line that is written has the number of suppressed lines in its field `repeated`.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._left_out: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._suppressed: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def __call__(self, record: logging.LogRecord) -> bool:
         if _package(record) not in _QUIET_LIBRARIES:
             return True
         kind = (record.name, record.levelno, str(record.msg))
         now = self._clock()
-        again, left_out = self._left_out.get(kind, (now, 0))
-        if now < again:
-            self._left_out[kind] = (again, left_out + 1)
+        next_at, count = self._suppressed.get(kind, (now, 0))
+        if now < next_at:
+            self._suppressed[kind] = (next_at, count + 1)
             return False
-        if len(self._left_out) >= _MOST_KEPT:
-            self._left_out.clear()
-        self._left_out[kind] = (now + _REPEAT_SECONDS, 0)
-        if left_out:
-            record.repeated = left_out
+        if len(self._suppressed) >= _MOST_KEPT:
+            self._suppressed.clear()
+        self._suppressed[kind] = (now + _REPEAT_SECONDS, 0)
+        if count:
+            record.repeated = count
         return True
 
 
@@ -64,10 +65,10 @@ def _package(record: logging.LogRecord) -> str:
     return record.name.partition(".")[0]
 
 
-def _discreet(record: logging.LogRecord) -> bool:
-    """Let our own lines pass, and of libraries those that hold no secret and no body.
+def _is_safe(record: logging.LogRecord) -> bool:
+    """Return whether a line is ours, or of a library at a level at which it logs no secret and no body.
 
-    The loggers' levels say the same; this holds for loggers that a library gives a level of its own, too.
+    The levels of the loggers have the same effect. This filter also covers loggers whose level a library sets itself.
     """
     package = _package(record)
     if package == _OURS:
@@ -75,8 +76,8 @@ def _discreet(record: logging.LogRecord) -> bool:
     return record.levelno >= (_QUIET_LEVEL if package in _QUIET_LIBRARIES else _LIBRARY_LEVEL)
 
 
-class _Told:
-    """Adds what every line of this process says; a line's own field of that name wins."""
+class _CommonFields:
+    """Add the fields that every line of this process has. A field of the line itself takes precedence."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._fields = dict(fields)
@@ -93,19 +94,19 @@ def configure_logs(
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Send every log line of this process, of whatever library, to a stream (standard error) in one form.
+    """Write every log line of this process, libraries included, to a stream (standard error) in one format.
 
-    `everywhere` has fields that all of them say, such as the role: `worker all` writes two roles into one stream.
+    `everywhere` has the fields that every line gets, such as the role: `worker all` writes two roles to one stream.
 
-    `level` is `debug`, `info`, `warning` or `error`. `debug` is for our own lines: no library is ever heard below
-    `info`, and most from `warning` on. Each message of theirs is written once in ten seconds, with `repeated` telling
-    how many were left out since.
+    `level` is `debug`, `info`, `warning` or `error`. `debug` applies to our own lines only: no library logs below
+    `info`, and most log from `warning` on. Each message of a library is written once in ten seconds; its field
+    `repeated` is the number of lines suppressed since.
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        _Told(everywhere or {}),
+        _CommonFields(everywhere or {}),
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -131,7 +132,7 @@ def configure_logs(
             ],
         )
     )
-    handler.addFilter(_discreet)
+    handler.addFilter(_is_safe)
     handler.addFilter(_Repeats(clock))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -146,7 +147,7 @@ def configure_logs(
 
 
 def _renderers(stream: TextIO, *, as_json: bool) -> list[Processor]:
-    # Tracebacks without local variables: those hold event bodies and secrets.
+    # Tracebacks have no local variables, because those contain event bodies and secrets.
     if as_json:
         return [
             structlog.processors.format_exc_info,
@@ -172,7 +173,7 @@ def _harmless(value: object) -> object:
 
 
 def _indented(text: str) -> str:
-    """Return a traceback of which no line can be taken for one of the log."""
+    """Return a traceback with indented lines, so that none of them looks like a log line."""
     return "\n".join(f"  {visible(each)}" for each in text.split("\n"))
 
 

@@ -1,1 +1,1 @@
-"""What `demo` needs: embedded broker, Segment stand-in, traffic generator."""
+"""The local environment of `demo` and `traffic`: embedded broker, Segment stand-in and traffic generator."""

@@ -1,13 +1,13 @@
-"""The embedded broker: a Kafka-protocol broker on real TCP out of the confluent-kafka wheel, for demo and tests.
+"""The embedded broker: a broker with the Kafka protocol over TCP, from the confluent-kafka wheel, for demo and tests.
 
-It is librdkafka's mock cluster, reached by ctypes because the Python client exposes neither topic creation nor faults.
-Limits: in memory, loopback only, no CreateTopics, no compaction, no SASL or TLS, no OffsetCommit while members join.
-Groups of several members are not reliable: it sends the assignments as soon as the leader has synced, and answers a
-member that syncs after the leader with INVALID_REQUEST (``rdkafka_mock_cgrp.c``, ``sync_check`` counts assignments).
-Whoever joins a group that had members before waits for the session timeout less one second.
+It is librdkafka's mock cluster, called with ctypes because the Python client exposes neither topic creation nor faults.
+Not covered: storage on disk, addresses other than loopback, CreateTopics, compaction, SASL, TLS, and OffsetCommit while
+members join. Groups of several members are not reliable: the broker sends the assignments as soon as the leader has
+synced, and answers a member that syncs after the leader with INVALID_REQUEST (``rdkafka_mock_cgrp.c``, ``sync_check``
+counts assignments). A member that joins a group which had members before waits for the session timeout less one second.
 
-Tombstone: a partition keeps only ``KEPT_BYTES_PER_PARTITION`` bytes or ``KEPT_BATCHES_PER_PARTITION`` batches and drops
-the oldest in silence. Whoever writes must stay well behind that; see ``pipeline.local.traffic_window``.
+Retention: a partition keeps only ``KEPT_BYTES_PER_PARTITION`` bytes or ``KEPT_BATCHES_PER_PARTITION`` batches and drops
+the oldest without an error. Writers must stay well below these limits; see ``pipeline.local.traffic_window``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _PARENT_CHECK_SECONDS = 0.5
 
 
 class EmbeddedBrokerError(Exception):
-    """The embedded broker refused a command; the text says which and why."""
+    """The embedded broker refused a command; the text has the command and the reason."""
 
 
 class Request(IntEnum):
-    """A kind of Kafka request that can be made to fail. Source: the protocol guide, "Api Keys"."""
+    """A type of Kafka request that can be made to fail. Source: the protocol guide, "Api Keys"."""
 
     PRODUCE = 0
     FETCH = 1
@@ -63,7 +63,7 @@ class Request(IntEnum):
 
 
 class Fault(IntEnum):
-    """An error that a request is answered with. Source: the protocol guide, "Error Codes"."""
+    """An error code in the answer to a request. Source: the protocol guide, "Error Codes"."""
 
     DISCONNECT = -195  # librdkafka's _TRANSPORT: the broker closes the connection without an answer
     NOT_LEADER_FOR_PARTITION = 6
@@ -84,7 +84,7 @@ class EmbeddedBroker:
     Every method may be called from any thread.
 
     Raises:
-        EmbeddedBrokerError: when it cannot be started.
+        EmbeddedBrokerError: the broker cannot be started.
     """
 
     def __init__(self, *, brokers: int = 1) -> None:
@@ -126,23 +126,23 @@ class EmbeddedBroker:
         """Create a topic.
 
         Raises:
-            EmbeddedBrokerError: when the name is taken or the number of partitions impossible.
+            EmbeddedBrokerError: the topic exists, or the number of partitions is invalid.
         """
         if partitions < 1:
-            message = f"a topic needs at least one partition, {name} was given {partitions}"
+            message = f"topic {name} must have at least one partition, not {partitions}"
             raise EmbeddedBrokerError(message)
         cluster = self._open_cluster()
         code = self._library.rd_kafka_mock_topic_create(cluster, name.encode(), partitions, self._replication)
         self._check(code, f"create topic {name} with {partitions} partitions")
 
     def delete_records(self, topic: str, partition: int, *, before_offset: int) -> None:
-        """Drop the oldest messages of a partition, as its retention would; whole record batches at a time."""
+        """Delete the oldest messages of a partition, in whole record batches, as retention would."""
         cluster = self._open_cluster()
         code = self._library.rd_kafka_mock_partition_delete_records(cluster, topic.encode(), partition, before_offset)
         self._check(code, f"delete records of {topic} {partition} before {before_offset}")
 
     def go_down(self) -> None:
-        """Cut every connection and refuse new ones; what is stored stays."""
+        """Close every connection and refuse new ones. Stored messages stay."""
         self._check(self._library.rd_kafka_mock_broker_set_down(self._open_cluster(), _ALL_BROKERS), "go down")
 
     def come_up(self) -> None:
@@ -150,18 +150,18 @@ class EmbeddedBroker:
         self._check(self._library.rd_kafka_mock_broker_set_up(self._open_cluster(), _ALL_BROKERS), "come up")
 
     def delay_answers(self, delay_milliseconds: int) -> None:
-        """Answer every request so much later; 0 ends it."""
+        """Delay every answer; 0 ends the delay."""
         cluster = self._open_cluster()
         code = self._library.rd_kafka_mock_broker_set_rtt(cluster, _ALL_BROKERS, delay_milliseconds)
         self._check(code, "delay answers")
 
     def fail_next(self, request: Request, faults: Sequence[Fault]) -> None:
-        """Answer the next requests of this kind with these faults, one each, in order."""
+        """Answer the next requests of this type with these faults, one fault for each request, in order."""
         codes = (ctypes.c_int32 * len(faults))(*faults)
         self._library.rd_kafka_mock_push_request_errors_array(self._open_cluster(), request, len(faults), codes)
 
     def stop_failing(self, request: Request) -> None:
-        """Forget the faults of ``fail_next`` that no request has met yet."""
+        """Remove the faults of ``fail_next`` that were not used yet."""
         self._library.rd_kafka_mock_clear_request_errors(self._open_cluster(), request)
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ def _topic(text: str) -> tuple[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a broker as a process of its own until SIGTERM, SIGINT or the death of its parent."""
+    """Run a broker in its own process until SIGTERM, SIGINT or the end of its parent."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.local.broker", description="Run the embedded broker.")
     parser.add_argument("--topic", action="append", default=[], type=_topic, metavar="NAME:PARTITIONS", dest="topics")
     options = parser.parse_args(arguments)

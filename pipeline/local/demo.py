@@ -1,7 +1,7 @@
-"""The demo: the whole pipeline on this machine, from a generator to a stand-in for Segment, with sums that add up.
+"""Run the demo: the whole pipeline on this machine, from a traffic generator to a stand-in for Segment.
 
-Broker and generator live in this process; the stand-in and the workers are processes of their own, started as an
-operator would start them.
+The broker and the generator run in this process. The stand-in and the workers run in their own processes and are
+started as an operator would start them. At the end the demo checks that the counts add up.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _INTERRUPTED: Final = 130
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What the caller chose. ``keep``: stay up at the end and print the addresses."""
+    """The options of the command. ``keep``: keep running at the end, and print the addresses."""
 
     events: int
     seed: int
@@ -47,10 +47,10 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions, *, environment: Mapping[str, str]) -> int:
-    """Run the demo and return the exit code: 0 when it adds up, 1 when it does not, 130 when it was interrupted.
+    """Run the demo and return the exit code: 0 if the counts add up, 1 if they do not, 130 if it was interrupted.
 
     Raises:
-        OutputLostError: standard output cannot be written; everything that was started has been stopped.
+        OutputLostError: standard output cannot be written; all processes have been stopped.
     """
     console = TerminalConsole.of_output(plain_width=_PLAIN_WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-demo-"))
@@ -67,18 +67,18 @@ def run_demo(options: DemoOptions, *, environment: Mapping[str, str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     if lost is not None:
         raise lost
-    _tell_end(console, code, faults, folder)
+    _print_end(console, code, faults, folder)
     return code
 
 
-def _tell_end(console: TerminalConsole, code: int, faults: Sequence[Exception], folder: Path) -> None:
+def _print_end(console: TerminalConsole, code: int, faults: Sequence[Exception], folder: Path) -> None:
     for fault in faults:
         reason, *log = str(fault).split("\n")
         console.print(words("The demo failed:", "bold red") + words(f" {reason}"), soft_wrap=True)
         for row in log:
             console.print(row, soft_wrap=True)
     if code == _INTERRUPTED:
-        console.print("interrupted; everything that was started has been stopped")
+        console.print("Interrupted. All processes have been stopped.")
     if code == _FAILED:
         console.print(f"logs: {folder}", soft_wrap=True)
 
@@ -93,7 +93,7 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Path, console: TerminalConsole) -> int:
     task = asyncio.current_task()
     if task is not None:
-        # SIGINT too: where the shell ignores it (for a job in the background), Python leaves it ignored.
+        # SIGINT too: if the shell ignores it, as for a background job, Python leaves it ignored.
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     children = Children(folder=folder)
@@ -113,7 +113,7 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
                 faults=options.faults,
             )
             with DemoProgress(console, events=options.events) as progress:
-                outcome = await run.to_the_end(options.events, progress)
+                outcome = await run.execute(options.events, progress)
             print_report(console, outcome)
             if options.keep:
                 await _stay_up(run, children, console, folder)
@@ -124,7 +124,7 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
 
 async def _stay_up(run: DemoRun, children: Children, console: TerminalConsole, folder: Path) -> None:
     console.print()
-    console.print("Still up, until Ctrl-C:")
+    console.print("Still running. Press Ctrl-C to stop.")
     for name, address in run.addresses().items():
         console.print(f"  {name:<24} {address}", soft_wrap=True)
     console.print(f"  {'logs':<24} {folder}", soft_wrap=True)

@@ -1,7 +1,7 @@
-"""The closing accounts: what was written, what was seen on the way, what arrived; and whether it adds up.
+"""Compare the counts at the end of a demo: what was written, what was seen in Kafka, and what arrived.
 
-The sums rest on things that outlive a killed worker: offsets and headers in Kafka, the dead letters, the stand-in's
-ledger, and the generator's own truth. The workers' counters are compared only in a run that killed none.
+The sums use only what survives a killed worker: offsets and headers in Kafka, dead letters, the stand-in's ledger, and
+what the generator knows about its messages. The workers' counters are compared only if no worker was killed.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
-    """One identity: ``total`` must equal the ``parts`` together, those with a minus taken off."""
+    """One sum: ``total`` must equal the sum of ``parts``, some of which are negative. ``where`` names a stage."""
 
-    place: str
+    where: str
     total: tuple[str, int]
     parts: tuple[tuple[str, int], ...]
 
     @property
     def adds_up(self) -> bool:
-        """Tell whether both sides are equal."""
+        """Whether both sides are equal."""
         return self.total[1] == sum(number for _, number in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One claim and how many exceptions to it were found; none is right."""
+    """One claim and the number of exceptions found. The claim holds if there are none."""
 
     claim: str
     exceptions: int
 
     @property
     def holds(self) -> bool:
-        """Tell whether the claim is true."""
+        """Whether the claim is true."""
         return self.exceptions == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """What the stand-in holds: the user of each messageId, in the order of first acceptance."""
+    """What the stand-in accepted: the user of each messageId, in the order of first acceptance."""
 
     users: Mapping[str, str]
     thrown_away: Mapping[str, int]
@@ -62,7 +62,7 @@ def _seen(sightings: Sightings) -> int:
 
 
 def _fates_missed(truth: Truth, observed: Observed) -> int:
-    """Count messages whose fate is not the one they must have; one seen both ways is counted too."""
+    """Count messages whose outcome is not the expected one, and those that were both forwarded and rejected."""
     missed = 0
     for partition, fates in truth.fates.items():
         forwarded, rejected = observed.forwarded.get(partition, b""), observed.rejected.get(partition, b"")
@@ -75,7 +75,7 @@ def _fates_missed(truth: Truth, observed: Observed) -> int:
 
 
 def _out_of_order(truth: Truth, arrivals: Arrivals) -> int:
-    """Count users of whom a record was accepted before one that the raw topic has earlier."""
+    """Count users with a record that was accepted before one with a lower offset in the raw topic."""
     last: dict[str, int] = {}
     disordered: set[str] = set()
     for message_id in arrivals.users:
@@ -88,13 +88,13 @@ def _out_of_order(truth: Truth, arrivals: Arrivals) -> int:
 
 
 def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapshot) -> list[Sum]:
-    """Set up the identities of the processor, the sink and the destination."""
+    """Return the sums of the processor, the sink and the destination."""
     forwarded, rejected = _seen(observed.forwarded), _seen(observed.rejected)
     rejected_by_sink = _seen(observed.rejected_by_sink)
     accepted = sum(1 + truth.repeated[message_id] for message_id in arrivals.users if message_id in truth.ids)
     return [
         Sum(
-            place="processor",
+            where="processor",
             total=("received", truth.written),
             parts=(
                 ("forwarded", forwarded),
@@ -104,7 +104,7 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
             ),
         ),
         Sum(
-            place="sink",
+            where="sink",
             total=("received", forwarded),
             parts=(
                 ("accepted", accepted),
@@ -113,7 +113,7 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
             ),
         ),
         Sum(
-            place="destination",
+            where="destination",
             total=("distinct messageIds", len(arrivals.users)),
             parts=(
                 ("forwarded", forwarded),
@@ -125,7 +125,7 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
 
 
 def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: PresetComparison) -> list[Check]:
-    """Check one by one what the sums cannot show."""
+    """Return the checks of what the sums cannot show."""
     users_differ = sum(truth.ids[each].user != user for each, user in arrivals.users.items() if each in truth.ids)
     presets_differ = sum(
         tally.events != truth.forwarded_under[preset.value]
@@ -134,16 +134,17 @@ def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: Pre
     )
     return [
         Check(
-            claim="each message met the fate that the generator meant for it", exceptions=_fates_missed(truth, observed)
+            claim="each message was forwarded, dropped or rejected as expected",
+            exceptions=_fates_missed(truth, observed),
         ),
         Check(
-            claim="the destination holds exactly the messageIds it must",
+            claim="the destination has exactly the expected messageIds",
             exceptions=len(truth.ids.keys() ^ arrivals.users.keys()),
         ),
-        Check(claim="each under its own user", exceptions=users_differ),
-        Check(claim="each user's records were first accepted in order", exceptions=_out_of_order(truth, arrivals)),
-        Check(claim="records stayed in the partition of their source", exceptions=observed.displaced),
-        Check(claim="no address, phone number or push token left the pipeline", exceptions=observed.leaks),
+        Check(claim="each messageId has the expected user", exceptions=users_differ),
+        Check(claim="each user's records were accepted in order", exceptions=_out_of_order(truth, arrivals)),
+        Check(claim="each record is in the partition of its source message", exceptions=observed.displaced),
+        Check(claim="no email address, phone number or push token left the pipeline", exceptions=observed.leaks),
         Check(claim="core and generator agree on every preset", exceptions=presets_differ),
     ]
 
@@ -152,7 +153,7 @@ _COUNTERS = "onesignal_pipeline_"
 
 
 def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrivals) -> Check:
-    """Hold the workers' own counters against the truth; only for a run in which no worker was killed."""
+    """Compare the workers' counters with the truth. Valid only for a run in which no worker was killed."""
     forwarded = truth.counts[Fate.FORWARDED]
     expected = {
         "events_received_total": truth.written,
@@ -165,4 +166,4 @@ def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrival
         "tracked_users": len(set(arrivals.users.values())),
     }
     wrong = sum(counters.get(f"{_COUNTERS}{name}", 0) != value for name, value in expected.items())
-    return Check(claim="the workers' own counters say the same", exceptions=wrong)
+    return Check(claim="the workers' counters agree", exceptions=wrong)

@@ -1,4 +1,4 @@
-"""The demo's own processes: started on a leash, watched, stopped by their process ids."""
+"""The demo's child processes: they end with their parent, are watched, and are stopped by process id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SETTINGS_PREFIX: Final = "PIPELINE_"
 
 @dataclass(slots=True, kw_only=True)
 class Child:
-    """One process of the program itself: ``python -m`` with these arguments."""
+    """One child process: ``python -m`` with these arguments."""
 
     name: str
     arguments: Sequence[str]
@@ -33,28 +33,28 @@ class Child:
     may_end: bool = False
 
     def log_tail(self) -> str:
-        """Return the end of what it has said."""
+        """Return the last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:])
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave the caller's own settings out: no demo may reach their cluster or use their write key."""
+    """Return an environment without the caller's settings: no demo may reach their cluster or use their write key."""
     return {name: value for name, value in environment.items() if not name.startswith(_SETTINGS_PREFIX)}
 
 
 @dataclass(slots=True, kw_only=True)
 class Children:
-    """All processes of one demo. They end with ``stop``, and with this process whatever happens to it.
+    """All child processes of one demo. They end with ``stop``, and with this process however it ends.
 
-    Start them from the main thread: the leash is tied to it.
+    Start them from the main thread, because the leash depends on it.
     """
 
     folder: Path
     _children: dict[str, Child] = field(init=False, default_factory=dict)
 
     async def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process that says nothing to us; its output goes into its log."""
+        """Start a process whose output goes to its log only."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -63,7 +63,7 @@ class Children:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                process_group=0,  # Ctrl-C reaches the demo alone, which stops its children in order
+                process_group=0,  # Ctrl-C reaches only the demo, which stops its children in order
             )
         self._add(name, arguments, environment, log, process, serves_others=False)
 
@@ -71,7 +71,7 @@ class Children:
         """Start a process and return the first line that it prints.
 
         Raises:
-            ProcessEndedError: when it ends without one, or prints none in time.
+            ProcessEndedError: it ended without printing a line, or printed none in time.
         """
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
@@ -95,7 +95,7 @@ class Children:
         return line
 
     def _within_folder(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Let what a killed process leaves behind go with the folder."""
+        """Return an environment whose temporary files are in the demo's folder, and are deleted with it."""
         return {**environment, "TMPDIR": str(self.folder)}
 
     def _add(
@@ -120,7 +120,7 @@ class Children:
         return child
 
     async def kill_and_restart(self, name: str) -> None:
-        """End a process as a machine does that loses power, and start it again as it was."""
+        """Kill a process with SIGKILL, as a power loss would, and start it again with the same arguments."""
         child = self._children[name]
         child.may_end = True
         child.process.kill()
@@ -128,10 +128,10 @@ class Children:
         await self.start(name, child.arguments, child.environment)
 
     async def watch(self) -> None:
-        """Run until a process ends that should not.
+        """Run until a process ends unexpectedly.
 
         Raises:
-            ProcessEndedError: with the end of its log.
+            ProcessEndedError: a process ended; the text has the end of its log.
         """
         while True:
             waits = {asyncio.create_task(child.process.wait()): child for child in self._children.values()}
@@ -144,10 +144,10 @@ class Children:
                 child = waits[wait]
                 if not child.may_end:
                     raise ProcessEndedError(child.name, child.process.returncode, child.log_tail())
-                await asyncio.sleep(0)  # its successor is being started
+                await asyncio.sleep(0)  # lets its successor start
 
     async def stop(self) -> None:
-        """Ask every process to end, those that serve the others last; kill what has not ended in time."""
+        """Stop every process, those that serve the others last. A process that does not end in time is killed."""
         for serves_others in (False, True):
             group = [child for child in self._children.values() if child.serves_others is serves_others]
             await asyncio.gather(*(self._end(child) for child in group))

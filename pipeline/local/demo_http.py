@@ -1,4 +1,4 @@
-"""Ask the demo's processes over HTTP: the stand-in for its ledger, the workers for their counters."""
+"""Read the stand-in's ledger and the workers' counters over HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def read_arrivals(stand_in: str) -> Arrivals:
 
 
 async def read_counters(ports: Iterable[int]) -> Mapping[str, float]:
-    """Read the counters of all workers, each counter's labels added together."""
+    """Return the counters of all workers, each summed over its labels."""
     totals: Counter[str] = Counter()
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         for port in ports:
@@ -53,7 +53,7 @@ async def read_counters(ports: Iterable[int]) -> Mapping[str, float]:
 
 
 async def until_ready(port: int) -> None:
-    """Wait until a worker says that it is ready; the caller bounds the time."""
+    """Wait until a worker reports ready; the caller sets the timeout."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         while not await _is_ready(session, port):  # noqa: ASYNC110 -- another process cannot set an Event of ours
             await asyncio.sleep(_RETRY_SECONDS)

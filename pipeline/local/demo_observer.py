@@ -1,7 +1,7 @@
-"""Watch what the processor writes, from outside: which message became a record or a dead letter, by its headers.
+"""Observe the processor's output from outside: the headers tell which message became a record or a dead letter.
 
-It reads with librdkafka, in a thread of its own, so the pipeline's code is not judged by itself. Counters of a worker
-restart with the worker; what stands in a topic stays.
+The observer reads with librdkafka in its own thread, so the pipeline is not checked with its own code. Counters restart
+with a worker, but what is in a topic stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STOP_SECONDS: Final = 10
 _MOST_COUNTED: Final = 255
 
 Sightings = defaultdict[int, bytearray]
-"""How often each source message was seen, by partition; the offset is the index."""
+"""How often each source message was seen, by partition. The index is the offset."""
 
 
 def _see(sightings: Sightings, partition: int, offset: int) -> None:
@@ -37,7 +37,10 @@ def _see(sightings: Sightings, partition: int, offset: int) -> None:
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen. ``displaced``: records in another partition than their source's; ``leaks``: personal data."""
+    """Counts of what was seen. ``displaced``: records in another partition than their source message's.
+
+    ``leaks``: records that contain personal data.
+    """
 
     forwarded: Sightings = field(default_factory=lambda: defaultdict(bytearray))
     rejected: Sightings = field(default_factory=lambda: defaultdict(bytearray))
@@ -49,16 +52,16 @@ class Observed:
     records_read: dict[int, int] = field(default_factory=dict)
     dead_letters_read: dict[int, int] = field(default_factory=dict)
 
-    def take_record(self, partition: int, value: bytes, headers: dict[str, bytes]) -> None:
-        """Take down one record."""
+    def add_record(self, partition: int, value: bytes, headers: dict[str, bytes]) -> None:
+        """Count one record."""
         source = int(headers[SOURCE_PARTITION])
         _see(self.forwarded, source, int(headers[SOURCE_OFFSET]))
         self.records += 1
         self.displaced += source != partition
         self.leaks += any(mark in value for mark in PRIVATE_MARKS)
 
-    def take_dead_letter(self, headers: dict[str, bytes], *, raw_topic: str) -> None:
-        """Take down one dead letter, of the processor or of the sink."""
+    def add_dead_letter(self, headers: dict[str, bytes], *, raw_topic: str) -> None:
+        """Count one dead letter of the processor or of the sink."""
         by_processor = headers[SOURCE_TOPIC].decode() == raw_topic
         sightings = self.rejected if by_processor else self.rejected_by_sink
         _see(sightings, int(headers[SOURCE_PARTITION]), int(headers[SOURCE_OFFSET]))
@@ -66,7 +69,7 @@ class Observed:
 
 
 class Observer:
-    """Reads both topics from their beginning until ``close``."""
+    """Read both topics from their beginning until ``close``."""
 
     def __init__(
         self, *, bootstrap_servers: str, raw_topic: str, records_topic: str, dead_letter_topic: str, partitions: int
@@ -77,7 +80,7 @@ class Observer:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
-                "group.id": "demo-observer",  # librdkafka wants a name; nothing is committed under it
+                "group.id": "demo-observer",  # librdkafka requires one; no offsets are committed
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 50,
@@ -100,21 +103,21 @@ class Observer:
         try:
             while not self._stopping.is_set():
                 for message in self._consumer.consume(_FETCHED_AT_ONCE, timeout=_WAIT_SECONDS):
-                    self._take(message)
-        except Exception as error:  # noqa: BLE001 -- a thread's fault is told to the run, which ends with it
+                    self._add(message)
+        except Exception as error:  # noqa: BLE001 -- the run reads the fault of this thread and ends with it
             self.fault = error
         finally:
             self._consumer.close()
 
-    def _take(self, message: Message) -> None:
+    def _add(self, message: Message) -> None:
         error = message.error()
         partition, offset, value = message.partition(), message.offset(), message.value()
         if error is not None or partition is None or offset is None:
             raise RuntimeError(f"the observer cannot read {message.topic()} {partition}: {error}")
         headers: Any = dict(message.headers() or ())
         if message.topic() == self._records_topic:
-            self.observed.take_record(partition, value if isinstance(value, bytes) else b"", headers)
+            self.observed.add_record(partition, value if isinstance(value, bytes) else b"", headers)
             self.observed.records_read[partition] = offset + 1
         else:
-            self.observed.take_dead_letter(headers, raw_topic=self._raw_topic)
+            self.observed.add_dead_letter(headers, raw_topic=self._raw_topic)
             self.observed.dead_letters_read[partition] = offset + 1

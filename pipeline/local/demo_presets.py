@@ -1,7 +1,7 @@
-"""What each preset makes of the same traffic, worked out by the pipeline's own core.
+"""Compare the presets on the same traffic with the pipeline's own core.
 
-It decodes each message once and asks the filters of all presets, which is `pipeline.core.processing.process` without
-the records; the demo cannot afford to build those three times.
+Each message is decoded once and decided by the filters of every preset. That is `pipeline.core.processing.process`
+without the records, which would be too slow to build once for each preset.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tally:
-    """What one preset would send on."""
+    """What one preset would forward."""
 
     policy: Policy
     events: int = 0
@@ -40,12 +40,12 @@ def _tallies() -> dict[Preset, Tally]:
 
 @dataclass(slots=True)
 class PresetComparison:
-    """The events and the distinct users (MTUs) that each preset would send on, all of one month."""
+    """The events and the distinct users (MTUs) that each preset would forward, all in one month."""
 
     tallies: dict[Preset, Tally] = field(default_factory=_tallies)
 
     def watching(self, messages: Iterable[TrafficMessage]) -> Iterator[TrafficMessage]:
-        """Pass messages on and take down what each preset makes of them."""
+        """Yield the messages, and count each under every preset."""
         for message in messages:
             if message.value is not None:
                 self._compare(message.value)

@@ -1,4 +1,4 @@
-"""Show how far a demo has come: bars on a terminal that can redraw, a line now and then elsewhere."""
+"""Show the progress of a demo: bars on an interactive terminal, a line every two seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_BAR: Final = 40
 
 
 def _columns(width: int, events: int) -> list[ProgressColumn]:
-    """Choose what fits beside the counts, which are never cut: the bars, as long as may be, and the time."""
+    """Return the columns that fit: the counts, which are never cut, then the time, then bars as long as possible."""
     count = 2 * len(str(events)) + 1
     left = width - _NAME_WIDTH - 1 - count
     columns: list[ProgressColumn] = [
@@ -47,7 +47,7 @@ def _columns(width: int, events: int) -> list[ProgressColumn]:
 
 
 class DemoProgress:
-    """Takes snapshots and shows them; use it with ``with``."""
+    """Show snapshots; use it with ``with``."""
 
     def __init__(self, console: TerminalConsole, *, events: int, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -59,7 +59,7 @@ class DemoProgress:
         self._written = self._processed = self._accepted = TaskID(0)
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start showing."""
         if self._console.is_interactive:
             self._bars = Progress(
                 *_columns(self._console.width, self._events),
@@ -76,7 +76,7 @@ class DemoProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         if self._bars is not None:
             self._bars.stop()
 
@@ -85,7 +85,7 @@ class DemoProgress:
         self._console.print(text)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show where everybody stands."""
+        """Show the progress of all readers."""
         written, processed, accepted = snapshot.progress()
         records = sum(snapshot.records.high.values())
         if self._bars is not None:

@@ -1,4 +1,4 @@
-"""Print the closing tables of a demo, and its last line."""
+"""Print the closing tables and the last line of a demo."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 PRICE: Final = 0.01
-"""A price to compare with, in dollars; yours is in your contract."""
+"""An example price in dollars, for comparison; your own price is in your contract."""
 _NARROW: Final = 80
 _NUMBER: Final = re.compile(r"[0-9][0-9,.]*%?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """All that is told at the end. ``redelivered``: records that stand in their topic more than once."""
+    """The results that are printed at the end. ``redelivered``: records that were written more than once."""
 
     sums: Sequence[Sum]
     checks: Sequence[Check]
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def adds_up(self) -> bool:
-        """Tell whether every sum and every check is right."""
+        """Whether every sum adds up and every check holds."""
         return all(each.adds_up for each in self.sums) and all(each.holds for each in self.checks)
 
 
@@ -52,7 +52,7 @@ def _verdict(*, right: bool) -> Text:
 
 
 def _sums(outcome: Outcome) -> Table:
-    table = Table(title="It must add up", title_justify="left")
+    table = Table(title="Sums", title_justify="left")
     table.add_column("where")
     table.add_column("total", justify="right")
     table.add_column("=", justify="left")
@@ -63,12 +63,12 @@ def _sums(outcome: Outcome) -> Table:
         terms = f"{first[1]:,} {first[0]}"
         for part, number in rest:
             terms += f" {'-' if number < 0 or name.startswith('distinct') else '+'} {abs(number):,} {part}"
-        table.add_row(each.place, f"{total:,} {name}", terms, _verdict(right=each.adds_up))
+        table.add_row(each.where, f"{total:,} {name}", terms, _verdict(right=each.adds_up))
     return table
 
 
 def _checks(outcome: Outcome) -> Table:
-    table = Table(title="Checked one by one", title_justify="left")
+    table = Table(title="Checks", title_justify="left")
     table.add_column("claim")
     table.add_column("exceptions", justify="right")
     table.add_column("holds")
@@ -79,9 +79,9 @@ def _checks(outcome: Outcome) -> Table:
 
 def _presets(outcome: Outcome) -> Table:
     tallies = outcome.comparison.tallies
-    table = Table(title="What the filters change: the same traffic under each preset", title_justify="left")
+    table = Table(title="Presets: the same traffic under each of them", title_justify="left")
     table.add_column("preset")
-    for name in ("events sent on", "share", "of them Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
+    for name in ("events forwarded", "share", "of which Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
         table.add_column(name, justify="right")
     most_users = max(len(tally.users) for tally in tallies.values())
     for preset, tally in tallies.items():
@@ -98,7 +98,7 @@ def _presets(outcome: Outcome) -> Table:
 
 
 def _fitted(table: Table, width: int) -> Table:
-    """Let words be folded where the terminal is narrow, and no number ever be cut; there, without lines."""
+    """Fit a table to the width: words fold, numbers are never cut, and a narrow terminal gets no borders."""
     if width < _NARROW:
         table.box = None
     for column in table.columns:
@@ -110,7 +110,7 @@ def _fitted(table: Table, width: int) -> Table:
 
 
 def print_report(console: TerminalConsole, outcome: Outcome) -> None:
-    """Print everything; the last line says whether it adds up."""
+    """Print all tables; the last line states whether the counts add up."""
     console.print()
     for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
         console.print(_fitted(table, console.width))
@@ -118,21 +118,21 @@ def print_report(console: TerminalConsole, outcome: Outcome) -> None:
     arrivals = outcome.arrivals
     console.print(
         f"{outcome.events:,} events in {outcome.seconds:.1f} s: {rate:,.0f} events/s on this machine, which also ran "
-        f"generator, broker and stand-in. {arrivals.requests:,} requests to the stand-in.",
+        f"the generator, the broker and the stand-in. The stand-in answered {arrivals.requests:,} requests.",
     )
     if outcome.killed or arrivals.faults:
         faults = ", ".join(f"{count} x {name}" for name, count in arrivals.faults.items()) or "none"
         again = arrivals.thrown_away.get("duplicate", 0)
         console.print(
-            f"Killed and restarted: {', '.join(outcome.killed) or 'nobody'}. Faults of the stand-in: {faults}. "
-            f"Written again by the processor: {outcome.redelivered:,} records; known to the stand-in already: "
-            f"{again:,}. The workers' counters began anew, so they are not compared.",
+            f"Killed and restarted: {', '.join(outcome.killed) or 'none'}. Faults of the stand-in: {faults}. "
+            f"Records written again by the processor: {outcome.redelivered:,}. Duplicates dropped by the stand-in: "
+            f"{again:,}. The workers' counters are not compared, because a restarted worker counts from 0.",
         )
-    wrong = [each.place for each in outcome.sums if not each.adds_up]
+    wrong = [each.where for each in outcome.sums if not each.adds_up]
     wrong += [each.claim for each in outcome.checks if not each.holds]
     if outcome.adds_up:
-        told = f" nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
-        verdict = words("It adds up:", "green") + words(told)
+        summary = f" nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
+        verdict = words("It adds up:", "green") + words(summary)
     else:
         verdict = words("It does not add up:", "bold red") + words(f" {'; '.join(wrong)}")
     console.print(verdict, soft_wrap=True)

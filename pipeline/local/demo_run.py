@@ -1,4 +1,4 @@
-"""One run of the demo: start the processes, write the traffic, wait until all of it has arrived, do the accounts."""
+"""One run of the demo: start the processes, write the traffic, wait until all of it has arrived, compare the counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.2",
     "SEGMENT_RETRY_MAX_SECONDS": "2",
     "COMMIT_INTERVAL_SECONDS": "0.2",
-    "SESSION_TIMEOUT_SECONDS": "6",  # a killed worker's successor waits that long on the embedded broker
+    "SESSION_TIMEOUT_SECONDS": "6",  # on the embedded broker the successor of a killed worker waits this long
     "HTTP_HOST": "127.0.0.1",
     "LOG_FORMAT": "console",
 }
@@ -48,7 +48,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True, kw_only=True)
 class DemoRun:
-    """Everything between an empty broker and the accounts."""
+    """All steps from an empty broker to the closing counts."""
 
     bootstrap_servers: str
     names: Names
@@ -61,11 +61,11 @@ class DemoRun:
     _stand_in: str = field(init=False, default="")
     _ports: dict[str, int] = field(init=False, default_factory=dict)
 
-    async def to_the_end(self, events: int, progress: DemoProgress) -> Outcome:
-        """Run until everything has arrived, or raise what keeps it from arriving.
+    async def execute(self, events: int, progress: DemoProgress) -> Outcome:
+        """Run until all events have arrived.
 
         Raises:
-            DemoError: alone or in a group.
+            DemoError: the run cannot go on; alone or in an exception group.
         """
         await self._start(progress)
         truth = Truth(
@@ -129,7 +129,7 @@ class DemoRun:
         )
 
     def addresses(self) -> dict[str, str]:
-        """Name what can be looked at."""
+        """Return the addresses and topics that a user can look at, by name."""
         pages = {f"{name} metrics": f"http://127.0.0.1:{port}/metrics" for name, port in self._ports.items()}
         return {
             "Kafka": self.bootstrap_servers,
@@ -153,10 +153,10 @@ class DemoRun:
         progress.say(f"embedded broker at {self.bootstrap_servers}; starting the Segment stand-in and the workers")
         await self._start_worker(PROCESSOR)
         faults = ["--fault-seed", str(self.seed), "--fault-rate", str(FAULT_RATE)] if self.faults else []
-        line = await self.children.start_and_listen(
+        announcement = await self.children.start_and_listen(
             SEGMENT, ["pipeline.local.segment_stand_in", *faults], self.environment
         )
-        self._stand_in = orjson.loads(line)["address"]
+        self._stand_in = orjson.loads(announcement)["address"]
         await self._start_worker(SINK)
         try:
             async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Where every reader stands: offsets from the broker, asked again and again while the demo runs."""
+"""Watch the progress of every reader: poll offsets from the broker while the demo runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.local.demo_errors import DemoError, StandstillError
-from pipeline.local.traffic_window import EvictionError, Places, check_nothing_was_dropped
+from pipeline.local.traffic_window import EvictionError, TopicOffsets, check_nothing_was_dropped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.2
 STANDSTILL_SECONDS: Final = 60.0
-"""Longer than a group needs to notice a killed member and than the longest backoff of the demo's sink."""
+"""Longer than a group needs to detect a killed member, and longer than the longest backoff of the demo's sink."""
 
 
 class Names(NamedTuple):
@@ -36,21 +36,21 @@ class Names(NamedTuple):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics, all of the same number of partitions."""
+        """The topics. All have the same number of partitions."""
         return self.raw_topic, self.records_topic, self.dead_letter_topic, self.tracked_users_topic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The raw topic as the processor has read it, the records as the sink, the dead letters as the observer."""
+    """Offsets of three topics and their readers: raw (processor), records (sink) and dead letters (observer)."""
 
-    raw: Places
-    records: Places
-    dead_letters: Places
+    raw: TopicOffsets
+    records: TopicOffsets
+    dead_letters: TopicOffsets
     records_observed: Mapping[int, int]
 
     def settled(self) -> bool:
-        """Tell whether everything that was written has been read by everybody."""
+        """Return whether every reader has read all that was written."""
         return not (self.raw.total_unread() or self.records.total_unread() or self.dead_letters.total_unread()) and sum(
             self.records.high.values()
         ) == sum(self.records_observed.values())
@@ -62,7 +62,7 @@ class Snapshot:
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Asks for offsets, moves the window, and notices evictions and standstill."""
+    """Poll offsets, advance the window, and detect evictions and a standstill."""
 
     names: Names
     partitions: int
@@ -72,55 +72,55 @@ class Watch:
     admin: AIOKafkaAdminClient
     on_snapshot: Callable[[Snapshot], None]
     snapshot: Snapshot | None = None
-    _news: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Poll until cancelled.
 
         Raises:
-            DemoError: when messages were dropped unread, nothing moves, or the observer failed.
+            DemoError: the broker dropped unread messages, nothing progresses, or the observer failed.
         """
         moved_at, last = asyncio.get_running_loop().time(), (-1, -1, -1)
         while True:
-            snapshot = await self._ask()
+            snapshot = await self._poll()
             self._check(snapshot)
             slowest = {
                 number: min(read, snapshot.records_observed.get(number, 0))
                 for number, read in snapshot.records.read.items()
             }
-            records = Places(low=snapshot.records.low, high=snapshot.records.high, read=slowest)
+            records = TopicOffsets(low=snapshot.records.low, high=snapshot.records.high, read=slowest)
             self.window.settled(snapshot.raw, records)
             self.snapshot = snapshot
             self.on_snapshot(snapshot)
-            self._tell()
+            self._notify()
             now = asyncio.get_running_loop().time()
             if snapshot.progress() != last or snapshot.settled():
                 moved_at, last = now, snapshot.progress()
             elif now - moved_at > STANDSTILL_SECONDS:
                 written, processed, accepted = last
                 raise StandstillError(
-                    f"nothing has moved for {STANDSTILL_SECONDS:.0f} s: {written:,} messages written, "
+                    f"no progress for {STANDSTILL_SECONDS:.0f} s: {written:,} messages written, "
                     f"{processed:,} settled by the processor, {accepted:,} records settled by the sink"
                 )
             await asyncio.sleep(POLL_SECONDS)
 
     async def next_snapshot(self) -> Snapshot:
-        """Wait for the next answer."""
+        """Wait for the next snapshot."""
         while True:
-            await self._news.wait()
+            await self._changed.wait()
             if self.snapshot is not None:
                 return self.snapshot
 
     async def until(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
-        """Wait until a condition holds."""
+        """Wait until a snapshot meets a condition, and return it."""
         while True:
             snapshot = await self.next_snapshot()
             if condition(snapshot):
                 return snapshot
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _check(self, snapshot: Snapshot) -> None:
         if self.observer.fault is not None:
@@ -132,35 +132,35 @@ class Watch:
         except EvictionError as error:
             raise DemoError(str(error)) from error
 
-    async def _ask(self) -> Snapshot:
-        # First what was read, then what was written: a reader never seems to be ahead of the writer.
+    async def _poll(self) -> Snapshot:
+        # Read offsets come first and end offsets second, so a reader never seems to be ahead of the writer.
         raw_read = await self._committed(self.names.processor_group, self.names.raw_topic)
         records_read = await self._committed(self.names.segment_sink_group, self.names.records_topic)
         observed = self.observer.observed
         records_observed = dict(observed.records_read)
         dead_letters_read = dict(observed.dead_letters_read)
         return Snapshot(
-            raw=await self._places(self.names.raw_topic, raw_read),
-            records=await self._places(self.names.records_topic, records_read),
-            dead_letters=await self._places(self.names.dead_letter_topic, dead_letters_read),
+            raw=await self._offsets(self.names.raw_topic, raw_read),
+            records=await self._offsets(self.names.records_topic, records_read),
+            dead_letters=await self._offsets(self.names.dead_letter_topic, dead_letters_read),
             records_observed=records_observed,
         )
 
     def _all(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in range(self.partitions)]
 
-    async def _places(self, topic: str, read: Mapping[int, int]) -> Places:
+    async def _offsets(self, topic: str, read: Mapping[int, int]) -> TopicOffsets:
         low = await self.consumer.beginning_offsets(self._all(topic))
         high = await self.consumer.end_offsets(self._all(topic))
-        return Places(
-            low={place.partition: offset for place, offset in low.items()},
-            high={place.partition: offset for place, offset in high.items()},
+        return TopicOffsets(
+            low={key.partition: offset for key, offset in low.items()},
+            high={key.partition: offset for key, offset in high.items()},
             read=read,
         )
 
     async def _committed(self, group: str, topic: str) -> dict[int, int]:
         found = await self.admin.list_consumer_group_offsets(group, partitions=self._all(topic))
-        return {place.partition: max(0, commit.offset) for place, commit in found.items()}
+        return {key.partition: max(0, commit.offset) for key, commit in found.items()}
 
 
 @asynccontextmanager
@@ -173,7 +173,7 @@ async def watching(
     observer: Observer,
     on_snapshot: Callable[[Snapshot], None],
 ) -> AsyncIterator[Watch]:
-    """Connect what a watch asks with."""
+    """Connect a watch to the broker."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:

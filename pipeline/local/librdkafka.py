@@ -1,4 +1,4 @@
-"""The functions of librdkafka that the embedded broker needs, from the library inside the confluent-kafka wheel."""
+"""Load the functions of librdkafka that the embedded broker uses, from the library in the confluent-kafka wheel."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FUNCTIONS = {
 
 
 def load_librdkafka() -> ctypes.CDLL:
-    """Bind the functions of the librdkafka that the wheel's extension module is linked with."""
+    """Return the librdkafka that the wheel's extension module is linked with, with the functions' signatures set."""
     library = ctypes.CDLL(cimpl.__file__)
     for name, signature in _FUNCTIONS.items():
         function = getattr(library, name)

@@ -1,4 +1,4 @@
-"""Look into the Segment stand-in, and break it, over HTTP."""
+"""The HTTP routes that read the ledger of the Segment stand-in and inject faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.local.segment_faults import FaultPlan
     from pipeline.local.segment_ledger import Ledger
 
-_RECORDS_A_CHUNK: Final = 1000
+_RECORDS_PER_CHUNK: Final = 1000
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,10 +35,10 @@ class SegmentControl:
     def __init__(self, *, ledger: Ledger, faults: FaultPlan, resume: Callable[[], None]) -> None:
         self._ledger = ledger
         self._faults = faults
-        self._go_on = resume
+        self._call_resume = resume
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Put the routes beside Segment's own."""
+        """Add the routes to those of Segment's API."""
         router.add_get("/ledger", self._show_ledger)
         router.add_get("/ledger/records", self._show_records)
         router.add_post("/control/faults", self._order)
@@ -53,12 +53,12 @@ class SegmentControl:
         try:
             start = max(0, int(request.query.get("from", "0")))
         except ValueError:
-            return web.Response(status=400, text="from: a number of records to leave out")
+            return web.Response(status=400, text="from: the number of records to skip")
         records = list(itertools.islice(self._ledger.accepted.items(), start, None))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        for first in range(0, len(records), _RECORDS_A_CHUNK):
-            chunk = records[first : first + _RECORDS_A_CHUNK]
+        for first in range(0, len(records), _RECORDS_PER_CHUNK):
+            chunk = records[first : first + _RECORDS_PER_CHUNK]
             lines = msgspec.json.Encoder().encode_lines([{"message_id": key, "user": user} for key, user in chunk])
             await response.write(lines)
         await response.write_eof()
@@ -85,5 +85,5 @@ class SegmentControl:
         return web.Response(status=204)
 
     async def _resume(self, _: web.Request) -> web.Response:
-        self._go_on()
+        self._call_resume()
         return web.Response(status=204)

@@ -1,4 +1,4 @@
-"""The faults of the Segment stand-in: on request, or from a seeded schedule."""
+"""The faults of the Segment stand-in, requested one by one or drawn from a seeded schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
-    """Answer with a status and take nothing. ``retry_after`` and ``location`` are the headers as they are sent."""
+    """Answer with a status and accept nothing. ``retry_after`` and ``location`` are the values of those headers."""
 
     status: int
     retry_after: str | None = None
@@ -24,46 +24,46 @@ class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refuse"):
-    """Answer as usual, but 400 to a body that has ``text`` in it, and 413 to one of more than ``max_bytes``."""
+    """Answer as usual, but 400 to a body that contains ``text``, and 413 to a body of more than ``max_bytes``."""
 
     text: str = ""
     max_bytes: int | None = None
 
     def status_for(self, body: bytes) -> int | None:
-        """Say what a body is refused with; None is not at all."""
+        """Return the status with which a body is refused, or None if it is not."""
         if self.max_bytes is not None and len(body) > self.max_bytes:
             return 413
         return 400 if self.text and self.text.encode() in body else None
 
 
 class Slow(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="slow"):
-    """Answer as usual, later. ``takes_first``: the records are taken before the wait."""
+    """Answer as usual, but later. ``takes_first``: the records are accepted before the wait."""
 
     seconds: float
     takes_first: bool = False
 
 
 class Stall(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="stall"):
-    """Answer as usual, when told to go on."""
+    """Answer as usual, after a call of ``/control/resume``."""
 
 
 class Reset(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="reset"):
-    """Reset the connection in the middle of the request's body, and take nothing."""
+    """Reset the connection in the middle of the request's body, and accept nothing."""
 
 
 class TakeAndDrop(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="take-and-drop"):
-    """Take the records and close the connection without an answer."""
+    """Accept the records and close the connection without an answer."""
 
 
 class CutAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cut-answer"):
-    """Take the records and reset the connection in the middle of the answer."""
+    """Accept the records and reset the connection in the middle of the answer."""
 
 
 Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer
 
 
 def kind_of(fault: Fault) -> str:
-    """Name the kind of a fault as JSON does."""
+    """Return the kind of a fault as it is named in JSON."""
     return str(type(fault).__struct_config__.tag)
 
 
@@ -74,7 +74,7 @@ class _Order:
 
 
 class FaultPlan:
-    """Say what goes wrong with the next request: what was ordered first, then what the schedule draws."""
+    """Choose the fault of each request: requested faults come first, then those of the schedule."""
 
     def __init__(self, *, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
@@ -83,21 +83,21 @@ class FaultPlan:
         self._rate = 0.0
 
     def order(self, fault: Fault, *, times: int | None = 1) -> None:
-        """Let something go wrong with the next requests, ``times`` of them; None is until `clear`."""
+        """Apply a fault to the next ``times`` requests; None applies it until `clear`."""
         self._orders.append(_Order(fault, times))
 
     def schedule(self, *, seed: int, rate: float) -> None:
-        """Let something go wrong with a share of all requests; the same seed draws the same faults in order."""
+        """Apply faults to a share of all requests; the same seed draws the same faults in the same order."""
         self._random = random.Random(seed)
         self._rate = rate
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults and the schedule."""
         self._orders.clear()
         self._rate = 0.0
 
     def draw(self) -> Fault | None:
-        """Say what goes wrong with this request."""
+        """Return the fault of the next request, or None."""
         while self._orders:
             order = self._orders[0]
             if order.left is None:
@@ -109,7 +109,7 @@ class FaultPlan:
         return self._scheduled() if self._rate and self._random.random() < self._rate else None
 
     def _scheduled(self) -> Fault:
-        """Draw a fault that a client gets over within seconds."""
+        """Draw a fault from which a client recovers within seconds."""
         faults: tuple[Fault, ...] = (
             AnswerStatus(status=429, retry_after="1"),
             AnswerStatus(status=429, retry_after=formatdate(self._wall_clock() + 1, usegmt=True)),

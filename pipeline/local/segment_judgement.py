@@ -1,4 +1,4 @@
-"""Judge a batch request as Segment's HTTP API does: 400 to some of it, 200 to much that it discards.
+"""Decide on a batch request as Segment's HTTP API does: 400 to some faults, 200 to many records that it discards.
 
 Source: schemas/SOURCES.md, "Segment batch requests".
 """
@@ -24,7 +24,7 @@ MAX_REQUEST_BYTES: Final = 500_000
 MAX_RECORD_BYTES: Final = 32_768
 MAX_RECORDS: Final = 2_500
 KEY_CHARACTERS: Final = 32
-"""A key of this length that nobody knows gets 200; a shorter one gets 400
+"""An unknown key of this length gets 200; a shorter one gets 400
 (schemas/SOURCES.md, "Segment write keys")."""
 
 
@@ -48,7 +48,7 @@ _decode_call = msgspec.json.Decoder(_Call).decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What Segment answers: the status, and the reason of a 400."""
+    """Segment's answer: the status, and the reason of a 400."""
 
     status: int
     message: str = ""
@@ -57,7 +57,7 @@ class Judgement:
 
 
 def judge(body: bytes, *, authorization: str | None, keys: Collection[str], ledger: Ledger) -> Judgement:
-    """Answer a batch, and write into the ledger what was accepted and what was thrown away."""
+    """Return the answer to a batch, and record in the ledger which records were accepted or discarded."""
     if len(body) > MAX_REQUEST_BYTES:
         return Judgement(status=400, message="the request is too large")
     try:
@@ -75,7 +75,7 @@ def judge(body: bytes, *, authorization: str | None, keys: Collection[str], ledg
 
 
 def basic_auth_key(authorization: str) -> str:
-    """Read the write key of a Basic auth header: the user name, with an empty password behind a colon."""
+    """Return the write key of a Basic auth header: the user name, if the password after the colon is empty."""
     scheme, _, credentials = authorization.partition(" ")
     try:
         user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")

@@ -1,4 +1,4 @@
-"""What the Segment stand-in remembers: what it accepted first, and what it threw away."""
+"""The ledger of the Segment stand-in: the first acceptance of each record, and counts of what was discarded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SEEN_REQUESTS: Final = 10_000
 
 
 class Discard(StrEnum):
-    """Why records were thrown away behind a 200."""
+    """Why records were discarded although the answer was 200."""
 
     UNKNOWN_KEY = "unknown_key"
     TOO_MANY_RECORDS = "too_many_records"
@@ -23,7 +23,7 @@ class Discard(StrEnum):
 
 
 class SeenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request that was read to its end. ``size`` is its body's bytes after decompression."""
+    """One request that was read completely. ``size`` is the size of its decompressed body in bytes."""
 
     status: int
     size: int
@@ -47,7 +47,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """Keep the first acceptance of each messageId, in order.
+    """Store the first acceptance of each messageId, in order.
 
     ``accepted`` maps messageId to the user (userId, else anonymousId); its order is that of the first acceptances.
     """
@@ -62,21 +62,21 @@ class Ledger:
         self._largest_records = 0
 
     def accept(self, message_id: str, user: str) -> None:
-        """Accept a record, or throw it away as a duplicate."""
+        """Accept a record, or discard it as a duplicate."""
         if message_id in self.accepted:
             self.discarded[Discard.DUPLICATE] += 1
         else:
             self.accepted[message_id] = user
 
     def see(self, request: SeenRequest) -> None:
-        """Remember a request that was answered."""
+        """Store a request that was answered."""
         self.requests.append(request)
         self._answers[request.status] += 1
         self._largest_bytes = max(self._largest_bytes, request.size)
         self._largest_records = max(self._largest_records, request.records)
 
     def summary(self) -> Summary:
-        """Add up."""
+        """Return the totals."""
         return Summary(
             requests=self._answers.total(),
             answers=dict(sorted(self._answers.items())),

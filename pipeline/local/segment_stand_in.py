@@ -1,14 +1,14 @@
-"""Stand in for Segment: an HTTP server that takes batches as Segment does, and fails on request.
+"""The stand-in for Segment: an HTTP server that accepts batches as Segment does, and fails on request.
 
-`python -m pipeline.local.segment_stand_in` runs it as a process of its own; it prints its addresses as one JSON line.
+`python -m pipeline.local.segment_stand_in` runs it in its own process; it prints its addresses as one JSON line.
 
     POST   /v1/batch                as Segment
-    GET    /ledger                  the ledger in numbers
-    GET    /ledger/records?from=N   what was accepted, in order of first acceptance, one JSON line each
+    GET    /ledger                  totals of the ledger
+    GET    /ledger/records?from=N   accepted records in the order of first acceptance, as JSON lines
     POST   /control/faults          {"fault": {"kind": "status", "status": 503}, "times": 3}; times null: until cleared
-    DELETE /control/faults          no more faults
+    DELETE /control/faults          remove all faults
     POST   /control/schedule        {"seed": 1, "rate": 0.05}
-    POST   /control/resume          stalled requests go on
+    POST   /control/resume          continue stalled requests
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 WRITE_KEY: Final = "StandInWriteKey00000000000000000"
-"""The key that the stand-in knows unless it is told others."""
+"""The key that the stand-in accepts by default."""
 _MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _SHUTDOWN_SECONDS: Final = 1.0
 _SUCCESS: Final = '{"success":true}'
 
 
 class SegmentStandIn:
-    """A Segment of one's own. Who runs it in the same process may use ``ledger`` and ``faults`` at any time."""
+    """The server. Code in the same process may use ``ledger`` and ``faults`` at any time."""
 
     def __init__(
         self, *, write_keys: Collection[str] = (WRITE_KEY,), wall_clock: Callable[[], float] = time.time
@@ -59,7 +59,7 @@ class SegmentStandIn:
         self.faults = FaultPlan(wall_clock=wall_clock)
         self._keys = frozenset(write_keys)
         self._arrived = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._resumed = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.address = ""
@@ -70,9 +70,9 @@ class SegmentStandIn:
         return f"{self.address}/v1/batch"
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; port 0 takes a free one. Then ``address`` has scheme, host and port."""
+        """Start listening; port 0 chooses a free port. Sets ``address`` to scheme, host and port."""
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        app.router.add_post("/v1/batch", self._take_batch)
+        app.router.add_post("/v1/batch", self._receive_batch)
         SegmentControl(ledger=self.ledger, faults=self.faults, resume=self.resume).add_routes(app.router)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
@@ -88,21 +88,21 @@ class SegmentStandIn:
             await self._runner.cleanup()
 
     async def arrived(self, requests: int) -> None:
-        """Wait until that many requests have come, whatever became of them."""
+        """Wait until that many requests have arrived, whatever their answers are."""
         await self._until(lambda: self._arrived >= requests)
 
     async def accepted(self, records: int) -> None:
-        """Wait until that many records were accepted, each messageId counted once."""
+        """Wait until that many records were accepted; each messageId counts once."""
         await self._until(lambda: len(self.ledger.accepted) >= records)
 
     def resume(self) -> None:
-        """Let stalled requests go on."""
+        """Continue stalled requests."""
         self._resumed.set()
         self._resumed = asyncio.Event()
 
-    async def _take_batch(self, request: web.Request) -> web.StreamResponse:
+    async def _receive_batch(self, request: web.Request) -> web.StreamResponse:
         self._arrived += 1
-        self._tell()
+        self._notify()
         fault = self.faults.draw()
         if fault is None:
             return await self._answer(request)
@@ -121,7 +121,7 @@ class SegmentStandIn:
                 encoding=request.headers.get("Content-Encoding"),
             )
         )
-        self._tell()
+        self._notify()
         refused = json.dumps({"success": False, "message": judgement.message})
         text = refused if judgement.message else _SUCCESS
         return web.Response(status=judgement.status, text=text, content_type="application/json")
@@ -160,8 +160,8 @@ class SegmentStandIn:
     async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
         body = await request.read()
         self.ledger.see(SeenRequest(status=fault.status, size=len(body), records=0))
-        told = {"Retry-After": fault.retry_after, "Location": fault.location}
-        headers = {name: value for name, value in told.items() if value is not None}
+        optional = {"Retry-After": fault.retry_after, "Location": fault.location}
+        headers = {name: value for name, value in optional.items() if value is not None}
         return web.Response(status=fault.status, text=fault.body, headers=headers, content_type="application/json")
 
     async def _cut_answer(self, request: web.Request) -> web.StreamResponse:
@@ -171,17 +171,17 @@ class SegmentStandIn:
         await answer.write(_SUCCESS[:5].encode())
         return _hang_up(request)
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
-            await self._news.wait()
+            await self._changed.wait()
 
 
 def _hang_up(request: web.Request) -> web.Response:
-    """Reset the connection. What is returned goes nowhere."""
+    """Reset the connection. The returned answer is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
@@ -189,12 +189,12 @@ def _hang_up(request: web.Request) -> web.Response:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=0, show_default=True, help="0 takes a free one.")
-@click.option("--write-key", "write_keys", multiple=True, default=(WRITE_KEY,), help="A key of a source that exists.")
+@click.option("--port", default=0, show_default=True, help="0 chooses a free port.")
+@click.option("--write-key", "write_keys", multiple=True, default=(WRITE_KEY,), help="A write key that is accepted.")
 @click.option("--fault-seed", default=0, show_default=True)
 @click.option("--fault-rate", default=0.0, show_default=True, help="Share of the requests that fail.")
 def main(host: str, port: int, write_keys: tuple[str, ...], fault_seed: int, fault_rate: float) -> None:
-    """Run the stand-in until a signal ends it."""
+    """Run the stand-in until SIGINT or SIGTERM."""
     asyncio.run(_serve(host, port, write_keys=write_keys, fault_seed=fault_seed, fault_rate=fault_rate))
 
 

@@ -1,7 +1,7 @@
-"""The traffic generator: what a OneSignal app with many users writes into the raw topic, repeatable by its seed.
+"""The traffic generator: messages as a OneSignal app with many users writes them to the raw topic, fixed by a seed.
 
-Campaigns go out one after another, most of them to everyone; their effects overlap; a few people do most of the
-clicking. The truth about every message travels with it (`pipeline.local.traffic_truth`).
+Campaigns are sent one after another, most of them to everyone. Their effects overlap, and a few people do most of the
+clicking. Each message carries its expected outcome (`pipeline.local.traffic_truth`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 LARGEST_MESSAGE_BYTES: Final = 1_400
-"""No event the generator makes is larger; garbage may be. A test holds it to that."""
+"""The largest generated event; garbage may be larger. A test checks the limit."""
 
-_START_MILLISECONDS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z: a fixed date, so that a seed fixes every byte
+_START_MILLISECONDS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z, a fixed date so that the seed fixes every byte
 _EVENTS_OF_ENDLESS_TRAFFIC: Final = 250_000  # 10,000 people
 _CAMPAIGN_INTERVAL_MILLISECONDS: Final = 15 * 60 * 1_000
 _REMEMBERED_FOR_REPEATS: Final = 400
@@ -56,10 +56,10 @@ _SHAPE_BY_PERCENT: Final = [shape for shape, percent in SHAPES.items() for _ in 
 
 
 def traffic(*, seed: int, events: int | None, now_ms: Callable[[], int] | None = None) -> Iterator[TrafficMessage]:
-    """Make so many messages, the same ones for the same seed and number; keyed by user, each user's in order.
+    """Yield ``events`` messages, keyed by user and in order for each user.
 
-    Without ``events`` it has no end. With ``now_ms`` (milliseconds since the epoch) everything happens when it is made;
-    without it on a fixed day of 2026.
+    The same seed and number of events give the same bytes. Without ``events`` the traffic is endless. With ``now_ms``
+    (milliseconds since the epoch) each event happens when it is generated; without it, on a fixed day of 2026.
     """
     random = Random(seed)
     people = population_size(_EVENTS_OF_ENDLESS_TRAFFIC if events is None else events)

@@ -1,4 +1,4 @@
-"""Event bodies in every shape that OneSignal's templates and exports give them.
+"""Event bodies in every shape that OneSignal's templates and exports produce.
 
 Sources: schemas/SOURCES.md, "OneSignal event variables";
 schemas/SOURCES.md, "OneSignal event kinds";
@@ -25,7 +25,7 @@ APP_ID: Final = "7d1c9a4e-2f5b-4c1d-9e83-5a60c7b1d204"
 
 
 class Campaign(msgspec.Struct, frozen=True, gc=False):
-    """One message sent to many. ``message`` is the ``message`` object of its events."""
+    """One message that is sent to many people. ``message`` is the ``message`` object of its events."""
 
     channel: str
     message: Body
@@ -33,7 +33,7 @@ class Campaign(msgspec.Struct, frozen=True, gc=False):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """What happened to whom and when, before it has a shape. ``event_id`` is "" when the template leaves it out."""
+    """One event before it is written in a shape. ``event_id`` is "" if the template omits it."""
 
     spelling: str
     event_id: str
@@ -83,7 +83,7 @@ def _user(fact: Fact) -> Body:
 
 
 def nested(fact: Fact) -> bytes:
-    """Write the canonical shape: ``event``, ``message`` and ``user`` as objects."""
+    """Return the body in the canonical shape: ``event``, ``message`` and ``user`` as objects."""
     event = _event(fact)
     event["data"] = fact.details
     return orjson.dumps({"event": event, "message": fact.message, "user": _user(fact)})
@@ -102,7 +102,7 @@ def _dotted(fact: Fact) -> tuple[Body, Body, Body]:
 
 
 def _as_liquid_prints(value: object) -> object:
-    """Print an object as OneSignal's templates do: single quotes, so no JSON.
+    """Return an object as OneSignal's templates print it: with single quotes, so not as JSON.
 
     Source: schemas/SOURCES.md, "OneSignal event variables".
     """
@@ -110,13 +110,13 @@ def _as_liquid_prints(value: object) -> object:
 
 
 def flat(fact: Fact) -> bytes:
-    """Write the dotted shape of OneSignal's own sample."""
+    """Return the body in the dotted shape of OneSignal's own sample."""
     event, message, user = _dotted(fact)
     return orjson.dumps(event | message | user)
 
 
 def grouped(fact: Fact) -> bytes:
-    """Write the dotted shape in groups."""
+    """Return the body in the dotted shape, in groups."""
     event, message, user = _dotted(fact)
     return orjson.dumps({"Event Data": event, "Message Data": message, "User Data": user})
 
@@ -125,7 +125,7 @@ _BARE_COLUMNS: Final = ("app_id", "subscription_device_type", "subscription_id",
 
 
 def snake(fact: Fact) -> bytes:
-    """Write the columns of OneSignal's warehouse export."""
+    """Return the body with the columns of OneSignal's warehouse export."""
     event = _event(fact)
     row: Body = {f"event_{name}": event[name] for name in ("kind", "id", "timestamp", "datetime")}
     row |= {name: event[name] for name in _BARE_COLUMNS}
@@ -136,4 +136,4 @@ def snake(fact: Fact) -> bytes:
 
 
 SHAPES: Final[Mapping[Callable[[Fact], bytes], int]] = {nested: 88, flat: 4, grouped: 3, snake: 5}
-"""The shapes and how often each is met, in percent."""
+"""The share of each shape in percent."""

@@ -1,4 +1,4 @@
-"""What becomes of a campaign: whom it is sent to, and what they do with it and when."""
+"""The events of a campaign: whom it is sent to, and how and when they react."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
-    """One thing that can happen after another one.
+    """One event that can follow the event before it.
 
-    ``chance`` is that of a person of activity 1; with ``by_activity`` an active person does it more often, up to
-    ``most`` times. It happens within ``spread_seconds``.
+    ``chance`` applies to a person with activity 1. With ``by_activity`` a more active person does it more often, up to
+    ``most`` times. The event follows within ``spread_seconds``.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     details: Body = {}  # msgspec copies it; it is never written to
 
 
-# A rotation and no lottery: a short run meets every channel too.
+# A fixed rotation, not random: a short run covers every channel too.
 _CHANNELS: Final = ("push", "email", "iam", "sms", "live_activity", "push", "email", "push", "iam", "push")
 
 _PAGE: Final[Body] = {"page_name": "offers", "page_id": "5b1f6a0e-8a4d-4c55-9f2e-0d6b1c2f7a11"}
@@ -90,12 +90,12 @@ _TITLES: Final = {
 _CONTENTS: Final = "Fresh arrivals, picked for you. Open before Sunday"  # OneSignal clips contents at 50 characters
 
 BLANK_MESSAGE: Final[Body] = dict.fromkeys(("id", "name", "title", "contents", "template_id", "url"), "")
-"""What an engagement more than 30 days later carries
+"""The ``message`` of an engagement more than 30 days after the message
 (schemas/SOURCES.md, "OneSignal messages after 30 days")."""
 
 
 class Happening(NamedTuple):
-    """One step taken by one subscription of one person; ``message`` is what the event says of the campaign."""
+    """One step of one subscription of one person; ``message`` is the event's ``message`` object."""
 
     milliseconds: int
     step: Step
@@ -105,7 +105,7 @@ class Happening(NamedTuple):
 
 
 def campaign(random: Random, number: int) -> Campaign:
-    """Make up the next campaign; most of them go to everyone that their channel reaches."""
+    """Return the next campaign; most campaigns go to everyone whom their channel reaches."""
     channel = _CHANNELS[(number - 1) % len(_CHANNELS)]
     localized = channel in {"push", "iam", "live_activity"}
     message: Body = {
@@ -121,7 +121,7 @@ def campaign(random: Random, number: int) -> Campaign:
 
 
 def happenings(random: Random, sent: Campaign, people: Sequence[Person], start: int) -> Iterator[Happening]:
-    """Work out all that a campaign makes happen from ``start`` (milliseconds) on; each person's own in order."""
+    """Yield everything that a campaign causes from ``start`` (milliseconds) on, in order for each person."""
     steps = _STEPS[sent.channel]
     for person in people:
         if sent.audience_share < 1 and random.random() >= sent.audience_share:

@@ -1,4 +1,4 @@
-"""What a real topic holds beside well-formed events: tombstones, garbage, unknown kinds, events about nobody."""
+"""Messages that are not well-formed events: tombstones, garbage, unknown kinds, events without a user."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNKNOWN_KINDS: Final = ("message.push.snoozed", "message.whatsapp.read", "journ
 
 
 def tombstone(_random: Random, regular: TrafficMessage, _fact: Fact) -> TrafficMessage:
-    """Make a message without a value, as a compacted topic has them."""
+    """Return a message without a value, as in a compacted topic."""
     return TrafficMessage(regular.key, None, Sort.TOMBSTONE)
 
 
 def garbage(random: Random, regular: TrafficMessage, fact: Fact) -> TrafficMessage:
-    """Make a body that no reader can use."""
+    """Return a message whose body cannot be decoded."""
     return TrafficMessage(regular.key, random.choice(_GARBAGE)(nested(fact)), Sort.UNREADABLE)
 
 
@@ -44,7 +44,7 @@ _GARBAGE: Final[tuple[Callable[[bytes], bytes], ...]] = (
 
 
 def unknown_kind(random: Random, regular: TrafficMessage, fact: Fact) -> TrafficMessage:
-    """Make an event of a kind that is in no table."""
+    """Return an event of an unknown kind."""
     stranger = replace(fact, spelling=random.choice(_UNKNOWN_KINDS), event_id=identifier(random))
     return TrafficMessage(regular.key, nested(stranger), Sort.UNKNOWN_KIND)
 
@@ -54,7 +54,7 @@ _NO_SUBSCRIPTION: Final = Subscription("", "Email", "", "")
 
 
 def names_nobody(random: Random, regular: TrafficMessage, fact: Fact) -> TrafficMessage:
-    """Make an event with neither external id nor subscription id."""
+    """Return an event with neither external id nor subscription id."""
     event_id = identifier(random)
     about_nobody = replace(fact, person=_NOBODY, subscription=_NO_SUBSCRIPTION, event_id=event_id)
     return TrafficMessage(None, nested(about_nobody), Sort.NAMES_NOBODY, regular.kind, "", event_id)

@@ -1,4 +1,4 @@
-"""The people behind the traffic: who they are, what they are reached by, and how active they are."""
+"""The generated people: their ids, the subscriptions that reach them, and how active they are."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MOST_PEOPLE: Final = 40_000
 
 _SHARE_WITHOUT_EXTERNAL_ID: Final = 0.12
 _SHARE_WITH_PLACEHOLDER_ID: Final = 0.01
-_TAIL_EXPONENT: Final = 1.2  # Pareto: the most active twentieth makes about a third of the engagement
+_TAIL_EXPONENT: Final = 1.2  # Pareto: the most active 5 % cause about a third of the engagement
 _MOST_ACTIVE: Final = 60.0
 _LANGUAGES: Final = {"en": 52, "es": 14, "de": 9, "fr": 9, "pt": 7, "ja": 5, "ar": 4}
 _PLANS: Final = {"free": 70, "plus": 22, "pro": 8}
-_PLACEHOLDERS: Final = ("null", "undefined", "0", "Anonymous")  # written by careless apps; they name nobody
+_PLACEHOLDERS: Final = ("null", "undefined", "0", "Anonymous")  # some apps write these; they identify no user
 
 PRIVATE_MARKS: Final = (b"@private.example", b"token-private-", b"+1555010")
-"""What every made-up address, push token and phone number contains; none of it may leave the pipeline."""
+"""Each generated address, push token and phone number contains one of these; none may leave the pipeline."""
 
 
 class Subscription(msgspec.Struct, frozen=True, gc=False):
-    """One way to reach a person. ``token`` is personal: a push token, an email address or a phone number."""
+    """One way to reach a person. ``token`` is personal data: a push token, an email address or a phone number."""
 
     id: str
     device_type: str
@@ -49,23 +49,23 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     subscriptions: Mapping[str, tuple[Subscription, ...]]
 
     def names_themselves(self) -> bool:
-        """Tell whether the external id is one that a destination can bill."""
+        """Return whether the external id is one that a destination can bill."""
         return self.external_id is not None and self.external_id not in _PLACEHOLDERS
 
 
 def identifier(random: Random) -> str:
-    """Make a UUIDv4 in its text form."""
+    """Return a UUIDv4 as text."""
     digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def population_size(events: int) -> int:
-    """Choose how many people make so many events."""
+    """Return how many people cause that many events."""
     return max(_FEWEST_PEOPLE, min(events // EVENTS_PER_PERSON, _MOST_PEOPLE))
 
 
 def population(random: Random, size: int) -> list[Person]:
-    """Make so many people."""
+    """Return ``size`` generated people."""
     return [_person(random, number) for number in range(size)]
 
 
@@ -89,7 +89,7 @@ def _person(random: Random, number: int) -> Person:
 
 def _subscriptions(random: Random, number: int) -> dict[str, tuple[Subscription, ...]]:
     push = []
-    if random.random() < 0.85:  # noqa: PLR2004 -- shares of made-up people speak for themselves
+    if random.random() < 0.85:  # noqa: PLR2004 -- shares of generated people need no names
         push.append(_device(random, *random.choice((("iOS", "iPhone15,3"), ("Android", "Pixel 8")))))
     if random.random() < 0.2 or not push:  # noqa: PLR2004 -- likewise
         push.append(_device(random, *random.choice((("Chrome", "Linux x86_64"), ("Firefox", "Windows")))))

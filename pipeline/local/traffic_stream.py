@@ -1,4 +1,4 @@
-"""Write made-up traffic into the raw topic of a Kafka that is there, at a steady rate, until it is told to stop."""
+"""Write generated traffic to the raw topic of a running Kafka at a constant rate, until it is stopped."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 TICK_SECONDS: Final = 0.1
-"""How often messages are written; those of a tick go out together."""
+"""The interval between writes; the messages of a tick are written together."""
 
 UNPACED_MESSAGES: Final = 5_000
-"""Messages of a tick where no rate is kept."""
+"""Messages of a tick without a rate limit."""
 
 _LONGEST_CATCH_UP_SECONDS: Final = 1.0
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
@@ -37,7 +37,7 @@ _SEED_BITS: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficOptions:
-    """What the caller chose. ``rate`` is events a second, 0 for no limit; ``events`` None has no end."""
+    """The options of the command. ``rate`` is events per second, 0 for no limit; ``events`` None is endless."""
 
     events: int | None
     rate: float
@@ -45,23 +45,23 @@ class TrafficOptions:
 
 
 class Writer(Protocol):
-    """Writes messages to one partition; returning means that the broker has confirmed all of them."""
+    """Write messages to one partition. Returning means that the broker has confirmed all of them."""
 
-    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
-        """Write them, in this order."""
+    async def write(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> None:
+        """Write the messages in this order."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Pace:
-    """Tells how many messages are due; what could not be written for a second or more is not made up for."""
+    """Compute how many messages are due. After an interruption, at most one second's messages are caught up on."""
 
     rate: float
     since: float
     _owed: float = field(init=False, default=0.0)
 
     def due(self, now: float) -> int:
-        """Tell how many are due at ``now`` (seconds, never running backwards), and take them for written."""
+        """Return how many messages are due at ``now`` (monotonic seconds), and count them as written."""
         if not self.rate:
             return UNPACED_MESSAGES
         self._owed += (now - self.since) * self.rate
@@ -74,7 +74,7 @@ class Pace:
 
 @dataclass(slots=True, kw_only=True)
 class TrafficStream:
-    """Writes messages by key, as Kafka's default partitioner would place them; ``written`` are confirmed."""
+    """Write messages by key, to the partition of Kafka's default partitioner; ``written`` counts confirmed messages."""
 
     topic: str
     partitions: int
@@ -85,7 +85,7 @@ class TrafficStream:
     _keyless: int = field(init=False, default=0)
 
     async def write(self, messages: Iterator[TrafficMessage]) -> None:
-        """Write all messages at the pace, and return when every one is confirmed."""
+        """Write all messages at the pace, and return when all are confirmed."""
         while True:
             due = self.pace.due(self.clock())
             chunk = list(islice(messages, due))
@@ -97,14 +97,14 @@ class TrafficStream:
     async def _write_together(self, chunk: Sequence[TrafficMessage]) -> None:
         by_partition: defaultdict[int, list[OutboundMessage]] = defaultdict(list)
         for message in chunk:
-            entry = OutboundMessage(key=message.key, value=message.value, timestamp_ms=None, headers=[])
-            by_partition[self._place(message.key)].append(entry)
+            outbound = OutboundMessage(key=message.key, value=message.value, timestamp_ms=None, headers=[])
+            by_partition[self._partition_of(message.key)].append(outbound)
         await asyncio.gather(
-            *(self.writer.write(self.topic, partition, entries) for partition, entries in by_partition.items())
+            *(self.writer.write(self.topic, partition, messages) for partition, messages in by_partition.items())
         )
         self.written += len(chunk)
 
-    def _place(self, key: bytes | None) -> int:
+    def _partition_of(self, key: bytes | None) -> int:
         if key is not None:
             return partition_for(key, self.partitions)
         self._keyless += 1
@@ -112,11 +112,11 @@ class TrafficStream:
 
 
 def run_traffic(settings: Settings, use: TopicUse, options: TrafficOptions, *, say: Callable[[str], None]) -> None:
-    """Write traffic until all of it is written, or SIGTERM or SIGINT ends it; `use` is the processor's.
+    """Write traffic until all of it is written, or until SIGTERM or SIGINT; `use` is the processor's.
 
     Raises:
-        KafkaUnreachableError: no broker can be spoken to.
-        TopicsError: the processor's topics cannot be used as they are.
+        KafkaUnreachableError: no broker can be reached.
+        TopicsError: the processor's topics are missing or unsuitable.
     """
     asyncio.run(_run(settings, use, options, say))
 
@@ -136,14 +136,14 @@ async def _run(settings: Settings, use: TopicUse, options: TrafficOptions, say: 
     await producer.start()
     try:
         say(f"writing to {settings.raw_topic}, seed {seed}")
-        await _until_told_to_stop(stream.write(messages))
+        await _until_stopped(stream.write(messages))
     finally:
         await producer.stop()
     say(f"{stream.written} events written")
 
 
-async def _until_told_to_stop(work: Coroutine[None, None, None]) -> None:
-    task = asyncio.ensure_future(work)
+async def _until_stopped(writing: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(writing)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)

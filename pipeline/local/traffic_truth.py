@@ -1,7 +1,7 @@
-"""What the traffic generator knows of its own messages, told without the pipeline's code.
+"""The expected outcome of each generated message, computed without the pipeline's code.
 
-The closing table of the demo is held against this, so the tables here repeat the meaning of the kinds and presets on
-purpose: a mistake in `pipeline.core` must not hide behind itself.
+The demo's closing tables are compared with this. So the tables here repeat the meaning of the kinds and presets on
+purpose: otherwise a mistake in `pipeline.core` would hide itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Sort(StrEnum):
-    """What a message is to a reader of the topic."""
+    """How a reader of the topic classifies a message."""
 
     EVENT = "event"
     TOMBSTONE = "tombstone"
@@ -29,7 +29,7 @@ class Sort(StrEnum):
 
 
 class Fate(IntEnum):
-    """What must become of a message in the processor."""
+    """The outcome that the processor must give a message."""
 
     FORWARDED = 1
     DROPPED = 2
@@ -65,16 +65,16 @@ PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY, TRACKED_ONLY)
 
 
 def preset_drops(preset: str, kind: str) -> bool:
-    """Tell whether a preset leaves out a kind, given by its canonical name, whoever the user is."""
+    """Return whether a preset drops a kind, given by its canonical name, for every user."""
     if preset == ENGAGEMENT_ONLY:
         return kind not in _ACTS_OF_A_PERSON
     return preset == CURB and kind in _SENT_OR_DISPLAYED
 
 
 class TrafficMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message of the raw topic, and what is true of it.
+    """One message of the raw topic, with its expected properties.
 
-    ``user`` is the id that Segment would bill. ``message_id`` is the event's own id; None when it has none.
+    ``user`` is the id that Segment would bill. ``message_id`` is the event's own id, or None if it has none.
     """
 
     key: bytes | None
@@ -96,23 +96,23 @@ _FATES: Final[Mapping[Sort, Fate]] = {
 
 @cache
 def _fate(sort: Sort, kind: str, preset: str) -> Fate:
-    """Say what must become of a message of a tracked user; a rule that drops comes before the user is asked for."""
+    """Return the expected outcome for a tracked user. Rules that drop apply before the user is looked up."""
     if sort in {Sort.EVENT, Sort.NAMES_NOBODY} and preset_drops(preset, kind):
         return Fate.DROPPED
     return _FATES[sort]
 
 
 class Fates:
-    """What must become of the messages of one month under a preset, asked in the order of each user's messages."""
+    """The expected outcomes of one month's messages under a preset. Call `of` in the order of each user's messages."""
 
     def __init__(self, preset: str) -> None:
-        """Know of nobody."""
+        """Start without tracked users."""
         self._preset = preset
         self.users: set[str] = set()
-        """Whom Segment would bill so far."""
+        """The users whom Segment would bill so far."""
 
     def of(self, message: TrafficMessage) -> Fate:
-        """Say what must become of the next message."""
+        """Return the expected outcome of the next message."""
         found = _fate(message.sort, message.kind, self._preset)
         if found is Fate.FORWARDED:
             if (
@@ -126,7 +126,7 @@ class Fates:
 
 
 class Origin(NamedTuple):
-    """Where the first message with an id was written, and whom it is about."""
+    """Partition, offset and user of the first message with an id."""
 
     partition: int
     offset: int
@@ -135,10 +135,10 @@ class Origin(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Truth:
-    """What was written: the fate of every message by partition and offset, and what the destination must hold.
+    """What was written: the expected outcome of every message by partition and offset, and what must arrive.
 
-    ``id_of_body`` gives the messageId of an event that has none of its own. ``ids`` has each messageId that must
-    arrive; ``repeated`` how many more forwarded messages carry an id of ``ids`` again.
+    ``id_of_body`` returns the messageId of an event without an id of its own. ``ids`` has each messageId that must
+    arrive. ``repeated`` counts further forwarded messages with an id of ``ids``.
     """
 
     preset: str
@@ -152,22 +152,22 @@ class Truth:
     forwarded_under: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Start with nothing written."""
+        """Create empty counts for every partition and preset."""
         self.fates = {number: bytearray() for number in range(self.partitions)}
         self.under = {preset: Fates(preset) for preset in PRESETS}
 
-    def note(self, message: TrafficMessage, partition: int) -> None:
-        """Take down a message that goes to a partition as its next one."""
+    def add(self, message: TrafficMessage, partition: int) -> None:
+        """Add the next message of a partition."""
         fates = self.fates[partition]
         outcomes = {preset: fates.of(message) for preset, fates in self.under.items()}
         self.forwarded_under.update(preset for preset, outcome in outcomes.items() if outcome is Fate.FORWARDED)
         outcome = outcomes[self.preset]
         self.counts[outcome] += 1
         if outcome is Fate.FORWARDED:
-            self._note_id(message, Origin(partition, len(fates), message.user))
+            self._add_id(message, Origin(partition, len(fates), message.user))
         fates.append(outcome)
 
-    def _note_id(self, message: TrafficMessage, origin: Origin) -> None:
+    def _add_id(self, message: TrafficMessage, origin: Origin) -> None:
         message_id = message.message_id or self.id_of_body(message.value or b"")
         if self.ids.setdefault(message_id, origin) is not origin:
             self.repeated[message_id] += 1

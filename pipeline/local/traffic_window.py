@@ -1,13 +1,13 @@
-"""How far the generator may run ahead, so that the embedded broker never drops what somebody has yet to read.
+"""Limit how far the generator may run ahead, so that the embedded broker never drops unread messages.
 
-A partition keeps ``KEPT_BYTES_PER_PARTITION`` and drops the oldest beyond it in silence. Half of that is the limit, for
-each partition of two topics at once:
+A partition keeps ``KEPT_BYTES_PER_PARTITION`` and drops the oldest messages beyond it without an error. The window
+allows half of that, for each partition of two topics at once:
 
 - raw topic: bytes and batches written beyond the processor's committed offset;
-- records topic: records that its slowest reader has not settled, and those that the raw messages not yet committed may
-  still become (after a crash: become again), each counted as the largest record there is.
+- records topic: records that its slowest reader has not settled, and those that uncommitted raw messages may still
+  become (after a crash: become again), each counted with the size of the largest record.
 
-Both are checked before a batch is written. Nothing else writes, so neither topic can come near to dropping.
+Both are checked before a batch is written. Nothing else writes, so neither topic comes near the limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_RECORD_BYTES: Final = 1_800
-"""What one record of the generator's traffic takes in the records topic at most, key and headers included."""
+"""The largest record of the generator's traffic in the records topic, key and headers included."""
 
 _SAFE_BYTES: Final = KEPT_BYTES_PER_PARTITION // 2
 _SAFE_BATCHES: Final = KEPT_BATCHES_PER_PARTITION // 2
@@ -30,34 +30,34 @@ _SAFE_RECORDS: Final = min(_SAFE_BYTES // LARGEST_RECORD_BYTES, _SAFE_BATCHES)  
 
 
 class EvictionError(Exception):
-    """The broker dropped messages before they were read; the text says where and how many."""
+    """The broker dropped messages before they were read; the text has the partition and the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where one topic and one reader of it stand, by partition: first kept offset, next offset, next to be read."""
+class TopicOffsets:
+    """Offsets of one topic and one reader, by partition: the first kept, the next to write, the next to read."""
 
     low: Mapping[int, int]
     high: Mapping[int, int]
     read: Mapping[int, int]
 
     def unread(self, partition: int) -> int:
-        """Count the messages that are not read yet."""
+        """Return how many messages of a partition are unread."""
         return self.high.get(partition, 0) - self.read.get(partition, 0)
 
     def total_unread(self) -> int:
-        """Count the messages of all partitions that are not read yet."""
+        """Return how many messages of all partitions are unread."""
         return sum(self.high.values()) - sum(self.read.values())
 
 
-def check_nothing_was_dropped(name: str, places: Places) -> None:
-    """Hold a topic's first kept offsets against its reader's.
+def check_nothing_was_dropped(name: str, offsets: TopicOffsets) -> None:
+    """Compare a topic's first kept offsets with its reader's.
 
     Raises:
-        EvictionError: when messages are gone that the reader has not read.
+        EvictionError: the broker dropped messages that the reader has not read.
     """
-    for partition, low in places.low.items():
-        lost = low - places.read.get(partition, 0)
+    for partition, low in offsets.low.items():
+        lost = low - offsets.read.get(partition, 0)
         if lost > 0:
             raise EvictionError(f"{name}: the broker dropped {lost} messages of partition {partition} unread")
 
@@ -70,7 +70,7 @@ class _Written:
 
 @dataclass(slots=True)
 class Window:
-    """The room that is left in each partition of the raw topic. Offsets start at 0: the topic was empty before."""
+    """The room left in each partition of the raw topic. Offsets start at 0, because the topic was empty."""
 
     _written: dict[int, deque[_Written]] = field(default_factory=dict)
     _bytes: dict[int, int] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Window:
     _unsettled_records: dict[int, int] = field(default_factory=dict)
 
     def has_room(self, partition: int, *, messages: int, size: int) -> bool:
-        """Tell whether a batch of so many messages and bytes may be written now."""
+        """Return whether a batch of ``messages`` messages and ``size`` bytes may be written now."""
         may_become_records = self._ends.get(partition, 0) - self._committed.get(partition, 0) + messages
         return (
             self._bytes.get(partition, 0) + size <= _SAFE_BYTES
@@ -88,14 +88,14 @@ class Window:
         )
 
     def wrote(self, partition: int, *, messages: int, size: int) -> None:
-        """Take down a batch that is being written."""
+        """Add a batch that is being written."""
         end = self._ends.get(partition, 0) + messages
         self._ends[partition] = end
         self._written.setdefault(partition, deque()).append(_Written(end, size))
         self._bytes[partition] = self._bytes.get(partition, 0) + size
 
-    def settled(self, raw: Places, records: Places) -> None:
-        """Take down how far the processor and the slowest reader of the records topic have come."""
+    def settled(self, raw: TopicOffsets, records: TopicOffsets) -> None:
+        """Advance to the offsets of the processor and of the slowest reader of the records topic."""
         for partition, offset in raw.read.items():
             self._committed[partition] = offset
             waiting = self._written.get(partition, deque())

@@ -1,4 +1,4 @@
-"""Write traffic into the raw topic, in whole batches, never further ahead than the window allows."""
+"""Write traffic to the raw topic in whole batches, within the limits of the window."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pipeline.local.traffic_window import Window
 
 BATCH_BYTES: Final = 128 * 1024
-_CHUNK: Final = 500  # messages made before other tasks get their turn
+_CHUNK: Final = 500  # messages between two switches to other tasks
 
 
 class TrafficWriteError(Exception):
-    """The broker stored a batch at another offset than the generator's truth has it at."""
+    """The broker stored a batch at another offset than the generator expects."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TrafficWriter:
-    """Writes messages by key, as Kafka's default partitioner would place them; use it with ``async with``.
+    """Write messages by key, to the partition of Kafka's default partitioner; use it with ``async with``.
 
     ``wait_for_room`` returns after the window may have changed.
     """
@@ -48,7 +48,7 @@ class TrafficWriter:
     _partitions_by_key: dict[bytes, int] = field(init=False, default_factory=dict)
     _keyless: int = field(init=False, default=0)
     _at_ms: int = field(init=False, default_factory=lambda: time.time_ns() // 1_000_000)
-    """The time of all messages: they are of one billing month, whatever the clock does meanwhile."""
+    """The time of all messages. With a single time all of them belong to one billing month."""
 
     async def __aenter__(self) -> Self:
         """Connect."""
@@ -65,37 +65,37 @@ class TrafficWriter:
         await self._producer.stop()
 
     async def write(self, messages: Iterable[TrafficMessage]) -> None:
-        """Write all messages and return when the broker has confirmed every one.
+        """Write all messages and return when the broker has confirmed all of them.
 
         Raises:
-            TrafficWriteError: when a batch was stored elsewhere than the truth has it.
+            TrafficWriteError: the broker stored a batch at an unexpected offset.
         """
         for number, message in enumerate(messages, 1):
             await self._append(message)
             if number % _CHUNK == 0:
                 await self._confirm(everything=False)
-                await asyncio.sleep(0)  # others get their turn even when there is always room
+                await asyncio.sleep(0)  # lets other tasks run even if there is always room
         for partition in list(self._open):
             await self._send(partition)
         await self._confirm(everything=True)
 
     async def _append(self, message: TrafficMessage) -> None:
-        partition = self._place(message.key)
+        partition = self._partition_of(message.key)
         builder = self._open.get(partition) or self._open.setdefault(partition, self._producer.create_batch())
         if builder.append(key=message.key, value=message.value, timestamp=self._at_ms) is None:
             await self._send(partition)
             builder = self._open[partition] = self._producer.create_batch()
             builder.append(key=message.key, value=message.value, timestamp=self._at_ms)
-        self.truth.note(message, partition)
+        self.truth.add(message, partition)
 
-    def _place(self, key: bytes | None) -> int:
+    def _partition_of(self, key: bytes | None) -> int:
         if key is None:
             self._keyless += 1
             return self._keyless % self.truth.partitions
-        place = self._partitions_by_key.get(key)
-        if place is None:
-            place = self._partitions_by_key[key] = partition_for(key, self.truth.partitions)
-        return place
+        partition = self._partitions_by_key.get(key)
+        if partition is None:
+            partition = self._partitions_by_key[key] = partition_for(key, self.truth.partitions)
+        return partition
 
     async def _send(self, partition: int) -> None:
         builder = self._open.pop(partition)
@@ -118,6 +118,6 @@ class TrafficWriter:
             if stored.offset != start:
                 raise TrafficWriteError(
                     f"a batch for offset {start} of {self.topic} {partition} was stored at {stored.offset}: "
-                    "somebody else writes to this topic, or it was not empty"
+                    "another producer writes to this topic, or it was not empty"
                 )
         self._pending = waiting

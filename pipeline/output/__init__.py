@@ -1,1 +1,1 @@
-"""The only ways out for what commands answer: lines and tables on a terminal, and files that are written whole."""
+"""The only way for commands to write results: lines and tables on a terminal, and files that are replaced whole."""

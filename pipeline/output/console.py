@@ -1,4 +1,4 @@
-"""A console for tables, colours and bars, in which no text is markup and no text steers the terminal."""
+"""A console for tables, colours and progress bars. It interprets no text as markup and escapes control characters."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def words(text: str, style: str = "") -> Text:
-    """Return a text for the console, on one line and without markup. Join several with `+`."""
+    """Return a one-line text for the console, without markup. Join texts with `+`."""
     return Text(visible(text), style=style)
 
 
 def stacked(*parts: Text) -> Text:
-    """Return texts as lines one above the other."""
+    """Return texts as lines, one below the other."""
     return Text("\n").join(parts)
 
 
 class TerminalConsole(Console):
-    """Prints on standard output, or on another stream, what rich draws.
+    """Print what rich draws, on standard output or another stream.
 
-    A string is one line without markup. Whatever else may hold a text is gone over once more when it is drawn.
+    A string is one line without markup. Texts inside other renderables are escaped when they are drawn.
     """
 
     def __init__(self, *, file: IO[str] | None = None, stderr: bool = False, **options: Any) -> None:
@@ -39,9 +39,9 @@ class TerminalConsole(Console):
 
     @classmethod
     def of_output(cls, *, plain_width: int) -> TerminalConsole:
-        """Return a console on standard output; a plain one of that width where it is no terminal.
+        """Return a console on standard output; without a terminal, a plain one of that width.
 
-        Not what rich takes for a terminal: FORCE_COLOR, which many CI systems set, makes one of any file.
+        Rich's own test is not used: with FORCE_COLOR, which many CI systems set, it treats any file as a terminal.
         """
         return cls() if sys.stdout.isatty() else cls(width=plain_width, force_interactive=False)
 
@@ -50,17 +50,17 @@ class TerminalConsole(Console):
         return super().render_str(visible(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Draw, and escape what a text brought past `words`; line breaks are rich's own by then."""
+        """Draw, and escape what bypassed `words`. Line breaks are rich's own at this point."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control or _is_drawn(text) else Segment(_redrawn(text), style)
 
     def on_broken_pipe(self) -> None:
-        """Go on as with any other fault of the stream; rich would end the process from within."""
+        """Handle it as any other fault of the stream; rich would end the process."""
         raise  # noqa: PLE0704 -- rich calls this where it handles the error
 
     def _check_buffer(self) -> None:
-        # The one method of rich through which everything is written. What was lost is told once.
+        # Rich writes everything through this method. Lost output is reported once.
         try:
             super()._check_buffer()
         except OSError as error:

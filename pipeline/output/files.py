@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: what was there stays until the new one is complete."""
+"""Write a file as a whole or not at all: the earlier content stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _PERMISSIONS_OF_A_NEW_FILE: Final = 0o666
 
 
 class FileNotWrittenError(Exception):
-    """A file cannot be written; the text says which and why."""
+    """A file cannot be written; the text has its path and the reason."""
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a text as UTF-8 into a file, in place of what it held; the permissions stay, and a symbolic link too.
+    """Replace the content of a file with a text in UTF-8; permissions and symbolic links are preserved.
 
-    What is no regular file, such as a pipe, and what `/dev` names, such as `/dev/stdout`, is written to directly.
+    Files that are not regular, such as pipes, and files below `/dev`, such as `/dev/stdout`, are written to directly.
 
     Raises:
-        FileNotWrittenError: and what was there is as it was.
+        FileNotWrittenError: the file cannot be written; its content is unchanged.
     """
     content = text.encode("utf-8", "backslashreplace")
     try:
@@ -59,10 +59,10 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def _permissions(target: Path) -> int:
-    """Return the permissions of a file, or those that a new one gets here.
+    """Return the permissions of a file, or those that a new file gets.
 
     Raises:
-        PermissionError: the file is there, and this user may not write to it.
+        PermissionError: the file exists, and this user may not write to it.
     """
     if target.exists():
         with target.open("ab"):

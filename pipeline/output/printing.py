@@ -1,4 +1,4 @@
-"""Print lines on standard output and standard error, with nothing in them that steers a terminal."""
+"""Print lines on standard output and standard error, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class OutputLostError(Exception):
     """Standard output cannot be written; the cause is an OSError.
 
-    It is no OSError itself, so that nobody takes it for a fault of a file or of the network.
+    It is not an OSError itself, so that no handler mistakes it for a fault of a file or of the network.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -25,7 +25,7 @@ class OutputLostError(Exception):
 
 
 def say(*lines: str) -> None:
-    """Print lines on standard output. A line break within one is escaped as any control character is.
+    """Print lines on standard output. A line break within a line is escaped like any control character.
 
     Raises:
         OutputLostError: standard output cannot be written.
@@ -35,7 +35,7 @@ def say(*lines: str) -> None:
 
 
 def say_error(*lines: str) -> None:
-    """Print lines on standard error; where that cannot be written, nobody is left to be told."""
+    """Print lines on standard error; if that cannot be written, drop them."""
     try:
         _write(sys.stderr, lines)
     except OSError:
@@ -43,7 +43,7 @@ def say_error(*lines: str) -> None:
 
 
 def flush_output() -> None:
-    """Write what standard output still holds.
+    """Flush standard output.
 
     Raises:
         OutputLostError: standard output cannot be written.
@@ -54,7 +54,7 @@ def flush_output() -> None:
 
 @contextmanager
 def lost_output() -> Iterator[None]:
-    """Raise `OutputLostError` for what goes wrong with standard output."""
+    """Raise `OutputLostError` for any fault of standard output."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,7 @@ def lost_output() -> Iterator[None]:
 
 
 def give_up(stream: TextIO) -> None:
-    """Let what cannot be written go nowhere; Python would complain about it when it closes the stream."""
+    """Redirect a broken stream to the null device; otherwise Python reports an error when it closes the stream."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -111,7 +111,7 @@ def test_a_library_whose_messages_never_repeat_does_not_grow_the_memory_of_them(
         logging.getLogger("faust").warning(f"number {number}")  # noqa: G004 - a text without arguments is the point
     assert len(_lines(stream)) == 2_500
     *_, repeats = logging.getLogger().handlers[0].filters
-    assert len(repeats._left_out) <= 1_000  # type: ignore[union-attr]
+    assert len(repeats._suppressed) <= 1_000  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
@@ -123,7 +123,7 @@ def test_no_level_makes_a_library_tell_its_requests_with_their_secrets_and_bodie
     stream = _configured(level)
     log = logging.getLogger(library)
     log.debug("Request 1: SaslAuthenticateRequest_v1(sasl_auth_bytes=b'\\x00user\\x00s3cr3t-pass')")
-    log.setLevel(logging.DEBUG)  # as a library may do for itself
+    log.setLevel(logging.DEBUG)  # as a library may do
     log.debug("Request 2: ProduceRequest_v8(key=b'u-1', value=b'{}')")
     log.setLevel(logging.NOTSET)
     assert stream.getvalue() == ""
@@ -179,7 +179,7 @@ def test_a_python_warning_becomes_a_line() -> None:
     stream = _configured()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        # catch_warnings has put Python's own printing back; the logs take it over once more.
+        # catch_warnings has restored Python's own output, so the logs must capture warnings again.
         logging.captureWarnings(capture=False)
         logging.captureWarnings(capture=True)
         warnings.warn("careful", stacklevel=1)

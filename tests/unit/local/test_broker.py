@@ -113,5 +113,5 @@ def test_as_a_process_it_ends_when_its_parent_is_killed() -> None:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.kill()
-        # The pipe is shared by both: it ends when the orphan has ended too.
+        # Both processes share the pipe, so it closes only when the orphan has ended too.
         assert process.stdout.read() == b""

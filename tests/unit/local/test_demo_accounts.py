@@ -13,17 +13,17 @@ from pipeline.local.demo_watch import Snapshot
 from pipeline.local.traffic_bodies import Fact, nested
 from pipeline.local.traffic_population import Person, Subscription
 from pipeline.local.traffic_truth import Sort, TrafficMessage, Truth
-from pipeline.local.traffic_window import Places
+from pipeline.local.traffic_window import TopicOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ORDER = "each user's records were first accepted in order"
-FATES = "each message met the fate that the generator meant for it"
-IDS = "the destination holds exactly the messageIds it must"
-USERS = "each under its own user"
-PLACES = "records stayed in the partition of their source"
-PRIVACY = "no address, phone number or push token left the pipeline"
+ORDER = "each user's records were accepted in order"
+FATES = "each message was forwarded, dropped or rejected as expected"
+IDS = "the destination has exactly the expected messageIds"
+USERS = "each messageId has the expected user"
+PARTITION = "each record is in the partition of its source message"
+PRIVACY = "no email address, phone number or push token left the pipeline"
 PRESETS = "core and generator agree on every preset"
 
 PHONE = Subscription("s-1", "iOS", "token-private-1", "iPhone15,3")
@@ -46,29 +46,29 @@ MESSAGES = (
 
 
 class Run:
-    """A run in which everything went as it must; a test then spoils one thing."""
+    """A run without a fault. A test then adds one."""
 
     def __init__(self) -> None:
         self.truth = Truth(preset="curb-sent-and-displayed", partitions=2, id_of_body=bytes.decode)
         self.comparison = PresetComparison()
         for message, partition in MESSAGES:
             list(self.comparison.watching([message]))
-            self.truth.note(message, partition)
+            self.truth.add(message, partition)
         self.observed = Observed()
         for partition, offset in ((0, 0), (0, 2), (0, 3), (1, 0)):
-            self.observed.take_record(partition, b"{}", record_headers(partition, offset))
-        self.observed.take_dead_letter({**record_headers(1, 1), "source-topic": b"raw"}, raw_topic="raw")
+            self.observed.add_record(partition, b"{}", record_headers(partition, offset))
+        self.observed.add_dead_letter({**record_headers(1, 1), "source-topic": b"raw"}, raw_topic="raw")
         self.arrivals = Arrivals(
             users={"a": "u-1", "d": "u-2", "c": "u-1"}, thrown_away={"duplicate": 1}, faults={}, requests=1
         )
 
     def sums(self) -> list[Sum]:
-        read = Places(low={}, high={0: 4, 1: 2}, read={0: 4, 1: 2})
+        read = TopicOffsets(low={}, high={0: 4, 1: 2}, read={0: 4, 1: 2})
         snapshot = Snapshot(raw=read, records=read, dead_letters=read, records_observed={})
         return sums(self.truth, self.observed, self.arrivals, snapshot)
 
     def failing(self) -> set[str]:
-        wrong = [each.place for each in self.sums() if not each.adds_up]
+        wrong = [each.where for each in self.sums() if not each.adds_up]
         found = checks(self.truth, self.observed, self.arrivals, self.comparison)
         return {*wrong, *(each.claim for each in found if not each.holds)}
 
@@ -91,7 +91,7 @@ def test_a_run_without_faults_adds_up() -> None:
 def test_redelivery_changes_nothing() -> None:
     run = Run()
     for _ in range(300):
-        run.observed.take_record(0, b"{}", record_headers(0, 2))
+        run.observed.add_record(0, b"{}", record_headers(0, 2))
     assert run.failing() == set()
 
 
@@ -100,15 +100,15 @@ def spoil_lose_on_the_way_in(run: Run) -> None:
 
 
 def spoil_forward_what_is_dropped(run: Run) -> None:
-    run.observed.take_record(0, b"{}", record_headers(0, 1))
+    run.observed.add_record(0, b"{}", record_headers(0, 1))
 
 
 def spoil_forward_and_reject(run: Run) -> None:
-    run.observed.take_dead_letter({**record_headers(0, 0), "source-topic": b"raw"}, raw_topic="raw")
+    run.observed.add_dead_letter({**record_headers(0, 0), "source-topic": b"raw"}, raw_topic="raw")
 
 
 def spoil_forward_what_was_never_written(run: Run) -> None:
-    run.observed.take_record(1, b"{}", record_headers(1, 7))
+    run.observed.add_record(1, b"{}", record_headers(1, 7))
 
 
 def spoil_lose_on_the_way_out(run: Run) -> None:
@@ -132,11 +132,11 @@ def spoil_order(run: Run) -> None:
 
 
 def spoil_move(run: Run) -> None:
-    run.observed.take_record(1, b"{}", record_headers(0, 2))
+    run.observed.add_record(1, b"{}", record_headers(0, 2))
 
 
 def spoil_leak(run: Run) -> None:
-    run.observed.take_record(0, b'{"email":"person.1@private.example"}', record_headers(0, 2))
+    run.observed.add_record(0, b'{"email":"person.1@private.example"}', record_headers(0, 2))
 
 
 def spoil_presets(run: Run) -> None:
@@ -144,7 +144,7 @@ def spoil_presets(run: Run) -> None:
 
 
 def spoil_reject_in_the_sink_what_arrived(run: Run) -> None:
-    run.observed.take_dead_letter({**record_headers(0, 0), "source-topic": b"records"}, raw_topic="raw")
+    run.observed.add_dead_letter({**record_headers(0, 0), "source-topic": b"records"}, raw_topic="raw")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def spoil_reject_in_the_sink_what_arrived(run: Run) -> None:
         (spoil_exchange_an_id, {"sink", IDS}),
         (spoil_mix_users, {USERS}),
         (spoil_order, {ORDER}),
-        (spoil_move, {PLACES}),
+        (spoil_move, {PARTITION}),
         (spoil_leak, {PRIVACY}),
         (spoil_presets, {PRESETS}),
         (spoil_reject_in_the_sink_what_arrived, {"sink", "destination"}),

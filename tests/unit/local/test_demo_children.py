@@ -25,8 +25,8 @@ def test_the_callers_own_settings_are_left_out() -> None:
 
 async def test_a_process_is_started_heard_and_stopped(tmp_path: Path) -> None:
     children = Children(folder=tmp_path)
-    line = await children.start_and_listen("broker", BROKER, os.environ)
-    address = json.loads(line)["bootstrap_servers"]
+    announcement = await children.start_and_listen("broker", BROKER, os.environ)
+    address = json.loads(announcement)["bootstrap_servers"]
     assert await asyncio.to_thread(partitions_of, address, "raw") == [0, 1]
     await children.stop()
     await children.stop()

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.local.demo_progress import DemoProgress
 from pipeline.local.demo_watch import Snapshot
-from pipeline.local.traffic_window import Places
+from pipeline.local.traffic_window import TopicOffsets
 from pipeline.output.console import TerminalConsole
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def snapshot(written: int, processed: int, records: int, accepted: int) -> Snapshot:
-    nothing = Places(low={}, high={}, read={})
+    nothing = TopicOffsets(low={}, high={}, read={})
     return Snapshot(
-        raw=Places(low={}, high={0: written}, read={0: processed}),
-        records=Places(low={}, high={0: records}, read={0: accepted}),
+        raw=TopicOffsets(low={}, high={0: written}, read={0: processed}),
+        records=TopicOffsets(low={}, high={0: records}, read={0: accepted}),
         dead_letters=nothing,
         records_observed={},
     )
@@ -44,7 +44,7 @@ def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
 @pytest.mark.parametrize(
     "console",
     [
-        # CI systems like to set FORCE_COLOR, which makes rich take a log file for a terminal.
+        # Many CI systems set FORCE_COLOR, with which rich treats a log file as a terminal.
         lambda out: TerminalConsole(file=out, force_interactive=False, _environ={"FORCE_COLOR": "1"}),
         lambda out: TerminalConsole(file=out, force_terminal=True, _environ={"TERM": "dumb"}),
     ],

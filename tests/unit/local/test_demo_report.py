@@ -14,9 +14,9 @@ from pipeline.output.console import TerminalConsole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RIGHT = Sum(place="sink", total=("received", 1_000), parts=(("accepted", 1_000), ("in flight", 0)))
-WRONG = Sum(place="processor", total=("received", 3), parts=(("forwarded", 1), ("dropped", 1)))
-MINUS = Sum(place="destination", total=("distinct messageIds", 1), parts=(("forwarded", 2), ("repeated ids", -1)))
+RIGHT = Sum(where="sink", total=("received", 1_000), parts=(("accepted", 1_000), ("in flight", 0)))
+WRONG = Sum(where="processor", total=("received", 3), parts=(("forwarded", 1), ("dropped", 1)))
+MINUS = Sum(where="destination", total=("distinct messageIds", 1), parts=(("forwarded", 2), ("repeated ids", -1)))
 
 
 def outcome(*sums: Sum, exceptions: int = 0, killed: Sequence[str] = (), faults: bool = False) -> Outcome:
@@ -81,7 +81,7 @@ def test_what_was_done_to_the_run_is_told() -> None:
 @pytest.mark.parametrize("width", [40, 50, 60, 80])
 def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
     sink = Sum(
-        place="destination",
+        where="destination",
         total=("distinct messageIds", 12_345_678),
         parts=(("forwarded", 12_345_679), ("repeated ids", -1), ("rejected by the sink", 0)),
     )

@@ -143,10 +143,10 @@ def event(kind: str, message_id: str | None, user: str = "u-1", value: bytes = b
 
 def test_the_truth_counts_fates_by_partition_and_offset() -> None:
     told = truth()
-    told.note(event("message.push.sent", "a"), 0)
-    told.note(event("message.push.clicked", "b"), 0)
-    told.note(TrafficMessage(b"u-1", b"?", Sort.UNREADABLE), 1)
-    told.note(TrafficMessage(b"u-1", None, Sort.TOMBSTONE), 1)
+    told.add(event("message.push.sent", "a"), 0)
+    told.add(event("message.push.clicked", "b"), 0)
+    told.add(TrafficMessage(b"u-1", b"?", Sort.UNREADABLE), 1)
+    told.add(TrafficMessage(b"u-1", None, Sort.TOMBSTONE), 1)
     assert told.fates == {
         0: bytearray([Fate.DROPPED, Fate.FORWARDED]),
         1: bytearray([Fate.REJECTED, Fate.DROPPED]),
@@ -158,7 +158,7 @@ def test_the_truth_counts_fates_by_partition_and_offset() -> None:
 def test_the_truth_takes_the_first_message_with_an_id_for_the_one_that_counts() -> None:
     told = truth()
     for partition in (1, 0, 1):
-        told.note(event("message.push.clicked", "same", user=f"u-{partition}"), partition)
+        told.add(event("message.push.clicked", "same", user=f"u-{partition}"), partition)
     assert told.ids == {"same": (1, 0, "u-1")}
     assert told.repeated == {"same": 2}
 
@@ -166,18 +166,18 @@ def test_the_truth_takes_the_first_message_with_an_id_for_the_one_that_counts() 
 def test_the_truth_names_an_event_without_an_id_by_its_body() -> None:
     told = truth()
     for value in (b"x", b"x", b"y"):
-        told.note(event("message.push.clicked", None, value=value), 0)
+        told.add(event("message.push.clicked", None, value=value), 0)
     assert set(told.ids) == {"of-x", "of-y"}
     assert told.repeated == {"of-x": 1}
 
 
 def test_the_truth_counts_the_users_of_each_preset() -> None:
     told = truth()
-    told.note(event("message.push.sent", "a", user="u-1"), 0)
-    told.note(event("message.push.received", "b", user="u-2"), 0)
-    told.note(event("message.push.clicked", "c", user="u-3"), 0)
-    told.note(event("message.push.sent", "d", user="u-3"), 0)
-    told.note(event("message.push.sent", "e", user="u-1"), 0)
+    told.add(event("message.push.sent", "a", user="u-1"), 0)
+    told.add(event("message.push.received", "b", user="u-2"), 0)
+    told.add(event("message.push.clicked", "c", user="u-3"), 0)
+    told.add(event("message.push.sent", "d", user="u-3"), 0)
+    told.add(event("message.push.sent", "e", user="u-1"), 0)
     assert {preset: fates.users for preset, fates in told.under.items()} == {
         "keep-all": {"u-1", "u-2", "u-3"},
         "curb-sent-and-displayed": {"u-2", "u-3"},

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Written:
-    """Takes what is written, by partition."""
+    """A writer that stores the messages of each partition."""
 
     partitions: dict[int, list[OutboundMessage]] = field(default_factory=dict)
 
-    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
+    async def write(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> None:
         assert topic == "raw"
-        self.partitions.setdefault(partition, []).extend(entries)
+        self.partitions.setdefault(partition, []).extend(messages)
 
 
 def stream(writer: Written, *, rate: float = 0.0) -> TrafficStream:
@@ -70,11 +70,11 @@ async def test_every_message_is_written_once_in_the_order_of_its_user(rate: floa
     for partition in range(3):
         found = [(each.key, each.value) for each in writer.partitions.get(partition, []) if each.key is not None]
         assert found == [each for each in made if each[0] is not None and partition_for(each[0], 3) == partition]
-    keyless = sorted(each.value or b"" for entries in writer.partitions.values() for each in entries if not each.key)
+    keyless = sorted(each.value or b"" for messages in writer.partitions.values() for each in messages if not each.key)
     assert keyless == sorted(value or b"" for key, value in made if not key)
 
 
 async def test_messages_without_a_key_are_spread() -> None:
     writer = Written()
     await stream(writer).write(iter([TrafficMessage(None, b"?", Sort.UNREADABLE)] * 6))
-    assert {partition: len(entries) for partition, entries in writer.partitions.items()} == {0: 2, 1: 2, 2: 2}
+    assert {partition: len(messages) for partition, messages in writer.partitions.items()} == {0: 2, 1: 2, 2: 2}

@@ -8,7 +8,7 @@ from pipeline.local.broker import KEPT_BYTES_PER_PARTITION
 from pipeline.local.traffic_window import (
     LARGEST_RECORD_BYTES,
     EvictionError,
-    Places,
+    TopicOffsets,
     Window,
     check_nothing_was_dropped,
 )
@@ -17,8 +17,8 @@ HALF = KEPT_BYTES_PER_PARTITION // 2
 MOST_RECORDS = HALF // LARGEST_RECORD_BYTES
 
 
-def places(*, low: int = 0, high: int = 0, read: int = 0) -> Places:
-    return Places(low={0: low}, high={0: high}, read={0: read})
+def offsets(*, low: int = 0, high: int = 0, read: int = 0) -> TopicOffsets:
+    return TopicOffsets(low={0: low}, high={0: high}, read={0: read})
 
 
 def test_an_empty_partition_has_room_for_half_of_what_the_broker_keeps() -> None:
@@ -37,17 +37,17 @@ def test_what_is_not_committed_takes_room() -> None:
 def test_a_batch_makes_room_when_all_of_it_is_committed() -> None:
     window = Window()
     window.wrote(0, messages=10, size=HALF)
-    window.settled(places(high=10, read=9), places())
+    window.settled(offsets(high=10, read=9), offsets())
     assert not window.has_room(0, messages=1, size=1)
-    window.settled(places(high=10, read=10), places())
+    window.settled(offsets(high=10, read=10), offsets())
     assert window.has_room(0, messages=1, size=HALF)
 
 
 def test_records_that_the_sink_has_not_settled_take_room_in_the_raw_topic() -> None:
     window = Window()
-    window.settled(places(), places(high=MOST_RECORDS, read=0))
+    window.settled(offsets(), offsets(high=MOST_RECORDS, read=0))
     assert not window.has_room(0, messages=1, size=1)
-    window.settled(places(), places(high=MOST_RECORDS, read=1))
+    window.settled(offsets(), offsets(high=MOST_RECORDS, read=1))
     assert window.has_room(0, messages=1, size=1)
 
 
@@ -66,7 +66,7 @@ def test_raw_messages_take_room_as_the_records_they_may_become_again() -> None:
 def test_no_partition_of_either_topic_ever_holds_more_than_half_unread(
     steps: list[tuple[int, int, float, float]],
 ) -> None:
-    """Everything is forwarded, as the largest record, and once more whatever was not committed."""
+    """Every message becomes a largest record, and uncommitted messages become one again."""
     window = Window()
     batches: list[tuple[int, int]] = []  # end offset, bytes
     written = committed = settled = 0
@@ -79,14 +79,14 @@ def test_no_partition_of_either_topic_ever_holds_more_than_half_unread(
         assert (written - settled) * LARGEST_RECORD_BYTES <= HALF
         committed += int((written - committed) * processor_share)
         settled += int((committed - settled) * sink_share)
-        window.settled(places(high=written, read=committed), places(high=committed, read=settled))
+        window.settled(offsets(high=written, read=committed), offsets(high=committed, read=settled))
 
 
 def test_a_dropped_message_that_nobody_had_read_is_an_error_that_counts() -> None:
     with pytest.raises(EvictionError, match="records: the broker dropped 3 messages of partition 0 unread"):
-        check_nothing_was_dropped("records", places(low=10, high=20, read=7))
+        check_nothing_was_dropped("records", offsets(low=10, high=20, read=7))
 
 
 @pytest.mark.parametrize("read", [10, 15])
 def test_a_dropped_message_that_was_read_before_does_no_harm(read: int) -> None:
-    check_nothing_was_dropped("records", places(low=10, high=20, read=read))
+    check_nothing_was_dropped("records", offsets(low=10, high=20, read=read))

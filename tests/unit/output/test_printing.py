@@ -27,7 +27,7 @@ class Lost(io.StringIO):
         raise OSError(self._number, os.strerror(self._number))
 
     def close(self) -> None:
-        """Nothing is flushed at the end."""
+        """Skip the flush at the end."""
 
     def fileno(self) -> int:
         return self._descriptor
