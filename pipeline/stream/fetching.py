@@ -1,4 +1,4 @@
-"""aiokafka's consumer as the batch transport uses it: fetch, reposition and commit."""
+"""aiokafka's consumer as the batch transport uses it: whole fetches, and positions that cannot be lost."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 import aiokafka
 import structlog
 from aiokafka.errors import (
-    CommitFailedError,
     ConsumerStoppedError,
-    IllegalGenerationError,
     IllegalStateError,
     KafkaConnectionError,
     KafkaError,
-    KafkaTimeoutError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
@@ -27,24 +24,24 @@ from mode import Service
 
 from pipeline.kafka.errors import WENT_AWAY, KafkaUnreachableError
 from pipeline.kafka.fetched.reading import read_safely
+from pipeline.stream.commits import Commits
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import COLLECTED_BYTES, FetchWaits, is_behind
 from pipeline.stream.fetched_ahead import fetched_ahead
 from pipeline.stream.foreign_members import end_of_membership, expect_foreign_members
-from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.ledger import TopicPartition
 from pipeline.stream.one_loop import ServedInOneLoop
+from pipeline.stream.positions import Positions, committed_positions, lost_offsets, read_positions
 from pipeline.stream.unreadable import UnreadablePartitions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pipeline.core.messages import Message
     from pipeline.kafka.fetched.faults import Unreadable
 
 logger = structlog.get_logger(__name__)
 
-COMMIT_TIMEOUT_SECONDS = 10.0
-REPOSITION_RETRY_SECONDS = 1.0
 MEMBERSHIP_SECONDS = 0.5
 """How often the membership is looked after; aiokafka's poll interval is a second at least."""
 
@@ -63,15 +60,7 @@ class Fetched:
     positions: Mapping[TopicPartition, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Positions:
-    """Where every assigned partition is read from, since `epoch`."""
-
-    epoch: int
-    by_partition: Mapping[TopicPartition, Position]
-
-
-class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's classes have no usable types
+class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's classes have no usable types
     """Faust's service around aiokafka's consumer, with whole fetches and positions that cannot be lost.
 
     `epoch` counts repositionings, and changes in the same step as the seeks. Records that were fetched before a
@@ -82,10 +71,6 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
     _waits: FetchWaits
     _answered: asyncio.Event
     epoch: int = 0
-    commits_wait: bool = False
-    """Whether the coordinator did not take the last commit, though it was sent in the right generation."""
-    _generation: int = -1
-    _storing: asyncio.Future[None] | None = None
     logger = logging.getLogger("faust")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -144,21 +129,6 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
 
         fetcher._proc_fetch_request = fetch_with_wait  # noqa: SLF001
 
-    def _keep_commits_in_their_generation(self, coordinator: Any) -> None:
-        """Let no commit be sent, or sent again, but in the generation whose positions it continues.
-
-        aiokafka sends whatever generation it has at the moment. Thrown out of its group it has none, and a group that
-        is empty just then takes such a commit from anybody: a worker that was frozen would set its successors back.
-        """
-        send = coordinator._do_commit_offsets  # noqa: SLF001
-
-        async def send_in_generation(assignment: Any, offsets: Any) -> None:
-            if coordinator.generation != self._generation or coordinator.generation < 0:
-                raise IllegalGenerationError
-            await send(assignment, offsets)
-
-        coordinator._do_commit_offsets = send_in_generation  # noqa: SLF001
-
     @Service.task  # type: ignore[untyped-decorator]
     async def _keep_membership(self) -> None:
         """Stay a member of the group while nothing is fetched, and learn what ends the membership.
@@ -206,9 +176,9 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
             # Between an assignment and our own seek: aiokafka asked for a position that was never committed.
             pass
         except OffsetOutOfRangeError as error:
-            raise OffsetsLostError(self.app.conf.id, await self._describe(error.args[0])) from error
+            raise OffsetsLostError(self.app.conf.id, await lost_offsets(consumer, error.args[0])) from error
         waited += self._waits.take_waited() if records else 0.0
-        positions = _positions(consumer, partitions)
+        positions = read_positions(consumer, partitions)
         self.unreadable.read_to(positions)
         return Fetched(epoch=self.epoch, waited_seconds=waited, records=records, positions=positions)
 
@@ -235,12 +205,6 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
                 await asyncio.wait_for(self._answered.wait(), left)
         return time.monotonic() - since
 
-    async def _describe(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, tuple[int, int, int]]:
-        consumer = self._ensure_consumer()
-        starts = await consumer.beginning_offsets(list(offsets))
-        ends = await consumer.end_offsets(list(offsets))
-        return {TopicPartition(*place): (offset, starts[place], ends[place]) for place, offset in offsets.items()}
-
     def readable_end(self, place: TopicPartition) -> int | None:
         """Return the end of what committed transactions have written, as the last fetch told; None before it.
 
@@ -259,43 +223,18 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         return None if readable is None or stored is None or readable < 0 else (readable, stored)
 
     async def reposition(self) -> Positions:
-        """Put every assigned partition at its committed offset, or at the log's start where there is none.
+        """Set every assigned partition to its committed offset, or to the start of its log if there is none.
 
-        Repeats while brokers are away.
+        Retries while brokers are away.
 
         Raises:
             OffsetsLostError: a committed offset is outside the log.
-            IllegalStateError: the assignment changed meanwhile.
+            IllegalStateError: the assignment changed in the meantime.
         """
         consumer = self._ensure_consumer()
-        while True:
-            assigned = list(consumer.assignment())
-            try:
-                # In this order: a process can be stopped between two of them, while others write, read and commit on.
-                starts = await consumer.beginning_offsets(assigned)
-                found = await consumer._coordinator.fetch_committed_offsets(assigned)  # noqa: SLF001 - `committed` asks for one
-                ends = await consumer.end_offsets(assigned)
-            except KafkaError as error:  # among them `IllegalStateError`, which is not retriable
-                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
-                    raise
-                logger.warning("positions unknown, asking again", error=type(error).__name__)
-                await asyncio.sleep(REPOSITION_RETRY_SECONDS)
-                continue
-            break
-        committed = {place: each.offset for place, each in found.items() if each.offset >= 0}
-        lost = {
-            TopicPartition(*place): (offset, starts[place], ends[place])
-            for place, offset in committed.items()
-            if not starts[place] <= offset <= ends[place]
-        }
-        if lost:
-            raise OffsetsLostError(self.app.conf.id, lost)
-        positions = {
-            TopicPartition(*place): Position(committed.get(place, starts[place]), place in committed)
-            for place in assigned
-        }
-        for place, position in positions.items():
-            consumer.seek(aiokafka.TopicPartition(*place), position.offset)
+        positions = await committed_positions(consumer, self.app.conf.id)
+        for partition, position in positions.items():
+            consumer.seek(aiokafka.TopicPartition(*partition), position.offset)
         self._waits.forget()
         self.unreadable.forget(consumer)
         self.epoch += 1
@@ -322,79 +261,3 @@ class Fetching(ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] #
         except (TimeoutError, KafkaError):
             return False
         return True
-
-    async def store(self, offsets: Mapping[TopicPartition, int]) -> bool:
-        """Commit offsets; True when the broker has confirmed them all.
-
-        Raises:
-            KafkaError: the broker refuses for good (not authorized, say).
-        """
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        if not all(place in assigned for place in offsets):
-            return False
-        source = self.transport.options.source
-        note = source.commit_note if source is not None else ""
-        commit = {aiokafka.TopicPartition(*place): (offset, note) for place, offset in offsets.items()}
-        try:
-            await self._bounded(consumer.commit(commit))
-        except ConsumerStoppedError:
-            return False
-        except (CommitFailedError, IllegalStateError, TimeoutError) as error:
-            logger.warning("commit not stored, the messages stay in hand of the group", error=type(error).__name__)
-            self.commits_wait = isinstance(error, TimeoutError)
-            return False
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            logger.warning("commit not stored, trying again", error=type(error).__name__)
-            self.commits_wait = True
-            return False
-        self.commits_wait = False
-        return True
-
-    async def _bounded(self, storing: Coroutine[Any, Any, None]) -> None:
-        """Wait for a commit as long as it may take; one that takes longer goes on, and the next waits for it first.
-
-        Cancelling would leave aiokafka's own request behind, unwatched.
-        """
-        try:
-            ready = await self._storing_ended()
-        except asyncio.CancelledError:
-            storing.close()
-            raise
-        if not ready:
-            storing.close()
-            raise TimeoutError
-        task = self._storing = asyncio.ensure_future(storing)
-        if not await self._storing_ended():
-            raise TimeoutError
-        if task.cancelled():
-            raise TimeoutError
-        task.result()
-
-    def abandon_commit(self) -> None:
-        """Repeat no commit whose partitions were given up: aiokafka would repeat it in the name of the next generation.
-
-        Another worker may have committed more of them by then. What was sent already is refused as of the generation
-        before.
-        """
-        storing = self._storing
-        if storing is not None:
-            storing.cancel()
-
-    async def _storing_ended(self) -> bool:
-        if self._storing is not None:
-            done, _ = await asyncio.wait({self._storing}, timeout=COMMIT_TIMEOUT_SECONDS)
-            if not done:
-                return False
-            if not self._storing.cancelled():
-                self._storing.exception()  # looked at, also where nobody waits for it any more
-            self._storing = None
-        return True
-
-
-def _positions(consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-    assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - `position` would wait for one
-    states = {place: assignment.state_value(place) for place in partitions} if assignment is not None else {}
-    return {place: state.position for place, state in states.items() if state is not None and state.has_valid_position}
