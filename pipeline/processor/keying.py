@@ -121,27 +121,27 @@ async def latest(connection: ConnectionOptions, topic: str, partitions: int) -> 
 
 
 async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: int) -> list[Any]:
-    places = [aiokafka.TopicPartition(topic, number) for number in range(min(partitions, SAMPLE_PARTITIONS))]
-    starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    wanted = {place: max(starts[place], ends[place] - SAMPLE_MESSAGES) for place in places}
-    filled = [place for place in places if wanted[place] < ends[place]]
+    sampled = [aiokafka.TopicPartition(topic, number) for number in range(min(partitions, SAMPLE_PARTITIONS))]
+    starts, ends = await consumer.beginning_offsets(sampled), await consumer.end_offsets(sampled)
+    wanted = {partition: max(starts[partition], ends[partition] - SAMPLE_MESSAGES) for partition in sampled}
+    filled = [partition for partition in sampled if wanted[partition] < ends[partition]]
     consumer.assign(filled)
-    for place in filled:
-        consumer.seek(place, wanted[place])
+    for partition in filled:
+        consumer.seek(partition, wanted[partition])
     found: list[Any] = []
     room = dict.fromkeys(filled, SAMPLE_BYTES)
-    while left := [place for place in filled if await consumer.position(place) < ends[place]]:
+    while left := [partition for partition in filled if await consumer.position(partition) < ends[partition]]:
         try:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
         except UnreadableTopicError as error:
             logger.warning("the keys of a partition are not looked at", reason=str(error))
             filled.remove(aiokafka.TopicPartition(*error.partition))
             continue
-        for place, records in fetched.items():
+        for partition, records in fetched.items():
             for record in records:
-                room[place] -= len(record.key or b"") + len(record.value or b"")
-                if room[place] < 0:
-                    filled.remove(place)
+                room[partition] -= len(record.key or b"") + len(record.value or b"")
+                if room[partition] < 0:
+                    filled.remove(partition)
                     break
-                found.append(light_message(place, record))
+                found.append(light_message(partition, record))
     return found

@@ -58,25 +58,25 @@ class Progress:
         """Called once a second with every assigned partition; those that are not named are forgotten."""
         now, before = self._now(), self._standings
         self._standings = {}
-        for place, (offset, messages) in undone.items():
-            known = before.get(place)
+        for partition, (offset, messages) in undone.items():
+            known = before.get(partition)
             if known is None or known.offset != offset or not messages:
                 found = Standing(offset, messages, now, now)
             else:
-                excused_at = now if place in on_purpose else known.excused_at
+                excused_at = now if partition in on_purpose else known.excused_at
                 found = Standing(offset, messages, known.progress_at, excused_at)
-            self._standings[place] = found
+            self._standings[partition] = found
 
-    def excuse(self, places: Collection[Partition]) -> None:
+    def excuse(self, partitions: Collection[Partition]) -> None:
         """Called with partitions of which something was learnt between two looks that explains why they wait."""
-        for place in places:
-            if (known := self._standings.get(place)) is not None:
-                self._standings[place] = known._replace(excused_at=self._now())
+        for partition in partitions:
+            if (known := self._standings.get(partition)) is not None:
+                self._standings[partition] = known._replace(excused_at=self._now())
 
     def stuck(self, *, longer_than_seconds: float) -> Collection[Partition]:
         """Return the partitions that have made no progress, without a known reason, for longer than that."""
         since = self._now() - longer_than_seconds
-        return [place for place, each in self._standings.items() if each.messages and each.excused_at < since]
+        return [partition for partition, each in self._standings.items() if each.messages and each.excused_at < since]
 
     def seconds_without(self) -> float:
         """Return for how long the slowest partition has made no progress, on purpose or not; 0 where nothing waits."""
@@ -89,12 +89,12 @@ class Progress:
 
     def slowest(self) -> Partition | None:
         """Return the partition that has been without progress and reason for the longest time, of those that wait."""
-        waiting = [place for place, each in self._standings.items() if each.messages]
-        return min(waiting, key=lambda place: self._standings[place].excused_at, default=None)
+        waiting = [partition for partition, each in self._standings.items() if each.messages]
+        return min(waiting, key=lambda partition: self._standings[partition].excused_at, default=None)
 
-    def waiting(self, place: Partition) -> int:
+    def waiting(self, partition: Partition) -> int:
         """Count the messages that waited in a partition at the last look."""
-        return self._standings[place].messages
+        return self._standings[partition].messages
 
 
 def judge_liveness(*, progress: Progress, stall_timeout_seconds: float) -> Health:

@@ -37,18 +37,18 @@ class Follower:
 
     def follow(self, topic: str, partition: int, position: int, take: Callable[[Sequence[Any]], None]) -> None:
         """Pass the messages of a partition to `take` in runs, from a position on."""
-        place = aiokafka.TopicPartition(topic, partition)
-        self._takers[place] = take
-        self._positions[place] = position
+        target = aiokafka.TopicPartition(topic, partition)
+        self._takers[target] = take
+        self._positions[target] = position
         self._changed = True
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="follow")
 
     def leave(self, topic: str, partition: int) -> None:
         """Stop following a partition."""
-        place = aiokafka.TopicPartition(topic, partition)
-        if self._takers.pop(place, None) is not None:
-            del self._positions[place]
+        target = aiokafka.TopicPartition(topic, partition)
+        if self._takers.pop(target, None) is not None:
+            del self._positions[target]
             self._changed = True
 
     def check(self) -> None:
@@ -86,15 +86,15 @@ class Follower:
                 except UnreadableTopicError as error:
                     self._leave_out(error)
                     continue
-                for place, records in found.items():
-                    take = self._takers.get(place)
+                for target, records in found.items():
+                    take = self._takers.get(target)
                     if take is not None:
                         take(records)
-                        self._positions[place] = records[-1].offset + 1
+                        self._positions[target] = records[-1].offset + 1
                         await asyncio.sleep(0)  # `getmany` returns what was fetched before without a pause
 
     def _readable(self) -> list[aiokafka.TopicPartition]:
-        return [place for place in self._takers if place not in self._left_out]
+        return [target for target in self._takers if target not in self._left_out]
 
     def _leave_out(self, error: UnreadableTopicError) -> None:
         """Follow only the others, each from its own position: aiokafka drops the rest of this answer."""
@@ -110,8 +110,8 @@ class Follower:
     def _assign(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         self._changed = False
         now = asyncio.get_running_loop().time()
-        self._left_out = {place: until for place, until in self._left_out.items() if until > now}
-        if places := self._readable():
-            consumer.assign(places)
-        for place in places:
-            consumer.seek(place, self._positions[place])
+        self._left_out = {target: until for target, until in self._left_out.items() if until > now}
+        if targets := self._readable():
+            consumer.assign(targets)
+        for target in targets:
+            consumer.seek(target, self._positions[target])

@@ -132,9 +132,9 @@ def build_app(
         Monitor=_Unmeasured,
     )
 
-    def assigned(places: Collection[TopicPartition]) -> None:
+    def assigned(partitions: Collection[TopicPartition]) -> None:
         on_rebalanced()
-        step.assigned(places)
+        step.assigned(partitions)
 
     app.transport = Transport(
         app.conf.broker_consumer,
@@ -146,7 +146,7 @@ def build_app(
             collect_seconds=options.collect_seconds,
             commit_interval_seconds=options.commit_interval_seconds,
             revoke_timeout_seconds=options.revoke_timeout_seconds,
-            before_revoke=lambda places: step.revoke(places, timeout_seconds=options.revoke_timeout_seconds),
+            before_revoke=lambda partitions: step.revoke(partitions, timeout_seconds=options.revoke_timeout_seconds),
             on_committed=on_committed,
             on_commit_failed=on_commit_failed,
             on_assigned=assigned,

@@ -44,9 +44,9 @@ class OffsetsLostError(WorkerError):
         """Take, for each partition, its committed offset, the log's start and the log's end."""
         self.lost = dict(lost)
         parts = [
-            f"{place.topic}[{place.partition}]: committed {committed}, the log holds {start} to {end}, "
+            f"{partition.topic}[{partition.partition}]: committed {committed}, the log holds {start} to {end}, "
             + (f"{start - committed} messages lost" if committed < start else "the topic was truncated or made anew")
-            for place, (committed, start, end) in sorted(self.lost.items())
+            for partition, (committed, start, end) in sorted(self.lost.items())
         ]
         super().__init__(
             f"the committed offset of group {group} is no longer in the log; {'; '.join(parts)}. "
@@ -62,18 +62,18 @@ class OffsetsVanishedError(WorkerError):
     Never reset in silence: an operator decides.
     """
 
-    def __init__(self, group: str, places: Collection[TopicPartition]) -> None:
-        named = ", ".join(f"{place.topic}[{place.partition}]" for place in sorted(places))
+    def __init__(self, group: str, partitions: Collection[TopicPartition]) -> None:
+        named = ", ".join(f"{partition.topic}[{partition.partition}]" for partition in sorted(partitions))
         super().__init__(
             f"the committed offset of group {group} is gone for {named}. Find out why (offsets deleted? the group's "
             "log damaged?), then stop the group's workers, set it with `kafka-consumer-groups --reset-offsets --group "
-            f"{group} {_partitions(places)} … --execute`, and start them."
+            f"{group} {_partitions(partitions)} … --execute`, and start them."
         )
 
 
-def _partitions(places: Collection[TopicPartition]) -> str:
+def _partitions(partitions: Collection[TopicPartition]) -> str:
     """Name partitions as Kafka's command takes them: without their numbers it would set those that are well, too."""
     numbers: dict[str, list[str]] = {}
-    for place in sorted(places):
-        numbers.setdefault(place.topic, []).append(str(place.partition))
+    for partition in sorted(partitions):
+        numbers.setdefault(partition.topic, []).append(str(partition.partition))
     return " ".join(f"--topic {topic}:{','.join(found)}" for topic, found in numbers.items())

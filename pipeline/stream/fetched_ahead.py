@@ -59,9 +59,9 @@ class FetchedAhead(Answers):
         self._most_bytes = most_bytes
         self._most_message_bytes = most_message_bytes
 
-    def __setitem__(self, place: TopicPartition, answer: Any) -> None:
+    def __setitem__(self, partition: TopicPartition, answer: Any) -> None:
         """Keep an answer. Its bytes are decoded, to our own messages, when they are taken."""
-        super().__setitem__(place, answer)
+        super().__setitem__(partition, answer)
         if isinstance(answer, FetchResult):
             answer._partition_records._consumer_record = light_message  # noqa: SLF001 - aiokafka has no setting for it
 
@@ -69,13 +69,13 @@ class FetchedAhead(Answers):
         """Return the memory that all partitions share."""
         return self._room
 
-    def unreadable(self, place: Any, found: Unreadable) -> None:
+    def unreadable(self, partition: Any, found: Unreadable) -> None:
         """Report what cannot be read."""
-        self._on_unreadable(TopicPartition(*place), found)
+        self._on_unreadable(TopicPartition(*partition), found)
 
     def has_ready(self, partitions: Collection[TopicPartition]) -> bool:
         """Return whether a message of these partitions can be taken now."""
-        return any(place in partitions and _may_go_on(answer) for place, answer in self.items())
+        return any(partition in partitions and _may_go_on(answer) for partition, answer in self.items())
 
     def take(self, partitions: Collection[TopicPartition], most: int) -> Taken:
         """Remove and return up to `most` messages of each of these partitions.
@@ -87,27 +87,27 @@ class FetchedAhead(Answers):
         """
         messages: dict[TopicPartition, Sequence[FetchedMessage]] = {}
         before = len(self)
-        for place in [place for place in self if place in partitions]:
-            answer = self[place]
+        for partition in [partition for partition in self if partition in partitions]:
+            answer = self[partition]
             if isinstance(answer, FetchResult):
-                if found := self._take(place, answer, most):
-                    messages[TopicPartition(*place)] = found
+                if found := self._take(partition, answer, most):
+                    messages[TopicPartition(*partition)] = found
             elif not messages:
-                del self[place]
+                del self[partition]
                 answer.check_raise()
         return Taken(messages, emptied=len(self) < before)
 
-    def _take(self, place: TopicPartition, answer: Any, most: int) -> list[FetchedMessage]:
+    def _take(self, partition: TopicPartition, answer: Any, most: int) -> list[FetchedMessage]:
         records: PartitionAnswer = answer._partition_records  # noqa: SLF001
         found: list[FetchedMessage] = []
-        if not answer.check_assignment(place):
+        if not answer.check_assignment(partition):
             records.close()
-            del self[place]
+            del self[partition]
             return found
         ended = self._read(records, found, most)
         answer._update_position()  # noqa: SLF001
         if ended:
-            del self[place]
+            del self[partition]
         return found
 
     def _read(self, records: PartitionAnswer, found: list[FetchedMessage], most: int) -> bool:

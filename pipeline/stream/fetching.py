@@ -105,9 +105,9 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         self._keep_commits_in_their_generation(consumer._coordinator)  # noqa: SLF001
         expect_foreign_members(consumer._coordinator)  # noqa: SLF001
 
-    def _on_unreadable(self, place: TopicPartition, found: Unreadable) -> None:
+    def _on_unreadable(self, partition: TopicPartition, found: Unreadable) -> None:
         """Fetch nothing more of a partition until it is tried again; the others go on."""
-        self.unreadable.pause(self._ensure_consumer(), place, found)
+        self.unreadable.pause(self._ensure_consumer(), partition, found)
 
     def _let_brokers_collect(self, fetcher: Any) -> None:
         """Set the wait of each request to a broker: aiokafka has one for all of them, and for good."""
@@ -146,7 +146,7 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
             except KafkaError as error:
                 if not error.retriable:
                     raise await end_of_membership(error, consumer, self.app.conf.id) from error
-                logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)
+                logger.warning("consumer group unavailable, retrying", error=type(error).__name__)
             await self.sleep(MEMBERSHIP_SECONDS)
 
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
@@ -205,19 +205,19 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
                 await asyncio.wait_for(self._answered.wait(), left)
         return time.monotonic() - since
 
-    def readable_end(self, place: TopicPartition) -> int | None:
+    def readable_end(self, partition: TopicPartition) -> int | None:
         """Return the end of what committed transactions have written, as the last fetch told; None before it.
 
         Raises:
             AssertionError, IllegalStateError: the partition is not assigned any more.
         """
-        end: int | None = self._ensure_consumer().last_stable_offset(place)
+        end: int | None = self._ensure_consumer().last_stable_offset(partition)
         return end
 
-    def ends_of(self, place: TopicPartition) -> tuple[int, int] | None:
+    def ends_of(self, partition: TopicPartition) -> tuple[int, int] | None:
         """Return the end of what may be read, and of all that is stored, as the last fetch told; None before it."""
         try:
-            readable, stored = self.readable_end(place), self._ensure_consumer().highwater(place)
+            readable, stored = self.readable_end(partition), self._ensure_consumer().highwater(partition)
         except (AssertionError, IllegalStateError):  # given up meanwhile
             return None
         return None if readable is None or stored is None or readable < 0 else (readable, stored)
@@ -249,11 +249,11 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
                 found = await consumer.end_offsets(list(consumer.assignment()))
         except (TimeoutError, KafkaError):
             return {}
-        return {TopicPartition(*place): end for place, end in found.items()}
+        return {TopicPartition(*partition): end for partition, end in found.items()}
 
-    async def kafka_answers(self, place: TopicPartition, timeout_seconds: float) -> bool:
+    async def kafka_answers(self, partition: TopicPartition, timeout_seconds: float) -> bool:
         """Return whether the partition's leader and the group's coordinator answer in time; each can be away alone."""
-        consumer, asked = self._ensure_consumer(), aiokafka.TopicPartition(*place)
+        consumer, asked = self._ensure_consumer(), aiokafka.TopicPartition(*partition)
         try:
             async with asyncio.timeout(timeout_seconds):
                 await consumer.end_offsets([asked])

@@ -90,7 +90,9 @@ def refuse_unusable_assignments(coordinator: Any) -> None:
 
 def _is_usable(assignment: bytes, topics: Collection[str]) -> bool:
     try:
-        return all(place.topic in topics for place in ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions())
+        return all(
+            partition.topic in topics for partition in ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions()
+        )
     except Exception:  # noqa: BLE001 - bytes of any kind
         return False
 

@@ -41,13 +41,13 @@ class Position(NamedTuple):
 class DeliveredBatch:
     """The messages of one partition that one fetch returned (`pipeline.core.messages.MessageBatch`)."""
 
-    __slots__ = ("_entry", "_ledger", "_size", "acknowledged", "messages", "partition", "topic")
+    __slots__ = ("_assignment", "_ledger", "_size", "acknowledged", "messages", "partition", "topic")
 
-    def __init__(self, ledger: Ledger, entry: _PartitionEntry, messages: Sequence[Message]) -> None:
+    def __init__(self, ledger: Ledger, assignment: _Assignment, messages: Sequence[Message]) -> None:
         self._ledger = ledger
-        self._entry = entry
-        self.topic = entry.place.topic
-        self.partition = entry.place.partition
+        self._assignment = assignment
+        self.topic = assignment.partition.topic
+        self.partition = assignment.partition.partition
         self.messages = messages
         self._size = -1
         self.acknowledged = False
@@ -71,16 +71,16 @@ class DeliveredBatch:
         """Say that every message of the batch is settled. Idempotent; no effect after its partition was given up."""
         if not self.acknowledged:
             self.acknowledged = True
-            self._ledger.settle(self._entry)
+            self._ledger.settle(self._assignment)
 
 
-class _PartitionEntry:
+class _Assignment:
     """One partition for as long as one assignment of it lasts."""
 
-    __slots__ = ("batches", "held", "messages", "place", "read_to", "settled_to", "stored_to")
+    __slots__ = ("batches", "held", "messages", "partition", "read_to", "settled_to", "stored_to")
 
-    def __init__(self, place: TopicPartition, position: Position) -> None:
-        self.place = place
+    def __init__(self, partition: TopicPartition, position: Position) -> None:
+        self.partition = partition
         self.batches: deque[DeliveredBatch] = deque()
         self.messages = 0
         self.read_to = position.offset
@@ -94,7 +94,7 @@ class Commit:
     """Offsets to store, and the assignments that they belong to."""
 
     offsets: Mapping[TopicPartition, int]
-    entries: Sequence[tuple[_PartitionEntry, int]]
+    assignments: Sequence[tuple[_Assignment, int]]
 
 
 class Ledger:
@@ -102,7 +102,7 @@ class Ledger:
 
     def __init__(self, *, on_settled: Callable[[], None]) -> None:
         """Call `on_settled` whenever an offset becomes committable."""
-        self._entries: dict[TopicPartition, _PartitionEntry] = {}
+        self._assignments: dict[TopicPartition, _Assignment] = {}
         self._on_settled = on_settled
 
     def assign(self, positions: Mapping[TopicPartition, Position]) -> None:
@@ -110,92 +110,98 @@ class Ledger:
 
         A first position is committed as it is: from then on, messages that retention removes unread are noticed.
         """
-        self.revoke(tuple(self._entries))
-        for place, position in positions.items():
-            entry = _PartitionEntry(place, position)
-            self._entries[place] = entry
+        self.revoke(tuple(self._assignments))
+        for partition, position in positions.items():
+            assignment = _Assignment(partition, position)
+            self._assignments[partition] = assignment
         if any(not position.committed for position in positions.values()):
             self._on_settled()
 
-    def revoke(self, places: Collection[TopicPartition]) -> None:
+    def revoke(self, partitions: Collection[TopicPartition]) -> None:
         """Give partitions up, with everything in hand of them: late acknowledgements do not count."""
-        for place in places:
-            entry = self._entries.pop(place, None)
-            if entry is not None:
-                entry.held = False
-                entry.batches.clear()
+        for partition in partitions:
+            assignment = self._assignments.pop(partition, None)
+            if assignment is not None:
+                assignment.held = False
+                assignment.batches.clear()
 
-    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
+    def deliver(self, partition: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
         """Note a batch as in hand.
 
         Raises:
             KeyError: the partition is not assigned.
         """
-        entry = self._entries[place]
-        batch = DeliveredBatch(self, entry, messages)
-        entry.batches.append(batch)
-        entry.messages += len(messages)
+        assignment = self._assignments[partition]
+        batch = DeliveredBatch(self, assignment, messages)
+        assignment.batches.append(batch)
+        assignment.messages += len(messages)
         return batch
 
     def read(self, positions: Mapping[TopicPartition, int]) -> None:
         """Note where partitions are read next; everything before that is delivered or holds no message for us."""
-        for place, offset in positions.items():
-            entry = self._entries[place]
-            entry.read_to = offset
-            if not entry.batches:
-                self.settle(entry)
+        for partition, offset in positions.items():
+            assignment = self._assignments[partition]
+            assignment.read_to = offset
+            if not assignment.batches:
+                self.settle(assignment)
 
-    def settle(self, entry: _PartitionEntry) -> None:
+    def settle(self, assignment: _Assignment) -> None:
         """Take the acknowledged prefix out of hand."""
-        batches = entry.batches
-        settled = entry.settled_to
+        batches = assignment.batches
+        settled = assignment.settled_to
         while batches and batches[0].acknowledged:
             batch = batches.popleft()
             settled = batch.next_offset
-            entry.messages -= len(batch.messages)
-        if not batches and entry.read_to > settled and entry.held:
-            settled = entry.read_to
-        if settled != entry.settled_to:
-            entry.settled_to = settled
+            assignment.messages -= len(batch.messages)
+        if not batches and assignment.read_to > settled and assignment.held:
+            settled = assignment.read_to
+        if settled != assignment.settled_to:
+            assignment.settled_to = settled
             self._on_settled()
 
     def committable(self) -> Commit:
         """Return what may be committed and is not stored yet; empty `offsets` when there is nothing."""
-        entries = [(entry, entry.settled_to) for entry in self._entries.values() if entry.settled_to > entry.stored_to]
-        return Commit(offsets={entry.place: offset for entry, offset in entries}, entries=entries)
+        assignments = [
+            (assignment, assignment.settled_to)
+            for assignment in self._assignments.values()
+            if assignment.settled_to > assignment.stored_to
+        ]
+        return Commit(
+            offsets={assignment.partition: offset for assignment, offset in assignments}, assignments=assignments
+        )
 
     def stored(self, commit: Commit) -> None:
         """Note that the broker has confirmed a commit."""
-        for entry, offset in commit.entries:
-            if entry.held and offset > entry.stored_to:
-                entry.stored_to = offset
+        for assignment, offset in commit.assignments:
+            if assignment.held and offset > assignment.stored_to:
+                assignment.stored_to = offset
 
-    def places(self) -> frozenset[TopicPartition]:
+    def partitions(self) -> frozenset[TopicPartition]:
         """Return the assigned partitions."""
-        return frozenset(self._entries)
+        return frozenset(self._assignments)
 
-    def messages_of(self, place: TopicPartition) -> int:
+    def messages_of(self, partition: TopicPartition) -> int:
         """Count the messages of one partition that are not settled in order; 0 when it is not assigned."""
-        entry = self._entries.get(place)
-        return entry.messages if entry is not None else 0
+        assignment = self._assignments.get(partition)
+        return assignment.messages if assignment is not None else 0
 
-    def bytes_of(self, place: TopicPartition) -> int:
+    def bytes_of(self, partition: TopicPartition) -> int:
         """Count the bytes of those messages, keys and values."""
-        entry = self._entries.get(place)
-        return sum([batch.size for batch in entry.batches]) if entry is not None else 0
+        assignment = self._assignments.get(partition)
+        return sum([batch.size for batch in assignment.batches]) if assignment is not None else 0
 
-    def oldest_in_hand(self, place: TopicPartition) -> Message | None:
+    def oldest_in_hand(self, partition: TopicPartition) -> Message | None:
         """Return the oldest message of a partition that is not settled in order; None when none is in hand."""
-        entry = self._entries.get(place)
-        return entry.batches[0].messages[0] if entry is not None and entry.batches else None
+        assignment = self._assignments.get(partition)
+        return assignment.batches[0].messages[0] if assignment is not None and assignment.batches else None
 
     def messages_in_hand(self) -> int:
         """Count the messages of all partitions that are not settled in order."""
-        return sum(entry.messages for entry in self._entries.values())
+        return sum(assignment.messages for assignment in self._assignments.values())
 
     def offsets_to_reread(self) -> Mapping[TopicPartition, int]:
         """Return, for each assigned partition, the offset that a restart would read first."""
         return {
-            place: entry.settled_to if entry.stored_to == NEVER_STORED else entry.stored_to
-            for place, entry in self._entries.items()
+            partition: assignment.settled_to if assignment.stored_to == NEVER_STORED else assignment.stored_to
+            for partition, assignment in self._assignments.items()
         }

@@ -68,20 +68,20 @@ class PrerequisitesFirst:
         """Hand batches on, at once where one needs nothing more and nothing of its partition waits."""
         at_once = []
         for batch in batches:
-            place = (batch.topic, batch.partition)
-            waiting = self._waiting.get(place)
+            partition = (batch.topic, batch.partition)
+            waiting = self._waiting.get(partition)
             if waiting is not None:
                 waiting.append(batch)
             elif self._prerequisites.are_met(batch):
                 at_once.append(batch)
             else:
-                self._begin(place, batch)
+                self._begin(partition, batch)
         if at_once:
             self._step.accept(*at_once, waited_seconds=waited_seconds)
 
-    def _begin(self, place: Partition, *batches: MessageBatch) -> None:
-        self._waiting[place] = deque(batches)
-        task = self._tasks[place] = asyncio.create_task(self._wait(place))
+    def _begin(self, partition: Partition, *batches: MessageBatch) -> None:
+        self._waiting[partition] = deque(batches)
+        task = self._tasks[partition] = asyncio.create_task(self._wait(partition))
         task.add_done_callback(self._report)
 
     async def drain(self, *, deadline_seconds: float) -> None:
@@ -95,16 +95,16 @@ class PrerequisitesFirst:
         """Settle what can be settled within the time, and forget what waits."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_seconds
-        places = {(place[0], place[1]) for place in partitions}
-        await self._until_handed_on(places, timeout_seconds)
-        tasks = [task for place in places if (task := self._tasks.pop(place, None)) is not None]
+        revoked = {(partition[0], partition[1]) for partition in partitions}
+        await self._until_handed_on(revoked, timeout_seconds)
+        tasks = [task for partition in revoked if (task := self._tasks.pop(partition, None)) is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for place in places:
-            self._waiting.pop(place, None)
+        for partition in revoked:
+            self._waiting.pop(partition, None)
         await self._step.revoke(partitions, timeout_seconds=max(0.0, deadline - clock()))
-        await self._prerequisites.forget(places)
+        await self._prerequisites.forget(revoked)
 
     def status(self) -> StepStatus:
         """Tell how it goes: this hold first, for it comes before everything else."""
@@ -116,19 +116,22 @@ class PrerequisitesFirst:
             on_purpose={*self._waiting, *inner.on_purpose},
         )
 
-    async def _wait(self, place: Partition) -> None:
-        waiting = self._waiting[place]
-        await self._prerequisites.obtain_for(place)
+    async def _wait(self, partition: Partition) -> None:
+        waiting = self._waiting[partition]
+        await self._prerequisites.obtain_for(partition)
         while waiting:
-            await self._prerequisites.obtain(place, waiting[0])
+            await self._prerequisites.obtain(partition, waiting[0])
             self._step.accept(waiting.popleft())
-        del self._waiting[place], self._tasks[place]
+        del self._waiting[partition], self._tasks[partition]
 
-    async def _until_handed_on(self, places: Collection[Partition], seconds: float) -> None:
+    async def _until_handed_on(self, revoked: Collection[Partition], seconds: float) -> None:
         """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(place in self._waiting and self._prerequisites.reason(place) is None for place in places):
+                while any(
+                    partition in self._waiting and self._prerequisites.reason(partition) is None
+                    for partition in revoked
+                ):
                     self._moved.clear()
                     await self._moved.wait()
 

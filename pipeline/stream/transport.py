@@ -85,8 +85,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await self.wait(self.can_resume_flow)
             return None
         active = self._get_active_partitions()
-        live = {place for place in self.ledger.places() if place in active and self.is_known(place)}
-        open_ = {place for place in live if self._has_room(place)}
+        live = {partition for partition in self.ledger.partitions() if partition in active and self.is_known(partition)}
+        open_ = {partition for partition in live if self._has_room(partition)}
         if open_:
             timeout = IDLE_POLL_SECONDS if len(open_) == len(live) else CROWDED_POLL_SECONDS
             fetched: Fetched = await self._thread.fetch(open_, timeout)
@@ -94,17 +94,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         await self.sleep(CROWDED_POLL_SECONDS)
         return None
 
-    def _has_room(self, place: TopicPartition) -> bool:
+    def _has_room(self, partition: TopicPartition) -> bool:
         ledger, options = self.ledger, self.options
-        in_hand = ledger.messages_of(place)
+        in_hand = ledger.messages_of(partition)
         return not in_hand or (
-            in_hand < options.max_messages_in_hand and ledger.bytes_of(place) < options.max_bytes_in_hand
+            in_hand < options.max_messages_in_hand and ledger.bytes_of(partition) < options.max_bytes_in_hand
         )
 
-    def is_known(self, place: tuple[str, int]) -> bool:
+    def is_known(self, partition: tuple[str, int]) -> bool:
         """Whether a partition was there when the worker started; one that was added waits for a restart."""
         source = self.options.source
-        return source is None or place[1] < source.partitions
+        return source is None or partition[1] < source.partitions
 
     async def _deliver(self, fetched: Fetched) -> None:
         if not self.flow_active:
@@ -113,7 +113,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         if fetched.epoch != self._live_epoch:
             return
         if fetched.records:
-            batches = [self.ledger.deliver(TopicPartition(*place), run) for place, run in fetched.records.items()]
+            batches = [
+                self.ledger.deliver(TopicPartition(*partition), run) for partition, run in fetched.records.items()
+            ]
             delivering = asyncio.create_task(self.callback(self._message(Round(batches, fetched.waited_seconds))))
             await asyncio.sleep(0)
             if delivering.done():
@@ -125,10 +127,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
     def _message(self, fetched: Round) -> ConsumerMessage:
         first = fetched.batches[0]
-        place, last = driver.TP(first.topic, first.partition), first.messages[-1]
+        partition, last = driver.TP(first.topic, first.partition), first.messages[-1]
         return ConsumerMessage(
-            topic=place.topic,
-            partition=place.partition,
+            topic=partition.topic,
+            partition=partition.partition,
             offset=last.offset,
             timestamp=last.timestamp / 1000.0,
             timestamp_type=0,
@@ -138,7 +140,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             checksum=None,
             serialized_key_size=0,
             serialized_value_size=0,
-            tp=place,
+            tp=partition,
             generation_id=self.app.consumer_generation_id,
         )
 
@@ -221,20 +223,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
-        places = {TopicPartition(*place) for place in revoked}
+        partitions = {TopicPartition(*partition) for partition in revoked}
         deadline = self.loop.time() + self.options.revoke_timeout_seconds
         try:
-            await self.options.before_revoke(places)
+            await self.options.before_revoke(partitions)
             left = max(deadline - self.loop.time(), LAST_COMMIT_SECONDS)
             await asyncio.wait_for(self.commit(), left)
         except TimeoutError:
-            logger.warning("gave partitions up without a last commit", partitions=len(places))
+            logger.warning("gave partitions up without a last commit", partitions=len(partitions))
         except Exception as error:
             await self.crash(error)  # aiokafka would log it and go on
             raise
         finally:
             self._thread.abandon_commit()
-            self.ledger.revoke(places)
+            self.ledger.revoke(partitions)
             await super().on_partitions_revoked(revoked)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
@@ -249,14 +251,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
     def waiting(self) -> list[Waiting]:
         """Tell the same of each partition, with the oldest message in hand."""
         found = []
-        for place, offset in self.ledger.offsets_to_reread().items():
+        for partition, offset in self.ledger.offsets_to_reread().items():
             try:
-                end = self._thread.readable_end(place)
+                end = self._thread.readable_end(partition)
             except (AssertionError, IllegalStateError):  # given up meanwhile
                 continue
-            oldest = self.ledger.oldest_in_hand(place)
-            messages = max(0, max(end or 0, self._ends.get(place, 0)) - offset)
-            found.append(Waiting(place.partition, messages, None if oldest is None else oldest.timestamp))
+            oldest = self.ledger.oldest_in_hand(partition)
+            messages = max(0, max(end or 0, self._ends.get(partition, 0)) - offset)
+            found.append(Waiting(partition.partition, messages, None if oldest is None else oldest.timestamp))
         return found
 
     def log_ends(self) -> list[LogEnds]:
@@ -265,20 +267,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         A partition that is full or held is not fetched: what may be read of it counts as brokers reported it since.
         """
         return [
-            LogEnds(place.partition, max(ends[0], self._ends.get(place, 0)), ends[1])
-            for place in self.ledger.places()
-            if (ends := self._thread.ends_of(place))
+            LogEnds(partition.partition, max(ends[0], self._ends.get(partition, 0)), ends[1])
+            for partition in self.ledger.partitions()
+            if (ends := self._thread.ends_of(partition))
         ]
 
     def full_partitions(self) -> int:
         """Count the partitions that are not fetched until something of them is settled."""
-        return sum(not self._has_room(place) for place in self.ledger.places())
+        return sum(not self._has_room(partition) for partition in self.ledger.partitions())
 
     def undone(self) -> dict[tuple[str, int], Undone]:
         """Return from where each partition would be read after a restart, and how many messages wait there."""
         offsets = self.ledger.offsets_to_reread()
         counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
-        return {place: Undone(offset, counts.get(place.partition, 0)) for place, offset in offsets.items()}
+        return {partition: Undone(offset, counts.get(partition.partition, 0)) for partition, offset in offsets.items()}
 
     async def look_at_ends(self, timeout_seconds: float) -> None:
         """Update the ends of the assigned partitions. Those that fetches report stand still when fetching has died.
@@ -298,14 +300,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return self.ledger.committable().offsets.keys() if self._thread.commits_wait else ()
 
     async def without_answer(
-        self, places: Collection[tuple[str, int]], timeout_seconds: float
+        self, partitions: Collection[tuple[str, int]], timeout_seconds: float
     ) -> Collection[tuple[str, int]]:
         """Return the partitions for which Kafka does not answer now."""
-        asked = sorted(places)
+        asked = sorted(partitions)
         answers = await asyncio.gather(
-            *(self._thread.kafka_answers(TopicPartition(*place), timeout_seconds) for place in asked)
+            *(self._thread.kafka_answers(TopicPartition(*partition), timeout_seconds) for partition in asked)
         )
-        away = [place for place, answered in zip(asked, answers, strict=True) if not answered]
+        away = [partition for partition, answered in zip(asked, answers, strict=True) if not answered]
         if away:
             numbers = [number for _, number in away]
             logger.warning("Kafka does not answer, or refuses to, for partitions that wait", partitions=numbers)

@@ -45,7 +45,7 @@ class UnreadablePartitions:
         self._tried: set[TopicPartition] = set()
 
     @property
-    def places(self) -> Collection[TopicPartition]:
+    def partitions(self) -> Collection[TopicPartition]:
         """The partitions that are held."""
         return self._holds.keys()
 
@@ -53,60 +53,66 @@ class UnreadablePartitions:
     def on_purpose(self) -> Collection[TopicPartition]:
         """Those of them that are tried again in time; one of which nothing is heard then has no excuse."""
         since = self._now() - LAST_RETRY_SECONDS
-        return [place for place, hold in self._holds.items() if hold.retry_at > since]
+        return [partition for partition, hold in self._holds.items() if hold.retry_at > since]
 
-    def pause(self, consumer: Any, place: TopicPartition, found: Unreadable) -> None:
+    def pause(self, consumer: Any, partition: TopicPartition, found: Unreadable) -> None:
         """Hold a partition, and let its consumer fetch no more of it; does nothing where it was given up meanwhile."""
         with suppress(IllegalStateError):
-            consumer.pause(aiokafka.TopicPartition(*place))
-            self.note(place, found)
+            consumer.pause(aiokafka.TopicPartition(*partition))
+            self.note(partition, found)
 
     def try_again(self, consumer: Any) -> None:
         """Let the consumer fetch what it is time to try again."""
-        for place in self.due():
+        for partition in self.due():
             with suppress(IllegalStateError):
-                consumer.resume(aiokafka.TopicPartition(*place))
+                consumer.resume(aiokafka.TopicPartition(*partition))
 
-    def note(self, place: TopicPartition, found: Unreadable) -> None:
+    def note(self, partition: TopicPartition, found: Unreadable) -> None:
         """Hold a partition, or hold it on after it was tried again."""
-        known = self._holds.get(place)
+        known = self._holds.get(partition)
         if known is None or known.found != found:
             logger.error(
                 "a partition cannot be read, holding it",
-                topic=place.topic,
-                partition=place.partition,
+                topic=partition.topic,
+                partition=partition.partition,
                 offset=found.offset,
-                reason=self._sentence(place, found),
+                reason=self._sentence(partition, found),
             )
             seconds = FIRST_RETRY_SECONDS
         else:
             seconds = min(2 * known.retry_seconds, LAST_RETRY_SECONDS)
-        self._tried.discard(place)
-        self._holds[place] = _Hold(found=found, retry_at=self._now() + seconds, retry_seconds=seconds)
+        self._tried.discard(partition)
+        self._holds[partition] = _Hold(found=found, retry_at=self._now() + seconds, retry_seconds=seconds)
 
     def due(self) -> Collection[TopicPartition]:
         """Return the partitions that should be tried again now, each once."""
         now = self._now()
-        due = {place for place, hold in self._holds.items() if hold.retry_at <= now and place not in self._tried}
+        due = {
+            partition
+            for partition, hold in self._holds.items()
+            if hold.retry_at <= now and partition not in self._tried
+        }
         self._tried |= due
         return due
 
     def read_to(self, positions: Mapping[TopicPartition, int]) -> None:
         """Called with where partitions are read next: past what could not be read, the hold is over."""
-        over = [place for place, hold in self._holds.items() if positions.get(place, -1) > hold.found.offset]
-        for place in over:
-            del self._holds[place]
-            self._tried.discard(place)
-            logger.info("a partition can be read again", topic=place.topic, partition=place.partition)
+        over = [
+            partition for partition, hold in self._holds.items() if positions.get(partition, -1) > hold.found.offset
+        ]
+        for partition in over:
+            del self._holds[partition]
+            self._tried.discard(partition)
+            logger.info("a partition can be read again", topic=partition.topic, partition=partition.partition)
 
     def forget(self, consumer: Any) -> None:
         """Called when partitions were positioned anew: all are fetched, and what cannot be read is found again.
 
         A fetch that aiokafka began by itself, before they were positioned, may have paused one of them.
         """
-        for place in self._holds:
+        for partition in self._holds:
             with suppress(IllegalStateError):
-                consumer.resume(aiokafka.TopicPartition(*place))
+                consumer.resume(aiokafka.TopicPartition(*partition))
         self._holds.clear()
         self._tried.clear()
 
@@ -114,15 +120,15 @@ class UnreadablePartitions:
     def complaint(self) -> str | None:
         """Which partitions are held, why, and what to do; None where none is."""
         held = sorted(self._holds.items())
-        named = [self._sentence(place, hold.found) for place, hold in held[:MOST_NAMED]]
+        named = [self._sentence(partition, hold.found) for partition, hold in held[:MOST_NAMED]]
         more = [f"so are {len(held) - MOST_NAMED} other partitions"] if len(held) > MOST_NAMED else []
         return "; ".join([*named, *more]) or None
 
-    def _sentence(self, place: TopicPartition, found: Unreadable) -> str:
+    def _sentence(self, partition: TopicPartition, found: Unreadable) -> str:
         to = found.offset + 1 if found.next_offset is None else found.next_offset
         unsure = "" if found.next_offset is not None else _WHERE_IT_ENDS
         return (
-            f"{describe(place, found)}; {found.remedy}, or pass over it, which loses what it holds: stop the group's "
-            f"workers, then `kafka-consumer-groups --reset-offsets --to-offset {to} --group "
-            f"{self._group} --topic {place.topic}:{place.partition} --execute`, and start them{unsure}"
+            f"{describe(partition, found)}; {found.remedy}, or pass over it, which loses what it holds: stop the "
+            f"group's workers, then `kafka-consumer-groups --reset-offsets --to-offset {to} --group "
+            f"{self._group} --topic {partition.topic}:{partition.partition} --execute`, and start them{unsure}"
         )

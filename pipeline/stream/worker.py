@@ -215,7 +215,7 @@ class Worker:
         app.flow_control.suspend()
         app.flow_control.clear()
         if isinstance(self._fault, TopicLostError):  # an offset of the old topic must not be committed for the new one
-            app.batch_consumer.ledger.revoke(tuple(app.batch_consumer.ledger.places()))
+            app.batch_consumer.ledger.revoke(tuple(app.batch_consumer.ledger.partitions()))
         settle = self._fault is None and not working.done()
         leaving = asyncio.create_task(self._leave(app, step if settle else None), name="leave")
         # Not `wait_for`: Faust's services swallow a cancellation and go on to stop the next of them.
@@ -253,7 +253,7 @@ class Worker:
         known = {
             *consumer.uncommitted(),
             *consumer.unreadable.on_purpose,
-            *(place for place in undone if not consumer.is_known(place)),
+            *(partition for partition in undone if not consumer.is_known(partition)),
         }
         return known if self._step is None else {*self._step.status().on_purpose, *known}
 
@@ -296,7 +296,7 @@ class Worker:
         self._metrics.watch(
             lag=lambda: self._lag.look(consumer.waiting()),
             hidden=lambda: self._hidden.look(consumer.log_ends()),
-            partitions=lambda: len(ledger.places()),
+            partitions=lambda: len(ledger.partitions()),
             in_hand=ledger.messages_in_hand,
             full_partitions=consumer.full_partitions,
             seconds_since_progress=self._progress.seconds_without,
@@ -309,6 +309,6 @@ class Worker:
     def _holds(self) -> set[HoldReason]:
         parts = (self._step.status() if self._step is not None else None, self._topics)
         holds = {reason for part in parts if part is not None for reason in part.holds}
-        if self._app is not None and self._app.batch_consumer.unreadable.places:
+        if self._app is not None and self._app.batch_consumer.unreadable.partitions:
             holds.add(HoldReason.UNREADABLE)
         return holds

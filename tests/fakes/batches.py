@@ -106,7 +106,7 @@ class FakeResponse:
 
 def answered(
     answers: Answers,
-    place: Any,
+    target: Any,
     data: bytes | None,
     *,
     code: int = 0,
@@ -118,7 +118,7 @@ def answered(
     They are read from the position of a fake assignment, which is returned, or of one that is given with its offset.
     """
     assignment = FakeAssignment() if assignment is None else assignment
-    topic, partition = place
+    topic, partition = target
     offset = assignment.position if offset is None else offset
     request = FetchRequest(1, 1, 1, READ_COMMITTED, [(topic, [(partition, offset, 1)])])
     response = FakeResponse([(topic, [(partition, code, 100, 100, [], data)])])
@@ -126,6 +126,6 @@ def answered(
     ((_, ((_, code, *_, seen),)),) = response.topics
     records = MemoryRecords(seen)
     if not code and records.has_next():
-        read = PartitionRecords(place, records, [], offset, None, None, True, READ_COMMITTED)  # noqa: FBT003 - aiokafka's
-        answers[place] = FetchResult(place, assignment=assignment, partition_records=read, backoff=0)
+        read = PartitionRecords(target, records, [], offset, None, None, True, READ_COMMITTED)  # noqa: FBT003 - aiokafka's
+        answers[target] = FetchResult(target, assignment=assignment, partition_records=read, backoff=0)
     return assignment

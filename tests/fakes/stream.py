@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import IllegalStateError
 
 from pipeline.stream.app import AppOptions, build_app
-from pipeline.stream.fetching import Fetched, Positions
+from pipeline.stream.fetching import Fetched
 from pipeline.stream.ledger import Position, TopicPartition
+from pipeline.stream.positions import Positions
 from pipeline.stream.transport import BatchConsumer, Round, Transport, TransportOptions
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class UnsettledBatch:
         raise AssertionError("nothing is settled here")
 
 
-def place(partition: int = 0) -> TopicPartition:
+def tp(partition: int = 0) -> TopicPartition:
     return TopicPartition(TOPIC, partition)
 
 
@@ -346,8 +347,8 @@ class TransportBench:
         self.app.flow_control.resume()
         self.consumer.resume_flow()
 
-    async def revoke(self, places: Iterable[TopicPartition]) -> None:
-        await self.consumer.on_partitions_revoked(set(places))
+    async def revoke(self, partitions: Iterable[TopicPartition]) -> None:
+        await self.consumer.on_partitions_revoked(set(partitions))
 
     def drain(self) -> asyncio.Task[None]:
         return asyncio.create_task(self.consumer._drain_messages(self.fetcher))

@@ -26,8 +26,8 @@ class PlainTrackedUsers:
         return Mark(int.from_bytes(b"1" + user_key, "big"), 12 * int(year) + int(number), offset)
 
     def mark(self, mark: Mark) -> None:
-        place = (mark.user, mark.month)
-        self.first[place] = min(mark.offset, self.first.get(place, mark.offset))
+        partition = (mark.user, mark.month)
+        self.first[partition] = min(mark.offset, self.first.get(partition, mark.offset))
 
 
 class PlainCatalogue:

@@ -16,7 +16,7 @@ from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, Position
 from pipeline.stream.unreadable import UnreadablePartitions
 from pipeline.stream.worker import Worker, WorkerOptions
-from tests.fakes.stream import BOUND_SECONDS, FakeStep, app_options, messages, place
+from tests.fakes.stream import BOUND_SECONDS, FakeStep, app_options, messages, tp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
@@ -38,7 +38,7 @@ class FakeConsumer:
     def __init__(self, effects: list[str]) -> None:
         self._effects = effects
         self.ledger = Ledger(on_settled=lambda: None)
-        self.ledger.assign({place(): Position(offset=0, committed=True)})
+        self.ledger.assign({tp(): Position(offset=0, committed=True)})
         self.settles_while_committing: list[Callable[[], None]] = []
         self.unreadable = UnreadablePartitions("group", now=lambda: 0.0)
         self.ends_now: list[LogEnds] = []
@@ -65,8 +65,8 @@ class FakeConsumer:
     def undone(self) -> dict[tuple[str, int], Undone]:
         return self.undone_now
 
-    def is_known(self, place: tuple[str, int]) -> bool:
-        return place[1] < self.known_partitions
+    def is_known(self, partition: tuple[str, int]) -> bool:
+        return partition[1] < self.known_partitions
 
     async def look_at_ends(self, timeout_seconds: float) -> None:
         del timeout_seconds
@@ -75,10 +75,10 @@ class FakeConsumer:
     def uncommitted(self) -> Collection[Partition]:
         return self.not_taken
 
-    async def without_answer(self, places: Collection[Partition], timeout_seconds: float) -> Collection[Partition]:
+    async def without_answer(self, partitions: Collection[Partition], timeout_seconds: float) -> Collection[Partition]:
         del timeout_seconds
-        self.asked_about.append(sorted(places))
-        return self.away & {*places}
+        self.asked_about.append(sorted(partitions))
+        return self.away & {*partitions}
 
     async def commit(self) -> bool:
         commit = self.ledger.committable()
@@ -244,7 +244,7 @@ class EndBench:
 
     def deliver(self, *runs: Iterable[int]) -> None:
         ledger = self.app.batch_consumer.ledger
-        self.step.batches += [ledger.deliver(place(), messages(*run)) for run in runs]
+        self.step.batches += [ledger.deliver(tp(), messages(*run)) for run in runs]
 
     async def until_the_end(self, happens: Callable[[], None] = lambda: None) -> list[str]:
         app: Any = self.app

@@ -188,10 +188,10 @@ def _bytes(value: str | bytes | None) -> bytes | None:
 def committed_offsets(bootstrap_servers: str, group: str, topic: str) -> dict[int, int]:
     """Return the offsets that a group has committed, by partition; partitions without one are left out."""
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    places = [TopicPartition(topic, number) for number in partitions_of(bootstrap_servers, topic)]
-    request = ConsumerGroupTopicPartitions(group, places)
+    partitions = [TopicPartition(topic, number) for number in partitions_of(bootstrap_servers, topic)]
+    request = ConsumerGroupTopicPartitions(group, partitions)
     found = _group_offsets(admin, group, request)
-    return {place.partition: place.offset for place in found if place.offset >= 0}
+    return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
 
 
 def _group_offsets(admin: AdminClient, group: str, request: ConsumerGroupTopicPartitions) -> list[TopicPartition]:

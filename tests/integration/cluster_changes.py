@@ -95,5 +95,5 @@ async def delete_offset(broker: Broker, group: str, topic: str, partition: int) 
     finally:
         await client.close()
     told = answer.to_object()
-    codes: list[int] = [each["error_code"] for place in told["topics"] for each in place["partitions"]]
+    codes: list[int] = [each["error_code"] for partition in told["topics"] for each in partition["partitions"]]
     return next(filter(None, (told["error_code"], *codes)), 0)

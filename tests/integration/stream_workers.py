@@ -82,10 +82,10 @@ class RunningWorker:
             return await asyncio.shield(self.task)
 
     @property
-    def places(self) -> list[int]:
+    def partitions(self) -> list[int]:
         """Numbers of the partitions that it has."""
         app = self.worker._app
-        return [] if app is None else sorted(each.partition for each in app.batch_consumer.ledger.places())
+        return [] if app is None else sorted(each.partition for each in app.batch_consumer.ledger.partitions())
 
     @property
     def in_hand(self) -> int:

@@ -189,7 +189,7 @@ async def test_a_consumer_group_shares_the_partitions(broker: Broker) -> None:
     ):
         while seen != {0, 1, 2, 3} or len(first.assignment()) != 2 or len(second.assignment()) != 2:
             for member in (first, second):
-                seen |= {place.partition for place in await member.getmany(timeout_ms=200)}
+                seen |= {partition.partition for partition in await member.getmany(timeout_ms=200)}
 
 
 @pytest.mark.real_only("commits of a member while others join")

@@ -107,10 +107,10 @@ async def test_the_offset_of_one_partition_cannot_be_deleted_under_a_worker_and_
         workers = await started(pipeline)
         await write(pipeline, clicks(0, 10, PARTITIONS))
         await pipeline.settled()
-        place = (pipeline.segment_sink_group, pipeline.records_topic, 0)
-        assert await delete_offset(broker, *place) == GROUP_SUBSCRIBED_TO_TOPIC
+        partition = (pipeline.segment_sink_group, pipeline.records_topic, 0)
+        assert await delete_offset(broker, *partition) == GROUP_SUBSCRIBED_TO_TOPIC
         assert [await worker.stop() for worker in workers] == [0, 0]
-        assert await delete_offset(broker, *place) == 0
+        assert await delete_offset(broker, *partition) == 0
         sink = await pipeline.start(Role.SEGMENT_SINK)
         assert await sink.ended() == 1
         assert f"it has none for {pipeline.records_topic}[0], although it has some for others" in sink.log.read_text()

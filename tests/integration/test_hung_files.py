@@ -41,7 +41,7 @@ def program(mount: Path) -> tuple[str, str]:
 
 
 def events(number: int) -> list[RawMessage]:
-    values = [orjson.dumps(raw_event(id=f"e-{number}-{place}", external_id="u")) for place in range(10)]
+    values = [orjson.dumps(raw_event(id=f"e-{number}-{partition}", external_id="u")) for partition in range(10)]
     return [RawMessage(key=b"u", partition=0, value=value) for value in values]
 
 

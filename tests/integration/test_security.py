@@ -87,11 +87,11 @@ WRONG = {
 
 def settings_of(wrong: Wrong, kafka: SecuredKafka) -> dict[str, str]:
     """Return the settings, the placeholders `foreign` and `plain` replaced by what only the run knows."""
-    places = {
+    partitions = {
         "KAFKA_SSL_CA_FILE": {"foreign": str(kafka.listener.foreign_authority_file)},
         "KAFKA_BOOTSTRAP_SERVERS": {"plain": kafka.broker.bootstrap_servers},
     }
-    changes = {name: places.get(name, {}).get(value, value) for name, value in wrong.changes.items()}
+    changes = {name: partitions.get(name, {}).get(value, value) for name, value in wrong.changes.items()}
     settings = kafka.listener.settings(**changes)
     return {name: value for name, value in settings.items() if name not in wrong.removed}
 

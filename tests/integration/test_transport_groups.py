@@ -23,7 +23,7 @@ SEVERAL_MEMBERS = "groups of several members"
 
 def shared(*workers: RunningWorker, partitions: int) -> bool:
     """Whether the workers have every partition between them, each once."""
-    return sorted(number for worker in workers for number in worker.places) == list(range(partitions))
+    return sorted(number for worker in workers for number in worker.partitions) == list(range(partitions))
 
 
 @pytest.mark.real_only(SEVERAL_MEMBERS)
@@ -39,9 +39,9 @@ async def test_partitions_that_move_with_messages_in_hand_commit_the_prefix_and_
             if batch.messages[0].offset != 2:
                 batch.acknowledge()
         async with running_worker(where, tmp_path) as second:
-            await eventually(lambda: bool(second.places) and shared(first, second, partitions=2))
+            await eventually(lambda: bool(second.partitions) and shared(first, second, partitions=2))
             assert held.effects == ["revoke [0, 1] 2"]
-            (moved,), (kept,) = second.places, first.places
+            (moved,), (kept,) = second.partitions, first.partitions
             await second.step.until(4)
             assert second.step.offsets(moved) == [2, 3, 4, 5]
             await eventually(lambda: where.committed()[moved] == 6)
@@ -64,7 +64,7 @@ async def test_a_revocation_waits_for_the_step_no_longer_than_its_bound(broker: 
     async with running_worker(where, tmp_path, held) as first:
         await held.until(6)
         async with running_worker(where, tmp_path) as second:
-            await eventually(lambda: bool(second.places) and shared(first, second, partitions=2))
+            await eventually(lambda: bool(second.partitions) and shared(first, second, partitions=2))
             await eventually(lambda: where.committed() == {0: 3, 1: 3})
             assert second.step.batches == []
             assert held.offsets(0) == held.offsets(1) == [0, 1, 2]
@@ -81,7 +81,7 @@ async def test_workers_that_come_and_go_lose_nothing_and_commit_everything(broke
             async with running_worker(where, tmp_path, step, max_poll_records=20) as guest:
                 run = numbers(count // 4, start=number * count // 4)
                 await asyncio.to_thread(where.produce, *run, partition=number)
-                await eventually(lambda guest=guest: bool(guest.places))  # type: ignore[misc] # bound to this round
+                await eventually(lambda guest=guest: bool(guest.partitions))  # type: ignore[misc] # bound to this round
                 await asyncio.to_thread(where.produce, *run, partition=number + 2)
         await eventually(lambda: where.committed() == dict.fromkeys(range(partitions), count // 4))
     seen = Counter(
@@ -103,7 +103,7 @@ async def test_a_spare_worker_outlasts_the_poll_interval_and_takes_over_from_one
             await eventually(lambda: spare.is_ready)
             with pytest.raises(TimeoutError):
                 await spare.step.until(1, within_seconds=1.5)
-            assert spare.places == []
+            assert spare.partitions == []
             killed.process.kill()
             await spare.step.until(3)
             assert spare.step.offsets() == [0, 1, 2]

@@ -44,30 +44,30 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     "ledger": (
         Harmless(removed="NEVER_STORED = -1", reason="any number that is no offset will do"),
         Harmless(
-            removed="if not batches and entry.read_to > settled and entry.held:",
-            added="if not batches and entry.read_to >= settled and entry.held:",
+            removed="if not batches and assignment.read_to > settled and assignment.held:",
+            added="if not batches and assignment.read_to >= settled and assignment.held:",
             reason=SAME_AGAIN,
         ),
         Harmless(
-            removed="if settled != entry.settled_to:",
-            added="if settled > entry.settled_to:",
+            removed="if settled != assignment.settled_to:",
+            added="if settled > assignment.settled_to:",
             reason="what is settled never goes back",
         ),
         Harmless(
-            removed="entries = [(entry, entry.settled_to) for entry in self._entries.values() "
-            "if entry.settled_to > entry.stored_to]",
-            added="entries = [(entry, entry.settled_to) for entry in self._entries.values() "
-            "if entry.settled_to != entry.stored_to]",
+            removed="assignments = [(assignment, assignment.settled_to) for assignment in self._assignments.values() "
+            "if assignment.settled_to > assignment.stored_to]",
+            added="assignments = [(assignment, assignment.settled_to) for assignment in self._assignments.values() "
+            "if assignment.settled_to != assignment.stored_to]",
             reason="nothing is stored beyond what is settled",
         ),
         Harmless(
-            removed="if entry.held and offset > entry.stored_to:",
-            added="if entry.held and offset >= entry.stored_to:",
+            removed="if assignment.held and offset > assignment.stored_to:",
+            added="if assignment.held and offset >= assignment.stored_to:",
             reason=SAME_AGAIN,
         ),
         Harmless(
-            removed="place: entry.settled_to if entry.stored_to == NEVER_STORED else entry.stored_to",
-            added="place: entry.settled_to if entry.stored_to <= NEVER_STORED else entry.stored_to",
+            removed="assignment.settled_to if assignment.stored_to == NEVER_STORED else assignment.stored_to",
+            added="assignment.settled_to if assignment.stored_to <= NEVER_STORED else assignment.stored_to",
             reason=NO_NEGATIVE_OFFSET,
         ),
     ),
@@ -106,11 +106,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=LOGGED,
         ),
         Harmless(
-            removed='logger.warning("gave partitions up without a last commit", partitions=len(places))', reason=LOGGED
+            removed='logger.warning("gave partitions up without a last commit", partitions=len(partitions))',
+            reason=LOGGED,
         ),
         Harmless(
-            removed="away = [place for place, answered in zip(asked, answers, strict=True) if not answered]",
-            added="away = [place for place, answered in zip(asked, answers, strict=False) if not answered]",
+            removed="away = [partition for partition, answered in zip(asked, answers, strict=True) if not answered]",
+            added="away = [partition for partition, answered in zip(asked, answers, strict=False) if not answered]",
             reason="one answer is gathered for each",
         ),
         Harmless(removed="if away:", reason=LOGGED),
@@ -120,10 +121,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=LOGGED,
         ),
     ),
-    "fetching": (
+    "commits": (
         Harmless(removed="COMMIT_TIMEOUT_SECONDS = 10.0", reason=TUNING),
-        Harmless(removed="REPOSITION_RETRY_SECONDS = 1.0", added="REPOSITION_RETRY_SECONDS = 2.0", reason=TUNING),
-        Harmless(removed="epoch: int = 0", reason="epochs are only compared with one another"),
         Harmless(
             removed="_generation: int = -1", added="_generation: int = ~1", reason="any number that is no generation"
         ),
@@ -141,19 +140,19 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=FIRST_GENERATION,
         ),
         Harmless(
-            removed='logger.warning("the consumer group cannot be reached, trying again", error=type(error).__name__)',
+            removed='logger.warning("commit not stored; its messages stay uncommitted", error=type(error).__name__)',
             reason=LOGGED,
         ),
+        Harmless(removed='logger.warning("commit not stored, retrying", error=type(error).__name__)', reason=LOGGED),
+    ),
+    "positions": (
+        Harmless(removed="REPOSITION_RETRY_SECONDS = 1.0", added="REPOSITION_RETRY_SECONDS = 2.0", reason=TUNING),
+        Harmless(removed='logger.warning("positions unknown, retrying", error=type(error).__name__)', reason=LOGGED),
+    ),
+    "fetching": (
+        Harmless(removed="epoch: int = 0", reason="epochs are only compared with one another"),
         Harmless(
-            removed='logger.warning("positions unknown, asking again", error=type(error).__name__)', reason=LOGGED
-        ),
-        Harmless(
-            removed='logger.warning("commit not stored, the messages stay in hand of the group", '
-            "error=type(error).__name__)",
-            reason=LOGGED,
-        ),
-        Harmless(
-            removed='logger.warning("commit not stored, trying again", error=type(error).__name__)', reason=LOGGED
+            removed='logger.warning("consumer group unavailable, retrying", error=type(error).__name__)', reason=LOGGED
         ),
         Harmless(
             removed="while (left := self._waits.seconds_left()) > 0:",

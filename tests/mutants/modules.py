@@ -18,6 +18,7 @@ class Module:
     tests: tuple[str, ...]
 
 
+_FETCHING_TESTS: Final = (f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
 _PROCESSOR_TESTS: Final = (
     f"{_PROCESSOR}/test_processor.py",
     *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
@@ -28,9 +29,9 @@ MODULES: Final = {
     "transport": Module(
         file="stream/transport.py", tests=(f"{_STREAM}/test_transport.py", f"{_STREAM}/test_transport_commits.py")
     ),
-    "fetching": Module(
-        file="stream/fetching.py", tests=(f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
-    ),
+    "fetching": Module(file="stream/fetching.py", tests=_FETCHING_TESTS),
+    "commits": Module(file="stream/commits.py", tests=_FETCHING_TESTS),
+    "positions": Module(file="stream/positions.py", tests=_FETCHING_TESTS),
     "processor": Module(file="processor/processor.py", tests=_PROCESSOR_TESTS),
     "processor_rounds": Module(file="processor/rounds.py", tests=_PROCESSOR_TESTS),
     "processor_step": Module(file="processor/step.py", tests=_PROCESSOR_TESTS),

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from pipeline.stream.ledger import Commit, DeliveredBatch, Ledger, Position, TopicPartition
-from tests.fakes.stream import messages, place
+from tests.fakes.stream import messages, tp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PLACES = [place(0), place(1)]
+PLACES = [tp(0), tp(1)]
 gaps = st.integers(min_value=0, max_value=3)
 
 
@@ -68,10 +68,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def join(self) -> None:
         self.assign(set(PLACES))
 
-    @rule(places=st.sets(st.sampled_from(PLACES)))
-    def assign(self, places: set[TopicPartition]) -> None:
+    @rule(partitions=st.sets(st.sampled_from(PLACES)))
+    def assign(self, partitions: set[TopicPartition]) -> None:
         """Rebalance: everything in hand is given up, and the group's committed offsets are the new positions."""
-        positions = {each: Position(self.broker.get(each, 0), each in self.broker) for each in places}
+        positions = {each: Position(self.broker.get(each, 0), each in self.broker) for each in partitions}
         self.models = {
             each: Model(start=position.offset, stored=position.offset if position.committed else None, read_to=0)
             for each, position in positions.items()
@@ -122,11 +122,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """End a commit, maybe after the assignment that it was made in; the broker takes it only within that."""
         if not is_stored:
             return
-        for entry, offset in commit.entries:
-            if entry.held:
-                model = self.models[entry.place]
+        for assignment, offset in commit.assignments:
+            if assignment.held:
+                model = self.models[assignment.partition]
                 model.stored = max(offset, -1 if model.stored is None else model.stored)
-                self.broker[entry.place] = max(offset, self.broker.get(entry.place, 0))
+                self.broker[assignment.partition] = max(offset, self.broker.get(assignment.partition, 0))
         self.ledger.stored(commit)
 
     @invariant()
@@ -148,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for where, model in self.models.items():
             in_order = [each for each in model.settled if each >= model.prefix()]
             assert self.ledger.messages_of(where) >= len([each for each in in_order if not model.settled[each]])
-        assert self.ledger.places() == set(self.models)
+        assert self.ledger.partitions() == set(self.models)
         assert self.ledger.messages_in_hand() == sum(self.ledger.messages_of(where) for where in self.models)
 
     @invariant()

@@ -26,8 +26,8 @@ LEDGER: Final = (
     Sabotage(
         name="what was read counts as settled with batches in hand",
         file="stream/ledger.py",
-        old="if not batches and entry.read_to > settled and entry.held:",
-        new="if entry.read_to > settled and entry.held:",
+        old="if not batches and assignment.read_to > settled and assignment.held:",
+        new="if assignment.read_to > settled and assignment.held:",
         tests=("unit/stream/test_ledger.py::test_offsets_read_over_wait_for_a_batch_in_hand",),
     ),
     Sabotage(
@@ -47,7 +47,7 @@ LEDGER: Final = (
     Sabotage(
         name="partitions of a former assignment are committed on",
         file="stream/ledger.py",
-        old="self.revoke(tuple(self._entries))",
+        old="self.revoke(tuple(self._assignments))",
         new="pass",
         tests=("unit/stream/test_ledger.py::test_an_assignment_ends_the_one_before_it",),
     ),
@@ -61,8 +61,8 @@ LEDGER: Final = (
     Sabotage(
         name="a commit that is confirmed late takes a later one back",
         file="stream/ledger.py",
-        old="if entry.held and offset > entry.stored_to:",
-        new="if entry.held:",
+        old="if assignment.held and offset > assignment.stored_to:",
+        new="if assignment.held:",
         tests=("unit/stream/test_ledger.py::test_an_older_commit_that_is_confirmed_late_takes_nothing_back",),
     ),
 )
@@ -126,7 +126,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="partitions are given up without asking the work to settle",
         file="stream/transport.py",
-        old="await self.options.before_revoke(places)",
+        old="await self.options.before_revoke(partitions)",
         new="pass",
         tests=("unit/stream/test_transport.py::test_a_revocation_settles_then_commits_the_prefix_then_lets_go",),
     ),
@@ -147,7 +147,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="only messages bound what is in hand, never bytes",
         file="stream/transport.py",
-        old="and ledger.bytes_of(place) < options.max_bytes_in_hand",
+        old="and ledger.bytes_of(partition) < options.max_bytes_in_hand",
         new="",
         tests=("unit/stream/test_transport.py::test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either",),
     ),
@@ -181,7 +181,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="a partition that cannot be read is fetched all the time",
         file="stream/unreadable.py",
-        old="            consumer.pause(aiokafka.TopicPartition(*place))\n",
+        old="            consumer.pause(aiokafka.TopicPartition(*partition))\n",
         new="",
         tests=(
             "unit/stream/test_fetching_rounds.py::test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_when_it_is_repaired",
@@ -190,7 +190,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="a transaction of long ago hides messages of a partition that is not fetched",
         file="stream/transport.py",
-        old="max(ends[0], self._ends.get(place, 0)), ends[1])",
+        old="max(ends[0], self._ends.get(partition, 0)), ends[1])",
         new="ends[0], ends[1])",
         tests=(
             "unit/stream/test_transport.py::test_a_transaction_that_has_ended_hides_nothing_of_a_partition_that_is_not_fetched",
@@ -233,8 +233,8 @@ TRANSPORT: Final = (
     Sabotage(
         name="a partition that could not be read before it was positioned is never fetched again",
         file="stream/unreadable.py",
-        old="        for place in self._holds:\n",
-        new="        for place in ():\n",
+        old="        for partition in self._holds:\n",
+        new="        for partition in ():\n",
         tests=(
             "unit/stream/test_fetching_rounds.py::test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_and_found_again",
         ),
@@ -250,7 +250,7 @@ TRANSPORT: Final = (
     ),
     Sabotage(
         name="a membership that is over excuses what it cannot commit",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old="self.commits_wait = isinstance(error, TimeoutError)",
         new="self.commits_wait = True",
         tests=(
@@ -260,7 +260,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="messages that are never fetched wait nowhere",
         file="stream/transport.py",
-        old="max(end or 0, self._ends.get(place, 0))",
+        old="max(end or 0, self._ends.get(partition, 0))",
         new="(end or 0)",
         tests=("unit/stream/test_transport.py::test_ends_that_are_asked_for_count_where_fetches_tell_less",),
     ),
@@ -290,7 +290,7 @@ TRANSPORT: Final = (
     Sabotage(
         name="partitions that were added are read beside the old ones",
         file="stream/transport.py",
-        old="return source is None or place[1] < source.partitions",
+        old="return source is None or partition[1] < source.partitions",
         new="return True",
         tests=(
             "unit/stream/test_transport.py::test_partitions_that_were_added_are_left_alone_and_their_start_is_committed",
@@ -381,7 +381,7 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a commit is sent in whatever generation there is",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old="if coordinator.generation != self._generation or coordinator.generation < 0:",
         new="if False:",
         tests=(
@@ -390,7 +390,7 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a commit without a generation is sent",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old=" or coordinator.generation < 0:",
         new=":",
         tests=(
@@ -399,9 +399,9 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a committed offset outside the log is sought",
-        file="stream/fetching.py",
-        old="        if lost:\n",
-        new="        if False:\n",
+        file="stream/positions.py",
+        old="    if lost:\n",
+        new="    if False:\n",
         tests=("unit/stream/test_fetching.py::test_a_committed_offset_outside_the_log_is_a_fault",),
     ),
     Sabotage(
@@ -415,23 +415,23 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a commit does not say which topic it is of",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old='note = source.commit_note if source is not None else ""',
         new='note = ""',
         tests=("unit/stream/test_fetching.py::test_every_commit_says_which_topic_it_is_of",),
     ),
     Sabotage(
         name="partitions of others are committed",
-        file="stream/fetching.py",
-        old="if not all(place in assigned for place in offsets):",
+        file="stream/commits.py",
+        old="if not all(partition in assigned for partition in offsets):",
         new="if not assigned:",
         tests=("unit/stream/test_fetching.py::test_nothing_is_committed_of_partitions_that_are_not_assigned",),
     ),
     Sabotage(
         name="reading begins behind the committed offset",
         file="stream/fetching.py",
-        old="consumer.seek(aiokafka.TopicPartition(*place), position.offset)",
-        new="consumer.seek(aiokafka.TopicPartition(*place), position.offset + 1)",
+        old="consumer.seek(aiokafka.TopicPartition(*partition), position.offset)",
+        new="consumer.seek(aiokafka.TopicPartition(*partition), position.offset + 1)",
         tests=(
             "unit/stream/test_fetching.py::test_committed_offsets_are_asked_for_at_once_and_one_that_is_missing_is_the_start",
         ),
@@ -445,7 +445,7 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a commit that was given up goes on",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old="            storing.cancel()\n",
         new="            pass\n",
         tests=(
@@ -548,7 +548,7 @@ FETCHING: Final = (
     ),
     Sabotage(
         name="a commit is sent beside one that goes on",
-        file="stream/fetching.py",
+        file="stream/commits.py",
         old="        if not ready:\n",
         new="        if False:\n",
         tests=("unit/stream/test_fetching.py::test_a_commit_is_not_sent_beside_one_that_goes_on",),

@@ -56,7 +56,7 @@ class StoreRequest:
 class Group:
     """A consumer group. ``preparing_since`` is when its rebalance began; None while it is stable."""
 
-    places: Sequence[TopicPartition]
+    partitions: Sequence[TopicPartition]
     generation: int = 0
     preparing_since: float | None = None
     heard: dict[int, float] = field(default_factory=dict)
@@ -119,8 +119,8 @@ class Group:
         self.generation += 1
         self.assignment = {member: [] for member in self.heard}
         members = sorted(self.assignment)
-        for place in self.places if members else ():
-            self.assignment[members[(place.partition + self.generation) % len(members)]].append(place)
+        for partition in self.partitions if members else ():
+            self.assignment[members[(partition.partition + self.generation) % len(members)]].append(partition)
 
 
 class Broker:
@@ -129,28 +129,28 @@ class Broker:
     def __init__(self, setup: Setup) -> None:
         self.logs = {TopicPartition(TOPIC, number): Log() for number in range(setup.partitions)}
         self.promises = Promises(self.logs, any_order=setup.any_order)
-        self.group = Group(places=list(self.logs))
+        self.group = Group(partitions=list(self.logs))
         self.commits: list[CommitRequest] = []
         self.stores: list[StoreRequest] = []
         self._setup = setup
         self._written = 0
 
-    def write(self, place: TopicPartition, *, user: int, kind: int, padding: int) -> str:
+    def write(self, partition: TopicPartition, *, user: int, kind: int, padding: int) -> str:
         """Write a new record; `kind` 7 cannot be sent, 6 is refused by the destination (where the setup says so)."""
-        log = self.logs[place]
+        log = self.logs[partition]
         name = f"m{self._written}"
         self._written += 1
         if kind == 7 and self._setup.unsendable:
             log.append((None, name.encode(), name.encode().ljust(MAX_RECORD_BYTES + 1))[padding % 3], None)
             return f"{name}, which cannot be sent"
         refused = kind == 6 and self._setup.poisoned
-        written = Written(name=name, user=f"u{place.partition}{user}", refused=refused)
+        written = Written(name=name, user=f"u{partition.partition}{user}", refused=refused)
         self.promises.wrote(log.append(_record(written, "x" * padding), written))
         return f"{name} of {written.user}{', which is refused' if refused else ''}"
 
-    def write_again(self, place: TopicPartition, count: int) -> int:
+    def write_again(self, partition: TopicPartition, count: int) -> int:
         """Write the last records once more, as a processor does that was killed before its commit."""
-        log = self.logs[place]
+        log = self.logs[partition]
         last = log.entries[-count:]
         if any(entry.removed for entry in last):
             return 0
@@ -160,9 +160,9 @@ class Broker:
             log.append(entry.value, entry.written)
         return len(last)
 
-    def compact(self, place: TopicPartition, pick: int) -> int | None:
+    def compact(self, partition: TopicPartition, pick: int) -> int | None:
         """Remove a message, unless it was written twice; return its offset."""
-        entries = self.logs[place].entries
+        entries = self.logs[partition].entries
         entry = entries[pick % len(entries)] if entries else None
         if entry is None or entry.removed or (entry.written is not None and entry.written.copies > 1):
             return None

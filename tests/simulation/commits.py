@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.stream.fetching import COMMIT_TIMEOUT_SECONDS
+from pipeline.stream.commits import COMMIT_TIMEOUT_SECONDS
 from pipeline.stream.transport import COMMIT_SPACING_SECONDS
 from tests.simulation.broker import NEVER, CommitRequest
 
@@ -114,7 +114,7 @@ class Commits:
         world.broker.commits.append(self._request)
         self._deadline = world.now + COMMIT_TIMEOUT_SECONDS
         if world.telling:
-            offsets = ", ".join(f"p{place.partition} to {offset}" for place, offset in commit.offsets.items())
+            offsets = ", ".join(f"p{partition.partition} to {offset}" for partition, offset in commit.offsets.items())
             world.tell("%s: commits %s", worker.name, offsets)
 
     def _look_at_answer(self, request: CommitRequest) -> bool:

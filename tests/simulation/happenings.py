@@ -27,30 +27,30 @@ def perform(world: World, decision: Decision) -> None:
 
 
 def _write(world: World, decision: Decision) -> None:
-    place, amount = _place(world, decision), decision.amount
+    partition, amount = _place(world, decision), decision.amount
     for shift in range(1 + amount % 4):
         bits = amount >> (2 + 7 * shift)
-        text = world.broker.write(place, user=bits & 1, kind=bits >> 1 & 7, padding=_PADDINGS[bits >> 4 & 3])
-        world.tell("p%d@%d: %s", place.partition, world.broker.logs[place].end - 1, text)
+        text = world.broker.write(partition, user=bits & 1, kind=bits >> 1 & 7, padding=_PADDINGS[bits >> 4 & 3])
+        world.tell("p%d@%d: %s", partition.partition, world.broker.logs[partition].end - 1, text)
 
 
 def _write_again(world: World, decision: Decision) -> None:
-    place = _place(world, decision)
-    count = world.broker.write_again(place, 1 + decision.amount % 4)
-    world.tell("p%d: its last %d messages are written once more", place.partition, count)
+    partition = _place(world, decision)
+    count = world.broker.write_again(partition, 1 + decision.amount % 4)
+    world.tell("p%d: its last %d messages are written once more", partition.partition, count)
 
 
 def _leave_a_gap(world: World, decision: Decision) -> None:
-    place = _place(world, decision)
-    world.broker.logs[place].leave_gap(1 + decision.amount % 3)
-    world.tell("p%d: offsets without messages, up to %d", place.partition, world.broker.logs[place].end)
+    partition = _place(world, decision)
+    world.broker.logs[partition].leave_gap(1 + decision.amount % 3)
+    world.tell("p%d: offsets without messages, up to %d", partition.partition, world.broker.logs[partition].end)
 
 
 def _compact(world: World, decision: Decision) -> None:
-    place = _place(world, decision)
-    offset = world.broker.compact(place, decision.amount)
+    partition = _place(world, decision)
+    offset = world.broker.compact(partition, decision.amount)
     if offset is not None:
-        world.tell("p%d@%d is compacted away", place.partition, offset)
+        world.tell("p%d@%d is compacted away", partition.partition, offset)
 
 
 def _fetch(world: World, decision: Decision) -> None:
@@ -165,8 +165,8 @@ def _breaker(world: World, decision: Decision) -> None:
 
 
 def _place(world: World, decision: Decision) -> TopicPartition:
-    places = world.broker.group.places
-    return places[decision.pick % len(places)]
+    partitions = world.broker.group.partitions
+    return partitions[decision.pick % len(partitions)]
 
 
 def _worker(world: World, decision: Decision) -> Worker | None:

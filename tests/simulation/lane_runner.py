@@ -72,10 +72,10 @@ class LaneRunner:
         self.lane.draining = True
         self._drained_at = deadline
 
-    def revoke(self, places: Collection[TopicPartition], *, deadline: float) -> None:
+    def revoke(self, partitions: Collection[TopicPartition], *, deadline: float) -> None:
         """Begin to give partitions up."""
-        self.lane.withdraw(places)
-        self._leaving, self._leave_at = places, deadline
+        self.lane.withdraw(partitions)
+        self._leaving, self._leave_at = partitions, deadline
 
     def run(self) -> bool:
         """Go on as far as it goes now; tell whether anything happened."""
@@ -94,9 +94,9 @@ class LaneRunner:
         if self.storing is not None:
             self.storing.abandoned = True
 
-    def carries(self, places: Collection[TopicPartition]) -> bool:
+    def carries(self, partitions: Collection[TopicPartition]) -> bool:
         """Tell whether messages of some partitions are on their way."""
-        return (self.request is not None or self.storing is not None) and self.lane.carries(places)
+        return (self.request is not None or self.storing is not None) and self.lane.carries(partitions)
 
     def _over(self, deadline: float, *, settled: bool) -> bool:
         if deadline == NEVER:
@@ -109,7 +109,7 @@ class LaneRunner:
             return False
         carried = self.lane.carries(self._leaving)
         self.given_back += self.lane.forget(self._leaving)
-        self._forgotten |= {place.partition for place in self._leaving}
+        self._forgotten |= {partition.partition for partition in self._leaving}
         self._final = {(number, offset) for number, offset in self._final if number not in self._forgotten}
         self._leaving, self._leave_at = (), NEVER
         answered = self.request is not None and self.request.response is not None
@@ -161,7 +161,7 @@ class LaneRunner:
             raise BrokenPromiseError(Promise.LIMITS, f"{len(records)} records in {len(body)} bytes")
         if attempt == 1 and len(body) > (learnt := self._worker.limits.max_bytes):
             raise BrokenPromiseError(Promise.LIMITS, f"{len(body)} bytes, though the worker learnt to send {learnt}")
-        held = self._worker.ledger.places()
+        held = self._worker.ledger.partitions()
         for run in request_batch.runs:
             if run.source.partition not in held:
                 raise BrokenPromiseError(Promise.OWNERSHIP, f"{self._name} sends of p{run.source.partition[1]}")
@@ -183,8 +183,8 @@ class LaneRunner:
             world.tell("%s: sends %s, attempt %d%s", self._name, _offsets(request_batch), attempt, remark)
 
     def _owned_by_another(self, request_batch: RequestBatch) -> bool:
-        others = [worker.ledger.places() for worker in self._world.workers if worker is not self._worker]
-        return any(run.source.partition in places for run in request_batch.runs for places in others)
+        others = [worker.ledger.partitions() for worker in self._world.workers if worker is not self._worker]
+        return any(run.source.partition in partitions for run in request_batch.runs for partitions in others)
 
     def _look_at_answer(self) -> bool:
         request = self.request

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.delivery.answers import Response
     from pipeline.delivery.decisions import Decision
     from pipeline.delivery.limits import RequestLimits
-    from pipeline.stream.ledger import TopicPartition, _PartitionEntry
+    from pipeline.stream.ledger import TopicPartition, _Assignment
 
 # ---- ledgers
 
@@ -40,22 +40,22 @@ class _LooseBatch(DeliveredBatch):
 
 
 class _LooseLedger(Ledger):
-    def deliver(self, place: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
-        entry = self._entries[place]
-        batch = _LooseBatch(self, entry, messages)
+    def deliver(self, partition: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
+        assignment = self._assignments[partition]
+        batch = _LooseBatch(self, assignment, messages)
         batch.ledger = self
-        entry.batches.append(batch)
-        entry.messages += len(messages)
+        assignment.batches.append(batch)
+        assignment.messages += len(messages)
         return batch
 
     def acknowledge_loosely(self, batch: DeliveredBatch) -> None:
-        entry = self._entries.get(batch._entry.place)
-        if entry is not None:
-            for other in entry.batches:
+        assignment = self._assignments.get(batch._assignment.partition)
+        if assignment is not None:
+            for other in assignment.batches:
                 if self.is_meant(other, batch):
                     other.acknowledged = True
                     break
-            self.settle(entry)
+            self.settle(assignment)
 
     def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
         raise NotImplementedError
@@ -72,30 +72,30 @@ class LedgerThatCountsLateAcknowledgements(_LooseLedger):
     """Lets what was given up settle the oldest batch of the partition's next assignment."""
 
     def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
-        return other is batch or batch._entry is not other._entry
+        return other is batch or batch._assignment is not other._assignment
 
 
 class LedgerThatCommitsTheHighest(Ledger):
     """Commits up to the highest acknowledged batch, whatever stands before it."""
 
-    def settle(self, entry: _PartitionEntry) -> None:
-        done = [batch for batch in entry.batches if batch.acknowledged]
+    def settle(self, assignment: _Assignment) -> None:
+        done = [batch for batch in assignment.batches if batch.acknowledged]
         for batch in done:
-            entry.batches.remove(batch)
-            entry.messages -= len(batch.messages)
-            entry.settled_to = max(entry.settled_to, batch.next_offset)
+            assignment.batches.remove(batch)
+            assignment.messages -= len(batch.messages)
+            assignment.settled_to = max(assignment.settled_to, batch.next_offset)
         if done:
             self._on_settled()
-        super().settle(entry)
+        super().settle(assignment)
 
 
 class LedgerThatSettlesWhatWasRead(Ledger):
     """Takes where the next fetch begins for settled, with batches in hand."""
 
-    def settle(self, entry: _PartitionEntry) -> None:
-        super().settle(entry)
-        if entry.held and entry.settled_to < entry.read_to:
-            entry.settled_to = entry.read_to
+    def settle(self, assignment: _Assignment) -> None:
+        super().settle(assignment)
+        if assignment.held and assignment.settled_to < assignment.read_to:
+            assignment.settled_to = assignment.read_to
             self._on_settled()
 
 
@@ -109,9 +109,9 @@ class LedgerThatForgetsWhatWasReadOver(Ledger):
 class LedgerThatSettlesInSilence(Ledger):
     """Knows what may be committed and calls nobody: a commit waits for something else that is settled."""
 
-    def settle(self, entry: _PartitionEntry) -> None:
+    def settle(self, assignment: _Assignment) -> None:
         announce, self._on_settled = self._on_settled, lambda: None
-        super().settle(entry)
+        super().settle(assignment)
         self._on_settled = announce
 
 

@@ -112,11 +112,11 @@ class Promises:
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Look at offsets that somebody asks to be committed."""
-        for place, offset in offsets.items():
-            safe = self._logs[place].settled_to()
+        for partition, offset in offsets.items():
+            safe = self._logs[partition].settled_to()
             if offset > safe:
                 raise BrokenPromiseError(
-                    Promise.COMMIT, f"{offset} of p{place.partition} is committed, and @{safe} is not settled"
+                    Promise.COMMIT, f"{offset} of p{partition.partition} is committed, and @{safe} is not settled"
                 )
 
     def unsettled(self, messages: Sequence[Message]) -> Entry | None:

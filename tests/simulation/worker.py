@@ -133,23 +133,23 @@ class Worker:
             return
         records: deque[tuple[TopicPartition, Sequence[FetchedMessage]]] = deque()
         positions: dict[TopicPartition, int] = {}
-        for place in self.ledger.places():
-            if self.ledger.messages_of(place) >= self.world.setup.max_messages_in_hand or most <= 0:
+        for partition in self.ledger.partitions():
+            if self.ledger.messages_of(partition) >= self.world.setup.max_messages_in_hand or most <= 0:
                 continue
-            entries, positions[place] = self.world.broker.logs[place].read(self._positions[place], most)
+            entries, positions[partition] = self.world.broker.logs[partition].read(self._positions[partition], most)
             most -= len(entries)
             if entries:
                 messages = [
-                    FetchedMessage(place.topic, place.partition, entry.offset, 0, b"key", entry.value, _HEADERS)
+                    FetchedMessage(partition.topic, partition.partition, entry.offset, 0, b"key", entry.value, _HEADERS)
                     for entry in entries
                 ]
-                records.append((place, messages))
-        if all(self._positions[place] == position for place, position in positions.items()):
+                records.append((partition, messages))
+        if all(self._positions[partition] == position for partition, position in positions.items()):
             return
         self._positions.update(positions)
         self._fetched = (self._epoch, records, positions)
         if self.world.telling:
-            offsets = [f"p{place.partition}@{'+'.join(str(m.offset) for m in messages)}" for place, messages in records]
+            offsets = [f"p{at.partition}@{'+'.join(str(m.offset) for m in messages)}" for at, messages in records]
             self.world.tell("%s: fetches %s", self.name, ", ".join(offsets) or "nothing but offsets")
         self.wake()
 
@@ -217,7 +217,7 @@ class Worker:
         self.stage = Stage.SETTLING
         deadline = self.world.now + REVOKE_SECONDS
         for lane in self.lanes:
-            lane.revoke(self.ledger.places(), deadline=deadline)
+            lane.revoke(self.ledger.partitions(), deadline=deadline)
         thrown_out = "" if self.member in self.world.broker.group.heard else "was thrown out and "
         self.world.tell("%s: %sgives its partitions up", self.name, thrown_out)
         return True
@@ -241,10 +241,10 @@ class Worker:
     def _reposition(self) -> None:
         group = self.world.broker.group
         positions = {
-            place: Position(group.committed.get(place, 0), place in group.committed)
-            for place in group.assignment.get(self.member, ())
+            partition: Position(group.committed.get(partition, 0), partition in group.committed)
+            for partition in group.assignment.get(self.member, ())
         }
-        self._positions = {place: position.offset for place, position in positions.items()}
+        self._positions = {partition: position.offset for partition, position in positions.items()}
         self._epoch += 1
         self._live_epoch = self._epoch
         self.ledger.assign(positions)
@@ -266,15 +266,15 @@ class Worker:
             self._fetched = (0, deque(), {})
             return True
         while records:
-            place, messages = records.popleft()
-            in_hand = self.ledger.messages_of(place)
+            partition, messages = records.popleft()
+            in_hand = self.ledger.messages_of(partition)
             if in_hand >= self.world.setup.max_messages_in_hand:
-                raise BrokenPromiseError(Promise.BOUND, f"{self.name}: {in_hand} messages of p{place.partition}")
-            batch = self.ledger.deliver(place, messages)
+                raise BrokenPromiseError(Promise.BOUND, f"{self.name}: {in_hand} messages of p{partition.partition}")
+            batch = self.ledger.deliver(partition, messages)
             self.in_hand = [other for other in self.in_hand if not other.acknowledged]
             self.in_hand.append(batch)
             self._received += len(messages)
-            self.lanes[place.partition % len(self.lanes)].accept(batch)
+            self.lanes[partition.partition % len(self.lanes)].accept(batch)
         self.ledger.read(positions)
         self._fetched = (0, deque(), {})
         return True
@@ -307,10 +307,10 @@ class Worker:
     def _leave_assignment(self) -> None:
         self._commits.abandon()
         self._revoke_until = NEVER
-        group, places = self.world.broker.group, self.ledger.places()
-        if not self._ending and any(lane.carries(places) for lane in self.lanes):
+        group, partitions = self.world.broker.group, self.ledger.partitions()
+        if not self._ending and any(lane.carries(partitions) for lane in self.lanes):
             raise BrokenPromiseError(Promise.OWNERSHIP, f"{self.name} has something under way of what it gave up")
-        self.ledger.revoke(places)
+        self.ledger.revoke(partitions)
         self._given_up.extend(batch for batch in self.in_hand if not batch.acknowledged)
         self.in_hand.clear()
         if self._ending:

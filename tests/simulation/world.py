@@ -114,15 +114,15 @@ class World:
 
     def _finished(self) -> bool:
         committed = self.broker.group.committed
-        return all(committed.get(place) == log.end for place, log in self.broker.logs.items()) and all(
+        return all(committed.get(partition) == log.end for partition, log in self.broker.logs.items()) and all(
             worker.idle() for worker in self.workers
         )
 
     def _unfinished(self) -> str:
         committed = self.broker.group.committed
         return ", ".join(
-            f"p{place.partition} is settled to {log.settled_to()} and committed to {committed.get(place)} of {log.end}"
-            for place, log in self.broker.logs.items()
+            f"p{at.partition} is settled to {log.settled_to()} and committed to {committed.get(at)} of {log.end}"
+            for at, log in self.broker.logs.items()
         )
 
     # ---- pieces

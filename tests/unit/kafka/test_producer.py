@@ -71,8 +71,8 @@ class Connection:
                 raise
         await asyncio.Event().wait()
 
-    def leader_for_partition(self, place: Any) -> int:
-        del place
+    def leader_for_partition(self, partition: Any) -> int:
+        del partition
         return 1
 
     def partitions_for_topic(self, topic: str) -> set[int] | None:
@@ -645,7 +645,7 @@ async def test_repeated_writes_are_known_by_their_partition(broker: FakeBroker, 
     broker.refused_connections = 10**9
     writing = asyncio.create_task(producer.write(TOPIC, 1, outbound(b"1")))
     await asyncio.wait({writing}, timeout=0.02)
-    assert [producer.repeats(*place) for place in ((TOPIC, 1), (TOPIC, 0), ("a", 1))] == [True, False, False]
+    assert [producer.repeats(*partition) for partition in ((TOPIC, 1), (TOPIC, 0), ("a", 1))] == [True, False, False]
     broker.refused_connections = 0
     await asyncio.wait_for(writing, BOUND_SECONDS)
     assert not producer.repeats(TOPIC, 1)

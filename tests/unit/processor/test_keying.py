@@ -73,42 +73,42 @@ class HalfReadable:
     def __init__(self) -> None:
         self._positions: dict[Any, int] = {}
 
-    async def beginning_offsets(self, places: Sequence[Any]) -> dict[Any, int]:
-        return dict.fromkeys(places, 0)
+    async def beginning_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 0)
 
-    async def end_offsets(self, places: Sequence[Any]) -> dict[Any, int]:
-        return dict.fromkeys(places, 1)
+    async def end_offsets(self, partitions: Sequence[Any]) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 1)
 
-    def assign(self, places: Sequence[Any]) -> None:
-        self._positions = dict.fromkeys(places, 0)
+    def assign(self, partitions: Sequence[Any]) -> None:
+        self._positions = dict.fromkeys(partitions, 0)
 
-    def seek(self, place: Any, offset: int) -> None:
-        self._positions[place] = offset
+    def seek(self, partition: Any, offset: int) -> None:
+        self._positions[partition] = offset
 
-    async def position(self, place: Any) -> int:
-        return self._positions[place]
+    async def position(self, partition: Any) -> int:
+        return self._positions[partition]
 
-    async def getmany(self, *places: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
+    async def getmany(self, *partitions: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
         del timeout_ms
-        for place in places:
-            if place[1] == 0:
-                raise UnreadableTopicError(place, "its checksum does not match")
-            self._positions[place] = 1
-        return {place: [message(b"u", place[1])] for place in places}
+        for partition in partitions:
+            if partition[1] == 0:
+                raise UnreadableTopicError(partition, "its checksum does not match")
+            self._positions[partition] = 1
+        return {partition: [message(b"u", partition[1])] for partition in partitions}
 
 
 class Heavy(HalfReadable):
     """A consumer of two partitions; the messages of one are large, and all have many headers."""
 
-    async def getmany(self, *places: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
+    async def getmany(self, *partitions: Any, timeout_ms: int) -> dict[Any, list[FakeMessage]]:
         del timeout_ms
         found = {}
-        for place in places:
-            value = bytes(SAMPLE_BYTES // 3) if place[1] == 0 else b"{}"
-            found[place] = [
-                replace(message(b"u", place[1], value), headers=(("name", b"value"),) * 9) for _ in range(9)
+        for partition in partitions:
+            value = bytes(SAMPLE_BYTES // 3) if partition[1] == 0 else b"{}"
+            found[partition] = [
+                replace(message(b"u", partition[1], value), headers=(("name", b"value"),) * 9) for _ in range(9)
             ]
-            self._positions[place] = 1
+            self._positions[partition] = 1
         return found
 
 

@@ -27,27 +27,27 @@ class Log:
         self.positions: dict[TopicPartition, int] = {}
         self._repaired_at = repaired_at
 
-    def assign(self, places: Sequence[TopicPartition]) -> None:
-        assert places
-        self.positions = dict.fromkeys(places, -1)
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        assert partitions
+        self.positions = dict.fromkeys(partitions, -1)
 
-    def seek(self, place: TopicPartition, offset: int) -> None:
-        self.positions[place] = offset
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
         """Return two messages of each, as aiokafka does: those before an error are read, and lost with it."""
         del max_records
         await asyncio.sleep(timeout_ms / 1000)
         found = {}
-        for place in (SOUND, BROKEN):
-            if place not in self.positions:
+        for partition in (SOUND, BROKEN):
+            if partition not in self.positions:
                 continue
-            offset = self.positions[place]
-            if place == BROKEN and offset + 2 > 4 and asyncio.get_running_loop().time() < self._repaired_at:
-                raise UnreadableTopicError(place, "broken")
-            self.positions[place] = min(10, offset + 2)
-            found[place] = [SimpleNamespace(offset=each) for each in range(offset, min(10, offset + 2))]
-        return {place: records for place, records in found.items() if records}
+            offset = self.positions[partition]
+            if partition == BROKEN and offset + 2 > 4 and asyncio.get_running_loop().time() < self._repaired_at:
+                raise UnreadableTopicError(partition, "broken")
+            self.positions[partition] = min(10, offset + 2)
+            found[partition] = [SimpleNamespace(offset=each) for each in range(offset, min(10, offset + 2))]
+        return {partition: records for partition, records in found.items() if records}
 
 
 def test_a_partition_that_cannot_be_read_keeps_no_other_from_being_followed_and_is_tried_again(
@@ -62,13 +62,13 @@ def test_a_partition_that_cannot_be_read_keeps_no_other_from_being_followed_and_
         follower = Follower({})
         taken: dict[int, list[int]] = {0: [], 1: []}
 
-        def take(place: TopicPartition) -> Callable[[Sequence[Any]], None]:
-            return lambda records: taken[place.partition].extend(each.offset for each in records)
+        def take(partition: TopicPartition) -> Callable[[Sequence[Any]], None]:
+            return lambda records: taken[partition.partition].extend(each.offset for each in records)
 
-        for place in (BROKEN, SOUND):
-            follower.follow(place.topic, place.partition, 0, take(place))
+        for partition in (BROKEN, SOUND):
+            follower.follow(partition.topic, partition.partition, 0, take(partition))
         await asyncio.sleep(UNREADABLE_SECONDS / 2)
-        meanwhile = {place: list(offsets) for place, offsets in taken.items()}
+        meanwhile = {partition: list(offsets) for partition, offsets in taken.items()}
         await asyncio.sleep(UNREADABLE_SECONDS)
         await follower.close()
         return meanwhile, taken

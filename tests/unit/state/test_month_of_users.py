@@ -13,7 +13,7 @@ from pipeline.state.tracked_users import MonthOfUsers
         ([(0x00_11_22_33_44_55_66_77, 0x00_99_AA_BB_CC_DD_EE_FE)], 0x33_44_55_66_77_00_99_AA),
         ([(1, 2**32), (2, 7)], 0x00_00_00_01_00_00_00_01),
     ],
-    ids=["a place", "a place of another", "a hash and a place", "within both"],
+    ids=["an offset", "an offset of another", "a hash and an offset", "within both"],
 )
 def test_bytes_that_look_like_a_user_are_none(marks: list[tuple[int, int]], stranger: int) -> None:
     users = MonthOfUsers()

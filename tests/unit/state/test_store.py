@@ -261,11 +261,13 @@ async def test_a_memory_is_that_of_now(bench: Bench) -> None:
     assert bench.catalogue.find("m-1") is None
 
 
-@pytest.mark.parametrize(("place", "found"), [(("tracked", 3), {3}), (("catalogue", 0), {3, 4}), (("other", 3), set())])
+@pytest.mark.parametrize(
+    ("partition", "found"), [(("tracked", 3), {3}), (("catalogue", 0), {3, 4}), (("other", 3), set())]
+)
 async def test_a_repeated_write_is_one_of_its_partition_and_one_to_the_catalogue_is_everybodys(
-    place: tuple[str, int], found: set[int], bench: Bench
+    partition: tuple[str, int], found: set[int], bench: Bench
 ) -> None:
-    bench.kept._repeating.add(place)
+    bench.kept._repeating.add(partition)
     assert {number for number in (3, 4) if bench.store.repeats(number)} == found
 
 

@@ -23,7 +23,7 @@ PLACE = TopicPartition("onesignal.events", 3)
 def ahead_of(most_bytes: int = 1_000_000, most_message_bytes: int = 1_000_000) -> FetchedAhead:
     """Return what keeps answers, without any; nothing that is read in these tests is unreadable."""
     return FetchedAhead(
-        on_unreadable=lambda place, found: pytest.fail(f"{place} {found}"),
+        on_unreadable=lambda partition, found: pytest.fail(f"{partition} {found}"),
         most_bytes=most_bytes,
         most_message_bytes=most_message_bytes,
     )
@@ -38,8 +38,8 @@ def fetched(*messages: tuple[bytes | None, bytes | None, Sequence[tuple[str, byt
     )
 
 
-def messages_of(ahead: FetchedAhead, place: TopicPartition = PLACE, most: int = 100) -> Sequence[FetchedMessage]:
-    return ahead.take({place}, most).messages[place]
+def messages_of(ahead: FetchedAhead, partition: TopicPartition = PLACE, most: int = 100) -> Sequence[FetchedMessage]:
+    return ahead.take({partition}, most).messages[partition]
 
 
 def test_fetched_records_become_messages_with_everything_that_is_read_of_them() -> None:
@@ -104,7 +104,7 @@ def test_each_partition_is_taken_up_to_the_limit_of_messages() -> None:
 
     taken = ahead.take({one, other}, 2)
 
-    assert {place: [message.offset for message in found] for place, found in taken.messages.items()} == {
+    assert {partition: [message.offset for message in found] for partition, found in taken.messages.items()} == {
         one: [0, 1],
         other: [0, 1],
     }
@@ -160,8 +160,8 @@ def test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken() ->
     assert [message.offset for message in messages_of(ahead)] == [0]
 
     assert (assignment.position, list(ahead)) == (1, [])
-    ((place, fault),) = found
-    assert (place, fault.offset, fault.setting) == (PLACE, 1, "max_bytes_in_hand")
+    ((partition, fault),) = found
+    assert (partition, fault.offset, fault.setting) == (PLACE, 1, "max_bytes_in_hand")
     assert fault.next_offset == 2, "the rest of its batch can be used"
     assert "1,001 bytes" in fault.why
 
@@ -170,8 +170,8 @@ def test_a_batch_that_finds_no_memory_waits_for_others_and_holds_up_none(monkeyp
     monkeypatch.setattr(BOUND, "most_bytes", 100_000)
     one, other = TopicPartition("onesignal.events", 1), TopicPartition("onesignal.events", 2)
     ahead = ahead_of()
-    for place in (one, other):
-        answered(ahead, place, batch(*(record(each, b"u", b"x" * 6_000) for each in range(9)), codec=Codec.SNAPPY))
+    for partition in (one, other):
+        answered(ahead, partition, batch(*(record(each, b"u", b"x" * 6_000) for each in range(9)), codec=Codec.SNAPPY))
 
     taken = ahead.take({one, other}, 2)
     assert taken.messages.keys() == {one}

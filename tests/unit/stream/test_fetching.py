@@ -24,11 +24,11 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from pipeline.kafka.errors import KafkaUnreachableError
 from pipeline.kafka.groups import KnownSource
-from pipeline.stream import fetching
+from pipeline.stream import commits
 from pipeline.stream.errors import OffsetsLostError
 from pipeline.stream.fetch_waits import FetchWaits
 from pipeline.stream.fetched_ahead import FetchedAhead
-from pipeline.stream.fetching import Fetching, Positions
+from pipeline.stream.fetching import Fetching
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.unreadable import UnreadablePartitions
 from tests.fakes.stream import BOUND_SECONDS
@@ -36,6 +36,8 @@ from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pipeline.stream.positions import Positions
 
 PLACE = TopicPartition("segment.records", 0)
 
@@ -69,8 +71,8 @@ class LiveLog:
         self._go_on()
         return {PLACE: self._end}
 
-    async def _fetch_committed(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        self.asked.append(tuple(places))
+    async def _fetch_committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        self.asked.append(tuple(partitions))
         self._go_on()
         return {PLACE: OffsetAndMetadata(self._end if self._committed is None else self._committed, "")}
 
@@ -137,7 +139,7 @@ async def test_positions_that_are_refused_for_good_or_of_another_assignment_are_
 async def test_a_late_commit_is_repeated_no_more_once_its_partitions_are_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(commits, "COMMIT_TIMEOUT_SECONDS", 0.05)
     thread = Fetching.__new__(Fetching)
     thread.thread_loop = asyncio.get_running_loop()
     stored: list[str] = []
@@ -189,7 +191,7 @@ async def nothing_to_store() -> None:
 
 
 async def test_a_commit_is_not_sent_beside_one_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(commits, "COMMIT_TIMEOUT_SECONDS", 0.01)
     thread, before = waiting_thread()
     storing = nothing_to_store()
     with pytest.raises(TimeoutError):
@@ -462,10 +464,10 @@ async def test_kafka_answers_for_a_partition_where_its_leader_and_the_coordinato
 async def test_the_ends_of_assigned_partitions_are_those_that_the_broker_tells(
     error: Exception | None, seen: dict[TopicPartition, int]
 ) -> None:
-    async def end_offsets(places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def end_offsets(partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         if error is not None:
             raise error
-        return dict.fromkeys(places, 9)
+        return dict.fromkeys(partitions, 9)
 
     consumer = SimpleNamespace(assignment=lambda: {PLACE}, end_offsets=end_offsets)
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)

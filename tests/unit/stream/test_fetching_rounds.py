@@ -26,6 +26,7 @@ from pipeline.stream.fetch_waits import BROKERS_SHARE, COLLECTED_BYTES
 from pipeline.stream.fetched_ahead import fetched_ahead
 from pipeline.stream.fetching import Fetched, Fetching
 from pipeline.stream.ledger import TopicPartition
+from pipeline.stream.positions import read_positions
 from pipeline.stream.unreadable import FIRST_RETRY_SECONDS, UnreadablePartitions
 from tests.fakes.batches import answered, batch, record
 from tests.fakes.virtual_time import run_virtual
@@ -42,7 +43,7 @@ UNTOLD = (500, 1)
 """The wait and the least bytes of a request that aiokafka made."""
 
 
-def place(partition: int) -> TopicPartition:
+def tp(partition: int) -> TopicPartition:
     return TopicPartition(TOPIC, partition)
 
 
@@ -78,10 +79,10 @@ class Brokers:
     """A consumer whose partitions are led by a broker each, of the same number, and the thread that fetches."""
 
     def __init__(self, count: int, *, most: int = 100) -> None:
-        self.places = {place(number) for number in range(count)}
+        self.targets = {tp(number) for number in range(count)}
         self.subscriptions = SubscriptionState()
-        self.subscriptions.assign_from_user({AiokafkaPartition(*each) for each in self.places})
-        for each in self.places:
+        self.subscriptions.assign_from_user({AiokafkaPartition(*each) for each in self.targets})
+        for each in self.targets:
             self.subscriptions.seek(AiokafkaPartition(*each), 0)
         self.fetcher = AnsweredFetcher(self.subscriptions)
         self.consumer = SimpleNamespace(
@@ -92,7 +93,7 @@ class Brokers:
             pause=self.subscriptions.pause,
             resume=self.subscriptions.resume,
             seek=self.subscriptions.seek,
-            assignment=lambda: {AiokafkaPartition(*each) for each in self.places},
+            assignment=lambda: {AiokafkaPartition(*each) for each in self.targets},
             _coordinator=SimpleNamespace(generation=1, fetch_committed_offsets=self._committed_offsets),
             beginning_offsets=self._beginning_offsets,
             end_offsets=self._end_offsets,
@@ -114,7 +115,7 @@ class Brokers:
         return self.subscriptions.subscription.assignment
 
     def state(self, partition: int) -> Any:
-        return self.assignment.state_value(place(partition))
+        return self.assignment.state_value(tp(partition))
 
     async def ask(self, broker: int, *partitions: int) -> tuple[int, int]:
         """Send a request and return its wait in milliseconds and its least bytes."""
@@ -147,7 +148,7 @@ class Brokers:
     def bring_bytes(self, partition: int, data: bytes) -> None:
         """Have these bytes ready to be taken."""
         first = self.state(partition).position
-        answers, where = self.fetcher._records, AiokafkaPartition(*place(partition))
+        answers, where = self.fetcher._records, AiokafkaPartition(*tp(partition))
         answered(answers, where, data, assignment=self.assignment, offset=first)
 
     def notify(self) -> None:
@@ -155,7 +156,7 @@ class Brokers:
             self.fetcher._notify(waiter)
 
     async def fetch(self, *partitions: int, timeout_seconds: float = 10.0) -> Fetched:
-        asked = {place(number) for number in partitions} or self.places
+        asked = {tp(number) for number in partitions} or self.targets
         fetched: Fetched = await self.thread.fetch(asked, timeout_seconds)
         return fetched
 
@@ -170,11 +171,11 @@ class Brokers:
     async def _committed_offsets(self, _places: object) -> dict[object, object]:
         return {}
 
-    async def _beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(places, 40)
+    async def _beginning_offsets(self, targets: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(targets, 40)
 
-    async def _end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(places, 90)
+    async def _end_offsets(self, targets: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(targets, 90)
 
 
 def counts(fetched: Fetched) -> dict[int, int]:
@@ -352,7 +353,7 @@ def test_an_answer_of_a_partition_that_was_not_asked_for_ends_no_wait(monkeypatc
         return await waiting, asyncio.get_running_loop().time()
 
     fetched, ended = run_in_time(story(), monkeypatch)
-    assert (fetched.records, fetched.positions) == ({}, {place(0): 0})
+    assert (fetched.records, fetched.positions) == ({}, {tp(0): 0})
     assert ended == pytest.approx(0.5)
 
 
@@ -421,16 +422,20 @@ def test_a_fetch_tells_where_each_partition_is_read_next(monkeypatch: pytest.Mon
         told.append(dict((await brokers.fetch(0, 1)).positions))
         brokers.subscriptions.unsubscribe()
         brokers.subscriptions.subscribe({TOPIC})
-        told.append(fetching._positions(brokers.consumer, brokers.places))
+        told.append(read_positions(brokers.consumer, brokers.targets))
         return told
 
-    assert run_in_time(story(), monkeypatch) == [{place(0): 2, place(1): 0}, {place(0): 3}, {}]
+    assert run_in_time(story(), monkeypatch) == [
+        {tp(0): 2, tp(1): 0},
+        {tp(0): 3},
+        {},
+    ]
 
 
 def test_a_partition_without_a_position_yet_brings_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> Fetched:
         brokers = Brokers(1)
-        brokers.fetcher._records[place(0)] = FetchError(error=NoOffsetForPartitionError(place(0)), backoff=0)
+        brokers.fetcher._records[tp(0)] = FetchError(error=NoOffsetForPartitionError(tp(0)), backoff=0)
         return await brokers.fetch()
 
     fetched = run_in_time(story(), monkeypatch)
@@ -440,13 +445,13 @@ def test_a_partition_without_a_position_yet_brings_nothing(monkeypatch: pytest.M
 def test_a_position_that_is_no_longer_in_the_log_is_a_fault_with_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> OffsetsLostError:
         brokers = Brokers(1)
-        error = OffsetOutOfRangeError({AiokafkaPartition(*place(0)): 7}, "and more of it")
-        brokers.fetcher._records[place(0)] = FetchError(error=error, backoff=0)
+        error = OffsetOutOfRangeError({AiokafkaPartition(*tp(0)): 7}, "and more of it")
+        brokers.fetcher._records[tp(0)] = FetchError(error=error, backoff=0)
         with pytest.raises(OffsetsLostError) as raised:
             await brokers.fetch()
         return raised.value
 
-    assert str(run_in_time(story(), monkeypatch)) == str(OffsetsLostError("group", {place(0): (7, 40, 90)}))
+    assert str(run_in_time(story(), monkeypatch)) == str(OffsetsLostError("group", {tp(0): (7, 40, 90)}))
 
 
 def test_after_a_repositioning_no_broker_collects(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,7 +474,7 @@ def test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_w
             brokers.bring_bytes(0, batch(record(0, b"u", b"1"), crc=crc))
             brokers.bring(1, 1)
             seen.append(counts(await brokers.fetch()))
-            seen.append((sorted(number for _, number in brokers.thread.unreadable.places), brokers.state(0).paused))
+            seen.append((sorted(number for _, number in brokers.thread.unreadable.targets), brokers.state(0).paused))
             await asyncio.sleep(2 * FIRST_RETRY_SECONDS)
             await brokers.fetch(timeout_seconds=0.1)
             seen.append(brokers.state(0).paused)
@@ -491,11 +496,11 @@ def test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_w
 def test_what_cannot_be_read_of_a_partition_that_was_given_up_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> int:
         brokers = Brokers(1)
-        brokers.thread._on_unreadable(place(7), Unreadable(offset=1, next_offset=2, why="broken"))
-        brokers.thread.unreadable.note(place(7), Unreadable(offset=1, next_offset=2, why="broken"))
+        brokers.thread._on_unreadable(tp(7), Unreadable(offset=1, next_offset=2, why="broken"))
+        brokers.thread.unreadable.note(tp(7), Unreadable(offset=1, next_offset=2, why="broken"))
         await asyncio.sleep(FIRST_RETRY_SECONDS)
         await brokers.fetch(timeout_seconds=0.1)
-        return len(brokers.thread.unreadable.places)
+        return len(brokers.thread.unreadable.targets)
 
     assert run_in_time(story(), monkeypatch) == 1
 
@@ -508,9 +513,9 @@ def test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_
         seen = []
         for _ in range(2):
             brokers.bring_bytes(0, b"cut off")  # aiokafka fetches as soon as a partition is assigned
-            seen.append((len(brokers.thread.unreadable.places), brokers.state(0).paused))
+            seen.append((len(brokers.thread.unreadable.targets), brokers.state(0).paused))
             await brokers.thread.reposition()
-            seen.append((len(brokers.thread.unreadable.places), brokers.state(0).paused))
+            seen.append((len(brokers.thread.unreadable.targets), brokers.state(0).paused))
         return seen
 
     assert run_in_time(story(), monkeypatch) == [(1, True), (0, False)] * 2

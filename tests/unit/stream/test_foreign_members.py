@@ -74,9 +74,9 @@ async def completed(assignment: bytes) -> list[tuple[Any, ...]]:
     return calls
 
 
-@pytest.mark.parametrize("places", [[], [(TOPIC, [])], [(TOPIC, [0, 3])]])
-async def test_an_assignment_of_our_topic_is_taken(places: list[tuple[str, list[int]]]) -> None:
-    assignment = ConsumerProtocol.ASSIGNMENT(0, places, b"").encode()
+@pytest.mark.parametrize("partitions", [[], [(TOPIC, [])], [(TOPIC, [0, 3])]])
+async def test_an_assignment_of_our_topic_is_taken(partitions: list[tuple[str, list[int]]]) -> None:
+    assignment = ConsumerProtocol.ASSIGNMENT(0, partitions, b"").encode()
     assert await completed(assignment) == [(7, "member", "roundrobin", assignment)]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.stream.ledger import Position
-from tests.fakes.stream import TransportBench, messages, place
+from tests.fakes.stream import TransportBench, messages, tp
 from tests.fakes.virtual_time import run_virtual
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Commits:
     def deliver(self, partitions: int, *, offset: int = 0) -> list[Callable[[], None]]:
         """Deliver a round with a message of each partition; return what settles each."""
         ledger = self.bench.consumer.ledger
-        return [ledger.deliver(place(each), messages(offset, partition=each)).acknowledge for each in range(partitions)]
+        return [ledger.deliver(tp(each), messages(offset, partition=each)).acknowledge for each in range(partitions)]
 
 
 def commits_of(story: Callable[[Commits], Awaitable[None]]) -> Commits:
@@ -59,7 +59,7 @@ def commits_of(story: Callable[[Commits], Awaitable[None]]) -> Commits:
 
     async def run() -> Commits:
         commits = Commits()
-        await commits.bench.join({place(each): START for each in range(PARTITIONS)})
+        await commits.bench.join({tp(each): START for each in range(PARTITIONS)})
         committing = asyncio.create_task(commits.bench.consumer._commit_what_is_settled.fun(commits.bench.consumer))
         await asyncio.sleep(1)
         await story(commits)
@@ -80,7 +80,7 @@ def test_a_round_whose_batches_are_settled_one_after_the_other_is_one_commit() -
             await asyncio.sleep(SPACING / 5)
 
     commits = commits_of(story)
-    assert commits.stored == [{place(each): 1 for each in range(4)}]
+    assert commits.stored == [{tp(each): 1 for each in range(4)}]
 
 
 def test_a_round_that_is_settled_as_a_whole_is_committed_at_once() -> None:
@@ -89,7 +89,7 @@ def test_a_round_that_is_settled_as_a_whole_is_committed_at_once() -> None:
             settle()
 
     commits = commits_of(story)
-    assert commits.stored == [{place(each): 1 for each in range(4)}]
+    assert commits.stored == [{tp(each): 1 for each in range(4)}]
     assert commits.times == [1]
     assert commits.calls == 2, "one more at the end, and none while nothing was settled"
 
@@ -118,6 +118,6 @@ def test_rounds_that_follow_one_another_quickly_share_commits() -> None:
 
     commits = commits_of(story)
     gaps = commits.gaps()
-    assert (commits.times[0], commits.stored[-1]) == (1, {place(0): 40, place(1): 40})
+    assert (commits.times[0], commits.stored[-1]) == (1, {tp(0): 40, tp(1): 40})
     assert len(gaps) > 2
     assert [gap for gap in gaps if gap < SPACING * 0.99] == []

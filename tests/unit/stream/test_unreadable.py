@@ -20,8 +20,8 @@ class Bench:
 class Resumed:
     """A consumer to which none of its partitions belongs any more."""
 
-    def resume(self, place: object) -> None:
-        raise IllegalStateError(place)
+    def resume(self, partition: object) -> None:
+        raise IllegalStateError(partition)
 
 
 def test_a_partition_is_tried_again_ever_more_slowly_and_never_less_than_once_in_a_while() -> None:
@@ -44,7 +44,7 @@ def test_a_hold_is_logged_once_with_everything_an_operator_needs_and_ends_when_i
         for _ in range(3):
             bench.partitions.note(PLACE, BROKEN)
         bench.partitions.read_to({PLACE: 7, TopicPartition("other", 1): 99})
-        assert bench.partitions.places == {PLACE}
+        assert bench.partitions.partitions == {PLACE}
         bench.partitions.read_to({PLACE: 8})
     assert [line["event"] for line in lines] == [
         "a partition cannot be read, holding it",
@@ -58,7 +58,7 @@ def test_a_hold_is_logged_once_with_everything_an_operator_needs_and_ends_when_i
         "`kafka-consumer-groups --reset-offsets --to-offset 9 --group processors --topic onesignal.events:3 "
         "--execute`, and start them"
     )
-    assert (bench.partitions.places, bench.partitions.complaint) == (set(), None)
+    assert (bench.partitions.partitions, bench.partitions.complaint) == (set(), None)
 
 
 def test_another_fault_of_the_same_partition_is_logged_and_tried_again_soon() -> None:
@@ -102,4 +102,6 @@ def test_a_held_partition_waits_on_purpose_for_as_long_as_it_is_tried_again() ->
     bench.seconds += LAST_RETRY_SECONDS - 1
     assert bench.partitions.on_purpose == [PLACE]
     bench.seconds += 1
-    assert (bench.partitions.on_purpose, bench.partitions.places) == ([], {PLACE}), "nothing came of the last attempt"
+    assert (bench.partitions.on_purpose, bench.partitions.partitions) == ([], {PLACE}), (
+        "nothing came of the last attempt"
+    )

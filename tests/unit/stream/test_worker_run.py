@@ -12,7 +12,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.runtime.errors import WorkerError
 from pipeline.runtime.health import Health, Undone
 from pipeline.stream.worker import ENDS_SECONDS
-from tests.fakes.stream import TOPIC, messages, place
+from tests.fakes.stream import TOPIC, messages, tp
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
 
 
@@ -211,7 +211,7 @@ async def test_a_fault_of_what_is_watched_ends_a_worker(part: str, monkeypatch: 
 async def test_metrics_show_what_a_worker_has_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
-    bench.app.batch_consumer.ledger.deliver(place(), messages(0, 1, 2))
+    bench.app.batch_consumer.ledger.deliver(tp(), messages(0, 1, 2))
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(0, 5)}
     await bench.app.look()
     bench.clock.now += 8.0

@@ -14,7 +14,7 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.kafka.fetched.faults import Unreadable
 from pipeline.runtime.health import Undone
 from pipeline.stream.ledger import Position
-from tests.fakes.stream import TOPIC, place
+from tests.fakes.stream import TOPIC, tp
 from tests.fakes.worker import WorkerBench, stop
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ async def test_what_waits_is_looked_at_every_second_so_its_age_is_known_at_the_f
 async def test_the_partitions_are_counted_at_each_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
-    bench.app.batch_consumer.ledger.assign({place(number): Position(offset=0, committed=True) for number in range(3)})
+    bench.app.batch_consumer.ledger.assign({tp(number): Position(offset=0, committed=True) for number in range(3)})
     bench.app.batch_consumer.full = 2
     assert (bench.metric("assigned_partitions"), bench.metric("full_partitions")) == (3, 2)
-    bench.app.batch_consumer.ledger.revoke([place(number) for number in range(3)])
+    bench.app.batch_consumer.ledger.revoke([tp(number) for number in range(3)])
     bench.app.batch_consumer.full = 0
     assert (bench.metric("assigned_partitions"), bench.metric("full_partitions")) == (0, 0)
     stop()
@@ -117,7 +117,7 @@ async def test_a_partition_that_cannot_be_read_is_a_hold_with_its_cause_and_stuc
     await bench.started()
     assert bench.metric("holding", reason="unreadable") == 0
     found = Unreadable(offset=7, next_offset=9, why="its checksum does not match")
-    bench.app.batch_consumer.unreadable.note(place(), found)
+    bench.app.batch_consumer.unreadable.note(tp(), found)
     bench.app.batch_consumer.undone_now = {(TOPIC, 0): Undone(7, 5)}
     assert bench.metric("holding", reason="unreadable") == 1
     status, body = await answer(lines, "readyz")
