@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
 from pipeline.delivery.decisions import Done, Retry
+from pipeline.metrics.delivery import AcceptedFlush
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -115,7 +116,7 @@ class LaneDriver:
         self._moved.set()
 
     async def _send(self, request_batch: RequestBatch, attempt: int) -> None:
-        started = self._now()
+        started, limit_bytes = self._now(), self._report.limit_bytes
         self._departed_at = started if attempt == 1 else self._departed_at
         records = request_batch.record_count
         self._pace.departed(records=records, now=started)
@@ -140,16 +141,16 @@ class LaneDriver:
         if isinstance(decision, Retry) and decision.everywhere:
             self._pace.pause(until=now + decision.after_seconds)
         accepted = self.lane.answered(decision, now=now)
-        if isinstance(decision, Done) and accepted.runs:
-            self._report.accepted(
-                decision,
-                response,
-                accepted,
-                lane=self._number,
-                attempt=attempt,
-                size=len(body),
+        if isinstance(decision, Done) and (accepted.runs or not decision.refused):
+            flush = AcceptedFlush(
+                records=accepted.record_count,
+                body_bytes=len(body),
+                budget_bytes=limit_bytes,
+                attempts=attempt,
                 duration_seconds=now - self._departed_at,
+                event_times=accepted.times,
             )
+            self._report.accepted(flush, response, decision.doubt, lane=self._number)
         self._report.limit_checked()
 
     async def _store(self, letters: Sequence[DeadLetter]) -> None:

@@ -11,7 +11,6 @@ from pipeline.delivery.answers import answer_class, answer_name
 from pipeline.delivery.decisions import Done, Hold, Refuse, Retry
 from pipeline.delivery.doubts import Doubts
 from pipeline.delivery.holds import Holds, unknown_formats
-from pipeline.metrics.delivery import AcceptedFlush
 from pipeline.metrics.summary import Summary
 from pipeline.settings.mistakes import variable
 
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
     from pipeline.delivery.decisions import Decision
     from pipeline.delivery.lane import Lane
     from pipeline.delivery.limits import LearntLimits
-    from pipeline.delivery.request_batch import RequestBatch
     from pipeline.kafka.dead_letters import DeadLetter
-    from pipeline.metrics.delivery import DeliveryMetrics
+    from pipeline.metrics.delivery import AcceptedFlush, DeliveryMetrics, Doubt
 
 SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
 """Message batches acknowledged, records accepted, records stored as dead letters; requests accepted, requests that
@@ -55,6 +53,11 @@ class DeliveryReport:
         self._doubts = Doubts(self._logger, endpoint_setting=variable(f"{api.name}_endpoint"))
         self._summary = Summary("records delivered", fields=SUMMARY_FIELDS)
         self.holds = Holds(self._logger, wall_clock=wall_clock)
+
+    @property
+    def limit_bytes(self) -> int:
+        """The size of a request that is in force."""
+        return self._limit_bytes
 
     def close(self) -> None:
         """Log what was not summarised yet."""
@@ -95,43 +98,22 @@ class DeliveryReport:
                 level = log.debug if apart else log.warning
                 level("records refused, isolating those at fault", reason=reason.value)
 
-    def accepted(
-        self,
-        done: Done,
-        response: Response,
-        accepted: RequestBatch,
-        *,
-        lane: int,
-        attempt: int,
-        size: int,
-        duration_seconds: float,
-    ) -> None:
-        """Count the records that a request delivered, and judge its answer.
-
-        ``size`` is the bytes of the body, ``duration_seconds`` the time from its first attempt.
-        """
-        flush = AcceptedFlush(
-            records=accepted.record_count,
-            body_bytes=size,
-            budget_bytes=self._limit_bytes,
-            attempts=attempt,
-            duration_seconds=duration_seconds,
-            event_times=accepted.times,
-        )
+    def accepted(self, flush: AcceptedFlush, response: Response, doubt: Doubt | None, *, lane: int) -> None:
+        """Count a request that delivered records; ``doubt`` is about its answer."""
         self._metrics.accepted(flush, now=self._wall_clock())
-        self._doubts.judged(done.doubt)
-        if done.doubt is not None:
-            self._metrics.doubted(done.doubt)
+        self._doubts.judged(doubt)
+        if doubt is not None:
+            self._metrics.doubted(doubt)
         self._logger.debug(
             "request batch accepted",
             lane=lane,
             records=flush.records,
-            bytes=size,
-            attempts=attempt,
+            bytes=flush.body_bytes,
+            attempts=flush.attempts,
             answer=answer_name(response),
-            duration_seconds=round(duration_seconds, 3),
+            duration_seconds=round(flush.duration_seconds, 3),
         )
-        self._summary.count(records=flush.records, requests=1, bytes=size)
+        self._summary.count(records=flush.records, requests=1, bytes=flush.body_bytes)
 
     def stored(self, letters: Sequence[DeadLetter], *, lane: int) -> None:
         """Count dead letters that are stored."""

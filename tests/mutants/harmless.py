@@ -54,10 +54,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason="what is settled never goes back",
         ),
         Harmless(
-            removed="assignments = [(assignment, assignment.settled_to) for assignment in self._assignments.values() "
-            "if assignment.settled_to > assignment.stored_to]",
-            added="assignments = [(assignment, assignment.settled_to) for assignment in self._assignments.values() "
-            "if assignment.settled_to != assignment.stored_to]",
+            removed="if assignment.settled_to > assignment.stored_to",
+            added="if assignment.settled_to != assignment.stored_to",
             reason="nothing is stored beyond what is settled",
         ),
         Harmless(

@@ -380,7 +380,7 @@ CLIENT: Final = (
     Sabotage(
         name="a login page with status 200 is told to nobody",
         file="delivery/report.py",
-        old="self._doubts.judged(done.doubt)",
+        old="self._doubts.judged(doubt)",
         new="pass",
         tests=("unit/delivery/test_sink.py::test_a_doubtful_answer_is_accepted_counted_and_logged_once",),
     ),
