@@ -79,7 +79,7 @@ class _EverybodyTracked:
 
 @click.group()
 def rules() -> None:
-    """Check filter rules, test them on an event, and show their cost."""
+    """Check filter rules, test them, and show their cost."""
 
 
 rules.add_command(what_if)

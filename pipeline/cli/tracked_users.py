@@ -32,7 +32,7 @@ def tracked_users() -> None:
 def import_users(invocation: Invocation, file: str) -> int:
     """Import users whom Segment has already counted.
 
-    Processors then treat them as tracked, without an event of theirs.
+    Processors then treat them as tracked, as if their events had come through the pipeline.
 
     \b
     FILE is CSV with a header, one user per line:
