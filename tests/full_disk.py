@@ -1,4 +1,4 @@
-"""A disk that is full, for the files of this process."""
+"""Simulates a full disk for the files of this process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOM: Final = 4_096
-"""Bytes that a file may have: a write beyond fails in the middle, as on a full disk."""
+"""Maximum file size in bytes: a write beyond it fails in the middle, as on a full disk."""
 
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Let no file grow beyond `ROOM`. Keep it short: what pytest prints may go into a file, too."""
+    """Limit the size of all files to `ROOM`. Keep the block short: pytest's output may go into a file, too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     signalled = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))

@@ -1,4 +1,4 @@
-"""A real Kafka of three nodes on loopback, for what one node cannot do: leaders that change."""
+"""A real Kafka with three nodes on loopback, for tests of leader changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REPLICATED = {
     "transaction.state.log.min.isr": "2",
     "share.coordinator.state.topic.replication.factor": "3",
     "share.coordinator.state.topic.min.isr": "2",
-    # A node that was killed is given up after this silence; a test waits for it.
+    # A killed node is fenced after this silence; a test waits for it.
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
 }
@@ -60,7 +60,7 @@ class _Node:
 
 
 class KafkaCluster:
-    """Three running nodes, each broker and controller; they stop with ``close`` or when this process dies.
+    """Three running nodes, each broker and controller; they stop with ``close`` or when this process ends.
 
     Raises:
         KafkaUnavailableError: when Java or Maven is missing.
@@ -100,11 +100,11 @@ class KafkaCluster:
         return int(self._partitions(topic)[partition].leader)
 
     def in_sync(self, topic: str) -> bool:
-        """Whether every node keeps a full copy of every partition."""
+        """Return whether all replicas of every partition are in sync."""
         return all(len(each.isrs) == NODES for each in self._partitions(topic).values())
 
     def start(self, number: int) -> None:
-        """Start a node, with what it has stored; call it from the main thread, which the node will not outlive."""
+        """Start a node with its stored data. Call this from the main thread: the node ends with the thread."""
         node = self._nodes[number]
         node.process = self._program.launch(node.configuration, node.log_file, heap_megabytes=self._heap_megabytes)
 
@@ -116,7 +116,7 @@ class KafkaCluster:
             process.wait()
 
     def stop(self, number: int) -> None:
-        """Ask a node to end: it hands its leaderships over first."""
+        """Stop a node cleanly: it hands over its leaderships first."""
         process = self._nodes[number].process
         if process is not None:
             process.terminate()

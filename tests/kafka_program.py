@@ -1,4 +1,4 @@
-"""Apache Kafka as programs on this machine: the jars, out of Maven, and what is started from them."""
+"""Apache Kafka on this machine: the jars, from Maven, and the processes that are started from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _POM = f"""<project>
 
 
 class KafkaUnavailableError(Exception):
-    """This machine lacks what a real Kafka needs; the text says what to install."""
+    """A requirement of a real Kafka is missing on this machine; the text lists what to install."""
 
 
 class KafkaServerError(Exception):
@@ -55,18 +55,18 @@ class _Tools:
 
 
 def cache_directory() -> Path:
-    """Return where what takes long to get is kept between runs, outside any clone."""
+    """Return the folder for downloads that are kept between runs, outside any clone."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "onesignal-pipeline"
 
 
 def jar_directory() -> Path:
-    """Return where Kafka's jars are kept."""
+    """Return the folder of Kafka's jars."""
     return cache_directory() / f"kafka-{KAFKA_VERSION}"
 
 
 def find_tools() -> _Tools:
-    """Find Java, and Maven unless the jars are there already.
+    """Find Java, and Maven unless the jars are already there.
 
     Raises:
         KafkaUnavailableError: when one is missing.
@@ -85,7 +85,7 @@ def find_tools() -> _Tools:
 
 
 def fetch_jars(maven: str | None) -> Path:
-    """Fetch Kafka and what it needs by Maven, once; two runs at the same time do not disturb each other.
+    """Fetch Kafka and its dependencies with Maven, once. Concurrent runs do not disturb each other.
 
     Raises:
         KafkaServerError: when Maven fails.
@@ -107,19 +107,19 @@ def fetch_jars(maven: str | None) -> Path:
         if run.returncode:
             message = f"Maven could not fetch Kafka {KAFKA_VERSION}:\n{run.stdout}{run.stderr}"
             raise KafkaServerError(message)
-        with suppress(OSError):  # the other run was first: its folder is complete, ours is thrown away
+        with suppress(OSError):  # another run was first: its folder is complete, ours is deleted
             (directory / "jars").rename(jars)
     return jars
 
 
 def new_cluster_id() -> str:
-    """Make the id that every node of a cluster is formatted with."""
-    # Letters and digits only: the tool takes an id that starts with a dash for an option.
+    """Return a new cluster id, with which every node of the cluster is formatted."""
+    # Letters and digits only: an id that starts with a dash would be parsed as an option.
     return base64.b64encode(uuid.uuid4().bytes, altchars=b"xy").decode().rstrip("=")
 
 
 def node_properties(port: int, controller_port: int, log_directory: Path) -> dict[str, str]:
-    """Say how one node that is a cluster by itself is configured, quick to notice and to clean."""
+    """Return the properties of a single-node cluster, with short intervals for failure detection and log cleaning."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -148,7 +148,7 @@ def node_properties(port: int, controller_port: int, log_directory: Path) -> dic
 
 
 class KafkaProgram:
-    """Kafka's own programs, ready to run.
+    """Kafka's own programs.
 
     Raises:
         KafkaUnavailableError: when Java or Maven is missing.
@@ -164,10 +164,10 @@ class KafkaProgram:
     def format(
         self, configuration: Path, properties: Mapping[str, str], *, cluster_id: str, options: Sequence[str] = ()
     ) -> None:
-        """Write a node's configuration, and its storage as new; ``options`` are of Kafka's storage tool.
+        """Write a node's configuration and format its storage; ``options`` are passed to Kafka's storage tool.
 
         Raises:
-            KafkaServerError: when the tool refuses.
+            KafkaServerError: the tool fails.
         """
         shutil.rmtree(properties["log.dirs"], ignore_errors=True)
         lines = (f"{name}={value}\n" for name, value in properties.items())
@@ -180,7 +180,7 @@ class KafkaProgram:
             raise KafkaServerError(message)
 
     def launch(self, configuration: Path, log_file: Path, *, heap_megabytes: int) -> subprocess.Popen[bytes]:
-        """Start a node that ends when this process does."""
+        """Start a node that ends with this process."""
         heap = ["-Xms256m", f"-Xmx{heap_megabytes}m", "-XX:+ExitOnOutOfMemoryError"]
         server = ["kafka.Kafka", str(configuration)]
         command = leashed([self._java, *heap, "-cp", self._class_path, *server])

@@ -1,4 +1,4 @@
-"""A second way into the Kafka of the tests: TLS with a certificate made for the run, and a password proved by SCRAM."""
+"""A second listener of the tests' Kafka: TLS with a certificate created for the run, and SCRAM authentication."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 class SecureListener:
-    """What a `KafkaServer` needs for a listener that speaks SASL_SSL, and what a client needs to use it."""
+    """The properties of a `KafkaServer` for a SASL_SSL listener, and the settings of a client that uses it."""
 
     def __init__(self, folder: Path) -> None:
-        """Make an authority and the broker's certificate; the files go into ``folder``."""
+        """Create an authority and the broker's certificate, as files in ``folder``."""
         self._authority = authority = trustme.CA()
         self.authority_file = folder / "authority.pem"
         self.foreign_authority_file = folder / "foreign-authority.pem"
@@ -48,24 +48,24 @@ class SecureListener:
         )
         key = load_pem_private_key(certificate.private_key_pem.bytes(), password=None)
         parts = [
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),  # Kafka reads no other form
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),  # Kafka reads no other format
             *(blob.bytes() for blob in certificate.cert_chain_pems),
         ]
         self._broker_file.write_bytes(b"".join(parts))
 
     @property
     def servers(self) -> str:
-        """Where the listener is, once Kafka runs."""
+        """The address of the listener, once Kafka runs."""
         return f"{_HOST}:{self._port}"
 
     @property
     def storage_options(self) -> tuple[str, ...]:
-        """What the storage tool must be told, so that the user exists."""
+        """The options of the storage tool that create the user."""
         each = (f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in MECHANISMS)
         return tuple(option for user in each for option in ("--add-scram", user))
 
     def properties(self, port: int, controller_port: int) -> dict[str, str]:
-        """Add the listener, on a free port, to the two that every server of the tests has."""
+        """Return properties with this listener, on a free port, and the two listeners of every test server."""
         (self._port,) = free_ports(1)
         plain, secure = f"PLAINTEXT://{_HOST}:{port}", f"SASL_SSL://{_HOST}:{self._port}"
         login = {f"listener.name.sasl_ssl.{each.lower()}.sasl.jaas.config": _LOGIN for each in MECHANISMS}
@@ -80,7 +80,7 @@ class SecureListener:
         }
 
     def settings(self, **changes: str) -> dict[str, str]:
-        """Return the pipeline's settings of the connection, without their prefix, as they should be but for changes."""
+        """Return the pipeline's correct connection settings, without their prefix, updated with ``changes``."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.servers,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",

@@ -1,4 +1,4 @@
-"""A real Apache Kafka for the tests and for people: one KRaft node on loopback, out of Maven artifacts.
+"""A real Apache Kafka for the tests and for manual use: one KRaft node on loopback, from Maven artifacts.
 
 ``python -m tests.kafka_server`` (``make kafka``) starts one and stops it with Ctrl-C.
 """
@@ -44,10 +44,10 @@ _LOG_TAIL_LINES = 20
 
 
 class KafkaServer:
-    """A running Kafka; it stops with ``close``, at the end of a ``with`` block, or when this process dies.
+    """A running Kafka; it stops with ``close``, at the end of a ``with`` block, or when this process ends.
 
-    ``properties`` are settings of the server in place of or beside the usual ones; ``storage_options`` are told to
-    Kafka's storage tool.
+    ``properties`` override or extend the usual server properties; ``storage_options`` are passed to Kafka's storage
+    tool.
 
     Raises:
         KafkaUnavailableError: when Java or Maven is missing.
@@ -87,33 +87,34 @@ class KafkaServer:
 
     @property
     def log_file(self) -> Path:
-        """Where Kafka's own log goes."""
+        """The file of Kafka's own log."""
         return self._directory / "kafka.log"
 
     def segment_file(self, topic: str, partition: int) -> Path:
-        """Where the first messages of a partition are kept."""
+        """Return the first log segment of a partition."""
         return self._directory / "logs" / f"{topic}-{partition}" / f"{0:020d}.log"
 
     @property
     def process_id(self) -> int | None:
-        """The process of the server; None while it is down."""
+        """The process id of the server; None while it is down."""
         return None if self._process is None else self._process.pid
 
     def freeze(self) -> None:
-        """Stop answering without closing a connection: an outage that clients see as silence.
+        """Suspend the process without closing a connection: for clients, an outage without any answer.
 
-        Returning means that it has stopped: on a busy machine a signal takes its time, and answers go out meanwhile.
+        Returns once the process is suspended: on a busy machine a signal takes effect late, and answers are still sent
+        until then.
         """
         self._signal(signal.SIGSTOP)
         if self._process is not None:
             os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
-        """Go on after ``freeze``."""
+        """Resume after ``freeze``."""
         self._signal(signal.SIGCONT)
 
     def go_down(self, *, crash: bool = False) -> None:
-        """End the process and keep what is stored; ``crash`` leaves it no time to say goodbye."""
+        """End the process and keep its data; ``crash`` kills it without a clean shutdown."""
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
@@ -128,15 +129,15 @@ class KafkaServer:
             process.wait()
 
     def come_up(self) -> None:
-        """Start again after ``go_down``, on the same ports and files. `answers` tells when it is there.
+        """Start again after ``go_down``, on the same ports and files. Use `answers` to wait for it.
 
-        Call it from a thread that lives as long as the program: the process dies with it.
+        Call this from a thread that lives as long as the program: the process ends with it.
         """
         if self._process is None:
             self._process = self._launch()
 
     def answers(self) -> bool:
-        """Wait until Kafka answers; False when it has ended or takes too long."""
+        """Wait until Kafka answers; return False if it has ended or takes too long."""
         return self._answers(self.bootstrap_servers)
 
     def close(self) -> None:
@@ -185,7 +186,7 @@ class KafkaServer:
 
 
 def main() -> int:
-    """Run Kafka for a person until Ctrl-C or SIGTERM."""
+    """Run Kafka until Ctrl-C or SIGTERM."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

@@ -1,4 +1,4 @@
-"""Ports of this machine for the programs that tests start."""
+"""Free ports for the programs that tests start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _chance: Final = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
-    """Find loopback ports that nobody uses now.
+    """Return loopback ports that are not in use now.
 
-    They are none of those from which the kernel takes one for each outgoing connection: among thousands of these it
-    would take one of ours before the program of a test has started.
+    They are outside the range from which the kernel assigns ports to outgoing connections: among thousands of
+    connections it would assign one of ours before the program of a test has started.
     """
     first = int(_OUTGOING_PORTS.read_text().split()[0]) if _OUTGOING_PORTS.exists() else _FIRST_OUTGOING_PORT
     ports: list[int] = []
@@ -32,5 +32,5 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """Find one."""
+    """Return one free loopback port."""
     return free_ports(1)[0]

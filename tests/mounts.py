@@ -1,4 +1,4 @@
-"""A file as Kubernetes mounts it from a Secret or a ConfigMap: its content is swapped by turning a link."""
+"""A file as Kubernetes mounts it from a Secret or a ConfigMap: an update replaces a symbolic link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Mount:
-    """`name` -> `..data/name`, and `..data` -> a folder of its own for each version."""
+    """`name` -> `..data/name`, and `..data` -> a separate folder for each version."""
 
     def __init__(self, folder: Path, name: str, text: str) -> None:
         self.path = folder / name
@@ -19,7 +19,7 @@ class Mount:
         self.path.symlink_to(f"..data/{name}")
 
     def swap(self, text: str) -> None:
-        """Turn the link to a new folder, in one step."""
+        """Point the link to a new folder with the new content, atomically."""
         self._versions += 1
         version = self._folder / f"..version-{self._versions}"
         version.mkdir()

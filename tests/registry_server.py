@@ -1,4 +1,4 @@
-"""A real schema registry for the tests: Apicurio on loopback, out of a Maven artifact."""
+"""A real schema registry for the tests: Apicurio on loopback, from a Maven artifact."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
 
 
 class RegistryUnavailableError(Exception):
-    """This machine lacks what a real registry needs; the text says what to install."""
+    """A requirement of the real registry is missing on this machine; the text lists what to install."""
 
 
 class RegistryServerError(Exception):
@@ -42,10 +42,10 @@ class RegistryServerError(Exception):
 
 
 def find_java() -> str:
-    """Return a Java that is new enough, from the path or from where Debian and Temurin put theirs.
+    """Return a Java that is new enough, from the path or from the folder where Debian and Temurin install Java.
 
     Raises:
-        RegistryUnavailableError: there is none.
+        RegistryUnavailableError: there is no such Java.
     """
     candidates = [shutil.which("java"), *(str(path) for path in sorted(Path("/usr/lib/jvm").glob("*/bin/java")))]
     for java in candidates:
@@ -62,7 +62,7 @@ def _java_version(java: str) -> int:
 
 
 def fetch() -> Path:
-    """Fetch the registry by Maven, once, to where Kafka's jars are kept too.
+    """Fetch the registry with Maven, once, into the folder that also contains Kafka's jars.
 
     Raises:
         RegistryServerError: Maven fails, or is missing.
@@ -85,13 +85,13 @@ def fetch() -> Path:
         unpacked = Path(name) / "unpacked"
         with tarfile.open(archive) as packed:
             packed.extractall(unpacked, filter="data")
-        with suppress(OSError):  # another run was first: its folder is complete, ours is thrown away
+        with suppress(OSError):  # another run was first: its folder is complete, ours is deleted
             unpacked.rename(directory)
     return directory
 
 
 class RegistryServer:
-    """A registry; what is registered outlives ``stop`` and ``start``, and goes away with ``close``."""
+    """A registry. Registered schemas are kept over ``stop`` and ``start``, and deleted by ``close``."""
 
     def __init__(self) -> None:
         self._java = find_java()
@@ -102,7 +102,7 @@ class RegistryServer:
 
     @property
     def url(self) -> str:
-        """Where its Confluent-compatible interface answers."""
+        """The URL of its Confluent-compatible API."""
         return f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class RegistryServer:
         self.close()
 
     def start(self) -> None:
-        """Start it. Call it from a thread that lives as long as the program: the process dies with it."""
+        """Start the registry. Call this from a thread that lives as long as the program: the process ends with it."""
         environment = {
             **os.environ,
             "QUARKUS_HTTP_HOST": "127.0.0.1",
@@ -140,7 +140,7 @@ class RegistryServer:
             )
 
     def wait(self) -> None:
-        """Return when it answers."""
+        """Wait until the registry answers."""
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
@@ -149,7 +149,7 @@ class RegistryServer:
             time.sleep(_PROBE_SECONDS)
 
     def stop(self) -> None:
-        """Stop it; its port stays its own."""
+        """Stop the registry; its port stays reserved for it."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.terminate()
@@ -160,7 +160,7 @@ class RegistryServer:
                 process.wait()
 
     def close(self) -> None:
-        """Stop it and delete its files."""
+        """Stop the registry and delete its files."""
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 

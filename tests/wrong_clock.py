@@ -1,8 +1,7 @@
 """A child process with a wrong clock: its time is shifted by an offset that can be changed while it runs.
 
-A small library that is loaded before all others adds the offset to the clocks that tell the date, and to no other. It
-is compiled with the system's `cc` when it is needed first. Where there is none, a `sitecustomize` shifts what Python
-programs read.
+A small preloaded library adds the offset to the clocks of the date, and to no others. It is compiled with the system's
+`cc` on first use. Without a compiler, a `sitecustomize` shifts the clocks of Python programs only.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ _COMPILE_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class WrongClock:
-    """The clock of processes that run with `environment`; `offset_file` is anywhere in a folder of the test's own."""
+    """The clock of processes that run with `environment`; `offset_file` is a path in a folder of the test."""
 
     offset_file: Path
 
     def set(self, offset_seconds: float) -> None:
-        """Move the clock; processes see it at their next look. Positive is ahead of the real time."""
+        """Change the offset; processes use it the next time they read the clock. Positive is ahead of the real time."""
         fresh = self.offset_file.with_suffix(".fresh")
         fresh.write_text(f"{offset_seconds:.3f}\n", encoding="ascii")
         fresh.replace(self.offset_file)
 
     def environment(self, offset_seconds: float = 0.0, *, compiler: str | None = "cc") -> dict[str, str]:
-        """Set the clock, and return the variables that a child process needs beside its own.
+        """Set the clock, and return the environment variables to add for a child process.
 
-        With `compiler` None, or one that is not there, only Python programs see the wrong time.
+        If `compiler` is None or not installed, only Python programs see the wrong time.
         """
         self.set(offset_seconds)
         found = None if compiler is None else shutil.which(compiler)
@@ -56,7 +55,7 @@ def _joined(variable: str, first: Path) -> str:
 
 
 def _library(compiler: str) -> Path:
-    """Return the compiled library; it is made once for each version of its source."""
+    """Return the compiled library; it is compiled once for each version of its source."""
     source = SOURCES / "clock_shim.c"
     version = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     library = cache_directory() / f"clock-shim-{version}.so"

@@ -1,6 +1,6 @@
-/* Shifts the clocks that tell the date by an offset that a file holds, in seconds; others are left alone.
+/* Shifts the clocks of the date by the offset in a file, in seconds; other clocks are not changed.
  *
- * The file is read again whenever it was replaced or written. Its name is in WRONG_CLOCK_OFFSET_FILE.
+ * The file is read again whenever it is replaced or written. Its name is in WRONG_CLOCK_OFFSET_FILE.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -34,13 +34,13 @@ static void read_offset(void) {
   read_at = found.st_mtim;
 }
 
-static int tells_the_date(clockid_t clock) {
+static int is_clock_of_the_date(clockid_t clock) {
   return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
   int failed = (int)syscall(SYS_clock_gettime, clock, now);
-  if (failed || !tells_the_date(clock)) return failed;
+  if (failed || !is_clock_of_the_date(clock)) return failed;
   read_offset();
   long long shifted = (long long)now->tv_sec * 1000000000LL + now->tv_nsec + offset_nanoseconds;
   now->tv_sec = shifted / 1000000000LL;
@@ -57,9 +57,9 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   return 0;
 }
 
-time_t time(time_t *told) {
+time_t time(time_t *seconds) {
   struct timespec precise;
   if (clock_gettime(CLOCK_REALTIME, &precise) != 0) return -1;
-  if (told != NULL) *told = precise.tv_sec;
+  if (seconds != NULL) *seconds = precise.tv_sec;
   return precise.tv_sec;
 }

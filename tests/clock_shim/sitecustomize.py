@@ -1,4 +1,4 @@
-"""Shifts what a Python program reads as the time, where no compiler is there to shift it for every program."""
+"""Shifts the clocks of a Python program, on machines without a compiler for the library that shifts all programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NANOSECONDS = 1_000_000_000
 
 
 def _offset_seconds() -> float:
-    with open(os.environ["WRONG_CLOCK_OFFSET_FILE"], encoding="ascii") as file:  # noqa: PTH123 - pathlib asks the time
+    with open(os.environ["WRONG_CLOCK_OFFSET_FILE"], encoding="ascii") as file:  # noqa: PTH123 - pathlib reads the clock
         return float(file.read())
 
 
@@ -27,12 +27,12 @@ def _shifted(read: Callable[[], Any], unit: float) -> Callable[[], Any]:
 
 
 def _with_now(without: Callable[[float], Any]) -> Callable[..., Any]:
-    """Return a function of `time` that has the shifted time where it would look for the time by itself."""
+    """Return a function of `time` that uses the shifted time where it would read the clock itself."""
     return lambda seconds=None: without(time.time() if seconds is None else seconds)
 
 
 class _ShiftedDatetime(dt.datetime):
-    """The class that `datetime.datetime` is from now on."""
+    """Replaces `datetime.datetime`."""
 
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> Self:
@@ -44,7 +44,7 @@ class _ShiftedDatetime(dt.datetime):
 
 
 def shift() -> None:
-    """Put the shifted clocks in place of Python's."""
+    """Replace Python's clocks by the shifted ones."""
     time.time = _shifted(time.time, 1.0)
     time.time_ns = _shifted(time.time_ns, NANOSECONDS)
     for name in ("gmtime", "localtime"):

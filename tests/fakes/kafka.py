@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class KeptWrites(BatchProducer):
-    """A producer that keeps every write as (topic, partition, entries) and confirms it at once."""
+    """A producer that keeps every write as (topic, partition, messages) and confirms it at once."""
 
     def __init__(self) -> None:
         super().__init__({})
         self.writes: list[tuple[str, int, list[OutboundMessage]]] = []
         self.error: Exception | None = None
 
-    async def hand_over(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> Handed | None:
-        del topic, partition, entries
+    async def hand_over(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> Handed | None:
+        del topic, partition, messages
         return None
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
+        self, topic: str, partition: int, messages: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
         assert handed is None
         if self.error is not None:
             raise self.error
-        self.writes.append((topic, partition, list(entries)))
+        self.writes.append((topic, partition, list(messages)))
