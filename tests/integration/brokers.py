@@ -1,4 +1,4 @@
-"""The two brokers of the integration suite behind one face: what a test may ask of the broker it runs on."""
+"""One interface for the two brokers of the integration suite, and the differences between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ADMIN_SECONDS = 30
 REMEMBERED: Final[Mapping[str, str]] = {"cleanup_policy": "compact,delete", "retention_ms": str(936 * 3_600_000)}
-"""The configuration of a topic in which users are remembered for a month."""
+"""The configuration of a topic that stores tracked users for a month."""
 
 
 class BrokerKind(StrEnum):
@@ -31,7 +31,7 @@ class BrokerKind(StrEnum):
 
 
 class Capability(StrEnum):
-    """What one broker has and another lacks; a test that needs one carries the mark that says so."""
+    """A feature that only one of the brokers has; a test that needs one has the corresponding marker."""
 
     CREATE_TOPICS = auto()
     TOPIC_CONFIGURATION = auto()
@@ -51,8 +51,8 @@ EMBEDDED_CAPABILITIES = frozenset({Capability.INJECTED_FAULTS, Capability.OUTAGE
 class Broker:
     """A broker that answers at ``bootstrap_servers``.
 
-    ``embedded`` is the embedded broker itself, for its faults; ``server`` the Kafka that the suite has started.
-    Both are None with a cluster that was there before (``KAFKA_BOOTSTRAP_SERVERS``).
+    ``embedded`` is the embedded broker itself, for fault injection; ``server`` is the Kafka that the suite has started.
+    Both are None for an existing cluster (``KAFKA_BOOTSTRAP_SERVERS``).
     """
 
     kind: BrokerKind
@@ -64,13 +64,13 @@ class Broker:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What this broker can do beyond producing, consuming, groups and idempotence."""
+        """The features of this broker beyond producing, consuming, groups and idempotence."""
         if self.embedded is not None:
             return EMBEDDED_CAPABILITIES
         return REAL_CAPABILITIES if self.server is not None else REAL_CAPABILITIES - {Capability.OUTAGE}
 
     def unique(self, name: str) -> str:
-        """Return a topic, group or transaction name that no other test has."""
+        """Return a topic, group or transaction name that no other test uses."""
         return f"{name}.{self.run}.{uuid.uuid4().hex[:6]}"
 
     def create_topic(self, name: str, partitions: int = 1, **configuration: str | float) -> str:
@@ -94,7 +94,7 @@ class Broker:
             created.result(_ADMIN_SECONDS)
 
     def delete_records(self, topic: str, partition: int, *, before_offset: int) -> None:
-        """Drop the oldest messages of a partition, as its retention would."""
+        """Delete the oldest messages of a partition, as retention does."""
         if self.embedded is not None:
             self.embedded.delete_records(topic, partition, before_offset=before_offset)
             return
@@ -104,9 +104,9 @@ class Broker:
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """Make the broker unreachable for the length of the block; what is stored stays.
+        """Make the broker unreachable until the block ends; stored messages are kept.
 
-        The embedded broker refuses connections; the real one falls silent (its process is stopped by SIGSTOP).
+        The embedded broker refuses connections; the real one does not answer (its process is stopped with SIGSTOP).
         """
         if self.embedded is not None:
             self.embedded.go_down()

@@ -1,4 +1,4 @@
-"""A Kafka client that is not the pipeline's own (librdkafka), for tests that write, read and look at offsets."""
+"""A Kafka client other than the pipeline's own (librdkafka), to write and read messages and to read offsets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOW = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawMessage:
-    """A message to write. ``partition`` None leaves the choice to murmur2 of the key, as Kafka's Java client does."""
+    """A message to write. If ``partition`` is None, murmur2 of the key decides, as in Kafka's Java client."""
 
     value: bytes | None
     key: bytes | None = None
@@ -52,7 +52,7 @@ def produce(bootstrap_servers: str, topic: str, messages: Iterable[RawMessage], 
     """Write messages with ``acks=all`` and wait for every confirmation; return how many.
 
     Raises:
-        AssertionError: when the broker refused one or did not confirm in time.
+        AssertionError: the broker refused a message or did not confirm it in time.
     """
     failures: list[str] = []
     producer = Producer(
@@ -73,7 +73,7 @@ def produce(bootstrap_servers: str, topic: str, messages: Iterable[RawMessage], 
 
     count = 0
     for count, message in enumerate(messages, 1):  # noqa: B007 -- the count is the result
-        while len(producer) >= _MOST_UNCONFIRMED:  # a slow broker makes the writer wait, not fail
+        while len(producer) >= _MOST_UNCONFIRMED:  # with a slow broker the writer waits and does not fail
             producer.poll(_POLL_SECONDS)
         producer.produce(
             topic,
@@ -98,7 +98,7 @@ def partitions_of(bootstrap_servers: str, topic: str) -> list[int]:
 
 
 def watermarks(bootstrap_servers: str, topic: str) -> dict[int, tuple[int, int]]:
-    """Return the first offset kept and the next offset to be written, by partition."""
+    """Return the low and the high watermark, by partition."""
     consumer = _reader(bootstrap_servers)
     try:
         return {number: _watermark(consumer, topic, number) for number in partitions_of(bootstrap_servers, topic)}
@@ -107,7 +107,7 @@ def watermarks(bootstrap_servers: str, topic: str) -> dict[int, tuple[int, int]]
 
 
 def _watermark(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Ask until the partition has a leader that answers: a topic is visible before that."""
+    """Wait until the partition has a leader that answers: a topic is visible before that."""
     deadline = time.monotonic() + _REQUEST_SECONDS
     while True:
         try:
@@ -137,10 +137,10 @@ def _reader(bootstrap_servers: str, isolation_level: str = "read_uncommitted") -
 
 
 def read_topic(bootstrap_servers: str, topic: str, *, read_committed: bool = False) -> list[StoredMessage]:
-    """Read everything that a topic holds now, partition by partition in offset order.
+    """Read all messages of a topic up to its present end, partition by partition in offset order.
 
     Raises:
-        AssertionError: when it cannot be read to its end in time.
+        AssertionError: the end is not reached in time.
     """
     consumer = _reader(bootstrap_servers, "read_committed" if read_committed else "read_uncommitted")
     stored: list[StoredMessage] = []
@@ -195,7 +195,7 @@ def committed_offsets(bootstrap_servers: str, group: str, topic: str) -> dict[in
 
 
 def _group_offsets(admin: AdminClient, group: str, request: ConsumerGroupTopicPartitions) -> list[TopicPartition]:
-    """Ask until the group's coordinator answers: a cluster's first group makes it load."""
+    """Wait until the group's coordinator answers: it loads when a cluster gets its first group."""
     deadline = time.monotonic() + _REQUEST_SECONDS
     while True:
         answer = admin.list_consumer_group_offsets([request], request_timeout=_REQUEST_SECONDS)[group]
@@ -211,10 +211,10 @@ def _group_offsets(admin: AdminClient, group: str, request: ConsumerGroupTopicPa
 
 
 async def eventually(condition: Callable[[], bool], *, within_seconds: float = 20) -> None:
-    """Wait until a condition holds, asking it in a thread of its own.
+    """Wait until a condition is true; it is evaluated in a separate thread.
 
     Raises:
-        AssertionError: when it does not hold in time.
+        AssertionError: the condition does not become true in time.
     """
     deadline = time.monotonic() + within_seconds
     while not await asyncio.to_thread(condition):

@@ -1,4 +1,4 @@
-"""What somebody else does to topics and groups while the pipeline stands on them."""
+"""Changes by others to topics and groups that the pipeline uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _admin(broker: Broker) -> AdminClient:
 
 
 def add_partitions(broker: Broker, topic: str, total: int) -> None:
-    """Give a topic so many partitions."""
+    """Increase a topic's number of partitions to `partitions`."""
     admin = _admin(broker)
     admin.create_partitions([NewPartitions(topic, total)])[topic].result(_SECONDS)
 
@@ -36,12 +36,12 @@ def delete_topic(broker: Broker, topic: str) -> None:
 
 
 def limit_messages(broker: Broker, topic: str, message_bytes: int) -> None:
-    """Let a topic take no batch that is larger."""
+    """Set the maximum batch size of a topic."""
     set_topic(broker, topic, max_message_bytes=message_bytes)
 
 
 def set_topic(broker: Broker, topic: str, **settings: str | float) -> None:
-    """Change settings of a topic, in whose names `_` stands for a dot."""
+    """Change settings of a topic; `_` in their names stands for a dot."""
     changes = [
         ConfigEntry(name.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
         for name, value in settings.items()

@@ -1,8 +1,8 @@
-"""Broker fixtures: a test that takes ``broker`` runs once on each broker that was chosen.
+"""Broker fixtures: a test with the fixture ``broker`` runs once on each chosen broker.
 
-``--broker embedded|real|both`` (or ``TEST_BROKER``) chooses. ``KAFKA_BOOTSTRAP_SERVERS`` names a cluster that is
-there; without it a real Kafka is started once a session. Without Java the real lane is skipped and says what to
-install; with ``CI=true`` that is a failure.
+``--broker embedded|real|both`` (or ``TEST_BROKER``) chooses. ``KAFKA_BOOTSTRAP_SERVERS`` is the address of an existing
+cluster; without it a real Kafka is started once for each session. Without Java the tests on a real broker are skipped,
+and the reason lists what to install; with ``CI=true`` that is a failure.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 REAL_KAFKAS = frozenset({"real_kafka", "secured_kafka", "kafka_cluster"})
 """Fixtures that start a real Kafka."""
 PATIENT: Final = {"broker.session.timeout.ms": "600000"}
-"""A Kafka that was frozen goes on where it stopped. Else its controller finds at times that its own broker was away,
-names none for a moment, and an admin client of librdkafka that hears so waits for half a minute and more."""
+"""A frozen Kafka resumes where it stopped. With the default timeout its controller sometimes fences its own broker and
+reports no brokers for a moment, and librdkafka's admin client then waits for half a minute and more."""
 
 
 def _chosen(config: pytest.Config) -> tuple[BrokerKind, ...]:
@@ -43,13 +43,13 @@ def _possible(definition: pytest.Item) -> tuple[BrokerKind, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each test that takes a broker the brokers that are chosen and that it can run on."""
+    """Parametrize each test that uses a broker with the chosen brokers that it can run on."""
     if "broker" not in metafunc.fixturenames:
         return
     chosen = _chosen(metafunc.config)
     kinds = [
         pytest.param(
-            kind, id=kind.value, marks=[] if kind in chosen else [pytest.mark.skip(f"--broker leaves {kind} out")]
+            kind, id=kind.value, marks=[] if kind in chosen else [pytest.mark.skip(f"--broker excludes {kind}")]
         )
         for kind in _possible(metafunc.definition)
     ]
@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what the chosen broker has no part in to the other lane, when one lane is run alone."""
+    """Deselect the tests that do not use the chosen broker, when only one kind of broker is chosen."""
     chosen = _chosen(config)
     if BrokerKind.REAL not in chosen:
         without = [item for item in items if _fixtures(item) & REAL_KAFKAS]
@@ -74,7 +74,7 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 
 def _need_kafkas_tools() -> None:
-    """Skip what needs a Kafka of our own where none can be started; with CI=true that is a failure."""
+    """Skip tests that need our own Kafka if none can be started; with CI=true that is a failure."""
     try:
         find_tools()
     except KafkaUnavailableError as error:
@@ -85,7 +85,7 @@ def _need_kafkas_tools() -> None:
 
 @pytest.fixture(scope="session")
 def real_kafka() -> Iterator[KafkaServer | str]:
-    """A real Kafka for the session: one that is there (its address), or one started for it."""
+    """A real Kafka for the session: the address of an existing one, or one that is started here."""
     address = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if address:
         yield address
@@ -97,7 +97,7 @@ def real_kafka() -> Iterator[KafkaServer | str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuredKafka:
-    """A real Kafka with a secured listener; ``broker`` is its plain one, for the test's own client."""
+    """A real Kafka with a secured listener; ``broker`` is its plaintext listener, for the test's own client."""
 
     broker: Broker
     listener: SecureListener
@@ -105,7 +105,7 @@ class SecuredKafka:
 
 @pytest.fixture(scope="module")
 def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    """A Kafka of the module's own that asks for TLS and a password."""
+    """A Kafka for one test module that requires TLS and a password."""
     _need_kafkas_tools()
     listener = SecureListener(tmp_path_factory.mktemp("certificates"))
     with KafkaServer(
@@ -117,7 +117,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
 
 @pytest.fixture
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """A broker of the kind the test is run on; the embedded one is new for each test."""
+    """A broker of the chosen kind; each test gets a new embedded broker."""
     kind: BrokerKind = request.param
     match kind:
         case BrokerKind.EMBEDDED:
@@ -133,7 +133,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def kafka_cluster() -> Iterator[KafkaCluster]:
-    """Three nodes of the module's own."""
+    """A cluster of three nodes for one test module."""
     _need_kafkas_tools()
     with KafkaCluster() as cluster:
         yield cluster

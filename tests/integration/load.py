@@ -1,4 +1,4 @@
-"""Clicks of random users, written by a client that is not the pipeline's own, and the order in which each wrote."""
+"""Clicks of random users, written by a client other than the pipeline's own, and their order for each user."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SEED = 20260102
 
 
 class Load:
-    """Writes chunks of events to a pipeline's raw topic; `written` has the message ids of each user in order."""
+    """Writes chunks of events to a pipeline's raw topic; `written` contains the message ids of each user in order."""
 
     def __init__(self, pipeline: Pipeline, **configuration: str | float) -> None:
-        """Take the pipeline, and the configuration of the client that writes, with ``_`` for ``.``."""
+        """Write to a pipeline; `configuration` is that of the writing client, with ``_`` for ``.``."""
         self.events = 0
         self.written: dict[str, list[str]] = {}
         self._pipeline = pipeline
@@ -29,7 +29,7 @@ class Load:
         self._chance = random.Random(_SEED)
 
     async def write_chunk(self) -> None:
-        """Write a chunk; returning means that the broker has confirmed it."""
+        """Write a chunk. Returning means that the broker has confirmed it."""
         users = [f"u-{self._chance.randrange(USERS)}" for _ in range(EVENTS_A_CHUNK)]
         messages = [click(number, user) for number, user in enumerate(users, self.events)]
         for number, user in enumerate(users, self.events):
@@ -38,20 +38,20 @@ class Load:
         self.events += EVENTS_A_CHUNK
 
     async def write_until(self, enough: asyncio.Event, *, ahead: int) -> None:
-        """Write chunk after chunk, never more than ``ahead`` events and one chunk ahead of Segment."""
+        """Write chunks until `enough` is set, at most ``ahead`` events plus one chunk ahead of Segment."""
         while not enough.is_set():
             await self._pipeline.accepted(self.events - ahead)
             await self.write_chunk()
 
     def accepted(self) -> dict[str, list[str]]:
-        """Return what Segment has of each user, in the order of the first acceptances: `written`, when all is well."""
+        """Return the message ids of each user that Segment accepted, in the order of first acceptance."""
         accepted: dict[str, list[str]] = {}
         for message_id, user in self._pipeline.segment.ledger.accepted.items():
             accepted.setdefault(user, []).append(message_id)
         return accepted
 
     def duplicates(self) -> int:
-        """Count what Segment was sent more than once."""
+        """Return how many records Segment received more than once."""
         return self._pipeline.segment.ledger.summary().discarded["duplicate"]
 
     def _produce(self, messages: list[RawMessage]) -> None:

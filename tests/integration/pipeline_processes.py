@@ -1,4 +1,4 @@
-"""The pipeline as it runs in production: worker processes between a broker and the Segment stand-in."""
+"""The pipeline as in production: worker processes between a broker and the Segment stand-in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXIT_SECONDS = 60.0
 
 @dataclass(slots=True, kw_only=True)
 class WorkerProcess:
-    """One worker process; its log is kept in a file."""
+    """One worker process; its log is written to a file."""
 
     role: Role
     process: asyncio.subprocess.Process
@@ -39,22 +39,22 @@ class WorkerProcess:
     log: Path
 
     async def ended(self) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until the process ends, and return its exit code."""
         async with asyncio.timeout(EXIT_SECONDS):
             return await self.process.wait()
 
     async def kill(self) -> None:
-        """Kill it as an operating system out of memory would."""
+        """Kill the process, as the kernel does when memory is short."""
         self.process.kill()
         await self.ended()
 
     async def stop(self) -> int:
-        """Ask it to end, as Kubernetes does, and return its exit code."""
+        """Send SIGTERM, as Kubernetes does, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return await self.ended()
 
     async def get(self, path: str) -> tuple[int, str]:
-        """Ask its status server; status 0 when it does not answer."""
+        """Return the status and the text of a status page; status 0 if the server does not answer."""
         url = f"http://127.0.0.1:{self.http_port}{path}"
         try:
             async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -63,7 +63,7 @@ class WorkerProcess:
             return 0, ""
 
     async def said(self, path: str, text: str) -> int:
-        """Wait until its status server says this; return the status."""
+        """Wait until a status page contains a text; return the status."""
         async with asyncio.timeout(EXIT_SECONDS):
             while True:
                 status, answer = await self.get(path)
@@ -74,7 +74,7 @@ class WorkerProcess:
 
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
-    """Topics of its own, a Segment stand-in, and the processes that a test starts."""
+    """A test's own topics, a Segment stand-in, and the processes that the test starts."""
 
     broker: Broker
     segment: SegmentStandIn
@@ -88,7 +88,7 @@ class Pipeline:
     workers: list[WorkerProcess] = field(default_factory=list)
 
     def environment(self, http_port: int) -> dict[str, str]:
-        """The environment of a worker; what the test sets wins."""
+        """Return the environment of a worker; the test's settings take precedence."""
         own = {
             "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
             "RAW_TOPIC": self.raw_topic,
@@ -107,7 +107,7 @@ class Pipeline:
             "SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             **self.settings,
         }
-        # What a killed worker leaves behind goes away with the test's folder.
+        # Files that a killed worker leaves behind are deleted with the test's folder.
         return {
             **os.environ,
             "TMPDIR": str(self.folder),
@@ -117,9 +117,9 @@ class Pipeline:
     async def start(
         self, role: Role, *, program: Sequence[str] = ("pipeline",), variables: Mapping[str, str] | None = None
     ) -> WorkerProcess:
-        """Start a worker; `program` is the module that is run, with the arguments before its own.
+        """Start a worker; `program` is the module to run, with the arguments before the worker's own.
 
-        `variables` are of its environment, beside the settings.
+        `variables` are environment variables besides the settings.
         """
         port = free_port()
         log = self.folder / f"{role.value}-{len(self.workers)}.log"
@@ -136,7 +136,7 @@ class Pipeline:
         return worker
 
     async def accepted(self, records: int, *, seconds: float = 120.0) -> None:
-        """Wait until Segment has accepted so many records; when it takes too long, say what the workers said."""
+        """Wait until Segment has accepted `count` records; if that takes too long, fail with the workers' logs."""
         try:
             async with asyncio.timeout(seconds):
                 await self.segment.accepted(records)
@@ -146,7 +146,7 @@ class Pipeline:
             ) from None
 
     async def settled(self, *, seconds: float = 60.0) -> None:
-        """Wait until both groups have committed everything, the processor first: its end fixes the sink's."""
+        """Wait until both groups have committed everything. The processor comes first: it determines the sink's end."""
 
         def nothing_waits() -> bool:
             servers = self.broker.bootstrap_servers
@@ -165,7 +165,7 @@ class Pipeline:
             raise AssertionError(f"not all is committed after {seconds} s\n{self.logs()}") from None
 
     def logs(self) -> str:
-        """The end of what each worker said."""
+        """Return the tail of each worker's log."""
         return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()[-3000:]}" for worker in self.workers)
 
 
@@ -173,7 +173,7 @@ class Pipeline:
 async def running_pipeline(
     broker: Broker, folder: Path, *, partitions: int = PARTITIONS, **settings: str
 ) -> AsyncIterator[Pipeline]:
-    """Make topics and a stand-in; kill whatever is still running at the end."""
+    """Create topics and a stand-in; kill the workers that still run at the end."""
     segment = SegmentStandIn()
     await segment.start()
     pipeline = Pipeline(

@@ -1,4 +1,4 @@
-"""Write batches as they are, byte by byte: no client library would."""
+"""Write record batches byte for byte, including invalid ones that no client library would write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_LEADER_YET = {NotLeaderForPartitionError.errno, UnknownTopicOrPartitionError
 
 
 async def write_batch(bootstrap_servers: str, topic: str, partition: int, data: bytes) -> int:
-    """Write a batch; return the offset that the broker gave it.
+    """Write a batch; return the offset that the broker assigned to it.
 
     Raises:
         AssertionError: the broker refused it.

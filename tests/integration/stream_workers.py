@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
 
 SESSION_SECONDS = 6.0
-"""The shortest that any cluster takes (`group.min.session.timeout.ms`), and longer than a busy machine stands still."""
+"""The shortest that any cluster accepts (`group.min.session.timeout.ms`), and longer than a busy machine stalls."""
 END_SECONDS = 20.0
 _WORKER_FIELDS = {"shutdown_timeout_seconds": 2.0, "stall_timeout_seconds": 300.0, "leave_timeout_seconds": 10.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A topic and a group of the test's own on a broker."""
+    """A test's own topic and group on a broker."""
 
     broker: Broker
     topic: str
     group: str
 
     def produce(self, *values: bytes, partition: int = 0) -> None:
-        """Write messages, each in a record batch of its own client call."""
+        """Write messages with one client call."""
         run = [RawMessage(value=value, partition=partition) for value in values]
         produce(self.broker.bootstrap_servers, self.topic, run)
 
@@ -73,7 +73,7 @@ class RunningWorker:
     task: asyncio.Task[int] = field(init=False)
 
     async def stop(self) -> int:
-        """End it as a signal does; return its exit code."""
+        """End the worker as a signal does; return its exit code."""
         self.worker._on_signal(signal.SIGTERM)
         return await self.ended()
 
@@ -83,7 +83,7 @@ class RunningWorker:
 
     @property
     def partitions(self) -> list[int]:
-        """Numbers of the partitions that it has."""
+        """The numbers of the worker's partitions."""
         app = self.worker._app
         return [] if app is None else sorted(each.partition for each in app.batch_consumer.ledger.partitions())
 
@@ -108,7 +108,7 @@ async def running_worker(
 ) -> AsyncIterator[RunningWorker]:
     """Run a worker until the block ends; `changes` are fields of its app's options, or of `WorkerOptions`.
 
-    A block that leaves it running ends it as a signal does.
+    A worker that still runs then is ended as by a signal.
     """
     own = {name: changes.pop(name) for name in _WORKER_FIELDS if name in changes}
     port, registry = changes.pop("http_port", 0) or free_port(), CollectorRegistry()
@@ -145,7 +145,7 @@ async def running_worker(
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
-    """Ask a status server; status 0 when it does not answer."""
+    """Return the status and the text of a status page; status 0 if the server does not answer."""
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
             return answer.status, await answer.text()
@@ -155,7 +155,7 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 @dataclass(slots=True, kw_only=True)
 class WorkerProcess:
-    """A worker in a process of its own."""
+    """A worker in a separate process."""
 
     process: asyncio.subprocess.Process
     http_port: int
@@ -165,7 +165,7 @@ class WorkerProcess:
         self.process.send_signal(number)
 
     async def ended(self, *, within_seconds: float = END_SECONDS) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until the process ends, and return its exit code."""
         try:
             async with asyncio.timeout(within_seconds):
                 return await self.process.wait()
@@ -176,10 +176,10 @@ class WorkerProcess:
         return self.log.read_text(encoding="utf-8")
 
     async def answers(self, path: str, status: int, text: str, *, within_seconds: float = END_SECONDS) -> None:
-        """Wait until the status server says this.
+        """Wait until a status page has a status and contains a text.
 
         Raises:
-            AssertionError: it does not, in time.
+            AssertionError: that does not happen in time.
         """
         last: tuple[int, str] = (0, "")
         try:

@@ -1,4 +1,4 @@
-"""A broken deployment stops the line: nothing of it is written, and a signal still ends the worker in time."""
+"""A deployment that rejects everything stops: none of its results are written, and a signal still ends the worker."""
 
 from __future__ import annotations
 

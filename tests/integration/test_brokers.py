@@ -1,4 +1,4 @@
-"""Both brokers of the suite keep what the pipeline relies on; the list of what only one has is here."""
+"""Both brokers of the suite meet the pipeline's requirements; features that only one has are tested here."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ RUN_SECONDS = 110
 
 @asynccontextmanager
 async def running_demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the demo as a user does."""
+    """Run the demo in the way that a user runs it."""
     process = await asyncio.create_subprocess_exec(
-        # As a job in the background of a script: such a shell ignores SIGINT, and its children begin with that.
+        # As a background job of a script: such a shell ignores SIGINT, and its children inherit that.
         *("sh", "-c", 'trap "" INT; exec "$@"', "sh"),
         *(sys.executable, "-m", "pipeline", "demo", *arguments),
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Rules with `tracked_only`, on a raw topic whose producer took words that name nobody for its users' keys."""
+"""Rules with `tracked_only`, on a raw topic whose producer wrote placeholder words instead of user ids as keys."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
 
 EVENTS = 100 * PARTITIONS
-"""As many as the check looks at, once a topic has them in every partition."""
+"""The number of events that the keying check reads if a topic has them in every partition."""
 EVERY = 33
-"""One event in so many is keyed by a word: 3 %."""
+"""One event in this many has a placeholder word as its key: 3 %."""
 
 
 def keyed(key: str, number: int, **parts: object) -> RawMessage:
-    """Make an event that is keyed by a word, and lies where Kafka's default partitioner puts that word."""
+    """Return an event with a key, in the partition that Kafka's default partitioner selects for it."""
     body = orjson.dumps(raw_event("message.push.sent", id=f"e-{number}", **parts))  # type: ignore[arg-type]
     return RawMessage(key=key.encode(), value=body, partition=partition_for(key.encode(), PARTITIONS))
 
 
 def elsewhere(key: str, *users: str) -> str:
-    """Return the first user whose partition is not that of a key, so that the event is in another's."""
+    """Return the first user whose partition differs from that of a key."""
     home = partition_for(key.encode(), PARTITIONS)
     return next(user for user in users if partition_for(user.encode(), PARTITIONS) != home)
 

@@ -35,7 +35,7 @@ async def write(pipeline: Pipeline, messages: list[RawMessage]) -> None:
 
 
 async def numbers(worker: WorkerProcess) -> dict[str, float]:
-    """The worker's counters and gauges, summed over their labels."""
+    """Return the worker's counters and gauges, summed over their labels."""
     status, text = await worker.get("/metrics")
     assert status == 200
     found: defaultdict[str, float] = defaultdict(float)
@@ -46,7 +46,7 @@ async def numbers(worker: WorkerProcess) -> dict[str, float]:
 
 
 async def until(worker: WorkerProcess, path: str, status: int) -> dict[str, Any]:
-    """Wait until a status page answers with a status, and return what it says."""
+    """Wait until a status page answers with a status, and return its text."""
     async with asyncio.timeout(60):
         while True:
             got, text = await worker.get(path)

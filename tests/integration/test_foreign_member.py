@@ -1,4 +1,4 @@
-"""A member that is not the pipeline's own, in the processor's group."""
+"""A foreign client joins the processor's group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STAY_SECONDS = 2.0
 LAG_SECONDS = 60.0
 STRANGER = "a-stranger"
 AHEAD = 5_000
-"""The events of the partitions that the guest has taken do not come on; the others must have work meanwhile."""
+"""Events of the guest's partitions are not processed; the other partitions need enough events meanwhile."""
 
 
 async def visit(pipeline: Pipeline) -> None:
@@ -73,7 +73,7 @@ async def test_a_foreign_member_that_comes_and_goes_under_load_costs_nothing_and
 
 
 class StrangeAssignor(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
-    """Writes what it likes where a subscription should be, under the name that workers use."""
+    """Sends invalid bytes instead of a subscription, under the name of the workers' assignor."""
 
     @classmethod
     def metadata(cls, topics: object) -> bytes:
@@ -96,7 +96,7 @@ def stranger(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> A
 
 
 async def ends_with_its_name(pipeline: Pipeline, assignor: type[AbstractPartitionAssignor]) -> str:
-    """Start a worker beside a stranger; return its log, which names the stranger as the reason for its end."""
+    """Start a worker beside a stranger; return its log, which gives the stranger as the reason for its end."""
     first = await pipeline.start(Role.PROCESSOR)
     await first.said("/readyz", "ready")
     assert await first.stop() == 0
@@ -143,7 +143,7 @@ async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stop
 
 
 class StrangeLeader(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
-    """Gives everybody else, under the name that workers use, what is no assignment."""
+    """Sends invalid bytes as the other members' assignments, under the name of the workers' assignor."""
 
     given = b"\xff" * 40
 
@@ -156,7 +156,7 @@ class StrangeLeader(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokaf
 
 
 class LeaderOfAnotherTopic(StrangeLeader):
-    """Gives everybody else a topic that they did not ask for."""
+    """Assigns a topic to the other members that they did not subscribe to."""
 
     given = ConsumerProtocol.ASSIGNMENT(0, [("somebody@example.org", [0])], b"").encode()
 

@@ -1,4 +1,4 @@
-"""Topics whose settings lose messages: refused at the start, and not written to when they change later."""
+"""Topics whose settings lose messages: rejected at the start, and not written to if they change later."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOSING: dict[str, tuple[dict[str, str | float], str]] = {
 
 
 def told(pipeline: Pipeline, capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
-    """Run a command on the pipeline's topics; return its exit code, and what it says of mistakes."""
+    """Run a command on the pipeline's topics; return its exit code and its errors."""
     environment = {name: value for name, value in pipeline.environment(1).items() if name.startswith("PIPELINE_")}
     code = run(["topics", command], environment)
     return code, capsys.readouterr().err

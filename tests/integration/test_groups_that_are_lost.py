@@ -1,4 +1,4 @@
-"""Committed offsets that are gone: a first start begins in the open, a loss is never taken for one."""
+"""Missing committed offsets: a first start logs a warning, and lost offsets are never taken for a first start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUPS = "groups that are deleted"
 
 
 async def worked_and_stopped(pipeline: Pipeline) -> None:
-    """Bring ten events to Segment, and stop both workers."""
+    """Deliver ten events to Segment, and stop both workers."""
     workers = await started(pipeline)
     await write(pipeline, clicks(0, 10, PARTITIONS))
     await pipeline.settled()

@@ -1,4 +1,4 @@
-"""Headers of foreign producers: values that are not there, and more of them than memory."""
+"""Headers of foreign producers: null values, and more headers than fit into memory."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_thousands_of_waiting_messages_with_thousands_of_headers_stay_unde
 
 
 async def full(worker: WorkerProcess) -> None:
-    """Wait until a worker that sends nothing has in hand what it may have."""
+    """Wait until a worker that sends nothing has reached its limit of messages in hand."""
     async with asyncio.timeout(60):
         while True:
             if await is_full(worker, WAITING):

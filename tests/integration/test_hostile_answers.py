@@ -1,4 +1,4 @@
-"""Every hostile answer, played on a socket to the client of the sink; a few to a whole sink."""
+"""Every hostile answer, sent on a socket to the sink's client; a few of them to a whole sink."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def client_of(endpoint: str, **changes: Any) -> AsyncIterator[RequestClien
 
 
 async def response_to(hostile: HostileAnswer, server: AnswerServer, client: RequestClient) -> Response:
-    """Return what the client makes of the request for which the answer is played."""
+    """Return the client's result for the request that gets the answer."""
     if hostile.when is When.IDLE:
         assert await client.post(SMALL) == ACCEPTED
         await server.played.wait()

@@ -1,4 +1,4 @@
-"""Files that do not answer: a worker goes on with what it knows, reports it, and ends when it is told to."""
+"""Files whose reads hang: a worker continues with what it knows, reports it, and ends on a signal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def program(mount: Path) -> tuple[str, str]:
 
 
 def events(number: int) -> list[RawMessage]:
-    values = [orjson.dumps(raw_event(id=f"e-{number}-{partition}", external_id="u")) for partition in range(10)]
+    values = [orjson.dumps(raw_event(id=f"e-{number}-{index}", external_id="u")) for index in range(10)]
     return [RawMessage(key=b"u", partition=0, value=value) for value in values]
 
 

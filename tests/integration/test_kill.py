@@ -48,7 +48,7 @@ async def test_ten_rounds_of_killing_both_workers_lose_nothing_and_keep_the_orde
         tmp_path,
         MAX_POLL_RECORDS="100",
         SEGMENT_MAX_BATCH_RECORDS="50",
-        # So long the successor of a killed worker waits. One that is taken for dead by mistake costs this test nothing.
+        # The successor of a killed worker waits this long. A worker that is evicted by mistake does not matter here.
         SESSION_TIMEOUT_SECONDS="2" if is_ours else str(SESSION_SECONDS),
     ) as pipeline:
         for round_number in range(ROUNDS):
@@ -63,7 +63,7 @@ async def test_ten_rounds_of_killing_both_workers_lose_nothing_and_keep_the_orde
                 await worker.kill()
         last = [await pipeline.start(role) for role in Role]
         await pipeline.accepted(ROUNDS * EVENTS_A_ROUND)
-        # What a killed worker had done and not committed is done again, behind the last new record too.
+        # Uncommitted messages of a killed worker are processed again, some of them after the last new record.
         await pipeline.settled()
         assert [await worker.stop() for worker in last] == [0, 0], pipeline.logs()
 

@@ -1,4 +1,4 @@
-"""Nodes of a three-node Kafka that go away and come back while the pipeline works."""
+"""Nodes of a three-node Kafka stop and start again while the pipeline runs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ AHEAD = 1_000
 AFTER_THE_CHANGE = 2_000
 IN_HAND, POLL, REQUEST = 100, 50, 50
 MOST_DUPLICATES_A_CHANGE = len(Role) * PARTITIONS * (IN_HAND + POLL + REQUEST)
-"""What processor and sink may have in hand, should their coordinator be lost: it is read and sent once more."""
+"""What processor and sink may have in hand if their coordinator is lost: it is read and sent again."""
 NOBODY = -1
 
 
 async def lose_leader_under_load(
     cluster: KafkaCluster, pipeline: Pipeline, load: Load, *, topic: str, by: Callable[[int], None]
 ) -> None:
-    """Take the leader of a partition away in the middle of writing, and end when it is back and in sync."""
+    """Stop the leader of a partition during writes; return when it is back and in sync."""
     enough = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(load.write_until(enough, ahead=AHEAD))
@@ -54,7 +54,7 @@ async def test_a_lost_leader_and_one_that_is_restarted_lose_nothing_and_keep_the
     settings = {name: str(bound) for name, bound in bounds.items()}
     async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings) as pipeline:
         workers = [await pipeline.start(role) for role in Role]
-        # Idempotent: a repeated request of the test's own client would put an event twice into the raw topic.
+        # Idempotent: a retried request of the test's own client would write an event twice to the raw topic.
         load, cluster = Load(pipeline, enable_idempotence=True), kafka_cluster
         await lose_leader_under_load(cluster, pipeline, load, topic=pipeline.records_topic, by=cluster.kill)
         await lose_leader_under_load(cluster, pipeline, load, topic=pipeline.raw_topic, by=cluster.stop)

@@ -1,4 +1,4 @@
-"""Resident memory of real worker processes while nothing they write is taken, and their topic is full."""
+"""Resident memory of real worker processes while their output is blocked and their topic is full."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ FOREIGN_HEADER: Final = ("traceparent", b"x" * 400)
 
 
 def bound(message_bytes: int) -> int:
-    """The most that docs/operate/capacity.md allows a worker."""
+    """Return the memory of a worker by docs/operate/capacity.md."""
     return WORKER_BYTES + UNPACKED_BYTES + PARTITIONS * LIMITS.of_partition(message_bytes)
 
 
 def bound_of_avro_sink(message_bytes: int) -> int:
-    """The same with the JSON of what the lanes send next."""
+    """Return the same plus the JSON of the lanes' next requests."""
     batch = min(POLL * message_bytes, FETCH_BYTES)
     return bound(message_bytes) + LANES * (1_000_000 + AVRO_TO_JSON * batch)
 
 
 def bound_of_processor(message_bytes: int, record_bytes: int) -> int:
-    """The same with the records of one message batch of each partition."""
+    """Return the same plus the records of one message batch of each partition."""
     return bound(message_bytes) + PARTITIONS * LIMITS.of_records(message_bytes, record_bytes)
 
 
 def avro_records() -> Iterator[RawMessage]:
-    """Make what a processor writes as Avro, with a header more that somebody else added."""
+    """Return records as a processor writes them as Avro, with one additional foreign header."""
     prefix = registry_prefix(1)
     for number, (key, value, ours) in enumerate(record_messages(events(AVRO_MESSAGES))):
         others = [each for each in ours if each[0] != headers.FORMAT_VERSION]
@@ -74,7 +74,7 @@ def avro_records() -> Iterator[RawMessage]:
 
 @pytest.fixture
 async def registry() -> AsyncIterator[FakeRegistry]:
-    """A registry that knows nothing yet, and does not even answer as one."""
+    """A registry without schemas, whose answers are not those of a registry."""
     registry = FakeRegistry()
     await registry.start()
     yield registry
@@ -160,7 +160,7 @@ async def test_a_processor_whose_records_topic_refuses_stays_under_the_stated_bo
 
 
 async def most_memory(worker: WorkerProcess, *, full: int) -> float:
-    """Watch a worker until so much is in hand that nothing is fetched any more, and a while longer."""
+    """Return a worker's highest resident memory until fetching has stopped, and some time longer."""
     process = psutil.Process(worker.process.pid)
     most = 0.0
     async with asyncio.timeout(60):
@@ -185,6 +185,6 @@ async def sends(worker: WorkerProcess) -> None:
 
 
 async def is_full(worker: WorkerProcess, full: int) -> bool:
-    """Whether so much is in hand of every partition that none is fetched any more."""
+    """Return whether every partition has reached its limit, so that none is fetched."""
     status, _ = await worker.get("/readyz")
     return status != 0 and (await numbers(worker))["messages_in_hand"] >= full

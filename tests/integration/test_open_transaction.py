@@ -1,4 +1,4 @@
-"""A producer that is none of the pipeline's leaves a transaction open: what is stored behind it cannot be read."""
+"""A foreign producer leaves a transaction open: messages after it cannot be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def until_said_no_more(worker: WorkerProcess, text: str) -> None:
-    """Wait until `/readyz` does not say this any more."""
+    """Wait until `/readyz` does not contain a text any more."""
     async with asyncio.timeout(60):
         while True:
             if text not in (await worker.get("/readyz"))[1]:
@@ -32,7 +32,7 @@ async def until_said_no_more(worker: WorkerProcess, text: str) -> None:
 
 
 async def until(worker: WorkerProcess, reached: Callable[[dict[str, float]], bool]) -> None:
-    """Wait until the numbers of a worker are such."""
+    """Wait until the metrics of a worker fulfil a condition."""
     async with asyncio.timeout(60):
         while True:
             if reached(await numbers(worker)):

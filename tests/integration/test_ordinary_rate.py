@@ -1,4 +1,4 @@
-"""At 1,000 events a second a worker asks little of Kafka, and says little."""
+"""At 1,000 events per second a worker sends few requests to Kafka and writes few log lines."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ async def test_a_thousand_events_a_second_take_few_requests_and_no_line_of_the_l
 
 
 def seconds_of(moment: str) -> float:
-    """A log line's time, in seconds since the epoch."""
+    """Return a log line's time, in seconds since the epoch."""
     return datetime.fromisoformat(moment).timestamp()

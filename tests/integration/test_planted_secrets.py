@@ -1,4 +1,4 @@
-"""Plant secrets and personal data, run the workers at their most talkative, and look where anything of it has gone."""
+"""Secrets and personal data in events and settings appear nowhere, even with the most verbose logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EACH: Final = 30
 
 
 def planted(kind: str, number: int, **more: Any) -> dict[str, Any]:
-    """Make an event that holds all of it, where OneSignal has it."""
+    """Return an event that contains all of them, in OneSignal's fields."""
     return raw_event(
         kind,
         id=f"e-{kind}-{number}",
@@ -44,7 +44,7 @@ def planted(kind: str, number: int, **more: Any) -> dict[str, Any]:
 
 
 def traffic() -> list[RawMessage]:
-    """Good events, some that are rejected, and some that break off in the middle of an address."""
+    """Return good events, some that are rejected, and some that end in the middle of an address."""
     bodies = [
         orjson.dumps(planted(kind, number))
         for kind in ("message.push.clicked", "message.email.failed", "message.push.sent", f"message.{EMAIL}.sent")

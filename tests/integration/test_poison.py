@@ -1,4 +1,4 @@
-"""Messages made to break a reader: each has an outcome, its neighbours arrive, and the workers live."""
+"""Messages that could break a reader: each has an outcome, the messages around it arrive, and the workers survive."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ default: keep
 
 
 def event(*, name: str = '"a name"', message: str | None = None, **changes: str) -> bytes:
-    """A click as JSON; each argument is the raw JSON of a field's value, `message` that of the whole message."""
+    """Return a click as JSON; each argument is the raw JSON of a field's value, `message` that of the whole message."""
     fields = {
         "kind": '"message.push.clicked"',
         "id": f'"poison-{crc32(repr((name, message, changes)).encode())}"',

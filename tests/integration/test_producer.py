@@ -1,4 +1,4 @@
-"""Writing to a broker: order, confirmation, repetition, and what another client reads back."""
+"""Writes to a broker: order, confirmation, retries, and what another client reads back."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def values_in(broker: Broker, topic: str, partition: int = 0) -> list[bytes | No
 
 
 def firsts(values: Sequence[bytes | None]) -> list[bytes | None]:
-    """Each value where it came first."""
+    """Return the values in the order of their first occurrence."""
     return list(dict.fromkeys(values))
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "lz4", "snappy", "zstd"])
 async def test_another_client_reads_back_the_exact_bytes_in_order(broker: Broker, compression: str | None) -> None:
     topic = broker.create_topic("written", 2)
-    now = int(time.time() * 1_000)  # a real broker removes what is older than its retention
+    now = int(time.time() * 1_000)  # a real broker deletes messages that are older than its retention
     written = [
         OutboundMessage(key=b"\xff\x00", value=b"\x00{not utf-8 \xfe", timestamp_ms=now, headers=[("h", b"\xff")]),
         OutboundMessage(key=None, value=b"", timestamp_ms=now + 1, headers=[]),
@@ -249,7 +249,7 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Settings of a topic, a message that it refuses, the hold that follows, and the settings that end it."""
+    """Settings of a topic, a message that it refuses, the resulting hold, and the settings that end the hold."""
 
     there: dict[str, str | float]
     key: bytes | None = b"k"

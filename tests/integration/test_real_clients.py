@@ -1,4 +1,4 @@
-"""Another client beside the pipeline's: what it writes reaches Segment, and what the pipeline writes it can read."""
+"""A foreign client: its messages reach Segment, and it can read the pipeline's messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_JSON = b"not JSON"
 async def test_a_topic_that_another_client_has_compressed_is_read_whole(
     broker: Broker, tmp_path: Path, codec: str
 ) -> None:
-    # The topic's own setting, where the broker has it, makes sure that nothing is stored uncompressed.
+    # The topic's own setting, if the broker supports it, ensures that nothing is stored uncompressed.
     where, step = stage(broker, compression_type=codec), FakeStep(settles_at_once=True)
     values = [b"%06d " % number + b"compressible " * 40 for number in range(2_000)]
     produce(broker.bootstrap_servers, where.topic, [RawMessage(value=each) for each in values], compression_type=codec)
@@ -42,7 +42,7 @@ async def test_a_topic_that_another_client_has_compressed_is_read_whole(
 
 
 def transact(broker: Broker, topic: str, messages: list[RawMessage], *, codec: str, commit: bool) -> None:
-    """Write messages, compressed, in a transaction of their own, and commit or abort it."""
+    """Write compressed messages in one transaction, and commit or abort it."""
     producer = Producer(
         {
             "bootstrap.servers": broker.bootstrap_servers,
@@ -86,7 +86,7 @@ async def test_committed_events_of_every_codec_reach_segment_aborted_ones_do_not
                 commit = run is committed
                 await asyncio.to_thread(transact, broker, pipeline.raw_topic, run, codec=codec, commit=commit)
             expected += message_ids(plain) + message_ids(committed)
-        # The log ends with the markers of an aborted transaction: they are committed over, and are no lag.
+        # The log ends with the markers of an aborted transaction: the committed offset is after them, without lag.
         await pipeline.settled()
         assert sorted(pipeline.segment.ledger.accepted) == expected
         for worker in workers:

@@ -1,4 +1,4 @@
-"""The rules change under a running processor, as a mounted ConfigMap does it."""
+"""The rules of a running processor change, in the way that Kubernetes updates a mounted ConfigMap."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ THEIRS = json.dumps(
         ],
     }
 )
-"""A producer's own schema: other namespace, other order, a field more and most of ours missing."""
+"""A producer's own schema: another namespace, another order, one additional field, and without most of our fields."""
 STRANGE = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "total", "type": "int"}]})
 
 
@@ -68,7 +68,7 @@ def registry() -> Iterator[RegistryServer]:
 
 @pytest.fixture
 def client(registry: RegistryServer) -> Iterator[SchemaRegistryClient]:
-    # Left to itself it waits for ever for an answer that got lost; so it asks again.
+    # By default the client waits for ever for a lost answer; with a timeout it retries.
     with SchemaRegistryClient({"url": registry.url, "timeout": 20}) as client:
         yield client
 
@@ -93,8 +93,8 @@ def their_event(number: int) -> dict[str, Any]:
 
 
 def serialized(client: SchemaRegistryClient, topic: str, schema: str, values: Iterable[dict[str, Any]]) -> list[bytes]:
-    """Write values with Confluent's own serializer, which registers their schema."""
-    # Three unrelated schemas under one subject are what compatibility is there to forbid.
+    """Write values with Confluent's own serializer, which registers the schema."""
+    # Three unrelated schemas under one subject would violate its compatibility level.
     client.set_compatibility(f"{topic}-value", "NONE")
     serializer = AvroSerializer(client, schema)
     return [serializer(value, SerializationContext(topic, MessageField.VALUE)) for value in values]
@@ -271,7 +271,7 @@ NOT_AVRO = json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", "ty
 
 
 async def checked(registry: RegistryServer, topic: str) -> subprocess.CompletedProcess[str]:
-    """Check the contract and the versions of a raw topic that no Kafka has."""
+    """Run `schemas check` for a raw topic that exists in no Kafka."""
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "pipeline", "schemas", "check", "raw-event"],

@@ -1,4 +1,4 @@
-"""TLS and passwords on a real Kafka: what works, and what is said when a setting is wrong."""
+"""TLS and passwords on a real Kafka: correct settings, and the errors of wrong ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PREFIX = "PIPELINE_KAFKA_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrong:
-    """Settings that do not fit the broker, and what the error must say."""
+    """Wrong settings, and the texts that the error must contain."""
 
     changes: dict[str, str]
     removed: tuple[str, ...] = ()
@@ -86,12 +86,12 @@ WRONG = {
 
 
 def settings_of(wrong: Wrong, kafka: SecuredKafka) -> dict[str, str]:
-    """Return the settings, the placeholders `foreign` and `plain` replaced by what only the run knows."""
-    partitions = {
+    """Return the settings with the placeholders `foreign` and `plain` replaced by the run's own values."""
+    replaced = {
         "KAFKA_SSL_CA_FILE": {"foreign": str(kafka.listener.foreign_authority_file)},
         "KAFKA_BOOTSTRAP_SERVERS": {"plain": kafka.broker.bootstrap_servers},
     }
-    changes = {name: partitions.get(name, {}).get(value, value) for name, value in wrong.changes.items()}
+    changes = {name: replaced.get(name, {}).get(value, value) for name, value in wrong.changes.items()}
     settings = kafka.listener.settings(**changes)
     return {name: value for name, value in settings.items() if name not in wrong.removed}
 
@@ -113,7 +113,7 @@ async def test_events_pass_processor_and_sink_over_tls_with_a_scram_password(
 
 
 async def check_topics(settings: dict[str, str]) -> tuple[int | None, str]:
-    """Run `topics check` as a process of its own, for it leaves TLS connections to the end of the process."""
+    """Run `topics check` as a separate process, because it leaves TLS connections open until the process ends."""
     checking = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pipeline", "topics", "check"),
         env={**os.environ, **{f"PIPELINE_{name}": value for name, value in settings.items()}},
@@ -156,7 +156,7 @@ async def test_a_worker_with_a_wrong_setting_ends_at_once_and_names_it(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What is wrong with a broker's certificate, and what must be said of it."""
+    """A fault of a broker's certificate, and the texts that the error must contain."""
 
     name: str = "127.0.0.1"
     expired: bool = False
@@ -173,7 +173,7 @@ CERTIFICATES = {
 
 @contextmanager
 def presenting(kafka: SecuredKafka, wrong: Certificate) -> Iterator[None]:
-    """Have Kafka come back with a wrong certificate, and afterwards with a good one."""
+    """Restart Kafka with a faulty certificate, and afterwards with a good one."""
     server, listener = kafka.broker.server, kafka.listener
     assert server is not None
     try:

@@ -51,7 +51,7 @@ def options(stand_in: SegmentStandIn, **changes: Any) -> SegmentOptions:
 
 
 class Delivery:
-    """Records on their way through a running sink."""
+    """Records that are being processed by a running sink."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Delivery:
         self.lanes: asyncio.Task[None] | None = None
 
     def draw(self) -> float:
-        """Called once for each answer, or for none."""
+        """Called once for each answer, or for a request without one."""
         self.tried.set()
         return 0.5
 
@@ -96,7 +96,7 @@ class Delivery:
         return {effect for effect in self.effects if isinstance(effect, Acked)}
 
     async def holding(self) -> None:
-        """Wait for a hold."""
+        """Wait until the sink holds."""
         while not self.sink.status().holding:
             self.tried.clear()
             await self.tried.wait()

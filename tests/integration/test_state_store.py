@@ -1,4 +1,4 @@
-"""What one processor remembers is read back by the next, over everything that a log can be."""
+"""The state of one processor is restored by the next, from logs of every kind."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def remembering(
     hasher: UserHasher = OURS,
     epoch: bytes = b"raw1",
 ) -> AsyncIterator[StateStore]:
-    """Remember as a processor does."""
+    """Open a state store as a processor does."""
     connection = connection_options(load_settings({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}))
     producer, follower = BatchProducer(connection, retry_seconds=0.05), Follower(connection)
     await producer.start()
@@ -83,7 +83,7 @@ async def remembering(
 
 
 async def remember(store: StateStore, changes: list[StateChange], partition: int = 0) -> None:
-    """Do what the processor does with the changes of a batch."""
+    """Store the changes of a batch as the processor does."""
     await store.restore(partition)
     for change in changes:
         store.of(partition).remember(change)

@@ -1,4 +1,4 @@
-"""The status port of real workers, with clients that hold on to it."""
+"""The status port of real workers, with clients that keep its connections busy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: pod\r\n\r\n"
 
 @contextmanager
 def connected(port: int, count: int) -> Iterator[list[socket.socket]]:
-    """Hold connections open."""
+    """Keep connections open."""
     clients: list[socket.socket] = []
     try:
         clients.extend(socket.create_connection(("127.0.0.1", port)) for _ in range(count))
@@ -41,7 +41,7 @@ def connected(port: int, count: int) -> Iterator[list[socket.socket]]:
 
 
 def ask_without_reading(client: socket.socket) -> None:
-    """Send requests until there is no room for more, or the other side is gone."""
+    """Send requests until the buffers are full, or the other side has closed."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     client.settimeout(10)
     with suppress(ConnectionError, TimeoutError):

@@ -1,4 +1,4 @@
-"""Partitions added, messages trimmed, topics deleted or made anew, while workers run: nothing is lost in silence."""
+"""Partitions added, messages deleted, topics deleted or recreated while workers run: no loss goes unreported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEFORE, AFTER = 2, 4
 
 
 def clicks(first: int, count: int, partitions: int) -> list[RawMessage]:
-    """Clicks of users that each have a partition of their own."""
+    """Return clicks of users who each have their own partition."""
     return [
         replace(click(number, f"u-{number % partitions}"), partition=number % partitions)
         for number in range(first, first + count)
@@ -76,7 +76,7 @@ async def test_added_partitions_wait_untouched_until_the_documented_procedure_br
         assert await processor.said("/readyz", "has 4 partitions and had 2") == 503
         assert await sink.said("/readyz", "ready") == 200
         await write(pipeline, clicks(100, 100, AFTER))
-        await pipeline.accepted(150)  # those of the partitions that were there before
+        await pipeline.accepted(150)  # those of the partitions that existed before
         assert (await processor.get("/healthz"))[0] == 200
         told = processor.log.read_text()
         assert told.count("partitions were added") == 1
@@ -108,7 +108,7 @@ async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_
         await write(pipeline, clicks(0, 10, 1))
         await pipeline.settled()
         behind.process.send_signal(signal.SIGSTOP)
-        for number in range(10, 20):  # each in a record batch of its own, so that the log can be cut between them
+        for number in range(10, 20):  # each in its own record batch, so that the log can be truncated between them
             await write(pipeline, clicks(number, 1, 1))
         await eventually(lambda: len(read_topic(broker.bootstrap_servers, topic)) == 20)
         broker.delete_records(topic, 0, before_offset=18)
@@ -118,7 +118,7 @@ async def test_a_live_worker_under_which_messages_are_trimmed_ends_and_says_how_
         found = re.search(rf"{topic}\[0\]: committed (\d+), the log holds 18 to 20, (\d+) messages lost", told)
         assert found is not None, told
         read, lost = int(found[1]), int(found[2])
-        assert 10 <= read < 18  # the answer to a fetch may have been under way
+        assert 10 <= read < 18  # the response to a fetch may have been in flight
         assert read + lost == 18
         group = {Role.PROCESSOR: pipeline.processor_group, Role.SEGMENT_SINK: pipeline.segment_sink_group}[role]
         assert committed_offsets(broker.bootstrap_servers, group, topic)[0] <= read
@@ -158,7 +158,7 @@ async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Br
         processor.process.send_signal(signal.SIGSTOP)
         delete_topic(broker, pipeline.raw_topic)
         await eventually(lambda: made_anew(pipeline))
-        await write(pipeline, clicks(10, 30, 1))  # more than there was: the old position lies within the new log
+        await write(pipeline, clicks(10, 30, 1))  # more than before: the old position is inside the new log
         processor.process.send_signal(signal.SIGCONT)
         assert await processor.ended() == 1, pipeline.logs()
 
@@ -171,7 +171,7 @@ async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Br
 
 
 def made_anew(pipeline: Pipeline) -> bool:
-    """Make the raw topic under its old name; false while the broker is still deleting the old one."""
+    """Create the raw topic under its old name; return False while the broker is still deleting the old one."""
     try:
         pipeline.broker.create_topic_named(pipeline.raw_topic, 1)
     except KafkaException:

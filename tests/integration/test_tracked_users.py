@@ -1,4 +1,4 @@
-"""Rules with `tracked_only`, on real workers that are killed: decisions are a function of the log before."""
+"""Rules with `tracked_only`, on real workers that are killed: each decision depends only on the log before it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def settings(broker: Broker, tmp_path: Path, **more: str) -> dict[str, str]:
 
 
 def traffic(seed: int) -> list[RawMessage]:
-    """Sends to everybody, and clicks of a few: who is tracked is decided again and again."""
+    """Return sends to all users and clicks of a few, so that tracking is decided again and again."""
     chance = random.Random(seed)
     found = []
     for number in range(EVENTS):
@@ -59,7 +59,7 @@ def traffic(seed: int) -> list[RawMessage]:
 
 
 def kept(messages: list[RawMessage]) -> set[str]:
-    """Decide the same by hand, all of one month."""
+    """Return the expected decisions for events of one month."""
     tracked: set[str] = set()
     ids = set()
     for message in messages:

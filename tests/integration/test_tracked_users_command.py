@@ -1,4 +1,4 @@
-"""`onesignal-pipeline tracked-users` on a broker: what is imported counts, and goes from one cluster to another."""
+"""`onesignal-pipeline tracked-users` on a broker: imports count, and move from one cluster to another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOPICS = ("RAW_TOPIC", "RECORDS_TOPIC", "DEAD_LETTER_TOPIC", "TRACKED_USERS_TOPI
 
 
 def environment(broker: Broker, **more: str) -> dict[str, str]:
-    """Make the topics of a processor, and name them."""
+    """Create the topics of a processor, and return the settings that name them."""
     named = {name: broker.unique(name.lower()) for name in TOPICS}
     for name, topic in named.items():
         broker.create_topic_named(topic, PARTITIONS, **(REMEMBERED if name.startswith("TRACKED") else {}))
@@ -44,7 +44,10 @@ def environment(broker: Broker, **more: str) -> dict[str, str]:
 
 
 async def tracked(environment: dict[str, str], *users: bytes, mark: bool = False) -> list[int | None]:
-    """Ask as a processor does where users were first marked this month; with `mark` offset 7 marks them then."""
+    """Return the offsets at which users were first marked this month, as a processor reads them.
+
+    With `mark`, the users are then marked at offset 7.
+    """
     settings = load_settings(environment)
     connection = connection_options(settings)
     producer = BatchProducer(connection)

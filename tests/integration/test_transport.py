@@ -1,4 +1,4 @@
-"""The batch transport on a broker: what one worker fetches, holds, commits and gives up."""
+"""The batch transport on a broker: fetches, holds, commits and revocations of one worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
 
 WRITTEN = 42
-"""Messages of the topic that is compacted."""
+"""The number of messages in the compacted topic."""
 SEGMENT_MS, APART_MS = 100, 1_000
 COMPACTION_SECONDS = 60
 
@@ -81,7 +81,7 @@ async def test_a_full_partition_waits_while_the_others_go_on(broker: Broker, tmp
         await eventually(lambda: where.committed() == {0: 0, 1: 100})
         assert len(step.offsets(0)) <= 15
         kept = [batch for batch in step.batches if batch.partition == 0]
-        for batch in kept:  # the first may be of one message: the client's own batches need not be full
+        for batch in kept:  # the first may contain one message: the client's own batches need not be full
             batch.acknowledge()
         await eventually(lambda: len(step.offsets(0)) > sum(len(batch.messages) for batch in kept))
 
@@ -114,7 +114,7 @@ async def test_a_commit_refused_while_the_group_rebalances_is_made_later(broker:
         await eventually(lambda: where.committed() == {0: 0})
         broker.embedded.fail_next(Request.OFFSET_COMMIT, [Fault.REBALANCE_IN_PROGRESS])
         step.settle_all()
-        # The refusal makes aiokafka join again; what was settled is read and settled once more, and then committed.
+        # The refusal makes aiokafka rejoin; the settled messages are read and settled again, and then committed.
         step.settles_at_once = True
         await eventually(lambda: where.committed() == {0: 5})
 
@@ -186,7 +186,7 @@ async def test_a_hold_longer_than_the_poll_interval_keeps_the_membership_and_goe
 
 
 async def read_half_and_lose(where: Stage, tmp_path: Path, lose_before: int) -> None:
-    """Write ten messages of which the first five are committed, then drop the log up to an offset."""
+    """Write ten messages of which the first five are committed, then delete the log up to an offset."""
     where.produce(*numbers(5))
     async with running_worker(where, tmp_path) as worker:
         await worker.step.until(5)
@@ -262,7 +262,7 @@ async def test_a_read_of_several_small_batches_is_committed_to_the_end_of_the_lo
 
 
 def transact(where: Stage, values: list[bytes], *, commit: bool) -> None:
-    """Write messages in a transaction of their own, and commit or abort it."""
+    """Write messages in one transaction, and commit or abort it."""
     producer = Producer(
         {"bootstrap.servers": where.broker.bootstrap_servers, "transactional.id": where.broker.unique("tx")}
     )
@@ -332,10 +332,10 @@ async def test_gaps_of_compaction_do_not_stop_the_commits(broker: Broker, tmp_pa
 
 
 def compact(where: Stage) -> None:
-    """Write one key again and again between others, and wait until the broker has removed some of it.
+    """Write one key repeatedly between others, and wait until the broker has removed some of its messages.
 
-    Only segments that are closed are compacted. A segment is closed by a message whose own time is `segment_ms` after
-    that of the segment's first; so each is told a time, and how fast the writing goes does not matter.
+    Only closed segments are compacted. A segment is closed by a message whose timestamp is `segment_ms` after that of
+    the segment's first message. So each message has an explicit timestamp, and the writing speed does not matter.
     """
     servers = where.broker.bootstrap_servers
     keys = [b"again" if number % 2 else b"k-%d" % number for number in range(WRITTEN - 2)]

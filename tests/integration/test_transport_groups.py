@@ -1,4 +1,4 @@
-"""Several workers of one group: partitions that move with work in hand, and workers that have none."""
+"""Several workers of one group: partitions that move with messages in hand, and workers without partitions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEVERAL_MEMBERS = "groups of several members"
 
 
 def shared(*workers: RunningWorker, partitions: int) -> bool:
-    """Whether the workers have every partition between them, each once."""
+    """Return whether every partition is assigned to exactly one of the workers."""
     return sorted(number for worker in workers for number in worker.partitions) == list(range(partitions))
 
 
@@ -45,7 +45,7 @@ async def test_partitions_that_move_with_messages_in_hand_commit_the_prefix_and_
             await second.step.until(4)
             assert second.step.offsets(moved) == [2, 3, 4, 5]
             await eventually(lambda: where.committed()[moved] == 6)
-            # Late acknowledgements of what was given up do not count, neither here nor for the other worker.
+            # Late acknowledgements of revoked batches do not count, neither here nor for the other worker.
             late = [batch for batch in held.batches if not held.offsets(kept)[6:]]
             for batch in late:
                 batch.acknowledge()
@@ -96,7 +96,7 @@ async def test_a_spare_worker_outlasts_the_poll_interval_and_takes_over_from_one
 ) -> None:
     where = stage(broker)
     where.produce(*numbers(3))
-    # Kafka's round robin goes by member ids, which begin with the name: the only partition is the first worker's.
+    # Kafka's round robin sorts by member id, which starts with the name: the first worker gets the only partition.
     async with worker_process(where, tmp_path, "keep", name="first") as killed:
         await killed.answers("/metrics", 200, "onesignal_pipeline_messages_in_hand 3.0")
         async with running_worker(where, tmp_path, name="second", max_poll_interval_seconds=1.0) as spare:

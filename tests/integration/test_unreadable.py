@@ -38,12 +38,12 @@ NAME: Final = b"\xff\xfe" + EMAIL
 VERSION: Final = (headers.FORMAT_VERSION.encode(), headers.RECORD_FORMAT)
 BOMB_BYTES: Final = 600_000_000
 LARGE_BYTES: Final = 8_000_000
-"""Less than `PIPELINE_MAX_UNPACKED_BATCH_BYTES`, more than a worker takes into its hand."""
+"""Less than `PIPELINE_MAX_UNPACKED_BATCH_BYTES`, more than a worker may have in hand."""
 STALL_SECONDS: Final = 2
 
 
 def batch(*records: bytes, **how: Any) -> bytes:
-    """Return a batch of now: retention deletes older ones."""
+    """Return a batch with the present time: retention deletes older ones."""
     return batches.batch(*records, timestamp=int(time.time() * 1_000), **how)
 
 
@@ -56,7 +56,7 @@ def group_of(role: Role, pipeline: Pipeline) -> str:
 
 
 def given(role: Role, number: int) -> tuple[bytes, bytes]:
-    """Return key and value of a message that a role can use."""
+    """Return key and value of a message that a role can process."""
     if role is Role.SEGMENT_SINK:
         return b"u-1", segment_record(number)
     message = click(number, "u-1")
@@ -68,7 +68,7 @@ def good(role: Role, *numbers: int) -> bytes:
 
 
 async def read(pipeline: Pipeline, role: Role, messages: int) -> None:
-    """Wait until a role has committed so many messages."""
+    """Wait until a role has committed a number of messages."""
     servers, group, topic = pipeline.broker.bootstrap_servers, group_of(role, pipeline), topic_of(role, pipeline)
     try:
         await eventually(lambda: sum(committed_offsets(servers, group, topic).values()) >= messages, within_seconds=60)
@@ -141,12 +141,12 @@ async def test_a_damaged_batch_holds_its_partition_alone_until_it_is_repaired(
 
 
 def middle(segment: Path, value: bytes) -> int:
-    """Return where the middle of a stored value is."""
+    """Return the position of the middle of a stored value."""
     return segment.read_bytes().index(value) + len(value) // 2
 
 
 def damage(segment: Path, at: int) -> None:
-    """Turn one bit of what is stored; the same again repairs it."""
+    """Flip one stored bit; a second call repairs it."""
     with segment.open("r+b") as file:
         file.seek(at)
         (byte,) = file.read(1)
@@ -184,11 +184,11 @@ async def test_a_log_that_its_broker_cannot_read_holds_a_worker_that_begins_ther
 
 
 LENGTH_AT: Final = 8
-"""Where a batch has its length, without which a broker does not find the next one."""
+"""The position of a batch's length, without which a broker does not find the next batch."""
 
 
 def overwrite(segment: Path, at: int, content: bytes) -> bytes:
-    """Write over what is stored; return what was there."""
+    """Overwrite stored bytes; return the previous ones."""
     with segment.open("r+b") as file:
         file.seek(at)
         before = file.read(len(content))
@@ -244,7 +244,7 @@ async def test_an_offset_that_a_record_claims_is_never_committed(role: Role, bro
 
 
 def bombs() -> dict[Codec, bytes]:
-    """Return 600 MB of zeros as one record each, as small as every codec makes it."""
+    """Return one record of 600 MB of zeros for each codec, compressed as far as possible."""
     head = record(0, b"u-1", bytes(BOMB_BYTES))
     zstd = cramjam.zstd.Compressor()
     zstd.compress(head)
@@ -288,7 +288,7 @@ async def test_batches_that_unpack_to_gigabytes_hold_their_partitions_in_bounded
 async def test_many_batches_that_are_allowed_one_by_one_are_looked_at_in_bounded_memory(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """What is remembered of users needs a look at the latest messages, and entries that others write."""
+    """The state of users requires the latest messages of a partition, and a feed that others write."""
     topics = {name: broker.create_topic(name, PARTITIONS, **REMEMBERED) for name in ("tracked-users", "feed")}
     async with running_pipeline(
         broker,
@@ -317,7 +317,7 @@ async def test_many_batches_that_are_allowed_one_by_one_are_looked_at_in_bounded
 
 
 async def most_memory(process_id: int) -> float:
-    """Watch a process until it ends."""
+    """Return a process's highest memory until it ends."""
     process, most = psutil.Process(process_id), 0.0
     while True:
         try:

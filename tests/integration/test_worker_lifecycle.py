@@ -1,4 +1,4 @@
-"""A worker's life: start, status pages, signals, faults. As a process of its own where the process is the claim."""
+"""The life of a worker: start, status pages, signals, faults. Tests about the process run it as a separate process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def answers(worker: RunningWorker, path: str, status: int, text: str) -> None:
-    """Wait until the status server says this."""
+    """Wait until a status page has a status and contains a text."""
     last: tuple[int, str] = (0, "")
     try:
         async with asyncio.timeout(20):
@@ -173,7 +173,7 @@ async def test_a_worker_that_lies_still_with_lag_is_not_alive_unless_it_holds_on
         await step.until(3)
         await answers(worker, "/healthz", 503, "stuck")
         step.now.hold_reason = "Segment answers 401: check the write key"
-        await answers(worker, "/healthz", 503, "stuck")  # a hold of another partition excuses nothing
+        await answers(worker, "/healthz", 503, "stuck")  # a hold of another partition is no excuse
         step.now.on_purpose = {(where.topic, 0)}
         await answers(worker, "/healthz", 200, "waiting for a known reason")
         step.now.hold_reason, step.now.on_purpose = None, ()
@@ -208,7 +208,7 @@ async def test_a_worker_whose_fetching_has_died_is_not_alive(
         fetcher._fetch_task.cancel()
         await asyncio.wait(
             {fetcher._fetch_task, *fetcher._pending_tasks}
-        )  # a request under way may still bring something
+        )  # a request in flight may still return messages
         where.produce(*numbers(4, start=3))
         await answers(worker, "/healthz", 503, "4 messages wait in partition 0")
         assert len(step.offsets()) == 3

@@ -1,4 +1,4 @@
-"""Workers whose clock is wrong: nothing is lost, nothing is sent by it, and it is told."""
+"""Workers with a wrong clock: nothing is lost, nothing is sent with the wrong time, and the fault is reported."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def test_a_clock_that_is_a_minute_off_is_a_warning_and_the_workers_continu
 async def test_a_topic_that_takes_its_writers_time_refuses_it_as_a_hold_below_the_limit_of_the_clock(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """Two hours ahead are below this limit, and beyond `message.timestamp.after.max.ms`."""
+    """Two hours ahead is below this limit, and beyond `message.timestamp.after.max.ms`."""
     clock = WrongClock(tmp_path / "offset")
     async with running_pipeline(
         broker, tmp_path, TOPIC_WATCH_SECONDS=SOON, CLOCK_MAX_DIFFERENCE_SECONDS="86400"
@@ -166,7 +166,7 @@ async def test_a_topic_that_takes_its_writers_time_refuses_it_as_a_hold_below_th
 async def test_retention_takes_nothing_that_a_worker_with_a_late_clock_has_written(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """The brokers give the time: below the limit a wrong clock writes, and what it writes stays."""
+    """Brokers set the timestamps: below the limit a worker with a wrong clock writes, and its messages are kept."""
     clock = WrongClock(tmp_path / "offset")
     short = {"retention_ms": 4 * HOUR * 1000, "segment_ms": 1000}
     servers = broker.bootstrap_servers
@@ -179,7 +179,7 @@ async def test_retention_takes_nothing_that_a_worker_with_a_late_clock_has_writt
         await pipeline.start(Role.PROCESSOR, variables=clock.environment(-20 * HOUR))
         await eventually(lambda: watermarks(servers, records)[0][1] == 50)
         await roll(servers, records)
-        for _ in range(2):  # retention has been at work everywhere when it has been at work twice in one place
+        for _ in range(2):  # when retention has run twice on one topic, it has run on all
             old = broker.create_topic("old", 1, **short)
             await asyncio.to_thread(produce, servers, old, [stamped(broker_time_ms() - 20 * HOUR * 1000)])
             await roll(servers, old)
@@ -192,7 +192,7 @@ async def test_retention_takes_nothing_that_a_worker_with_a_late_clock_has_writt
 async def test_who_is_tracked_is_read_back_by_the_right_time_at_a_start_with_a_late_clock(
     broker: Broker, tmp_path: Path
 ) -> None:
-    """By its own clock the worker would take this month's marks for some of a month to come, and leave them out."""
+    """By its own clock the worker would take this month's marks for those of a future month, and ignore them."""
     clock, user = WrongClock(tmp_path / "offset"), b"u-1"
     remembering = settings(broker, tmp_path)
     async with running_pipeline(
@@ -231,5 +231,5 @@ def stamped(timestamp_ms: int) -> RawMessage:
 
 
 async def roll(servers: str, topic: str) -> None:
-    """Have Kafka begin a new segment, for it deletes none that is written to: `segment.ms` counts by timestamps."""
+    """Make Kafka start a new segment: it never deletes the active one. `segment.ms` compares timestamps."""
     await asyncio.to_thread(produce, servers, topic, [stamped(broker_time_ms() + 2_000)])
