@@ -51,7 +51,7 @@ class Load:
         return accepted
 
     def duplicates(self) -> int:
-        """Return how many records Segment received more than once."""
+        """Return the number of duplicate records that Segment received."""
         return self._pipeline.segment.ledger.summary().discarded["duplicate"]
 
     def _produce(self, messages: list[RawMessage]) -> None:

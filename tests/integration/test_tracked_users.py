@@ -59,7 +59,7 @@ def traffic(seed: int) -> list[RawMessage]:
 
 
 def kept(messages: list[RawMessage]) -> set[str]:
-    """Return the expected decisions for events of one month."""
+    """Return the ids of the events that must be forwarded. All events are in one month."""
     tracked: set[str] = set()
     ids = set()
     for message in messages:

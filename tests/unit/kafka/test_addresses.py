@@ -21,7 +21,7 @@ IMPOSSIBLE: Final = [
 
 @pytest.fixture(autouse=True)
 def connection() -> ConnectionOptions:
-    """Return what every client takes; aiokafka is prepared by it."""
+    """Return the options that every client accepts. This call also prepares aiokafka."""
     return connection_options(load_settings({"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": BROKERS}))
 
 

@@ -16,7 +16,7 @@ NOW = 1_800_000_000.0
 
 
 class Machine:
-    """A machine whose date can be set, beside brokers whose date is right."""
+    """A machine whose clock can be set, and brokers with a correct clock."""
 
     def __init__(self, ahead_seconds: float = 0.0) -> None:
         self.ahead_seconds = ahead_seconds
@@ -32,7 +32,7 @@ class Machine:
     def hear(
         self, *, there_seconds: float = 0.0, back_seconds: float = 0.0, broker: int = 1, broker_ahead: float = 0.0
     ) -> None:
-        """Ask a broker that looks at its clock when the question has come."""
+        """Send a request to a broker that reads its clock when the request arrives."""
         asked_at = self.uptime
         self.uptime += there_seconds
         told_ms = round((self.broker_date() + broker_ahead) * 1000)
@@ -129,7 +129,7 @@ def test_a_small_difference_is_a_warning_and_one_warning_alone(ahead: float) -> 
 
 
 def test_a_hold_that_no_broker_confirms_is_doubted_and_the_next_answer_settles_it() -> None:
-    """A machine that was paused whole may know no clock that went on."""
+    """A machine that was suspended may have no clock that kept running."""
     machine = Machine()
     machine.hear()
     machine.ahead_seconds = 2 * HOUR
@@ -171,7 +171,7 @@ def test_where_all_brokers_but_a_wrong_one_agree_that_a_clock_is_wrong_it_holds(
 
 
 def test_what_one_broker_told_is_passed_over_when_another_has_told_its_time_much_later() -> None:
-    """A machine that stood still whole knows no clock that went on: what it heard before is no longer so."""
+    """A machine that was suspended has no clock that kept running: earlier reports are outdated."""
     machine = Machine()
     machine.hear(broker=1)
     machine.hear(broker=2, broker_ahead=HOUR)
@@ -194,7 +194,7 @@ def test_what_is_sent_all_the_same_has_the_brokers_time_while_the_clock_is_too_w
 
 
 async def confirmed(machine: Machine, result: Stored | Exception | None) -> float | None:
-    """Let a write be confirmed, or not; return the difference that is known afterwards."""
+    """Complete a write, confirmed or not; return the difference that is known afterwards."""
     confirmation: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     machine.clock.watch(confirmation, asked_at=machine.uptime, broker=1)
     if isinstance(result, Exception):

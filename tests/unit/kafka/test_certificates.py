@@ -15,7 +15,7 @@ NOW = dt.datetime.now(dt.UTC)
 
 
 def refusal(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "segment.test") -> ssl.SSLError:
-    """Return why the handshake failed."""
+    """Return the error of a failed handshake."""
     here, there = socket.socketpair()
 
     def accept() -> None:

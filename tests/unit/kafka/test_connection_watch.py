@@ -30,7 +30,7 @@ NOW = datetime.now(UTC)
 async def broker(
     authority: trustme.CA, certificate: trustme.LeafCert, *, trusted: bool = True
 ) -> AsyncIterator[tuple[str, ConnectionOptions]]:
-    """A server with that certificate, and what a client needs that trusts the authority."""
+    """A server with a certificate, and the options of a client that trusts its authority."""
     context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     certificate.configure_cert(context)
     if trusted:
@@ -78,7 +78,7 @@ async def test_a_certificate_whose_authority_is_unknown_is_one_for_which_a_worke
 
 
 def of_ours(authority: trustme.CA, kind: str) -> trustme.LeafCert | None:
-    """Return a client's certificate with a fault; None is none at all."""
+    """Return a client's certificate with a fault; None means no certificate."""
     if kind == "none":
         return None
     if kind == "of an unknown authority":
@@ -88,7 +88,7 @@ def of_ours(authority: trustme.CA, kind: str) -> trustme.LeafCert | None:
 
 @contextmanager
 def refusing(context: ssl.SSLContext) -> Iterator[str]:
-    """A server that ends one handshake with an alert; that of asyncio would close without a word."""
+    """A server that ends one handshake with an alert; asyncio's own would close without one."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def refuse() -> None:
@@ -96,7 +96,7 @@ def refusing(context: ssl.SSLContext) -> Iterator[str]:
         with context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False) as secured:
             with pytest.raises(ssl.SSLError):
                 secured.do_handshake()
-            while socket.socket.recv(secured, 4096):  # what is unread when it closes would overtake the alert
+            while socket.socket.recv(secured, 4096):  # unread bytes at the close would cause a reset before the alert
                 pass
 
     with listener:
@@ -149,7 +149,7 @@ async def test_a_broker_that_is_away_is_nothing_that_somebody_has_to_change(serv
 
 
 class Brokers:
-    """Brokers that answer a knock as the test says."""
+    """Brokers that answer a connection attempt as the test defines."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *settings: str) -> None:
         self.refusals: dict[str, Refused] = {}

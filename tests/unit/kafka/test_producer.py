@@ -34,13 +34,13 @@ class Batch(BatchBuilder):  # type: ignore[misc] # aiokafka has no types
         super().__init__(BATCH_BYTES, 0)
 
     def values(self) -> list[bytes | None]:
-        """Return what a broker would find in it."""
+        """Return the values of the messages, as a broker reads them."""
         values = [record.value for record in self.records()]
         assert self.record_count() == len(values)
         return values
 
     def records(self) -> list[Any]:
-        """Return its records, which a broker takes only when they are numbered from 0."""
+        """Return the batch's records. A broker accepts them only if they are numbered from 0."""
         assert self._closed, "aiokafka must append nothing to it"
         records = MemoryRecords(bytes(self._build()))
         found = list(records.next_batch()) if records.has_next() else []
@@ -49,7 +49,7 @@ class Batch(BatchBuilder):  # type: ignore[misc] # aiokafka has no types
 
 
 class Connection:
-    """An aiokafka producer whose sends end as the broker of the test says."""
+    """An aiokafka producer whose sends complete as the fake broker defines."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -63,7 +63,7 @@ class Connection:
         self.error_of_closing: Exception | None = None
 
     async def _send(self) -> None:
-        """Wait; away from its broker it ignores the first cancellation, as aiokafka's sender does."""
+        """Wait; while the broker is away, ignore the first cancellation, as aiokafka's sender does."""
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -98,7 +98,7 @@ class Connection:
 
 
 class FakeBroker:
-    """Stores what it confirms; `answers` are the next outcomes, and without one a write is confirmed."""
+    """Stores the writes that it confirms; `answers` are the next outcomes. Without one, a write is confirmed."""
 
     def __init__(self) -> None:
         self.answers: deque[Exception] = deque()
@@ -667,7 +667,7 @@ async def test_a_connection_that_fails_is_closed_and_is_none(monkeypatch: pytest
 
     class Failing:
         def __init__(self, **_arguments: Any) -> None:
-            """Connect to nothing yet."""
+            """Create a producer that is not connected yet."""
 
         async def start(self) -> None:
             effects.append("started")

@@ -47,7 +47,7 @@ async def test_repartitioning_goes_by_kafkas_default_partitioner_and_keeps_the_o
 
 
 class _Hanging(KeptWrites):
-    """A producer whose writes are not confirmed; `again` are the partitions whose write is being repeated."""
+    """A producer whose writes are not confirmed; `again` are the partitions whose write is being retried."""
 
     again: frozenset[int] = frozenset()
 

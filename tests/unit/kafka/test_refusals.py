@@ -77,7 +77,7 @@ REFUSED = sorted((kind for kind in LASTING if find_refusal(kind(), TOPIC)), key=
 
 
 def test_every_lasting_error_of_a_broker_is_a_hold_or_is_known_to_pass() -> None:
-    """An error of a later aiokafka must be judged here, too."""
+    """Errors that a later aiokafka adds must be classified here, too."""
     assert {*REFUSED, *(kind for kinds in LATER_ATTEMPTS_HELP.values() for kind in kinds)} == LASTING
 
 

@@ -57,7 +57,7 @@ async def client(fake: FakeRegistry, **options: Any) -> AsyncIterator[SchemaRegi
 
 @asynccontextmanager
 async def answering(answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[FakeRegistry]:
-    """A registry that answers each request as the test writes it."""
+    """A registry with the test's answer to each request."""
     serving = set[asyncio.Task[Any] | None]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -322,7 +322,7 @@ BOTH = f"{VERSIONS}?deleted=true"
 
 
 def holds(fake: FakeRegistry, schemas: dict[int, dict[str, Any]]) -> None:
-    """Let the raw topic's subject hold these versions; each is found only where deleted ones are asked for."""
+    """Define the versions of the raw topic's subject; each is found only by a request that includes deleted ones."""
     fake.answers[VERSIONS] = Answer(200, list(schemas))
     for number, schema in schemas.items():
         body = {"subject": "raw-value", "version": number, "id": number, **schema}

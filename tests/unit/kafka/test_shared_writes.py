@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HeldWrites:
-    """A partition whose writes are confirmed one by one, when the test lets them."""
+    """A partition whose writes the test confirms one by one."""
 
     def __init__(self) -> None:
         self.begun: list[bytes] = []
@@ -58,7 +58,7 @@ def shared(held: HeldWrites) -> SharedWrites:
 
 
 async def turns() -> None:
-    """Let everything that is ready go on."""
+    """Run all tasks that are ready."""
     for _ in range(10):
         await asyncio.sleep(0)
 

@@ -26,7 +26,7 @@ ANSWER_SECONDS = 0.25
 
 
 class FakeRegistry:
-    """Gives its answers in turn, the last one for ever."""
+    """Returns its answers in turn; the last one is repeated."""
 
     def __init__(self, *answers: Lookup | Exception) -> None:
         self._answers = list(answers)
@@ -189,7 +189,7 @@ def test_without_a_registry_only_the_book_is_known() -> None:
 
 
 class IdRegistry:
-    """A registry that knows the schemas of some ids."""
+    """A registry with the schemas of some ids."""
 
     def __init__(self, *known: int) -> None:
         self._known = {registry_prefix(number) for number in known}

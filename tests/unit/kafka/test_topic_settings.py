@@ -26,7 +26,7 @@ def settings() -> Settings:
 
 
 def uses(*roles: Role) -> tuple[TopicUse, ...]:
-    """What these roles, or all of them, do with their topics."""
+    """Return how these roles, by default all, use their topics."""
     return topic_uses(roles or BOTH, settings())
 
 
@@ -35,7 +35,7 @@ def topics(*roles: Role) -> tuple[UsedTopic, ...]:
 
 
 def all_topics(replication_factor: int = 3, **configuration: str) -> dict[str, FoundTopic]:
-    """Every topic of the pipeline with this configuration, in which `_` stands for a dot."""
+    """Return every topic of the pipeline with a configuration, in whose names `_` stands for a dot."""
     told = {name.replace("_", "."): value for name, value in configuration.items()}
     return {
         name: FoundTopic(partitions=1, configuration=told, replication_factor=replication_factor)

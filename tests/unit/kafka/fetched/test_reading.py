@@ -43,7 +43,7 @@ NOT_UTF8 = b"\xff\xfe name@example.org"
 
 
 class HeldAnswers(Answers):
-    """Answers that keep what cannot be read, as a worker's do."""
+    """Answers that store the unreadable batches that they find, as a worker's do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class HeldAnswers(Answers):
 
 
 def read(data: bytes, position: int = 0) -> tuple[list[Any], list[Unreadable], int]:
-    """Return what is read of an answer, what cannot be, and where the partition is read next."""
+    """Return the messages of an answer, what cannot be read, and the next position of the partition."""
     answers = HeldAnswers()
     assignment = answered(answers, PARTITION, data, assignment=FakeAssignment(position))
     found = answers[PARTITION].getall() if PARTITION in answers else []
@@ -95,7 +95,7 @@ def test_a_header_name_that_is_not_utf8_stops_nothing(codec: Codec) -> None:
 
 
 LONG = record(0, b"u-1", bytes(1_100_000))
-"""It makes a batch so large that its records are looked at."""
+"""Enough to make a batch so large that its headers are counted."""
 
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.ZSTD])
@@ -130,7 +130,7 @@ def test_such_a_batch_is_read_on_from_its_middle() -> None:
 
 
 EMPTY = b"\x00\x00\x00" + text(None) + text(None)
-"""A record's attributes and deltas, no key and no value."""
+"""A record's attributes and deltas, without key and value."""
 UNREADABLE = {
     "a wrong checksum": (batch(record(0, b"u", b"1"), base=2, crc=1), [], "checksum"),
     "an unknown format": (batch(record(0, b"u", b"1"), base=2, magic=3), [], "format 3"),
@@ -297,7 +297,7 @@ def test_without_a_worker_what_cannot_be_read_is_an_error_that_names_it() -> Non
 
 
 class SharedAnswers(HeldAnswers):
-    """Answers that share what they may unpack."""
+    """Answers that share one memory bound."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -340,7 +340,7 @@ def test_memory_for_unpacked_batches_is_given_back_when_they_are_read_or_forgott
 
 
 def given_at_once(answers: Answers) -> Callable[..., Awaitable[dict[Any, list[int]]]]:
-    """Return what is kept as aiokafka's fetcher does: of one partition after the other."""
+    """Drain the stored answers as aiokafka's fetcher does: one partition after the other."""
 
     async def fetched_records() -> dict[Any, list[int]]:
         drained = {}
@@ -387,7 +387,7 @@ async def test_a_partition_that_is_paused_or_was_positioned_anew_gives_nothing_o
 
 
 class FakeClient:
-    """What a fetcher sends requests with."""
+    """The client that a fetcher sends requests with."""
 
     def __init__(self, answer: Any) -> None:
         self.cluster = "the cluster"

@@ -72,7 +72,7 @@ def test_what_nobody_reads_makes_room_for_others_the_longest_idle_first_and_no_m
 
 
 class Readers:
-    """Two that read small batches without a pause, and one that needs all there is."""
+    """Two holders that read small batches without a pause, and one that needs all the memory."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -83,7 +83,7 @@ class Readers:
             self.room.take(each, 10)
 
     def read_on(self, *, large_asks: bool) -> bool:
-        """Let one of the two finish its batch and begin another, and both read; return whether the large one is in."""
+        """Let one of the two start another batch, and both read; return whether the large one got its memory."""
         self.clock.seconds += 0.5
         self.turn += 1
         self.room.give_back(self.small[self.turn % 2])

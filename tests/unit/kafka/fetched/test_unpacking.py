@@ -23,7 +23,7 @@ PACKED = [codec for codec in PACK if codec is not Codec.NONE]
 
 
 def unpacked(codec: int, packed: bytes, *, most: int = MOST) -> tuple[bytes, int]:
-    """Return what was packed, and the most that was allocated for it."""
+    """Return the unpacked bytes, and the most that was allocated for them."""
     reserved = [0]
     found = unpack(codec, memoryview(packed), most=most, reserve=reserved.append, head=b"head", tail=3)
     assert (bytes(found[:4]), bytes(found[-3:])) == (b"head", bytes(3))
@@ -31,7 +31,7 @@ def unpacked(codec: int, packed: bytes, *, most: int = MOST) -> tuple[bytes, int
 
 
 def zstd_stream(data: bytes, chunk: int = 1_000) -> bytes:
-    """Pack as Java's producers do: the frame declares no size."""
+    """Compress as Java's producers do: the frame declares no size."""
     compressor = cramjam.zstd.Compressor()
     for begin in range(0, len(data), chunk):
         compressor.compress(data[begin : begin + chunk])
@@ -120,7 +120,7 @@ def test_a_snappy_that_declares_gigabytes_allocates_none_of_them() -> None:
 def test_a_window_of_zstd_counts_as_memory() -> None:
     packed = bytearray(zstd_stream(JSON))
     assert packed[4] >> 5 & 1 == 0, "a frame that declares its window"
-    packed[5] = 17 << 3  # 128 MB; of such a window no more is used than there is data
+    packed[5] = 17 << 3  # 128 MB; the decoder uses no more of such a window than there is data
     assert unpacked(Codec.ZSTD, bytes(packed))[0] == JSON
     with pytest.raises(TooLargeError):
         unpacked(Codec.ZSTD, PACK[Codec.ZSTD](bytes(MOST * 6 // 10)))
