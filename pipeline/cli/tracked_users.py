@@ -52,7 +52,7 @@ def import_users(invocation: Invocation, file: str) -> int:
         raw_partitions,
         tracking_mistakes,
     )
-    from pipeline.tools.tracked_users.tables import told_by_month
+    from pipeline.tools.tracked_users.tables import counts_by_month
     from pipeline.tools.tracked_users.users_file import UsersFileError
 
     checks = [tls_mistakes, tracking_mistakes, feed_mistakes]
@@ -69,7 +69,7 @@ def import_users(invocation: Invocation, file: str) -> int:
     asyncio.run(feed(settings, users, _Progress("users written").tell))
     if users.over:
         say_error(f"Skipped, because their month is over: {_lines(users.over)}.")
-    told = told_by_month(counts) or "nobody"
+    told = counts_by_month(counts) or "no users"
     say(f"Imported into {settings.segment.tracked_users_feed_topic}: {told}. Processors load them within seconds.")
     return 0
 
@@ -95,7 +95,7 @@ def export(invocation: Invocation) -> None:
     """
     from pipeline.bootstrap.tracked_users import raw_partitions, users_topics
     from pipeline.tools.tracked_users.rows import BY_HASH, hash_row
-    from pipeline.tools.tracked_users.tables import told_by_month
+    from pipeline.tools.tracked_users.tables import counts_by_month
 
     settings = _settings(invocation)
     topics = users_topics(settings)
@@ -112,7 +112,7 @@ def export(invocation: Invocation) -> None:
                     say(hash_row(user, number, month, partitions=partitions, fingerprint=fingerprint))
 
     asyncio.run(write())
-    say_error(f"Exported: {told_by_month(dict(sorted(counts.items()))) or 'nobody'}.")
+    say_error(f"Exported: {counts_by_month(dict(sorted(counts.items()))) or 'no users'}.")
 
 
 @tracked_users.command()

@@ -1,1 +1,1 @@
-"""What an operator runs beside the live workers: what rules cost, how they differ, and which schemas can be read."""
+"""The operator's tools beside live workers: cost of rules, differences of rules, tracked users, readable schemas."""

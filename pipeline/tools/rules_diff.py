@@ -1,4 +1,4 @@
-"""Say in words what changes from one set of rules to another: rule by rule, and in effect."""
+"""Describe the changes from one set of rules to another: rule by rule, and their effect on events."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from pipeline.core.kinds import Kind
     from pipeline.core.rules import Clause
 
-    _Asked: TypeAlias = tuple[frozenset[Clause], Decision]
+    _Case: TypeAlias = tuple[frozenset[Clause], Decision]
 
-_NO_CHANGE: Final = "Both decide alike."
+_NO_CHANGE: Final = "Both make the same decisions."
 
 
 class _Effect(NamedTuple):
-    """How the events of a kind are decided: by what else they are, in order, and otherwise."""
+    """The decision about the events of a kind: cases with further conditions, in order, and the decision otherwise."""
 
-    asked: tuple[_Asked, ...]
+    cases: tuple[_Case, ...]
     otherwise: Decision
 
     def __str__(self) -> str:
-        """Return it in words."""
-        if not self.asked:
+        """Return the cases as text."""
+        if not self.cases:
             return str(self.otherwise)
-        cases = "; ".join(f"{decision} where {_conditions(clauses)}" for clauses, decision in self.asked)
+        cases = "; ".join(f"{decision} where {_conditions(clauses)}" for clauses, decision in self.cases)
         return f"{cases}; else {self.otherwise}"
 
 
 def differences(old: Rules, new: Rules) -> Iterator[str]:
-    """Say what changes, a line each; what comes of it last."""
+    """Yield the changes, one per line, and then their effect."""
     if old.version == new.version:
         yield _NO_CHANGE
         return
@@ -46,7 +46,7 @@ def differences(old: Rules, new: Rules) -> Iterator[str]:
         yield f"default: {old.default} becomes {new.default}"
     effects = list(_effect_changes(old, new))
     yield ""
-    yield "In effect:" if effects else "In effect nothing changes: every event is decided as before."
+    yield "Effect:" if effects else "No effect: every event gets the same decision as before."
     yield from (f"  {line}" for line in effects)
 
 
@@ -58,22 +58,22 @@ def _rule_changes(old: Rules, new: Rules) -> Iterator[str]:
     stay = _longest_rise([after for _, after in sorted(pairs)])
     for before, rule in enumerate(old.rules):
         if before not in {each for each, _ in pairs}:
-            yield f"removed: {_told(rule, before)}"
+            yield f"removed: {_described(rule, before)}"
     sources = {after: before for before, after in pairs}
     for after, rule in enumerate(new.rules):
         if after not in sources:
-            yield f"added: {_told(rule, after)}"
+            yield f"added: {_described(rule, after)}"
             continue
         before = sources[after]
         changes = list(_changes(old.rules[before], rule))
         if after not in stay:
-            changes.insert(0, f"moved from place {before + 1} to {after + 1}")
+            changes.insert(0, f"moved from position {before + 1} to {after + 1}")
         if changes:
-            yield f"changed: {_called(rule, after)}: {'; '.join(changes)}"
+            yield f"changed: {_label(rule, after)}: {'; '.join(changes)}"
 
 
 def _pairs(old: Sequence[Rule], new: Sequence[Rule]) -> set[tuple[int, int]]:
-    """Say which rule is which: alike in all but the name, else of the same name, else of the same conditions."""
+    """Match old rules to new ones: equal in all but the name, else with equal names, else with equal conditions."""
     keys: tuple[Callable[[Rule], object], ...] = (
         lambda rule: (frozenset(rule.when), rule.then, rule.shadow, rule.name),
         lambda rule: (frozenset(rule.when), rule.then, rule.shadow),
@@ -92,14 +92,14 @@ def _pairs(old: Sequence[Rule], new: Sequence[Rule]) -> set[tuple[int, int]]:
     return pairs
 
 
-def _longest_rise(places: Sequence[int]) -> set[int]:
-    """Return the members of the longest rising run; the others have moved."""
+def _longest_rise(positions: Sequence[int]) -> set[int]:
+    """Return the members of the longest increasing subsequence; the other rules have moved."""
     ends: list[int] = []
     before: dict[int, int | None] = {}
-    for place in places:
-        at = bisect_left(ends, place)
-        before[place] = ends[at - 1] if at else None
-        ends[at : at + 1] = [place]
+    for position in positions:
+        at = bisect_left(ends, position)
+        before[position] = ends[at - 1] if at else None
+        ends[at : at + 1] = [position]
     found: set[int] = set()
     last = ends[-1] if ends else None
     while last is not None:
@@ -110,32 +110,32 @@ def _longest_rise(places: Sequence[int]) -> set[int]:
 
 def _changes(old: Rule, new: Rule) -> Iterator[str]:
     if old.name != new.name and (old.name or new.name):
-        yield f"was called `{old.name}`" if old.name else "had no name"
+        yield f"was named `{old.name}`" if old.name else "had no name"
     if old.then != new.then:
         yield f"{old.then} becomes {new.then}"
     if old.shadow != new.shadow:
-        yield "is a shadow now, and decides nothing" if new.shadow else "is no shadow any more, and decides"
+        yield "is now a shadow rule and decides nothing" if new.shadow else "is no longer a shadow rule"
     befores, afters = ({(c.condition, c.tag): c for c in rule.when} for rule in (old, new))
     for key in sorted({*befores, *afters}, key=str):
         before, after = befores.get(key), afters.get(key)
         if before is None and after is not None:
-            yield f"asks also that {_clause(after)}"
+            yield f"also requires that {_clause(after)}"
         elif after is None and before is not None:
-            yield f"asks no more that {_clause(before)}"
+            yield f"no longer requires that {_clause(before)}"
         elif before is not None and after is not None and before != after:
             more, fewer = sorted(after.values - before.values), sorted(before.values - after.values)
-            told = [f"also {_alternatives(more)}"] if more else []
-            told += [f"no more {_alternatives(fewer)}"] if fewer else []
-            yield f"{_subject(after)}: {', '.join(told)}"
+            changes = [f"also {_alternatives(more)}"] if more else []
+            changes += [f"no longer {_alternatives(fewer)}"] if fewer else []
+            yield f"{_subject(after)}: {', '.join(changes)}"
 
 
-def _called(rule: Rule, place: int) -> str:
-    return f"rule {place + 1} `{rule.name}`" if rule.name else f"rule {place + 1}"
+def _label(rule: Rule, index: int) -> str:
+    return f"rule {index + 1} `{rule.name}`" if rule.name else f"rule {index + 1}"
 
 
-def _told(rule: Rule, place: int) -> str:
-    asked = f"where {_conditions(rule.when)}" if rule.when else "always"
-    return f"{_called(rule, place)}: {'as a shadow ' if rule.shadow else ''}{rule.then} {asked}"
+def _described(rule: Rule, index: int) -> str:
+    condition = f"where {_conditions(rule.when)}" if rule.when else "always"
+    return f"{_label(rule, index)}: {rule.then}{' (shadow)' if rule.shadow else ''} {condition}"
 
 
 def _conditions(clauses: Iterable[Clause]) -> str:
@@ -145,7 +145,7 @@ def _conditions(clauses: Iterable[Clause]) -> str:
 
 
 def _clause(clause: Clause) -> str:
-    verb = "is like" if clause.condition is Condition.MESSAGE_NAME else "is"
+    verb = "matches" if clause.condition is Condition.MESSAGE_NAME else "is"
     return f"{_subject(clause)} {verb} {_alternatives(sorted(clause.values))}"
 
 
@@ -161,7 +161,7 @@ def _alternatives(values: Sequence[str]) -> str:
 
 
 def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
-    """Say what changes for the events of each kind, identified and anonymous; kinds that change alike share a line."""
+    """Yield the changes for each kind, identified and anonymous. Kinds with the same change share a line."""
     changed: defaultdict[tuple[_Effect, _Effect], dict[str, list[bool]]] = defaultdict(dict)
     for kind in KINDS.values():
         for anonymous in (False, True):
@@ -172,17 +172,17 @@ def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
         for who, suffix in (([False, True], ""), ([False], ", identified"), ([True], ", anonymous")):
             names = [name.removeprefix("message.") for name, cases in kinds.items() if cases == who]
             if names:
-                conditional = before.asked or after.asked
+                conditional = before.cases or after.cases
                 subject = f"{', '.join(names)}{suffix}:"
                 if conditional:
-                    yield from (subject, f"  was: {before}", f"  now: {after}")
+                    yield from (subject, f"  before: {before}", f"  after: {after}")
                 else:
                     yield f"{subject} {before} becomes {after}"
 
 
 def _effect(rules: Rules, kind: Kind, *, anonymous: bool) -> _Effect:
-    """Work out what the kind and being anonymous leave open. Shadows decide nothing."""
-    asked: list[_Asked] = []
+    """Return the decision for a kind, identified or anonymous. Shadow rules decide nothing."""
+    cases: list[_Case] = []
     otherwise = rules.default
     for rule in rules.rules:
         if rule.shadow or not covers_kind(rule, kind, anonymous=anonymous):
@@ -191,8 +191,8 @@ def _effect(rules: Rules, kind: Kind, *, anonymous: bool) -> _Effect:
         if not clauses:
             otherwise = rule.then
             break
-        if all(not earlier <= clauses for earlier, _ in asked):  # what asks less has decided before
-            asked.append((clauses, rule.then))
-    while asked and asked[-1][1] == otherwise:
-        asked.pop()
-    return _Effect(tuple(asked), otherwise)
+        if all(not earlier <= clauses for earlier, _ in cases):  # else an earlier case with fewer conditions matches
+            cases.append((clauses, rule.then))
+    while cases and cases[-1][1] == otherwise:
+        cases.pop()
+    return _Effect(tuple(cases), otherwise)

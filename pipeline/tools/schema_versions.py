@@ -1,8 +1,8 @@
-"""Judge whether the processor can read what a registered schema writes, by Avro's checker and by the decoder.
+"""Check whether the processor can read events written with a registered schema, with Avro's checker and the decoder.
 
-The `avro` package is the authority on what Avro's rules allow. The compiled decoder is what the processor runs. They
-disagree where a writer's union has a type that cannot be read: by the rules the whole schema is incompatible, but the
-decoder reads the events that hold another type. So both are asked, and a version is readable when both accept it.
+The `avro` package is the authority on Avro's rules. The compiled decoder is what the processor runs. They disagree if a
+writer's union has a type that cannot be read: by the rules the whole schema is incompatible, but the decoder reads the
+events that have another type. So both are used, and a version is readable if both accept it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pipeline.kafka.schema_registry import Version
 
 LARGEST_CHECKED: Final = 1024 * 1024
-"""The checker gets no schema of more characters. It takes up to four seconds for one of this length, and its time grows
-with the square. A registry that stores schemas in Kafka accepts no longer ones, because a message there has 1 MB."""
+"""Schemas of more characters are not given to the checker. It takes up to four seconds for this length, and its time
+grows with the square. A registry that stores schemas in Kafka accepts no longer ones: a message has 1 MB at most."""
 _READABLE: Final = "it can be read"
 _ABSENT: Final[Mapping[Absence, str]] = {
     Absence.UNKNOWN: "the registry no longer has it, or lacks a schema that it refers to",
@@ -38,23 +38,23 @@ _ABSENT: Final[Mapping[Absence, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Why a schema cannot be read, by the decoder and by Avro's checker; None where it can."""
+    """The reasons why the decoder and Avro's checker cannot read a schema; None if they can."""
 
     decoder: str | None
     checker: str | None
 
 
 def judge(writer_schema: str) -> Judgement:
-    """Return whether raw events of a schema can be read, by both; a reason has at most 500 characters."""
+    """Return whether decoder and checker can read raw events of a schema. A reason has at most 500 characters."""
     return Judgement(decoder=_decoder_objection(writer_schema), checker=_checker_objection(writer_schema))
 
 
 @dataclass(slots=True)
 class VersionReport:
-    """Counts of the versions that were judged so far.
+    """Counts of the versions checked so far.
 
-    A soft-deleted version is judged too, because the topic may still hold its messages, but not counted as readable or
-    unreadable: it is withdrawn already.
+    A soft-deleted version is checked too, because the topic may still contain its messages. It is not counted as
+    readable or unreadable, because it is already withdrawn.
     """
 
     readable: int = 0
@@ -62,7 +62,7 @@ class VersionReport:
     deleted: int = 0
 
     def add(self, version: Version) -> str | None:
-        """Judge and count a version; return why the processor cannot read all that it writes, or None if it can."""
+        """Check and count a version; return why the processor cannot read all of its messages, or None if it can."""
         objection = _objection(version)
         if version.deleted:
             self.deleted += 1
@@ -74,12 +74,12 @@ class VersionReport:
         return None if objection is None else f"version {version.number}{mark}{objection}"
 
     def __str__(self) -> str:
-        """Return how many versions can be read."""
+        """Return how many versions can be read, as text."""
         counted = self.readable + self.unreadable
-        told = (
+        summary = (
             f"the processor can read {self.readable} of {counted} versions" if counted else "no version is registered"
         )
-        return f"{told}; {self.deleted} soft-deleted, not counted" if self.deleted else told
+        return f"{summary}; {self.deleted} soft-deleted, not counted" if self.deleted else summary
 
 
 def _objection(version: Version) -> str | None:
@@ -105,9 +105,9 @@ def _decoder_objection(writer_schema: str) -> str | None:
 
 def _checker_objection(writer_schema: str) -> str | None:
     if len(writer_schema) > LARGEST_CHECKED:
-        return f"not asked, because the schema has more than {LARGEST_CHECKED:,} characters"
+        return f"not run, because the schema has more than {LARGEST_CHECKED:,} characters"
     try:
-        with warnings.catch_warnings():  # it warns about logical types that it does not know
+        with warnings.catch_warnings():  # it warns about unknown logical types
             warnings.simplefilter("ignore")
             ours, theirs = avro.schema.parse(RAW_EVENT.text), avro.schema.parse(writer_schema)
         result = ReaderWriterCompatibilityChecker().get_compatibility(ours, theirs)  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ def _checker_objection(writer_schema: str) -> str | None:
 
 
 def _words(result: SchemaCompatibilityResult) -> str:
-    """Return what does not fit. The result does not tell which message belongs to which location."""
+    """Return what is incompatible. The result does not assign messages to locations."""
     kinds = {kind.value.replace("_", " ") for kind in result.incompatibilities}
     return f"{_listed(kinds)} ({_listed(result.messages)}) at {_listed(result.locations)}"
 
@@ -127,7 +127,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """Return the text of the first error: each level of a schema wraps it in another that quotes the whole level."""
+    """Return the text of the first error. Each level of a schema wraps it in another that quotes the whole level."""
     while (inner := error.__context__) is not None:
         error = inner
     return str(error) or type(error).__name__

@@ -104,7 +104,7 @@ def test_nothing_is_imported_unless_every_line_is_good(
     file.write_text("user_id\nu-1\nanonymous\n")
     assert run(["tracked-users", "import", str(file)], found) == ExitCode.MISTAKE
     told = capsys.readouterr().err
-    assert "Line 3: user_id names nobody" in told
+    assert "Line 3: user_id is a placeholder" in told
     assert told.endswith("Nothing was imported.\n")
     assert read_topic(broker.bootstrap_servers, found["PIPELINE_TRACKED_USERS_FEED_TOPIC"]) == []
 
@@ -137,7 +137,7 @@ def test_rows_of_months_long_over_are_left_out_and_said(
     assert run(["tracked-users", "import", str(file)], found) == ExitCode.DONE
     told = capsys.readouterr()
     assert "Skipped, because their month is over: 1 line." in told.err
-    assert ": nobody." in told.out
+    assert ": no users." in told.out
 
 
 def test_an_export_is_taken_in_by_another_raw_topic_with_the_same_secret(
@@ -177,6 +177,6 @@ def test_what_another_secret_wrote_is_neither_exported_nor_counted(
 def test_nobody_is_tracked_at_first(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     found = environment(broker)
     assert run(["tracked-users", "stats"], found) == ExitCode.DONE
-    assert capsys.readouterr().out == "Nobody is tracked yet.\n"
+    assert capsys.readouterr().out == "No users are tracked yet.\n"
     assert run(["tracked-users", "export"], found) == ExitCode.DONE
-    assert "Exported: nobody." in capsys.readouterr().err
+    assert "Exported: no users." in capsys.readouterr().err

@@ -79,7 +79,7 @@ def _named(each: click.Parameter | tuple[str, ...]) -> str:
 
 
 def _commandline(path: tuple[str, ...], parameter: click.Parameter, value: str) -> list[str]:
-    """Return arguments: one parameter has the value, and those beside it what they take."""
+    """Return arguments in which one parameter has the value and the others have valid values."""
     command: click.Command = cli
     for name in path:
         assert isinstance(command, click.Group)
@@ -94,7 +94,7 @@ def _commandline(path: tuple[str, ...], parameter: click.Parameter, value: str) 
 
 
 def _begin(seed: int, events: int | None) -> None:
-    """Use numbers as traffic does, for few people."""
+    """Use the numbers as the traffic generator does, for few people."""
     assert population_size(events or 1)
     assert len(list(traffic(seed=seed, events=3))) == 3
     assert not list(islice((), events))
@@ -102,7 +102,7 @@ def _begin(seed: int, events: int | None) -> None:
 
 @pytest.fixture
 def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let options be used as far as they can be without starting anything."""
+    """Replace the demo and the traffic generator by functions that only use the options."""
 
     def demonstrated(options: DemoOptions, **_: object) -> int:
         _begin(options.seed, options.events)
@@ -129,7 +129,7 @@ def _objections(path: tuple[str, ...], parameter: click.Parameter, value: str) -
     with redirect_stdout(out), redirect_stderr(err), _standard_input():
         try:
             code = run(_commandline(path, parameter, value), _environment(path))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it would be a traceback
+        except Exception as error:  # noqa: BLE001 -- any exception would be a traceback
             yield f"{value[:100]!r}: {error!r}"
             return
     is_not_written = code == ExitCode.FAILED and "cannot be written" in err.getvalue()

@@ -36,7 +36,7 @@ policies = st.builds(
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[RawMessage]:
-    """Draw the messages of a partition over some weeks."""
+    """Draw the messages of a partition over several weeks."""
     encoded = st.builds(encode, events(), shapes)
     found = draw(st.lists(encoded | bodies, max_size=15))
     hours = st.integers(0, 24 * 40)
@@ -47,7 +47,7 @@ def histories(draw: st.DrawFn) -> list[RawMessage]:
 
 
 def processed(history: list[RawMessage], policy: Policy) -> tuple[list[Outcome], set[tuple[str, bytes]]]:
-    """Process each message by itself; return the outcomes, and the users of each month that were kept."""
+    """Process each message alone; return the outcomes and the kept users of each month."""
     tracked = PlainTrackedUsers()
     outcomes, users = [], set()
     for message in history:
@@ -111,5 +111,5 @@ def test_what_is_not_said_to_change_is_decided_alike(old: Rules, new: Rules, eve
 
 @given(rules, rules)
 def test_a_difference_can_be_told_of_any_rules(old: Rules, new: Rules) -> None:
-    assert list(differences(old, old)) == ["Both decide alike."]
-    assert (list(differences(old, new)) == ["Both decide alike."]) == (old.version == new.version)
+    assert list(differences(old, old)) == ["Both make the same decisions."]
+    assert (list(differences(old, new)) == ["Both make the same decisions."]) == (old.version == new.version)

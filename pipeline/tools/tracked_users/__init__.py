@@ -1,1 +1,1 @@
-"""Users who are tracked: taken in from a file, written to one, and counted."""
+"""Import, export and count tracked users."""

@@ -1,6 +1,6 @@
-"""What a row of a file of tracked users says: a user by id, or by the hash under which users are remembered.
+"""Read the rows of a file of tracked users: a user by id, or by the hash under which the state stores users.
 
-No text quotes a value, for a value may be a user's id.
+No error quotes a value, because a value may be a user's id.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 BY_ID: Final = ("user_id", "month")
 BY_HASH: Final = ("user_hash", "partition", "month", "partitions", "secret")
-"""The last two tell for what the hashes were made, so that they are not taken for those of something else."""
+"""The last two identify the raw topic and secret of the hashes, so that hashes of others are not imported."""
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _MONTH: Final = re.compile(r"([0-9]{4}-[0-9]{2})(-[0-9]{2})?")
 
 
 class RowMistakeError(Exception):
-    """A row cannot be used; the text says why."""
+    """A row cannot be used; the text has the reason."""
 
 
 class FileUser(NamedTuple):
@@ -42,17 +42,17 @@ class FileUser(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Months:
-    """Reads months as people write them. ``present`` is the first day of the one that it is now."""
+    """Parse months as people write them. ``present`` is the first day of the current month."""
 
     start_day: int
     present: int
     _known: dict[str, int] = field(default_factory=dict, init=False)
 
     def number(self, text: str) -> int:
-        """Return the first day of a month in days since 1970; the present one for an empty text.
+        """Return the first day of a month in days since 1970; of the current month for an empty text.
 
         Raises:
-            RowMistakeError: it is no month, or one that has not begun.
+            RowMistakeError: the text is not a month, or the month has not begun.
         """
         if not text:
             return self.present
@@ -63,25 +63,25 @@ class Months:
 
     def _read(self, text: str) -> int:
         present = date.fromordinal(EPOCH + self.present)
-        asked = f"write {present:%Y-%m} or {present}"
+        advice = f"write {present:%Y-%m} or {present}"
         parts = _MONTH.fullmatch(text)
         if parts is None:
-            raise RowMistakeError(f"month is none: {asked}")
+            raise RowMistakeError(f"month is not valid: {advice}")
         try:
             day = date.fromisoformat(parts[1] + (parts[2] or f"-{self.start_day:02}"))
         except ValueError:
-            raise RowMistakeError(f"month is none: {asked}") from None
+            raise RowMistakeError(f"month is not valid: {advice}") from None
         if day.day != self.start_day:
             setting = variable("billing_month_start_day")
-            raise RowMistakeError(f"month does not begin on day {self.start_day}, as {setting} says: {asked}")
+            raise RowMistakeError(f"month does not begin on day {self.start_day}, the value of {setting}: {advice}")
         number = day.toordinal() - EPOCH
         if number > self.present:
-            raise RowMistakeError("month has not begun: import its users when it has")
+            raise RowMistakeError("month has not begun: import its users when it begins")
         return number
 
 
 class RowReader(Protocol):
-    """Reads the rows of a file."""
+    """Read the rows of a file."""
 
     def read(self, row: Mapping[str, str]) -> FileUser:
         """Return the user of a row.
@@ -93,7 +93,7 @@ class RowReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdRows:
-    """Rows with ``user_id``: the userId of events, else their anonymousId, letter by letter."""
+    """Rows with ``user_id``: exactly the userId of events, else their anonymousId."""
 
     hasher: UserHasher
     partitions: int
@@ -106,9 +106,9 @@ class IdRows:
         if not user_id:
             raise RowMistakeError("user_id is empty")
         if user_id != user_id.strip() or not user_id.isprintable():
-            raise RowMistakeError("user_id has spaces around it or characters that cannot be seen, or is not UTF-8")
+            raise RowMistakeError("user_id has leading or trailing spaces, invisible characters, or is not UTF-8")
         if self.empty_ids.reason(user_id) is not None:
-            raise RowMistakeError("user_id names nobody, as `null` or `anonymous`: events with it are anonymous")
+            raise RowMistakeError("user_id is a placeholder like `null` or `anonymous`: events with it are anonymous")
         key = user_id.encode()
         month = self.months.number(row.get("month", ""))
         return FileUser(self.hasher.hash_of(key), partition_for(key, self.partitions), month)
@@ -116,7 +116,7 @@ class IdRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashRows:
-    """Rows as an export writes them. The hashes hold for one secret and one number of partitions."""
+    """Rows of an export. The hashes are valid for one secret and one number of partitions."""
 
     fingerprint: str
     partitions: int
@@ -126,29 +126,29 @@ class HashRows:
         """Return the user of a row."""
         if row.get("secret", self.fingerprint) != self.fingerprint:
             raise RowMistakeError(
-                f"user_hash was made with another {variable('tracked_users_secret')}: set that one, or import user ids"
+                f"user_hash was made with another {variable('tracked_users_secret')}: set that, or import user ids"
             )
         if row.get("partitions", str(self.partitions)) != str(self.partitions):
             raise RowMistakeError(
-                f"partition is that of a raw topic with another number of partitions than {self.partitions}: "
+                f"partition belongs to a raw topic with a number of partitions other than {self.partitions}: "
                 "import user ids"
             )
         digits, number = row["user_hash"], row["partition"]
         if _HASH.fullmatch(digits) is None:
             raise RowMistakeError("user_hash is not 16 digits from 0 to f")
         if _NUMBER.fullmatch(number) is None or int(number) >= self.partitions:
-            raise RowMistakeError(f"partition is none of the raw topic: 0 to {self.partitions - 1}")
+            raise RowMistakeError(f"partition does not exist in the raw topic: write 0 to {self.partitions - 1}")
         if not row["month"]:
             raise RowMistakeError("month is empty")
         return FileUser(int(digits, 16), int(number), self.months.number(row["month"]))
 
 
 def months_at(now_ms: int, month: BillingMonth) -> Months:
-    """Make what reads months, as of a time."""
+    """Return a parser of months, as of a time."""
     return Months(start_day=month.start_day, present=month.first_day(now_ms))
 
 
 def hash_row(user: int, partition: int, month: int, *, partitions: int, fingerprint: str) -> str:
-    """Write a row with a hash, without its line end."""
+    """Return a row with a hash, without a line break."""
     first_day = date.fromordinal(EPOCH + month)
     return f"{user:016x},{partition},{first_day},{partitions},{fingerprint}"

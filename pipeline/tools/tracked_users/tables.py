@@ -1,4 +1,4 @@
-"""Say how many users are tracked, by partition and month."""
+"""Format the number of tracked users by partition and month."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _LEAST_WIDTH: Final = len("2026-11-01")
 
 
 def month_name(month: int) -> str:
-    """Name a month by its first day."""
+    """Return a month as the date of its first day."""
     return str(date.fromordinal(EPOCH + month))
 
 
-def told_by_month(counts: Mapping[int, int]) -> str:
-    """Say how many users there are of each month."""
+def counts_by_month(counts: Mapping[int, int]) -> str:
+    """Return the number of users of each month as text."""
     return ", ".join(f"{count:,} of the month from {month_name(month)}" for month, count in counts.items())
 
 
 def table(partitions: Sequence[PartitionUsers], *, has_feed: bool) -> Iterator[str]:
-    """Give the lines of a table: partitions, their sum, and those of them who are tracked through the feed alone."""
+    """Yield the lines of a table: each partition, the total, and the users who are tracked only because of the feed."""
     counted = [{month: len(users) for month, users in each.users.months()} for each in partitions]
     months = sorted({month for counts in counted for month in counts})
     if not months:
-        yield "Nobody is tracked yet."
+        yield "No users are tracked yet."
         return
     rows = [(str(number), counts) for number, counts in enumerate(counted)]
     rows.append(("all", _sum(counted)))

@@ -1,4 +1,4 @@
-"""Feed users into Kafka, and read back who is tracked, beside the live workers."""
+"""Write tracked users to the feed topic and read them back, beside live workers."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from pipeline.state.tracked_users import TrackedUsersOfPartition, UserHasher
     from pipeline.tools.tracked_users.users_file import FileUsers
 
-ENTRIES_AT_ONCE: Final = 10_000
-_NOTHING: Final = b""
-"""The value of an entry; without one it would be a deletion to compaction."""
+MESSAGES_AT_ONCE: Final = 10_000
+_EMPTY_VALUE: Final = b""
+"""The value of each message. A message without a value would be a deletion to compaction."""
 
 
 async def feed_users(
     producer: BatchProducer, feed: str, users: FileUsers, codec: MarkCodec, *, tell: Callable[[int], None]
 ) -> None:
-    """Write users to the feed; returning means the broker has confirmed all of them. `tell` is told how many so far.
+    """Write users to the feed. Returning means that the broker has confirmed all of them.
 
-    Writing them again changes nothing.
+    `tell` is called with the number written so far. Writing the same users again changes nothing.
     """
     written = 0
     headers = [(HASHED, codec.fingerprint)]
 
     async def write(partition: int, month: int, hashes: array[int]) -> None:
         nonlocal written
-        for start in range(0, len(hashes), ENTRIES_AT_ONCE):
-            part = hashes[start : start + ENTRIES_AT_ONCE]
-            entries = [OutboundMessage(codec.mark_key(user, month), _NOTHING, None, headers) for user in part]
-            await producer.write(feed, partition, entries)
-            written += len(entries)
+        for start in range(0, len(hashes), MESSAGES_AT_ONCE):
+            part = hashes[start : start + MESSAGES_AT_ONCE]
+            messages = [OutboundMessage(codec.mark_key(user, month), _EMPTY_VALUE, None, headers) for user in part]
+            await producer.write(feed, partition, messages)
+            written += len(messages)
             tell(written)
 
     await asyncio.gather(*(write(partition, month, hashes) for (partition, month), hashes in users.marks.items()))
@@ -51,7 +51,7 @@ async def feed_users(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionUsers:
-    """Who is tracked in a raw partition; `by_feed` counts by month those who are so through the feed alone."""
+    """Tracked users of a raw partition; `by_feed` counts by month those who are tracked only because of the feed."""
 
     users: TrackedUsersOfPartition
     by_feed: dict[int, int]
@@ -59,7 +59,7 @@ class PartitionUsers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsersTopics:
-    """Where it stands who is tracked, and how that is read."""
+    """The topics of tracked users, and how to read them."""
 
     connection: ConnectionOptions
     topics: TrackedUsersTopics
@@ -68,11 +68,11 @@ class UsersTopics:
     now_ms: int
 
     async def read(self, partition: int) -> PartitionUsers:
-        """Read back who is tracked in a raw partition.
+        """Read the tracked users of a raw partition.
 
         Raises:
             KafkaUnreachableError: Kafka does not answer.
-            ForeignStateError: it was written with another secret, or by a newer version.
+            ForeignStateError: the state was written with another secret, or by a newer version.
         """
         state = PartitionState(self.hasher, self.month, None, tracks=True)
         state.advance(self.now_ms)

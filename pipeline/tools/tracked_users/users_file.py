@@ -1,4 +1,4 @@
-"""Read a CSV file of tracked users whole, with every mistake in it."""
+"""Read a whole CSV file of tracked users, and list every mistake in it."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
     from pipeline.tools.tracked_users.rows import FileUser, RowReader
 
 MOST_LINE_CHARACTERS: Final = 1_048_576
-"""Far beyond what a user can have: the file is something else, and may have no end."""
+"""Far more than a user can have: such a file has other content, and may be endless."""
 _NEEDED: Final = {BY_ID: BY_ID[:1], BY_HASH: BY_HASH[:3]}
-_TOLD_EVERY_ROWS: Final = 100_000
+_ROWS_PER_REPORT: Final = 100_000
 
 
 class UsersFileError(Exception):
-    """The file cannot be used; the text lists every mistake with its line."""
+    """The file cannot be used; the text lists every mistake with its lines."""
 
 
 @dataclass(slots=True)
 class FileUsers:
-    """The users of a file by raw partition and month, eight bytes each; ``over`` counts rows of months long over.
+    """The users of a file by raw partition and month, eight bytes each; ``over`` counts rows of expired months.
 
-    ``by_key`` tells that users were given the partition of their key, not one that the file tells.
+    ``by_key``: the partition of each user is that of their key, not one from the file.
     """
 
     marks: defaultdict[tuple[int, int], array[int]] = field(default_factory=lambda: defaultdict(lambda: array("Q")))
     over: int = 0
     by_key: bool = False
 
-    def take(self, user: FileUser, oldest_month: int) -> None:
-        """Take a user in, unless the month is before the oldest one."""
+    def add(self, user: FileUser, oldest_month: int) -> None:
+        """Add a user, or only count the row if its month is before the oldest one."""
         if user.month < oldest_month:
             self.over += 1
         else:
             self.marks[user.partition, user.month].append(user.user)
 
-    def name_everybody_once(self) -> None:
-        """Leave out what the file says twice."""
-        for place, users in self.marks.items():
-            self.marks[place] = array("Q", sorted(set(users)))
+    def remove_duplicates(self) -> None:
+        """Remove users that the file has more than once."""
+        for key, users in self.marks.items():
+            self.marks[key] = array("Q", sorted(set(users)))
 
     def counts(self) -> dict[int, int]:
-        """Count the users of each month."""
+        """Return the number of users of each month."""
         found: defaultdict[int, int] = defaultdict(int)
         for (_, month), users in sorted(self.marks.items(), key=lambda item: item[0][1]):
             found[month] += len(users)
@@ -67,12 +67,13 @@ def read_users(
     oldest_month: int,
     tell: Callable[[int], None] = lambda _: None,
 ) -> FileUsers:
-    """Read the users of a file. `reader_of` gives what reads the rows of `BY_ID` or `BY_HASH`.
+    """Read the users of a file. `reader_of` returns the reader of rows with the columns `BY_ID` or `BY_HASH`.
 
-    Rows of months before the oldest one are counted and left out; `tell` is told now and then how many were read.
+    Rows of months before the oldest one are counted and skipped. `tell` is called at intervals with the number of rows
+    read.
 
     Raises:
-        UsersFileError: with every mistake of the file.
+        UsersFileError: the file has mistakes; the text lists all of them.
     """
     found, mistakes, count = FileUsers(), _Mistakes(), 0
     rows = _rows(file, mistakes)
@@ -81,16 +82,16 @@ def read_users(
     found.by_key = columns == BY_ID
     reader = reader_of(columns)
     for count, (line, row) in enumerate(rows, 1):
-        if count % _TOLD_EVERY_ROWS == 0:
+        if count % _ROWS_PER_REPORT == 0:
             tell(count)
         try:
             user = reader.read(_named(header[1], row))
         except RowMistakeError as error:
             mistakes.add(line, str(error))
         else:
-            found.take(user, oldest_month)
+            found.add(user, oldest_month)
     mistakes.check(count)
-    found.name_everybody_once()
+    found.remove_duplicates()
     return found
 
 
@@ -98,7 +99,7 @@ def bounded_lines(file: TextIO) -> Iterator[str]:
     """Yield the lines of a file.
 
     Raises:
-        UsersFileError: a line has no end within what a user can have, or the file cannot be read on.
+        UsersFileError: a line is longer than any user needs, or the file can no longer be read.
     """
     lines = 0
     while line := _next_line(file, lines):
@@ -116,7 +117,7 @@ def _next_line(file: TextIO, lines: int) -> str:
 
 
 def oldest_month_at(now_ms: int, month: BillingMonth) -> int:
-    """Return the first day of the oldest month that processors may still need: the one before the present one."""
+    """Return the first day of the oldest month that processors may still need, which is the previous month."""
     return month.first_day(month.first_day(now_ms) * MILLISECONDS_A_DAY - 1)
 
 
@@ -125,19 +126,19 @@ def _columns(header: list[str]) -> tuple[str, ...]:
         if set(needed) <= set(header) <= set(columns) and len(header) == len(set(header)):
             return columns
     raise UsersFileError(
-        "Line 1: the file must begin with the names of its columns: `user_id` or `user_id,month`, or what "
-        f"`tracked-users export` writes, `{','.join(BY_HASH)}` (without the last two if need be)."
+        "Line 1: the file must begin with the names of its columns: `user_id` or `user_id,month`, or those of "
+        f"`tracked-users export`, `{','.join(BY_HASH)}` (the last two are optional)."
     )
 
 
 def _named(header: list[str], row: list[str]) -> Mapping[str, str]:
     if len(row) != len(header):
-        raise RowMistakeError(f"there are not {len(header)} columns, as in line 1")
+        raise RowMistakeError(f"the number of columns is not {len(header)}, as in line 1")
     return dict(zip(header, row, strict=True))
 
 
 def _rows(file: Iterable[str], mistakes: _Mistakes) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows that are not empty, with the last line of each."""
+    """Yield the rows that are not empty, with the number of each row's last line."""
     rows = csv.reader(file, strict=True)
     while True:
         try:
@@ -152,7 +153,7 @@ def _rows(file: Iterable[str], mistakes: _Mistakes) -> Iterator[tuple[int, list[
 
 
 class _Mistakes:
-    """Every mistake once, with the first lines that have it, and the number of the others."""
+    """Each mistake once, with the first lines that have it and the number of further ones."""
 
     def __init__(self) -> None:
         self._lines: defaultdict[str, _Lines] = defaultdict(_Lines)
@@ -168,7 +169,7 @@ class _Mistakes:
 
 
 class _Lines:
-    """Spans of lines: the first ones, and how many more."""
+    """Ranges of line numbers: the first ones, and the number of further lines."""
 
     def __init__(self) -> None:
         self._spans: list[list[int]] = []
@@ -183,7 +184,7 @@ class _Lines:
             self._more += 1
 
     def __str__(self) -> str:
-        told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self._spans)
+        numbers = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self._spans)
         if self._more:
-            told += f" and {self._more:,} more"
-        return f"Line {told}" if told.isdigit() else f"Lines {told}"
+            numbers += f" and {self._more:,} more"
+        return f"Line {numbers}" if numbers.isdigit() else f"Lines {numbers}"

@@ -1,1 +1,1 @@
-"""What sets of rules would cost: the same traffic decided under each of them, and the users that each touches."""
+"""Compare the cost of sets of rules: decide the same traffic under each, and count the users who would be billed."""

@@ -1,7 +1,7 @@
-"""Decide the same traffic under several sets of rules, and count what each of them makes of it.
+"""Decide the same traffic under several sets of rules, and count the decisions of each.
 
-Each event is decoded once. Each set then decides it by `pipeline.core.processing.judge`, which is `process` without the
-record, so that a set costs a fraction of what the processor itself spends on the event.
+Each event is decoded once. Each set then decides it with `pipeline.core.processing.judge`, which is `process` without
+the record, so a set costs a fraction of the processor's time for the event.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from pipeline.tools.what_if.crowds import People, Reasons
 
 EXACT_USERS: Final = 2_000_000
-"""How many distinct users are counted exactly: about 170 bytes for each."""
+"""The largest number of distinct users that are counted exactly. Each takes about 170 bytes."""
 
 
 class _Dated(msgspec.Struct, frozen=True, gc=False):
-    """A message whose time is its event's, for Kafka does not tell one (`pipeline.core.messages.Message`)."""
+    """A message with the time of its event, because Kafka has none (`pipeline.core.messages.Message`)."""
 
     topic: str
     partition: int
@@ -49,7 +49,7 @@ class _Dated(msgspec.Struct, frozen=True, gc=False):
 
 
 class Count:
-    """Counts traffic under several sets of rules; the first is the baseline. One set must keep everything."""
+    """Count traffic under several sets of rules. The first is the baseline, and one set must keep everything."""
 
     def __init__(
         self,
@@ -62,10 +62,18 @@ class Count:
         catalogue: MessageCatalogue | None = None,
         now_ms: int = LAST_MS,
     ) -> None:
-        """Take the sets, the one of them that keeps everything, and all but the rules of the policy.
+        """Start counting.
 
-        The message catalogue, if there is one, is empty and learns from the traffic; its clock is the latest message's,
-        ``now_ms`` at most. ``decode`` is changed where the traffic is something else than JSON.
+        Set the attribute ``decode`` if the traffic is not JSON.
+
+        Args:
+            rule_sets: The sets of rules, beginning with the baseline.
+            everything: The set of them that keeps everything.
+            policy: All of the policy except its rules.
+            billing_month: The billing month.
+            exact_users: The largest number of users that are counted exactly.
+            catalogue: An empty message catalogue that learns from the traffic, if there is one.
+            now_ms: The latest time of the catalogue's clock, which is otherwise that of the latest message.
         """
         self.decode: Callable[[bytes], Event | RejectReason] = decode
         self._billing_month = billing_month
@@ -83,7 +91,7 @@ class Count:
         self._first_ms, self._last_ms = LAST_MS, -1
 
     def count(self, messages: Iterable[Message]) -> None:
-        """Decide messages under every set; those of a partition must come in their order."""
+        """Decide messages under every set. Those of a partition must come in order."""
         for message in messages:
             self.read += 1
             value = message.value
@@ -96,7 +104,7 @@ class Count:
             else:
                 self._unusable[event] = self._unusable.get(event, 0) + 1
         if self._exact is not None and len(self._exact) > self._exact_users:
-            self._go_on_with_sketches()
+            self._switch_to_sketches()
 
     def _count(self, event: Event, value: bytes, message: Message) -> None:
         if not is_date(message.timestamp):
@@ -127,7 +135,7 @@ class Count:
             self._reasons.touch(who, month, BIT_OF_ACTION[kind.action])
 
     def _when(self, timestamp: int) -> tuple[int | None, int]:
-        """Return month and day of a time, and remember how far the traffic reaches."""
+        """Return month and day of a time, and update the time range of the traffic."""
         if not is_date(timestamp):
             return None, 0
         self._first_ms = min(self._first_ms, timestamp)
@@ -138,8 +146,8 @@ class Count:
             month = self._months[day] = self._billing_month.first_day(timestamp)
         return month, day
 
-    def _go_on_with_sketches(self) -> None:
-        # Most traffic never needs them, and the library brings numpy.
+    def _switch_to_sketches(self) -> None:
+        # Most traffic needs no sketches, and importing the library imports numpy.
         from pipeline.tools.what_if.sketched_crowds import (  # noqa: PLC0415
             SketchedPeople,
             sketched_crowd,
@@ -148,14 +156,14 @@ class Count:
 
         for tally in self._tallies:
             if isinstance(tally.crowd, ExactCrowd):
-                tally.crowd = sketched_crowd(tally.crowd, asked=tally.tracks)
+                tally.crowd = sketched_crowd(tally.crowd, searchable=tally.tracks)
         if isinstance(self._reasons, ExactReasons):
             self._reasons = sketched_reasons(self._reasons)
         self._people = SketchedPeople()
         self._exact = None
 
     def findings(self, source: str) -> Findings:
-        """Sum everything up; `source` says where the traffic came from."""
+        """Return the findings; `source` is the name of the source, for people."""
         months = tuple(self._month(first_day) for first_day in sorted(set(self._months.values())))
         return Findings(
             source=source,
@@ -205,9 +213,9 @@ def _learn(catalogue: MessageCatalogue, outcome: Keep | Deliver | Drop) -> None:
 
 
 def _dated(event: Event, message: Message) -> Message:
-    """Give a message the time of its event, where that tells one."""
-    told = event_time(event.event.timestamp, event.event.datetime, -1)
-    if told is None:
+    """Return a message with the time of its event, if the event has one."""
+    happened_at = event_time(event.event.timestamp, event.event.datetime, -1)
+    if happened_at is None:
         return message
-    timestamp = round(datetime.fromisoformat(told).timestamp() * 1000)
+    timestamp = round(datetime.fromisoformat(happened_at).timestamp() * 1000)
     return _Dated(message.topic, message.partition, message.offset, message.key, message.value, timestamp)

@@ -1,4 +1,4 @@
-"""What came of the same traffic under several sets of rules."""
+"""The results of counting the same traffic under several sets of rules."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Month:
-    """A billing month of which there is traffic, and the days of it that the traffic covers; all since 1970-01-01.
+    """A billing month with traffic, and the days that the traffic covers, in days since 1970-01-01.
 
-    ``last_day`` is the month's own last day.
+    ``last_day`` is the last day of the month itself.
     """
 
     first_day: int
@@ -29,7 +29,7 @@ class Month:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the traffic leaves days of it out."""
+        """Whether the traffic does not cover all days of the month."""
         return self.covered_from > self.first_day or self.covered_to < self.last_day
 
 
@@ -44,10 +44,10 @@ class KindCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSetFindings:
-    """What one set of rules makes of the traffic.
+    """The results of one set of rules.
 
-    ``users`` and ``growth`` are by the first day of the month. ``engagements_lost`` and ``never_seen`` are against the
-    baseline: engagements, by kind, that it keeps and these rules do not; users whom it touches and these never do.
+    ``users`` and ``growth`` are by the first day of the month. ``engagements_lost`` and ``never_seen`` compare with the
+    baseline: engagements, by kind, that only the baseline keeps; users that only the baseline touches.
     """
 
     name: str
@@ -61,32 +61,33 @@ class RuleSetFindings:
 
     @property
     def kept(self) -> int:
-        """Events that are sent on."""
+        """Events that are delivered."""
         return sum(count.kept for count in self.kinds.values())
 
     @property
     def dropped(self) -> int:
-        """Events that are left out on purpose."""
+        """Events that the rules drop."""
         return sum(count.dropped for count in self.kinds.values())
 
     @property
     def rejected(self) -> int:
-        """Events that become dead letters for what they are or for a setting; not those that cannot be decoded."""
+        """Events that become dead letters because of their content or a setting, without undecodable messages."""
         return sum(count.rejected for count in self.kinds.values())
 
     @property
     def all_users(self) -> Estimate:
-        """MTUs of all months together: what the invoices add up to."""
+        """MTUs of all months together, as on the invoices."""
         found = self.users.values()
         return Estimate(sum(e.value for e in found), sum(e.low for e in found), sum(e.high for e in found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """Everything that is told. ``sets`` begin with the baseline.
+    """All results. ``sets`` begin with the baseline.
 
-    ``read`` counts all messages; ``empty`` have no body and are dropped by any rules, ``unusable`` cannot be decoded.
-    ``reasons`` says by which groups of actions (bits) users are touched when all is kept, each user once a month.
+    ``read`` counts all messages; ``empty`` have no body and are dropped under any rules; ``unusable`` cannot be
+    decoded. ``reasons`` counts users by the groups of actions (bits) that touch them if every event is kept, each user
+    once a month.
     """
 
     source: str
@@ -104,7 +105,7 @@ class Findings:
 
     @property
     def baseline(self) -> RuleSetFindings:
-        """What the others are compared with."""
+        """The set that the others are compared with."""
         return self.sets[0]
 
     @property
@@ -114,17 +115,17 @@ class Findings:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds that were seen: the known ones in the order of their table, then the others."""
+        """The kinds in the traffic: known ones in the order of their table, then the others."""
         seen = {name for found in self.sets for name in found.kinds}
         return (*(name for name in KINDS if name in seen), *sorted(seen - KINDS.keys()))
 
     def saved(self, found: RuleSetFindings, month: int | None = None) -> int:
-        """Return how many MTUs fewer than the baseline a set has; negative where it has more."""
+        """Return how many MTUs a set saves compared with the baseline; negative if it has more."""
         if month is None:
             return sum(self.saved(found, each.first_day) for each in self.months)
         return self.baseline.users[month].value - found.users[month].value
 
 
 def is_engagement(kind: str) -> bool:
-    """Tell whether events of a kind are acts of people."""
+    """Return whether events of a kind are engagements."""
     return kind_of(kind).category is Category.ENGAGEMENT

@@ -1,4 +1,4 @@
-"""What touches a user, in words that fit on a chart: the actions of messages in six groups."""
+"""The actions of events in six groups, with names that fit on a chart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Group(StrEnum):
-    """Actions that say the same of a user."""
+    """Actions that mean the same for a user."""
 
     SENT = "Sent"
     RECEIVED = "Received"
@@ -44,16 +44,16 @@ MEANINGS: Final[Mapping[Group, str]] = {
     Group.RECEIVED: "received or delivered",
     Group.DISPLAYED: "in-app message or page displayed",
     Group.NOT_DELIVERED: "failed, undelivered, bounced or suppressed",
-    Group.OTHER: "kinds that are not known",
+    Group.OTHER: "unknown kinds",
     Group.ENGAGED: "opened, clicked, unsubscribed, reported as spam",
 }
 
-BITS: Final[Mapping[Group, int]] = {group: 1 << place for place, group in enumerate(Group)}
-"""The bit of each group, in a byte that says what has touched a user."""
+BITS: Final[Mapping[Group, int]] = {group: 1 << index for index, group in enumerate(Group)}
+"""The bit of each group, in the byte of the groups that touched a user."""
 
 BIT_OF_ACTION: Final[Mapping[Action, int]] = {action: BITS[group] for action, group in GROUPS.items()}
 
 
 def groups_of(bits: int) -> tuple[Group, ...]:
-    """Return the groups that a byte names."""
+    """Return the groups whose bits are set."""
     return tuple(group for group in Group if bits & BITS[group])

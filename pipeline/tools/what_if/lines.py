@@ -1,8 +1,8 @@
-"""Read traffic from a file or standard input, one message a line.
+"""Read traffic from a file or standard input, one message per line.
 
-A line is an event, or a message around one: `{"key": …, "timestamp": …, "value": …}`, with the value as JSON, as a text
-or null. What `kcat -J` writes is understood too, where `ts` and `payload` are the names. Times are in milliseconds.
-An event by itself has its own time. A line that is no JSON is a message that cannot be used, as it would be in Kafka.
+A line is an event, or a message with an event: `{"key": …, "timestamp": …, "value": …}`. The value is JSON, a string
+or null. The output of `kcat -J` is accepted too, with the names `ts` and `payload`. Times are in milliseconds.
+An event without a message has its own time. A line that is not JSON is an unusable message, as it would be in Kafka.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Message
 
 MOST_LINE_BYTES: Final = 16_777_216
-"""Far beyond what Kafka takes as a message: a file with a longer line holds no messages, and may have no end."""
-_LINES_A_BATCH: Final = 2_000
+"""Far more than Kafka accepts as a message: a file with a longer line has other content, and may be endless."""
+_LINES_PER_BATCH: Final = 2_000
 _NULL: Final = b"null"
 
 
 class UnusableLinesError(ValueError):
-    """A line is longer than any message, or the file cannot be read on; the text says where, or why."""
+    """A line is longer than any message, or the file can no longer be read; the text has the line or the reason."""
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
-    """A message around an event."""
+    """A message with an event."""
 
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -38,7 +38,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class LineMessage(msgspec.Struct, frozen=True, gc=False):
-    """A line as a message (`pipeline.core.messages.Message`); ``offset`` is its place in the file, from 0."""
+    """A line as a message (`pipeline.core.messages.Message`); ``offset`` is its index in the file, from 0."""
 
     offset: int
     value: bytes | None
@@ -53,7 +53,7 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 def message_of(line: bytes, offset: int) -> LineMessage:
-    """Make a message of a line. Total over any bytes."""
+    """Return the message of a line. Accepts any bytes."""
     try:
         found = _decode_line(line)
         written = found.payload if isinstance(found.value, msgspec.UnsetType) else found.value
@@ -62,8 +62,8 @@ def message_of(line: bytes, offset: int) -> LineMessage:
         body = _body(bytes(written))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return LineMessage(offset, line)
-    told = found.ts if found.timestamp is None else found.timestamp
-    timestamp = told if isinstance(told, int) and not isinstance(told, bool) else -1
+    written_at = found.ts if found.timestamp is None else found.timestamp
+    timestamp = written_at if isinstance(written_at, int) and not isinstance(written_at, bool) else -1
     return LineMessage(offset, body, timestamp)
 
 
@@ -79,7 +79,7 @@ class LinesSource:
     """Traffic from an open file (`pipeline.tools.what_if.sources.Source`); `done` and `total` are bytes."""
 
     def __init__(self, file: IO[bytes], *, title: str, total: int | None) -> None:
-        """Take the file, what it is called, and its size where that is known."""
+        """Read from a file with a name for people and its size in bytes, if known."""
         self._file = file
         self.title = title
         self.total = total
@@ -89,7 +89,7 @@ class LinesSource:
         """Yield the lines that are not blank, in batches.
 
         Raises:
-            UnusableLinesError: a line has no end within what a message can have, or the file cannot be read on.
+            UnusableLinesError: a line is longer than any message, or the file can no longer be read.
         """
         offset = 0
         while lines := _next_lines(self._file, offset):
@@ -100,7 +100,7 @@ class LinesSource:
 
 
 def _next_lines(file: IO[bytes], offset: int) -> list[bytes]:
-    """Read a batch of lines, none of them longer than the limit, and together not much longer."""
+    """Read a batch of lines. No line is longer than the limit, and their sum exceeds it by one line at most."""
     try:
         return _lines_within(file, offset)
     except OSError as error:
@@ -110,7 +110,7 @@ def _next_lines(file: IO[bytes], offset: int) -> list[bytes]:
 def _lines_within(file: IO[bytes], offset: int) -> list[bytes]:
     lines: list[bytes] = []
     left = MOST_LINE_BYTES
-    while len(lines) < _LINES_A_BATCH and left > 0 and (line := file.readline(MOST_LINE_BYTES + 1)):
+    while len(lines) < _LINES_PER_BATCH and left > 0 and (line := file.readline(MOST_LINE_BYTES + 1)):
         if len(line) > MOST_LINE_BYTES:
             raise UnusableLinesError(f"line {offset + len(lines) + 1:,} has more than {MOST_LINE_BYTES:,} bytes")
         lines.append(line)
@@ -120,6 +120,6 @@ def _lines_within(file: IO[bytes], offset: int) -> list[bytes]:
 
 def _messages(lines: Sequence[bytes], first: int) -> Iterator[LineMessage]:
     for offset, line in enumerate(lines, first):
-        told = line.strip()
-        if told:
-            yield message_of(told, offset)
+        stripped = line.strip()
+        if stripped:
+            yield message_of(stripped, offset)

@@ -1,6 +1,6 @@
-"""The findings as one page that needs nothing else: what is in it, from top to bottom.
+"""Write the findings as one self-contained HTML page, from top to bottom.
 
-No address is in it, no user id, and nothing is fetched; a policy in its head keeps it so in the browser.
+The page has no address and no user id, and fetches nothing. A content security policy enforces this in the browser.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.tools.what_if.groups import BITS, Group
 from pipeline.tools.what_if.page_charts import cost_chart, growth_chart, reasons_chart
 from pipeline.tools.what_if.page_parts import colour, swatch, table, text
 from pipeline.tools.what_if.tables import sum_of
-from pipeline.tools.what_if.words import compared, losses, month_told, notes, number, share, short_kind, span
+from pipeline.tools.what_if.words import compared, losses, month_label, notes, number, share, short_kind, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from pipeline.tools.what_if.findings import Findings, KindCount, RuleSetFindings
     from pipeline.tools.what_if.prices import Prices
 
-_EYEBROW: Final = "What would it cost? OneSignal&rsquo;s events in Segment, by monthly tracked users (MTUs)"
+_EYEBROW: Final = "Cost of OneSignal&rsquo;s events in Segment, by monthly tracked users (MTUs)"
 _NONE: Final = "&ndash;"
 _ENGAGEMENT: Final = ' class="engagement"'
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def page(findings: Findings, prices: Prices | None, *, written_at: datetime) -> str:
-    """Write the whole page."""
+    """Return the whole page."""
     headline = _headline(findings, prices)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -55,22 +55,22 @@ def _body(findings: Findings, prices: Prices | None, headline: str, written_at: 
         yield f'<p class="alarm" role="note">Engagements lost: {text(line)}</p>'
     yield f'<div class="cards">{"".join(_cards(findings, prices))}</div>'
     if findings.months:
-        yield _section("Who is touched by what", _reasons_words(findings), reasons_chart(findings))
-        yield _section("How MTUs add up", _growth_words(findings), growth_chart(findings))
-        yield _section("What it costs", _cost_words(prices), cost_chart(findings, prices))
+        yield _section("Why users are billed", _reasons_words(findings), reasons_chart(findings))
+        yield _section("MTUs over the month", _growth_words(findings), growth_chart(findings))
+        yield _section("Cost", _cost_words(prices), cost_chart(findings, prices))
     if len(findings.months) > 1:
         yield _section("Month by month", "", _months(findings, prices))
     yield _section(
         "Events by kind",
-        "What each set of rules keeps and drops. A dot marks what people did themselves.",
+        "The events that each set of rules keeps and drops. A dot marks engagements.",
         _kinds(findings),
     )
-    yield _section("What the rules change", "", "".join(_changes(findings)))
+    yield _section("Differences between the rules", "", "".join(_changes(findings)))
     items = "".join(f"<li>{text(note)}</li>" for note in notes(findings))
-    yield _section("How to read this", "", f'<ul class="notes">{items}</ul>')
+    yield _section("Notes", "", f'<ul class="notes">{items}</ul>')
     yield (
         f"<footer>Written {written_at:%Y-%m-%d %H:%M} UTC by onesignal-pipeline {text(version('onesignal-pipeline'))}. "
-        "Holds sums only: no user, no id, no message.</footer>"
+        "Contains totals only: no user, no id, no message.</footer>"
     )
 
 
@@ -80,45 +80,45 @@ def _section(title: str, words: str, content: str) -> str:
 
 
 def _headline(findings: Findings, prices: Prices | None) -> str:
-    """Answer the question in one sentence, of the last set of rules."""
+    """Return the main result of the last set of rules in one sentence."""
     found = findings.sets[-1]
     if found is findings.baseline:
         return f"{found.name} costs {number(found.all_users)} MTUs"
     saved, lost = findings.saved(found), sum(found.engagements_lost.values())
-    change = f"{share(abs(saved), findings.baseline.all_users.value)} of the MTUs"
+    part = share(abs(saved), findings.baseline.all_users.value)
+    change = f"saves {part} of the MTUs" if saved >= 0 else f"costs {part} more MTUs"
     if prices is not None:
         days = [month.first_day for month in findings.months]
         money = sum_of(prices, findings.baseline, days) - sum_of(prices, found, days)
-        change += f" ({prices.told(abs(money))})"
-    verb = "saves" if saved >= 0 else "costs further"
-    return f"{found.name} {verb} {change} and loses {f'{lost:,}' if lost else 'no'} engagement{'s' * (lost > 1)}"
+        change += f" ({prices.format(abs(money))})"
+    return f"{found.name} {change} and loses {f'{lost:,}' if lost else 'no'} engagement{'s' * (lost > 1)}"
 
 
 def _cards(findings: Findings, prices: Prices | None) -> Iterator[str]:
     widest = max((found.all_users.value for found in findings.sets), default=0)
     days = [month.first_day for month in findings.months]
-    for place, found in enumerate(findings.sets):
+    for index, found in enumerate(findings.sets):
         users = found.all_users
-        facts = {"events sent on": f"{found.kept:,}"}
+        facts = {"events kept": f"{found.kept:,}"}
         if prices is not None:
-            facts = {"cost": prices.told(sum_of(prices, found, days)), **facts}
+            facts = {"cost": prices.format(sum_of(prices, found, days)), **facts}
         if found is not findings.baseline:
-            facts["users no longer seen at all"] = number(found.never_seen)
+            facts["users no longer seen"] = number(found.never_seen)
         listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts.items())
         width = 100 * users.value / max(widest, 1)
         yield (
-            f'<article class="card"><div class="head">{swatch(place)}<h3>{text(compared(findings, found))}</h3></div>'
+            f'<article class="card"><div class="head">{swatch(index)}<h3>{text(compared(findings, found))}</h3></div>'
             f'<p class="big">{number(users)} <small>MTUs</small></p>{_verdict(findings, found)}'
-            f'<div class="meter" aria-hidden="true"><i style="width:{width:.1f}%;background:{colour(place)}"></i></div>'
+            f'<div class="meter" aria-hidden="true"><i style="width:{width:.1f}%;background:{colour(index)}"></i></div>'
             f"<dl>{listed}</dl></article>"
         )
 
 
 def _verdict(findings: Findings, found: RuleSetFindings) -> str:
     if found is findings.baseline:
-        return '<p class="verdict soft">what the others are compared with</p>'
+        return '<p class="verdict soft">the others are compared with this</p>'
     saved, base = findings.saved(found), findings.baseline.all_users.value
-    told = f"{saved:,} saved ({share(saved, base)})" if saved >= 0 else f"{-saved:,} more ({share(-saved, base)})"
+    change = f"{saved:,} saved ({share(saved, base)})" if saved >= 0 else f"{-saved:,} more ({share(-saved, base)})"
     lost = sum(found.engagements_lost.values())
     tone = "good" if saved > 0 else "soft"
     noun = "engagement" if lost == 1 else "engagements"
@@ -127,7 +127,7 @@ def _verdict(findings: Findings, found: RuleSetFindings) -> str:
         '<span class="good">✓ no engagement lost</span>',
     )
     engagements = warning if lost else relief
-    return f'<p class="verdict"><span class="{tone}">{told}</span><br>{engagements}</p>'
+    return f'<p class="verdict"><span class="{tone}">{change}</span><br>{engagements}</p>'
 
 
 def _reasons_words(findings: Findings) -> str:
@@ -135,20 +135,20 @@ def _reasons_words(findings: Findings) -> str:
     total = sum(estimate.value for estimate in findings.reasons.values())
     sign = "" if findings.is_exact else "~"
     return (
-        f"With everything kept, {sign}{total:,} MTUs are paid for. {sign}{reached:,} of them ({share(reached, total)}) "
-        "never did anything with a message: they are billed because something was sent to them, reached them or failed."
+        f"If every event is kept, {sign}{total:,} MTUs are billed. {sign}{reached:,} of them ({share(reached, total)}) "
+        "never interacted with a message: they are billed because a message was sent, received or failed."
         + (" Users are counted once a month." if len(findings.months) > 1 else "")
     )
 
 
 def _growth_words(findings: Findings) -> str:
-    told = ", ".join(month_told(month) for month in findings.months[-3:])
-    return f"A user costs once a month, with the first event that is kept. {told}."
+    months = ", ".join(month_label(month) for month in findings.months[-3:])
+    return f"A user is billed once a month, with the first event that is kept. {months}."
 
 
 def _cost_words(prices: Prices | None) -> str:
     if prices is None:
-        return "No price was given, so choose one: the lines show what each set of rules costs at it."
+        return "No price was given. Enter one: the lines show the cost of each set of rules by price."
     return f"Price: {prices}."
 
 
@@ -159,9 +159,9 @@ def _months(findings: Findings, prices: Prices | None) -> str:
         for found in findings.sets:
             users = found.users[month.first_day]
             saved = _NONE if found is findings.baseline else f"{findings.saved(found, month.first_day):,}"
-            cost = "" if prices is None else f"<td>{text(prices.told(prices.cost(users.value)))}</td>"
+            cost = "" if prices is None else f"<td>{text(prices.format(prices.cost(users.value)))}</td>"
             rows.append(
-                f'<tr><th scope="row">{text(month_told(month))}</th>'
+                f'<tr><th scope="row">{text(month_label(month))}</th>'
                 f'<td class="name">{text(compared(findings, found))}</td>'
                 f"<td>{number(users)}</td><td>{saved}</td>{cost}</tr>"
             )
@@ -179,7 +179,7 @@ def _kinds(findings: Findings) -> str:
         for found in findings.sets
     )
     columns = "".join(
-        f'<th scope="col"{_edge(place)}>{word}</th>' for _ in findings.sets for place, word in enumerate(words)
+        f'<th scope="col"{_edge(index)}>{word}</th>' for _ in findings.sets for index, word in enumerate(words)
     )
     head = f'<tr><th scope="col" rowspan="2">kind</th>{names}</tr><tr>{columns}</tr>'
     rows = [
@@ -198,7 +198,7 @@ def _kinds(findings: Findings) -> str:
         for found in findings.sets
     )
     foot = f'<tr><th scope="row">all {findings.read:,}</th>{totals}</tr>'
-    return table(head, rows, caption=f"{findings.read:,} messages, by what they are", foot=foot, wide=True)
+    return table(head, rows, caption=f"{findings.read:,} messages by kind", foot=foot, wide=True)
 
 
 def _cells(count: KindCount | None, columns: int) -> str:
@@ -206,15 +206,15 @@ def _cells(count: KindCount | None, columns: int) -> str:
 
 
 def _numbers(numbers: tuple[int, ...]) -> str:
-    told = (f"{each:,}" if each else _NONE for each in numbers)
-    return "".join(f"<td{_edge(place)}>{each}</td>" for place, each in enumerate(told))
+    texts = (f"{each:,}" if each else _NONE for each in numbers)
+    return "".join(f"<td{_edge(index)}>{each}</td>" for index, each in enumerate(texts))
 
 
-def _edge(place: int) -> str:
-    return ' class="edge"' if place == 0 else ""
+def _edge(index: int) -> str:
+    return ' class="edge"' if index == 0 else ""
 
 
 def _changes(findings: Findings) -> Iterator[str]:
     for found in findings.others:
-        told = "\n".join(map(text, differences(findings.baseline.rules, found.rules)))
-        yield f'<h3>{text(findings.baseline.name)} → {text(found.name)}</h3><div class="words">{told}</div>'
+        lines = "\n".join(map(text, differences(findings.baseline.rules, found.rules)))
+        yield f'<h3>{text(findings.baseline.name)} → {text(found.name)}</h3><div class="words">{lines}</div>'

@@ -1,6 +1,6 @@
-"""The charts of the page. Lines are drawn in SVG that stretches, words beside them in HTML that does not.
+"""The charts of the page. Lines are SVG, which stretches; labels are HTML, which does not.
 
-Every chart has its figures in a table next to it, and is left out of what is read aloud.
+Every chart has its figures in a table or text next to it, so it is hidden from screen readers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.tools.what_if.page_parts import (
     table,
     text,
 )
-from pipeline.tools.what_if.words import compared, day, month_told, number, share
+from pipeline.tools.what_if.words import compared, day, month_label, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,11 @@ _MOST_DAYS: Final = 124
 _LABELS: Final = 4
 _CURVE_POINTS: Final = 60
 _USUAL_PRICE: Final = 0.02
-"""Segment's list prices for an MTU lie around one cent."""
+"""The end of the price axis. Segment's list prices per MTU are about 0.01 dollars."""
 
 
 def reasons_chart(findings: Findings) -> str:
-    """Draw who is touched by which kinds only."""
+    """Return the chart of users by the combination of event groups that touched them."""
     found = sorted(findings.reasons.items(), key=lambda each: -each[1].value)
     total = sum(estimate.value for _, estimate in found)
     highest = max((estimate.value for _, estimate in found), default=0)
@@ -58,8 +58,8 @@ def reasons_chart(findings: Findings) -> str:
         used |= bits
     meanings = "; ".join(f"<b>{text(group)}</b>: {text(MEANINGS[group])}" for group in groups_of(used))
     return (
-        '<ul class="key"><li class="engaged"><i></i>did something themselves</li>'
-        "<li><i></i>were only reached, or not even that</li></ul>"
+        '<ul class="key"><li class="engaged"><i></i>interacted with a message</li>'
+        "<li><i></i>never interacted</li></ul>"
         f'<ul class="sets">{"".join(items)}</ul><p class="soft">{meanings}.</p>'
     )
 
@@ -79,25 +79,25 @@ def _bar(name: str, estimate: Estimate, total: int, highest: int, *, engaged: bo
     )
 
 
-def _figure(told: str, part: int, total: int) -> str:
-    return f'<span class="figure">{told} <span>({share(part, total)})</span></span>'
+def _figure(figure: str, part: int, total: int) -> str:
+    return f'<span class="figure">{figure} <span>({share(part, total)})</span></span>'
 
 
 def growth_chart(findings: Findings) -> str:
-    """Draw how MTUs add up, day by day; each month begins at 0."""
+    """Return the chart of MTUs by day; each month begins at 0."""
     months = _latest(findings.months)
     begin = months[0].covered_from
     length = months[-1].covered_to + 1 - begin
     highest = max(found.users[month.first_day].value for found in findings.sets for month in months)
     ticks = nice_ticks(highest)
     lines = []
-    for place, found in enumerate(findings.sets):
+    for index, found in enumerate(findings.sets):
         for month in months:
-            # At the end of each day; straight within a day, for nothing finer is known.
+            # One point at the end of each day, because counts are by day.
             points = [(max(month.covered_from, begin) - begin, 0)]
             points += [(each + 1 - begin, estimate.value) for each, estimate in found.growth[month.first_day]]
             points.append((month.covered_to + 1 - begin, found.users[month.first_day].value))
-            lines.append(_line(place, len(findings.sets), [(100 * x / length, 100 * y / ticks[-1]) for x, y in points]))
+            lines.append(_line(index, len(findings.sets), [(100 * x / length, 100 * y / ticks[-1]) for x, y in points]))
     labels = [(100 * each / length, _day_label(begin + each)) for each in _spread(length)]
     drawn = _frame("".join(lines), [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "day (UTC)")
     names = [compared(findings, found) for found in findings.sets]
@@ -114,7 +114,7 @@ def growth_chart(findings: Findings) -> str:
 
 
 def _latest(months: Sequence[Month]) -> Sequence[Month]:
-    """Return the months that fit on a chart, the last one always."""
+    """Return the latest months that fit on a chart, and always the last one."""
     end = months[-1].covered_to
     return [month for month in months if end - month.covered_from < _MOST_DAYS] or months[-1:]
 
@@ -137,7 +137,7 @@ def _day_label(each: int) -> str:
 
 
 def cost_chart(findings: Findings, prices: Prices | None) -> str:
-    """Draw money: over MTUs by the price that was given, else over prices."""
+    """Return the chart of cost: by MTUs if a price was given, else by price."""
     return _cost_by_price(findings) if prices is None else _cost_by_users(findings, prices)
 
 
@@ -152,9 +152,9 @@ def _cost_by_users(findings: Findings, prices: Prices) -> str:
         return 100 * users / widest[-1], 100 * float(prices.cost(users)) / highest[-1]
 
     dots = "".join(
-        f'<span class="dot" style="left:{x:.2f}%;bottom:{y:.2f}%;background:{colour(place)};'
-        f'{_dot(len(points) - place)}"></span>'
-        for place, (x, y) in enumerate(map(at, points))
+        f'<span class="dot" style="left:{x:.2f}%;bottom:{y:.2f}%;background:{colour(index)};'
+        f'{_dot(len(points) - index)}"></span>'
+        for index, (x, y) in enumerate(map(at, points))
     )
     line = f'<polyline points="{_points([at(users) for users in curve])}" style="stroke:var(--soft);stroke-width:2.5"/>'
     labels = [(100 * tick / widest[-1], short_number(tick)) for tick in widest]
@@ -162,10 +162,10 @@ def _cost_by_users(findings: Findings, prices: Prices) -> str:
         line, [(100 * tick / highest[-1], short_number(tick)) for tick in highest], labels, "MTUs in the month", dots
     )
     rows = [
-        row(compared(findings, found), [number(found.users[month.first_day]), text(prices.told(prices.cost(users)))])
+        row(compared(findings, found), [number(found.users[month.first_day]), text(prices.format(prices.cost(users)))])
         for found, users in zip(findings.sets, points, strict=True)
     ]
-    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption=f"{month_told(month)}")
+    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption=f"{month_label(month)}")
     names = [compared(findings, found) for found in findings.sets]
     unit = f", in {text(prices.currency)}" if prices.currency else ""
     return (
@@ -178,11 +178,11 @@ def _cost_by_price(findings: Findings) -> str:
     users = [found.all_users.value for found in findings.sets]
     ticks = nice_ticks(max(*users, 1) * _USUAL_PRICE)
     lines = "".join(
-        _line(place, len(users), [(0, 0), (100, 100 * each * _USUAL_PRICE / ticks[-1])])
-        for place, each in enumerate(users)
+        _line(index, len(users), [(0, 0), (100, 100 * each * _USUAL_PRICE / ticks[-1])])
+        for index, each in enumerate(users)
     )
     labels = [(100 * step / 2, f"{_USUAL_PRICE * step / 2:g}") for step in range(3)]
-    drawn = _frame(lines, [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "price of an MTU")
+    drawn = _frame(lines, [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "price per MTU")
     names = [compared(findings, found) for found in findings.sets]
     rows = [
         row(name, [number(found.all_users), f'<span data-users="{found.all_users.value}">&ndash;</span>'])
@@ -190,7 +190,7 @@ def _cost_by_price(findings: Findings) -> str:
     ]
     figures = table(heads(["rules", "MTUs", "cost"]), rows, caption="All months together")
     field = (
-        '<p class="try" hidden><label for="price">Your price of an MTU</label>'
+        '<p class="try" hidden><label for="price">Your price per MTU</label>'
         '<input id="price" type="number" min="0" step="0.001" value="0.01" inputmode="decimal"></p>'
     )
     return (
@@ -201,14 +201,14 @@ def _cost_by_price(findings: Findings) -> str:
 
 def _dots_legend(names: Sequence[str]) -> str:
     items = "".join(
-        f'<li><i style="background:{colour(place)};border-radius:50%"></i>{text(name)}</li>'
-        for place, name in enumerate(names)
+        f'<li><i style="background:{colour(index)};border-radius:50%"></i>{text(name)}</li>'
+        for index, name in enumerate(names)
     )
     return f'<ul class="key">{items}</ul>'
 
 
-def _line(place: int, sets: int, points: Sequence[tuple[float, float]]) -> str:
-    return f'<polyline points="{_points(points)}" {line_style(place, sets)}/>'
+def _line(index: int, sets: int, points: Sequence[tuple[float, float]]) -> str:
+    return f'<polyline points="{_points(points)}" {line_style(index, sets)}/>'
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:
@@ -218,7 +218,7 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
 def _frame(
     lines: str, rise: Sequence[tuple[float, str]], labels: Sequence[tuple[float, str]], axis: str, more: str = ""
 ) -> str:
-    """Put lines on a grid; places are in percent."""
+    """Return lines on a grid; coordinates are in percent."""
     grid = "".join(f'<line class="grid" x1="0" x2="100" y1="{100 - y:.2f}" y2="{100 - y:.2f}"/>' for y, _ in rise)
     ups = "".join(f'<span class="y" style="bottom:{y:.2f}%">{text(word)}</span>' for y, word in rise)
     along = "".join(f'<span class="x{_edge(x)}" style="left:{x:.2f}%">{text(word)}</span>' for x, word in labels)

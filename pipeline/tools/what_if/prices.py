@@ -1,4 +1,4 @@
-"""What a number of monthly tracked users costs: one price, or tiers."""
+"""The cost of monthly tracked users, by one price or by tiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXAMPLES: Final = "such as `0.01`, or `0:0.012,25000:0.01` for tiers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """The price of a user by tier: ``(25_000, 0.01)`` is what each user past the first 25,000 costs.
+    """The price per user by tier: ``(25_000, 0.01)`` is the price of each user beyond the first 25,000.
 
     The first tier begins at 0. ``currency`` is any text.
     """
@@ -24,7 +24,7 @@ class Prices:
     currency: str = ""
 
     def cost(self, users: float) -> Decimal:
-        """Return what so many users cost in one month."""
+        """Return the cost of a number of users in one month."""
         ends = [*(begin for begin, _ in self.tiers[1:]), None]
         total = Decimal(0)
         for (begin, price), end in zip(self.tiers, ends, strict=True):
@@ -32,36 +32,36 @@ class Prices:
             total += price * Decimal(round(max(0, reached - begin)))
         return total
 
-    def told(self, amount: Decimal) -> str:
-        """Write an amount of money."""
-        digits = 2 if abs(amount) < 100_000 else 0  # noqa: PLR2004 -- where cents no longer matter
+    def format(self, amount: Decimal) -> str:
+        """Return an amount of money as text."""
+        digits = 2 if abs(amount) < 100_000 else 0  # noqa: PLR2004 -- above this, cents do not matter
         return f"{amount:,.{digits}f} {self.currency}".rstrip()
 
     def __str__(self) -> str:
-        """Say in words what a user costs."""
+        """Return the prices as text."""
         unit = f" {self.currency}" if self.currency else ""
         if len(self.tiers) == 1:
-            return f"{self.tiers[0][1]}{unit} for each MTU"
+            return f"{self.tiers[0][1]}{unit} per MTU"
         first, *others = (f"{price}{unit}" for _, price in self.tiers)
         begins = (f"{begin:,}" for begin, _ in self.tiers[1:])
-        told = ", ".join(f"{price} past {begin}" for price, begin in zip(others, begins, strict=True))
-        return f"{first} for each MTU, {told}"
+        further = ", ".join(f"{price} beyond {begin}" for price, begin in zip(others, begins, strict=True))
+        return f"{first} per MTU, {further}"
 
 
 def parse_prices(text: str, currency: str = "") -> Prices:
-    """Read `0.01`, or `0:0.012,25000:0.01`: a price, or prices from a number of users on.
+    """Return the prices in a text such as `0.01` (one price) or `0:0.012,25000:0.01` (tiers by number of users).
 
     Raises:
-        ValueError: it is neither; the text says what is wrong.
+        ValueError: the text is neither; the error has the reason.
     """
     if _PRICE.fullmatch(text.strip()):
         return Prices(tiers=((0, Decimal(text.strip())),), currency=currency)
     found = [_TIER.fullmatch(part.strip()) for part in text.split(",")]
     tiers = tuple((int(tier[1]), Decimal(tier[2])) for tier in found if tier is not None)
     if len(tiers) < len(found):
-        raise ValueError(f"`{text}` is no price; give one {_EXAMPLES}")
+        raise ValueError(f"`{text}` is not a price; write one {_EXAMPLES}")
     if tiers[0][0] != 0:
-        raise ValueError(f"`{text}` says nothing of the first {tiers[0][0]:,} users; the first tier begins at 0")
+        raise ValueError(f"`{text}` has no price for the first {tiers[0][0]:,} users; the first tier must begin at 0")
     if any(later <= earlier for (earlier, _), (later, _) in pairwise(tiers)):
-        raise ValueError(f"`{text}` has tiers that do not rise; give them in order")
+        raise ValueError(f"`{text}` has tiers that are not in ascending order")
     return Prices(tiers=tiers, currency=currency)

@@ -1,4 +1,4 @@
-"""Show on standard error how far a count has come, and how long it will take: a bar on a terminal, else lines."""
+"""Show the progress of a count and the remaining time on standard error: a bar on a terminal, else lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pipeline.tools.what_if.sources import Source
 
 _LINE_SECONDS: Final = 5.0
-_SECONDS_A_MINUTE: Final = 60
+_SECONDS_PER_MINUTE: Final = 60
 
 
 class CountProgress:
-    """Shows a source being read; use it with ``with``."""
+    """Show how much of a source has been read; use it with ``with``."""
 
     def __init__(self, console: TerminalConsole, source: Source, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Take where to show it, and what."""
+        """Show the progress of a source on a console."""
         self._console = console
         self._source = source
         self._now = now
@@ -31,7 +31,7 @@ class CountProgress:
         self._bars: Progress | None = None
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start showing."""
         if self._console.is_terminal:
             self._bars = Progress(
                 TextColumn("reading"),
@@ -50,12 +50,12 @@ class CountProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bars is not None:
             self._bars.stop()
 
     def show(self, messages: int) -> None:
-        """Show how far it is."""
+        """Show the number of messages read."""
         if self._bars is not None:
             self._bars.update(self._task, completed=self._source.done, messages=messages)
             return
@@ -73,6 +73,6 @@ class CountProgress:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < _SECONDS_A_MINUTE:
+    if seconds < _SECONDS_PER_MINUTE:
         return f"{seconds:.0f} s"
-    return f"{seconds / _SECONDS_A_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"

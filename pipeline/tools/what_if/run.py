@@ -1,4 +1,4 @@
-"""Read traffic to its end and count it."""
+"""Read and count traffic until its end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from pipeline.tools.what_if.sources import Source
 
 
-async def _nothing_to_learn(_messages: Sequence[Message]) -> None:
-    """Read what needs no schemas."""
+async def _no_schemas(_messages: Sequence[Message]) -> None:
+    """Do nothing: the traffic needs no schemas."""
 
 
 async def count_all(
     source: Source,
     count: Count,
     console: TerminalConsole,
-    learn: Callable[[Sequence[Message]], Awaitable[None]] = _nothing_to_learn,
+    learn: Callable[[Sequence[Message]], Awaitable[None]] = _no_schemas,
 ) -> Findings:
-    """Count everything that a source gives; `learn` makes sure that messages can be decoded before they are.
+    """Count all messages of a source and show the progress on the console.
 
-    Progress is shown on the console.
+    `learn` is called with the messages before they are decoded, for example to fetch their schemas.
     """
     with CountProgress(console, source) as progress:
         async for messages in source.batches():

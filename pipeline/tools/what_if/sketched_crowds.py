@@ -1,7 +1,7 @@
-"""Estimate distinct users with Theta sketches, for more users than are counted exactly.
+"""Estimate distinct users with Theta sketches, if there are more users than are counted exactly.
 
-A sketch of 2**16 entries knows a number within 0.8 % (with a confidence of 95 %), and what is in one sketch and not in
-another likewise, as a share of both together. There is one for each day and set of rules; months are their unions.
+A sketch with 2**16 hashes estimates a number within 0.8 % (at 95 % confidence). The difference of two sketches has the
+same error, as a share of their union. There is one sketch for each day and set of rules; a month is their union.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from pipeline.tools.what_if.exact_crowds import ExactCrowd, ExactPeople, ExactReasons
 
-LG_ENTRIES: Final = 16
-"""Half a megabyte a sketch at most, and 0.39 % of standard error."""
+LG_K: Final = 16
+"""The size of a sketch as a power of two: half a megabyte at most, and a standard error of 0.39 %."""
 _CONFIDENCE: Final = 2
 """Standard deviations: 95 %."""
 _HASH_BYTES: Final = 8
@@ -37,11 +37,11 @@ _SHARDS: Final = 256
 
 
 def _new_sketch() -> Any:
-    return update_theta_sketch(LG_ENTRIES)
+    return update_theta_sketch(LG_K)
 
 
 def _union(sketches: Any) -> Any:
-    together = theta_union(LG_ENTRIES)
+    together = theta_union(LG_K)
     for sketch in sketches:
         together.update(sketch)
     return together.get_result()
@@ -56,23 +56,23 @@ def _estimate(sketch: Any) -> Estimate:
 
 
 class Hashes:
-    """Users by eight bytes of hash, in 256 sorted arrays: ten bytes a user where a set would take sixty."""
+    """A set of users as hashes of eight bytes in 256 sorted arrays: ten bytes per user instead of sixty in a `set`."""
 
     def __init__(self) -> None:
         self._shards = [array("Q") for _ in range(_SHARDS)]
 
     def __contains__(self, user_key: bytes) -> bool:
-        """Tell whether a user is among them."""
+        """Return whether a user was added."""
         number, shard = self._find(user_key)
-        place = bisect_left(shard, number)
-        return place < len(shard) and shard[place] == number
+        position = bisect_left(shard, number)
+        return position < len(shard) and shard[position] == number
 
     def add(self, user_key: bytes) -> None:
         """Add a user."""
         number, shard = self._find(user_key)
-        place = bisect_left(shard, number)
-        if place == len(shard) or shard[place] != number:
-            shard.insert(place, number)
+        position = bisect_left(shard, number)
+        if position == len(shard) or shard[position] != number:
+            shard.insert(position, number)
 
     def _find(self, user_key: bytes) -> tuple[int, array[int]]:
         digest = blake2b(user_key, digest_size=_HASH_BYTES).digest()
@@ -82,12 +82,12 @@ class Hashes:
 class SketchedCrowd:
     """The users that one set of rules touches, estimated (`pipeline.tools.what_if.crowds.Crowd`)."""
 
-    def __init__(self, *, asked: bool) -> None:
+    def __init__(self, *, searchable: bool) -> None:
         self.days: dict[int, defaultdict[int, Any]] = {}
-        self.remembered: defaultdict[int, Hashes] | None = defaultdict(Hashes) if asked else None
+        self.remembered: defaultdict[int, Hashes] | None = defaultdict(Hashes) if searchable else None
 
     def touch(self, who: str, month: int, day: int) -> None:
-        """Take a user into the sketch of the day."""
+        """Add a user to the sketch of the day."""
         days = self.days.get(month)
         if days is None:
             days = self.days[month] = defaultdict(_new_sketch)
@@ -96,16 +96,16 @@ class SketchedCrowd:
             self.remembered[month].add(who.encode())
 
     def contains(self, user_key: bytes, month: int) -> bool:
-        """Tell whether a user was touched in a month before, which is remembered and no estimate."""
+        """Return whether a user was already touched in a month. The answer is stored, not estimated."""
         return self.remembered is not None and user_key in self.remembered[month]
 
     def size(self, month: int) -> Estimate:
-        """Estimate."""
+        """Estimate how many users were touched in a month."""
         return _estimate(_union(self.days.get(month, {}).values()))
 
     def growth(self, month: int) -> list[tuple[int, Estimate]]:
-        """Estimate by day."""
-        together = theta_union(LG_ENTRIES)
+        """Estimate how many users were touched up to the end of each day."""
+        together = theta_union(LG_K)
         found = []
         for day, sketch in sorted(self.days.get(month, {}).items()):
             together.update(sketch)
@@ -113,27 +113,27 @@ class SketchedCrowd:
         return found
 
     def ever(self) -> Any:
-        """Return a sketch of all users that were touched in any month."""
+        """Return a sketch of all users who were touched in any month."""
         return _union(sketch for days in self.days.values() for sketch in days.values())
 
 
 class SketchedReasons:
-    """By what users were touched, estimated (`pipeline.tools.what_if.crowds.Reasons`)."""
+    """The groups that touched users, estimated (`pipeline.tools.what_if.crowds.Reasons`)."""
 
     def __init__(self) -> None:
         self.months: dict[int, defaultdict[int, Any]] = {}
 
     def touch(self, who: str, month: int, bit: int) -> None:
-        """Take a user into the sketch of the group."""
+        """Add a user to the sketch of the group."""
         groups = self.months.get(month)
         if groups is None:
             groups = self.months[month] = defaultdict(_new_sketch)
         groups[bit].update(who)
 
     def sizes(self) -> dict[int, Estimate]:
-        """Estimate each combination: who is in all of its groups and in none of the others.
+        """Estimate the users of each combination: those in all of its groups and in no other group.
 
-        The bounds of months are added up, which is careful.
+        The bounds of the months are added, which is conservative.
         """
         found: dict[int, Estimate] = {}
         for groups in self.months.values():
@@ -146,7 +146,7 @@ class SketchedReasons:
 
 
 def _split(part: Any, groups: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """Part users by which groups they are in; empty parts are left out."""
+    """Split users by the groups that they are in; empty parts are omitted."""
     if part.is_empty() or not part.num_retained:
         return
     if not groups:
@@ -162,39 +162,39 @@ def _split(part: Any, groups: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, 
 
 
 class SketchedPeople:
-    """All users, none of them remembered (`pipeline.tools.what_if.crowds.People`)."""
+    """All users, none of them stored (`pipeline.tools.what_if.crowds.People`)."""
 
     def who(self, user_key: bytes) -> str:
-        """Return what a sketch takes."""
+        """Return the user's key as text, which is what a sketch accepts."""
         return user_key.decode()
 
-    def crowd(self, *, asked: bool) -> SketchedCrowd:
-        """Make a crowd of nobody."""
-        return SketchedCrowd(asked=asked)
+    def crowd(self, *, searchable: bool) -> SketchedCrowd:
+        """Return an empty crowd."""
+        return SketchedCrowd(searchable=searchable)
 
     def reasons(self) -> SketchedReasons:
-        """Make what takes down by what users were touched."""
+        """Return empty reasons."""
         return SketchedReasons()
 
     def only_in(self, first: SketchedCrowd, second: SketchedCrowd) -> Estimate:
-        """Estimate who was touched by the first and never by the second."""
+        """Estimate how many users were touched by the first crowd and never by the second."""
         return _estimate(theta_a_not_b().compute(first.ever(), second.ever()))
 
 
-def sketched_crowd(crowd: ExactCrowd, *, asked: bool) -> SketchedCrowd:
-    """Go on with sketches where users were counted exactly."""
-    sketched = SketchedCrowd(asked=asked)
+def sketched_crowd(crowd: ExactCrowd, *, searchable: bool) -> SketchedCrowd:
+    """Return an exact crowd converted to sketches."""
+    sketched = SketchedCrowd(searchable=searchable)
     people = _texts(crowd.people)
-    for month, place, table in crowd.touches():
-        who = table.find(place)
+    for month, day_of_month, table in crowd.touches():
+        who = table.find(day_of_month)
         while who >= 0:
-            sketched.touch(people[who], month, month + place - 1)
-            who = table.find(place, who + 1)
+            sketched.touch(people[who], month, month + day_of_month - 1)
+            who = table.find(day_of_month, who + 1)
     return sketched
 
 
 def sketched_reasons(reasons: ExactReasons) -> SketchedReasons:
-    """Go on with sketches where users were counted exactly."""
+    """Return exact reasons converted to sketches."""
     sketched = SketchedReasons()
     people = _texts(reasons.people)
     for month, table in reasons.months.items():

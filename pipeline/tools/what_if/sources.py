@@ -1,4 +1,4 @@
-"""Where traffic comes from, and how much of it there is."""
+"""The source of traffic."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Traffic that has an end."""
+    """A source of finite traffic."""
 
     @property
     def title(self) -> str:
-        """Where it comes from, in words."""
+        """The name of the source, for people."""
 
     @property
     def total(self) -> int | None:
-        """How much there is, in what `done` counts; None where nobody knows."""
+        """The size of the source in the unit of `done`, or None if it is unknown."""
 
     @property
     def done(self) -> int:
-        """How much of it was given."""
+        """How much of the source has been read."""
 
     def batches(self) -> AsyncIterator[Sequence[Message]]:
-        """Give the messages, those of a partition in their order."""
+        """Yield the messages in batches, those of each partition in order."""

@@ -1,4 +1,4 @@
-"""Print the findings as tables; without colours and lines where standard output is no terminal."""
+"""Print the findings as tables, without colours and borders if standard output is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipeline.output.console import stacked, words
 from pipeline.tools.what_if.words import (
     compared,
     losses,
+    month_label,
     month_name,
-    month_told,
     notes,
     number,
     share,
@@ -35,11 +35,11 @@ _NONE: Final = "-"
 _ALL_MONTHS: Final = "all months"
 _USERS: Final = ("MTUs", "saved", "%")
 _MONEY: Final = ("cost", "saved")
-_EFFECTS: Final = ("events sent on", "engagements lost", "users no longer seen")
+_EFFECTS: Final = ("events kept", "engagements lost", "users no longer seen")
 
 
 def print_findings(console: TerminalConsole, findings: Findings, prices: Prices | None) -> None:
-    """Print everything that was found."""
+    """Print all findings."""
     console.print(words(f"{span(findings)}."), soft_wrap=True)
     console.print()
     for table in _fitting(console, _costs(findings, prices), _costs_apart(findings, prices)):
@@ -53,13 +53,13 @@ def print_findings(console: TerminalConsole, findings: Findings, prices: Prices 
     for note in notes(findings):
         console.print(words(note), soft_wrap=True)
     if prices is None:
-        console.print(words("With --price, such as --price 0.01, the same in money."), soft_wrap=True)
+        console.print(words("To see the cost in money, add --price, for example --price 0.01."), soft_wrap=True)
     else:
         console.print(words(f"Price: {prices}."), soft_wrap=True)
 
 
 def _fitting(console: TerminalConsole, whole: Table, parts: Sequence[Table]) -> Sequence[Table]:
-    """Choose one table where the terminal is wide enough for it, else its parts."""
+    """Return one table if the terminal is wide enough for it, else its parts."""
     whole.box = SIMPLE_HEAD if console.is_terminal else None
     wanted = console.measure(whole, options=console.options.update_width(_ANY_WIDTH)).maximum
     return [whole] if wanted <= console.width else parts
@@ -72,23 +72,23 @@ def _print(console: TerminalConsole, table: Table) -> None:
     if console.is_terminal:
         console.print(table)
     else:
-        # Cells end where the text ends, and whoever reads it by machine finds no line folded.
+        # No trailing spaces and no folded lines, so that programs can read the output.
         with console.capture() as capture:
             console.print(table)
-        for row in capture.get().split("\n"):  # the last is empty, and parts this table from what follows
+        for row in capture.get().split("\n"):  # the last one is empty and separates the tables
             console.print(words(row.rstrip()), soft_wrap=True)
 
 
 def _costs(findings: Findings, prices: Prices | None) -> Table:
-    """Put users, money and what else becomes of them beside each other."""
-    table = _table(findings, "What it costs", [*_USERS, *(_MONEY if prices is not None else ()), *_EFFECTS])
+    """Return one table of users, money and other effects."""
+    table = _table(findings, "Cost", [*_USERS, *(_MONEY if prices is not None else ()), *_EFFECTS])
     months = findings.months
     for found in findings.sets:
         if len(months) > 1:
-            for place, month in enumerate(months):
-                name = compared(findings, found) if place == 0 else ""
+            for index, month in enumerate(months):
+                name = compared(findings, found) if index == 0 else ""
                 cells = _users(findings, found, (month,), prices)
-                table.add_row(words(name), month_told(month), *cells, *[""] * len(_EFFECTS))
+                table.add_row(words(name), month_label(month), *cells, *[""] * len(_EFFECTS))
         head = [words(compared(findings, found))] if len(months) <= 1 else [words(""), words(_ALL_MONTHS)]
         cells = _users(findings, found, months, prices)
         table.add_row(*head, *cells, *_effects(findings, found), end_section=len(months) > 1)
@@ -96,9 +96,9 @@ def _costs(findings: Findings, prices: Prices | None) -> Table:
 
 
 def _costs_apart(findings: Findings, prices: Prices | None) -> Sequence[Table]:
-    """Put users and money into one table, and what else becomes of them into another."""
-    users = _table(findings, "What it costs", [*_USERS, *(_MONEY if prices is not None else ())])
-    effects = _table(findings, "What else changes", _EFFECTS, by_month=False)
+    """Return a table of users and money, and another of other effects."""
+    users = _table(findings, "Cost", [*_USERS, *(_MONEY if prices is not None else ())])
+    effects = _table(findings, "Other effects", _EFFECTS, by_month=False)
     months = findings.months
     for found in findings.sets:
         name = words(compared(findings, found))
@@ -115,7 +115,7 @@ def _costs_apart(findings: Findings, prices: Prices | None) -> Sequence[Table]:
 def _table(findings: Findings, title: str, numbers: Sequence[str], *, by_month: bool = True) -> Table:
     months = findings.months
     if by_month and len(months) == 1:
-        title += f" in {month_told(months[0])}"
+        title += f" in {month_label(months[0])}"
     table = Table(title=title)
     table.add_column("rules", overflow="fold")
     if by_month and len(months) > 1:
@@ -142,12 +142,12 @@ def _users(findings: Findings, found: RuleSetFindings, months: Sequence[Month], 
     yield _NONE if is_baseline else share(base - users, base)
     if prices is not None:
         cost, base_cost = (sum_of(prices, each, days) for each in (found, findings.baseline))
-        yield prices.told(cost)
-        yield _NONE if is_baseline else prices.told(base_cost - cost)
+        yield prices.format(cost)
+        yield _NONE if is_baseline else prices.format(base_cost - cost)
 
 
 def sum_of(prices: Prices, found: RuleSetFindings, days: Sequence[int]) -> Decimal:
-    """Return what the months that begin on these days cost together."""
+    """Return the cost of the months that begin on these days."""
     return sum((prices.cost(found.users[day].value) for day in days), Decimal(0))
 
 

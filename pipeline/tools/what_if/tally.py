@@ -1,4 +1,4 @@
-"""What one set of rules makes of traffic: each event decided, and counted by its kind."""
+"""Decide events under one set of rules, and count the decisions by kind."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 LAST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
 _ALWAYS_FITS_BYTES: Final = 2_500
-"""No record of a smaller body is over Segment's 32 KB: each byte becomes at most six, and two fields stand twice."""
-_PLACES: Final = {"kept": 0, "dropped": 1, "rejected": 2}
+"""A smaller body cannot give a record over Segment's 32 KB: a byte becomes six at most, and two fields occur twice."""
+_COLUMNS: Final = {"kept": 0, "dropped": 1, "rejected": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """Rules under the name that they are told by."""
+    """Rules with a name for people."""
 
     name: str
     rules: Rules
 
 
 class Tally:
-    """What one set of rules has made of the traffic so far."""
+    """The decisions of one set of rules so far."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Tally:
         self.rule_set = rule_set
         self.policy = replace(policy, rules=rule_set.rules)
         self.tracks = rule_set.rules.needs_tracked_users
-        self.crowd: Crowd = people.crowd(asked=self.tracks)
+        self.crowd: Crowd = people.crowd(searchable=self.tracks)
         self.state = State(tracked_users=self if self.tracks else None, catalogue=catalogue)
         self.kinds: dict[str, list[int]] = {}
         self.engagements_lost: dict[str, int] = {}
@@ -57,16 +57,16 @@ class Tally:
         self._month_of = month_of
 
     def marked_at(self, user_key: bytes, timestamp_ms: int) -> int | None:
-        """Tell whether an earlier message made the user a tracked one (`pipeline.core.tracking.TrackedUsers`)."""
+        """Return a mark if an earlier message made the user tracked (`pipeline.core.tracking.TrackedUsers`)."""
         if not is_date(timestamp_ms):
             return None
         return BEFORE_THE_LOG if self.crowd.contains(user_key, self._month_of(timestamp_ms)) else None
 
     def mark_of(self, user_key: bytes, timestamp_ms: int, offset: int) -> None:
-        """Make no mark: the crowd knows who was touched."""
+        """Return None: no mark is needed, because the crowd remembers its users."""
 
     def decide(self, event: Event, value: bytes, message: Message) -> Keep | Outcome:
-        """Decide an event, and count it."""
+        """Decide and count an event."""
         outcome: Keep | Outcome = judge(event, value, message, self.policy, self.state)
         if isinstance(outcome, Keep) and len(value) > _ALWAYS_FITS_BYTES:
             outcome = process(message, self.policy, self.state, lambda _value: event)
@@ -86,9 +86,9 @@ class Tally:
         counts = self.kinds.get(name)
         if counts is None:
             counts = self.kinds[name] = [0, 0, 0]
-        counts[_PLACES[what]] += 1
+        counts[_COLUMNS[what]] += 1
 
 
 def is_date(timestamp: int) -> bool:
-    """Tell whether a number of milliseconds is a time that somebody can have meant."""
+    """Return whether a number of milliseconds is a plausible time."""
     return 0 < timestamp <= LAST_MS

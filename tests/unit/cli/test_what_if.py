@@ -115,7 +115,7 @@ def test_beyond_the_number_of_exact_users_it_goes_on_with_estimates(capsys: pyte
     ("arguments", "told"),
     [
         (["new.yaml", "--from", "absent"], "'absent' does not exist"),
-        (["new.yaml", "--from", "events.jsonl", "--price", "cheap"], "`cheap` is no price"),
+        (["new.yaml", "--from", "events.jsonl", "--price", "cheap"], "`cheap` is not a price"),
         (["new.yaml", "--from", "events.jsonl", "--since", "7d"], "--since goes with the raw topic"),
         (["new.yaml", "--since", "soon"], "`soon` is not a time; give a span such as `7d`"),
         (["new.yaml", "--from", "events.jsonl", "--currency", "EUR"], "--currency goes with --price"),
@@ -164,7 +164,7 @@ def test_a_difference_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> No
     assert told[0] == "added: rule 1: tracked_only where action is sent"
     assert told[-1].endswith("live_activity.delivered, live_activity.failed: keep becomes drop")
     assert run(["rules", "diff", "new.yaml", "new.yaml"], {}) == ExitCode.DONE
-    assert capsys.readouterr().out == "Both decide alike.\n"
+    assert capsys.readouterr().out == "Both make the same decisions.\n"
 
 
 @pytest.mark.usefixtures("files")

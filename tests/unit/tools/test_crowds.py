@@ -21,15 +21,15 @@ def test_hashes_hold_who_was_added_and_nobody_else() -> None:
 
 
 def _near(estimate: Estimate, truth: int, whole: int) -> bool:
-    """Four standard errors of a sketch of `whole` users: a share of 0.0016 of them."""
+    """Return whether it is within four standard errors of a sketch of `whole` users: a share of 0.0016 of them."""
     return abs(estimate.value - truth) <= 0.016 * whole
 
 
 @pytest.mark.slow
 def test_sketches_agree_with_exact_counts_within_the_stated_error() -> None:
     random, exact, sketched = Random(6), ExactPeople(), SketchedPeople()
-    first, second, reasons = exact.crowd(asked=False), exact.crowd(asked=False), exact.reasons()
-    others = sketched.crowd(asked=False), sketched.crowd(asked=False), sketched.reasons()
+    first, second, reasons = exact.crowd(searchable=False), exact.crowd(searchable=False), exact.reasons()
+    others = sketched.crowd(searchable=False), sketched.crowd(searchable=False), sketched.reasons()
     ways: tuple[tuple[People, Crowd, Crowd, Reasons], ...] = (
         (exact, first, second, reasons),
         (sketched, *others),
@@ -52,28 +52,28 @@ def test_sketches_agree_with_exact_counts_within_the_stated_error() -> None:
     counts = reasons.sizes()
     for bits, estimate in others[2].sizes().items():
         assert _near(estimate, counts[bits].value, 200_000)
-    # What was counted before goes on as if it had been estimated from the beginning.
-    assert sketched_crowd(first, asked=False).size(MONTH) == others[0].size(MONTH)
+    # A converted exact crowd gives the same as a crowd that was estimated from the start.
+    assert sketched_crowd(first, searchable=False).size(MONTH) == others[0].size(MONTH)
     assert sketched_reasons(reasons).sizes() == others[2].sizes()
 
 
 def test_one_that_is_asked_remembers_everyone_when_it_goes_on_with_sketches() -> None:
     people = ExactPeople()
-    crowd = people.crowd(asked=True)
+    crowd = people.crowd(searchable=True)
     crowd.touch(people.who(b"u-1"), MONTH, MONTH + 3)
     people.who(b"u-2")
     assert crowd.contains(b"u-1", MONTH)
-    sketched = sketched_crowd(crowd, asked=True)
+    sketched = sketched_crowd(crowd, searchable=True)
     sketched.touch("u-3", MONTH, MONTH)
     asked = [(key, sketched.contains(key, MONTH)) for key in (b"u-1", b"u-2", b"u-3")]
     assert asked == [(b"u-1", True), (b"u-2", False), (b"u-3", True)]
     assert not sketched.contains(b"u-1", MONTH + 31)
-    assert not sketched_crowd(crowd, asked=False).contains(b"u-1", MONTH)
+    assert not sketched_crowd(crowd, searchable=False).contains(b"u-1", MONTH)
 
 
 def test_nobody_is_in_a_month_of_which_there_is_nothing() -> None:
     for people in (ExactPeople(), SketchedPeople()):
-        crowd = people.crowd(asked=True)
+        crowd = people.crowd(searchable=True)
         assert crowd.size(MONTH) == Estimate(0, 0, 0)
         assert list(crowd.growth(MONTH)) == []
         assert not crowd.contains(b"u-1", MONTH)

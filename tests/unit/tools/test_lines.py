@@ -61,7 +61,7 @@ async def test_blank_lines_are_left_out_and_every_byte_is_counted() -> None:
 
 
 class Counted(io.BytesIO):
-    """A file that counts the bytes that were taken from it."""
+    """A file that counts the bytes read from it."""
 
     taken = 0
 

@@ -34,7 +34,7 @@ MONTHS = [
 
 
 class _Reader(HTMLParser):
-    """Reads a page, and holds its tags to their nesting."""
+    """Read a page, and check that its tags are nested correctly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def test_the_headline_answers_for_the_last_set_of_rules() -> None:
     written, _ = _read(findings, parse_prices("10", "USD"))
     assert "<h1>engagement-only saves 67 % of the MTUs (20.00 USD) and loses no engagement</h1>" in written
     written, _ = _read(findings_of(TRAFFIC, ENGAGEMENT, EVERYTHING_KEPT))
-    assert "<h1>keep-all costs further 200 % of the MTUs and loses no engagement</h1>" in written
+    assert "<h1>keep-all costs 200 % more MTUs and loses no engagement</h1>" in written
     written, _ = _read(findings_of(TRAFFIC, EVERYTHING_KEPT))
     assert "<h1>keep-all costs 3 MTUs</h1>" in written
 
@@ -107,7 +107,7 @@ def test_lost_engagements_are_loud() -> None:
 def test_every_chart_has_its_figures_in_words_or_in_a_table() -> None:
     written, reader = _read(findings_of(MONTHS, EVERYTHING_KEPT, ENGAGEMENT), parse_prices("0.01"))
     assert written.count('class="chart" aria-hidden="true"') == 2
-    for caption in ("MTUs since the month began", "messages, by what they are", "MTUs of each billing month"):
+    for caption in ("MTUs since the month began", "messages by kind", "MTUs of each billing month"):
         assert any(caption in words for words in reader.words)
     assert "only Sent" in reader.words
     assert reader.tags.count("table") == 4
@@ -118,8 +118,8 @@ def test_many_combinations_are_cut_to_the_largest() -> None:
     messages = [
         happened(f"u-{bits}", f"message.{kind}")
         for bits in range(1, 32)
-        for place, kind in enumerate(kinds)
-        if bits & 1 << place
+        for index, kind in enumerate(kinds)
+        if bits & 1 << index
     ]
     _, reader = _read(findings_of(messages, EVERYTHING_KEPT))
     assert "19 other combinations" in reader.words

@@ -24,27 +24,27 @@ def test_each_user_costs_the_price_of_its_tier(price: str, users: int, cost: str
 
 @pytest.mark.parametrize("text", ["", "cheap", "-1", "0.01,0.02", "0:0.01,x:1", "1e3", "0:0.01;5:0.02", "٣"])
 def test_what_is_no_price_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no price; give one such as `0\.01`"):
+    with pytest.raises(ValueError, match=r"is not a price; write one such as `0\.01`"):
         parse_prices(text)
 
 
 def test_the_first_tier_begins_at_nought() -> None:
-    with pytest.raises(ValueError, match="says nothing of the first 5 users"):
+    with pytest.raises(ValueError, match="has no price for the first 5 users"):
         parse_prices("5:0.01")
 
 
 def test_tiers_rise() -> None:
-    with pytest.raises(ValueError, match="do not rise"):
+    with pytest.raises(ValueError, match="not in ascending order"):
         parse_prices("0:0.01,10:0.02,10:0.03")
 
 
 def test_amounts_carry_the_currency_and_lose_cents_where_they_do_not_matter() -> None:
     prices = parse_prices("0.01", "USD")
-    assert prices.told(Decimal("1234.5")) == "1,234.50 USD"
-    assert prices.told(Decimal("-1234567.8")) == "-1,234,568 USD"
-    assert parse_prices("0.01").told(Decimal(1)) == "1.00"
+    assert prices.format(Decimal("1234.5")) == "1,234.50 USD"
+    assert prices.format(Decimal("-1234567.8")) == "-1,234,568 USD"
+    assert parse_prices("0.01").format(Decimal(1)) == "1.00"
 
 
 def test_prices_are_told_in_words() -> None:
-    assert str(parse_prices("0.01")) == "0.01 for each MTU"
-    assert str(parse_prices("0:0.012,25000:0.01", "USD")) == "0.012 USD for each MTU, 0.01 USD past 25,000"
+    assert str(parse_prices("0.01")) == "0.01 per MTU"
+    assert str(parse_prices("0:0.012,25000:0.01", "USD")) == "0.012 USD per MTU, 0.01 USD beyond 25,000"

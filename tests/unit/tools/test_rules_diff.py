@@ -12,7 +12,7 @@ def _said(old: str, new: str) -> list[str]:
 
 
 def test_rules_that_mean_the_same_decide_alike() -> None:
-    assert _said("rules: []\n", "rules: []\ndefault: keep\n") == ["Both decide alike."]
+    assert _said("rules: []\n", "rules: []\ndefault: keep\n") == ["Both make the same decisions."]
 
 
 def test_what_is_added_and_removed_is_told_with_its_effect() -> None:
@@ -24,7 +24,7 @@ def test_what_is_added_and_removed_is_told_with_its_effect() -> None:
         "removed: rule 1 `no clicks`: drop where action is clicked and channel is push",
         "added: rule 1: sample 10 % by user where action is sent and channel is push or sms",
         "",
-        "In effect:",
+        "Effect:",
         "  push.sent, sms.sent: keep becomes sample 10 % by user",
         "  push.clicked: drop becomes keep",
     ]
@@ -36,16 +36,17 @@ def test_a_rule_that_changes_is_known_by_its_name() -> None:
         "rules:\n  - {name: a, when: {action: [sent, opened], app_id: x}, then: keep, shadow: true}\n",
     )
     assert said[0] == (
-        "changed: rule 1 `a`: drop becomes keep; is a shadow now, and decides nothing; "
-        "action: also opened, no more received; asks also that app_id is x; asks no more that language is de"
+        "changed: rule 1 `a`: drop becomes keep; is now a shadow rule and decides nothing; "
+        "action: also opened, no longer received; also requires that app_id is x; "
+        "no longer requires that language is de"
     )
     assert _said(
         "rules:\n  - {name: a, when: {action: sent}, then: keep, shadow: true}\n",
         "rules:\n  - {name: a, when: {action: sent}, then: keep}\n",
     ) == [
-        "changed: rule 1 `a`: is no shadow any more, and decides",
+        "changed: rule 1 `a`: is no longer a shadow rule",
         "",
-        "In effect nothing changes: every event is decided as before.",
+        "No effect: every event gets the same decision as before.",
     ]
 
 
@@ -65,9 +66,9 @@ def test_a_rule_that_moves_is_told_once_and_the_others_are_not() -> None:
     }
     said = _said("rules:\n" + rules["a"] + rules["b"] + rules["c"], "rules:\n" + rules["b"] + rules["c"] + rules["a"])
     assert said == [
-        "changed: rule 3 `a`: moved from place 1 to 3",
+        "changed: rule 3 `a`: moved from position 1 to 3",
         "",
-        "In effect:",
+        "Effect:",
         "  push.sent, sms.sent: drop becomes keep",
     ]
 
@@ -78,7 +79,7 @@ def test_a_new_name_alone_changes_nothing_in_effect() -> None:
         "rules:\n  - {name: sends, when: {action: sent}, then: drop}\n"
         "  - {name: y, when: {action: opened}, then: drop}\n",
     )
-    assert said == ["Both decide alike."]
+    assert said == ["Both make the same decisions."]
 
 
 def test_a_rule_that_has_a_new_name_and_more_changes_says_both() -> None:
@@ -87,7 +88,7 @@ def test_a_rule_that_has_a_new_name_and_more_changes_says_both() -> None:
         "rules:\n  - {name: y, when: {action: opened}, then: keep}\n  - {name: z, when: {action: sent}, then: keep}\n",
     )
     assert said[:2] == [
-        "changed: rule 1 `y`: was called `x`; drop becomes keep",
+        "changed: rule 1 `y`: was named `x`; drop becomes keep",
         "changed: rule 2 `z`: had no name; drop becomes keep",
     ]
 
@@ -100,8 +101,8 @@ def test_what_depends_on_more_than_the_kind_is_told_in_full() -> None:
     )
     assert said[-3:] == [
         "  email.opened, identified:",
-        "    was: drop",
-        "    now: keep where message_name is like r-*; else drop",
+        "    before: drop",
+        "    after: keep where message_name matches r-*; else drop",
     ]
 
 
@@ -122,10 +123,10 @@ def test_a_rule_that_nothing_reaches_has_no_effect() -> None:
         "rules:\n  - {when: {action: sent}, then: drop}\n"
         "  - {when: {kind: message.push.sent, language: de}, then: keep}\n",
     )
-    assert said[-1] == "In effect nothing changes: every event is decided as before."
+    assert said[-1] == "No effect: every event gets the same decision as before."
 
 
 @pytest.mark.parametrize("preset", Preset)
 def test_presets_can_be_compared(preset: Preset) -> None:
     said = list(differences(preset_rules(preset), preset_rules(Preset.ENGAGEMENT_ONLY)))
-    assert (said == ["Both decide alike."]) == (preset is Preset.ENGAGEMENT_ONLY)
+    assert (said == ["Both make the same decisions."]) == (preset is Preset.ENGAGEMENT_ONLY)

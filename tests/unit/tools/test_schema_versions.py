@@ -17,7 +17,7 @@ LONGEST = 501  # 500 characters and the mark that there were more
 
 
 def schema_with(*fields: Any, kind: Any = "string", **changes: Any) -> str:
-    """Write a producer's schema with these fields in its event."""
+    """Return a producer's schema with these fields in its event."""
     event = {"type": "record", "name": "Event", "fields": [{"name": "kind", "type": kind}, *fields]}
     return json.dumps({"type": "record", "name": "RawEvent", "fields": [{"name": "event", "type": event}], **changes})
 
@@ -133,7 +133,7 @@ def test_a_schema_that_would_take_the_checker_long_is_left_to_the_decoder() -> N
     schema = schema_with(doc="a" * LARGEST_CHECKED)
     verdict = judge(schema)
     assert verdict.decoder is None
-    assert verdict.checker == "not asked, because the schema has more than 1,048,576 characters"
+    assert verdict.checker == "not run, because the schema has more than 1,048,576 characters"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_months_begin_on_the_day_of_the_setting() -> None:
     found = read("user_id,month", "u-1,2026-11", "u-1,2026-11-15", "u-2,2026-10", start_day=15)
     assert found.counts() == {first_day("2026-10-20", 15): 1, first_day("2026-11-20", 15): 1}
     assert mistakes("user_id,month", "u-1,2026-11-01", start_day=15) == [
-        "Line 2: month does not begin on day 15, as PIPELINE_BILLING_MONTH_START_DAY says: write 2026-11 or 2026-11-15."
+        "Line 2: month does not begin on day 15, the value of PIPELINE_BILLING_MONTH_START_DAY: write 2026-11 or "
+        "2026-11-15."
     ]
 
 
@@ -123,13 +124,13 @@ def test_every_mistake_is_listed_with_its_lines_and_without_a_users_id() -> None
         '"jane@example.test,',
     )
     assert told == [
-        "Lines 2, 12, 14: user_id has spaces around it or characters that cannot be seen, or is not UTF-8.",
+        "Lines 2, 12, 14: user_id has leading or trailing spaces, invisible characters, or is not UTF-8.",
         "Line 3: user_id is empty.",
-        "Lines 4-5: user_id names nobody, as `null` or `anonymous`: events with it are anonymous.",
-        "Lines 6-7, 16: month is none: write 2026-11 or 2026-11-01.",
-        "Line 8: month has not begun: import its users when it has.",
-        "Lines 9, 11: there are not 2 columns, as in line 1.",
-        "Line 15: month does not begin on day 1, as PIPELINE_BILLING_MONTH_START_DAY says: write 2026-11 or "
+        "Lines 4-5: user_id is a placeholder like `null` or `anonymous`: events with it are anonymous.",
+        "Lines 6-7, 16: month is not valid: write 2026-11 or 2026-11-01.",
+        "Line 8: month has not begun: import its users when it begins.",
+        "Lines 9, 11: the number of columns is not 2, as in line 1.",
+        "Line 15: month does not begin on day 1, the value of PIPELINE_BILLING_MONTH_START_DAY: write 2026-11 or "
         "2026-11-01.",
         "Line 17: this is not CSV: ',' expected after '\"'.",
         "Line 19: this is not CSV: unexpected end of data.",
@@ -193,10 +194,10 @@ def test_hashes_of_another_secret_or_another_raw_topic_are_refused() -> None:
     other = UserHasher("another secret, as long as that").fingerprint.hex()
     lines = [f"00000000000000ff,0,2026-11-01,{count},{secret}" for count, secret in ((4, other), (4, ""), (5, ""))]
     assert mistakes(HEADER, exported(), *lines[:1] * 1_000) == [
-        "Lines 3-1002: user_hash was made with another PIPELINE_TRACKED_USERS_SECRET: set that one, or import user ids."
+        "Lines 3-1002: user_hash was made with another PIPELINE_TRACKED_USERS_SECRET: set that, or import user ids."
     ]
     assert mistakes(HEADER, f"00000000000000ff,0,2026-11-01,5,{HASHER.fingerprint.hex()}") == [
-        "Line 2: partition is that of a raw topic with another number of partitions than 4: import user ids."
+        "Line 2: partition belongs to a raw topic with a number of partitions other than 4: import user ids."
     ]
 
 
@@ -205,13 +206,13 @@ def test_hashes_of_another_secret_or_another_raw_topic_are_refused() -> None:
     [
         ("ff,0,2026-11", "user_hash is not 16 digits from 0 to f"),
         ("00000000000000FF,0,2026-11", "user_hash is not 16 digits from 0 to f"),
-        ("00000000000000ff,4,2026-11", "partition is none of the raw topic: 0 to 3"),
-        ("00000000000000ff,-1,2026-11", "partition is none of the raw topic: 0 to 3"),
-        ("00000000000000ff,\u0663,2026-11", "partition is none of the raw topic: 0 to 3"),
-        ("00000000000000ff,0000000000,2026-11", "partition is none of the raw topic: 0 to 3"),
-        ("00000000000000ff,,2026-11", "partition is none of the raw topic: 0 to 3"),
+        ("00000000000000ff,4,2026-11", "partition does not exist in the raw topic: write 0 to 3"),
+        ("00000000000000ff,-1,2026-11", "partition does not exist in the raw topic: write 0 to 3"),
+        ("00000000000000ff,\u0663,2026-11", "partition does not exist in the raw topic: write 0 to 3"),
+        ("00000000000000ff,0000000000,2026-11", "partition does not exist in the raw topic: write 0 to 3"),
+        ("00000000000000ff,,2026-11", "partition does not exist in the raw topic: write 0 to 3"),
         ("00000000000000ff,0,", "month is empty"),
-        ("00000000000000ff,0,2027-01", "month has not begun: import its users when it has"),
+        ("00000000000000ff,0,2027-01", "month has not begun: import its users when it begins"),
     ],
 )
 def test_a_hash_that_cannot_be_used_is_refused(line: str, told: str) -> None:

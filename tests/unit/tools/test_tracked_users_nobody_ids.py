@@ -24,7 +24,7 @@ def imported(*users: str, nobody_ids: str = "") -> int:
 def test_a_user_whose_id_is_empty_is_refused(user: str) -> None:
     with pytest.raises(UsersFileError) as refusal:
         imported("u-1", user)
-    assert "Line 3: user_id names nobody" in str(refusal.value)
+    assert "Line 3: user_id is a placeholder" in str(refusal.value)
 
 
 @pytest.mark.parametrize("user", ["guest", "1", "Guest", "(email)"])
@@ -32,7 +32,7 @@ def test_words_of_the_user_s_own_are_refused_where_they_are_set(user: str) -> No
     assert imported("u-1", user) == 2
     with pytest.raises(UsersFileError) as refusal:
         imported("u-1", user, nobody_ids="guest,1,email")
-    assert "Line 3: user_id names nobody" in str(refusal.value)
+    assert "Line 3: user_id is a placeholder" in str(refusal.value)
 
 
 @pytest.mark.parametrize("user", ["null-island", "Nancy", "{u-77}", "guests", "11"])

@@ -28,7 +28,7 @@ def rule_set(text: str, name: str = "new.yaml") -> RuleSet:
 
 
 def happened(user: str, kind: str, at: str = "2026-01-05T10:00", **event: Any) -> RawMessage:
-    """Make a message of a user; `at` is the time at which Kafka stored it."""
+    """Return a message of a user; `at` is the time at which Kafka stored it."""
     milliseconds = round(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
     return RawMessage(value=encode(raw_event(kind, external_id=user, **event)), timestamp=milliseconds)
 
