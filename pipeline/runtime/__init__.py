@@ -1,1 +1,1 @@
-"""The life of a process: signals, status pages, health, memory and the supervisor."""
+"""The life of a process: signals, status pages, health, shutdown order, memory limit, and the roles' supervisor."""

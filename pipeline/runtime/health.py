@@ -1,7 +1,7 @@
-"""Alive and ready: what `/healthz` and `/readyz` answer.
+"""Liveness and readiness: the answers of `/healthz` and `/readyz`.
 
-Alive means that a restart would not help: the event loop answers, and no partition lies undone without a known reason.
-Ready means that events flow, or that there are none.
+A worker is alive when a restart would not help: its event loop answers, and no partition is stuck without a known
+reason. It is ready when events flow, or would flow if there were any.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One answer. `detail` is one sentence."""
+    """The answer of a page. `detail` is one sentence."""
 
     ok: bool
     detail: str
 
 
 class Undone(NamedTuple):
-    """What a partition would be read from after a restart, and how many messages wait there."""
+    """The offset from which a restart would read a partition, and how many messages wait there."""
 
     offset: int
     messages: int
 
 
 class Standing(NamedTuple):
-    """One partition: where it is, how many messages wait, and two times on the clock of `Progress`."""
+    """One partition: its offset, how many messages wait, and two times on the clock of `Progress`."""
 
     offset: int
     messages: int
     progress_at: float
-    """When it last got on, or had nothing to do."""
+    """When it last made progress, or had nothing to do."""
     excused_at: float
-    """The same, or when it last waited on purpose."""
+    """The same, or when it last waited for a known reason."""
 
 
 class Progress:
-    """Knows for how long each partition has had messages that wait, without any progress.
+    """Knows for how long messages have waited in each partition without any progress.
 
-    Its own clock counts, never the time of a message: with that, an old backlog would restart a worker for ever. A
-    partition that waits on purpose, or for brokers that do not answer, is not stuck; it excuses no other.
+    Only our own clock counts. With the times of messages, an old backlog would restart a worker again and again. A
+    partition that waits on purpose, or for brokers that do not answer, is not stuck; it does not excuse the others.
     """
 
     def __init__(self, *, now: Callable[[], float]) -> None:
@@ -55,7 +55,7 @@ class Progress:
         self._standings: dict[Partition, Standing] = {}
 
     def look(self, undone: Mapping[Partition, Undone], on_purpose: Collection[Partition]) -> None:
-        """Called once a second with every assigned partition; those that are not named are forgotten."""
+        """Called once a second with all assigned partitions. Others are forgotten."""
         now, before = self._now(), self._standings
         self._standings = {}
         for partition, (offset, messages) in undone.items():
@@ -68,18 +68,18 @@ class Progress:
             self._standings[partition] = found
 
     def excuse(self, partitions: Collection[Partition]) -> None:
-        """Called with partitions of which something was learnt between two looks that explains why they wait."""
+        """Called between two looks with partitions that wait for a reason that is now known."""
         for partition in partitions:
             if (known := self._standings.get(partition)) is not None:
                 self._standings[partition] = known._replace(excused_at=self._now())
 
     def stuck(self, *, longer_than_seconds: float) -> Collection[Partition]:
-        """Return the partitions that have made no progress, without a known reason, for longer than that."""
+        """Return the partitions without progress and without a known reason for longer than this."""
         since = self._now() - longer_than_seconds
         return [partition for partition, each in self._standings.items() if each.messages and each.excused_at < since]
 
     def seconds_without(self) -> float:
-        """Return for how long the slowest partition has made no progress, on purpose or not; 0 where nothing waits."""
+        """Return for how long the slowest partition has made no progress, whatever the reason; 0 when nothing waits."""
         return max((self._now() - each.progress_at for each in self._standings.values() if each.messages), default=0.0)
 
     def seconds_stuck(self) -> float:
@@ -88,7 +88,7 @@ class Progress:
         return 0.0 if slowest is None else self._now() - self._standings[slowest].excused_at
 
     def slowest(self) -> Partition | None:
-        """Return the partition that has been without progress and reason for the longest time, of those that wait."""
+        """Return the waiting partition without progress and reason for the longest time; None when nothing waits."""
         waiting = [partition for partition, each in self._standings.items() if each.messages]
         return min(waiting, key=lambda partition: self._standings[partition].excused_at, default=None)
 
@@ -98,7 +98,7 @@ class Progress:
 
 
 def judge_liveness(*, progress: Progress, stall_timeout_seconds: float) -> Health:
-    """Return whether a worker is alive: no partition waits without a known reason, or a restart would not help."""
+    """Return whether a worker is alive: no partition has been stuck for longer than the timeout."""
     slowest, seconds = progress.slowest(), progress.seconds_stuck()
     if slowest is None:
         return Health(ok=True, detail="nothing waits")
@@ -118,13 +118,13 @@ def judge_readiness(
     stopping: bool,
     fault: str | None,
     joined: bool,
-    state: StepStatus,
+    status: StepStatus,
     complaint: str | None = None,
     note: str | None = None,
 ) -> Health:
-    """Say whether events flow. `complaint` is what keeps some of them waiting until an operator acts.
+    """Return whether a worker is ready. `complaint` is why some events wait until an operator acts.
 
-    `note` is told beside the answer and changes nothing of it.
+    `note` is added to the answer of a worker that is ready.
     """
     if fault is not None:
         return Health(ok=False, detail=fault)
@@ -132,12 +132,12 @@ def judge_readiness(
         return Health(ok=False, detail="stopping")
     if not joined:
         return Health(ok=False, detail="joining the consumer group")
-    if complaint is not None or state.hold_reason is not None:
-        return Health(ok=False, detail=_joined(complaint or "", state.hold_reason or ""))
-    detail = "retrying" if state.retrying else "ready"
+    if complaint is not None or status.hold_reason is not None:
+        return Health(ok=False, detail=_joined(complaint or "", status.hold_reason or ""))
+    detail = "retrying" if status.retrying else "ready"
     return Health(ok=True, detail=detail if note is None else f"{detail}; {note}")
 
 
 def _joined(complaint: str, hold_reason: str) -> str:
-    """Return both, or the complaint alone where the work holds because of it."""
+    """Return both, or only the complaint when it is the reason of the hold."""
     return complaint if hold_reason in complaint else "; ".join(filter(None, (complaint, hold_reason)))

@@ -1,8 +1,8 @@
-"""The Faust agents: one for each role. An agent hands each round of batches to its role's work, and nothing else.
+"""The Faust agents: one for each role. An agent passes each round of batches to the role's step, and does nothing else.
 
-The work acknowledges a batch when every effect of it is confirmed, so the agent acknowledges nothing (`noack`). An
-agent that raises would acknowledge what it was given, and the default supervisor would start it again; so errors end
-the worker (`CrashingSupervisor`), and what is not settled is read again after a restart.
+The step acknowledges a batch when all of its effects are confirmed, so the agent acknowledges nothing (`noack`). An
+agent that raises would acknowledge its event, and the default supervisor would restart it. So an error ends the worker
+(`CrashingSupervisor`), and a restart reads everything unsettled again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no usable types
-    """The value is the round that the transport made; there is nothing to decode."""
+    """The value is the round that the transport built; there is nothing to decode."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> None:
-        """Return no key: each message has its own."""
+        """Return no key: each message of the round has its own."""
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
         """Return the round."""

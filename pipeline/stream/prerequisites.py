@@ -1,7 +1,7 @@
-"""Obtain what a record batch needs before a sink sees it.
+"""Obtain the prerequisites of a message batch before a sink sees it.
 
-A sink reads a batch as it comes, without waiting for anything, so a batch that needs more than there is waits here, and
-what follows it in the same partition waits behind it.
+A sink reads each batch at once. So a batch whose prerequisites are missing waits here, and the later batches of the
+same partition wait behind it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedState:
-    """How it goes (`pipeline.runtime.status.StepStatus`)."""
+class GuardedStatus:
+    """The status of the step and its prerequisites (`pipeline.runtime.status.StepStatus`)."""
 
     hold_reason: str | None
     holds: frozenset[HoldReason]
@@ -33,10 +33,10 @@ class GuardedState:
 
 
 class PrerequisitesFirst:
-    """A role's work that is given only what it can read (`pipeline.stream.step.Step`)."""
+    """A step in front of another one, which passes on only batches that can be read (`pipeline.stream.step.Step`)."""
 
     def __init__(self, step: Step, prerequisites: Prerequisites) -> None:
-        """Start with nothing in hand. `prerequisites` are looked at before `work` is given a batch."""
+        """Start with nothing in hand. `prerequisites` are checked before `step` is given a batch."""
         self._step = step
         self._prerequisites = prerequisites
         self._waiting: dict[Partition, deque[MessageBatch]] = {}
@@ -46,7 +46,7 @@ class PrerequisitesFirst:
         prerequisites.on_change = self._moved.set
 
     async def run(self) -> None:
-        """Run the work until cancelled, or until a look-up fails in a way that no retry can mend."""
+        """Run the step until cancelled. Raises its fault, or that of a prerequisite which no retry can fix."""
         self._fault = asyncio.get_running_loop().create_future()
         step = asyncio.ensure_future(self._step.run())
         try:
@@ -58,14 +58,14 @@ class PrerequisitesFirst:
             await asyncio.gather(step, *self._tasks.values(), return_exceptions=True)
 
     def assigned(self, partitions: Collection[Partition]) -> None:
-        """Begin to obtain what every batch of these partitions will need."""
+        """Start to obtain what every batch of these partitions will need."""
         for topic, number in partitions:
             if not self._prerequisites.are_met_for(number):
                 self._begin((topic, number))
         self._step.assigned(partitions)
 
     def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
-        """Hand batches on, at once where one needs nothing more and nothing of its partition waits."""
+        """Pass batches on, at once if nothing is missing and no earlier batch of their partition waits."""
         at_once = []
         for batch in batches:
             partition = (batch.topic, batch.partition)
@@ -85,14 +85,14 @@ class PrerequisitesFirst:
         task.add_done_callback(self._report)
 
     async def drain(self, *, deadline_seconds: float) -> None:
-        """Settle what is in hand; what waits for something that cannot be had is not waited for."""
+        """Settle what is in hand, except batches whose prerequisites are unavailable."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + deadline_seconds
         await self._until_handed_on(set(self._waiting), deadline_seconds)
         await self._step.drain(deadline_seconds=max(0.0, deadline - clock()))
 
     async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
-        """Settle what can be settled within the time, and forget what waits."""
+        """Settle what can be settled within the time, and drop what waits."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_seconds
         revoked = {(partition[0], partition[1]) for partition in partitions}
@@ -107,9 +107,9 @@ class PrerequisitesFirst:
         await self._prerequisites.forget(revoked)
 
     def status(self) -> StepStatus:
-        """Tell how it goes: this hold first, for it comes before everything else."""
+        """Return the status, with a hold of prerequisites before any other hold."""
         inner = self._step.status()
-        return GuardedState(
+        return GuardedStatus(
             hold_reason=self._prerequisites.reason() or inner.hold_reason,
             holds=inner.holds | self._prerequisites.holds(),
             retrying=self._prerequisites.is_obtaining or inner.retrying,
@@ -125,7 +125,7 @@ class PrerequisitesFirst:
         del self._waiting[partition], self._tasks[partition]
 
     async def _until_handed_on(self, revoked: Collection[Partition], seconds: float) -> None:
-        """Wait until nothing of these partitions waits but for what cannot be had, or the time is over."""
+        """Wait until these partitions wait only for what is unavailable, or the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while any(

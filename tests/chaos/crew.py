@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKERS_OF_A_ROLE: Final = 2
-_FAULT: Final = "the worker ends, what is not settled stays in Kafka"
+_FAULT: Final = "worker ends after a fault; unsettled messages stay in Kafka"
 _AGAIN_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 0.1
 _READY_SECONDS: Final = 60

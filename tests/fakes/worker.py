@@ -160,9 +160,9 @@ class WorkerBench:
         self.may_open.set()
         self.registry = CollectorRegistry()
         monkeypatch.setattr("pipeline.stream.worker.build_app", self._build)
-        monkeypatch.setattr("pipeline.stream.worker.time", self.clock)
+        monkeypatch.setattr("pipeline.stream.watching.time", self.clock)
         self.exits: list[int] = []
-        monkeypatch.setattr("pipeline.stream.worker.os._exit", self.exits.append)
+        monkeypatch.setattr("pipeline.runtime.signals.os._exit", self.exits.append)
         options = WorkerOptions(
             app=app_options(max_messages_in_hand=10),
             http_host="127.0.0.1",

@@ -74,7 +74,7 @@ class RunningWorker:
 
     async def stop(self) -> int:
         """End the worker as a signal does; return its exit code."""
-        self.worker._on_signal(signal.SIGTERM)
+        self.worker._signals.on_signal(signal.SIGTERM)
         return await self.ended()
 
     async def ended(self, *, within_seconds: float = END_SECONDS) -> int:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from pipeline.local.broker import Fault, Request
 from pipeline.stream import fetching
-from pipeline.stream import worker as worker_module
+from pipeline.stream import watching as watching_module
 from tests.fakes.stream import FakeStep
 from tests.integration.clients import eventually
 from tests.integration.stream_workers import RunningWorker, get, numbers, running_worker, stage, worker_process
@@ -197,7 +197,7 @@ async def test_a_new_worker_reads_on_where_the_one_before_ended(broker: Broker, 
 async def test_a_worker_whose_fetching_has_died_is_not_alive(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "ENDS_SECONDS", 0.5)
+    monkeypatch.setattr(watching_module, "ENDS_SECONDS", 0.5)
     where, step = stage(broker), FakeStep(settles_at_once=True)
     where.produce(*numbers(3))
     async with running_worker(where, tmp_path, step, stall_timeout_seconds=2.0) as worker:

@@ -300,10 +300,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="del waited_seconds", added="pass", reason="a processor does not look at it"),
     ),
-    "worker": (
+    "watching": (
         Harmless(removed="BROKER_ANSWER_SECONDS = 5.0", reason=TUNING),
         Harmless(removed="ASK_SECONDS = 60.0", reason=TUNING),
         Harmless(removed="ENDS_SECONDS = 30.0", reason=TUNING),
+    ),
+    "worker": (
         Harmless(removed="LEAVE_SECONDS = 10.0", reason=TUNING),
         Harmless(
             removed="if self._app is None or self._step is None:",

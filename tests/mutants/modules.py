@@ -19,6 +19,9 @@ class Module:
 
 
 _FETCHING_TESTS: Final = (f"{_STREAM}/test_fetching.py", f"{_STREAM}/test_fetching_rounds.py")
+_WORKER_TESTS: Final = tuple(
+    f"{_STREAM}/test_worker_{part}.py" for part in ("end", "leaving", "run", "start", "status")
+)
 _PROCESSOR_TESTS: Final = (
     f"{_PROCESSOR}/test_processor.py",
     *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
@@ -39,10 +42,10 @@ MODULES: Final = {
     "confirmations": Module(file="processor/confirmations.py", tests=_PROCESSOR_TESTS),
     "partition_queue": Module(file="processor/partition_queue.py", tests=_PROCESSOR_TESTS),
     "turn": Module(file="processor/turn.py", tests=_PROCESSOR_TESTS),
-    "worker": Module(
-        file="stream/worker.py",
-        tests=tuple(f"{_STREAM}/test_worker_{part}.py" for part in ("end", "leaving", "run", "start", "status")),
-    ),
+    "worker": Module(file="stream/worker.py", tests=_WORKER_TESTS),
+    "watching": Module(file="stream/watching.py", tests=_WORKER_TESTS),
+    "shutdown": Module(file="runtime/shutdown.py", tests=_WORKER_TESTS),
+    "signals": Module(file="runtime/signals.py", tests=_WORKER_TESTS),
     "producer": Module(file="kafka/producer.py", tests=("tests/unit/kafka/test_producer.py",)),
     "groups": Module(
         file="kafka/groups.py", tests=("tests/unit/kafka/test_groups.py", "tests/unit/kafka/test_groups_begin.py")

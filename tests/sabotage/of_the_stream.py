@@ -153,8 +153,8 @@ TRANSPORT: Final = (
     ),
     Sabotage(
         name="a worker with a partition that cannot be read is restarted",
-        file="stream/worker.py",
-        old="            *consumer.unreadable.on_purpose,\n",
+        file="stream/watching.py",
+        old="        *consumer.unreadable.on_purpose,\n",
         new="",
         tests=(
             "unit/stream/test_worker_status.py::test_a_partition_that_cannot_be_read_is_a_hold_with_its_cause_and_stuck_is_it_not",
@@ -241,8 +241,8 @@ TRANSPORT: Final = (
     ),
     Sabotage(
         name="a worker whose commits are refused is restarted",
-        file="stream/worker.py",
-        old="            *consumer.uncommitted(),\n",
+        file="stream/watching.py",
+        old="        *consumer.uncommitted(),\n",
         new="",
         tests=(
             "unit/stream/test_worker_run.py::test_a_partition_that_waits_for_brokers_is_not_stuck_and_excuses_no_other[not_taken]",
@@ -760,8 +760,8 @@ PROCESSOR: Final = (
 WORKER: Final = (
     Sabotage(
         name="no commit at a worker's end",
-        file="stream/worker.py",
-        old="            while await app.batch_consumer.commit():\n                pass\n",
+        file="runtime/shutdown.py",
+        old="        while await commit():  # more may be settled during a commit\n            pass\n",
         new="",
         tests=(
             "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
@@ -769,9 +769,9 @@ WORKER: Final = (
     ),
     Sabotage(
         name="what is settled during the last commit is not committed",
-        file="stream/worker.py",
-        old="            while await app.batch_consumer.commit():\n                pass\n",
-        new="            await app.batch_consumer.commit()\n",
+        file="runtime/shutdown.py",
+        old="        while await commit():  # more may be settled during a commit\n            pass\n",
+        new="        await commit()\n",
         tests=("unit/stream/test_worker_end.py::test_what_is_settled_during_the_last_commit_is_committed_too",),
     ),
     Sabotage(
@@ -784,8 +784,8 @@ WORKER: Final = (
     Sabotage(
         name="draining after a fault of the work",
         file="stream/worker.py",
-        old="settle = self._fault is None and not working.done()",
-        new="settle = True",
+        old="settles = self._fault is None and not running.done()",
+        new="settles = True",
         tests=(
             "unit/stream/test_worker_end.py::test_after_a_fault_nothing_more_is_sent_and_what_is_settled_is_committed",
         ),
@@ -793,15 +793,15 @@ WORKER: Final = (
     Sabotage(
         name="draining after a fault beside the work",
         file="stream/worker.py",
-        old="settle = self._fault is None and not working.done()",
-        new="settle = not working.done()",
+        old="settles = self._fault is None and not running.done()",
+        new="settles = not running.done()",
         tests=("unit/stream/test_worker_end.py::test_after_a_fault_beside_the_work_nothing_more_is_sent_either",),
     ),
     Sabotage(
         name="no draining at a worker's end",
         file="stream/worker.py",
-        old="app, step if settle else None",
-        new="app, None",
+        old="deadline_seconds=drain_seconds) if settles else None,",
+        new="deadline_seconds=drain_seconds) if False else None,",
         tests=(
             "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
         ),
@@ -809,17 +809,17 @@ WORKER: Final = (
     Sabotage(
         name="fetching goes on while a worker ends",
         file="stream/worker.py",
-        old="app.batch_consumer.stop_flow()",
-        new="pass",
+        old="        consumer.stop_flow()\n",
+        new="",
         tests=(
             "unit/stream/test_worker_end.py::test_a_worker_that_is_told_to_stop_fetches_no_more_settles_commits_and_leaves",
         ),
     ),
     Sabotage(
         name="a worker does not leave its group when the last commit fails",
-        file="stream/worker.py",
-        old="        finally:\n            await app.stop()",
-        new="        except ValueError:\n            raise\n        await app.stop()",
+        file="runtime/shutdown.py",
+        old="    finally:\n        await leave()",
+        new="    except ValueError:\n        raise\n    await leave()",
         tests=("unit/stream/test_worker_end.py::test_the_group_is_left_though_the_last_commit_fails",),
     ),
 )
@@ -834,7 +834,7 @@ EXITS: Final = (
     ),
     Sabotage(
         name="a worker goes on when Faust has crashed",
-        file="stream/worker.py",
+        file="stream/watching.py",
         old="if app.crashed or app.should_stop:",
         new="if app.should_stop:",
         tests=("unit/stream/test_worker_run.py::test_an_app_that_crashed_or_stopped_by_itself_is_a_fault",),
@@ -842,14 +842,14 @@ EXITS: Final = (
     Sabotage(
         name="a worker does not listen to signals",
         file="stream/worker.py",
-        old="self._listen_for_signals()\n",
+        old="self._signals.listen()\n",
         new="pass\n",
         tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work",),
     ),
     Sabotage(
         name="the first signal ends a worker at once",
-        file="stream/worker.py",
-        old="if self._stop.is_set():\n            os._exit",
+        file="runtime/signals.py",
+        old="if self.stop.is_set():\n            os._exit",
         new="if True:\n            os._exit",
         tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work",),
     ),
@@ -862,8 +862,8 @@ EXITS: Final = (
     ),
     Sabotage(
         name="a worker waits without end for a group that cannot be left",
-        file="stream/worker.py",
-        old="{leaving}, timeout=self._options.shutdown_timeout_seconds + self._options.leave_timeout_seconds",
+        file="runtime/shutdown.py",
+        old="{leaving}, timeout=timeout_seconds",
         new="{leaving}",
         tests=("unit/stream/test_worker_leaving.py::test_a_group_that_cannot_be_left_is_left_behind_after_a_while",),
     ),
@@ -876,8 +876,8 @@ EXITS: Final = (
     ),
     Sabotage(
         name="a worker whose partition's leader is away is restarted",
-        file="stream/worker.py",
-        old="self._progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))",
+        file="stream/watching.py",
+        old="self.progress.excuse(await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS))",
         new="await consumer.without_answer(stuck, BROKER_ANSWER_SECONDS)",
         tests=(
             "unit/stream/test_worker_run.py::test_a_partition_that_waits_for_brokers_is_not_stuck_and_excuses_no_other[away]",

@@ -100,8 +100,8 @@ def test_time_counts_from_when_something_waits_and_not_from_its_own(clock: Clock
 def test_the_first_reason_that_keeps_events_from_flowing_is_told(
     *, stopping: bool, fault: str | None, joined: bool, hold: str | None, retrying: bool, expected: Health
 ) -> None:
-    state = FakeStatus(hold_reason=hold, retrying=retrying)
-    assert judge_readiness(stopping=stopping, fault=fault, joined=joined, state=state) == expected
+    status = FakeStatus(hold_reason=hold, retrying=retrying)
+    assert judge_readiness(stopping=stopping, fault=fault, joined=joined, status=status) == expected
 
 
 def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() -> None:
@@ -110,7 +110,7 @@ def test_what_an_operator_has_to_see_to_comes_before_what_goes_away_by_itself() 
             stopping=False,
             fault=None,
             joined=True,
-            state=FakeStatus(hold_reason=hold),
+            status=FakeStatus(hold_reason=hold),
             complaint="partitions were added",
         )
 

@@ -474,7 +474,7 @@ def test_a_partition_that_cannot_be_read_is_left_alone_for_a_while_and_read_on_w
             brokers.bring_bytes(0, batch(record(0, b"u", b"1"), crc=crc))
             brokers.bring(1, 1)
             seen.append(counts(await brokers.fetch()))
-            seen.append((sorted(number for _, number in brokers.thread.unreadable.targets), brokers.state(0).paused))
+            seen.append((sorted(number for _, number in brokers.thread.unreadable.partitions), brokers.state(0).paused))
             await asyncio.sleep(2 * FIRST_RETRY_SECONDS)
             await brokers.fetch(timeout_seconds=0.1)
             seen.append(brokers.state(0).paused)
@@ -500,7 +500,7 @@ def test_what_cannot_be_read_of_a_partition_that_was_given_up_holds_nothing(monk
         brokers.thread.unreadable.note(tp(7), Unreadable(offset=1, next_offset=2, why="broken"))
         await asyncio.sleep(FIRST_RETRY_SECONDS)
         await brokers.fetch(timeout_seconds=0.1)
-        return len(brokers.thread.unreadable.targets)
+        return len(brokers.thread.unreadable.partitions)
 
     assert run_in_time(story(), monkeypatch) == 1
 
@@ -513,9 +513,9 @@ def test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_
         seen = []
         for _ in range(2):
             brokers.bring_bytes(0, b"cut off")  # aiokafka fetches as soon as a partition is assigned
-            seen.append((len(brokers.thread.unreadable.targets), brokers.state(0).paused))
+            seen.append((len(brokers.thread.unreadable.partitions), brokers.state(0).paused))
             await brokers.thread.reposition()
-            seen.append((len(brokers.thread.unreadable.targets), brokers.state(0).paused))
+            seen.append((len(brokers.thread.unreadable.partitions), brokers.state(0).paused))
         return seen
 
     assert run_in_time(story(), monkeypatch) == [(1, True), (0, False)] * 2

@@ -72,7 +72,7 @@ def test_a_group_that_cannot_be_left_is_left_behind_after_a_while(lines: list[An
 
     assert run_virtual(story()) == (SHUTDOWN_SECONDS + LEAVE_SECONDS, True)
     assert [line["event"] for line in lines] == [
-        "left without the last commit or without telling the group; the messages come again"
+        "stopped without a last commit or without leaving the group; messages will be redelivered"
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_commit_that_is_refused_at_the_end_is_told(lines: list[Any]) -> None:
 
     assert run_virtual(story()) == 0.0
     assert [(line["event"], line["error"]) for line in lines] == [
-        ("left in disorder; what is not committed comes again", "RuntimeError('refused for good')")
+        ("stopped uncleanly; uncommitted messages will be redelivered", "RuntimeError('refused for good')")
     ]
 
 
@@ -170,7 +170,7 @@ def test_a_fault_is_told_once_and_faust_says_nothing_of_what_follows(
 
     run_virtual(story())
     assert [(line["event"], line["error"], line["log_level"]) for line in lines] == [
-        ("the worker ends, what is not settled stays in Kafka", str(error), "error")
+        ("worker ends after a fault; unsettled messages stay in Kafka", str(error), "error")
     ]
     assert (lines[0]["exc_info"] is error) is is_told_with_its_traceback
     assert FAUST_LOGGER.level == logging.CRITICAL

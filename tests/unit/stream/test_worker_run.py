@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.runtime.errors import WorkerError
 from pipeline.runtime.health import Health, Undone
-from pipeline.stream.worker import ENDS_SECONDS
+from pipeline.stream.watching import ENDS_SECONDS
 from tests.fakes.stream import TOPIC, messages, tp
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
 
@@ -40,9 +40,9 @@ async def test_a_fault_ends_a_worker_with_1(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
-    bench.worker._on_signal(signal.SIGINT)
+    bench.worker._signals.on_signal(signal.SIGINT)
     assert bench.exits == []
-    bench.worker._on_signal(signal.SIGTERM)
+    bench.worker._signals.on_signal(signal.SIGTERM)
     assert bench.exits == [128 + signal.SIGTERM]
     assert await bench.ends() == 0
 
