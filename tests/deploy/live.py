@@ -41,7 +41,7 @@ _SECONDS_OF_AN_EVENT: Final = {"timestamp", "event.timestamp", "event_timestamp"
 _MOMENT_OF_AN_EVENT: Final = {"datetime", "event.datetime", "event_datetime"}
 RULES: Final = """\
 rules:
-  - name: "trial: drop opens"
+  - name: drop opens on trial
     when: {action: opened}
     then: drop
     shadow: true
