@@ -209,7 +209,7 @@ async def test_somebody_else_in_the_topic_is_noticed() -> None:
         broker.create_topic(NAMES.raw_topic, 1)
         await asyncio.to_thread(produce, broker.bootstrap_servers, NAMES.raw_topic, [RawMessage(value=b"x")])
         async with writer(broker, truth(1), full=asyncio.Event()) as writing:
-            with pytest.raises(TrafficWriteError, match="somebody else"):
+            with pytest.raises(TrafficWriteError, match="another producer writes to this topic"):
                 await writing.write(traffic(seed=1, events=10))
 
 
