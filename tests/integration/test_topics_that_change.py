@@ -150,14 +150,14 @@ async def test_workers_end_when_a_topic_of_theirs_is_deleted_and_do_not_start_wi
 
 
 @pytest.mark.real_only("topics that are deleted")
-async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Broker, tmp_path: Path) -> None:
+async def test_a_recreated_topic_is_not_taken_for_the_old_one(broker: Broker, tmp_path: Path) -> None:
     async with running_pipeline(broker, tmp_path, partitions=1, TOPIC_WATCH_SECONDS=SOON) as pipeline:
         processor, _ = await started(pipeline)
         await write(pipeline, clicks(0, 10, 1))
         await pipeline.settled()
         processor.process.send_signal(signal.SIGSTOP)
         delete_topic(broker, pipeline.raw_topic)
-        await eventually(lambda: made_anew(pipeline))
+        await eventually(lambda: recreated(pipeline))
         await write(pipeline, clicks(10, 30, 1))  # more than before: the old position is inside the new log
         processor.process.send_signal(signal.SIGCONT)
         assert await processor.ended() == 1, pipeline.logs()
@@ -170,7 +170,7 @@ async def test_a_topic_that_is_made_anew_is_not_taken_for_the_old_one(broker: Br
         await pipeline.accepted(40)
 
 
-def made_anew(pipeline: Pipeline) -> bool:
+def recreated(pipeline: Pipeline) -> bool:
     """Create the raw topic under its old name; return False while the broker is still deleting the old one."""
     try:
         pipeline.broker.create_topic_named(pipeline.raw_topic, 1)

@@ -258,7 +258,7 @@ CLOCK: Final = (
         file="kafka/broker_clock.py",
         old="            self._found_right = math.nan\n            self._warn_of_brokers()\n",
         new="            self._warn_of_brokers()\n",
-        tests=("unit/kafka/test_broker_clock.py::test_a_clock_that_was_right_is_compared_with_what_is_told_anew",),
+        tests=("unit/kafka/test_broker_clock.py::test_a_clock_that_was_right_is_compared_with_new_reports",),
     ),
     Sabotage(
         name="one broker with a wrong clock stops the workers",

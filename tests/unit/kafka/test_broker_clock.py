@@ -65,7 +65,7 @@ def test_a_difference_that_the_way_to_the_broker_may_explain_is_none(ahead: floa
     assert machine.clock.difference == pytest.approx(told, abs=0.01)
 
 
-def test_a_clock_that_was_right_is_compared_with_what_is_told_anew() -> None:
+def test_a_clock_that_was_right_is_compared_with_new_reports() -> None:
     machine = Machine()
     machine.hear()
     assert machine.clock.look() is None

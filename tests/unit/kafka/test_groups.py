@@ -66,12 +66,12 @@ def test_a_partition_that_was_added_begins_at_its_start_as_long_as_nothing_was_r
     assert find_objection(view({0: 4}, TRIMMED), RECORDS, start) is not None
 
 
-def test_an_offset_of_a_topic_that_was_made_anew_is_no_offset() -> None:
+def test_an_offset_of_a_recreated_topic_is_no_offset() -> None:
     told = find_objection(view({0: 4}, WHOLE, foreign=frozenset({1})), RECORDS, GroupStart.AUTO)
     assert told == "the topic of records[1] was deleted and recreated since then"
 
 
-def test_an_operator_may_begin_anew_whatever_is_missing() -> None:
+def test_an_operator_may_start_again_whatever_is_missing() -> None:
     assert find_objection(view({1: 4}, TRIMMED, written=True, foreign=frozenset({0})), RAW, GroupStart.EARLIEST) is None
 
 

@@ -23,7 +23,7 @@ LATER_ATTEMPTS_HELP = {
         errors.ReassignmentInProgress,
         errors.OperationNotAttempted,
     },
-    "a new producer begins anew": {
+    "a new producer starts again": {
         errors.OutOfOrderSequenceNumber,
         errors.DuplicateSequenceNumber,
         errors.InvalidProducerEpoch,

@@ -120,7 +120,7 @@ def test_partitions_that_need_the_same_schema_share_one_look_up() -> None:
     assert (registry.asked, compiled_schemas, book.read(ONE + b"!")) == (1, ["good"], "good!")
 
 
-def test_a_look_up_that_fails_fails_for_all_who_wait_and_is_made_anew() -> None:
+def test_a_look_up_that_fails_fails_for_all_who_wait_and_is_repeated() -> None:
     async def look() -> list[BaseException | None]:
         return await asyncio.gather(*(schemas.obtain(ONE) for _ in range(3)), return_exceptions=True)
 

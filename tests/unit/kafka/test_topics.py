@@ -101,7 +101,7 @@ def test_partition_counts_that_differ_are_a_fault_of_the_processor() -> None:
     assert find_faults(found, _settings(), [Role.SEGMENT_SINK]) == ()
 
 
-def test_partition_counts_may_differ_when_records_are_partitioned_anew() -> None:
+def test_partition_counts_may_differ_when_records_are_repartitioned() -> None:
     found = HEALTHY | {"segment.records": FoundTopic(partitions=6)}
     assert find_faults(found, _settings(PARTITIONING="repartition"), BOTH) == ()
 

@@ -379,7 +379,7 @@ async def test_without_a_worker_headers_count_in_what_is_given_at_once() -> None
     assert [await give() for _ in range(2)] == [{PARTITION: [0, 1]}, {PARTITION: [2, 3]}]
 
 
-async def test_a_partition_that_is_paused_or_was_positioned_anew_gives_nothing_of_before() -> None:
+async def test_a_partition_that_is_paused_or_was_repositioned_gives_nothing_of_before() -> None:
     answers = Answers()
     answered(answers, PARTITION, messages(3)).position = 7
     assert await given_at_once(answers)() == {}

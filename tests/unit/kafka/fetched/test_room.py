@@ -28,7 +28,7 @@ class FakeClock:
         return self.seconds
 
 
-def test_whoever_is_alone_gets_everything_and_what_is_given_back_is_free() -> None:
+def test_a_single_holder_gets_everything_and_what_is_given_back_is_free() -> None:
     room = UnpackedRoom(100, now=FakeClock())
     one, other = FakeHolder(room), FakeHolder(room)
     room.take(one, 100)
