@@ -264,7 +264,7 @@ REFUSALS = {
     "a letter without a key, compacted": Refused(
         there={"cleanup_policy": "compact"},
         key=None,
-        says="takes none without a key",
+        says="compacted, which requires keys",
         hold=HoldReason.KAFKA_REFUSES,
         mended={"cleanup_policy": "delete"},
     ),

@@ -53,7 +53,7 @@ WRONG = {
     ),
     "authority": Wrong(
         changes={"KAFKA_SSL_CA_FILE": "foreign"},
-        says=("its certificate is not trusted", f"check that {PREFIX}SSL_CA_FILE holds"),
+        says=("its certificate is not trusted", f"check that {PREFIX}SSL_CA_FILE contains"),
     ),
     "no authority": Wrong(
         changes={}, removed=("KAFKA_SSL_CA_FILE",), says=("its certificate is not trusted", f"{PREFIX}SSL_CA_FILE")
@@ -61,21 +61,21 @@ WRONG = {
     "plaintext": Wrong(
         changes={"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"},
         removed=(*SASL, "KAFKA_SSL_CA_FILE"),
-        says=(f"that {PREFIX}SECURITY_PROTOCOL is the one that this port speaks",),
+        says=(f"that {PREFIX}SECURITY_PROTOCOL is the protocol of this port",),
     ),
     "password without tls": Wrong(
         changes={"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
         removed=("KAFKA_SSL_CA_FILE",),
-        says=(f"that {PREFIX}SECURITY_PROTOCOL is the one that this port speaks",),
+        says=(f"that {PREFIX}SECURITY_PROTOCOL is the protocol of this port",),
     ),
     "tls without a password": Wrong(
         changes={"KAFKA_SECURITY_PROTOCOL": "SSL"},
         removed=SASL,
-        says=(f"that {PREFIX}SECURITY_PROTOCOL is the one that this port speaks",),
+        says=(f"that {PREFIX}SECURITY_PROTOCOL is the protocol of this port",),
     ),
     "tls at the plain port": Wrong(
         changes={"KAFKA_BOOTSTRAP_SERVERS": "plain"},
-        says=(f"that {PREFIX}SECURITY_PROTOCOL is the one that this port speaks",),
+        says=(f"that {PREFIX}SECURITY_PROTOCOL is the protocol of this port",),
     ),
     "password at the plain port": Wrong(
         changes={"KAFKA_BOOTSTRAP_SERVERS": "plain", "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"},
