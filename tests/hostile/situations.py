@@ -124,7 +124,7 @@ def _tiny() -> list[Situation]:
             concerns_sink=False,
             settings={"max.message.bytes": _TINY},
             mended={"max.message.bytes": "20000000"},
-            words=("and a record can have",),
+            words=("but a record can have",),
         )
     ]
 

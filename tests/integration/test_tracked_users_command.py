@@ -79,7 +79,7 @@ def test_imported_users_were_tracked_before_the_log_and_are_counted(
         assert run(["tracked-users", "import", str(file)], found) == ExitCode.DONE
         told = capsys.readouterr()
         assert f"Imported into {found['PIPELINE_TRACKED_USERS_FEED_TOPIC']}: 3 of the month from 2" in told.out
-        assert "Left out" not in told.err
+        assert "Skipped" not in told.err
     assert asyncio.run(tracked(found, b"u-3", b"u-2", mark=True)) == [None, BEFORE_THE_LOG]
     assert asyncio.run(tracked(found, b"u-1", b"Jane Doe", b"u-3", b"u-4")) == [BEFORE_THE_LOG, BEFORE_THE_LOG, 7, None]
     stored = read_topic(broker.bootstrap_servers, found["PIPELINE_TRACKED_USERS_FEED_TOPIC"])

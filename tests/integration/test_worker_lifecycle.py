@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.local.broker import Fault, Request
-from pipeline.stream import fetching
+from pipeline.stream import commits
 from pipeline.stream import watching as watching_module
 from tests.fakes.stream import FakeStep
 from tests.integration.clients import eventually
@@ -219,7 +219,7 @@ async def test_a_worker_whose_commits_are_refused_is_alive_and_commits_when_they
 ) -> None:
     if broker.embedded is None:
         pytest.skip("a real broker cannot be told to refuse")
-    monkeypatch.setattr(fetching, "COMMIT_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(commits, "COMMIT_TIMEOUT_SECONDS", 0.3)
     where, step = stage(broker), FakeStep(settles_at_once=True)
     where.produce(*numbers(3))
     async with running_worker(where, tmp_path, step, stall_timeout_seconds=2.0) as worker:
