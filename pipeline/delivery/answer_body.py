@@ -1,7 +1,7 @@
-"""Read the body of an answer to a bound and a deadline, and unpack it to a bound.
+"""Read the body of an answer up to a size and a deadline, and decompress it up to a size.
 
-For a destination whose status carries the verdict, what is missing of the body changes nothing. One whose body
-does counts a body that is not whole as no answer.
+Where the status of an answer carries the verdict, a missing part of the body changes nothing. Where the body does, a
+body that is not whole leaves the result of the request unknown.
 """
 
 from __future__ import annotations
@@ -18,39 +18,46 @@ if TYPE_CHECKING:
 
 
 ENCODING: Final = "gzip"
-"""The encoding that is asked for and understood. aiohttp would fail at the head of an answer in one that it lacks."""
+"""The only encoding that is requested and read. aiohttp's own decompression fails at the head of an answer whose encoding
+is not installed."""
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerBody:
-    """A body, or its beginning. ``whole``: all of it came, and in order."""
+    """A body, or its beginning. ``whole``: nothing is missing."""
 
     beginning: bytes
     whole: bool
 
 
+_UNREADABLE: Final = AnswerBody(beginning=b"", whole=False)
+
+
 async def read_body(content: StreamReader, *, max_bytes: int, seconds: float) -> AnswerBody:
-    """Return up to ``max_bytes`` of a body that come within ``seconds``. Raises nothing but a cancellation."""
-    if content.is_eof() and content.exception() is None:  # the usual case: it came with the head
+    """Return the first ``max_bytes`` of a body that arrive within ``seconds``. Raises only on cancellation."""
+    if content.is_eof() and content.exception() is None:  # the usual case: the body arrived with the head
         return AnswerBody(beginning=content.read_nowait(max_bytes), whole=content.at_eof())
     read = b""
     try:
         async with asyncio.timeout(seconds):
             while len(read) < max_bytes and (chunk := await content.read(max_bytes - len(read))):
                 read += chunk
-    except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError):  # the last is aiohttp's for a lost connection
+    except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError):  # the last is aiohttp's after a lost connection
         return AnswerBody(beginning=read, whole=False)
     return AnswerBody(beginning=read, whole=content.at_eof())
 
 
-def unpacked(beginning: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
-    """Return the beginning of a body as it was before it was compressed; nothing where that cannot be known."""
-    if encoding is None or encoding.lower() == "identity":
-        return beginning
+def unpacked(body: AnswerBody, encoding: str | None, *, max_bytes: int) -> AnswerBody:
+    """Return a body without its compression, up to ``max_bytes``; empty and not whole where it cannot be unpacked."""
+    if not body.beginning or encoding is None or encoding.lower() == "identity":
+        return body
     if encoding.lower() != ENCODING:
-        return b""
+        return _UNREADABLE
+    decompressor = zlib.decompressobj(_GZIP_WINDOW_BITS)
     try:
-        return zlib.decompressobj(_GZIP_WINDOW_BITS).decompress(beginning, max_bytes)
+        read = decompressor.decompress(body.beginning, max_bytes + 1)
     except zlib.error:
-        return b""
+        return _UNREADABLE
+    complete = decompressor.eof and not decompressor.unused_data and len(read) <= max_bytes
+    return AnswerBody(beginning=read[:max_bytes], whole=body.whole and complete)

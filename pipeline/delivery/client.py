@@ -113,12 +113,13 @@ class HttpClient:
 
     async def _read(self, answer: aiohttp.ClientResponse) -> Answered:
         most, headers = self._options.max_answer_bytes, answer.headers
-        body = await read_body(answer.content, max_bytes=most, seconds=self._options.answer_seconds)
+        received = await read_body(answer.content, max_bytes=most, seconds=self._options.answer_seconds)
+        body = unpacked(received, headers.get("Content-Encoding"), max_bytes=most)
         return Answered(
             status=answer.status,
             retry_after=headers.get("Retry-After"),
             content_type=headers.get("Content-Type"),
-            body=unpacked(body.beginning, headers.get("Content-Encoding"), max_bytes=most),
+            body=body.beginning,
             whole=body.whole,
         )
 

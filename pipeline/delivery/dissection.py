@@ -214,7 +214,10 @@ class Dissection:
         if accepted.runs:
             self.confirm()
         self._verdicts += refused
-        self._got_through(part.record_count)
+        if any(verdict.reason is DeliveryRejectReason.TOO_LARGE for verdict in refused):
+            self._too_large.clear()
+        else:
+            self._got_through(part.record_count)
         if not self.unsettled:
             self._breaker.note(records=self._accepted, bad=0)
 

@@ -1,15 +1,17 @@
 """A second destination, unlike Segment: other limits, bodies that are JSON arrays, answers that accept in part.
 
-It shows how little a destination is, and that delivery knows nothing of Segment. Its answers:
-`{"accepted": 3, "failed": [{"index": 1, "why": "no_id"}]}`, with 200 or 400; a 400 without rows refuses everything.
+It shows how little a destination needs, and that delivery knows nothing of Segment. Its answers are
+`{"accepted": 3, "failed": [{"index": 1, "why": "no_id"}]}` with status 200 or 400. A 400 without such a body refuses
+every record. The body carries the verdict, so the result of a request is unknown while the body is not whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 import orjson
 
 from pipeline.delivery.answers import Answered, Response, Unanswered
@@ -21,6 +23,7 @@ from pipeline.delivery.decisions import (
     Hold,
     Refuse,
     RefusedRecord,
+    Retry,
     is_server_error,
     retry_later,
     unanswered,
@@ -38,14 +41,23 @@ if TYPE_CHECKING:
 
 _HEAD, _SEPARATOR, _TAIL = b"[\n", b",\n", b"\n]"
 
-
 STAGE: Final = Stage("array-sink")
 
 
 class ArrayRejectReason(StrEnum):
-    """What only this destination finds wrong."""
+    """Reasons of this destination alone."""
 
     NO_ID = "no_id"
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    index: int
+    why: str
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    accepted: int | None = None
+    failed: tuple[_Failed, ...] = ()
 
 
 _LIMITS: Final = RequestLimits(
@@ -59,7 +71,7 @@ _LIMITS: Final = RequestLimits(
 
 @dataclass(kw_only=True)
 class ArrayApi:
-    """See `pipeline.delivery.api.Api`. ``connection`` puts a fake in the place of HTTP."""
+    """See `pipeline.delivery.api.Api`. ``connection`` replaces HTTP by a fake."""
 
     name: str = "array"
     title: str = "Array"
@@ -79,7 +91,8 @@ class ArrayApi:
             return DeliveryRejectReason.NOT_JSON
         if not isinstance(read, dict) or not read.get("messageId"):
             return ArrayRejectReason.NO_ID
-        return float(read.get("at", UNKNOWN_TIME))
+        at = read.get("at")
+        return float(at) if isinstance(at, int | float) else UNKNOWN_TIME
 
     def build_body(self, records: Sequence[bytes], *, sent_at: float) -> bytes:
         del sent_at  # events have their own time here
@@ -90,23 +103,36 @@ class ArrayApi:
             return unanswered(response, attempt, destination=self.title, endpoint_setting="PIPELINE_ARRAY_ENDPOINT")
         if response.status == 429 or is_server_error(response.status):
             return retry_later(response, attempt)
-        match response.status, _answer_of(response):
-            case (200 | 202 | 400, {"accepted": accepted, "failed": rows}):
-                refused = tuple(RefusedRecord(index=row["index"], reason=_reason(row["why"])) for row in rows)
-                return Done(refused=refused, accepted=accepted)
-            case (200 | 202, _):
-                return Done(doubt=Doubt.PAGE if is_page(response.content_type, response.body) else None)
-            case (400 | 413 as status, _):
-                reason = DeliveryRejectReason.TOO_LARGE if status == 413 else DeliveryRejectReason.REFUSED
-                return Refuse(reason=reason, advice=f"Array answered {status}")
-            case _:
-                return Hold(after_seconds=attempt.slow_seconds, advice=f"Array answered {response.status}: look")
+        if response.status == 413:
+            return Refuse(reason=DeliveryRejectReason.TOO_LARGE, advice="Array answered 413")
+        if response.status not in {200, 202, 400}:
+            return Hold(after_seconds=attempt.slow_seconds, advice=f"Array answered {response.status}: look")
+        if not response.whole:
+            return Retry(after_seconds=attempt.backoff_seconds)
+        return self._verdict(response, attempt)
+
+    def _verdict(self, answer: Answered, attempt: Attempt) -> Decision:
+        try:
+            verdict = msgspec.json.decode(answer.body, type=_Verdict)
+        except msgspec.ValidationError:
+            return Hold(after_seconds=attempt.slow_seconds, advice="Array answered with an unknown body")
+        except (msgspec.DecodeError, RecursionError):
+            verdict = _Verdict()
+        if answer.status == 400 and verdict == _Verdict():
+            return Refuse(reason=DeliveryRejectReason.REFUSED, advice="Array answered 400")
+        refused = tuple(RefusedRecord(index=row.index, reason=_reason(row.why)) for row in verdict.failed)
+        doubt = Doubt.PAGE if is_page(answer.content_type, answer.body) else None
+        return Done(refused=refused, accepted=verdict.accepted, doubt=doubt)
 
     def connect(self) -> RequestClient:
         if self.connection is not None:
             return self.connection()
         options = HttpOptions(
-            url=self.endpoint, timeout_seconds=15.0, gzip=False, max_answer_bytes=self.max_answer_bytes
+            url=self.endpoint,
+            timeout_seconds=15.0,
+            gzip=False,
+            max_answer_bytes=self.max_answer_bytes,
+            answer_seconds=15.0,
         )
         return HttpClient(options, authorization=lambda: "Bearer token")
 
@@ -118,14 +144,6 @@ def answer(*failed: tuple[int, str], accepted: int, status: int = 400) -> Answer
     """Build an answer of this destination; ``failed`` are indexes with reasons."""
     rows = [{"index": index, "why": why} for index, why in failed]
     return Answered(status=status, body=orjson.dumps({"accepted": accepted, "failed": rows}))
-
-
-def _answer_of(answered: Answered) -> dict[str, Any]:
-    try:
-        read = orjson.loads(answered.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _reason(word: str) -> StrEnum:

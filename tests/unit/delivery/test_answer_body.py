@@ -80,18 +80,30 @@ PACKED = gzip.compress(b'{"success":true}')
 
 
 @pytest.mark.parametrize(
-    ("beginning", "encoding", "told"),
+    ("received", "encoding", "beginning", "whole"),
     [
-        (b"abc", None, b"abc"),
-        (b"abc", "identity", b"abc"),
-        (PACKED, "gzip", b'{"success":true}'),
-        (PACKED, "GZIP", b'{"success":true}'),
-        (PACKED[:-6], "gzip", b'{"success":true}'),
-        (gzip.compress(bytes(10_000_000)), "gzip", bytes(100)),
-        (b"abc", "gzip", b""),
-        (b"abc", "br", b""),
-        (b"abc", "gzip, gzip", b""),
+        (b"abc", None, b"abc", True),
+        (b"abc", "identity", b"abc", True),
+        (PACKED, "gzip", b'{"success":true}', True),
+        (PACKED, "GZIP", b'{"success":true}', True),
+        (b"", "gzip", b"", True),
+        (gzip.compress(b"x" * 100), "gzip", b"x" * 100, True),
+        (gzip.compress(b"x" * 101), "gzip", b"x" * 100, False),
+        (PACKED[:-6], "gzip", b'{"success":true}', False),
+        (PACKED + PACKED, "gzip", b'{"success":true}', False),
+        (gzip.compress(bytes(10_000_000)), "gzip", bytes(100), False),
+        (b"abc", "gzip", b"", False),
+        (b"abc", "br", b"", False),
+        (b"abc", "gzip, gzip", b"", False),
     ],
 )
-def test_a_body_is_unpacked_to_a_bound(beginning: bytes, encoding: str | None, told: bytes) -> None:
-    assert unpacked(beginning, encoding, max_bytes=100) == told
+def test_a_body_is_unpacked_to_a_bound_and_is_whole_only_if_nothing_of_it_is_missing(
+    received: bytes, encoding: str | None, beginning: bytes, *, whole: bool
+) -> None:
+    body = unpacked(AnswerBody(beginning=received, whole=True), encoding, max_bytes=100)
+    assert body == AnswerBody(beginning=beginning, whole=whole)
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip", "br"])
+def test_a_body_that_did_not_arrive_whole_is_not_whole_when_unpacked(encoding: str | None) -> None:
+    assert not unpacked(AnswerBody(beginning=PACKED, whole=False), encoding, max_bytes=100).whole

@@ -109,6 +109,24 @@ def test_a_record_that_is_too_large_alone_explains_the_refusals_before_it() -> N
     assert rest.cured_bytes is None
 
 
+def test_a_record_that_an_answer_names_as_too_large_explains_the_refusals_before_it() -> None:
+    rest = dissection(RequestBatch(runs=(run_of(0, *range(8)),)), breaker())
+    rest.refused(TOO_LARGE)
+    assert numbers(rest.accepted_in_part(rest.part, {2: TOO_LARGE})) == [0, 1, 3]
+    rest.accepted()
+    assert letters_of(rest) == [(2, "too_large")]
+    assert rest.cured_bytes is None
+
+
+def test_records_that_an_answer_refuses_for_themselves_got_through_what_refuses_sizes() -> None:
+    rest = dissection(RequestBatch(runs=(run_of(0, *range(8)),)), breaker())
+    whole = rest.part.body_bytes(SELECTED.limits)
+    rest.refused(TOO_LARGE)
+    rest.accepted_in_part(rest.part, {2: REFUSED})
+    rest.accepted()
+    assert rest.cured_bytes == whole
+
+
 def test_a_record_that_is_refused_for_itself_got_through_what_refuses_sizes() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(10, 18)),)), breaker())
     taken_apart(rest, {12}, most_records=4)
