@@ -1,4 +1,4 @@
-"""What a lane tells its driver to do next."""
+"""The actions that a lane returns for its driver to carry out."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge:
-    """Acknowledge message batches: every message of theirs is accepted or stored."""
+    """Acknowledge message batches of which every message is accepted or stored as a dead letter."""
 
     batches: Sequence[MessageBatch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Nothing to do until that time, or until something is accepted or reported. `inf`: wait for an event only."""
+    """Wait until that time, or until a batch is accepted or a result is reported. `inf`: wait for an event only."""
 
     until: float
 

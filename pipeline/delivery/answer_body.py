@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 ENCODING: Final = "gzip"
-"""The only encoding that is requested and read. aiohttp's own decompression fails at the head of an answer whose encoding
-is not installed."""
+"""The only encoding that is requested and read. aiohttp's own decompression fails at the head of an answer whose
+encoding is not installed."""
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 
 

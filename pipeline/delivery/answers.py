@@ -21,7 +21,7 @@ _CLASSES: Final = {
 
 
 class Failure(StrEnum):
-    """Why there was no answer."""
+    """The reason why a request had no answer."""
 
     TIMEOUT = "timeout"
     NAME_NOT_RESOLVED = "name-not-resolved"
@@ -33,10 +33,10 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An HTTP answer: its head came whole.
+    """An HTTP answer with a complete head.
 
-    ``retry_after`` and ``content_type`` are headers as they came. ``body`` is never logged; unless ``whole``, it is
-    only the beginning, because the rest was too long or did not come.
+    ``retry_after`` and ``content_type`` are the headers as received. ``body`` is decompressed, and never logged. It is
+    ``whole`` if nothing is missing; if not, the rest was too long, did not arrive, or could not be decompressed.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """No answer. The request may have been accepted. ``certificate`` goes with `Failure.CERTIFICATE`."""
+    """No answer. The request may have been accepted. ``certificate`` is set for `Failure.CERTIFICATE`."""
 
     failure: Failure
     certificate: CertificateFault | None = None
@@ -58,12 +58,12 @@ Response: TypeAlias = Answered | Unanswered
 
 
 def is_success(status: int) -> bool:
-    """Return whether a status accepts what was sent: any of the class 2xx (RFC 9110, 15)."""
+    """Return whether a status is of the class 2xx (RFC 9110, 15)."""
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def answer_class(response: Response) -> AnswerClass:
-    """Sort a response into the few classes that metrics tell apart."""
+    """Return the class of a response for metrics."""
     match response:
         case Unanswered(failure=failure):
             return AnswerClass.TIMEOUT if failure is Failure.TIMEOUT else AnswerClass.NETWORK
@@ -74,5 +74,5 @@ def answer_class(response: Response) -> AnswerClass:
 
 
 def answer_name(response: Response) -> str:
-    """Name a response for the log: its status, or why there is none."""
+    """Return a response's name for logs: its status, or the reason why there is none."""
     return str(response.status) if isinstance(response, Answered) else response.failure.value

@@ -1,4 +1,4 @@
-"""Post request batches over HTTP, and turn aiohttp's exceptions into responses."""
+"""Post request batches over HTTP, and convert aiohttp's exceptions into responses."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 DNS_CACHE_SECONDS: Final = 300
 CONNECTION_AGE_SECONDS: Final = 12 * 3600.0
-"""Addresses behind a name change, and a connection that lives on would never notice."""
+"""The addresses of a name change. A connection that is never closed would keep using the old ones."""
 KEEP_ALIVE_SECONDS: Final = 30.0
 """Shorter than the 60 s after which load balancers commonly close an idle connection."""
 ANSWER_BODY_SECONDS: Final = 1.0
-"""How long to wait for the body of an answer whose verdict is in its head."""
+"""How long to wait for the body of an answer whose status carries the verdict."""
 MAX_HEADER_BYTES: Final = 32_768
 MAX_HEADERS: Final = 256
-"""Proxies add policies and cookies: with aiohttp's 8 KB and 128 a head that accepts would be no answer."""
+"""Proxies add policies and cookies. With aiohttp's defaults, 8 KB and 128, such an answer would be an error."""
 USER_AGENT: Final = "onesignal-pipeline"
 
 
 class RequestClient(Protocol):
-    """A way to a destination with at most one request at a time."""
+    """A client that sends at most one request at a time to a destination."""
 
     async def post(self, body: bytes) -> Response:
         """Send one request and return its response.
 
-        It may be cancelled: no more is sent then, but the destination may have accepted the request already.
+        After a cancellation nothing more is sent, but the destination may have accepted the request already.
         """
 
     async def close(self) -> None:
@@ -51,12 +51,12 @@ class HttpOptions:
 
     Attributes:
         url: The whole address.
-        timeout_seconds: For a whole request.
+        timeout_seconds: For a whole request, including its answer.
         gzip: Whether bodies are compressed.
         content_type: Of the bodies.
-        max_answer_bytes: How much of an answer's body is read.
-        answer_seconds: How long to wait for it once the head has come. A destination whose body carries the verdict
-            waits longer than one whose status does.
+        max_answer_bytes: How much of an answer's body is read, and how much of it is kept after decompression.
+        answer_seconds: How long to wait for the body once the head has arrived. It is longer for a destination whose
+            body carries the verdict than for one whose status does.
     """
 
     url: str
@@ -68,7 +68,7 @@ class HttpOptions:
 
 
 class HttpClient:
-    """One kept-alive connection; a lane, with its one request in flight, needs no more.
+    """One kept-alive connection, which is enough for a lane with one request in flight.
 
     The connection is closed after a 5xx and after half a day, so that the next request resolves the name again.
 
@@ -84,10 +84,10 @@ class HttpClient:
         self._opened_at = 0.0
 
     async def post(self, body: bytes) -> Response:
-        """Send one request. Redirects are not followed.
+        """Send one request and return its response. Redirects are not followed.
 
-        A response counts when its head is there. Of its body no more than the options say is read, for no longer than
-        they say; if it does not come whole and in order, the connection is closed.
+        There is an answer once its head is complete. The options limit the size of its body and the time to wait for
+        it. If the body is incomplete or malformed, the connection is closed.
         """
         session = await self._fresh_session()
         response: Response | None = None
@@ -138,13 +138,13 @@ def basic_auth(username: str, password: str) -> str:
 
 
 def unanswered(error: Exception) -> Unanswered:
-    """Return what a network fault means for the sink."""
+    """Return the response that stands for a network error."""
     fault = certificate_fault(error)
     return Unanswered(failure=failure_of(error) if fault is None else Failure.CERTIFICATE, certificate=fault)
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return the kind of a network fault."""
+    """Return the kind of a network error."""
     for kind, failure in (
         (TimeoutError, Failure.TIMEOUT),
         (aiohttp.ClientConnectorDNSError, Failure.NAME_NOT_RESOLVED),

@@ -1,7 +1,7 @@
 """What an answer means for the records that were sent: accepted, retry, hold, or isolate the records at fault.
 
-A destination's `decide` returns one of these; `trusted` then checks what a partial answer claims. The functions below
-are what destinations build their tables of answers from.
+A destination's `decide` returns one of these; `trusted` then checks the claims of a partial answer. Destinations build
+their tables of answers from the functions below.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Send the same records again after a while. ``everywhere``: no lane sends anything before that."""
+    """Send the same records again after some seconds. ``everywhere``: no lane sends anything before that."""
 
     after_seconds: float
     everywhere: bool = False
@@ -65,10 +65,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """Nothing was accepted because of what was sent: send less of it, until the record at fault stands alone.
+    """Nothing was accepted because of the content: send smaller requests until the record at fault is alone.
 
-    ``reason`` is what a record that is refused alone is stored for; ``advice`` is one sentence on what to check when
-    there are many of them.
+    ``reason`` is the reject reason of a record that is refused alone. ``advice`` is one sentence on what to check when
+    many records are refused.
     """
 
     reason: StrEnum
@@ -122,10 +122,10 @@ _MAX_RETRY_AFTER_DIGITS: Final = 9
 
 
 def trusted(decision: Decision, attempt: Attempt) -> Decision:
-    """Return the decision, or a retry where a partial answer contradicts what was sent.
+    """Return the decision, or a retry if a partial answer contradicts the request.
 
-    Such an answer is unknown: an index is outside of the body, or accepted and refused records do not add up to those
-    that were sent. An index that is named twice counts once.
+    It does if an index is outside of the body, or if accepted and refused records do not add up to the records sent.
+    The result of such a request is unknown. An index that is named twice counts once.
     """
     if not isinstance(decision, Done):
         return decision
@@ -138,19 +138,19 @@ def trusted(decision: Decision, attempt: Attempt) -> Decision:
 
 
 def unanswered(response: Unanswered, attempt: Attempt, *, destination: str, endpoint_setting: str) -> Retry | Hold:
-    """Decide on a request without an answer: retry, but hold on a certificate that no retry makes trusted."""
+    """Return a retry for a request without an answer, or a hold if the certificate cannot be trusted."""
     if response.certificate is None:
         return Retry(after_seconds=attempt.backoff_seconds)
     problem = certificate_words(response.certificate, address=endpoint_setting, authority=_AUTHORITIES)
     return Hold(
         after_seconds=attempt.slow_seconds,
-        advice=f"{destination} cannot be spoken to: {problem}",
+        advice=f"{destination} cannot be reached securely: {problem}",
         reason=HoldReason.CERTIFICATE,
     )
 
 
 def retry_later(answer: Answered, attempt: Attempt) -> Retry:
-    """Retry after the backoff, or after the answer's `Retry-After` where that is longer, up to the policy's cap."""
+    """Return a retry after the backoff, or after `Retry-After` if that is longer, up to the policy's cap."""
     own = attempt.backoff_seconds
     asked = retry_after_seconds(answer.retry_after, now=attempt.now)
     if asked is None:
@@ -170,7 +170,7 @@ def backoff(attempt: int, *, jitter: float, policy: RetryPolicy) -> float:
 
 
 def retry_after_seconds(header: str | None, *, now: float) -> float | None:
-    """Read a `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3). None if it is absent, past or not readable."""
+    """Return the seconds of a `Retry-After` (RFC 9110, 10.2.3). None if it is absent, in the past or malformed."""
     text = (header or "").strip()
     if text.isascii() and text.isdecimal():
         return float(text[:_MAX_RETRY_AFTER_DIGITS]) if len(text) <= _MAX_RETRY_AFTER_DIGITS else float("inf")

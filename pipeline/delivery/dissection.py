@@ -1,14 +1,14 @@
 """Dissect a refused request batch, in order, until each record at fault stands alone. No I/O, no clock.
 
-The parts that are still to be sent stand in a row, and only the first is ever under way; a part that is refused is
-replaced by its pieces. So records leave in the order in which they came, and what is accepted need not wait for what
-is not. Verdicts are collected, and no dead letter is written before the last one. A verdict can be withdrawn (`rejoin`)
-until a later record was, or may have been, accepted. After that, resending would break the order. So the breaker is
-asked at each verdict, about the request batch as a whole, and what it allows is reserved.
+The parts that are still to be sent form a queue, and only the first part can be in flight. A part that is refused is
+replaced by smaller parts. So records are sent in order, and accepted records do not wait for refused ones. Verdicts are
+collected, and no dead letter is written before the last verdict. A verdict can be withdrawn (`rejoin`) until a later
+record was, or may have been, accepted. After that, resending would break the order. So the breaker is asked after each
+verdict, about the request batch as a whole, and the dead letters that it allows are reserved.
 
-An answer may also accept records and refuse others of the same body. Then the breaker is asked once about all refused
-records; if it agrees, their verdicts are final (`confirm`). If it does not, they are withdrawn and sent again: then one
-that is accepted after all is out of order.
+An answer may also accept some records of a body and refuse others. Then the breaker is asked once about all refused
+records. If it agrees, their verdicts are final (`confirm`). If not, they are withdrawn and sent again; a record that is
+accepted then is out of order.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 NOTHING: Final = RequestBatch(runs=())
 HALVES: Final = 2
-"""Too large is cured by less: half of a request that was a little too large is not too large."""
+"""For a request that was too large. Half of one that was a little too large is small enough."""
 QUARTERS: Final = 4
-"""One bad record is found among n with 4 log4(n) requests, as few as with halves; many of them with a third less."""
+"""For a bad record. One among n is found with 4 log4(n) requests, as with halves; many bad ones with a third less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Verdict:
-    """A record that is at fault, as a run of its own."""
+    """A record at fault, as a separate run."""
 
     run: Run
     reason: StrEnum
@@ -47,22 +47,22 @@ class _Verdict:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _TooLarge:
-    """A body that was refused as too large, and how many of its records have not got through in smaller ones yet."""
+    """A body that was refused as too large. ``records`` of it have not passed in smaller bodies yet."""
 
     body_bytes: int
     records: int
 
 
 class Dissection:
-    """What is left to settle of one request batch. ``apart``: something of it was refused before.
+    """The unsettled rest of one request batch. ``dissected``: a part of it was refused before.
 
-    ``cured_bytes`` is the size of the smallest body that was refused as too large and whose records have all got
-    through in smaller ones, so that it was the size that was refused; None while there is none. A record that is too
-    large alone explains every refusal before it, and these teach nothing.
+    ``cured_bytes`` is the size of the smallest body that was refused as too large and whose records have all passed in
+    smaller bodies: it was refused for its size. None while there is none. A record that is too large alone explains
+    every refusal before it, so nothing is learned from these.
     """
 
     def __init__(self, request_batch: RequestBatch, *, api: Api, breaker: Breaker) -> None:
-        self.apart = False
+        self.dissected = False
         self.cured_bytes: int | None = None
         self._too_large: list[_TooLarge] = []  # each contains the next, and all of them contain the first part
         self._stage = api.stage
@@ -79,12 +79,12 @@ class Dissection:
 
     @property
     def part(self) -> RequestBatch:
-        """The records to send next, or under way; empty when each has its verdict."""
+        """The records to send next, or in flight; empty when each record has a verdict."""
         return self._parts[0] if self._parts else NOTHING
 
     @property
     def letters(self) -> RequestBatch:
-        """The dead letters, those from before the request included, in the order of their offsets."""
+        """The dead letters, including those from before the request, in the order of their offsets."""
         letters: defaultdict[BatchInHand, list[DeadLetter]] = defaultdict(list)
         for run in self._letters.runs:
             letters[run.source] += run.letters
@@ -106,16 +106,16 @@ class Dissection:
 
     @property
     def bad(self) -> int:
-        """How many records would become dead letters as it stands."""
+        """How many records would become dead letters with the present verdicts."""
         return len(self._verdicts) + sum(len(run.letters) for run in self._letters.runs)
 
     @property
     def unsettled(self) -> int:
-        """How many records are neither accepted nor stored."""
+        """How many records are neither accepted nor stored as dead letters."""
         return self.bad + sum(part.record_count for part in self._parts)
 
     def may_go_on(self) -> bool:
-        """Return whether the breaker allows the dead letters if all else is accepted; if so, reserve them."""
+        """Return whether the breaker allows the dead letters if all other records are accepted; if so, reserve them."""
         records = self._accepted + self.unsettled
         if self.bad > self._reserved and not self._breaker.allows(records=records, bad=self.bad, own=self._reserved):
             return False
@@ -123,7 +123,7 @@ class Dissection:
         return True
 
     def may_be_stored(self) -> bool:
-        """Return whether the breaker allows the dead letters; it is asked and told once."""
+        """Return whether the breaker allows the dead letters. It is asked, and counts the records, only once."""
         if not self._counted and self.may_go_on():
             self._reserve(0)
             self._breaker.note(records=self._accepted + self.bad, bad=self.bad)
@@ -131,18 +131,18 @@ class Dissection:
         return self._counted
 
     def accepted(self) -> RequestBatch:
-        """Called when the first part was accepted; return it."""
+        """Called when the first part was accepted. Return it."""
         part = self._parts.popleft()
         self.confirm()
         self._settle(part, part, refused=())
         return part
 
     def accepted_in_part(self, sent: RequestBatch, refused: Mapping[int, StrEnum]) -> RequestBatch:
-        """Called when the first part was accepted, except for some records; return what was accepted of it.
+        """Called when the first part was accepted except for some records. Return the accepted ones.
 
         Args:
             sent: The first part as it was sent. Partitions may have been forgotten since.
-            refused: For the indexes in ``sent`` of the records that were refused, why.
+            refused: The reasons of the refused records, by their index in ``sent``.
         """
         part = self._parts.popleft()
         sources = {id(run.source) for run in part.runs}
@@ -153,19 +153,19 @@ class Dissection:
         return accepted
 
     def confirm(self) -> None:
-        """Make every verdict final: records behind them were accepted, or the breaker agreed to those of an answer."""
+        """Make every verdict final, because a later record was accepted or the breaker allowed a partial answer."""
         self._final = len(self._verdicts)
 
     def unanswered(self) -> None:
-        """Called when no answer came to the first part, so that it may be accepted already."""
+        """Called when the first part had no clear answer, so it may be accepted already."""
         self._final = len(self._verdicts)
 
     def refused(self, reason: StrEnum) -> None:
-        """Replace the first part by its pieces, or pass a verdict on it when it is one record."""
-        self.apart = True
+        """Called when the first part was refused. Replace it by smaller parts; one record alone gets its verdict."""
+        self.dissected = True
         part, too_large = self._parts.popleft(), reason is DeliveryRejectReason.TOO_LARGE
         if part.record_count > 1:
-            # A record that is too large alone says that smaller requests are no cure: then it is a search again.
+            # After a verdict the fault may be a single record again, which is found sooner with quarters.
             cured_by_less = too_large and not self._verdicts
             if too_large:
                 self._too_large.append(_TooLarge(body_bytes=part.body_bytes(self._limits), records=part.record_count))
@@ -179,12 +179,12 @@ class Dissection:
         self.tidy()
 
     def cut(self, max_bytes: int) -> None:
-        """Cut the first part, which is not under way, into smaller ones until it keeps a limit or is one record."""
+        """Cut the first part, which is not in flight, until it is within ``max_bytes`` or one record."""
         while self.part.record_count > 1 and self.part.body_bytes(self._limits) > max_bytes:
             self._parts.extendleft(reversed(self._parts.popleft().pieces(HALVES)))
 
     def rejoin(self) -> None:
-        """Withdraw the verdicts that are not final: what is not settled by one is one part again, in order."""
+        """Withdraw the verdicts that are not final. Their records and the waiting ones become one part, in order."""
         refused = (verdict.run for verdict in self._verdicts[self._final :])
         waiting = chain.from_iterable(part.runs for part in self._parts)
         self._too_large.clear()
@@ -194,12 +194,12 @@ class Dissection:
         self.tidy()
 
     def carries(self, partitions: Collection[Partition]) -> bool:
-        """Return whether a message of some partitions is not settled yet."""
+        """Return whether a message of these partitions is unsettled."""
         refused = RequestBatch(runs=tuple(verdict.run for verdict in self._verdicts))
         return any(part.carries(partitions) for part in (*self._parts, refused, self._letters))
 
     def forget(self, partitions: Collection[Partition]) -> None:
-        """Leave out some partitions. The first part may be under way, so it stays though nothing may be left of it."""
+        """Remove these partitions. The first part may be in flight, so it stays even if it becomes empty."""
         self._parts = deque(part.without(partitions) for part in self._parts)
         kept = [each.run.source.partition not in partitions for each in self._verdicts]
         self._final = sum(kept[: self._final])
@@ -209,7 +209,7 @@ class Dissection:
         self._reserve(min(self._reserved, self.bad))
 
     def _settle(self, part: RequestBatch, accepted: RequestBatch, *, refused: Sequence[_Verdict]) -> None:
-        """Count what was accepted of the first part. What came before it is final then, verdicts included."""
+        """Count the accepted records of the first part. Verdicts on earlier records become final if there are any."""
         self._accepted += accepted.record_count
         if accepted.runs:
             self.confirm()
@@ -222,7 +222,7 @@ class Dissection:
             self._breaker.note(records=self._accepted, bad=0)
 
     def _got_through(self, records: int) -> None:
-        """Called when the first part was not too large: its records count as passed in every refusal around them."""
+        """Called when the first part was not too large. Count its records in the larger bodies that were refused."""
         for refused in self._too_large:
             refused.records -= records
         while self._too_large and not self._too_large[-1].records:
@@ -234,6 +234,6 @@ class Dissection:
         self._reserved = dead_letters
 
     def tidy(self) -> None:
-        """Drop first parts of which nothing is left, when none is under way."""
+        """Drop empty parts from the front. Must not be called while a part is in flight."""
         while self._parts and not self._parts[0].runs:
             self._parts.popleft()

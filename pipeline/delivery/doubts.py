@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     import structlog
 
 USUAL_IN_A_ROW: Final = 100
-"""So many usual answers end a doubt: behind a load balancer, one of several servers may give the odd ones."""
+"""So many expected answers end a doubt. Behind a load balancer, only one server may give the unexpected ones."""
 _PAGE_TYPES: Final = ("text/html", "application/xhtml")
 _PAGE_TAGS: Final = (b"<!doctype html", b"<html")
 _PAGE_TAGS_WITHIN: Final = 512
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
-"""What may stand before the first character: a byte order mark too."""
+"""Blanks and the byte order mark, which may precede the first character."""
 
 DOUBT_WORDS: Final[Mapping[Doubt, str]] = {
-    Doubt.PAGE: "the answer is a web page, which this destination does not send: a login page, or a proxy on the way?",
-    Doubt.NOT_SUCCESS: "the answer says that it was no success",
+    Doubt.PAGE: "the answer is a web page, which this destination does not send: is it a login page, or from a proxy?",
+    Doubt.NOT_SUCCESS: "the answer reports a failure",
 }
 
 
 def is_page(content_type: str | None, body: bytes) -> bool:
-    """Return whether an answer is HTML, by its type or its first tag. ``body`` may be cut.
+    """Return whether an answer is HTML, by its type or its first tag. ``body`` may be incomplete.
 
-    A comment, or an XML declaration, may stand before the first tag.
+    A comment or an XML declaration may precede the first tag.
     """
     if (content_type or "").lower().startswith(_PAGE_TYPES):
         return True
@@ -38,12 +38,12 @@ def is_page(content_type: str | None, body: bytes) -> bool:
 
 
 def without_mark(body: bytes) -> bytes:
-    """Return a body without a byte order mark and blanks before its first character."""
+    """Return a body without a leading byte order mark and blanks."""
     return body.lstrip(_BLANK)
 
 
 class Doubts:
-    """The doubt about recent answers. It is logged once, until it changes or ends.
+    """The doubt about recent answers, logged when it begins, changes and ends.
 
     Args:
         logger: Logs for the destination.
@@ -65,8 +65,8 @@ class Doubts:
         if doubt is not self._doubt:
             self._doubt = doubt
             self._logger.warning(
-                "requests count as accepted by their status, and may be lost",
-                reason=f"{DOUBT_WORDS[doubt]}; check {self._endpoint_setting} and any proxy on the way",
+                "accepted requests may be lost",
+                reason=f"{DOUBT_WORDS[doubt]}; check {self._endpoint_setting} and any proxy in between",
             )
 
     def _end(self) -> None:
@@ -76,4 +76,4 @@ class Doubts:
         if self._usual == USUAL_IN_A_ROW:
             self._doubt = None
             self._usual = 0
-            self._logger.info("answers are as usual again")
+            self._logger.info("answers are as expected again")

@@ -1,4 +1,4 @@
-"""Drive a lane: carry out what it decides, and report the result to it."""
+"""Drive a lane: carry out its actions, and report the results to it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class LaneDriver:
 
     Args:
         number: Of the lane, for logs.
-        lane: Decides.
+        lane: Returns the actions.
         client: The lane's connection.
         exchange: Builds bodies and decides on answers.
         pace: The rate of all lanes.
-        dead_letters: Stores what cannot be delivered.
+        dead_letters: Stores the records that cannot be delivered.
         report: Counts and logs.
         on_settled: Called after batches were acknowledged.
     """
@@ -59,12 +59,12 @@ class LaneDriver:
         self._on_settled = on_settled
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
-        self._under_way: asyncio.Task[Any] | None = None
+        self._in_flight: asyncio.Task[Any] | None = None
         self._departed_at = 0.0
         self._ended = False
 
     async def run(self) -> None:
-        """Carry out what the lane decides until cancelled. What is not an outcome is raised."""
+        """Carry out the lane's actions until cancelled. An error that is not an outcome is raised."""
         try:
             while True:
                 await self._step()
@@ -74,13 +74,13 @@ class LaneDriver:
             await self._client.close()
 
     def accept(self, batch: MessageBatch, *, waited_seconds: float = 0.0) -> None:
-        """Hand a batch to the lane; it has waited already."""
+        """Add a batch to the lane. Its flush interval began ``waited_seconds`` ago."""
         self.lane.accept(batch, since=self._now() - waited_seconds)
         self._report.held(self._number, self.lane)
         self._wake.set()
 
     async def drain(self, *, deadline: float) -> None:
-        """Send what is in hand, until nothing is left that can move before the deadline."""
+        """Send without waiting for full requests. Return when no more can be sent before the deadline."""
         self.lane.draining = True
         try:
             self._wake.set()
@@ -89,16 +89,16 @@ class LaneDriver:
             self.lane.draining = False
 
     async def revoke(self, partitions: Collection[Partition], *, deadline: float) -> None:
-        """Let the request settle until the deadline, then take it off the wire and forget what is unsettled."""
+        """Let the request settle until the deadline; then cancel it and forget the unsettled records."""
         self.lane.withdraw(partitions)
         await self._until(
             lambda: not self.lane.carries(partitions) or self._next_move_at() > deadline, deadline=deadline
         )
-        under_way = self._under_way if self.lane.request_batch.carries(partitions) else None
+        in_flight = self._in_flight if self.lane.request_batch.carries(partitions) else None
         self._report.given_back(self.lane.forget(partitions))
-        if under_way is not None:
-            under_way.cancel()
-            await asyncio.wait({under_way})
+        if in_flight is not None:
+            in_flight.cancel()
+            await asyncio.wait({in_flight})
         self._report.held(self._number, self.lane)
         self._wake.set()
 
@@ -136,7 +136,7 @@ class LaneDriver:
             attempt=attempt,
             records=records,
             size=len(body),
-            apart=self.lane.apart,
+            dissecting=self.lane.dissecting,
         )
         if isinstance(decision, Retry) and decision.everywhere:
             self._pace.pause(until=now + decision.after_seconds)
@@ -169,12 +169,12 @@ class LaneDriver:
         self._on_settled()
 
     async def _completes(self, task: asyncio.Task[Any]) -> bool:
-        """Wait for a task to end; False if it was cancelled from outside. It never outlives this call."""
-        self._under_way = task
+        """Wait for a task; return False if it was cancelled by `revoke`. The task never outlives this call."""
+        self._in_flight = task
         try:
             await asyncio.wait({task})
         finally:
-            self._under_way = None
+            self._in_flight = None
             if task.cancel():
                 await asyncio.wait({task})
         return not task.cancelled()

@@ -1,4 +1,4 @@
-"""Read what an answer says about an error, and nothing that it quotes."""
+"""Read the error texts of an answer, without quoted data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FIELDS: Final = ("error", "errors", "message", "code", "reason", "detail")
 _MAX_DEPTH: Final = 3
 _MAX_CHARACTERS: Final = 500
 _QUOTED: Final = re.compile(r"\"[^\"]*\"?|`[^`]*`?|(?<!\w)'[^']*'?|[{\[<].*", re.DOTALL)
-"""What stands in quotes, or begins as JSON or markup, is somebody's data."""
+"""Text in quotes, and text that begins as JSON or markup, may be personal data."""
 
 
 def error_texts(body: bytes) -> Iterator[str]:
-    """Yield the error texts of an answer, without what they quote: records in quotes may hold any words."""
+    """Yield the error texts of an answer, without their quoted parts: a quoted record may contain any words."""
     for text in _texts_in(body):
         yield _QUOTED.sub(" ", text[:_MAX_CHARACTERS])
 

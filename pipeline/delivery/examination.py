@@ -1,4 +1,4 @@
-"""Check records before they are sent, and part those that can be sent from dead letters."""
+"""Check records before they are sent, and separate those that can be sent from dead letters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
 ReadAvro: TypeAlias = "Callable[[bytes], bytes | DeliveryRejectReason]"
-"""Return a record's JSON, or why there is none. `KeyError`: its schema is not known, or not any more."""
+"""Return a record's JSON, or the reject reason. `KeyError`: its schema is not cached, or no longer."""
 
 UNKNOWN_TIME: Final = 0.0
 """The time of an event that has none."""
@@ -26,12 +26,12 @@ UNKNOWN_TIME: Final = 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """The messages of a batch, examined.
+    """The result of examining a batch.
 
-    ``records`` are the values of ``messages``, the ones that may be sent, in order. ``times`` are when their events
-    happened, in seconds since the epoch, `UNKNOWN_TIME` where that is not known. ``letters`` are the dead letters of
-    the others. ``unknown_format`` is the first format version that this program does not know: from that message on,
-    nothing was examined.
+    ``records`` are the values of ``messages``, which can be sent, in order. ``times`` are the times of their events, in
+    seconds since the epoch, or `UNKNOWN_TIME`. ``letters`` are the dead letters of the other messages.
+    ``unknown_format`` is the first format version that this program does not know; that message and those after it were
+    not examined.
     """
 
     records: Sequence[bytes]
@@ -44,8 +44,8 @@ class Examined:
 def examine(messages: Sequence[Message], *, api: Api, read_avro: ReadAvro | None = None) -> Examined:
     """Check each message of a batch. A message without a format version counts as JSON.
 
-    `read_avro` returns the JSON of a record that was written as Avro; None where no registry is known: then such a
-    record is of an unknown format.
+    `read_avro` returns the JSON of a record in Avro. Without it (no schema registry is set), such a record has an
+    unknown format.
     """
     records: list[bytes] = []
     sendable: list[Message] = []
@@ -79,18 +79,18 @@ def examine(messages: Sequence[Message], *, api: Api, read_avro: ReadAvro | None
 
 
 def _json_of(value: bytes | None, read_avro: ReadAvro) -> bytes | DeliveryRejectReason | None:
-    """Return the JSON of a record that is Avro; None for a tombstone."""
+    """Return the JSON of a record in Avro; None for a tombstone."""
     if value is None:
         return None
     try:
         return read_avro(value)
     except KeyError:
-        # Schemas are looked up before a batch gets here. One that was unknown then is forgotten after a while.
+        # Schemas are fetched before a batch gets here. The verdict that a schema is unknown expires after a minute.
         return DeliveryRejectReason.UNKNOWN_SCHEMA
 
 
 def _format_version(message: Message) -> bytes:
-    """Return the first version that is named; a header without a value, which Kafka allows, names none."""
+    """Return the first version header that has a value. Kafka allows headers without a value."""
     for name, value in message.headers:
         if name == FORMAT_VERSION and value is not None:
             return value

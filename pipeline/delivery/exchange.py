@@ -1,4 +1,4 @@
-"""One request and its answer, as the driver of a lane sees them."""
+"""Build the body of a request and decide on its answer, for the driver of a lane."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """Builds bodies and decides on answers, with the present time and chance.
+    """Builds bodies and decides on answers with the current time and random numbers.
 
     Attributes:
         api: The destination.
@@ -36,7 +36,7 @@ class Exchange:
         return self.api.build_body(records, sent_at=self.wall_clock())
 
     def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
-        """Return what a response means; a partial answer that contradicts what was sent means a retry."""
+        """Return what a response means. A partial answer that contradicts the request is a retry."""
         circumstances = Attempt(
             number=attempt,
             sent_records=sent_records,

@@ -1,4 +1,4 @@
-"""The reasons for which lanes hold, each of them logged once."""
+"""The reasons why lanes hold, each logged once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOREIGN: Final = ""
 
 
 class Holds:
-    """The reasons for which lanes hold. Lanes that hold for the same reason are logged once.
+    """The reasons why lanes hold. A reason that several lanes share is logged once.
 
     ``since`` is when the sink began to hold, in seconds since the epoch; None while it does not.
     """
@@ -36,11 +36,11 @@ class Holds:
 
     @property
     def reason(self) -> str | None:
-        """Every reason that holds, in one sentence; None while none does."""
+        """Every reason, in one sentence; None while no lane holds."""
         return "; ".join(sorted(self._present)) or None
 
     def update(self, lane: int, reasons: tuple[str, ...]) -> None:
-        """Set the reasons for which a lane holds now; without any it holds no more."""
+        """Set the reasons why a lane holds; empty if it does not hold."""
         if self._reasons.get(lane, ()) == reasons:
             return
         self._reasons[lane] = reasons
@@ -54,7 +54,7 @@ class Holds:
 
 
 def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
-    """Return which partitions stopped at records that this sink cannot read, and what to do about it."""
+    """Return which partitions stopped at records of an unknown format, and what to do about it."""
     versions: dict[str, list[int]] = {}
     for (_, number), version in partitions.items():
         versions.setdefault(_shown(version), []).append(number)
@@ -65,34 +65,34 @@ def unknown_formats(partitions: Mapping[Partition, bytes]) -> tuple[str, ...]:
 
 
 def _shown(version: bytes) -> str:
-    """Return a version as this project counts them. Anything else in that header may be anybody's words."""
+    """Return a version if it is a small number. Anything else in that header may be personal data."""
     return version.decode() if version.isdigit() and len(version) <= _MAX_VERSION_DIGITS else _FOREIGN
 
 
 def _named(version: str) -> str:
     if version == _FOREIGN:
-        return "with a format version that is no number"
+        return "with a format version that is not a number"
     return "in Avro" if version == _AVRO else f"of format version {version!r}"
 
 
 def _remedy(version: str) -> str:
-    """Return what to do about a format; one in Avro is unknown only where no registry is."""
+    """Return what to do about a format. Avro is unknown only if no schema registry is set."""
     if version == _AVRO:
-        return f"this sink knows no registry with their schema, set {variable('schema_registry_url')}"
+        return f"this sink has no schema registry, set {variable('schema_registry_url')}"
     if version == _FOREIGN:
-        return "another program than a processor wrote them: check who may write to the records topic"
+        return "they were not written by a processor: check who may write to the records topic"
     return "a newer processor wrote them, upgrade the sinks first"
 
 
 def too_many_dead_letters(limits: BreakerLimits, because: str) -> str:
-    """Return why the breaker holds, and what to do."""
+    """Return why the breaker stops the lane, and what to do."""
     return (
         f"more than {limits.max_share:.4g} of the last {limits.window} records would become dead letters, and none"
-        f" of these was written ({because}); it is tried again by itself. Mend the cause, or raise"
-        " PIPELINE_DEAD_LETTER_MAX_SHARE if these records are really worth nothing"
+        f" of these was written ({because}); the sink retries automatically. Fix the cause, or raise"
+        " PIPELINE_DEAD_LETTER_MAX_SHARE if these records can be lost"
     )
 
 
 def reasons_of(letters: Iterable[DeadLetter]) -> str:
-    """Return the reasons of dead letters, for people."""
+    """Return the reasons of dead letters as a text."""
     return "the reasons are " + ", ".join(sorted({letter.reason.value for letter in letters}))

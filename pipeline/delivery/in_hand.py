@@ -1,4 +1,4 @@
-"""The batches that a lane has in hand, and how much of each is settled."""
+"""The batches that a lane has in hand, and how many of their messages are unsettled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class InHand:
-    """Count down what is unsettled. A batch of which nothing is unsettled waits to be acknowledged."""
+    """Count unsettled messages. A batch without any can be acknowledged."""
 
     def __init__(self) -> None:
         self._batches: defaultdict[Partition, list[BatchInHand]] = defaultdict(list)
@@ -26,12 +26,12 @@ class InHand:
 
     @property
     def partitions(self) -> set[Partition]:
-        """The partitions of which something is unsettled."""
+        """The partitions with unsettled messages."""
         return set(self.oldest)
 
     @property
     def oldest(self) -> dict[Partition, BatchInHand]:
-        """The oldest batch of each partition of which something is unsettled."""
+        """The oldest batch of each partition with unsettled messages."""
         return {partition: batches[0] for partition, batches in self._batches.items() if batches}
 
     @property
@@ -43,14 +43,14 @@ class InHand:
         return bool(self._finished)
 
     def add(self, batch: MessageBatch, *, since: float) -> BatchInHand:
-        """Add a batch, all of it unsettled."""
+        """Add a batch. All its messages are unsettled."""
         size = sum(len(message.value or b"") for message in batch.messages)
         source = BatchInHand(batch=batch, since=since, size=size, unsettled=len(batch.messages))
         self._batches[source.partition].append(source)
         return source
 
     def settle(self, parts: Iterable[tuple[BatchInHand, int]]) -> None:
-        """Count messages of some batches as accepted or stored."""
+        """Count messages as accepted or stored. ``parts``: batches, each with a number of its messages."""
         for source, count in parts:
             source.unsettled -= count
             if source.unsettled == 0 and count:
@@ -63,10 +63,10 @@ class InHand:
         return [source.batch for source in finished]
 
     def finished_of(self, partitions: Collection[Partition]) -> bool:
-        """Return whether a batch of some partitions waits to be acknowledged."""
+        """Return whether a batch of these partitions can be acknowledged and is not yet."""
         return any(source.partition in partitions for source in self._finished)
 
     def forget(self, partitions: Collection[Partition]) -> int:
-        """Drop every batch of some partitions; return how many messages were unsettled."""
+        """Drop every batch of these partitions. Return how many messages were unsettled."""
         self._finished = [source for source in self._finished if source.partition not in partitions]
         return sum(source.unsettled for partition in partitions for source in self._batches.pop(partition, ()))

@@ -1,8 +1,7 @@
-"""The batches of a lane that wait for a request: examined as far as the next request needs them, no further.
+"""The batches of a lane that wait for a request, examined only as far as the next request needs them.
 
-JSON that was decoded from Avro is kept beside the message that it came from, so a lane has at most one request of it
-that waits, one under way, and what one batch adds. However long the destination is away, the other batches wait as
-they came.
+JSON that was decoded from Avro is kept beside its message. So a lane keeps the JSON of one waiting request, of one in
+flight, and of at most one batch more. While the destination is unavailable, the other batches stay undecoded.
 """
 
 from __future__ import annotations
@@ -25,48 +24,48 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """Batches in the order in which they came, and the request batch that they make."""
+    """Batches in order of arrival, from which request batches are filled."""
 
     def __init__(self, *, api: Api, limits: LearntLimits, read_avro: ReadAvro | None) -> None:
         self.backlog = Backlog(limits)
         self._api = api
         self._read_avro = read_avro
-        self._unexamined: deque[BatchInHand] = deque()  # behind a backlog that fills a request, else empty
+        self._unexamined: deque[BatchInHand] = deque()  # not empty only while the backlog fills a request
         self._unreadable: dict[Partition, bytes] = {}
 
     @property
     def unreadable(self) -> Mapping[Partition, bytes]:
-        """The partitions that stopped at a format version which is not known, and that version."""
+        """The partitions that stopped at an unknown format version, with that version."""
         return self._unreadable
 
     def sources(self) -> list[BatchInHand]:
-        """Return the batches of which something waits for its turn."""
+        """Return the batches with records that wait to be sent."""
         return [*self.backlog.sources(), *self._unexamined]
 
     def add(self, source: BatchInHand) -> None:
-        """Put a batch behind the others."""
+        """Append a batch."""
         self._unexamined.append(source)
         self._fill()
 
     def take(self) -> RequestBatch:
-        """Remove the oldest records, as many as one request holds, and return them."""
+        """Remove the oldest records, as many as fit into one request, and return them."""
         taken = self.backlog.take()
         self._fill()
         return taken
 
     def remove(self, partitions: Collection[Partition]) -> None:
-        """Forget what waits of some partitions; the others keep their order."""
+        """Remove the waiting records of these partitions. The others keep their order."""
         self.backlog.remove(partitions)
         self._unexamined = deque(source for source in self._unexamined if source.partition not in partitions)
         self._fill()
 
     def forget(self, partitions: Collection[Partition]) -> None:
-        """Forget at which format version some partitions stopped."""
+        """Forget the format versions at which these partitions stopped."""
         for partition in partitions:
             self._unreadable.pop(partition, None)
 
     def _fill(self) -> None:
-        """Examine batches, oldest first, until what waits fills a request."""
+        """Examine batches, oldest first, until the backlog fills a request."""
         while self._unexamined and not self.backlog.fills_a_request:
             source = self._unexamined.popleft()
             if source.partition not in self._unreadable:

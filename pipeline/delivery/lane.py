@@ -1,11 +1,11 @@
-"""One lane as a machine without I/O: what goes into the next request, when, and what is settled by it.
+"""One lane as a state machine without I/O: the content of the next request, its time, and what its answer settles.
 
-Its driver asks for the next action, carries it out, and reports the result. Time is an argument, so the same machine
-runs on a clock and in a simulation. It keeps the order: at most one request is under way, and the records of a
-partition leave in the order in which they came. A request batch that fails is repeated as it is, before anything else;
-one that is refused is taken apart (`dissection`), and the size of request that this teaches is the limit of all lanes
-from then on. Before dead letters are written the breaker is asked; while it says no, the lane holds, and tries again
-from the beginning every ``hold_seconds``.
+The driver asks for the next action, carries it out, and reports the result. Time is an argument, so the same code runs
+on a clock and in a simulation. A lane keeps the order: at most one request is in flight, and the records of a partition
+are sent in the order of their offsets. A request batch that fails is sent again unchanged before anything else. One
+that is refused is dissected (`dissection`), and the size limit that this teaches applies to all lanes from then on. The
+breaker is asked before dead letters are written. While it says no, the lane holds, and sends the refused records again
+every ``hold_seconds``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Phase(Enum):
 
 
 class Lane:
-    """Decide for one lane. ``draining`` sends what is there without waiting for more."""
+    """Decide for one lane. While ``draining``, it sends without waiting for full requests."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Lane:
         self._hold: Hold | None = None
         self._tripped: Hold | None = None
 
-    # What the driver and the sink look at.
+    # State that the driver and the sink read.
 
     @property
     def hold(self) -> Hold | None:
@@ -81,19 +81,19 @@ class Lane:
 
     @property
     def holds(self) -> frozenset[HoldReason]:
-        """Every cause for which something of this lane is held."""
+        """Every cause for which this lane, or a partition of it, holds."""
         causes = frozenset(hold.reason for hold in (self._hold, self._tripped) if hold is not None)
         return causes | {HoldReason.UNKNOWN_FORMAT} if self.unreadable else causes
 
     @property
     def request_batch(self) -> RequestBatch:
-        """The records of the request to send or under way, then the dead letters; empty when there is nothing."""
+        """The records of the next request or the one in flight, or else the dead letters, which may be none."""
         return self._rest.part if self._rest.part.runs else self._rest.letters
 
     @property
-    def apart(self) -> bool:
-        """Whether the request batch is being taken apart, because it was refused."""
-        return self._rest.apart
+    def dissecting(self) -> bool:
+        """Whether the request batch is being dissected, because it was refused."""
+        return self._rest.dissected
 
     @property
     def backing_off(self) -> bool:
@@ -101,7 +101,7 @@ class Lane:
 
     @property
     def retrying(self) -> bool:
-        """Whether a request that failed before is not settled yet and not held: it waits, or is on its way again."""
+        """Whether a request that failed waits to be sent again or is in flight again, and the lane does not hold."""
         unsettled = self._phase in {_Phase.BACKING_OFF, _Phase.SENDING}
         return unsettled and self.hold is None and (self._attempt > 1 or self._phase is _Phase.BACKING_OFF)
 
@@ -115,18 +115,18 @@ class Lane:
 
     @property
     def partitions(self) -> set[Partition]:
-        """The partitions of which something is unsettled. They share the lane, so what delays one delays them all."""
+        """The partitions with unsettled messages. They share the lane, so a delay of one delays all."""
         return self._in_hand.partitions
 
     @property
     def queued(self) -> set[Partition]:
-        """The partitions whose oldest unsettled records wait for their turn."""
+        """The partitions whose oldest unsettled records wait to be sent."""
         waiting = {id(source) for source in self._intake.sources()}
         return {partition for partition, source in self._in_hand.oldest.items() if id(source) in waiting}
 
     @property
     def unreadable(self) -> Mapping[Partition, bytes]:
-        """The partitions that stopped at a format version which is not known, and that version."""
+        """The partitions that stopped at an unknown format version, with that version."""
         return self._intake.unreadable
 
     @property
@@ -138,11 +138,11 @@ class Lane:
         return self._in_hand.size
 
     def carries(self, partitions: Collection[Partition]) -> bool:
-        """Return whether messages of some partitions are under way, or settled and not acknowledged yet."""
+        """Return whether messages of these partitions are in the request batch, or settled and not acknowledged yet."""
         return self._rest.carries(partitions) or self._in_hand.finished_of(partitions)
 
     def next_move_at(self, *, not_before: float) -> float:
-        """Return when this lane can go on by itself: a time, 0 for now, `inf` when nothing waits."""
+        """Return when this lane has its next action: a time, 0 for now, `inf` if nothing waits."""
         match self._phase:
             case _Phase.SENDING | _Phase.REFUSED | _Phase.STORING:
                 return 0.0
@@ -151,19 +151,19 @@ class Lane:
             case _Phase.IDLE:
                 return 0.0 if self._in_hand.something_finished else max(self._flush_at(), not_before)
 
-    # What happens to it.
+    # Calls of the driver.
 
     def accept(self, batch: MessageBatch, *, since: float) -> None:
-        """Add a batch; examine its records when a request needs them. One that is leaving is only kept for `forget`.
+        """Add a batch. Its records are examined when a request needs them.
 
-        ``since`` is when its flush interval began.
+        ``since`` is when its flush interval began. If its partition was withdrawn, the batch only waits for `forget`.
         """
         source = self._in_hand.add(batch, since=since)
         if source.partition not in self._leaving:
             self._intake.add(source)
 
     def next_action(self, *, now: float, not_before: float) -> Action:
-        """Return what to do. Nothing is sent ``not_before`` a time that holds for all lanes."""
+        """Return what to do now. No lane sends anything before ``not_before``."""
         if finished := self._in_hand.take_finished():
             return Acknowledge(batches=finished)
         match self._phase:
@@ -176,7 +176,7 @@ class Lane:
                 return Wait(until=move_at) if now < move_at else self._depart(now)
 
     def answered(self, decision: Decision, *, now: float) -> RequestBatch:
-        """Called with what the answer to a request means; return what was accepted by it."""
+        """Called with the decision on the answer to a request. Return the records that it accepted."""
         match decision:
             case Done():
                 return self._accepted(decision, now)
@@ -197,21 +197,21 @@ class Lane:
         self._enter(_Phase.IDLE)
 
     def interrupted(self, *, now: float) -> None:
-        """Called when the request, or storing dead letters, was cancelled: what is left of it is due at once."""
+        """Called when the request, or storing dead letters, was cancelled. The rest is due at once."""
         self._due_at = now
         if self._phase is _Phase.SENDING:
             self._rest.unanswered()
         self._enter(_Phase.BACKING_OFF if self._phase is _Phase.SENDING else _Phase.REFUSED)
 
     def withdraw(self, partitions: Collection[Partition]) -> None:
-        """Start nothing more of some partitions; `forget` must follow. What is under way may still settle."""
+        """Start no more requests with these partitions; `forget` must follow. A request in flight may still settle."""
         self._leaving.update(partitions)
         self._intake.remove(partitions)
 
     def forget(self, partitions: Collection[Partition]) -> int:
-        """Drop every batch of some partitions, for good; return how many messages were unsettled.
+        """Drop every batch of these partitions. Return how many messages were unsettled.
 
-        The rest of a request batch under way stays the first to be sent.
+        The rest of the present request batch is still sent first.
         """
         self.withdraw(partitions)
         self._rest.forget(partitions)
@@ -221,7 +221,7 @@ class Lane:
         self._intake.forget(partitions)
         return self._in_hand.forget(partitions)
 
-    # What follows from it.
+    # Consequences.
 
     def _flush_at(self) -> float:
         since = self._intake.backlog.oldest_since
@@ -237,7 +237,7 @@ class Lane:
         if self._phase is _Phase.IDLE:
             self._rest = self._dissection_of(self._intake.take())
             self._attempt = 0
-        if not self._attempt:  # what may have been accepted already is repeated as it is
+        if not self._attempt:  # a request that may have been accepted already is sent again unchanged
             self._rest.cut(self._limits.max_bytes)
         part = self._rest.part
         if not part.runs:
@@ -248,7 +248,7 @@ class Lane:
         return Send(request_batch=part, attempt=self._attempt)
 
     def _accepted(self, done: Done, now: float) -> RequestBatch:
-        """Settle what was accepted, and ask the breaker about what was refused in the same answer."""
+        """Settle the accepted records, and ask the breaker about those that the same answer refused."""
         refused = {record.index: record.reason for record in reversed(done.refused)}  # the first of several counts
         accepted = self._rest.accepted_in_part(self._sent, refused) if refused else self._rest.accepted()
         self._in_hand.settle((run.source, len(run.records)) for run in accepted.runs)
@@ -266,14 +266,14 @@ class Lane:
         self._hold = None
         if self._rest.part.record_count == self._sent.record_count:
             self._rest.refused(refuse.reason)
-        # Else the refusal may be about what was forgotten meanwhile: what is left has its own answer to come.
+        # Otherwise the refusal may be about records that were forgotten meanwhile; the rest is sent again.
         if self._rest.may_go_on():
             self._go_on(now)
         else:
             self._trip(now, because=refuse.advice)
 
     def _go_on(self, now: float) -> None:
-        """Turn to the next part of the request batch, or to its dead letters."""
+        """Continue with the next part of the request batch, or with its dead letters."""
         if self._rest.cured_bytes is not None:
             self._limits.cured(self._rest.cured_bytes)
         self._rest.tidy()
@@ -290,7 +290,7 @@ class Lane:
         return Wait(until=self._due_at)
 
     def _trip(self, now: float, *, because: str) -> None:
-        """Hold what would be too many dead letters: none of these is written, and all is tried again."""
+        """Hold, because there would be too many dead letters. None is written; their records are sent again later."""
         self._rest.rejoin()
         advice = too_many_dead_letters(self._breaker.limits, because)
         self._tripped = Hold(after_seconds=self._hold_seconds, advice=advice, reason=HoldReason.BREAKER)
@@ -303,7 +303,7 @@ class Lane:
         self._enter(_Phase.BACKING_OFF)
 
     def _enter(self, phase: _Phase) -> None:
-        """Enter a phase, or the idle one when nothing is left to do."""
+        """Enter a phase, or the idle phase if nothing is left to do."""
         self._rest.tidy()
         self._phase = phase if self._rest.unsettled else _Phase.IDLE
         if self._phase is _Phase.IDLE:

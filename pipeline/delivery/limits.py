@@ -1,4 +1,4 @@
-"""What one request may hold, and how its size is counted."""
+"""The limits of one request, and how its size is counted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class RequestLimits:
         max_bytes: Of a whole body.
         max_records: In one body.
         max_record_bytes: Of one record.
-        envelope_bytes: What a body has besides its records and separators.
-        separator_bytes: What stands between two records.
+        envelope_bytes: Of a body without its records and separators.
+        separator_bytes: Of the separator between two records.
 
     Raises:
         ValueError: the largest record does not fit into a request of its own.
@@ -32,7 +32,7 @@ class RequestLimits:
 
     @property
     def least_bytes(self) -> int:
-        """The body of the largest record alone."""
+        """The size of a body with the largest record alone."""
         return self.envelope_bytes + self.max_record_bytes
 
     def body_bytes(self, *, records: int, record_bytes: int) -> int:
@@ -41,10 +41,10 @@ class RequestLimits:
 
 
 class LearntLimits:
-    """The limits in force for all lanes of a sink: those of the settings, until a body was too large on the way.
+    """The limits of all lanes of a sink: those of the settings, until a smaller size is learned.
 
-    The size only shrinks, until the process ends. It stays large enough for the largest record: a smaller one would
-    leave records that fit into no request.
+    The size limit is only lowered while the process runs. It stays large enough for the largest record, because a
+    record that fits into no request could never be sent.
     """
 
     def __init__(self, limits: RequestLimits) -> None:
@@ -55,9 +55,10 @@ class LearntLimits:
         return self.in_force.max_bytes
 
     def cured(self, body_bytes: int) -> None:
-        """Learn from a body that was refused as too large, and whose records were accepted in smaller ones.
+        """Lower the limit after a body was refused as too large and its records passed in smaller bodies.
 
-        Half of it is the new limit: after a few of these it is below what the way takes, and never below half of that.
+        The new limit is half of that body. After a few of these it is below the destination's limit, and never below
+        half of it.
         """
         max_bytes = max(self.in_force.least_bytes, body_bytes // 2)
         if max_bytes < self.max_bytes:

@@ -1,4 +1,4 @@
-"""What an operator may choose about delivery, whatever the destination."""
+"""The options of delivery that all destinations share."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HOST_LABEL: Final = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionMistake:
-    """One option that cannot be used. ``option`` is its name in the options; ``problem`` is a sentence."""
+    """An invalid option. ``option`` is its name in the options; ``problem`` is a sentence."""
 
     option: str
     problem: str
 
 
 class OptionsError(ValueError):
-    """Options that cannot be used, every mistake at once; never shows a secret."""
+    """Invalid options, with every mistake at once. Never shows a secret."""
 
     def __init__(self, mistakes: tuple[OptionMistake, ...]) -> None:
         super().__init__("; ".join(f"{mistake.option}: {mistake.problem}" for mistake in mistakes))
@@ -34,17 +34,17 @@ class OptionsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryOptions:
-    """How to fill requests, how many, and how to repeat them. A destination subclasses it with its own options.
+    """How to fill requests, how many are in flight, and how to retry. A destination subclasses it with its own options.
 
-    ``endpoint`` is the whole address that requests go to. ``max_batch_bytes`` counts a whole body before compression.
-    A rate of 0 is no limit.
+    ``endpoint`` is the whole address of the batch call. ``max_batch_bytes`` counts a whole body before compression. A
+    rate of 0 means no limit.
 
     Raises:
-        OptionsError: an option cannot be used.
+        OptionsError: an option is invalid.
     """
 
     byte_range: ClassVar[tuple[int, int]]
-    """The least and the most `max_batch_bytes`."""
+    """The minimum and maximum of `max_batch_bytes`."""
     most_records: ClassVar[int]
     endpoint_example: ClassVar[str]
 
@@ -69,7 +69,7 @@ class DeliveryOptions:
             raise OptionsError(tuple(sorted(mistakes, key=lambda mistake: order[mistake.option])))
 
     def mistakes(self) -> Iterator[OptionMistake]:
-        """Yield what cannot be used. A subclass yields its own too."""
+        """Yield the mistakes. A subclass adds those of its own options."""
         for option, problem in (
             ("endpoint", endpoint_problem(self.endpoint, example=self.endpoint_example)),
             ("max_batch_bytes", _outside(self.max_batch_bytes, *self.byte_range)),
@@ -101,7 +101,7 @@ def endpoint_problem(endpoint: str, *, example: str) -> str | None:
     if not _is_host(host):
         return "does not name a host that can exist"
     if url.user is not None or url.password is not None:
-        return "must not hold a user name or a password: credentials have settings of their own"
+        return "must not contain a user name or a password: credentials have their own settings"
     if url.path in {"", "/"}:
         return f"must be the whole address of the batch call, for example {example}"
     return None

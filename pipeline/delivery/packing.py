@@ -1,4 +1,4 @@
-"""Fill requests to the byte, from records that wait in order."""
+"""Fill requests up to their exact size limit from records that wait in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fitting(records: Sequence[bytes], *, used_bytes: int, used_records: int, limits: RequestLimits) -> int:
-    """Count the first records that fit into a body of ``used_bytes``, one separator for each record included."""
+    """Return how many of the records fit into a body that already has ``used_bytes``, with a separator per record."""
     room = limits.max_bytes + limits.separator_bytes - used_bytes
     most = min(len(records), limits.max_records - used_records)
     for index in range(most):
@@ -26,7 +26,7 @@ def fitting(records: Sequence[bytes], *, used_bytes: int, used_records: int, lim
 
 
 class Backlog:
-    """The runs that wait for a request, oldest first."""
+    """The runs that wait to be sent, oldest first."""
 
     def __init__(self, limits: LearntLimits) -> None:
         self._limits = limits
@@ -43,23 +43,23 @@ class Backlog:
 
     @property
     def fills_a_request(self) -> bool:
-        """Whether nothing more can be put into the next request by waiting."""
+        """Whether the next request is full."""
         limits = self._limits.in_force
         full = limits.body_bytes(records=self._count, record_bytes=self._size) >= limits.max_bytes
         return full or self._count >= limits.max_records
 
     def sources(self) -> list[BatchInHand]:
-        """Return the batches of which something waits."""
+        """Return the batches with waiting records."""
         return [run.source for run in self._runs]
 
     def append(self, run: Run) -> None:
-        """Put a run behind the others."""
+        """Append a run."""
         self._runs.append(run)
         self._size += run.size
         self._count += len(run.records)
 
     def take(self) -> RequestBatch:
-        """Remove the oldest records, as many as one request holds, and return them."""
+        """Remove the oldest records, as many as fit into one request, and return them."""
         limits = self._limits.in_force
         used_bytes, used_records = limits.envelope_bytes, 0
         taken: list[Run] = []
@@ -79,7 +79,7 @@ class Backlog:
         return RequestBatch(runs=tuple(taken))
 
     def remove(self, partitions: Collection[Partition]) -> None:
-        """Forget what waits of some partitions; the others keep their order."""
+        """Remove the runs of these partitions. The others keep their order."""
         kept = [run for run in self._runs if run.source.partition not in partitions]
         self._runs = deque(kept)
         self._size = sum(run.size for run in kept)

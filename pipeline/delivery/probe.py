@@ -1,4 +1,4 @@
-"""Find out whether a destination can be reached and accepts records, by sending one marked record."""
+"""Check whether a destination is reachable and accepts records, by sending one marked record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_WAITING: Final = RetryPolicy(base_seconds=0.0, max_seconds=0.0, retry_after_
 
 
 class ProbeOutcome(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     ACCEPTED = "accepted"
     DOUBTFUL = "doubtful"
@@ -30,7 +30,7 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReport:
-    """What a check found. ``lines`` are for people; they show no secret."""
+    """The report of a check. ``lines`` are texts for people, without secrets."""
 
     outcome: ProbeOutcome
     lines: tuple[str, ...]
@@ -41,7 +41,7 @@ class ProbeReport:
 
 
 async def send_marked(api: Api, record: bytes, *, now: float, where_to_look: tuple[str, ...]) -> ProbeReport:
-    """Send one record and report what the answer means. Accepted, the lines are the answer and ``where_to_look``.
+    """Send one record and report what the answer means. If it is accepted, the report ends with ``where_to_look``.
 
     ``now`` is in seconds since the epoch.
     """
@@ -81,19 +81,18 @@ def _report(outcome: ProbeOutcome, *lines: str) -> ProbeReport:
 
 def _doubtful(answer: str, doubt: Doubt, endpoint: str) -> tuple[str, str]:
     return (
-        f"answered {answer}, and yet {DOUBT_WORDS[doubt]}",
-        f"check {endpoint} and any proxy on the way: a worker counts the record as accepted by the status",
+        f"answered {answer}, but {DOUBT_WORDS[doubt]}",
+        f"check {endpoint} and any proxy in between: a worker counts the record as accepted by the status",
     )
 
 
 def _failure_words(endpoint: str) -> dict[Failure, str]:
     return {
-        Failure.TIMEOUT: "no answer in time: check the network, firewalls and proxies on the way",
-        Failure.NAME_NOT_RESOLVED: f"the host's name is not known here: check {endpoint} and the DNS",
-        Failure.NOT_CONNECTED: f"no connection: check {endpoint}, and whether a firewall is on the way",
-        Failure.TLS: "no TLS: the other side does not speak it (a plain http:// port?), or asks for a certificate: "
-        f"check {endpoint}, and proxies that open TLS",
+        Failure.TIMEOUT: "no answer before the timeout: check the network, firewalls and proxies",
+        Failure.NAME_NOT_RESOLVED: f"the host name cannot be resolved: check {endpoint} and DNS",
+        Failure.NOT_CONNECTED: f"connection failed: check {endpoint} and firewalls",
+        Failure.TLS: "TLS failed: the server does not use TLS (a plain http:// port?), or requires a client "
+        f"certificate: check {endpoint}, and proxies that terminate TLS",
         Failure.CERTIFICATE: f"the certificate cannot be trusted: check {endpoint} and this machine's clock",
-        Failure.CONNECTION_LOST: "the connection was lost in the middle of it: check proxies on the way, then try "
-        "again",
+        Failure.CONNECTION_LOST: "the connection was lost during the request: check proxies, then try again",
     }

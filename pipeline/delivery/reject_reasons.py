@@ -1,4 +1,4 @@
-"""Why a record cannot be delivered, as far as that is the same for every destination."""
+"""The reject reasons that all destinations share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class DeliveryRejectReason(StrEnum):
-    """Reasons that every sink shares. A destination adds its own in an enum of its own; values must not repeat.
+    """Reasons that all sinks share. A destination adds its own in a separate enum; values must not repeat.
 
-    `REFUSED` and `TOO_LARGE` are also what a record is stored for that the destination refused.
+    `REFUSED` and `TOO_LARGE` are also the reasons of records that the destination refused.
     """
 
     TOMBSTONE = "tombstone"

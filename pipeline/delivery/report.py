@@ -1,4 +1,4 @@
-"""What the lanes of a sink count, log and summarise."""
+"""Count, log and summarise what the lanes of a sink do."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from pipeline.metrics.delivery import AcceptedFlush, DeliveryMetrics, Doubt
 
 SUMMARY_FIELDS: Final = ("batches", "records", "rejected", "requests", "repeated", "bytes")
-"""Message batches acknowledged, records accepted, records stored as dead letters; requests accepted, requests that
-repeated one that failed, and bytes of those that were accepted. Each is counted when it happens."""
+"""Message batches acknowledged, records accepted, records stored as dead letters, requests accepted, requests sent
+again, and bytes of accepted requests. Each is counted when it happens."""
 
 
 class DeliveryReport:
-    """Counts and logs what becomes of requests; one for all lanes of a sink.
+    """Counts and logs the results of requests, for all lanes of a sink.
 
     Args:
         api: The destination.
-        metrics: What is counted.
-        limits: The size of requests, which may shrink.
+        metrics: The counters.
+        limits: The size limit of requests, which may be lowered.
         wall_clock: Returns seconds since the epoch.
     """
 
@@ -56,11 +56,11 @@ class DeliveryReport:
 
     @property
     def limit_bytes(self) -> int:
-        """The size of a request that is in force."""
+        """The current size limit of a request."""
         return self._limit_bytes
 
     def close(self) -> None:
-        """Log what was not summarised yet."""
+        """Log the last summary."""
         self._summary.close()
 
     def received(self, records: int) -> None:
@@ -68,22 +68,30 @@ class DeliveryReport:
         self._metrics.received(records)
 
     def given_back(self, records: int) -> None:
-        """Count records that were given up unsettled with their partitions."""
+        """Count records that were unsettled when their partition was revoked."""
         self._metrics.given_back(records)
 
     def departed(self, *, attempt: int) -> None:
-        """Count an attempt that leaves."""
+        """Count an attempt that is sent."""
         if attempt > 1:
             self._summary.count(repeated=1)
 
     def answered(self, response: Response, *, seconds: float) -> None:
-        """Count a response and how long it took."""
+        """Count a response and its duration."""
         self._metrics.attempted(answer_class(response), seconds=seconds)
 
     def decided(
-        self, decision: Decision, response: Response, *, lane: int, attempt: int, records: int, size: int, apart: bool
+        self,
+        decision: Decision,
+        response: Response,
+        *,
+        lane: int,
+        attempt: int,
+        records: int,
+        size: int,
+        dissecting: bool,
     ) -> None:
-        """Log what follows a response. ``apart``: the search for the records at fault has begun before."""
+        """Log a decision. ``dissecting``: the search for the records at fault has begun before."""
         if isinstance(decision, Done) and not decision.refused:
             return  # the usual case, which `accepted` logs
         log = self._logger.bind(lane=lane, records=records, bytes=size, attempts=attempt, answer=answer_name(response))
@@ -95,11 +103,11 @@ class DeliveryReport:
             case Hold(after_seconds=seconds):
                 log.debug("request refused, retrying slowly", after_seconds=round(seconds, 3))
             case Refuse(reason=reason):
-                level = log.debug if apart else log.warning
+                level = log.debug if dissecting else log.warning
                 level("records refused, isolating those at fault", reason=reason.value)
 
     def accepted(self, flush: AcceptedFlush, response: Response, doubt: Doubt | None, *, lane: int) -> None:
-        """Count a request that delivered records; ``doubt`` is about its answer."""
+        """Count a request that delivered records. ``doubt`` is about its answer."""
         self._metrics.accepted(flush, now=self._wall_clock())
         self._doubts.judged(doubt)
         if doubt is not None:
@@ -125,16 +133,16 @@ class DeliveryReport:
         self._logger.warning("records stored as dead letters", lane=lane, reasons=counts)
 
     def acknowledged(self, batches: Sequence[MessageBatch]) -> None:
-        """Count message batches of which everything is settled."""
+        """Count acknowledged message batches."""
         self._summary.count(batches=len(batches))
 
     def held(self, number: int, lane: Lane) -> None:
-        """Update the reasons for which a lane holds."""
+        """Update the reasons why a lane holds."""
         advice = () if lane.hold is None else (lane.hold.advice,)
         self.holds.update(number, (*advice, *unknown_formats(lane.unreadable)))
 
     def limit_checked(self) -> None:
-        """Log that the limit of requests was lowered; the first time is a warning, the only one."""
+        """Log that the size limit of requests was lowered. Only the first time is a warning."""
         before, after = self._limit_bytes, self._limits.max_bytes
         if after == before:
             return
@@ -142,7 +150,8 @@ class DeliveryReport:
         self._limit_bytes = after
         level = self._logger.warning if first else self._logger.debug
         level(
-            "requests are smaller from now on: the destination, or something on the way to it, accepts less than set",
+            "request size limit lowered",
+            reason="the destination, or a proxy before it, accepts less than the setting",
             setting=self._size_setting,
             before_bytes=before,
             limit_bytes=after,

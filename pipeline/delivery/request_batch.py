@@ -1,4 +1,4 @@
-"""What a lane sends: message batches in hand, runs of their records, and the request batch that becomes one request."""
+"""Message batches in hand, runs of their records, and the request batch that becomes one request."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BatchInHand:
-    """A message batch that a lane has accepted and not settled yet.
+    """An unsettled message batch of a lane.
 
-    ``since`` is when its flush interval began, on the event loop's clock; ``size`` is the bytes of its messages'
-    values; ``unsettled`` counts its messages that are not settled yet.
+    ``since`` is when its flush interval began, on the event loop's clock. ``size`` is the bytes of its messages'
+    values. ``unsettled`` counts its unsettled messages.
     """
 
     batch: MessageBatch
@@ -36,9 +36,8 @@ class BatchInHand:
 class Run:
     """Consecutive records of one message batch; ``records`` are the values of ``messages``.
 
-    ``times`` are when their events happened, in seconds since the epoch, 0 where that is not known.
-    ``letters`` are the dead letters of the batch's messages that cannot be sent; they travel with its first run.
-    ``size`` counts the records' bytes.
+    ``times`` are the times of their events, in seconds since the epoch, 0 if unknown. ``letters`` are the dead letters
+    of the batch's messages that cannot be sent; they belong to its first run. ``size`` is the bytes of the records.
     """
 
     source: BatchInHand
@@ -49,10 +48,10 @@ class Run:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", sum(map(len, self.records)))  # counted once: it is read often
+        object.__setattr__(self, "size", sum(map(len, self.records)))  # computed once, because it is read often
 
     def split(self, count: int) -> tuple[Run, Run]:
-        """Cut after ``count`` records. The dead letters stay with the first part."""
+        """Split after ``count`` records. The dead letters stay with the first part."""
         return (
             replace(self, records=self.records[:count], messages=self.messages[:count], times=self.times[:count]),
             replace(
@@ -77,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RequestBatch:
-    """The runs that share one request, in the order in which they came."""
+    """The runs that share one request, in order of arrival."""
 
     runs: tuple[Run, ...]
 
@@ -106,23 +105,23 @@ class RequestBatch:
         return any(run.source.partition in partitions for run in self.runs)
 
     def without(self, partitions: Collection[Partition]) -> RequestBatch:
-        """Leave out the runs of some partitions; the others keep their order."""
+        """Return the batch without the runs of these partitions."""
         return RequestBatch(runs=tuple(run for run in self.runs if run.source.partition not in partitions))
 
     def only_letters(self) -> RequestBatch:
-        """Leave out what can be sent, and the runs of which nothing is left."""
+        """Return the dead letters alone, without empty runs."""
         return RequestBatch(
             runs=tuple(replace(run, records=(), messages=(), times=()) for run in self.runs if run.letters)
         )
 
     def only_records(self) -> RequestBatch:
-        """Leave out what cannot be sent, and the runs of which nothing is left."""
+        """Return the records alone, without empty runs."""
         return RequestBatch(
             runs=tuple(replace(run, letters=()) if run.letters else run for run in self.runs if run.records)
         )
 
     def singles(self, indexes: Collection[int]) -> list[tuple[int, Run]]:
-        """Return the records at some indexes, each with its index as a run of its own.
+        """Return the records at these indexes as separate runs, each with its index.
 
         Indexes count all records from 0, in the order of the body.
         """
@@ -135,7 +134,7 @@ class RequestBatch:
         return singles
 
     def except_for(self, indexes: Collection[int]) -> RequestBatch:
-        """Leave out the records at some indexes (see `singles`), and the runs of which nothing is left."""
+        """Return the batch without the records at these indexes (see `singles`) and without empty runs."""
         runs: list[Run] = []
         first = 0
         for run in self.runs:
@@ -145,7 +144,7 @@ class RequestBatch:
         return RequestBatch(runs=tuple(runs))
 
     def pieces(self, most: int) -> list[RequestBatch]:
-        """Cut records into up to ``most`` request batches of nearly the same number of them, in order."""
+        """Split the records into at most ``most`` request batches of nearly equal counts, in order."""
         size = -(-self.record_count // most)
         pieces: list[list[Run]] = [[]]
         room = size

@@ -1,4 +1,4 @@
-"""Read a destination's secret again when its file changes, so that it can be rotated without a restart."""
+"""Reload a destination's secret when its file changes, so that it can be rotated without a restart."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ LOOK_SECONDS: Final = 1.0
 
 
 class SecretFile:
-    """The secret that a file holds. Kubernetes changes a mounted secret by turning a symbolic link: that is noticed.
+    """The secret in a file. Changes of a secret that Kubernetes mounts, by replacing a symbolic link, are detected.
 
-    A secret that cannot be used is refused with one line in the log, and the one from before stays. No secret is ever
-    logged.
+    An invalid secret is rejected and logged once, and the previous secret stays in use. No secret is ever logged.
 
     Args:
         path: The file.
-        secret: What it held when the settings were read.
-        words: What people call the secret, for logs.
-        problem_of: Returns what is wrong with a secret, without showing it; None if nothing is.
-        metrics: Whether the file can be used.
+        secret: The secret when the settings were read.
+        words: The secret's name in logs.
+        problem_of: Returns the problem with a secret, without showing it; None if it is valid.
+        metrics: Records whether the file is valid.
     """
 
     def __init__(
@@ -59,17 +58,17 @@ class SecretFile:
 
     @property
     def note(self) -> str | None:
-        """What `/readyz` says of the secret."""
+        """The text about the secret in `/readyz`; None if it is valid."""
         return None if self._problem is None else f"a change of the {self._words} was refused: {self._problem}"
 
     async def run(self) -> None:
-        """Read the file again and again until cancelled; the first time at once: the settings were read earlier."""
+        """Read the file every `LOOK_SECONDS` until cancelled, the first time at once."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Read the file; a secret that has changed is used from now on."""
+        """Read the file, and use a changed secret from now on."""
         try:
             text = secret_of(await read_file_aside(self._path, most_bytes=MOST_SECRET_BYTES))
             problem = self._problem_of(text)

@@ -1,4 +1,4 @@
-"""Deliver records to a destination: each partition in order, in full requests, acknowledged when settled."""
+"""Deliver records to a destination, each partition in order, and acknowledge message batches when settled."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """Send what it accepts to a destination through lanes that run side by side.
+    """Send message batches to a destination through lanes that run in parallel.
 
-    A message batch is acknowledged when the destination has accepted every record of it, or a dead letter keeps it;
-    then ``on_settled`` is called. The sink keeps references to what it was given, and bounds nothing: the caller of
-    `accept` bounds what is in hand.
+    A message batch is acknowledged when every record of it was accepted by the destination or stored as a dead letter;
+    then ``on_settled`` is called. The sink keeps a reference to every unsettled batch. Its caller limits how many there
+    are.
 
     Args:
         api: The destination.
-        options: How many lanes, and how to fill and repeat requests.
-        dead_letters: Stores the records that the destination could not use.
-        metrics: What is counted.
+        options: How many lanes, and how to fill and retry requests.
+        dead_letters: Stores the rejected records.
+        metrics: The counters.
         on_settled: Called after batches were acknowledged.
         wall_clock: Returns seconds since the epoch, for the time of sending and for dates in `Retry-After`.
         chance: Returns random numbers from 0 up to but not including 1, for backoff.
-        read_avro: Returns the JSON of a record that was written as Avro; None where no schema registry is known.
+        read_avro: Returns the JSON of a record in Avro; None if no schema registry is set.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Sink:
         metrics.watch(self.status, lanes=options.lanes)
 
     async def run(self) -> None:
-        """Drive all lanes until cancelled. A fault that is not an outcome ends all of them and is raised."""
+        """Drive all lanes until cancelled. An error that is not an outcome ends all lanes and is raised."""
         lanes = [asyncio.ensure_future(driver.run()) for driver in self._drivers]
         try:
             ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
@@ -111,12 +111,12 @@ class Sink:
             self._report.close()
 
     def assigned(self, partitions: Collection[Partition]) -> None:
-        """Nothing to prepare: the partition number selects the lane."""
+        """Called when partitions are assigned. Nothing to prepare: the partition number selects the lane."""
 
     def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:
         """Add each batch to the lane of its partition. Never blocks.
 
-        `waited_seconds`, for which their oldest record may have waited before, is a part of the flush interval.
+        ``waited_seconds`` is how long their oldest record may have waited before; it is part of the flush interval.
         """
         self._report.received(sum(len(batch.messages) for batch in batches))
         for batch in batches:
@@ -125,21 +125,21 @@ class Sink:
     async def drain(self, *, deadline_seconds: float) -> None:
         """Send what is in hand without waiting for full requests.
 
-        Returns when everything is settled, or what is left cannot settle within ``deadline_seconds`` from now.
+        Return when everything is settled, or when the rest cannot settle within ``deadline_seconds`` from now.
         """
         deadline = asyncio.get_running_loop().time() + deadline_seconds
         await asyncio.gather(*(driver.drain(deadline=deadline) for driver in self._drivers))
 
     async def revoke(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
-        """Release partitions: let requests in flight settle for ``timeout_seconds``, then cancel them.
+        """Release partitions. Requests in flight may settle for ``timeout_seconds``; then they are cancelled.
 
-        Afterwards no request has their records, and none of their unsettled batches will be acknowledged.
+        Afterwards no request contains records of these partitions, and none of their batches is acknowledged.
         """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         await asyncio.gather(*(driver.revoke(partitions, deadline=deadline) for driver in self._drivers))
 
     def status(self) -> SinkStatus:
-        """Return the status of this moment."""
+        """Return the current status."""
         lanes = [driver.lane for driver in self._drivers]
         return SinkStatus(
             hold_reason=self._report.holds.reason or self._dead_letters.hold_reason,
@@ -158,28 +158,28 @@ class Sink:
         )
 
     def _waits(self, lane: Lane) -> bool:
-        """Return whether a lane waits on purpose: it holds, or repeats, or all lanes were asked to pause."""
+        """Return whether a lane waits on purpose: it holds, it retries, or the destination asked for a pause."""
         return _is_to_come(self._pace.paused_until) or lane.hold is not None or lane.retrying or lane.backing_off
 
     def _stores_again(self, lane: Lane) -> bool:
-        """Return whether storing a lane's dead letters is being repeated."""
+        """Return whether a write of a lane's dead letters is being retried."""
         repeats = self._dead_letters.repeats
         return lane.storing and any(repeats(partition) for _, partition in lane.partitions)
 
     def _is_busy(self, lane: Lane) -> bool:
-        """Return whether a lane does what it can: something is under way, or the rate of all lanes lets it wait."""
+        """Return whether a lane is busy: something is in flight, or it waits for the rate limit."""
         return lane.in_flight or lane.storing or _is_to_come(self._pace.ready_at)
 
 
 def _is_to_come(moment: float) -> bool:
-    """Return whether a time on the event loop's clock is in the future; 0, before any request, needs no loop."""
+    """Return whether a time on the event loop's clock is in the future. 0 means never; it needs no running loop."""
     return moment > 0 and moment > asyncio.get_running_loop().time()
 
 
 def lane_number(partition: int, lanes: int) -> int:
     """Return the lane of a partition.
 
-    Workers share partitions in turn, so with as many workers as lanes the remainder alone would put all partitions of
-    a worker into one lane; each row of partitions starts one lane further.
+    Partitions are assigned to workers round-robin. With as many workers as lanes, the remainder alone would put all
+    partitions of a worker into one lane, so each round of partitions starts one lane further.
     """
     return (partition + partition // lanes) % lanes

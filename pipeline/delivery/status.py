@@ -1,4 +1,4 @@
-"""The status of a sink, for readiness, liveness and metrics."""
+"""The status of a sink, for the status page, readiness, liveness and metrics."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class SinkStatus:
         holds: Every cause to hold, for metrics.
         holding_since: In seconds since the epoch.
         retrying: Whether a request waits to be sent again.
-        on_purpose: Partitions of which something is held or sent again: without progress they are not stuck.
-        lanes_in_flight: Lanes with a request under way.
-        records_in_hand: Records that are not settled.
-        bytes_in_hand: The bytes of these.
-        batch_limit_bytes: The size of a request that is in force, in all lanes.
+        on_purpose: Partitions that hold or retry. They are not stuck, although they make no progress.
+        lanes_in_flight: Lanes with a request in flight.
+        records_in_hand: Unsettled records.
+        bytes_in_hand: The bytes of the unsettled records.
+        batch_limit_bytes: The current size limit of a request, for all lanes.
     """
 
     hold_reason: str | None

@@ -223,7 +223,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             added="pass",
             reason="the next step of the lane reports the same",
         ),
-        Harmless(removed="self._under_way = None", added="pass", reason="cancelling what has ended does nothing"),
+        Harmless(removed="self._in_flight = None", added="pass", reason="cancelling what has ended does nothing"),
         Harmless(
             removed='async with asyncio.timeout_at(None if until == float("inf") else until):',
             reason="a timer that is due at infinity never ends either",
@@ -242,7 +242,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             removed='log.debug("request refused, retrying slowly", after_seconds=round(seconds, 3))',
             reason=LOGGED,
         ),
-        Harmless(removed="level = log.debug if apart else log.warning", reason=LOGGED),
+        Harmless(removed="level = log.debug if dissecting else log.warning", reason=LOGGED),
         Harmless(removed='level("records refused, isolating those at fault", reason=reason.value)', reason=LOGGED),
     ),
     "dissection": (

@@ -58,7 +58,7 @@ LANE: Final = (
         old="*(lane.queued for lane in lanes if self._is_busy(lane)),",
         new="",
         tests=(
-            "unit/delivery/test_sink.py::test_records_that_wait_for_their_turn_are_not_stuck_and_those_under_way_are_not_excused",
+            "unit/delivery/test_sink.py::test_records_that_wait_for_their_turn_are_not_stuck_and_those_in_flight_are_not_excused",
         ),
     ),
     Sabotage(
@@ -96,7 +96,7 @@ LANE: Final = (
         file="delivery/intake.py",
         old="self.backlog.remove(partitions)",
         new="pass",
-        tests=("unit/delivery/test_lane.py::test_withdrawing_leaves_the_request_under_way_alone",),
+        tests=("unit/delivery/test_lane.py::test_withdrawing_leaves_the_request_in_flight_alone",),
     ),
     Sabotage(
         name="a refusal is about whatever is left of a request batch",
@@ -134,7 +134,7 @@ DRIVER: Final = (
     Sabotage(
         name="a request of partitions that were given up stays on the wire",
         file="delivery/driver.py",
-        old="            under_way.cancel()\n            await",
+        old="            in_flight.cancel()\n            await",
         new="            await",
         tests=("unit/delivery/test_sink.py::test_revoking_takes_a_request_off_the_wire_when_time_is_up",),
     ),
@@ -174,8 +174,8 @@ DRIVER: Final = (
     Sabotage(
         name="the records of a request are logged",
         file="delivery/driver.py",
-        old="            size=len(body),\n            apart",
-        new="            size=body,\n            apart",
+        old="            size=len(body),\n            dissecting",
+        new="            size=body,\n            dissecting",
         tests=("unit/delivery/test_sink.py::test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys",),
     ),
     Sabotage(
@@ -195,8 +195,8 @@ DRIVER: Final = (
     Sabotage(
         name="a request that is taken off the wire is left alone",
         file="delivery/driver.py",
-        old="            self._under_way = None\n            if task.cancel():",
-        new="            self._under_way = None\n            if False:",
+        old="            self._in_flight = None\n            if task.cancel():",
+        new="            self._in_flight = None\n            if False:",
         tests=("unit/delivery/test_sink.py::test_a_sink_has_ended_when_its_requests_are_off_the_wire",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Segment as the sink sees it: the implementation of `pipeline.delivery.api.Api`."""
+"""Segment's implementation of the contract `pipeline.delivery.api.Api`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STAGE: Final = Stage("segment-sink")
 MAX_ANSWER_BYTES: Final = 4096
-"""Segment's status decides; the body is for the operator, and tells whether a 400 is about the write key."""
+"""Segment's status carries the verdict. The body tells whether a 400 is about the write key."""
 
 
 class SegmentApi:
@@ -41,7 +41,7 @@ class SegmentApi:
 
     Args:
         options: How to reach Segment and how to fill requests.
-        write_key: Returns the write key of the moment, where it may change; by default that of the options.
+        write_key: Returns the current write key, which may change; by default that of the options.
     """
 
     name: Final = "segment"
@@ -62,11 +62,11 @@ class SegmentApi:
         )
 
     def examine(self, record: bytes) -> StrEnum | float:
-        """Return why Segment could not use a record, or when its event happened."""
+        """Return the reason why a record is invalid, or the time of its event."""
         return check_record(record, max_bytes=self.limits.max_record_bytes)
 
     def build_body(self, records: Sequence[bytes], *, sent_at: float) -> bytes:
-        """Join records to the body of a batch call."""
+        """Return the body of a batch call with these records."""
         return body.build_body(records, sent_at=sent_at)
 
     def decide(self, response: Response, attempt: Attempt) -> Decision:
@@ -74,7 +74,7 @@ class SegmentApi:
         return answers.decide(response, attempt)
 
     def connect(self) -> RequestClient:
-        """Return a new connection to the endpoint of the options.
+        """Return a new client for the endpoint of the options.
 
         Segment asks clients to resolve its name again after a 5xx and at least daily
         (schemas/SOURCES.md, "Segment host addresses"); the client does both.
@@ -90,7 +90,7 @@ class SegmentApi:
     async def probe(
         self, *, wall_clock: Callable[[], float] = time.time, new_id: Callable[[], uuid.UUID] = uuid.uuid4
     ) -> ProbeReport:
-        """Send one marked event and report where to look for it. The shape of the key was checked with the options."""
+        """Send one marked event and report where to look for it. The options have checked the format of the key."""
         message_id, now = str(new_id()), wall_clock()
         report = await send_marked(
             self, marked_event(message_id, now), now=now, where_to_look=where_to_look(message_id)
@@ -99,5 +99,5 @@ class SegmentApi:
 
     def _where(self) -> str:
         regions = [region for region, endpoint in ENDPOINTS.items() if endpoint == self._options.endpoint]
-        name = f"region {regions[0]}" if regions else "an endpoint of your own"
-        return f"write key: shape is right; endpoint: {URL(self._options.endpoint).host} ({name})"
+        name = f"region {regions[0]}" if regions else "a custom endpoint"
+        return f"write key: valid format; endpoint: {URL(self._options.endpoint).host} ({name})"

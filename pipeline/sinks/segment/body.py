@@ -1,4 +1,4 @@
-"""Build the body of a batch call from records that are JSON already."""
+"""Build the body of a batch call from records that are already JSON."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _TAIL: Final = b"]}"
 _SENT_AT_BYTES: Final = len("2026-01-01T00:00:00.000Z")
 SEPARATOR_BYTES: Final = 1
 ENVELOPE_BYTES: Final = len(_HEAD) + _SENT_AT_BYTES + len(_MIDDLE) + len(_TAIL)
-"""What a body has besides its records and the commas between them. The write key travels as Basic auth."""
+"""The size of a body without its records and commas. The write key is sent as Basic auth."""
 
 
 def build_body(records: Sequence[bytes], *, sent_at: float) -> bytes:
-    """Join records, at least one, to a batch. ``sent_at`` is in seconds since the epoch, new for each attempt.
+    """Return a batch with these records, at least one. ``sent_at`` is in seconds since the epoch, new for each attempt.
 
-    Segment corrects the records' timestamps by the difference of its own clock and `sentAt`
+    Segment corrects the records' timestamps by the difference between its own clock and `sentAt`
     (schemas/SOURCES.md, "Segment timestamps").
     """
     parts = [*records]  # one join copies the records once
@@ -30,5 +30,5 @@ def build_body(records: Sequence[bytes], *, sent_at: float) -> bytes:
 
 
 def timestamp(seconds: float) -> str:
-    """Write a moment as Segment does: ISO 8601 in UTC with milliseconds."""
+    """Return a time in Segment's format: ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,4 +1,4 @@
-"""The write key: its shape, and how it travels."""
+"""The write key: its format, and the header that carries it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WRITE_KEY: Final = re.compile(rf"[0-9A-Za-z]{{{_LENGTH}}}")
 
 
 def write_key_problem(write_key: str) -> str | None:
-    """Return what is wrong with the shape of a write key, without showing it; None if nothing is.
+    """Return what is wrong with the format of a write key, without showing it; None if it is valid.
 
-    Segment answers 200 to a key that it does not know and throws the data away, so a wrong key is caught here or never.
+    Segment answers 200 to an unknown key and discards the data, so no answer will ever report a wrong key.
     """
     if _WRITE_KEY.fullmatch(write_key):
         return None

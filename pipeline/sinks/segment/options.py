@@ -1,4 +1,4 @@
-"""What an operator may choose about Segment, and the limits that Segment sets."""
+"""The options of the Segment sink, and the limits that Segment sets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 MAX_REQUEST_BYTES: Final = 500_000
-"""500 KB a request (schemas/SOURCES.md, "Segment batch requests"); whether that is 500,000 or 512,000 is not
-documented, so the smaller counts."""
+"""500 KB per request (schemas/SOURCES.md, "Segment batch requests"). It is not documented whether that is 500,000 or
+512,000, so this is the smaller one."""
 MAX_REQUEST_RECORDS: Final = 2_500
-"""2,500 events a request: Segment answers 200 to more, and throws the batch away."""
+"""2,500 events per request. Segment answers 200 to more, and discards the batch."""
 MIN_REQUEST_BYTES: Final = 40_000
-"""A request must have room for the largest record and the envelope, with some margin."""
+"""Enough for the largest record and the envelope, with some margin."""
 
 ENDPOINTS: Final[Mapping[SegmentRegion, str]] = {
     SegmentRegion.US: "https://api.segment.io/v1/batch",
@@ -33,7 +33,7 @@ class SegmentOptions(DeliveryOptions):
     """How to reach Segment and how to fill requests.
 
     Raises:
-        OptionsError: an option cannot be used.
+        OptionsError: an option is invalid.
     """
 
     byte_range: ClassVar = (MIN_REQUEST_BYTES, MAX_REQUEST_BYTES)
@@ -45,7 +45,7 @@ class SegmentOptions(DeliveryOptions):
     max_batch_records: int = MAX_REQUEST_RECORDS
 
     def mistakes(self) -> Iterator[OptionMistake]:
-        """Yield what cannot be used, the shape of the write key included."""
+        """Yield the mistakes, including those in the format of the write key."""
         yield from super().mistakes()
         if (problem := write_key_problem(self.write_key.get_secret_value())) is not None:
             yield OptionMistake(option="write_key", problem=problem)

@@ -1,4 +1,4 @@
-"""Check a record before it is sent: Segment answers 200 to much that it throws away."""
+"""Check a record before it is sent, because Segment answers 200 to many invalid records and discards them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.delivery.reject_reasons import DeliveryRejectReason
 
 
 class SegmentRejectReason(StrEnum):
-    """Why a record is no call that Segment would keep, besides the reasons that every destination has."""
+    """The reject reasons of Segment, besides those that all destinations share."""
 
     NOT_A_TRACK_CALL = "not_a_track_call"
     NO_EVENT_NAME = "no_event_name"
@@ -24,7 +24,7 @@ class SegmentRejectReason(StrEnum):
 
 
 class _TrackCall(msgspec.Struct, frozen=True, gc=False):
-    """What a good record looks like. Fields that are not named here are skipped, not built."""
+    """A valid record. Fields that are not named here are skipped while decoding."""
 
     type: Literal["track"]
     event: Annotated[str, msgspec.Meta(min_length=1)]
@@ -37,7 +37,7 @@ class _TrackCall(msgspec.Struct, frozen=True, gc=False):
 
 
 class _AnyCall(msgspec.Struct, frozen=True, gc=False):
-    """The same fields with any values, to find out what is wrong with a record."""
+    """The same fields with any values, to find out why a record is invalid."""
 
     type: Any = None
     event: Any = None
@@ -51,17 +51,16 @@ _decode_any_call = msgspec.json.Decoder(_AnyCall).decode
 
 
 def check_record(record: bytes, *, max_bytes: int) -> StrEnum | float:
-    """Return why Segment could not use a record; if it can, when its event happened, or `UNKNOWN_TIME`.
+    """Return the reason why a record is invalid; if it is valid, the time of its event, or `UNKNOWN_TIME`.
 
-    The time comes from the same reading that checks the record: a header for it would cost bytes in Kafka, and as much
-    time.
+    The time is decoded together with the checked fields. A Kafka header for it would cost bytes and as much time.
     """
     if len(record) > max_bytes:
         return DeliveryRejectReason.TOO_LARGE
     try:
         call = _decode_track_call(record)
         if not record.isascii():
-            record.decode()  # msgspec does not look for broken UTF-8 in fields that it skips
+            record.decode()  # msgspec does not validate the UTF-8 of skipped fields
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _diagnose(record) or UNKNOWN_TIME
     if call.event.isspace() or call.message_id.isspace() or (call.user_id or call.anonymous_id or " ").isspace():
@@ -70,7 +69,7 @@ def check_record(record: bytes, *, max_bytes: int) -> StrEnum | float:
 
 
 def _diagnose(record: bytes) -> StrEnum | None:
-    """Return the same as `check_record`, slowly: this is the definition, `check_record` is the short way."""
+    """Return the same reason as `check_record`, slowly. This is the definition; `check_record` is the fast path."""
     try:
         record.decode()
         call = _decode_any_call(record)

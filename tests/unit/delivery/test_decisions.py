@@ -103,7 +103,7 @@ def test_a_certificate_that_cannot_be_trusted_holds(fault: CertificateFault) -> 
     decision = unanswered(response, attempt_of(), destination="Somebody", endpoint_setting="SOMEBODY_ENDPOINT")
     assert isinstance(decision, Hold)
     assert (decision.reason, decision.after_seconds) == (HoldReason.CERTIFICATE, 45.0)
-    assert decision.advice.startswith("Somebody cannot be spoken to: the certificate ")
+    assert decision.advice.startswith("Somebody cannot be reached securely: the certificate ")
 
 
 @pytest.mark.parametrize(("status", "is_one"), [(499, False), (500, True), (599, True), (600, False)])

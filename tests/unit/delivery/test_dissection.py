@@ -1,4 +1,4 @@
-"""A request batch taken apart by a destination that knows which records are bad."""
+"""A request batch dissected by a destination that knows which records are bad."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Story:
     requests: int
 
 
-def taken_apart(rest: Dissection, bad: set[int], *, reason: StrEnum = REFUSED, most_records: int = 10**9) -> Story:
+def dissected_by(rest: Dissection, bad: set[int], *, reason: StrEnum = REFUSED, most_records: int = 10**9) -> Story:
     """Play until nothing is left to send, or the breaker says no."""
     story = Story(accepted=[], requests=0)
     while rest.part.runs and rest.may_go_on():
@@ -104,7 +104,7 @@ def test_a_body_that_was_too_large_is_cured_when_all_of_it_is_accepted_in_smalle
 
 def test_a_record_that_is_too_large_alone_explains_the_refusals_before_it() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(64)),)), breaker())
-    taken_apart(rest, {37}, reason=TOO_LARGE)
+    dissected_by(rest, {37}, reason=TOO_LARGE)
     assert letters_of(rest) == [(37, "too_large")]
     assert rest.cured_bytes is None
 
@@ -129,7 +129,7 @@ def test_records_that_an_answer_refuses_for_themselves_got_through_what_refuses_
 
 def test_a_record_that_is_refused_for_itself_got_through_what_refuses_sizes() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(10, 18)),)), breaker())
-    taken_apart(rest, {12}, most_records=4)
+    dissected_by(rest, {12}, most_records=4)
     assert letters_of(rest) == [(12, "refused")]
     assert rest.cured_bytes == RequestBatch(runs=(run_of(0, *range(10, 18)),)).body_bytes(SELECTED.limits)
 
@@ -172,10 +172,10 @@ def test_quarters_are_tried_when_a_record_is_at_fault() -> None:
 
 def test_the_bad_record_stands_alone_and_the_others_are_accepted_in_order() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(100)), run_of(1, *range(100, 200)))), breaker())
-    story = taken_apart(rest, {7, 150})
+    story = dissected_by(rest, {7, 150})
     assert story.accepted == [number for number in range(200) if number not in {7, 150}]
     assert letters_of(rest) == [(7, "refused"), (150, "refused")]
-    assert (rest.bad, rest.unsettled, rest.apart) == (2, 2, True)
+    assert (rest.bad, rest.unsettled, rest.dissected) == (2, 2, True)
 
 
 def test_a_record_that_is_too_large_alone_is_named_so() -> None:
@@ -186,7 +186,7 @@ def test_a_record_that_is_too_large_alone_is_named_so() -> None:
 
 def test_dead_letters_of_a_batch_stand_in_the_order_of_their_offsets() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, 1, 2, 3, letters=(0, 9)),)), breaker())
-    taken_apart(rest, {2})
+    dissected_by(rest, {2})
     assert letters_of(rest) == [(0, "not_json"), (2, "refused"), (9, "not_json")]
 
 
@@ -224,9 +224,9 @@ def test_a_verdict_is_final_once_something_behind_it_is_accepted() -> None:
 def test_what_one_request_batch_has_reserved_another_may_not_use() -> None:
     shared = breaker(max_share=0.0)
     first = dissection(RequestBatch(runs=(run_of(0, *range(10)),)), shared)
-    taken_apart(first, set(range(6)))
+    dissected_by(first, set(range(6)))
     second = dissection(RequestBatch(runs=(run_of(1, *range(20, 30)),)), shared)
-    assert len(taken_apart(second, set(range(20, 30))).accepted) == 0
+    assert len(dissected_by(second, set(range(20, 30))).accepted) == 0
     assert second.bad == 5
     second.rejoin()
     assert first.may_be_stored()
@@ -239,7 +239,7 @@ def test_what_one_request_batch_has_reserved_another_may_not_use() -> None:
 def test_what_is_forgotten_is_reserved_no_more() -> None:
     shared = breaker(max_share=0.0)
     first = dissection(RequestBatch(runs=(run_of(0, *range(10)),)), shared)
-    taken_apart(first, set(range(10)))
+    dissected_by(first, set(range(10)))
     first.forget([(TOPIC, 0)])
     assert dissection(RequestBatch(runs=(run_of(2, letters=tuple(range(10))),)), shared).may_be_stored()
 
@@ -265,11 +265,11 @@ def test_what_is_forgotten_gets_no_verdict() -> None:
     assert rest.carries([(TOPIC, 0)])
     rest.forget([(TOPIC, 0)])
     assert not rest.carries([(TOPIC, 0)])
-    story = taken_apart(rest, {1})
+    story = dissected_by(rest, {1})
     assert (story.accepted, letters_of(rest)) == ([2], [(1, "refused")])
 
 
-def test_the_part_under_way_stays_first_when_nothing_is_left_of_it() -> None:
+def test_the_part_in_flight_stays_first_when_nothing_is_left_of_it() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, 0), run_of(1, 1))), breaker())
     rest.refused(REFUSED)
     rest.forget([(TOPIC, 0)])
@@ -303,7 +303,7 @@ def test_a_verdict_that_was_final_for_a_forgotten_partition_makes_no_other_one_f
 
 def test_the_breaker_is_told_of_every_record_of_a_request_batch_once() -> None:
     shared = breaker()
-    taken_apart(rest := dissection(RequestBatch(runs=(run_of(0, 0, 1, 2, letters=(9,)),)), shared), {1})
+    dissected_by(rest := dissection(RequestBatch(runs=(run_of(0, 0, 1, 2, letters=(9,)),)), shared), {1})
     assert rest.may_be_stored()
     assert rest.may_be_stored()
     assert shared.share == 2 / 4
@@ -330,7 +330,7 @@ def test_an_accepted_request_batch_is_told_to_the_breaker() -> None:
 @pytest.mark.parametrize(("reason", "most"), [(REFUSED, 184), (TOO_LARGE, 209)])
 def test_a_batch_of_2500_that_is_wholly_bad_costs_at_most_209_requests(reason: StrEnum, most: int) -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(2_500)),)), breaker(max_share=0.05))
-    story = taken_apart(rest, set(range(2_500)), reason=reason)
+    story = dissected_by(rest, set(range(2_500)), reason=reason)
     assert rest.bad == 126
     assert story.requests <= most
     assert story.accepted == []
@@ -340,7 +340,7 @@ def test_one_bad_record_among_2500_costs_at_most_24_requests() -> None:
     worst = 0
     for bad in range(0, 2_500, 37):
         rest = dissection(RequestBatch(runs=(run_of(0, *range(2_500)),)), breaker(max_share=0.05))
-        worst = max(worst, taken_apart(rest, {bad}).requests)
+        worst = max(worst, dissected_by(rest, {bad}).requests)
         assert letters_of(rest) == [(bad, "refused")]
     assert worst <= 24
 
@@ -357,7 +357,7 @@ def test_any_bad_records_are_found_alone_and_in_order_within_the_bound(data: st.
         runs.append(run_of(number, *range(first, first + size)))
         first += size
     rest = dissection(RequestBatch(runs=tuple(runs)), breaker())
-    story = taken_apart(rest, bad, most_records=most_records)
+    story = dissected_by(rest, bad, most_records=most_records)
     assert story.accepted == [number for number in range(total) if number not in bad]
     assert [number for number, _ in letters_of(rest)] == sorted(bad)
     if most_records == 10**9:

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 from pipeline.delivery.doubts import DOUBT_WORDS, USUAL_IN_A_ROW, Doubts
 from pipeline.metrics.delivery import Doubt
 
-WARNED = "requests count as accepted by their status, and may be lost"
-ENDED = "answers are as usual again"
+WARNED = "accepted requests may be lost"
+ENDED = "answers are as expected again"
 
 
 def new_doubts() -> Doubts:
@@ -42,5 +42,5 @@ def test_the_warning_says_why_and_what_to_check() -> None:
     made = new_doubts()
     with capture_logs() as logs:
         made.judged(Doubt.NOT_SUCCESS)
-    assert "no success" in logs[0]["reason"]
+    assert "reports a failure" in logs[0]["reason"]
     assert "PIPELINE_SEGMENT_ENDPOINT" in logs[0]["reason"]

@@ -62,7 +62,7 @@ def test_unknown_formats_are_told_by_version_with_their_partitions() -> None:
         "records of format version '3' in partitions 1, 3: a newer processor wrote them, upgrade the sinks first"
     )
     assert reasons[1] == (
-        "records with a format version that is no number in partitions 2: another program than a processor wrote them: "
+        "records with a format version that is not a number in partitions 2: they were not written by a processor: "
         "check who may write to the records topic"
     )
     assert len(reasons) == 2
@@ -72,11 +72,10 @@ def test_unknown_formats_are_told_by_version_with_their_partitions() -> None:
 @pytest.mark.parametrize("version", [b"", b"+49157000000", b"49157000000", b"ada@example.com", b"\xd9\xa3", b"1\n2"])
 def test_a_version_in_anybodys_words_is_not_repeated(version: bytes) -> None:
     (reason,) = unknown_formats({(TOPIC, 0): version})
-    assert reason.startswith("records with a format version that is no number in partitions 0: ")
+    assert reason.startswith("records with a format version that is not a number in partitions 0: ")
 
 
 def test_records_in_avro_are_unknown_only_to_a_sink_without_a_registry_and_that_is_what_it_says() -> None:
     assert unknown_formats({(TOPIC, 3): b"2", (TOPIC, 1): b"2"}) == (
-        "records in Avro in partitions 1, 3: this sink knows no registry with their schema, set "
-        "PIPELINE_SCHEMA_REGISTRY_URL",
+        "records in Avro in partitions 1, 3: this sink has no schema registry, set PIPELINE_SCHEMA_REGISTRY_URL",
     )

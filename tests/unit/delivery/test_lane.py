@@ -227,7 +227,7 @@ def test_draining_waits_for_nothing() -> None:
     assert sent(act(machine, now=0.0)) == [A]
 
 
-def test_a_lane_moves_while_something_is_under_way() -> None:
+def test_a_lane_moves_while_something_is_in_flight() -> None:
     machine = lane()
     machine.accept(batch(0, A, BAD), since=0.0)
     act(machine, now=1.0)
@@ -241,7 +241,7 @@ def test_a_lane_moves_while_something_is_under_way() -> None:
     assert machine.next_move_at(not_before=9.0) == math.inf
 
 
-def test_withdrawing_leaves_the_request_under_way_alone() -> None:
+def test_withdrawing_leaves_the_request_in_flight_alone() -> None:
     machine = lane()
     machine.accept(batch(0, A, B), since=0.0)
     machine.accept(batch(1, C), since=0.0)
@@ -317,7 +317,7 @@ def test_forgetting_everything_ends_the_backoff_and_the_hold() -> None:
     assert act(machine) == Wait(until=math.inf)
 
 
-def test_a_request_batch_that_was_forgotten_while_it_was_under_way_ends_at_rest() -> None:
+def test_a_request_batch_that_was_forgotten_while_it_was_in_flight_ends_at_rest() -> None:
     interrupted, refused = lane(), lane()
     for machine in (interrupted, refused):
         machine.accept(batch(0, A), since=0.0)
@@ -498,14 +498,14 @@ def test_a_refused_request_batch_is_taken_apart_and_the_bad_record_stored_alone(
     machine.accept(mixed, since=0.0)
     act(machine, now=1.0)
     machine.answered(REFUSE, now=1.0)
-    assert machine.apart
+    assert machine.dissecting
     for bad, each in ((False, A), (True, B), (False, C), (False, D)):
         assert sent(act(machine, now=1.0)) == [each]
         machine.answered(REFUSE if bad else Done(), now=1.0)
     assert reasons(act(machine, now=1.0)) == [(1, "refused")]
     machine.stored()
     assert act(machine, now=1.0) == Acknowledge(batches=[mixed])
-    assert (machine.records_in_hand, machine.apart) == (0, False)
+    assert (machine.records_in_hand, machine.dissecting) == (0, False)
 
 
 def test_accepted_parts_are_acknowledged_before_the_verdicts_are_known() -> None:
@@ -559,7 +559,7 @@ def test_a_hold_of_the_breaker_ends_when_the_answers_change_and_not_before() -> 
     for now in (0.0, 60.0):
         act(machine, now=now)
         machine.answered(REFUSE, now=now)
-        assert (hold_of(machine) is None) == (now == 0.0), "being taken apart again is not the end of a hold"
+        assert (hold_of(machine) is None) == (now == 0.0), "a second dissection is not the end of a hold"
         act(machine, now=now)
         machine.answered(REFUSE, now=now)
     act(machine, now=120.0)

@@ -57,7 +57,7 @@ def refused(index: int) -> Done:
             Retry(after_seconds=0.0),
             Unanswered(failure=Failure.TIMEOUT),
             ProbeOutcome.UNREACHABLE,
-            "no answer in time",
+            "no answer before the timeout",
         ),
         (Hold(after_seconds=0.0, advice="check it"), Answered(status=401), ProbeOutcome.REFUSED, "check it"),
         (

@@ -326,7 +326,7 @@ def test_a_way_that_takes_smaller_requests_is_warned_of_once() -> None:
 
     with structlog.testing.capture_logs() as lines:
         play(made, story)
-    found = [line for line in lines if "requests are smaller from now on" in line["event"]]
+    found = [line for line in lines if line["event"] == "request size limit lowered"]
     assert [line["log_level"] for line in found] == ["warning", "debug"]
     sizes = [line["limit_bytes"] for line in found]
     assert {line["setting"] for line in found} == {f"PIPELINE_{SELECTED.name.upper()}_MAX_BATCH_BYTES"}
@@ -684,7 +684,7 @@ def test_a_hold_goes_with_its_partition_and_the_others_are_sent_at_once() -> Non
     assert play(made, story) == (None, [5.0])
 
 
-def test_records_that_wait_for_their_turn_are_not_stuck_and_those_under_way_are_not_excused() -> None:
+def test_records_that_wait_for_their_turn_are_not_stuck_and_those_in_flight_are_not_excused() -> None:
     made = bench(max_batch_records=1)
     made.segment.script.append(After(100.0))
 

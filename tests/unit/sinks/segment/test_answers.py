@@ -26,7 +26,7 @@ POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds
 NOW = 1_767_225_600.0
 
 
-CERTIFICATE = "Segment cannot be spoken to: the certificate "
+CERTIFICATE = "Segment cannot be reached securely: the certificate "
 
 
 def decided(response: Response, *, attempt: int = 1, jitter: float = 0.5) -> Decision:
@@ -82,7 +82,7 @@ def test_what_passes_is_tried_again(status: int) -> None:
         (505, "HTTP version"),
         (101, "another protocol"),
         (303, "redirects are not followed"),
-        (304, "a cache on the way"),
+        (304, "a cache answers"),
         (300, "not one of Segment's"),
         (306, "not one of Segment's"),
         (402, "not one of Segment's"),

@@ -67,7 +67,7 @@ def test_a_check_sends_one_marked_event_that_segment_can_use() -> None:
     [
         (ENDPOINTS[SegmentRegion.US], "api.segment.io (region us)"),
         (ENDPOINTS[SegmentRegion.EU], "events.eu1.segmentapis.com (region eu)"),
-        ("https://proxy.example/segment", "proxy.example (an endpoint of your own)"),
+        ("https://proxy.example/segment", "proxy.example (a custom endpoint)"),
     ],
 )
 def test_a_check_names_the_region(endpoint: str, says: str) -> None:
