@@ -78,7 +78,7 @@ def test_imported_users_were_tracked_before_the_log_and_are_counted(
     for _ in range(2):
         assert run(["tracked-users", "import", str(file)], found) == ExitCode.DONE
         told = capsys.readouterr()
-        assert f"Imported into {found['PIPELINE_TRACKED_USERS_FEED_TOPIC']}: 3 of the month from 2" in told.out
+        assert f"Imported into {found['PIPELINE_TRACKED_USERS_FEED_TOPIC']}: 3 users for the month from 2" in told.out
         assert "Skipped" not in told.err
     assert asyncio.run(tracked(found, b"u-3", b"u-2", mark=True)) == [None, BEFORE_THE_LOG]
     assert asyncio.run(tracked(found, b"u-1", b"Jane Doe", b"u-3", b"u-4")) == [BEFORE_THE_LOG, BEFORE_THE_LOG, 7, None]
@@ -154,7 +154,7 @@ def test_an_export_is_taken_in_by_another_raw_topic_with_the_same_secret(
     exported = capsys.readouterr()
     assert exported.out.splitlines()[0] == "user_hash,partition,month,partitions,secret"
     assert len(exported.out.splitlines()) == 4
-    assert "Exported: 3 of the month from 2" in exported.err
+    assert "Exported: 3 users for the month from 2" in exported.err
     file.write_text(exported.out)
     other = {**new, "PIPELINE_TRACKED_USERS_SECRET": "another secret, as long as that"}
     assert run(["tracked-users", "import", str(file)], other) == ExitCode.MISTAKE

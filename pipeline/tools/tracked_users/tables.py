@@ -23,7 +23,9 @@ def month_name(month: int) -> str:
 
 def counts_by_month(counts: Mapping[int, int]) -> str:
     """Return the number of users of each month as text."""
-    return ", ".join(f"{count:,} of the month from {month_name(month)}" for month, count in counts.items())
+    return ", ".join(
+        f"{count:,} user{'s' * (count != 1)} for the month from {month_name(month)}" for month, count in counts.items()
+    )
 
 
 def table(partitions: Sequence[PartitionUsers], *, has_feed: bool) -> Iterator[str]:

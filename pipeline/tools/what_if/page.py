@@ -116,7 +116,7 @@ def _cards(findings: Findings, prices: Prices | None) -> Iterator[str]:
 
 def _verdict(findings: Findings, found: RuleSetFindings) -> str:
     if found is findings.baseline:
-        return '<p class="verdict soft">the others are compared with this</p>'
+        return '<p class="verdict soft">reference for the others</p>'
     saved, base = findings.saved(found), findings.baseline.all_users.value
     change = f"{saved:,} saved ({share(saved, base)})" if saved >= 0 else f"{-saved:,} more ({share(-saved, base)})"
     lost = sum(found.engagements_lost.values())
@@ -136,7 +136,7 @@ def _reasons_words(findings: Findings) -> str:
     sign = "" if findings.is_exact else "~"
     return (
         f"If every event is kept, {sign}{total:,} MTUs are billed. {sign}{reached:,} of them ({share(reached, total)}) "
-        "never interacted with a message: they are billed because a message was sent, received or failed."
+        "never interacted with a message: they are billed because one was sent, received, displayed or failed."
         + (" Users are counted once a month." if len(findings.months) > 1 else "")
     )
 
