@@ -1,7 +1,7 @@
-"""Break everything that can break, and add up: ``python -m tests.chaos`` (``make chaos``).
+"""Inject every kind of fault and report the result: ``python -m tests.chaos`` (``make chaos``).
 
-Exit code 0: every promise was kept. 1: one was broken, or the run did not end; the evidence is printed, is in
-``build/chaos.json``, and the logs of the workers stay.
+Exit code 0: every promise was kept. 1: a promise was broken, or the run did not complete; the evidence is printed and
+stored in ``build/chaos.json``, and the logs of the workers are kept.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _SHOWN = 10
 
 
 def main() -> int:
-    """Run the chaos and return its exit code."""
+    """Run the chaos test and return its exit code."""
     chosen = _chosen()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-chaos-"))
     started = time.monotonic()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # members that come and go complain, as they should
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # members that come and go log errors, which is expected
     report.REPORT.unlink(missing_ok=True)
 
     def tell(text: str) -> None:
@@ -45,9 +45,9 @@ def main() -> int:
     tell(f"seed {chosen.seed}: {chosen.events:,} events, {chosen.kills} kills, every fault {chosen.rounds} time(s)")
     try:
         figures = report.figures(asyncio.run(_run(chosen, folder, tell)))
-        report.write(figures)  # whatever comes next
+        report.write(figures)  # the figures are kept even if the comparison fails
         if not chosen.short:
-            tell("the processor is killed beside stock Faust, which takes two minutes")
+            tell("killing the processor and stock Faust in turns, which takes two minutes")
             report.compare(figures, lambda: _beside_stock_faust(tell))
     except (KafkaServerError, KafkaUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
@@ -58,18 +58,18 @@ def main() -> int:
         return 130
     except Exception as error:  # noqa: BLE001 -- whatever it was, the run proves nothing, and the logs stay
         console.print_exception()
-        tell(f"FAILED: the run did not come to its end ({error!r}); seed {chosen.seed}, logs in {folder}")
+        tell(f"FAILED: the run did not complete ({error!r}); seed {chosen.seed}, logs in {folder}")
         return 1
     return _conclude(figures, folder, console)
 
 
 def _chosen() -> Form:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Break everything, and add up.")
-    parser.add_argument("--short", action="store_true", help="a minute instead of a few: 16,000 events, 6 kills")
-    parser.add_argument("--events", type=int, help="raw messages (default: 500000; short: 16000)")
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Inject every kind of fault.")
+    parser.add_argument("--short", action="store_true", help="one minute instead of several: 16,000 events, 6 kills")
+    parser.add_argument("--events", type=int, help="raw messages to write (default: 500000; short: 16000)")
     parser.add_argument("--kills", type=int, help="SIGKILLs of workers over the run (default: 50; short: 6)")
-    parser.add_argument("--rounds", type=int, help="how often every other fault comes (default: 1)")
-    parser.add_argument("--seed", type=int, help="decides traffic and faults (default: drawn and printed)")
+    parser.add_argument("--rounds", type=int, help="how often every other fault is injected (default: 1)")
+    parser.add_argument("--seed", type=int, help="seed of traffic and faults (default: random, and printed)")
     options = parser.parse_args()
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
     return form(short=options.short, seed=seed, events=options.events, kills=options.kills, rounds=options.rounds)
@@ -83,7 +83,7 @@ async def _run(chosen: Form, folder: Path, tell: report.Tell) -> Outcome:
 
 
 def _beside_stock_faust(tell: report.Tell) -> dict[str, Any]:
-    """Count what a kill of a processor repeats and loses, and what it does on stock Faust."""
+    """Measure what a kill of a processor repeats and loses, and the same for stock Faust."""
     with KafkaServer() as server:
         killed = compare_kills(Cluster(server.bootstrap_servers), tell=tell)
     return {name: each.figures() for name, each in killed.items()}
@@ -94,13 +94,11 @@ def _conclude(figures: dict[str, Any], folder: Path, console: Console) -> int:
     console.print(report.table(figures), report.recovery_table(figures))
     console.print(report.faults(figures), markup=False, soft_wrap=True)
     for said, times in figures["starts_without_a_broker"].items():
-        console.print(
-            f"{times} starts of workers ended at once and were repeated: {said}", markup=False, soft_wrap=True
-        )
+        console.print(f"{times} starts of workers failed and were repeated: {said}", markup=False, soft_wrap=True)
     for name, killed in figures.get("kills_beside_stock_faust", {}).items():
         console.print(
-            f"1,000 events a second, {name.replace('_', ' ')} alone: {killed['duplicates_per_kill']} records written "
-            f"twice a kill, {killed['most_duplicates_a_kill']} at most, {killed['lost']} events lost in "
+            f"1,000 events/s, {name.replace('_', ' ')} alone: {killed['duplicates_per_kill']} records written "
+            f"twice per kill, {killed['most_duplicates_a_kill']} at most, {killed['lost']} events lost in "
             f"{killed['kills']} kills"
         )
     if not figures["broken"]:

@@ -1,4 +1,4 @@
-"""The workers: two of each role, started again whenever one ends, as Kubernetes would."""
+"""The workers: two of each role, restarted whenever one ends, as Kubernetes does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ _STOP_SECONDS: Final = 40
 
 @dataclass(slots=True, kw_only=True)
 class Slot:
-    """The place of one worker. Who disturbs it holds the lock; ``expected`` says that its end is meant."""
+    """One worker that is restarted when it ends.
+
+    ``lock`` is held while a fault disturbs it; ``expected`` means that its end is intended.
+    """
 
     name: str
     role: Role
@@ -50,7 +53,7 @@ class Slot:
 class Crew:
     """Keeps every slot filled. ``environment`` is that of all workers; each has a write key of its own.
 
-    ``most_own_ends``: a slot whose worker has ended by itself so often stays empty.
+    ``most_own_ends``: a slot whose worker has ended by itself this many times stays empty.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Crew:
         self.kills = 0
         self.starts = 0
         self.own_ends: list[str] = []
-        self.vain_starts: Counter[str] = Counter()
+        self.failed_starts: Counter[str] = Counter()
         self.bad_stops: list[str] = []
         self._folder = folder
         self._most_own_ends = most_own_ends
@@ -88,7 +91,7 @@ class Crew:
         """Wait until every worker is ready.
 
         Raises:
-            TimeoutError: one is not, in time.
+            TimeoutError: a worker is not ready in time.
         """
         async with asyncio.timeout(seconds):
             for slot in self.slots:
@@ -99,7 +102,7 @@ class Crew:
         return [slot for slot in self.slots if slot.role is role]
 
     def kill(self, slot: Slot) -> None:
-        """SIGKILL a worker, if one is there."""
+        """Send SIGKILL to a worker, if there is one."""
         worker = slot.worker
         if worker is None or worker.process.returncode is not None:
             return
@@ -109,7 +112,7 @@ class Crew:
         worker.process.kill()
 
     def signal(self, slot: Slot, number: signal.Signals) -> bool:
-        """Send a signal to a worker; False when there is none."""
+        """Send a signal to a worker; return False when there is none."""
         if slot.worker is None or slot.worker.process.returncode is not None:
             return False
         with suppress(ProcessLookupError):
@@ -117,7 +120,7 @@ class Crew:
         return True
 
     async def replace(self, slot: Slot) -> None:
-        """End a worker in order with SIGTERM, and wait until its successor is ready."""
+        """Stop a worker with SIGTERM, and wait until its successor is ready."""
         worker = slot.worker
         if worker is None or worker.process.returncode is not None:
             return
@@ -140,7 +143,7 @@ class Crew:
             self.bad_stops.append(f"{slot.name} ended with {code} after SIGTERM ({worker.log.name})")
 
     async def close(self) -> None:
-        """End every worker in order."""
+        """Stop every worker with SIGTERM."""
         self._closing = True
         alive = [
             (slot, slot.worker)
@@ -154,7 +157,7 @@ class Crew:
         await self.kill_all()
 
     async def kill_all(self) -> None:
-        """End everything at once; idempotent."""
+        """Kill all workers; idempotent."""
         self._closing = True
         tasks = [*self._keepers, *self._looks]
         for task in tasks:
@@ -178,17 +181,17 @@ class Crew:
             slot.expected = False
 
     def _ended_by_itself(self, slot: Slot, worker: WorkerProcess, code: int, *, was_ready: bool) -> None:
-        """Tell a start without a broker, which ends at once, from a worker that gave up its work."""
-        lines = worker.log.read_text(errors="replace").splitlines() or ["nothing said"]
+        """Distinguish a start without a broker, which ends at once, from a worker that failed while it was running."""
+        lines = worker.log.read_text(errors="replace").splitlines() or ["(nothing logged)"]
         faults = [line for line in lines if _FAULT in line and WENT_AWAY not in line]
-        self._tell(f"{slot.name} ended with {code} by itself and is started again")
+        self._tell(f"{slot.name} ended with {code} by itself and is restarted")
         if was_ready or faults:
             self.own_ends.append(
                 f"{slot.name} ended with {code}: {(faults or lines[-1:])[0][:600]} ({worker.log.name})"
             )
         else:
             said = next((line for line in lines if not line.startswith("{") or '"level":"error"' in line), lines[-1])
-            self.vain_starts[said[:200]] += 1
+            self.failed_starts[said[:200]] += 1
 
     async def _spawn(self, slot: Slot) -> WorkerProcess:
         number, port = self.starts, free_port()
@@ -214,7 +217,7 @@ class Crew:
         return worker
 
     async def _look(self, slot: Slot, worker: WorkerProcess, recovery: Recovery) -> None:
-        """Watch a worker's status page until it is ready."""
+        """Poll a worker's status page until it is ready."""
         while worker.process.returncode is None:
             status, _ = await worker.get("/readyz")
             now = time.time()

@@ -1,4 +1,4 @@
-"""What was written, stored, accepted and committed, noted outside the pipeline. No I/O; compact for half a million."""
+"""What was written, stored, accepted and committed, recorded outside the pipeline. No I/O; compact."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _EVIDENCE: Final = 10_000
 
 
 class Mark(IntFlag):
-    """Where a raw message was seen again."""
+    """What was observed of a raw message."""
 
     FORWARDED = 1
     REJECTED = 2
-    REFUSED = 4  # the record of it became a dead letter of the sink
+    REFUSED = 4  # its record became a dead letter of the sink
 
 
 @dataclass(slots=True)
 class RawPartition:
-    """One partition of the raw topic, by offset: what must become of each message, its id, and where it was seen."""
+    """One partition of the raw topic, by offset: each message's expected outcome, its id, and what was observed of it."""
 
     fates: bytearray = field(default_factory=bytearray)
     ids: array[int] = field(default_factory=lambda: array("l"))
@@ -35,7 +35,7 @@ class RawPartition:
 
 
 class Ledger:
-    """Facts, and the one check that cannot wait: whether a commit is ahead of what is settled.
+    """Facts, and the one check that must be done at once: whether a commit is ahead of what is settled.
 
     Message ids are numbered in the order in which they were first written.
     """
@@ -49,7 +49,7 @@ class Ledger:
         self.first_accepted = array("l")  # ids in the order of their first acceptance
         self.unknown_ids: Counter[str] = Counter()
         self.foreign_users: list[str] = []
-        self.displaced: list[str] = []
+        self.wrong_source: list[str] = []
         self.commits_ahead: list[str] = []
         self.commits_backward: list[str] = []
         self.letters: Counter[str] = Counter()
@@ -67,11 +67,11 @@ class Ledger:
     # What happened.
 
     def wrote(self, partition: int, fate: Fate, message_id: str | None, user: str) -> None:
-        """Note a raw message as the next of its partition, before it is sent. Only forwarded ones have an id."""
-        place = self.raw[partition]
-        place.fates.append(fate)
-        place.marks.append(0)
-        place.ids.append(NO_ID if message_id is None else self._number(message_id, user))
+        """Record a raw message as the next of its partition, before it is sent. Only forwarded messages have an id."""
+        raw = self.raw[partition]
+        raw.fates.append(fate)
+        raw.marks.append(0)
+        raw.ids.append(NO_ID if message_id is None else self._number(message_id, user))
 
     def _number(self, message_id: str, user: str) -> int:
         number = self._numbers.get(message_id)
@@ -84,13 +84,13 @@ class Ledger:
         return number
 
     def refused_alone(self, message_id: str, *, caller: str) -> None:
-        """Note that Segment has refused a record that was alone in its request."""
+        """Record that Segment has refused a record that was alone in its request."""
         number = self._numbers.get(message_id)
         if number is not None and not self.accepted[number]:
             self._refused_to[number] = caller
 
     def accept(self, message_id: str, user: str, *, answered: bool = True, caller: str = "") -> None:
-        """Note that Segment has taken a record; its answer may never arrive."""
+        """Record that Segment has accepted a record; its answer may never arrive."""
         number = self._numbers.get(message_id)
         if number is None:
             self.unknown_ids[message_id] += 1
@@ -110,20 +110,20 @@ class Ledger:
             self._unanswered.add(number)
 
     def stored_record(self, partition: int, offset: int, source_partition: int, source_offset: int) -> None:
-        """Note a message of the records topic. Each partition is read in order; offsets without a message are gaps."""
+        """Record a message of the records topic. Each partition is read in order; offsets without a message are gaps."""
         records = self.records[partition]
         while len(records) < offset:
             records.append(NO_ID)
         records.append(source_offset)
         if source_partition != partition:
-            _add(self.displaced, f"record {partition}:{offset} came from raw partition {source_partition}")
+            _add(self.wrong_source, f"record {partition}:{offset} was made from raw partition {source_partition}")
         self._mark(source_partition, source_offset, Mark.FORWARDED)
         if (partition, offset) in self._letters_before:
             self._letters_before.remove((partition, offset))
             self._mark(partition, source_offset, Mark.REFUSED)
 
     def stored_letter(self, stage: str, reason: str, partition: int, offset: int) -> None:
-        """Record a dead letter. A processor's names a raw message, a sink's a record, which may be read after it."""
+        """Record a dead letter. A processor's names a raw message, a sink's names a record, which may be read after it."""
         self.letters[f"{stage}: {reason}"] += 1
         if stage == "processor":
             self._mark(partition, offset, Mark.REJECTED)
@@ -137,20 +137,23 @@ class Ledger:
         if 0 <= offset < len(marks):
             marks[offset] |= mark
         else:
-            _add(self.displaced, f"raw message {partition}:{offset} is named, and was never written")
+            _add(
+                self.wrong_source,
+                f"raw message {partition}:{offset} is named as a source, but was never written",
+            )
 
     @property
     def letters_without_records(self) -> list[str]:
-        """Dead letters of a sink whose record has not been read."""
+        """Return the dead letters of a sink whose record has not been read."""
         return [
-            f"a dead letter names the record {partition}:{offset}, which was not seen"
+            f"a dead letter names the record {partition}:{offset}, which was never read"
             for partition, offset in sorted(self._letters_before)
         ]
 
     # Commits.
 
     def committed(self, role: str, offsets: Mapping[int, int]) -> None:
-        """Hold committed offsets, read *before* the newest facts above, against these facts."""
+        """Check committed offsets, which were read *before* the newest facts above, against these facts."""
         for partition, offset in offsets.items():
             before = self._committed.get((role, partition), 0)
             if offset < before:
@@ -162,33 +165,33 @@ class Ledger:
             self._checked[role][partition] = max(offset, self._checked[role][partition])
 
     def raw_is_settled(self, partition: int, offset: int) -> bool:
-        """Tell whether a raw message is forwarded, dropped on purpose or dead-lettered."""
-        place = self.raw[partition]
-        if offset >= len(place.fates):
+        """Return whether a raw message is forwarded, dropped on purpose or dead-lettered."""
+        raw = self.raw[partition]
+        if offset >= len(raw.fates):
             return False
-        return place.fates[offset] == Fate.DROPPED or bool(place.marks[offset] & (Mark.FORWARDED | Mark.REJECTED))
+        return raw.fates[offset] == Fate.DROPPED or bool(raw.marks[offset] & (Mark.FORWARDED | Mark.REJECTED))
 
     def record_is_settled(self, partition: int, offset: int) -> bool:
-        """Tell whether a record is accepted or dead-lettered."""
+        """Return whether a record is accepted or dead-lettered."""
         if offset >= len(self.records[partition]):
             return False
         source = self.records[partition][offset]
         return source == NO_ID or self.is_delivered(partition, source)
 
     def is_delivered(self, partition: int, offset: int) -> bool:
-        """Tell whether the record of a raw message is accepted, or a dead letter of the sink."""
-        place = self.raw[partition]
-        if offset >= len(place.ids):
+        """Return whether the record of a raw message is accepted, or a dead letter of the sink."""
+        raw = self.raw[partition]
+        if offset >= len(raw.ids):
             return False
-        number = place.ids[offset]
-        return bool(place.marks[offset] & Mark.REFUSED) or (number != NO_ID and self.accepted[number] > 0)
+        number = raw.ids[offset]
+        return bool(raw.marks[offset] & Mark.REFUSED) or (number != NO_ID and self.accepted[number] > 0)
 
     @property
     def written(self) -> int:
-        """How many raw messages were written."""
-        return sum(len(place.fates) for place in self.raw)
+        """Return how many raw messages were written."""
+        return sum(len(raw.fates) for raw in self.raw)
 
 
-def _add(evidence: list[str], line: str) -> None:
+def _add(evidence: list[str], case: str) -> None:
     if len(evidence) < _EVIDENCE:
-        evidence.append(line)
+        evidence.append(case)

@@ -1,4 +1,4 @@
-"""A plain aiokafka member of a group, which takes partitions and does nothing with them."""
+"""A plain aiokafka group member, which is assigned partitions and does not read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAVE_SECONDS = 5
 
 
 class Passerby:
-    """Joins a group for the length of a block. It commits nothing."""
+    """Joins a group for the duration of a block. It commits nothing."""
 
     def __init__(self, bootstrap_servers: str, group: str, topic: str) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -31,7 +31,7 @@ class Passerby:
         )
 
     async def __aenter__(self) -> Self:
-        with suppress(TimeoutError):  # a group that cannot agree is churn as well
+        with suppress(TimeoutError):  # a rebalance that does not complete is a disruption as well
             async with asyncio.timeout(_JOIN_SECONDS):
                 await self._consumer.start()
         return self

@@ -1,4 +1,4 @@
-"""How large the run is, and in which order the faults come: drawn from the seed."""
+"""The size of a run, and the order of its faults: drawn from the seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from random import Random
 
-UPHEAVALS: Final = (
+DISRUPTIONS: Final = (
     "zombie processor",
     "zombie sink",
     "broker frozen",
@@ -18,22 +18,22 @@ UPHEAVALS: Final = (
     "network silent",
     "network slow",
     "members come and go",
-    "segment away",
+    "Segment unavailable",
     "rolling restart",
 )
-SICKNESSES: Final = (
-    "429 with seconds",
-    "429 with a date",
-    "429 absurd",
+SEGMENT_FAULTS: Final = (
+    "429 with Retry-After in seconds",
+    "429 with Retry-After as a date",
+    "429 with an absurd Retry-After",
     "500",
     "503",
     "no answer in time",
-    "reset in mid-body",
-    "taken, connection dropped",
-    "taken, answer cut",
+    "reset in the middle of the body",
+    "accepted, connection dropped",
+    "accepted, answer cut",
     "400 for single records",
     "400 for everything",
-    "answers nobody knows",
+    "unknown answers",
     "401",
     "413 for large requests",
 )
@@ -41,7 +41,7 @@ SICKNESSES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """Sizes and times of a run. The events are spread over ``chaos_seconds``, which is what the faults take."""
+    """Sizes and times of a run. The events are spread over ``chaos_seconds``, the duration of the faults."""
 
     events: int
     kills: int
@@ -56,14 +56,14 @@ class Form:
 
     @property
     def kill_gap_seconds(self) -> float:
-        """The mean time between two kills."""
+        """Return the mean time between two kills."""
         return self.chaos_seconds / max(1, self.kills + 1)
 
 
 def form(
     *, short: bool, seed: int, events: int | None = None, kills: int | None = None, rounds: int | None = None
 ) -> Form:
-    """Choose the sizes; what is not given follows from the form."""
+    """Choose the sizes. What is not given follows from the form."""
     times = rounds or 1
     chaos = 40.0 if short else 150.0
     return Form(
@@ -83,12 +83,12 @@ def form(
 _ALIKE: Final = (("broker stopped and started", "broker killed and started"), ("network cut", "network silent"))
 
 
-def upheavals(form: Form, chance: Random) -> list[str]:
-    """Draw the upheavals of a run; the short form takes one of those that are alike."""
-    left_out = {chance.choice(pair) for pair in _ALIKE} if form.short else set()
-    return drawn(tuple(name for name in UPHEAVALS if name not in left_out), chance, rounds=form.rounds)
+def disruptions(form: Form, chance: Random) -> list[str]:
+    """Draw the disruptions of a run; the short form has one of each pair of similar ones."""
+    omitted = {chance.choice(pair) for pair in _ALIKE} if form.short else set()
+    return drawn(tuple(name for name in DISRUPTIONS if name not in omitted), chance, rounds=form.rounds)
 
 
 def drawn(names: tuple[str, ...], chance: Random, *, rounds: int) -> list[str]:
-    """Put every fault into the run once a round, each round in an order of its own."""
+    """Repeat every fault once a round, each round in an order of its own."""
     return [name for _ in range(rounds) for name in chance.sample(names, len(names))]

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can be cut, silent or slow."""
+"""A TCP proxy on loopback whose connections can be cut, silent or slow."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _CHUNK_BYTES: Final = 64 * 1024
 
 
 class ProxiedListener:
-    """A second listener of Kafka, at ``port``; who comes there is told that it is at ``told_port``."""
+    """A second listener of Kafka, at ``port``; clients that connect there are told that it is at ``told_port``."""
 
     def __init__(self, *, told_port: int) -> None:
         self.port = 0
         self._told_port = told_port
 
     def properties(self, port: int, controller_port: int) -> dict[str, str]:
-        """Say how Kafka is configured: with that listener, and quick to forget the broker that was killed."""
+        """Return Kafka's configuration: that listener, and timeouts after which it soon forgets the killed broker."""
         (self.port,) = free_ports(1)
         plain = f"PLAINTEXT://127.0.0.1:{port}"
         return {
@@ -32,7 +32,10 @@ class ProxiedListener:
 
 
 class Proxy:
-    """Carries connections to ``upstream_port``. It listens before that is known, so that Kafka can be told its port."""
+    """Forwards connections to ``upstream_port``.
+
+    It listens before that port is known, since Kafka needs the proxy's port.
+    """
 
     def __init__(self) -> None:
         self.upstream_port = 0
@@ -65,11 +68,11 @@ class Proxy:
             writer.transport.abort()
 
     def silence(self) -> None:
-        """Carry nothing any more; connections stay open, as when a cable is out."""
+        """Forward nothing any more; connections stay open, as with an unplugged cable."""
         self._open.clear()
 
     def heal(self) -> None:
-        """Carry everything again, at once."""
+        """Forward everything again, at once."""
         self.delay_seconds = 0.0
         self.refuses = False
         self._open.set()

@@ -1,4 +1,4 @@
-"""Decide from the ledger what was lost, out of order, repeated or not understood. Pure."""
+"""Evaluate the ledger: what was lost, out of order, repeated or unexpected. Pure."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _EVIDENCE = 50
 
 @dataclass(slots=True, kw_only=True)
 class Finding:
-    """A promise, how often it was broken, and where; the evidence ends after fifty lines."""
+    """A promise, how often it was broken, and where; at most fifty pieces of evidence."""
 
     promise: str
     count: int = 0
     evidence: list[str] = field(default_factory=list)
 
-    def add(self, line: str) -> None:
-        """Note one case."""
+    def add(self, case: str) -> None:
+        """Record one case."""
         self.count += 1
         if len(self.evidence) < _EVIDENCE:
-            self.evidence.append(line)
+            self.evidence.append(case)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reckoning:
-    """The closing accounts."""
+    """The result of a run."""
 
     lost: Finding
     wrong_fate: Finding
@@ -40,7 +40,7 @@ class Reckoning:
     commit_ahead: Finding
     commit_backward: Finding
     unknown_ids: Finding
-    displaced: Finding
+    wrong_source: Finding
     duplicates: int
     repeated_by_traffic: int
     rewritten_records: int
@@ -50,7 +50,7 @@ class Reckoning:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Every promise in turn."""
+        """Return the findings for every promise."""
         return (
             self.lost,
             self.wrong_fate,
@@ -58,24 +58,24 @@ class Reckoning:
             self.commit_ahead,
             self.commit_backward,
             self.unknown_ids,
-            self.displaced,
+            self.wrong_source,
         )
 
     @property
     def broken(self) -> bool:
-        """Tell whether any promise is."""
+        """Return whether any promise was broken."""
         return any(finding.count for finding in self.findings)
 
 
 def reckon(ledger: Ledger) -> Reckoning:
-    """Add up, when everything has been read to its end."""
+    """Evaluate the ledger, after everything has been read to its end."""
     occurrences: Counter[int] = Counter()
     origins: dict[int, int] = {}
     lost = Finding(promise="nothing is lost")
-    wrong_fate = Finding(promise="each message meets the fate that its rules give it")
+    wrong_fate = Finding(promise="each message has the outcome that its rules give it")
     refused = 0
-    for number, place in enumerate(ledger.raw):
-        for offset, (fate, identifier, mark) in enumerate(zip(place.fates, place.ids, place.marks, strict=True)):
+    for number, raw in enumerate(ledger.raw):
+        for offset, (fate, identifier, mark) in enumerate(zip(raw.fates, raw.ids, raw.marks, strict=True)):
             where = f"raw {number}:{offset}"
             _judge(ledger, (number, offset), (fate, mark), lost=lost, wrong_fate=wrong_fate)
             refused += bool(mark & Mark.REFUSED)
@@ -89,7 +89,7 @@ def reckon(ledger: Ledger) -> Reckoning:
         (identifier, count - occurrences[identifier]) for identifier, count in enumerate(ledger.accepted) if count > 1
     ]
     stored = sum(len(records) - records.count(NO_ID) for records in ledger.records)
-    distinct = sum(sum(1 for mark in place.marks if mark & Mark.FORWARDED) for place in ledger.raw)
+    distinct = sum(sum(1 for mark in raw.marks if mark & Mark.FORWARDED) for raw in ledger.raw)
     return Reckoning(
         lost=lost,
         wrong_fate=wrong_fate,
@@ -100,29 +100,29 @@ def reckon(ledger: Ledger) -> Reckoning:
             "only messageIds that were written are accepted, each for its user",
             [*ledger.unknown_ids, *ledger.foreign_users],
         ),
-        displaced=_listed(
-            "records and dead letters name their source", [*ledger.displaced, *ledger.letters_without_records]
+        wrong_source=_listed(
+            "records and dead letters name their source", [*ledger.wrong_source, *ledger.letters_without_records]
         ),
         duplicates=sum(count for _, count in extra if count > 0),
         repeated_by_traffic=sum(count - 1 for count in occurrences.values()),
         rewritten_records=stored - distinct,
         accepted_ids=len(ledger.first_accepted),
         refused=refused,
-        fates={fate.name.lower(): sum(place.fates.count(fate) for place in ledger.raw) for fate in Fate},
+        fates={fate.name.lower(): sum(raw.fates.count(fate) for raw in ledger.raw) for fate in Fate},
     )
 
 
 def _judge(
-    ledger: Ledger, place: tuple[int, int], seen: tuple[int, int], *, lost: Finding, wrong_fate: Finding
+    ledger: Ledger, message: tuple[int, int], seen: tuple[int, int], *, lost: Finding, wrong_fate: Finding
 ) -> None:
-    """Hold one raw message against its fate."""
+    """Compare one raw message with its expected outcome."""
     fate, mark = seen
-    partition, offset = place
+    partition, offset = message
     where = f"raw {partition}:{offset}"
     match Fate(fate):
         case Fate.FORWARDED:
             if not ledger.is_delivered(partition, offset):
-                lost.add(f"{where} ({ledger.ids[ledger.raw[partition].ids[offset]]}) is nowhere: {Mark(mark)!r}")
+                lost.add(f"{where} ({ledger.ids[ledger.raw[partition].ids[offset]]}) did not arrive: {Mark(mark)!r}")
             if mark & Mark.REJECTED:
                 wrong_fate.add(f"{where} became a dead letter of the processor")
         case Fate.REJECTED:
@@ -134,7 +134,7 @@ def _judge(
 
 
 def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
-    """Per user, by first acceptance, in raw-topic order. A user has one partition."""
+    """Check the order of first acceptance per user against the raw topic. A user has one partition."""
     finding = Finding(promise="each user's records are first accepted in the order of the raw topic")
     last: dict[str, tuple[int, int]] = {}
     for identifier in ledger.first_accepted:
@@ -142,12 +142,12 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
         offset = origins.get(identifier)
         if (
             offset is None
-        ):  # each of its records became a dead letter in the end: an answer was lost, then it was refused
+        ):  # every record of it became a dead letter: an answer was lost, and the record was refused afterwards
             continue
         before = last.get(user)
         late = before is not None and offset < before[0]
         if late and identifier in ledger.taken_after_refusal:
-            continue  # docs/guarantees.md, 4: the worker that had the verdict was killed before it could be stored
+            continue  # docs/guarantees.md, 4: the worker with the verdict was killed before storing it
         if before is not None and late:
             finding.add(
                 f"{ledger.ids[identifier]} (offset {offset}) was accepted after {ledger.ids[before[1]]}"
@@ -158,5 +158,5 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
     return finding
 
 
-def _listed(promise: str, lines: list[str]) -> Finding:
-    return Finding(promise=promise, count=len(lines), evidence=lines[:_EVIDENCE])
+def _listed(promise: str, cases: list[str]) -> Finding:
+    return Finding(promise=promise, count=len(cases), evidence=cases[:_EVIDENCE])

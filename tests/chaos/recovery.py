@@ -1,4 +1,4 @@
-"""How long a worker takes from a kill to its successor's first settled record, and in which parts."""
+"""How long a worker takes from a kill to its successor's first settled record, and the parts of that time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARTS: Final = ("process_start", "joined", "first_record", "total")
 
 @dataclass(slots=True, kw_only=True)
 class Recovery:
-    """One start of a worker; times are seconds since the epoch. ``killed_at`` is None where nobody was killed."""
+    """One start of a worker; times are seconds since the epoch. ``killed_at`` is None if there was no kill before it."""
 
     role: str
     key: str
@@ -30,10 +30,10 @@ class Recovery:
     first_at: float | None = None
 
     def parts(self) -> dict[str, float] | None:
-        """Return the parts in seconds; None where it was not a kill, or was killed again before it had recovered."""
+        """Return the parts in seconds; None if it was not a kill, or was killed again before it had recovered."""
         if self.killed_at is None or self.started_at is None or self.ready_at is None or self.first_at is None:
             return None
-        ready_at = max(self.started_at, min(self.ready_at, self.first_at))  # the page is looked at now and then
+        ready_at = max(self.started_at, min(self.ready_at, self.first_at))  # the page is polled at intervals
         return {
             "process_start": self.started_at - self.killed_at,
             "joined": ready_at - self.started_at,
@@ -43,7 +43,7 @@ class Recovery:
 
 
 def first_batch(log: Path) -> float | None:
-    """Find in a processor's log when its first batch was confirmed: the first summary is written at once."""
+    """Return when the first batch was confirmed, from a processor's log: the first summary is written at once."""
     with log.open("rb") as lines:
         for line in lines:
             if b'"events settled"' in line:
@@ -52,7 +52,7 @@ def first_batch(log: Path) -> float | None:
 
 
 def recovery_seconds(recoveries: Sequence[Recovery]) -> dict[str, Mapping[str, Mapping[str, float]]]:
-    """Sum up by role and part: median, largest, and of how many."""
+    """Return median, maximum and count by role and part."""
     found: dict[str, Mapping[str, Mapping[str, float]]] = {}
     for role in sorted({each.role for each in recoveries}):
         measured = [parts for each in recoveries if each.role == role and (parts := each.parts())]

@@ -1,4 +1,4 @@
-"""The figures of a run, as JSON and as a table for people, and the verdict."""
+"""The figures of a run, as JSON and as a table, and the verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPORT: Final = Path("build/chaos.json")
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
-    """Put everything together that is worth keeping."""
+    """Return all figures that are worth keeping."""
     stage, reckoning = outcome.stage, outcome.reckoning
     ledger, crew = stage.sampler.ledger, stage.crew
     by_workers = reckoning.duplicates - ledger.repeats_after_lost_answers
@@ -49,20 +49,20 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "samples_that_failed": dict(stage.unsampled),
         "unknown_ids": reckoning.unknown_ids.count,
         "wrong_fates": reckoning.wrong_fate.count,
-        "displaced": reckoning.displaced.count,
+        "wrong_sources": reckoning.wrong_source.count,
         "accepted_ids": reckoning.accepted_ids,
         "fates": reckoning.fates,
         "refused_by_segment": reckoning.refused,
         "dead_letters": dict(sorted(ledger.letters.items())),
         "poison": dict(sorted(stage.writer.poison.items())),
         "faults": dict(sorted(stage.injected.items())),
-        "requests_spoilt": dict(sorted(stage.met.items())),
+        "affected_requests": dict(sorted(stage.affected.items())),
         "answers": answers(outcome),
         "unsettled": outcome.unsettled,
         "lag_after_churn_seconds": stage.lag_after_churn_seconds,
         "recovery_seconds": recovery_seconds(crew.recoveries),
         "worker_starts": crew.starts,
-        "starts_without_a_broker": dict(crew.vain_starts),
+        "starts_without_a_broker": dict(crew.failed_starts),
         "broken": broken(outcome),
     }
 
@@ -73,9 +73,9 @@ def answers(outcome: Outcome) -> dict[str, int]:
 
 
 def bound(outcome: Outcome) -> int:
-    """How many duplicates are within the promise: what was in hand at each kill, and what lost its answer.
+    """Return how many duplicates are allowed: what was in hand at each kill, and requests whose answer was lost.
 
-    All that other disturbances repeat must find room in it too; they count by themselves where nobody was killed.
+    What other disruptions repeat must fit into this number too; they count by themselves if no worker was killed.
     """
     stage = outcome.stage
     disturbed = stage.crew.kills or stage.disruptions
@@ -83,17 +83,17 @@ def bound(outcome: Outcome) -> int:
 
 
 def broken(outcome: Outcome) -> list[dict[str, Any]]:
-    """List every promise that was broken, with its evidence."""
+    """Return every promise that was broken, with its evidence."""
     found = [asdict(finding) for finding in outcome.reckoning.findings if finding.count]
     others = [*outcome.stage.broken, *outcome.stage.crew.own_ends, *outcome.stage.crew.bad_stops]
     if outcome.unsettled:
         others.append(f"{outcome.unsettled} messages were not committed at the end")
     if outcome.reckoning.duplicates > bound(outcome):
-        others.append(f"{outcome.reckoning.duplicates} duplicates are more than {bound(outcome)}")
+        others.append(f"{outcome.reckoning.duplicates} duplicates, more than the allowed {bound(outcome)}")
     if others:
         found.append(
             {
-                "promise": "workers live until they are told to end, and everything heals within bounds",
+                "promise": "workers run until they are stopped, and everything recovers within bounds",
                 "count": len(others),
                 "evidence": others,
             }
@@ -102,12 +102,12 @@ def broken(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def compare(report: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
-    """Put what a kill costs beside stock Faust; a comparison that fails takes no figure of the run with it."""
+    """Add the cost of a kill compared with stock Faust. If the comparison fails, the figures of the run are kept."""
     try:
         report["kills_beside_stock_faust"] = measure()
     except Exception as error:  # noqa: BLE001 -- whatever it was, it is evidence
         report["broken"].append(
-            {"promise": "what a kill costs is measured beside stock Faust", "count": 1, "evidence": [repr(error)]}
+            {"promise": "the cost of a kill is measured against stock Faust", "count": 1, "evidence": [repr(error)]}
         )
 
 
@@ -118,32 +118,32 @@ def write(report: dict[str, Any]) -> None:
 
 
 _ROWS: Final = {
-    "events": "events in",
+    "events": "events written",
     "accepted_ids": "messageIds accepted",
     "lost": "lost",
     "order_violations": "out of order",
-    "commit_ahead": "a commit was ahead",
+    "commit_ahead": "a commit passed an unsettled message",
     "commits_backward": "commits of an old generation",
     "unknown_ids": "unknown messageIds accepted",
-    "wrong_fates": "wrong fates",
-    "displaced": "records without their source",
+    "wrong_fates": "unexpected outcomes",
+    "wrong_sources": "records that name a wrong source",
     "duplicates": "duplicates, all of known messageIds",
-    "duplicates_after_lost_answers": "… of them because an answer was lost",
+    "duplicates_after_lost_answers": "… after a lost answer",
     "duplicates_per_kill": "… the others, per kill",
-    "duplicates_bound": "… and what is promised at most",
+    "duplicates_bound": "… maximum that is promised",
     "kills": "SIGKILLs",
     "worker_starts": "worker starts",
-    "samples": "samples of commits against the ledger",
+    "samples": "comparisons of commits with the ledger",
     "commits": "commits that Kafka stored",
     "refused_by_segment": "records dead-lettered by the sink",
-    "lag_after_churn_seconds": "lag 0 after members came and went (s)",
-    "unsettled": "left unsettled",
+    "lag_after_churn_seconds": "time until lag 0 after members came and went (s)",
+    "unsettled": "unsettled at the end",
     "seconds": "seconds",
 }
 
 
 def table(report: dict[str, Any]) -> Table:
-    """Draw the closing table."""
+    """Build the closing table."""
     drawn = Table(title=f"chaos, seed {report['seed']}", title_justify="left")
     drawn.add_column("what")
     drawn.add_column("figure", justify="right")
@@ -156,10 +156,10 @@ def table(report: dict[str, Any]) -> Table:
 
 
 def faults(report: dict[str, Any]) -> str:
-    """Say in a few lines what was broken, how many requests that has spoilt, and what Segment answered."""
-    spoilt = report["requests_spoilt"]
+    """Return a summary: the faults, how many requests each affected, and what Segment answered."""
+    affected = report["affected_requests"]
     injected = (
-        f"{name} ({count}{f', met by {spoilt[name]} requests' if name in spoilt else ''})"
+        f"{name} ({count}{f', affected {affected[name]} requests' if name in affected else ''})"
         for name, count in report["faults"].items()
     )
     answered = (f"{status} ({count:,})" for status, count in report["answers"].items())
@@ -167,7 +167,7 @@ def faults(report: dict[str, Any]) -> str:
 
 
 def recovery_table(report: dict[str, Any]) -> Table:
-    """Draw the times from a kill to the first settled record."""
+    """Build a table of the times from a kill to the first settled record."""
     drawn = Table(title="from SIGKILL to the successor's first settled record, seconds", title_justify="left")
     drawn.add_column("role")
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""One run from an empty Kafka to the closing accounts."""
+"""One run, from an empty Kafka to the result."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException
 
 from tests.chaos.crew import Crew
+from tests.chaos.disruptions import disrupt, kill_at_random
 from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import ProxiedListener, Proxy
 from tests.chaos.reckoning import reckon
 from tests.chaos.recovery import first_batch
 from tests.chaos.sampler import Names, SampleError, Sampler
 from tests.chaos.segment import ChaosSegment
-from tests.chaos.sicknesses import sicken
+from tests.chaos.segment_faults import break_segment
 from tests.chaos.stage import POLL_INTERVAL_SECONDS, REQUEST_TIMEOUT_SECONDS, SESSION_SECONDS, Stage
 from tests.chaos.traffic import PRESET, chaos_traffic
-from tests.chaos.upheavals import kill_at_random, upheave
 from tests.chaos.writer import Writer
 from tests.kafka_server import KafkaServer
 
@@ -51,7 +51,7 @@ _PROGRESS_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything that a report needs."""
+    """Everything that the report needs."""
 
     stage: Stage
     reckoning: Reckoning
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def environment(kafka_port: int, segment_endpoint: str, names: Names) -> dict[str, str]:
-    """What a deployment would set, with short times."""
+    """Return what a deployment would set, with short times."""
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka_port}",
         "RAW_TOPIC": names.raw,
@@ -93,7 +93,7 @@ def environment(kafka_port: int, segment_endpoint: str, names: Names) -> dict[st
 
 
 async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
-    """Break everything, let it heal, and add up.
+    """Inject all faults, let everything recover, and evaluate.
 
     Raises:
         TimeoutError: it did not end within the form's limit.
@@ -124,7 +124,7 @@ async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
 
 @asynccontextmanager
 async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Set everything up, and leave no process behind."""
+    """Start everything, and leave no process behind."""
     ledger, names = Ledger(PARTITIONS), Names()
     async with AsyncExitStack() as stack:
         proxy = Proxy()
@@ -147,7 +147,7 @@ async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> Asyn
         crew.start()
         writer.start()
         await crew.all_ready()
-        tell(f"Kafka, {len(crew.slots)} workers and Segment's stand-in are up")
+        tell(f"Kafka, {len(crew.slots)} workers and the Segment stand-in are running")
         yield Stage(
             form=form,
             chance=Random(form.seed),
@@ -170,14 +170,14 @@ async def _break_everything(stage: Stage) -> None:
     try:
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(kill_at_random(stage))
-            lanes.create_task(upheave(stage))
-            lanes.create_task(sicken(stage))
+            lanes.create_task(disrupt(stage))
+            lanes.create_task(break_segment(stage))
     finally:
         sparing.cancel()
 
 
 async def _spare(stage: Stage) -> None:
-    """Let the last of the traffic last as long as the faults do: what nothing flows through cannot break it."""
+    """Make the last of the traffic last as long as the faults: a fault without traffic tests nothing."""
     while True:
         left = stage.form.events - stage.writer.written
         if left < _SPARED * stage.form.events:
@@ -186,8 +186,8 @@ async def _spare(stage: Stage) -> None:
 
 
 async def _heal(stage: Stage) -> int:
-    """Break nothing more, write the rest, and wait until all is committed; return what is not."""
-    stage.tell("no more faults; the rest is written and settled")
+    """End all faults, write the rest, and wait until all is committed; return how many messages are not."""
+    stage.tell("faults end; the rest is written and settled")
     stage.segment.faults.clear()
     stage.proxy.heal()
     stage.writer.per_second = _FASTEST
@@ -209,10 +209,10 @@ async def _sample(stage: Stage) -> None:
     while True:
         try:
             await asyncio.to_thread(stage.sampler.sample)
-        except (KafkaException, SampleError) as error:  # away on purpose; the next sample checks the same and more
+        except (KafkaException, SampleError) as error:  # down on purpose; the next sample checks the same and more
             stage.unsampled[str(error)] += 1
         except Exception as error:
-            stage.broken.append(f"nobody looks at Kafka any more: {error!r}")
+            stage.broken.append(f"Kafka is not sampled any more: {error!r}")
             raise
         await asyncio.sleep(_SAMPLE_SECONDS)
 

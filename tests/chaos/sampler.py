@@ -1,4 +1,4 @@
-"""Look at Kafka from outside: committed offsets first, then everything that was stored up to that moment."""
+"""Observe Kafka from outside: first committed offsets, then everything that was stored up to that moment."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _REQUEST_SECONDS: Final = 5
 _CATCH_UP_SECONDS: Final = 20
 _READ_AT_ONCE: Final = 5_000
-_LATEST_OFFSET_KEY: Final = 1  # versions 0 and 1 of a key of __consumer_offsets are commits
+_LATEST_OFFSET_KEY: Final = 1  # keys of __consumer_offsets with version 0 or 1 are commits
 
 
 class SampleError(Exception):
-    """Kafka did not give what a sample needs. While it is broken on purpose this is no news."""
+    """A sample could not be read from Kafka. This is expected while Kafka is down on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Names:
 
 @dataclass(slots=True, kw_only=True)
 class Sampler:
-    """Fills the ledger from Kafka. Not for two threads at once."""
+    """Fills the ledger from Kafka. Not thread-safe."""
 
     bootstrap_servers: str
     names: Names
@@ -55,7 +55,7 @@ class Sampler:
     _read: dict[tuple[str, int], int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Connect, make the topics, and read what is written from the start."""
+        """Connect, create the topics, and read everything from the start."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         names = (self.names.raw, self.names.records, self.names.letters)
         topics = [NewTopic(name, num_partitions=self.partitions, replication_factor=1) for name in names]
@@ -74,7 +74,7 @@ class Sampler:
             group: asking_consumer(self.bootstrap_servers, group) for group in groups
         }  # they ask, and never join
         self._consumer = asking_consumer(self.bootstrap_servers, "chaos-sampler")
-        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._read.items()])
+        self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in self._read.items()])
 
     def close(self) -> None:
         """Disconnect."""
@@ -91,7 +91,8 @@ class Sampler:
         try:
             self._sample()
         except (KafkaException, SampleError):
-            # A client that saw topics without leaders, or Kafka without a broker, never looks again (librdkafka 5430).
+            # A client that has seen topics without leaders, or Kafka without a broker, never refreshes them (librdkafka
+            # 5430).
             self.close()
             self._connect()
             raise
@@ -125,7 +126,7 @@ class Sampler:
 
     def _catch_up(self, ends: dict[tuple[str, int], int]) -> None:
         deadline = time.monotonic() + _CATCH_UP_SECONDS
-        while any(read < ends[place] for place, read in self._read.items()):
+        while any(read < ends[partition] for partition, read in self._read.items()):
             if time.monotonic() > deadline:
                 raise SampleError("the topics could not be read to their end")
             for message in self._consumer.consume(_READ_AT_ONCE, timeout=0.05):
@@ -144,23 +145,23 @@ class Sampler:
         self._read[topic, partition] = offset + 1
 
     def read_commits(self) -> int:
-        """Read every commit that Kafka ever stored, and note those that go backward; return how many there are."""
+        """Read every commit that Kafka ever stored, record those that go backward, and return their total number."""
         before: dict[tuple[str, str, int], int] = {}
         commits = 0
         for stored in read_topic(self.bootstrap_servers, "__consumer_offsets"):
-            place = commit_place(stored.key)
-            if place is None or stored.value is None:
+            partition = commit_partition(stored.key)
+            if partition is None or stored.value is None:
                 continue
             commits += 1
             (offset,) = struct.unpack_from(">q", stored.value, 2)
-            if offset < before.get(place, 0):
-                self.ledger.commits_backward.append(f"{place}: from {before[place]} to {offset}")
-            before[place] = offset
+            if offset < before.get(partition, 0):
+                self.ledger.commits_backward.append(f"{partition}: from {before[partition]} to {offset}")
+            before[partition] = offset
         return commits
 
 
-def commit_place(key: bytes | None) -> tuple[str, str, int] | None:
-    """Read group, topic and partition of a commit (`OffsetCommitKey`); None for other messages."""
+def commit_partition(key: bytes | None) -> tuple[str, str, int] | None:
+    """Return group, topic and partition of a commit (`OffsetCommitKey`); None for other messages."""
     if key is None or struct.unpack_from(">h", key)[0] > _LATEST_OFFSET_KEY:
         return None
     texts: list[str] = []
@@ -174,14 +175,14 @@ def commit_place(key: bytes | None) -> tuple[str, str, int] | None:
 
 
 def committed(asking: Consumer, topic: str, partitions: int) -> dict[int, int]:
-    """Return the offsets that a consumer's group has committed; partitions without one are left out."""
-    places = [TopicPartition(topic, number) for number in range(partitions)]
-    found = asking.committed(places, timeout=_REQUEST_SECONDS)
-    return {place.partition: place.offset for place in found if place.offset >= 0}
+    """Return the offsets that a consumer's group has committed; partitions without one are omitted."""
+    wanted = [TopicPartition(topic, number) for number in range(partitions)]
+    found = asking.committed(wanted, timeout=_REQUEST_SECONDS)
+    return {partition.partition: partition.offset for partition in found if partition.offset >= 0}
 
 
 def asking_consumer(bootstrap_servers: str, group: str) -> Consumer:
-    """Return a consumer for reading, and for asking what a group has committed without joining it."""
+    """Return a consumer for reading, and for querying what a group has committed without joining it."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,

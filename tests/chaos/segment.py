@@ -1,4 +1,4 @@
-"""The Segment of the chaos: the stand-in, with a ledger that notes every acceptance and whose it was."""
+"""Segment in the chaos test: the stand-in, with a ledger that records every acceptance and its sender."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _ANSWER_LOST: Final = "answer-lost"
 
 
 def write_key(worker: int) -> str:
-    """Give each worker a key of its own, so that acceptances tell whose they are."""
+    """Return a write key for one worker only, so that acceptances show who sent them."""
     return f"ChaosWorker{worker:021d}"
 
 
 class _Acceptances(SegmentLedger):
-    """Notes in the ledger of the chaos what the stand-in accepts."""
+    """Records in the ledger of the chaos test what the stand-in accepts."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
@@ -47,17 +47,17 @@ class _Acceptances(SegmentLedger):
 class ChaosSegment(SegmentStandIn):
     """A stand-in that knows its callers. ``first_accepted`` has the time of each worker's first accepted record.
 
-    ``spoilt`` counts the requests to which a fault has happened: one that nobody meets proves nothing.
+    ``affected`` counts the requests that a fault has affected: a fault that affects none proves nothing.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(write_keys=[write_key(number) for number in range(_MOST_WORKERS)])
         self.acceptances = self.ledger = _Acceptances(ledger)
         self.first_accepted: dict[str, float] = {}
-        self.spoilt = 0
+        self.affected = 0
 
     async def _answer(self, request: web.Request) -> web.Response:
-        await request.read()  # from here on nothing is awaited before the verdict
+        await request.read()  # from here to the verdict there is no await
         self.acceptances.answered = _ANSWER_LOST not in request
         self.acceptances.caller = _caller(request)
         before = self.acceptances.records
@@ -67,7 +67,7 @@ class ChaosSegment(SegmentStandIn):
         return answer
 
     async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
-        self.spoilt += 1
+        self.affected += 1
         if fault.status in _REFUSALS:
             records = orjson.loads(await request.read())["batch"]
             if len(records) == 1:
@@ -78,7 +78,7 @@ class ChaosSegment(SegmentStandIn):
         if isinstance(fault, TakeAndDrop | CutAnswer):
             request[_ANSWER_LOST] = True
         if not isinstance(fault, AnswerStatus | Refuse):
-            self.spoilt += 1
+            self.affected += 1
         return await super()._fail(request, fault)
 
 

@@ -1,4 +1,4 @@
-"""What the lanes of faults work with."""
+"""What the lanes of faults share."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ REQUEST_TIMEOUT_SECONDS = 1
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """Everything that can be broken, and who tells of it.
+    """All parts of a run, with the counts of its faults.
 
-    ``go`` is set while faults may be injected; ``sick`` is held by who decides what Segment answers.
-    ``met`` counts the requests that each sickness of Segment has spoilt, and ``disruptions`` what makes workers repeat
-    themselves, kills apart. ``unsampled`` says why Kafka could not be looked at.
+    ``go`` is set while faults may be injected; ``segment_lock`` is held by the lane that decides what Segment answers.
+    ``affected`` counts the requests that each fault of Segment has affected, and ``disruptions`` what makes workers
+    repeat records, except kills. ``unsampled`` counts the reasons why Kafka could not be sampled.
     """
 
     form: Form
@@ -44,21 +44,21 @@ class Stage:
     names: Names
     tell: Callable[[str], None]
     injected: Counter[str] = field(default_factory=Counter)
-    met: Counter[str] = field(default_factory=Counter)
+    affected: Counter[str] = field(default_factory=Counter)
     unsampled: Counter[str] = field(default_factory=Counter)
     disruptions: int = 0
     broken: list[str] = field(default_factory=list)
     lag_after_churn_seconds: list[float] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
-    sick: asyncio.Lock = field(default_factory=asyncio.Lock)
+    segment_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def inject(self, name: str, detail: str = "") -> None:
-        """Say that a fault begins."""
+        """Report that a fault begins."""
         self.injected[name] += 1
         self.tell(f"{name}{': ' if detail else ''}{detail}")
 
     async def rest(self, seconds: float | None = None) -> None:
-        """Let things go well for a moment, of a random length around the given one."""
+        """Wait without a new fault, for a random time around the given one."""
         mean = self.form.lane_seconds if seconds is None else seconds
         await asyncio.sleep(self.chance.uniform(0.4, 1.6) * mean)
         await self.go.wait()

@@ -1,4 +1,4 @@
-"""The traffic: what the generator makes, with poison in between. Each message travels with what must become of it."""
+"""The traffic: generated events with poison messages in between. Each message carries its expected outcome."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 PRESET: Final = TRACKED_ONLY
 _POISONED: Final = 0.004
-_LARGE_EVENTS: Final = 3  # of each sort that weighs a megabyte: the point is made, the disk is spared
+_LARGE_EVENTS: Final = 3  # of each kind that is about a megabyte large: a few are enough, and save disk space
 _MEGABYTE: Final = 1_000_000
 _DEPTH: Final = 10_000
 _POISON_USERS: Final = 20
 
 
 class Written(NamedTuple):
-    """One raw message. ``message_id`` is set where it must be forwarded; ``name`` where it is poison."""
+    """One raw message. ``message_id`` is set if it must be forwarded; ``name`` if it is a poison message."""
 
     key: bytes | None
     value: bytes | None
@@ -35,7 +35,7 @@ class Written(NamedTuple):
 
 
 def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
-    """Make so many messages, the same ones for the same seed and number."""
+    """Generate the given number of messages, the same ones for the same seed and number."""
     random = Random(seed)
     numbers = count()
     left = dict.fromkeys(LARGE, _LARGE_EVENTS)
@@ -54,7 +54,7 @@ def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
 
 
 def poison(name: str, *, number: int, user: str) -> Written:
-    """Make one poisoned message of a user's."""
+    """Build one poison message of a user."""
     make, outcome = POISON[name]
     message_id = f"poison-{number:08d}"
     value = make(_click(message_id, user))

@@ -1,4 +1,4 @@
-"""Write the traffic with librdkafka in a thread of its own, at a pace, noting each message before it is sent."""
+"""Write the traffic with librdkafka in a thread of its own, at a given rate; record each message before it is sent."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LOOK_SECONDS: Final = 2.0
 
 
 class WriteError(Exception):
-    """The broker did not store what was written, or stored it elsewhere."""
+    """The broker did not store what was written, or stored it at another offset."""
 
 
 class Writer:
-    """Writes messages by key. Offsets are known before they are confirmed: nobody else writes, and order is kept."""
+    """Writes messages by key. Offsets are known in advance: there is no other writer, and the order is kept."""
 
     def __init__(self, bootstrap_servers: str, topic: str, ledger: Ledger, messages: Iterable[Written]) -> None:
         self.per_second = 1_000.0
@@ -47,7 +47,7 @@ class Writer:
         self._stop = threading.Event()
         self._at_ms = time.time_ns() // 1_000_000
         self._stored_at = 0.0
-        self._places: dict[bytes, int] = {}
+        self._partitions: dict[bytes, int] = {}
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -61,17 +61,17 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
-        """Begin, as soon as ``running`` is set."""
+        """Begin as soon as ``running`` is set."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         self._stop.set()
         self.running.set()
         self._thread.join(_FLUSH_SECONDS)
 
     def check(self) -> None:
-        """Raise what went wrong.
+        """Raise the error of the writing thread, if there is one.
 
         Raises:
             WriteError: the topic does not hold what was written.
@@ -108,17 +108,17 @@ class Writer:
             self._find_leaders()
 
     def _find_leaders(self) -> None:
-        """Look for leaders when nothing is stored: a client that saw a topic without them may never (sampler.py)."""
+        """Refresh the leaders when nothing is stored: a client that has seen a topic without them may not (sampler.py)."""
         now = time.monotonic()
         if not len(self._producer):
             self._stored_at = now
         elif now > self._stored_at + _STILL_SECONDS:
             self._stored_at = now
-            with suppress(KafkaException):  # the broker is away
+            with suppress(KafkaException):  # the broker is down
                 self._producer.list_topics(self._topic, timeout=_LOOK_SECONDS)
 
     def _send(self, message: Written) -> None:
-        partition = self._place(message.key)
+        partition = self._partition_of(message.key)
         expected = len(self._ledger.raw[partition].fates)
 
         def stored(error: object, stored_message: Message) -> None:
@@ -136,7 +136,7 @@ class Writer:
                     value=message.value,
                     partition=partition,
                     on_delivery=stored,
-                    timestamp=self._at_ms,  # all of one month, so that what `tracked_only` keeps is known beforehand
+                    timestamp=self._at_ms,  # all in one month, so that it is known in advance what `tracked_only` keeps
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -147,10 +147,10 @@ class Writer:
             self.poison[message.name] = self.poison.get(message.name, 0) + 1
         self._producer.poll(0)
 
-    def _place(self, key: bytes | None) -> int:
+    def _partition_of(self, key: bytes | None) -> int:
         if key is None:
             return self.written % len(self._ledger.raw)
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = partition_for(key, len(self._ledger.raw))
-        return place
+        partition = self._partitions.get(key)
+        if partition is None:
+            partition = self._partitions[key] = partition_for(key, len(self._ledger.raw))
+        return partition

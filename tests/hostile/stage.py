@@ -209,7 +209,7 @@ class Workers:
 
     def endings(self) -> list[str]:
         """Return what is known of workers that have ended by themselves, or not as they were told to."""
-        return [*self.crew.own_ends, *self.crew.bad_stops, *self.crew.vain_starts]
+        return [*self.crew.own_ends, *self.crew.bad_stops, *self.crew.failed_starts]
 
     def logs(self) -> str:
         """Return everything that the workers have logged."""

@@ -7,7 +7,7 @@ import pytest
 from pipeline.local.traffic_truth import Fate
 from tests.chaos.ledger import Ledger
 from tests.chaos.reckoning import reckon
-from tests.chaos.sampler import commit_place
+from tests.chaos.sampler import commit_partition
 
 
 def written(*ids: str, user: str = "u") -> Ledger:
@@ -75,10 +75,10 @@ def test_a_record_that_became_a_dead_letter_of_the_sink_is_not_lost() -> None:
 def test_a_dead_letter_of_the_sink_may_be_read_before_its_record() -> None:
     ledger = written("a")
     ledger.stored_letter("segment-sink", "refused", 0, 0)
-    assert reckon(ledger).displaced.count == 1, "its record may still come"
+    assert reckon(ledger).wrong_source.count == 1, "its record may still come"
     forwarded(ledger, 0)
     reckoning = reckon(ledger)
-    assert (reckoning.broken, reckoning.refused, reckoning.displaced.count) == (False, 1, 0)
+    assert (reckoning.broken, reckoning.refused, reckoning.wrong_source.count) == (False, 1, 0)
 
 
 def test_a_user_whose_records_were_first_accepted_in_another_order_is_noticed() -> None:
@@ -127,7 +127,7 @@ def test_an_id_that_the_traffic_repeats_may_be_accepted_as_often() -> None:
     assert (reckoning.broken, reckoning.duplicates, reckoning.repeated_by_traffic) == (False, 0, 1)
 
 
-def test_a_repetition_after_a_lost_answer_is_told_apart() -> None:
+def test_a_repetition_after_a_lost_answer_is_counted_separately() -> None:
     ledger = written("a")
     forwarded(ledger, 0)
     ledger.accept("a", "u", answered=False)
@@ -172,7 +172,7 @@ def test_a_commit_that_goes_backward_is_one_of_an_old_generation() -> None:
     assert reckon(ledger).commit_backward.count == 1
 
 
-def test_an_id_that_nobody_wrote_is_noticed() -> None:
+def test_an_id_that_was_never_written_is_noticed() -> None:
     ledger = written("a")
     forwarded(ledger, 0)
     accepted(ledger, "a", "stranger")
@@ -203,7 +203,7 @@ def test_a_record_that_names_no_message_or_another_partition_is_noticed() -> Non
     ledger = written("a")
     ledger.stored_record(0, 0, 0, 7)
     ledger.stored_record(1, 0, 0, 0)
-    assert reckon(ledger).displaced.count == 2
+    assert reckon(ledger).wrong_source.count == 2
 
 
 def test_records_that_were_written_twice_are_counted() -> None:
@@ -213,8 +213,8 @@ def test_records_that_were_written_twice_are_counted() -> None:
     assert reckon(ledger).rewritten_records == 1
 
 
-def test_the_place_of_a_stored_commit_is_read_from_its_key() -> None:
+def test_the_partition_of_a_stored_commit_is_read_from_its_key() -> None:
     key = struct.pack(">hh1sh2si", 1, 1, b"g", 2, b"tt", 5)
-    assert commit_place(key) == ("g", "tt", 5)
-    assert commit_place(struct.pack(">hh1s", 2, 1, b"g")) is None
-    assert commit_place(None) is None
+    assert commit_partition(key) == ("g", "tt", 5)
+    assert commit_partition(struct.pack(">hh1s", 2, 1, b"g")) is None
+    assert commit_partition(None) is None

@@ -12,7 +12,7 @@ def test_the_comparison_stands_beside_the_figures() -> None:
     assert figures == {"lost": 0, "broken": [], "kills_beside_stock_faust": beside}
 
 
-def test_a_comparison_that_fails_is_told_and_takes_no_figure_with_it() -> None:
+def test_a_comparison_that_fails_is_reported_and_takes_no_figure_with_it() -> None:
     def fail() -> dict[str, Any]:
         raise RuntimeError("ended with 1 before its work was done")
 
@@ -23,12 +23,12 @@ def test_a_comparison_that_fails_is_told_and_takes_no_figure_with_it() -> None:
     assert finding["evidence"] == ["RuntimeError('ended with 1 before its work was done')"]
 
 
-def test_the_closing_lines_name_every_fault_and_every_answer() -> None:
+def test_the_summary_names_every_fault_and_every_answer() -> None:
     figures = {
         "faults": {"503": 2, "SIGKILL processor": 25},
-        "requests_spoilt": {"503": 6},
+        "affected_requests": {"503": 6},
         "answers": {"200": 1_822, "503": 9},
     }
     assert faults(figures) == (
-        "faults: 503 (2, met by 6 requests); SIGKILL processor (25)\nanswers of Segment: 200 (1,822), 503 (9)"
+        "faults: 503 (2, affected 6 requests); SIGKILL processor (25)\nanswers of Segment: 200 (1,822), 503 (9)"
     )

@@ -10,7 +10,7 @@ from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.local.traffic_truth import Fate
 from tests.builders import SEGMENT, RawMessage
-from tests.chaos.plan import SICKNESSES, UPHEAVALS, drawn, form, upheavals
+from tests.chaos.plan import DISRUPTIONS, SEGMENT_FAULTS, disruptions, drawn, form
 from tests.chaos.traffic import POISON, chaos_traffic, poison
 
 OUTCOMES: dict[Fate, type[Outcome]] = {Fate.FORWARDED: Deliver, Fate.DROPPED: Drop, Fate.REJECTED: Reject}
@@ -39,14 +39,14 @@ def test_there_is_poison_in_the_short_form_and_few_large_events() -> None:
 
 
 def test_every_fault_comes_once_a_round() -> None:
-    assert sorted(drawn(SICKNESSES, Random(1), rounds=2)) == sorted([*SICKNESSES, *SICKNESSES])
-    assert sorted(upheavals(form(short=False, seed=1), Random(1))) == sorted(UPHEAVALS)
+    assert sorted(drawn(SEGMENT_FAULTS, Random(1), rounds=2)) == sorted([*SEGMENT_FAULTS, *SEGMENT_FAULTS])
+    assert sorted(disruptions(form(short=False, seed=1), Random(1))) == sorted(DISRUPTIONS)
 
 
 def test_the_short_form_leaves_out_one_of_two_that_are_alike() -> None:
-    left_out = set(UPHEAVALS) - set(upheavals(form(short=True, seed=1), Random(1)))
-    assert {name.split()[0] for name in left_out} == {"broker", "network"}
-    assert len(left_out) == 2
+    omitted = set(DISRUPTIONS) - set(disruptions(form(short=True, seed=1), Random(1)))
+    assert {name.split()[0] for name in omitted} == {"broker", "network"}
+    assert len(omitted) == 2
 
 
 def test_what_is_asked_for_wins_over_the_form() -> None:

@@ -1,4 +1,4 @@
-"""The lanes of kills, and of what happens to workers, broker, network and group."""
+"""The lanes of kills, and of disruptions of workers, broker, network and group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.local.segment_faults import AnswerStatus
 from pipeline.settings.choices import Role
 from tests.chaos.members import Passerby
-from tests.chaos.plan import upheavals
+from tests.chaos.plan import disruptions
 from tests.chaos.stage import POLL_INTERVAL_SECONDS, SESSION_SECONDS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _BEYOND: Final = 1.5
 
 
 async def kill_at_random(stage: Stage) -> None:
-    """SIGKILL processors and sinks at random moments; the slot is filled again at once."""
+    """Send SIGKILL to processors and sinks at random moments; the slot is filled again at once."""
     while stage.crew.kills < stage.form.kills:
         await stage.rest(stage.form.kill_gap_seconds)
         role = tuple(Role)[stage.crew.kills % len(Role)]
@@ -40,18 +40,18 @@ async def kill_at_random(stage: Stage) -> None:
         await asyncio.sleep(0)
 
 
-async def upheave(stage: Stage) -> None:
-    """Let every upheaval happen, one after the other."""
-    for name in upheavals(stage.form, stage.chance):
+async def disrupt(stage: Stage) -> None:
+    """Run every disruption, one after another."""
+    for name in disruptions(stage.form, stage.chance):
         await stage.rest()
         stage.inject(name)
         stage.disruptions += 1
-        await _UPHEAVALS[name](stage)
-        stage.tell(f"{name}: over")
+        await _DISRUPTIONS[name](stage)
+        stage.tell(f"{name} has ended")
 
 
 def _zombie(role: Role) -> Callable[[Stage], Awaitable[None]]:
-    """Stop a process for longer than the session timeout: the group goes on without it, and it does not know."""
+    """Stop a process for longer than the session timeout: the group continues without it, and it does not know."""
 
     async def freeze(stage: Stage) -> None:
         slot = stage.chance.choice(stage.crew.of(role))
@@ -108,7 +108,7 @@ async def _network_slow(stage: Stage) -> None:
 
 
 async def _members_come_and_go(stage: Stage) -> None:
-    """Let a plain member join and leave both groups in turn; afterwards everything must be settled within a minute."""
+    """Let a plain member join and leave both groups in turn; after that everything must be settled within a minute."""
     groups = ((stage.names.sink_group, stage.names.records), (stage.names.processor_group, stage.names.raw))
     deadline = time.monotonic() + stage.form.churn_seconds
     turn = 0
@@ -123,11 +123,11 @@ async def _members_come_and_go(stage: Stage) -> None:
 
 
 async def _lag_is_zero(stage: Stage) -> None:
-    """Hold everything else, and wait until both groups have committed all that was written."""
+    """Pause all other faults, and wait until both groups have committed all that was written."""
     stage.go.clear()
     stage.writer.running.clear()
     try:
-        async with stage.sick:
+        async with stage.segment_lock:
             await stage.crew.all_ready()
             started = time.monotonic()
             samples = stage.sampler.ledger.samples
@@ -142,9 +142,9 @@ async def _lag_is_zero(stage: Stage) -> None:
         stage.go.set()
 
 
-async def _segment_away(stage: Stage) -> None:
-    """Leave Segment away for longer than the poll interval, with a rebalance in the middle of it."""
-    async with stage.sick:
+async def _segment_unavailable(stage: Stage) -> None:
+    """Make Segment unavailable for longer than the poll interval, with a rebalance in the middle of it."""
+    async with stage.segment_lock:
         stage.segment.faults.order(AnswerStatus(status=503), times=None)
         try:
             await asyncio.sleep(POLL_INTERVAL_SECONDS / 2)
@@ -155,7 +155,7 @@ async def _segment_away(stage: Stage) -> None:
 
 
 async def _rolling_restart(stage: Stage) -> None:
-    """Replace every worker, one after the other in each role."""
+    """Replace every worker, one after another in each role."""
     await asyncio.gather(*(_roll(stage, role) for role in Role))
 
 
@@ -167,7 +167,7 @@ async def _roll(stage: Stage, role: Role) -> None:
             await stage.crew.replace(slot)
 
 
-_UPHEAVALS: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
+_DISRUPTIONS: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
     "zombie processor": _zombie(Role.PROCESSOR),
     "zombie sink": _zombie(Role.SEGMENT_SINK),
     "broker frozen": _broker_frozen,
@@ -177,6 +177,6 @@ _UPHEAVALS: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
     "network silent": _network_silent,
     "network slow": _network_slow,
     "members come and go": _members_come_and_go,
-    "segment away": _segment_away,
+    "Segment unavailable": _segment_unavailable,
     "rolling restart": _rolling_restart,
 }

@@ -1,4 +1,4 @@
-"""The lane of what Segment answers."""
+"""The lane of Segment's faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Refuse, Reset, Stall, TakeAndDrop
-from tests.chaos.plan import SICKNESSES, drawn
+from tests.chaos.plan import SEGMENT_FAULTS, drawn
 from tests.integration.clients import eventually
 
 if TYPE_CHECKING:
@@ -23,41 +23,41 @@ _MET_SECONDS: Final = 8.0
 _UNKNOWN_ANSWERS: Final = (302, 418, 404, 501)
 
 
-async def sicken(stage: Stage) -> None:
-    """Let Segment be sick in every way, one after the other."""
-    for name in drawn(SICKNESSES, stage.chance, rounds=stage.form.rounds * (1 if stage.form.short else 2)):
+async def break_segment(stage: Stage) -> None:
+    """Inject every fault of Segment, one after another."""
+    for name in drawn(SEGMENT_FAULTS, stage.chance, rounds=stage.form.rounds * (1 if stage.form.short else 2)):
         await stage.rest()
-        async with stage.sick:
+        async with stage.segment_lock:
             stage.inject(name)
-            before = stage.segment.spoilt
+            before = stage.segment.affected
             try:
-                await _SICKNESSES[name](stage)
-                await _met(stage, before + 1)
+                await _FAULTS[name](stage)
+                await _affected(stage, before + 1)
             finally:
-                stage.met[name] += stage.segment.spoilt - before
+                stage.affected[name] += stage.segment.affected - before
                 stage.segment.faults.clear()
                 stage.segment.resume()
 
 
 def _some(fault: Callable[[], Fault]) -> Callable[[Stage], Awaitable[None]]:
-    """Break the next requests, and wait until they have come."""
+    """Affect the next requests, and wait until they have arrived."""
 
     async def break_some(stage: Stage) -> None:
-        before = stage.segment.spoilt
+        before = stage.segment.affected
         stage.segment.faults.order(fault(), times=_TIMES)
-        await _met(stage, before + _TIMES)
+        await _affected(stage, before + _TIMES)
 
     return break_some
 
 
-async def _met(stage: Stage, requests: int) -> None:
-    """Wait until so many requests have come to grief; not for long, for the sinks may all be dead or cut off."""
+async def _affected(stage: Stage, requests: int) -> None:
+    """Wait until the fault has affected this many requests. The wait is short: the sinks may all be dead or cut off."""
     with suppress(AssertionError):
-        await eventually(lambda: stage.segment.spoilt >= requests, within_seconds=_MET_SECONDS)
+        await eventually(lambda: stage.segment.affected >= requests, within_seconds=_MET_SECONDS)
 
 
 def _for_a_while(fault: Callable[[Stage], Fault]) -> Callable[[Stage], Awaitable[None]]:
-    """Break every request for a while."""
+    """Affect every request for a while."""
 
     async def break_all(stage: Stage) -> None:
         stage.segment.faults.order(fault(stage), times=None)
@@ -73,25 +73,25 @@ async def _unknown(stage: Stage) -> None:
 
 
 def _single_records(stage: Stage) -> Fault:
-    """Refuse about one record in two hundred and fifty, by its id; traffic ids are random hexadecimal digits."""
+    """Refuse about one record in 250, by its id; traffic ids are random hexadecimal digits."""
     return Refuse(text=f'"messageId":"{stage.chance.randrange(256):02x}')
 
 
-_SICKNESSES: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
-    "429 with seconds": _some(lambda: AnswerStatus(status=429, retry_after="1")),
-    "429 with a date": _some(
+_FAULTS: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
+    "429 with Retry-After in seconds": _some(lambda: AnswerStatus(status=429, retry_after="1")),
+    "429 with Retry-After as a date": _some(
         lambda: AnswerStatus(status=429, retry_after=formatdate(time.time() + 1, usegmt=True)),
     ),
-    "429 absurd": _some(lambda: AnswerStatus(status=429, retry_after="99999999999999999999")),
+    "429 with an absurd Retry-After": _some(lambda: AnswerStatus(status=429, retry_after="99999999999999999999")),
     "500": _some(lambda: AnswerStatus(status=500)),
     "503": _some(lambda: AnswerStatus(status=503)),
     "no answer in time": _for_a_while(lambda _: Stall()),
-    "reset in mid-body": _some(Reset),
-    "taken, connection dropped": _some(TakeAndDrop),
-    "taken, answer cut": _some(CutAnswer),
+    "reset in the middle of the body": _some(Reset),
+    "accepted, connection dropped": _some(TakeAndDrop),
+    "accepted, answer cut": _some(CutAnswer),
     "400 for single records": _for_a_while(_single_records),
     "400 for everything": _for_a_while(lambda _: AnswerStatus(status=400)),
-    "answers nobody knows": _unknown,
+    "unknown answers": _unknown,
     "401": _for_a_while(lambda _: AnswerStatus(status=401)),
     "413 for large requests": _for_a_while(lambda _: Refuse(max_bytes=20_000)),
 }
