@@ -110,7 +110,7 @@ class Ledger:
             self._unanswered.add(number)
 
     def stored_record(self, partition: int, offset: int, source_partition: int, source_offset: int) -> None:
-        """Record a message of the records topic. Each partition is read in order; offsets without a message are gaps."""
+        """Record a message of the records topic. Partitions are read in order; offsets without a message are gaps."""
         records = self.records[partition]
         while len(records) < offset:
             records.append(NO_ID)
@@ -123,7 +123,7 @@ class Ledger:
             self._mark(partition, source_offset, Mark.REFUSED)
 
     def stored_letter(self, stage: str, reason: str, partition: int, offset: int) -> None:
-        """Record a dead letter. A processor's names a raw message, a sink's names a record, which may be read after it."""
+        """Record a dead letter, which names a raw message (processor) or a record that may be read after it (sink)."""
         self.letters[f"{stage}: {reason}"] += 1
         if stage == "processor":
             self._mark(partition, offset, Mark.REJECTED)

@@ -18,7 +18,7 @@ PARTS: Final = ("process_start", "joined", "first_record", "total")
 
 @dataclass(slots=True, kw_only=True)
 class Recovery:
-    """One start of a worker; times are seconds since the epoch. ``killed_at`` is None if there was no kill before it."""
+    """One start of a worker; times are seconds since the epoch. ``killed_at`` is None if nothing was killed before."""
 
     role: str
     key: str

@@ -108,7 +108,7 @@ class Writer:
             self._find_leaders()
 
     def _find_leaders(self) -> None:
-        """Refresh the leaders when nothing is stored: a client that has seen a topic without them may not (sampler.py)."""
+        """Refresh the leaders when nothing is stored: a client that saw none may never do so itself (sampler.py)."""
         now = time.monotonic()
         if not len(self._producer):
             self._stored_at = now
