@@ -27,7 +27,7 @@ class Mark(IntFlag):
 
 @dataclass(slots=True)
 class RawPartition:
-    """One partition of the raw topic, by offset: each message's expected outcome, its id, and what was observed of it."""
+    """One partition of the raw topic, by offset: expected outcome, id, and what was observed of each message."""
 
     fates: bytearray = field(default_factory=bytearray)
     ids: array[int] = field(default_factory=lambda: array("l"))
@@ -55,8 +55,8 @@ class Ledger:
         self.letters: Counter[str] = Counter()
         self.samples = 0
         self.repeats_after_lost_answers = 0
-        self.taken_after_refusal: set[int] = set()
-        """Ids that Segment has refused alone to one worker and taken from another: the verdict ended with the first."""
+        self.accepted_after_refusal: set[int] = set()
+        """Ids that Segment refused alone to one worker, then accepted from another: the first took the verdict with it."""
         self._refused_to: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
@@ -100,7 +100,7 @@ class Ledger:
         if not self.accepted[number]:
             self.first_accepted.append(number)
             if self._refused_to.pop(number, caller) != caller:
-                self.taken_after_refusal.add(number)
+                self.accepted_after_refusal.add(number)
         elif number in self._unanswered:
             self.repeats_after_lost_answers += 1
         self.accepted[number] += 1

@@ -146,7 +146,7 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> Finding:
             continue
         before = last.get(user)
         late = before is not None and offset < before[0]
-        if late and identifier in ledger.taken_after_refusal:
+        if late and identifier in ledger.accepted_after_refusal:
             continue  # docs/guarantees.md, 4: the worker with the verdict was killed before storing it
         if before is not None and late:
             finding.add(

@@ -38,7 +38,7 @@ MAX_POLL_RECORDS: Final = 200
 REQUEST_RECORDS: Final = 250
 LANES: Final = 2
 REPEATED_PER_DISTURBANCE: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POLL_RECORDS
-"""One request a lane and one batch in hand a partition."""
+"""One request per lane, and one batch in hand per partition."""
 
 _HEAP_MEGABYTES: Final = 768
 _SAMPLE_SECONDS: Final = 0.3

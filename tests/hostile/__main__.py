@@ -1,7 +1,7 @@
-"""Play everything hostile against real workers: ``python -m tests.hostile`` (``make hostile``).
+"""Run all hostile inputs against real workers: ``python -m tests.hostile`` (``make hostile``).
 
-Exit code 0: every promise was kept in every case. 1: one was broken, or something could not be played; the evidence is
-printed and in ``build/hostile.json``, and the logs of the workers stay. 130: interrupted.
+Exit code 0: every promise was kept in every case. 1: a promise was broken, or a case could not be run; the evidence is
+printed and stored in ``build/hostile.json``, and the logs of the workers are kept. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WIDTH: Final = 140
 
 
 def main() -> int:
-    """Play what was chosen, and return the exit code."""
+    """Run what was chosen, and return the exit code."""
     options = _options()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="onesignal-pipeline-hostile-"))
@@ -55,10 +55,10 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description="Play everything hostile.")
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description="Run all hostile inputs.")
     parser.add_argument("--short", action="store_true", help="two minutes: light messages, samples of the rest")
-    parser.add_argument("--only", choices=[part.value for part in Part], help="one part alone")
-    parser.add_argument("--kinds", default="", help="of the messages, those alone whose kind has this text in it")
+    parser.add_argument("--only", choices=[part.value for part in Part], help="run only this part")
+    parser.add_argument("--kinds", default="", help="run only messages whose kind contains this text")
     return parser.parse_args()
 
 
@@ -76,7 +76,7 @@ def _conclude(gathered: Gathered, folder: Path, console: Console, *, short: bool
     results.write(report)
     console.print(results.table(found))
     for reason in gathered.unplayed:
-        console.print(f"NOT PLAYED: {reason}", markup=False, soft_wrap=True)
+        console.print(f"NOT RUN: {reason}", markup=False, soft_wrap=True)
     verdict = results.verdict(report)
     if results.is_passed(report):
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,8 +93,8 @@ def _conclude(gathered: Gathered, folder: Path, console: Console, *, short: bool
 
 def _show_broken(broken: list[dict[str, Any]], console: Console) -> None:
     for each in broken[:_SHOWN]:
-        told = f"{each['part']}, {each['kind']}: {each['name']} (expected: {each['expected']}): {each['evidence']}"
-        console.print(f"BROKEN, {told}"[:500], markup=False, soft_wrap=True)
+        text = f"{each['part']}, {each['kind']}: {each['name']} (expected: {each['expected']}): {each['evidence']}"
+        console.print(f"BROKEN, {text}"[:500], markup=False, soft_wrap=True)
     if len(broken) > _SHOWN:
         console.print(f"… and {len(broken) - _SHOWN} more")
 

@@ -1,4 +1,4 @@
-"""A server that plays one hostile answer on plain sockets, and behaves well from then on."""
+"""A server that sends one hostile answer on plain sockets, and behaves correctly from then on."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from tests.hostile.answers import HostileAnswer, Step
 
 LARGE_BYTES: Final = 200_000
-"""What is answered before it was read must be larger than what the sockets hold; smaller requests are answered well."""
+"""Only a request that exceeds the sockets' buffers is answered before it was read; smaller ones get a good answer."""
 _RECEIVE_BYTES: Final = 4_096
 _PART: Final = 4
 _IDLE_SECONDS: Final = 0.05
-"""A connection is idle when no request has come for so long, and one was answered."""
+"""A connection is idle when one request was answered and none has come for this long."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class AnswerServer:
-    """Plays an answer ``times`` times, then answers each request with a good 200.
+    """Sends an answer ``times`` times, then answers each request with a good 200.
 
-    ``accepted`` are the bodies for which the server said so on purpose, in the order in which it said it; ``requests``
+    ``accepted`` are the bodies that the server has acknowledged on purpose, in the order in which it did; ``requests``
     counts what was read whole, and ``connections`` what was accepted. ``turn`` is set when the steps were played,
     ``played`` when they were played for the last time.
     """
@@ -73,7 +73,7 @@ class AnswerServer:
         await asyncio.gather(*self._serving, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.sleep(_IDLE_SECONDS)  # so that transports of TLS end, those of handshakes that failed too
+        await asyncio.sleep(_IDLE_SECONDS)  # so that TLS transports end, also those whose handshake failed
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -103,10 +103,11 @@ class AnswerServer:
             goes_on = await self._answer(int(length[1]) if length else 0, reader, writer)
 
     async def _answer(self, size: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Read the body of a request and answer it; false when nothing more can come on the connection."""
+        """Read the body of a request and answer it; return False when the connection can carry no further request."""
         if self._plays(When.MID_REQUEST) and size >= LARGE_BYTES:
             await reader.readexactly(size // _PART)
-            # What is read on would be acknowledged: to a client that looks late, the request was received in time.
+            # Reading on would acknowledge at TCP level: a client that looks late would see the request as received in
+            # time.
             writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has it write alone
             return await self._play(reader, writer)
         body = await reader.readexactly(size)

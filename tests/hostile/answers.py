@@ -1,23 +1,23 @@
-"""What servers, proxies and load balancers may answer, as bytes, and what has to come of the request.
+"""What servers, proxies and load balancers may answer, as bytes, and the expected outcome of the request.
 
 `ANSWERS` is the collection. Each `HostileAnswer` has a unique name, a moment at which it is played, and steps: bytes to
 send, pauses, a close, a reset. `answer_server.AnswerServer` plays them on a socket:
 
     CONNECTED    right after a connection was accepted, before the request was read
-    IDLE         after the answer to a request (a good 200), while nothing is asked
+    IDLE         after the answer to a request (a good 200), while no request is under way
     MID_REQUEST  when the head of the request and a part of its body were read
     ANSWER       when the whole request was read
 
 At the first two moments the steps answer no request: what the server answers to the request itself, on whatever
-connection it comes, is ``answer``. ``expected`` is what has to come of the request for which the answer was played,
-the first one after the bytes: accepted; tried again (nothing was accepted, and the same records are sent again); held
-(not ready, everything kept, the operator is told); refused (the records are looked through for the one at fault).
-A server that plays an answer once and behaves well from then on must in the end have accepted every record, in order,
-whichever it is, save for what is refused: there a dead letter is allowed, and too many of them are held.
-Before the end of a request only one can be answered that is too large to be in the sockets whole, see `answer_server`.
+connection it comes, is ``answer``. ``expected`` is the outcome of the request for which the answer was played, the
+first one after the bytes: accepted; tried again (nothing was accepted, and the same records are sent again); held (not
+ready, everything is kept, and the log says so); refused (the request is split to find the record at fault).
+A server that plays an answer once and behaves correctly from then on must in the end have accepted every record, in
+order, except for refused ones: there a dead letter is allowed, and too many of them are held.
+Only a request that is too large to fit into the sockets can be answered before its end, see `answer_server`.
 
-``silent`` answers never come to an end, so that only the client's timeout ends them. ``doubtful``: accepted, but the
-content is not what Segment says, and the operator has to be warned.
+``silent`` answers never end, so that only the client's timeout ends them. ``doubtful``: accepted, but the
+content is not Segment's, and a warning must be logged.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class When(StrEnum):
 
 
 class Expected(StrEnum):
-    """What has to come of the request."""
+    """The expected outcome of the request."""
 
     ACCEPTED = "accepted"
     RETRIED = "tried again"
@@ -57,7 +57,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Send the bytes one by one, with a pause after each; ``endless`` begins again at the end."""
+    """Send the bytes one by one, with a pause after each; ``endless`` starts again at the end."""
 
     data: bytes
     pause_seconds: float
@@ -80,7 +80,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection in order."""
+    """Close the connection gracefully."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ Step: TypeAlias = Send | Drip | Flood | Pause | Close | Reset | Silence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostileAnswer:
-    """One kind of answer; see the module for what the fields mean."""
+    """One kind of answer; the module describes the fields."""
 
     name: str
     steps: tuple[Step, ...]
@@ -115,7 +115,7 @@ def head(status: str, *headers: str, version: str = "HTTP/1.1") -> bytes:
 
 
 def whole(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """Return an answer that is in order, with its length."""
+    """Return a well-formed answer, with its length."""
     return head(status, f"Content-Length: {len(body)}", *headers) + body
 
 
@@ -128,7 +128,7 @@ _TICK: Final = 0.002
 _SOON: Final = 0.05
 _BOMB_BYTES: Final = 20_000_000
 _WHO: Final = f"{EMAIL} {PHONE}".encode()
-"""Whose record it is: a server may repeat it in any place of its answer, and no log may."""
+"""Personal data of the record: a server may repeat it anywhere in its answer, and no log may."""
 _ECHO: Final = (
     b'{"success":false,"message":"a record is not valid","batch":[{"type":"track","event":"Your write key was provided"'
     b',"userId":"%b","properties":{"error":"An invalid write key was provided"}}]}' % _WHO
@@ -481,8 +481,8 @@ _EARLY: Final = [
 ]
 
 _UNASKED: Final = [
-    HostileAnswer(name=f"{name} {told}", steps=steps, expected=expected, when=when, answer=answer)
-    for when, told in ((When.IDLE, "on an idle connection"), (When.CONNECTED, "right after connect"))
+    HostileAnswer(name=f"{name} {text}", steps=steps, expected=expected, when=when, answer=answer)
+    for when, text in ((When.IDLE, "on an idle connection"), (When.CONNECTED, "right after connect"))
     for name, expected, steps, answer in (
         ("200", Expected.RETRIED, (Send(GOOD), Silence()), FAILED),
         ("three 200", Expected.RETRIED, (Send(GOOD * 3), Silence()), FAILED),

@@ -1,4 +1,4 @@
-"""Record batches of format 2 written byte by byte, so that they may hold what no client library writes.
+"""Record batches of format 2, written byte by byte, so that they can hold what no client library writes.
 
 The format is that of Kafka's protocol guide, "Record Batch". Everything is pure.
 """
@@ -29,7 +29,7 @@ _BEFORE_CHECKSUM: Final = struct.Struct(">ib")
 _CHECKSUM: Final = struct.Struct(">I")
 _CHECKED: Final = struct.Struct(">hiqqqhii")
 CHECKED_FROM: Final = _BEFORE_LENGTH.size + _BEFORE_CHECKSUM.size + _CHECKSUM.size
-"""Where the bytes begin that the checksum covers: with the attributes."""
+"""The start of the bytes that the checksum covers: the attributes."""
 LAST_OFFSET_DELTA_AT: Final = CHECKED_FROM + 2
 COUNT_AT: Final = CHECKED_FROM + _CHECKED.size - 4
 RECORDS_AT: Final = CHECKED_FROM + _CHECKED.size
@@ -58,10 +58,10 @@ _COMPRESSORS: Final[Mapping[Codec, Callable[[bytes], bytes]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One message of a batch. Names of headers are bytes, for they need not be UTF-8.
+    """One message of a batch. Names of headers are bytes, since they need not be UTF-8.
 
-    `more_milliseconds` is its timestamp after that of the batch; `lies` are bytes to write in place of the headers and
-    their count, and `length` is to be told in place of the true one, as `offset` is, which counts from the batch's.
+    `more_milliseconds` is added to the timestamp of the batch. `lies` are bytes to write instead of the headers and
+    their count. `length`, and `offset` relative to the batch, are written instead of the true ones.
     """
 
     value: bytes | None
@@ -75,9 +75,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A batch, and what it tells of itself; None of a field is the truth.
+    """A batch and what it claims about itself; None in a field means the true value.
 
-    `packed` are its compressed records where they are too large to be made out of `records`.
+    `packed` are its compressed records, for records that are too large to be built in memory.
     """
 
     records: Sequence[Record]
@@ -93,7 +93,7 @@ class Batch:
 
 
 def encoded(batch: Batch, *, base_offset: int = 0) -> bytes:
-    """Return the bytes of a batch, with a checksum that is right."""
+    """Return the bytes of a batch, with a correct checksum."""
     attributes = batch.codec | _CONTROL * batch.is_control | _TRANSACTIONAL * batch.is_transactional
     count = len(batch.records) if batch.count is None else batch.count
     latest = max((each.more_milliseconds for each in batch.records), default=0)
@@ -118,25 +118,25 @@ def records_section(records: Iterable[Record]) -> bytes:
 
 
 def checked_again(batch: bytes) -> bytes:
-    """Return a batch whose bytes were changed with the checksum and the length that they have now."""
+    """Return a batch whose bytes were changed, with its checksum and length made correct again."""
     (offset,) = struct.unpack_from(">q", batch)
     return _framed(batch[CHECKED_FROM:], base_offset=offset)
 
 
 def with_number(batch: bytes, number: int, *, at: int) -> bytes:
-    """Return a batch that tells another 32-bit number at a place, such as `COUNT_AT`; its checksum is right."""
+    """Return a batch with another 32-bit number at an index such as `COUNT_AT`, and a correct checksum."""
     return checked_again(batch[:at] + struct.pack(">i", number) + batch[at + 4 :])
 
 
 def flipped(batch: bytes, *, at: int = -1) -> bytes:
-    """Return a batch in which one byte was damaged on its way; its checksum is wrong."""
+    """Return a batch in which one byte was damaged in transit; its checksum is wrong."""
     damaged = bytearray(batch)
     damaged[at] ^= 0xFF
     return bytes(damaged)
 
 
 def varint(number: int) -> bytes:
-    """Return a signed number as Kafka writes it in records: zigzag, seven bits a byte."""
+    """Return a signed number as Kafka encodes it in records: zigzag, seven bits per byte."""
     left = (number << 1) ^ (number >> 63)
     left &= 0xFFFFFFFFFFFFFFFF
     written = bytearray()

@@ -1,4 +1,4 @@
-"""Small batches that unpack to more memory than a worker has. They are packed in pieces, and never exist unpacked."""
+"""Small batches that decompress to more memory than a worker has. They are compressed in pieces, never held whole."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _PIECE: Final = bytes(8 * 1024 * 1024)
 _XERIAL: Final = b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 _SNAPPY_COPY: Final = b"\xfe\x01\x00"
-"""Copy 64 bytes from one byte back: the most that three bytes of snappy can do."""
+"""Copy 64 bytes from one byte back: the largest expansion of three bytes of snappy."""
 _WBITS_OF_GZIP: Final = 31
 
 
 def packed_zeros(codec: Codec, unpacked_bytes: int) -> bytes:
-    """Return the packed records section of one message whose value is that many zeros."""
+    """Return the compressed records section of one message whose value is that many zeros."""
     head, tail = _around(unpacked_bytes)
     return _PACKERS[codec](head, unpacked_bytes, tail)
 
 
 def lying_snappy() -> bytes:
-    """Return a snappy block of a few bytes that says that it unpacks to nearly 4 GB."""
+    """Return a snappy block of a few bytes that claims to decompress to nearly 4 GB."""
     block = _length_of_snappy(2**32 - 1) + b"\x00x"
     return _XERIAL + struct.pack(">i", len(block)) + block
 
@@ -53,7 +53,7 @@ def _streamed(codec: Codec) -> Callable[[bytes, int, bytes], bytes]:
 
 
 def _stream(codec: Codec) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
-    """Return how a piece is packed, and how the end is."""
+    """Return the compressor of a piece, and of the end."""
     if codec is Codec.GZIP:
         packer = zlib.compressobj(wbits=_WBITS_OF_GZIP)
         return packer.compress, packer.flush
@@ -73,7 +73,7 @@ def _pieces(count: int) -> Iterator[bytes]:
 
 
 def _pack_snappy(head: bytes, zeros: int, tail: bytes) -> bytes:
-    """Write snappy by hand: a zero, and copies of it."""
+    """Encode snappy by hand: a zero, and copies of it."""
     packed = bytearray(_XERIAL + _block_of_snappy(head, 0))
     while zeros > 0:
         part = min(zeros, _BLOCK_BYTES)
@@ -83,7 +83,7 @@ def _pack_snappy(head: bytes, zeros: int, tail: bytes) -> bytes:
 
 
 def _block_of_snappy(literal: bytes, repeats: int) -> bytes:
-    """Return a block of a short literal and its last byte, so many times more."""
+    """Return a block of a short literal and its last byte, repeated many times."""
     copies, rest = divmod(repeats, 64)
     last = bytes([(rest - 1) << 2 | 2, 1, 0]) if rest else b""
     block = _length_of_snappy(len(literal) + repeats) + bytes([(len(literal) - 1) << 2]) + literal

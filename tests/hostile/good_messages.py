@@ -1,4 +1,4 @@
-"""Good messages around the hostile ones. Everything personal is in them, where OneSignal has it."""
+"""Good messages around the hostile ones. They contain every kind of personal data, where OneSignal has it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def good_event(user: str, message_id: str) -> Record:
 
 
 def good_record(user: str, message_id: str, *, filler_bytes: int = 0) -> Record:
-    """Return a record as a processor writes it, of so many bytes more."""
+    """Return a record as a processor writes it, longer by the given number of bytes."""
     properties = {"told": personal_text(), "filler": "x" * filler_bytes}
     value = record_bodies.call(userId=user, messageId=message_id, properties=properties)
     return Record(value=value, key=user.encode(), headers=(VERSION,))

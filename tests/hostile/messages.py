@@ -21,14 +21,14 @@ MEGABYTE: Final = 1_000_000
 
 
 class Topic(StrEnum):
-    """Where a message is written: what the processor reads, or what the sink reads."""
+    """The topic of a message: the one that the processor reads, or the one that the sink reads."""
 
     RAW = "raw"
     RECORDS = "records"
 
 
 class Outcome(StrEnum):
-    """What becomes of a message."""
+    """The outcome of a message."""
 
     DELIVERED = "delivered"
     DROPPED = "dropped"
@@ -39,13 +39,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """An outcome, and the reason of the dead letter or of the hold; of several, any is right."""
+    """An outcome, and the reason of the dead letter or of the hold; of several reasons, any is right."""
 
     outcome: Outcome
     reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return it for people."""
+        """Return it as text."""
         return f"{self.outcome} ({' or '.join(self.reasons)})" if self.reasons else self.outcome.value
 
 
@@ -55,12 +55,12 @@ UNSEEN: Final = Expected(outcome=Outcome.UNSEEN)
 
 
 def letter(*reasons: str) -> Expected:
-    """Return that a message becomes a dead letter."""
+    """Return the expectation that a message becomes a dead letter."""
     return Expected(outcome=Outcome.LETTER, reasons=reasons)
 
 
 def held(*reasons: str) -> Expected:
-    """Return that the message's partition is held, and no other."""
+    """Return the expectation that the message's partition is held, and no other."""
     return Expected(outcome=Outcome.HELD, reasons=reasons)
 
 
@@ -69,9 +69,9 @@ UNREADABLE: Final = held(getattr(HoldReason, "UNREADABLE", "unreadable"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostileMessage:
-    """One kind of hostile message: a batch of it, and what becomes of each message in the batch.
+    """One kind of hostile message: a batch of it, and the outcome of each message in the batch.
 
-    `stored` changes the batch where the broker has stored it, since no broker takes it like that; it keeps the length.
+    `stored` changes the batch in the broker's log, since no broker accepts it like that; it keeps the length.
     `aborted`: written in a transaction that is aborted. `heavy` ones take seconds each, and are not in the short form.
     `seen` is how many messages a worker sees of it.
     """
@@ -90,16 +90,16 @@ class HostileMessage:
 def of_values(
     sort: str, topic: Topic, values: Mapping[str, tuple[bytes | None, Expected]], key: bytes | None
 ) -> Iterable[HostileMessage]:
-    """Make a message of each value."""
+    """Build a message of each value."""
     for name, (value, expected) in values.items():
         yield of_record(name, sort, topic, Record(value=value, key=key), expected)
 
 
 def always(batch: Batch) -> MakeBatch:
-    """Return what gives that batch whenever it is asked."""
+    """Return a function that always returns that batch."""
     return lambda: batch
 
 
 def of_record(name: str, sort: str, topic: Topic, record: Record, expected: Expected) -> HostileMessage:
-    """Make a message alone in its batch."""
+    """Build a message that is alone in its batch."""
     return HostileMessage(name=name, sort=sort, topic=topic, batch=lambda: Batch(records=[record]), expected=expected)

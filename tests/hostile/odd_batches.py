@@ -1,4 +1,4 @@
-"""Hostile batches: compressed, damaged, lying, of transactions, with odd timestamps, and small ones that are huge."""
+"""Hostile batches: compressed, damaged, inconsistent, transactional, with odd timestamps, and decompression bombs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PACKED: Final = tuple(codec for codec in Codec if codec is not Codec.NONE)
 
 
 def odd_batches() -> Iterable[HostileMessage]:
-    """Make the batches of both topics."""
+    """Build the batches of both topics."""
     for topic in Topic:
         yield from _compressed(topic)
         yield from _damaged(topic)
@@ -135,7 +135,7 @@ def _damaged(topic: Topic) -> Iterable[HostileMessage]:
         claims = Batch(records=[_good(topic, offset=offset)])
         yield _message(name, "claims", topic, always(claims), UNREADABLE)
     boasts = {"more records than there are": 2, "two billion records": 2**31 - 1}
-    for name, number in boasts.items():  # its offsets say that nothing is behind the one that can be read
+    for name, number in boasts.items():  # its offsets claim that there is nothing after the one that can be read
         boast = partial(with_number, number=number, at=COUNT_AT)
         yield _message(name, "boasts", topic, partial(_one, topic), DELIVERED, stored=boast)
     for name, record in _lying(_GOOD[topic]).items():
@@ -143,7 +143,7 @@ def _damaged(topic: Topic) -> Iterable[HostileMessage]:
             name,
             "lies",
             topic,
-            partial(_place_for, record),
+            partial(_placeholder_for, record),
             UNREADABLE,
             stored=partial(_with_records, records_section([record])),
         )
@@ -164,8 +164,8 @@ def _lying(value: bytes) -> Mapping[str, Record]:
     }
 
 
-def _place_for(record: Record) -> Batch:
-    """Return a batch as long as one of that record, for the broker to take."""
+def _placeholder_for(record: Record) -> Batch:
+    """Return a batch that the broker accepts, as long as one of that record."""
     return Batch(records=[Record(value=b"x" * (len(records_section([record])) - _frame_of(record)))])
 
 
@@ -187,7 +187,7 @@ def _with_codec(codec: int, batch: bytes) -> bytes:
 
 
 def _with_broken_packing(batch: bytes) -> bytes:
-    """Write zeros over the second half of what is packed."""
+    """Write zeros over the second half of the compressed records."""
     half = (len(batch) + RECORDS_AT) // 2
     return checked_again(batch[:half] + bytes(len(batch) - half))
 
@@ -199,8 +199,8 @@ def _of_transactions(topic: Topic) -> Iterable[HostileMessage]:
         ("a mark of an abortion that never began", struct.pack(">hh", 0, 0), UNSEEN),
         ("a mark without a type", b"\0", Expected(outcome=Outcome.HELD, reasons=UNREADABLE.reasons)),
     ):
-        place = partial(_place_for, Record(value=bytes(6), key=mark))
-        yield _message(name, "transactions", topic, place, expected, stored=partial(_as_control, mark))
+        placeholder = partial(_placeholder_for, Record(value=bytes(6), key=mark))
+        yield _message(name, "transactions", topic, placeholder, expected, stored=partial(_as_control, mark))
 
 
 def _twenty(topic: Topic) -> Batch:
@@ -208,13 +208,13 @@ def _twenty(topic: Topic) -> Batch:
 
 
 def _as_control(key: bytes, batch: bytes) -> bytes:
-    """Return a batch that says that it is a mark of a transaction."""
+    """Return a batch that is marked as a transaction marker."""
     marked = batch[: CHECKED_FROM + 1] + b"\x30" + batch[CHECKED_FROM + 2 : RECORDS_AT]
     return checked_again(marked + records_section([Record(value=bytes(6), key=key)]))
 
 
 def _odd_times() -> Iterable[HostileMessage]:
-    """Make messages whose timestamps nobody expects; bodies without a time fall back on them."""
+    """Build messages with unexpected timestamps; events without a time fall back to them."""
     timeless = raw_bodies.event(timestamp="")
     times: Mapping[str, Batch] = {
         "no timestamp": Batch(records=[Record(value=timeless, key=KEY)]),

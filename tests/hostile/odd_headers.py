@@ -1,4 +1,4 @@
-"""Hostile headers and keys, which both topics may have."""
+"""Hostile headers and keys, which messages of both topics can have."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ KEYS: Final[Mapping[str, bytes | None]] = {
 
 
 def odd_headers() -> Iterable[HostileMessage]:
-    """Make the messages of both topics. The raw topic has no versions, so none of them matters there."""
+    """Build the messages of both topics. The raw topic has no format versions, so none of them matters there."""
     for topic in Topic:
         known = {**FOREIGN, **VERSIONS, **(UNKNOWN_VERSIONS if topic is Topic.RAW else {})}
         for name, headers in known.items():
@@ -100,7 +100,7 @@ def odd_headers() -> Iterable[HostileMessage]:
 
 
 def _many_of_many() -> Iterable[HostileMessage]:
-    """Make ten thousand headers in each of 500 messages, and a million in one, packed so that they are small."""
+    """Build ten thousand headers in each of 500 messages, and a million in one, compressed so that they are small."""
     for topic in Topic:
         many = Record(value=_GOOD[topic], key=KEY, headers=((b"h", b"v"),) * 5_000)
         million = Record(value=_GOOD[topic], key=KEY, headers=((b"", None),) * 1_000_000)

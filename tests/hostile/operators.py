@@ -1,8 +1,8 @@
-"""Hostile operator inputs: settings, files, rules and arguments, each with what the program must make of it.
+"""Hostile operator inputs: settings, files, rules and arguments, each with how the program must react.
 
 Every input is one run of the program with an environment, files and arguments. It ends with one of `codes`, within
 `MOST_SECONDS`, and prints no more than `MOST_PRINTED` characters, among them `shown` and never `hidden`. `FOLDER` in a
-value or an argument stands for the folder in which the files are made (`prepare`).
+value or an argument stands for the folder in which the files are created (`prepare`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "@FOLDER@"
 MOST_SECONDS: Final = 30.0
-"""Two files that do not answer have five seconds each; the rest is for a slow machine."""
+"""Two files that do not answer take five seconds each; the rest is for a slow machine."""
 MOST_PRINTED: Final = 40_000
 DONE: Final = frozenset({0})
 MISTAKE: Final = frozenset({2})
@@ -35,7 +35,7 @@ _SHOW: Final = ("settings",)
 
 
 class Sort(StrEnum):
-    """What a name in a folder can be."""
+    """What a name in a folder can refer to."""
 
     BYTES = "bytes"
     PIPE = "pipe"
@@ -48,7 +48,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostileFile:
-    """One file to make: `content` of bytes, `size` of a sparse one, `target` of a link."""
+    """One file to create: `content` of bytes, `size` of a sparse one, `target` of a link."""
 
     name: str
     sort: Sort = Sort.BYTES
@@ -57,7 +57,7 @@ class HostileFile:
     target: str = ""
 
     def make(self, folder: Path) -> None:
-        """Make it in a folder."""
+        """Create it in a folder."""
         path = folder / self.name
         match self.sort:
             case Sort.BYTES:
@@ -79,7 +79,7 @@ class HostileFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorInput:
-    """One run of the program, and what must come of it."""
+    """One run of the program, and its expected result."""
 
     name: str
     arguments: tuple[str, ...]
@@ -90,14 +90,14 @@ class OperatorInput:
     hidden: tuple[str, ...] = NEVER_PRINTED
 
     def prepare(self, folder: Path) -> tuple[list[str], dict[str, str]]:
-        """Make the files, and return the arguments and the environment that name them."""
+        """Create the files, and return the arguments and the environment that name them."""
         for file in self.files:
             file.make(folder)
-        placed = [argument.replace(FOLDER, str(folder)) for argument in self.arguments]
-        return placed, {name: value.replace(FOLDER, str(folder)) for name, value in self.environment.items()}
+        arguments = [argument.replace(FOLDER, str(folder)) for argument in self.arguments]
+        return arguments, {name: value.replace(FOLDER, str(folder)) for name, value in self.environment.items()}
 
     def faults(self, code: int, printed: str) -> list[str]:
-        """List what is wrong with how a run ended and with what it printed."""
+        """Return what is wrong with how a run ended and with what it printed."""
         found = [] if code in self.codes else [f"exit code {code}, not {sorted(self.codes)}"]
         found += [f"not printed: {text!r}" for text in self.shown if text not in printed]
         found += [f"printed: {text!r}" for text in self.hidden if text in printed]
@@ -107,7 +107,7 @@ class OperatorInput:
 
 
 def _bind(path: Path) -> None:
-    """Make a socket; its path may be longer than an address, so it is bound from within its folder."""
+    """Create a socket; its path may be longer than an address, so it is bound from within its folder."""
     with socket.socket(socket.AF_UNIX) as bound:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -209,9 +209,9 @@ _SECRETS: Final = (
 
 def _secret_files() -> Iterator[OperatorInput]:
     for number, variable in enumerate(_SECRETS):
-        for place, (file, shown) in enumerate(_ODD_SECRETS):
-            if number and (place + number) % 2:
-                continue  # the same code reads them all: every second one will do
+        for index, (file, shown) in enumerate(_ODD_SECRETS):
+            if number and (index + number) % 2:
+                continue  # the same code reads them all: every second one is enough
             yield OperatorInput(
                 name=f"{variable}_FILE: {shown}",
                 arguments=("worker", "segment-sink"),
@@ -238,7 +238,7 @@ def _secret_files() -> Iterator[OperatorInput]:
 
 
 def _bomb(levels: int) -> bytes:
-    """Write lists of nine aliases, each to the list of the line before."""
+    """Write lists of nine aliases, each to the list on the previous line."""
     return b"".join(b"%c: &%c [%b]\n" % (98 + level, 98 + level, b"*%c," % (97 + level) * 9) for level in range(levels))
 
 
@@ -430,7 +430,7 @@ def _values() -> Iterator[OperatorInput]:
     )
 
 
-# ---- values that only the network can judge
+# ---- values that only the network can check
 
 _FAILED: Final = frozenset({1})
 _UNREACHABLE: Final = (

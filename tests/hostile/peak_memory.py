@@ -1,4 +1,4 @@
-"""The most resident memory that a process has ever had, as the kernel keeps it."""
+"""The peak resident memory of a process, as the kernel records it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LOOK_SECONDS: Final = 0.02
 
 @dataclass(slots=True)
 class Peak:
-    """What was seen so far, in bytes."""
+    """The peak so far, in bytes."""
 
     bytes: int = 0
 
 
 def peak_of(process_id: int) -> int:
-    """Return the most resident memory that a process has ever had, in bytes; 0 when it is gone."""
+    """Return the peak resident memory of a process in bytes; 0 when it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
@@ -32,7 +32,7 @@ def peak_of(process_id: int) -> int:
 
 @contextmanager
 def watched(process_id: int) -> Iterator[Peak]:
-    """Look at the memory of a process again and again until the end of the block, and once more if it is there then."""
+    """Poll the memory of a process until the end of the block, and once more then if it still runs."""
     peak, ended = Peak(), Event()
 
     def watch() -> None:

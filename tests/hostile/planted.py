@@ -1,4 +1,4 @@
-"""Words that must be in no log and on no page: everything hostile is made with them."""
+"""Words that must appear in no log and on no page: all hostile inputs contain them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 USERS: Final = EXTERNAL_ID
-"""How every user's id begins."""
+"""The prefix of every user's id."""
 PLANTED: Final = (*SECRETS, *PERSONAL, EXTERNAL_ID, BODY)
 TRACEBACK: Final = "Traceback (most recent call last)"
 
 
-def leaks(told: str, more: Iterable[str] = ()) -> list[str]:
-    """Return the planted words that something has told, each cut to what it takes to know it."""
-    return [f"{word[:12]}…" for word in found(told.encode(), (*PLANTED, *more))]
+def leaks(text: str, more: Iterable[str] = ()) -> list[str]:
+    """Return the planted words that a text contains, each shortened to what identifies it."""
+    return [f"{word[:12]}…" for word in found(text.encode(), (*PLANTED, *more))]
 
 
 def personal_text(text: str = "") -> str:
-    """Return a text with everything in it that is personal."""
+    """Return a text with every kind of personal data in it."""
     return f"{text} {BODY} {' '.join(PERSONAL)}"

@@ -1,4 +1,4 @@
-"""Play hostile answers to real sinks: one after the other to each sink, between answers that are in order."""
+"""Send hostile answers to real sinks: one after another to each sink, between good answers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ENDLESS: Final = 10_000
 _ALLOWED: Final = WORKER_BYTES + Limits().of_partition(LARGE_BYTES)
 _HOLDS: Final = "sink holding"
 _PARTS: Final = 2
-"""Into so many requests at least a refused one is taken apart."""
+"""A refused request is split into at least this many."""
 _DOUBTS: Final = re.compile(r"^onesignal_pipeline_sink_doubtful_answers_total\{.*\} (\S+)$", re.MULTILINE)
 _SETTINGS: Final = {
     "MAX_MESSAGES_IN_HAND": "2000",
@@ -52,14 +52,14 @@ _SETTINGS: Final = {
 
 
 class Programme(AnswerServer):
-    """A server that plays one answer after the other on the same port."""
+    """A server that sends one hostile answer after another on the same port."""
 
     def __init__(self, *, when: When) -> None:
         super().__init__(HostileAnswer(name="none", steps=(), expected=Expected.ACCEPTED, when=when), times=0)
         self._open: set[asyncio.StreamWriter] = set()
 
     def arm(self, hostile: HostileAnswer) -> None:
-        """Play this answer once from now on. What is played right after connect needs a new connection."""
+        """Send this answer once from now on. One that is sent right after connect needs a new connection."""
         self._hostile, self._left, self._owed = hostile, 1, 0
         self.played.clear()
         if hostile.when is When.CONNECTED:
@@ -75,7 +75,7 @@ class Programme(AnswerServer):
         return found
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hang up where the request was faster than what is to come before it: then that would be its answer."""
+        """Close the connection if the request was faster than the bytes before it, which would then be its answer."""
         if not (self._plays(When.CONNECTED) and _has_sent(writer)):
             await super()._serve(reader, writer)
 
@@ -106,7 +106,7 @@ class Sink:
         await asyncio.to_thread(self.writer.write, self.names.records, 0, batch)
 
     async def accepted(self, ids: Sequence[str], *, seconds: float = _WAIT_SECONDS) -> bool:
-        """Wait until Segment has accepted these records; False when it has not in time."""
+        """Wait until Segment has accepted these records; return False if it has not in time."""
         deadline = time.monotonic() + seconds
         while lost(ids, self.server.ids()):
             if time.monotonic() > deadline:
@@ -115,29 +115,29 @@ class Sink:
         return True
 
     def news(self) -> str:
-        """Return what was logged since this was asked before."""
-        told = self.workers.logs()
-        news, self.read = told[self.read :], len(told)
+        """Return what was logged since the last call."""
+        log = self.workers.logs()
+        news, self.read = log[self.read :], len(log)
         return news
 
     async def doubts(self) -> float:
-        """Return how many answers were counted that are accepted, and are not Segment's."""
+        """Return how many answers were counted that are accepted but are not Segment's."""
         pages = [(await worker.get("/metrics"))[1] for worker in self.workers.present]
         return sum(float(found) for page in pages for found in _DOUBTS.findall(page))
 
     def begin(self) -> None:
-        """Forget the memory that was needed so far."""
+        """Reset the peak memory."""
         for worker in self.workers.present:
             with suppress(OSError):
                 Path(f"/proc/{worker.process.pid}/clear_refs").write_text("5", encoding="ascii")
 
     def peak(self) -> int:
-        """Return the most memory since then."""
+        """Return the peak memory since then."""
         return max((peak_of(worker.process.pid) for worker in self.workers.present), default=0)
 
 
 async def play_answers(grounds: Grounds, *, sinks: int, every: int = 1) -> AsyncGenerator[list[CaseResult]]:
-    """Play the collection, or one of so many of it, to several sinks side by side; return what came of each sink's."""
+    """Send every `every`-th answer of the collection to several sinks side by side; yield the results of each sink."""
     early = [each for each in ANSWERS if each.when is When.MID_REQUEST][::every]
     others = [each for each in ANSWERS if each.when is not When.MID_REQUEST][::every]
     programmes = [(When.ANSWER, others[number::sinks]) for number in range(sinks)]
@@ -166,7 +166,7 @@ async def _play_to_one(grounds: Grounds, when: When, answers: Sequence[HostileAn
 
 
 def _blame_for_the_end(results: Sequence[CaseResult], workers: Workers) -> None:
-    """Put to the last case what a sink has done when it was told to end, and what its pages told then."""
+    """Assign to the last case what a sink did when it was stopped, and what its pages showed then."""
     last = results[-1]
     last.ends += len(workers.crew.bad_stops)
     last.faults += workers.crew.bad_stops
@@ -174,7 +174,7 @@ def _blame_for_the_end(results: Sequence[CaseResult], workers: Workers) -> None:
 
 
 async def _play(sink: Sink, number: int, hostile: HostileAnswer) -> CaseResult:
-    """Let one answer be played to the second of three requests."""
+    """Send one answer to the second of three requests."""
     user = f"{USERS}-{sink.names.records}-{number}"
     is_early = hostile.when is When.MID_REQUEST
     many = LARGE_RECORDS if is_early else SMALL_RECORDS
@@ -196,12 +196,12 @@ async def _play(sink: Sink, number: int, hostile: HostileAnswer) -> CaseResult:
     await sink.accepted(during)
     asked = sink.server.requests - requests
     if not await _played(sink.server):
-        faults.append("it was not played")
+        faults.append("it was not sent")
     await sink.write(user, after)
     await sink.accepted(after)
-    told = sink.news()
+    log = sink.news()
     if hostile.doubtful != (await sink.doubts() > doubts):
-        faults.append("nobody was warned of its content" if hostile.doubtful else "it was counted as doubtful")
+        faults.append("there was no warning about its content" if hostile.doubtful else "it was counted as doubtful")
     accepted = sink.server.ids()
     written = [*before, *during, *after]
     return CaseResult(
@@ -214,25 +214,25 @@ async def _play(sink: Sink, number: int, hostile: HostileAnswer) -> CaseResult:
         ends=sink.workers.own_ends - ends,
         peak_bytes=sink.peak(),
         allowed_bytes=_ALLOWED,
-        faults=[*faults, *_faults(hostile, asked=asked, told=told)],
-        leaks=[*leaks(told, ("ChaosWorker",)), *(["a traceback"] if TRACEBACK in told else [])],
+        faults=[*faults, *_faults(hostile, asked=asked, log=log)],
+        leaks=[*leaks(log, ("ChaosWorker",)), *(["a traceback"] if TRACEBACK in log else [])],
     )
 
 
-def _faults(hostile: HostileAnswer, *, asked: int, told: str) -> list[str]:
-    """Return in what the sink has not done what the answer asks for. `asked`: requests that were read whole."""
+def _faults(hostile: HostileAnswer, *, asked: int, log: str) -> list[str]:
+    """Return how the sink deviated from what the answer requires. `asked`: requests that were read whole."""
     found: list[str] = []
     if hostile.expected is Expected.ACCEPTED and hostile.when is When.ANSWER and asked > 1:
-        found.append(f"what was accepted was sent {asked} times")
+        found.append(f"accepted records were sent {asked} times")
     if hostile.expected is Expected.REFUSED and asked < _PARTS + (hostile.when is When.ANSWER):
-        found.append("its records were not looked through")
-    if (hostile.expected is Expected.HELD) != (_HOLDS in told):
+        found.append("its records were not sent one by one")
+    if (hostile.expected is Expected.HELD) != (_HOLDS in log):
         found.append("it did not hold" if hostile.expected is Expected.HELD else "it held")
     return found
 
 
 def _has_sent(writer: asyncio.StreamWriter) -> bool:
-    """Return whether the other side has sent something that nobody has read."""
+    """Return whether the other side has sent bytes that are still unread."""
     with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as connection:
         try:
             return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))

@@ -1,4 +1,4 @@
-"""Play hostile messages: each in a partition of its own, between good messages of one user."""
+"""Write hostile messages, each to a partition of its own, between good messages of one user."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _KINDS_APART: Final = ("bombs",)
 
 
 @dataclass(slots=True, kw_only=True)
-class Placed:
+class Case:
     """A hostile message in its partition. `before` and `after` are the ids of the good ones of its user."""
 
     message: HostileMessage
@@ -72,7 +72,7 @@ class Placed:
 
 
 class Arrivals(Ledger):
-    """Counts each acceptance: hostile messages have ids in common, and each of them must arrive all the same."""
+    """Counts each acceptance: hostile messages share ids, and each of them must arrive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Arrivals(Ledger):
 
 @dataclass(slots=True, kw_only=True)
 class Scene:
-    """Hostile messages of one topic that are played together, with topics of their own."""
+    """Hostile messages of one topic that are tested together, with topics of their own."""
 
     grounds: Grounds
     names: Names
@@ -94,40 +94,40 @@ class Scene:
     segment: SegmentStandIn
     arrivals: Arrivals
     seconds: float
-    placed: list[Placed] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
     asking: Consumer = field(init=False)
 
     def __post_init__(self) -> None:
-        """Connect with what asks how far the hostile topic is committed."""
+        """Connect the consumer that queries how far the hostile topic is committed."""
         self.asking = asking_consumer(self.grounds.servers, self.group)
 
     @property
     def source(self) -> str:
-        """Return the name of the topic that they are in."""
+        """Return the name of the topic with the hostile messages."""
         return self.names.raw if self.topic is Topic.RAW else self.names.records
 
     @property
     def group(self) -> str:
-        """Return the group that reads it."""
+        """Return the group that reads this topic."""
         return self.names.processor_group if self.topic is Topic.RAW else self.names.sink_group
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Return the workers that it needs."""
+        """Return the roles of the workers that are needed."""
         return ALL_ROLES if self.topic is Topic.RAW else (Role.SEGMENT_SINK,)
 
     def where(self) -> Mapping[int, int]:
-        """Return how far the hostile topic is committed."""
+        """Return the committed offsets of the hostile topic."""
         try:
-            return committed(self.asking, self.source, len(self.placed))
-        except KafkaException:  # the group's coordinator is not there yet
+            return committed(self.asking, self.source, len(self.cases))
+        except KafkaException:  # the group's coordinator is not available yet
             return {}
 
     def settles(self, *, holds_end: bool) -> bool:
-        """Return whether everything is committed, but for what is to be held."""
+        """Return whether everything is committed, except for what must be held."""
         where = self.where()
         return all(
-            where.get(each.stretch.partition, 0) >= each.end for each in self.placed if holds_end or not each.is_held
+            where.get(each.stretch.partition, 0) >= each.end for each in self.cases if holds_end or not each.is_held
         )
 
     def is_delivered(self, *, holds_end: bool) -> bool:
@@ -135,7 +135,7 @@ class Scene:
         accepted = self.segment.ledger.accepted
         return all(
             message_id in accepted
-            for each in self.placed
+            for each in self.cases
             for message_id in (each.before if each.is_held and not holds_end else [*each.before, *each.after])
         )
 
@@ -143,9 +143,9 @@ class Scene:
 async def play_messages(
     grounds: Grounds, messages: Sequence[HostileMessage], *, seconds: float, at_once: int, apart: bool = True
 ) -> AsyncGenerator[list[CaseResult]]:
-    """Play messages in scenes, so many at once; return the results of each scene.
+    """Run messages in scenes, ``at_once`` of them in parallel; yield the results of each scene.
 
-    `apart`: scenes in which workers end are played again in halves, until it is known which message ends them.
+    `apart`: scenes in which workers end are run again in halves, until it is known which message ends them.
     """
     waiting = asyncio.Semaphore(at_once)
 
@@ -168,12 +168,12 @@ def _unplayed(message: HostileMessage, error: Exception) -> CaseResult:
         kind=message.sort,
         name=message.name,
         expected=str(message.expected),
-        faults=[f"its scene could not be played to its end: {error!r}"],
+        faults=[f"its scene could not be completed: {error!r}"],
     )
 
 
 def scenes(messages: Iterable[HostileMessage]) -> list[list[HostileMessage]]:
-    """Return the messages that may be played together: of one topic, those to be held apart, and not too many."""
+    """Group the messages that may be tested together: of one topic, held ones separately, and not too many."""
     groups: dict[tuple[object, ...], list[HostileMessage]] = {}
     for each in messages:
         apart = each.sort if each.heavy or each.sort.startswith(_KINDS_APART) else ""
@@ -186,7 +186,7 @@ def scenes(messages: Iterable[HostileMessage]) -> list[list[HostileMessage]]:
 
 
 async def _play_apart(grounds: Grounds, messages: Sequence[HostileMessage], *, seconds: float) -> list[CaseResult]:
-    """Play a scene; when its workers end, play halves of what was not settled until each case stands alone."""
+    """Run a scene; if its workers end, run halves of what was not settled until each case is alone."""
     results, ended = await _play(grounds, messages, seconds=seconds)
     suspects = [each for each, result in zip(messages, results, strict=True) if not result.passed]
     if not ended or len(messages) == 1:
@@ -195,7 +195,7 @@ async def _play_apart(grounds: Grounds, messages: Sequence[HostileMessage], *, s
     known = dict(zip(messages, results, strict=True))
     for half in (suspects[: len(suspects) // 2], suspects[len(suspects) // 2 :]):
         if half:
-            grounds.tell(f"workers ended: {len(half)} of {len(messages)} messages are played again")
+            grounds.tell(f"workers ended: {len(half)} of {len(messages)} messages are run again")
             known.update(zip(half, await _play_apart(grounds, half, seconds=seconds), strict=True))
     return [known[each] for each in messages]
 
@@ -203,7 +203,7 @@ async def _play_apart(grounds: Grounds, messages: Sequence[HostileMessage], *, s
 async def _play(
     grounds: Grounds, messages: Sequence[HostileMessage], *, seconds: float
 ) -> tuple[list[CaseResult], bool]:
-    """Play a scene; return its results, and whether a worker has ended."""
+    """Run a scene; return its results, and whether a worker has ended."""
     names = grounds.names()
     segment = SegmentStandIn(write_keys=[write_key(number) for number in range(_WORKER_KEYS)])
     segment.ledger = arrivals = Arrivals()
@@ -218,16 +218,16 @@ async def _play(
     )
     try:
         await asyncio.to_thread(create_topics, grounds, names, len(messages))
-        await asyncio.to_thread(_place, scene, messages)
+        await asyncio.to_thread(_write_cases, scene, messages)
         settings = environment(grounds.servers, segment.endpoint, names, {})
         async with running_workers(grounds, scene.roles, settings, name=names.raw) as workers:
             await workers.answer()
             await _wait(scene, workers, holds_end=False)
             await _look_at_holds(scene, workers)
         played = [workers]
-        if any(each.is_held for each in scene.placed) and not workers.are_given_up:
+        if any(each.is_held for each in scene.cases) and not workers.are_given_up:
             played.append(await _skip_and_go_on(scene, settings))
-        await asyncio.to_thread(_look_at_outcomes, scene)
+        await asyncio.to_thread(_read_outcomes, scene)
         return _results(scene, played), any(each.own_ends for each in played)
     finally:
         scene.asking.close()
@@ -243,35 +243,36 @@ async def _wait(scene: Scene, workers: Workers, *, holds_end: bool) -> None:
 
 
 async def _look_at_holds(scene: Scene, workers: Workers) -> None:
-    held = [each for each in scene.placed if each.is_held]
+    held = [each for each in scene.cases if each.is_held]
 
     def are_named() -> bool:
-        told = workers.complaints()
+        texts = workers.complaints()
         return all(
-            not faults(each.message.expected, _held(each, told), each.stretch, messages=1, is_raw=True) for each in held
+            not faults(each.message.expected, _held(each, texts), each.stretch, messages=1, is_raw=True)
+            for each in held
         )
 
     if held:
         await until(are_named, seconds=5, given_up=lambda: workers.are_given_up)
     pages = await workers.pages()
     where = await asyncio.to_thread(scene.where)
-    told = [*workers.complaints(), *pages]
-    for each in scene.placed:
+    texts = [*workers.complaints(), *pages]
+    for each in scene.cases:
         each.seen.committed = where.get(each.stretch.partition, 0)
         each.seen.holds = holds_of(pages)
-        each.seen.told = told
+        each.seen.texts = texts
 
 
-def _held(placed: Placed, told: Sequence[str]) -> Seen:
-    """Return what would be right but for what is told."""
-    return Seen(committed=placed.stretch.first, holds=placed.message.expected.reasons, told=told)
+def _held(cases: Case, texts: Sequence[str]) -> Seen:
+    """Return what would be right except for ``complaints``."""
+    return Seen(committed=cases.stretch.first, holds=cases.message.expected.reasons, texts=texts)
 
 
 async def _skip_and_go_on(scene: Scene, settings: Mapping[str, str]) -> Workers:
-    """Skip what is held, as the operator is told to, and let everything behind it arrive."""
+    """Skip what is held, as the operator is advised to, and let everything after it arrive."""
     offsets = {
         each.stretch.partition: each.stretch.end
-        for each in scene.placed
+        for each in scene.cases
         if each.is_held and each.seen.committed <= each.stretch.first
     }
     if offsets:
@@ -283,10 +284,10 @@ async def _skip_and_go_on(scene: Scene, settings: Mapping[str, str]) -> Workers:
     return workers
 
 
-def _look_at_outcomes(scene: Scene) -> None:
-    """Read the dead letters, and what the processor has made of the messages."""
+def _read_outcomes(scene: Scene) -> None:
+    """Read the dead letters, and the records that the processor has written."""
     where = scene.where()
-    for each in scene.placed:
+    for each in scene.cases:
         if not each.is_held:
             each.seen.committed = where.get(each.stretch.partition, 0)
     for each, found in _made_of(scene, scene.names.letters):
@@ -296,12 +297,12 @@ def _look_at_outcomes(scene: Scene) -> None:
             each.seen.forwarded += 1
 
 
-def _made_of(scene: Scene, topic: str) -> Iterator[tuple[Placed, Mapping[str, bytes]]]:
-    """Return the headers of each message of a topic that was made of a hostile one."""
-    places = {each.stretch.partition: each for each in scene.placed}
+def _made_of(scene: Scene, topic: str) -> Iterator[tuple[Case, Mapping[str, bytes]]]:
+    """Yield the headers of each message of a topic whose source is a hostile one."""
+    by_partition = {each.stretch.partition: each for each in scene.cases}
     for stored in read_topic(scene.grounds.servers, topic):
         found = dict(stored.headers)
-        each = places[int(found[headers.SOURCE_PARTITION])]
+        each = by_partition[int(found[headers.SOURCE_PARTITION])]
         is_of_source = found.get(headers.SOURCE_TOPIC, scene.source.encode()) == scene.source.encode()
         if is_of_source and each.stretch.first <= int(found[headers.SOURCE_OFFSET]) < each.stretch.end:
             yield each, found
@@ -310,12 +311,12 @@ def _made_of(scene: Scene, topic: str) -> Iterator[tuple[Placed, Mapping[str, by
 def _results(scene: Scene, played: Sequence[Workers]) -> list[CaseResult]:
     accepted = scene.segment.ledger.accepted
     peak = max(workers.peak_bytes for workers in played)
-    allowed = allowed_bytes((each.batch_bytes, each.message_bytes) for each in scene.placed)
+    allowed = allowed_bytes((each.batch_bytes, each.message_bytes) for each in scene.cases)
     leaks = sorted({leak for workers in played for leak in workers.leaks()})
     ends = sum(workers.own_ends for workers in played)
-    said = [line for workers in played for line in workers.endings()]
+    endings = [line for workers in played for line in workers.endings()]
     results = []
-    for each in scene.placed:
+    for each in scene.cases:
         written = [*each.before, *each.after]
         wrong = faults(
             each.message.expected,
@@ -337,44 +338,46 @@ def _results(scene: Scene, played: Sequence[Workers]) -> list[CaseResult]:
                 faults=wrong,
             )
         )
-    _blame(results, ends=ends, leaks=leaks, said=said, absent=_absent(scene))
+    _blame(results, ends=ends, leaks=leaks, endings=endings, absent=_absent(scene))
     return results
 
 
 def _absent(scene: Scene) -> int:
-    """Count the hostile messages that are to be delivered, and that Segment has not accepted."""
-    good = {message_id for each in scene.placed for message_id in (*each.before, *each.after)}
-    wanted = sum(each.message.seen for each in scene.placed if each.message.expected.outcome is Outcome.DELIVERED)
+    """Count the hostile messages that must be delivered and that Segment has not accepted."""
+    good = {message_id for each in scene.cases for message_id in (*each.before, *each.after)}
+    wanted = sum(each.message.seen for each in scene.cases if each.message.expected.outcome is Outcome.DELIVERED)
     return missing(wanted, scene.arrivals.times, good)
 
 
-def _blame(results: Sequence[CaseResult], *, ends: int, leaks: Sequence[str], said: Sequence[str], absent: int) -> None:
-    """Put what a whole scene has done to the first of its cases that failed, else to its first."""
+def _blame(
+    results: Sequence[CaseResult], *, ends: int, leaks: Sequence[str], endings: Sequence[str], absent: int
+) -> None:
+    """Assign the faults of a whole scene to its first failed case, else to its first case."""
     blamed = next((each for each in results if not each.passed), results[0])
     blamed.ends = ends
     blamed.lost += absent
-    blamed.faults += [f"{absent} hostile messages that are to be delivered did not arrive"] if absent else []
-    blamed.faults += said[:2]
+    blamed.faults += [f"{absent} hostile messages that must be delivered did not arrive"] if absent else []
+    blamed.faults += endings[:2]
     blamed.leaks += leaks
 
 
-def _place(scene: Scene, messages: Sequence[HostileMessage]) -> None:
-    """Write every message between good ones, and change what is to be changed where it is stored."""
+def _write_cases(scene: Scene, messages: Sequence[HostileMessage]) -> None:
+    """Write every message between good ones, and change stored batches where that is part of the case."""
     with ExitStack() as stack:
         writer = stack.enter_context(BatchWriter(scene.grounds.servers))
         for partition, message in enumerate(messages):
             try:
-                scene.placed.append(_placed(scene, writer, partition, message))
+                scene.cases.append(_write_case(scene, writer, partition, message))
             except RefusedBatchError as error:
                 raise RefusedBatchError(f"{message.name}: {error}") from error
-    for each in scene.placed:
+    for each in scene.cases:
         if each.message.stored is not None:
             change_stored_batch(
                 scene.grounds.stored, scene.source, each.stretch.partition, each.stretch.first, each.message.stored
             )
 
 
-def _placed(scene: Scene, writer: BatchWriter, partition: int, message: HostileMessage) -> Placed:
+def _write_case(scene: Scene, writer: BatchWriter, partition: int, message: HostileMessage) -> Case:
     user = f"{USERS}-{scene.names.raw}-{partition}"
     ids = [f"{user}-{number}" for number in range(GOOD_BEFORE + GOOD_AFTER)]
     before, after = ids[:GOOD_BEFORE], ids[GOOD_BEFORE:]
@@ -387,7 +390,7 @@ def _placed(scene: Scene, writer: BatchWriter, partition: int, message: HostileM
         writer.write(scene.source, partition, stored)
     end = writer.write(scene.source, partition, good_batch(scene.topic, user, after))
     sizes = [len(each.key or b"") + len(each.value or b"") for each in batch.records]
-    return Placed(
+    return Case(
         message=message,
         stretch=Stretch(topic=scene.source, partition=partition, first=first, end=end),
         before=before,

@@ -1,4 +1,4 @@
-"""Play hostile inputs of operators: each is one run of the program, as a process of its own."""
+"""Run hostile operator inputs: each is one run of the program, as a process of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ALLOWED: Final = WORKER_BYTES + UNPACKED_BYTES
 
 
 async def play_operators(*, at_once: int, every: int = 1) -> AsyncGenerator[list[CaseResult]]:
-    """Run the program on every input, or on one of so many, several at once; return the result of each."""
+    """Run the program on every `every`-th input, several at once; yield the result of each."""
     waiting = asyncio.Semaphore(at_once)
 
     async def one(play: Callable[[], CaseResult]) -> list[CaseResult]:
@@ -73,7 +73,7 @@ def _play_command(given: CommandLine) -> CaseResult:
 
 
 def _result(kind: str, name: str, codes: list[int], faults: list[str], peak_bytes: int) -> CaseResult:
-    """Return the result of one run. What it has printed in error counts as told; the rest was not as expected."""
+    """Return the result of one run. Errors on the output count as leaks; the rest as faults."""
     leaks = [each for each in faults if each.startswith("printed: ") or each.endswith(" appears")]
     return CaseResult(
         part=PART,

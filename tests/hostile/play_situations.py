@@ -1,4 +1,4 @@
-"""Play hostile surroundings: workers start in them, react, and go on when they are mended."""
+"""Run hostile surroundings: workers start in them, react, and resume when they are fixed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _SOON: Final = {"TOPIC_WATCH_SECONDS": "0.2"}
 
 @dataclass(slots=True, kw_only=True)
 class Play:
-    """One situation while it is played. `written` are the ids of good messages of each partition's user, in order."""
+    """One situation while it is tested. `written` are the ids of good messages of each partition's user, in order."""
 
     grounds: Grounds
     names: Names
@@ -78,7 +78,7 @@ class Play:
 
     @property
     def topic(self) -> str:
-        """Return the topic that has the settings."""
+        """Return the topic whose settings are changed."""
         return {Where.RAW: self.names.raw, Where.RECORDS: self.names.records, Where.LETTERS: self.names.letters}[
             self.situation.where
         ]
@@ -100,11 +100,11 @@ class Play:
 
     def letters(self) -> int:
         """Count the bad messages that became dead letters."""
-        places = {
+        sources = {
             (found[headers.SOURCE_PARTITION], found[headers.SOURCE_OFFSET])
             for found in (dict(each.headers) for each in read_topic(self.grounds.servers, self.names.letters))
         }
-        return len(places)
+        return len(sources)
 
     async def all_arrive(self, workers: Workers, *, seconds: float = _SECONDS) -> None:
         """Wait until every good message was accepted, and every bad one is a dead letter."""
@@ -113,7 +113,7 @@ class Play:
             self.faults.append(f"{self.letters()} of {self.bad} bad messages are dead letters")
 
     def played(self, workers: Workers, *, own_ends: int | None = None) -> None:
-        """Keep what workers have done, when they have ended."""
+        """Store what workers have done, after they have ended."""
         self.ends += workers.own_ends if own_ends is None else own_ends
         self.peak_bytes = max(self.peak_bytes, workers.peak_bytes)
         self.leaks += workers.leaks()
@@ -124,7 +124,7 @@ class Play:
 async def play_situations(
     grounds: Grounds, situations: Sequence[Situation], *, at_once: int
 ) -> AsyncGenerator[list[CaseResult]]:
-    """Play situations, so many at once; return the result of each."""
+    """Run situations, several at once; yield the result of each."""
     waiting = asyncio.Semaphore(at_once)
 
     async def one(situation: Situation) -> list[CaseResult]:
@@ -168,7 +168,7 @@ def _unplayed(situation: Situation, error: Exception) -> CaseResult:
         kind=situation.kind,
         name=situation.name,
         expected=situation.reaction.value,
-        faults=[f"it could not be played to its end: {error!r}"],
+        faults=[f"it could not be completed: {error!r}"],
     )
 
 
@@ -184,19 +184,19 @@ def _create(grounds: Grounds, names: Names, situation: Situation) -> None:
 
 
 async def _refuse(play: Play, settings: Mapping[str, str]) -> None:
-    """Let workers refuse to start; then mend the topic, and let them work."""
+    """Let workers refuse to start; then fix the topic, and let them work."""
     roles = ALL_ROLES if play.situation.concerns_sink else (Role.PROCESSOR,)
     name = f"{play.names.raw}-refusing"
     async with running_workers(play.grounds, roles, settings, name=name, most_own_ends=_REFUSAL_ENDS) as workers:
         slots = workers.crew.slots
         await until(lambda: all(slot.own_ends or slot.ready.is_set() for slot in slots), seconds=_SECONDS)
         refused = all(slot.own_ends for slot in slots)
-        told = workers.logs()
+        log = workers.logs()
         if not refused:
-            play.faults.append("a worker has not refused to start")
-        play.faults += _unsaid(play, told)
+            play.faults.append("a worker did not refuse to start")
+        play.faults += _missing_words(play, log)
         if play.segment.ledger.accepted:
-            play.faults.append("something was delivered before")
+            play.faults.append("a record was delivered before")
     play.played(workers, own_ends=len(workers.crew.bad_stops))
     await asyncio.to_thread(configure, play.grounds.servers, play.topic, play.situation.mended)
     async with running_workers(play.grounds, ALL_ROLES, settings, name=f"{play.names.raw}-mended") as workers:
@@ -206,7 +206,7 @@ async def _refuse(play: Play, settings: Mapping[str, str]) -> None:
 
 
 async def _hold(play: Play, settings: Mapping[str, str]) -> None:
-    """Let workers hold; then mend what is wrong while they run, and let them go on."""
+    """Let workers hold; then fix the cause while they run, and let them resume."""
     situation = play.situation
     async with running_workers(play.grounds, ALL_ROLES, settings, name=play.names.raw) as workers:
         if situation.later:
@@ -216,8 +216,8 @@ async def _hold(play: Play, settings: Mapping[str, str]) -> None:
             await asyncio.to_thread(play.write)
         await workers.answer()
         if not await _until_held(play, workers):
-            play.faults.append("no worker holds for it")
-        play.faults += _unsaid(play, "\n".join([workers.logs(), *await workers.pages()]))
+            play.faults.append("no worker holds")
+        play.faults += _missing_words(play, "\n".join([workers.logs(), *await workers.pages()]))
         await _mend(play)
         await play.all_arrive(workers)
     play.played(workers)
@@ -247,16 +247,16 @@ async def _until_held(play: Play, workers: Workers) -> bool:
     return False
 
 
-async def _work(play: Play, settings: Mapping[str, str]) -> None:
-    """Let workers work; in a transaction of somebody else's, those messages alone wait that are behind it."""
+async def _let_run(play: Play, settings: Mapping[str, str]) -> None:
+    """Let workers work; with an open transaction of another producer, only the messages after it wait."""
     name = play.names.raw
     async with running_workers(play.grounds, ALL_ROLES, settings, name=name) as workers:
         await workers.answer()
         await play.all_arrive(workers)
         if play.situation.transaction is not None:
             await _transact(play, workers, play.situation.transaction)
-        await until(lambda: not _unsaid(play, workers.logs()), seconds=_SECONDS / 3)
-        play.faults += _unsaid(play, workers.logs())
+        await until(lambda: not _missing_words(play, workers.logs()), seconds=_SECONDS / 3)
+        play.faults += _missing_words(play, workers.logs())
         play.clock.set(0)
     play.played(workers)
 
@@ -282,9 +282,9 @@ async def _transact(play: Play, workers: Workers, how: Transaction) -> None:
     if not await until(lambda: not play.missing(others), seconds=_SECONDS / 3):
         play.faults.append("other partitions wait for the transaction")
     if not await _is_hidden(workers):
-        play.faults.append("no metric tells of messages behind an open transaction")
+        play.faults.append("no metric counts the messages after an open transaction")
     if play.situation.where is Where.RAW and not play.missing([0]):
-        play.faults.append("messages behind an open transaction were read")
+        play.faults.append("messages after an open transaction were read")
     await asyncio.to_thread(
         producer.commit_transaction if how is Transaction.COMMITTED else producer.abort_transaction, 30
     )
@@ -292,7 +292,7 @@ async def _transact(play: Play, workers: Workers, how: Transaction) -> None:
 
 
 async def _is_hidden(workers: Workers) -> bool:
-    """Wait until a metric tells of hidden messages."""
+    """Wait until a metric counts hidden messages."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + _SECONDS / 3
     while clock.time() < deadline:
@@ -303,13 +303,13 @@ async def _is_hidden(workers: Workers) -> bool:
 
 
 def _bad(*, has_key: bool) -> bytes:
-    """Return a message that becomes a dead letter. A compacted topic takes none without a key."""
+    """Return a message that becomes a dead letter. A compacted topic accepts none without a key."""
     value = f"no event of {EMAIL}".encode().ljust(MESSAGE_BYTES)
     return encoded(Batch(records=[Record(value=value, key=b"k" if has_key else None)]))
 
 
-def _unsaid(play: Play, told: str) -> list[str]:
-    return [f"not told: {word}" for word in play.situation.words if word not in told]
+def _missing_words(play: Play, log: str) -> list[str]:
+    return [f"not logged or shown: {word}" for word in play.situation.words if word not in log]
 
 
 def _result(play: Play) -> CaseResult:
@@ -330,7 +330,7 @@ def _result(play: Play) -> CaseResult:
 
 
 _REACTIONS: Final[Mapping[Reaction, Callable[[Play, Mapping[str, str]], Awaitable[None]]]] = {
-    Reaction.WORK: _work,
+    Reaction.RUN: _let_run,
     Reaction.REFUSE: _refuse,
     Reaction.HOLD: _hold,
 }

@@ -1,4 +1,4 @@
-"""Hostile bodies of the raw topic: what is no event, what nearly is, and events with fields that nobody expects."""
+"""Hostile bodies of the raw topic: values that are no event, nearly one, or events with unexpected fields."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ BEFORE: Final = {
     )
     for name, body in POISON.items()
 }
-"""Those that the integration tests play as well."""
+"""The integration tests use these too."""
 
 FOREIGN: Final[Bodies] = {
     "one NUL": (b"\0", NOT_JSON),

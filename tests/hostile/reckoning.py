@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Offsets of one hostile thing in its partition: the first, and the one behind the last."""
+    """Offsets of one hostile batch in its partition: the first, and the one after the last."""
 
     topic: str
     partition: int
@@ -26,16 +26,17 @@ class Stretch:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What was seen of a stretch: records made of it, reasons of its dead letters, and how far it was committed.
+    """What was observed of a stretch: records made of it, reasons of its dead letters, and how far it was committed.
 
-    `holds` are the reasons of the worker's holds when everything else had settled, `told` what it said of them.
+    `holds` are the reasons of the worker's holds when everything else had settled; `texts` are its log and status
+    pages.
     """
 
     forwarded: int = 0
     letters: list[str] = field(default_factory=list)
     committed: int = 0
     holds: Sequence[str] = ()
-    told: Sequence[str] = ()
+    texts: Sequence[str] = ()
 
 
 def lost(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]:
@@ -44,26 +45,26 @@ def lost(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]:
 
 
 def missing(wanted: int, times: Mapping[str, int], good: Collection[str]) -> int:
-    """Return how many of so many hostile messages were not accepted; `times` counts the acceptances of each id."""
+    """Return how many of ``wanted`` hostile messages were not accepted; `times` counts the acceptances of each id."""
     return max(0, wanted - sum(count for message_id, count in times.items() if message_id not in good))
 
 
 def disordered(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]:
     """Return the ids of good records of one user that were first accepted after a later one."""
-    places = {message_id: place for place, message_id in enumerate(written)}
+    ranks = {message_id: rank for rank, message_id in enumerate(written)}
     latest, found = -1, []
     for message_id in accepted:
-        place = places.get(message_id)
-        if place is None:
+        rank = ranks.get(message_id)
+        if rank is None:
             continue
-        if place < latest:
+        if rank < latest:
             found.append(message_id)
-        latest = max(latest, place)
+        latest = max(latest, rank)
     return found
 
 
 def faults(expected: Expected, seen: Seen, stretch: Stretch, *, messages: int, is_raw: bool) -> list[str]:
-    """Return in what a stretch of so many messages was not as expected. `is_raw`: records are made of it."""
+    """Return how a stretch of so many messages deviates from what is expected. `is_raw`: records are made of it."""
     found: list[str] = []
     if expected.outcome is Outcome.HELD:
         return _hold_faults(expected, seen, stretch)
@@ -71,10 +72,10 @@ def faults(expected: Expected, seen: Seen, stretch: Stretch, *, messages: int, i
         found.append(f"offset {seen.committed} is not settled")
     wanted_records = messages if is_raw and expected.outcome is Outcome.DELIVERED else 0
     if seen.forwarded != wanted_records:
-        found.append(f"{seen.forwarded} records were made of it, not {wanted_records}")
+        found.append(f"{seen.forwarded} records were made of it, expected {wanted_records}")
     wanted_letters = messages if expected.outcome is Outcome.LETTER else 0
     if len(seen.letters) != wanted_letters:
-        found.append(f"{len(seen.letters)} dead letters, not {wanted_letters}")
+        found.append(f"{len(seen.letters)} dead letters, expected {wanted_letters}")
     wrong = sorted(set(seen.letters) - set(expected.reasons))
     if wrong:
         found.append(f"dead letters for {', '.join(wrong)}")
@@ -84,20 +85,20 @@ def faults(expected: Expected, seen: Seen, stretch: Stretch, *, messages: int, i
 def _hold_faults(expected: Expected, seen: Seen, stretch: Stretch) -> list[str]:
     found: list[str] = []
     if seen.committed > stretch.first:
-        found.append(f"offset {seen.committed} is committed, and {stretch.first} was not read")
+        found.append(f"offset {seen.committed} is committed, but {stretch.first} was not read")
     if not set(seen.holds) & set(expected.reasons):
         found.append(f"held for {', '.join(seen.holds) or 'nothing'}")
     if seen.forwarded or seen.letters:
-        found.append("something was made of it")
+        found.append("a record or dead letter was made of it")
     words = [str(stretch.partition)]
     if expected == UNREADABLE:
         words += [stretch.topic, str(stretch.first)]
-    if not is_named(seen.told, words):
-        found.append(f"no line names {', '.join(words)}")
+    if not is_named(seen.texts, words):
+        found.append(f"no text names {', '.join(words)}")
     return found
 
 
-def is_named(told: Iterable[str], words: Iterable[str]) -> bool:
-    """Return whether some line has all the words, each by itself."""
+def is_named(texts: Iterable[str], words: Iterable[str]) -> bool:
+    """Return whether one of the texts contains all words, each as a word of its own."""
     patterns = [re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w-]|\.\d)") for word in words]
-    return any("partition" in line and all(pattern.search(line) for pattern in patterns) for line in told)
+    return any("partition" in text and all(pattern.search(text) for pattern in patterns) for text in texts)

@@ -1,4 +1,4 @@
-"""Hostile values of the records topic: what a foreign producer, or a processor gone mad, may write for the sink."""
+"""Hostile values of the records topic, as a foreign producer or a faulty processor could write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOO_LARGE: Final = letter("too_large")
 
 
 def call(**changes: Any) -> bytes:
-    """Return a track call; a change to None leaves the field out."""
+    """Return a track call; a change to None omits the field."""
     fields: dict[str, Any] = {
         "type": "track",
         "event": "Push Clicked",

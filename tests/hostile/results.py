@@ -1,4 +1,4 @@
-"""What came of each case, added up by kind, as a table and as JSON. Pure but for `write`."""
+"""The result of each case, summed up by kind, as a table and as JSON. Pure except for `write`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _MEGABYTE: Final = 1_000_000
 
 @dataclass(slots=True, kw_only=True)
 class CaseResult:
-    """What one case has done. `peak_bytes` and `allowed_bytes` are those of the worker that came closest to its bound.
+    """The result of one case. `peak_bytes` and `allowed_bytes` are those of the worker that came closest to its bound.
 
-    Both are 0 where no worker ran. `faults` say in what the case was not as expected, `leaks` what was told.
+    Both are 0 if no worker ran. `faults` are deviations from what is expected; `leaks` is what was logged or shown and
+    must not be.
     """
 
     part: str
@@ -49,20 +50,20 @@ class CaseResult:
         return not broken and not self.is_too_large
 
     def evidence(self) -> str:
-        """Return in one line what was broken."""
-        told = [
+        """Return what was broken, on one line."""
+        found = [
             f"{self.lost} lost" if self.lost else "",
             f"{self.disordered} out of order" if self.disordered else "",
-            f"{self.ends} ends" if self.ends else "",
+            f"{self.ends} worker ends" if self.ends else "",
             f"{_megabytes(self.peak_bytes)} MB of {_megabytes(self.allowed_bytes)}" if self.is_too_large else "",
             *self.faults,
-            *(f"told: {leak}" for leak in self.leaks),
+            *(f"leaked: {leak}" for leak in self.leaks),
         ]
-        return "; ".join(filter(None, told))
+        return "; ".join(filter(None, found))
 
 
 def by_kind(results: Iterable[CaseResult]) -> Mapping[tuple[str, str], list[CaseResult]]:
-    """Return the cases of each part and kind, in the order in which they were played."""
+    """Return the cases of each part and kind, in the order in which they were run."""
     found: defaultdict[tuple[str, str], list[CaseResult]] = defaultdict(list)
     for each in results:
         found[each.part, each.kind].append(each)
@@ -70,11 +71,11 @@ def by_kind(results: Iterable[CaseResult]) -> Mapping[tuple[str, str], list[Case
 
 
 def table(results: Sequence[CaseResult]) -> Table:
-    """Draw one row for each kind, and their sum."""
+    """Build one row for each kind, and their sum."""
     drawn = Table(title="hostile", title_justify="left")
     drawn.add_column("part")
     drawn.add_column("kind")
-    for name in ("cases", "passed", "lost", "order", "ends", "memory, MB of", "as expected", "leaks"):
+    for name in ("cases", "passed", "lost", "order", "ends", "memory, MB of bound", "as expected", "leaks"):
         drawn.add_column(name, justify="right")
     for (part, kind), cases in by_kind(results).items():
         drawn.add_row(Text(part), Text(kind), *_figures(cases))
@@ -99,7 +100,7 @@ def _figures(cases: Sequence[CaseResult]) -> list[str]:
 
 
 def figures(results: Sequence[CaseResult], *, seconds: float, short: bool, unplayed: Sequence[str]) -> dict[str, Any]:
-    """Return everything that is worth keeping. `unplayed` are parts that could not be played, with the reason."""
+    """Return everything that is worth keeping. `unplayed` are parts that could not be run, with the reason."""
     return {
         "short": short,
         "seconds": round(seconds, 1),
@@ -121,7 +122,7 @@ def figures(results: Sequence[CaseResult], *, seconds: float, short: bool, unpla
 
 
 def is_passed(report: Mapping[str, Any]) -> bool:
-    """Return whether something was played, all of it, and every promise was kept."""
+    """Return whether there were cases, all parts were run, and every promise was kept."""
     return bool(report["cases"]) and not report["broken"] and not report["unplayed"]
 
 
@@ -129,8 +130,8 @@ def verdict(report: Mapping[str, Any]) -> str:
     """Return the sums in one sentence."""
     return (
         f"{report['passed']:,} of {report['cases']:,} cases kept every promise; {report['lost']:,} records lost, "
-        f"{report['order_violations']:,} out of order, {report['worker_ends']:,} ends of workers, "
-        f"{report['above_memory_bound']:,} cases above the bound of memory, {report['not_as_expected']:,} not as "
+        f"{report['order_violations']:,} out of order, {report['worker_ends']:,} worker ends, "
+        f"{report['above_memory_bound']:,} cases above the memory bound, {report['not_as_expected']:,} not as "
         f"expected, {report['leaks']:,} leaks"
     )
 

@@ -1,4 +1,4 @@
-"""Play every part of the collection on one Kafka, and gather what came of it."""
+"""Run every part of the collection on one Kafka, and gather the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Part(StrEnum):
-    """What can be played by itself."""
+    """The parts that can be run separately."""
 
     MESSAGES = "messages"
     ANSWERS = "answers"
@@ -38,12 +38,12 @@ class Part(StrEnum):
 
 _SHOWN: Final = 160
 LANES: Final = ((Part.MESSAGES, Part.TOPICS, Part.CLOCKS), (Part.ANSWERS, Part.OPERATORS))
-"""What is played side by side: nearly all of it waits."""
+"""The parts that run side by side: most of the time they wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How much is played. Of answers and operators' inputs, one of so many; `limit_seconds` is that of everything."""
+    """How much is run: every nth answer and operator input; `limit_seconds` bounds the whole run."""
 
     short: bool
     answers_every: int
@@ -58,7 +58,7 @@ SHORT: Final = Form(short=True, answers_every=3, operators_every=10, seconds=30.
 
 @dataclass(slots=True, kw_only=True)
 class Gathered:
-    """What came of the cases, and which parts could not be played to their end, with the reason."""
+    """The results of the cases, and which parts could not be completed, with the reason."""
 
     results: list[CaseResult] = field(default_factory=list)
     unplayed: list[str] = field(default_factory=list)
@@ -67,11 +67,11 @@ class Gathered:
 async def run(
     form: Form, parts: Collection[Part], folder: Path, tell: Callable[[str], None], *, kinds: str = ""
 ) -> Gathered:
-    """Play the parts; `kinds` are the messages alone whose kind has this text in it."""
+    """Run the parts; of the messages, only those whose kind contains `kinds`."""
     gathered = Gathered()
     stored = folder / "kafka"
     with KafkaServer(properties=lambda *_ports: {"log.dirs": str(stored)}) as kafka:
-        tell("Kafka is up")
+        tell("Kafka is running")
         grounds = Grounds(kafka=kafka, stored=stored, folder=folder, tell=tell)
         lanes = [[part for part in lane if part in parts] for lane in LANES]
         try:
@@ -79,7 +79,7 @@ async def run(
                 for lane in lanes:
                     group.create_task(_lane(grounds, form, lane, gathered, kinds=kinds))
         except TimeoutError:
-            gathered.unplayed.append(f"everything had not been played after {form.limit_seconds:.0f} s")
+            gathered.unplayed.append(f"the run had not ended after {form.limit_seconds:.0f} s")
     return gathered
 
 
@@ -89,7 +89,7 @@ async def _lane(grounds: Grounds, form: Form, lane: Sequence[Part], gathered: Ga
             await _gather(grounds, part, _played(grounds, form, part, kinds=kinds), gathered)
         except Exception as error:  # noqa: BLE001 -- whatever it was, the other parts are played
             gathered.unplayed.append(f"{part}: {error!r}")
-            grounds.tell(f"{part} could not be played to the end: {error!r}")
+            grounds.tell(f"{part} could not be completed: {error!r}")
 
 
 async def _gather(grounds: Grounds, part: Part, playing: Results, gathered: Gathered) -> None:
@@ -100,7 +100,7 @@ async def _gather(grounds: Grounds, part: Part, playing: Results, gathered: Gath
             cases += len(results)
             failed += sum(not each.passed for each in results)
             broken = next((f": {each.name}: {each.evidence()}"[:_SHOWN] for each in results if not each.passed), "")
-            grounds.tell(f"{part}: {cases} played, {failed} failed{broken}")
+            grounds.tell(f"{part}: {cases} run, {failed} failed{broken}")
 
 
 def _played(grounds: Grounds, form: Form, part: Part, *, kinds: str) -> Results:

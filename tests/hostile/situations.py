@@ -1,4 +1,4 @@
-"""Hostile surroundings: settings of topics, transactions of others, and clocks, each with what workers must do."""
+"""Hostile surroundings: topic settings, other producers' transactions, clocks, and how workers must react to each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TINY: Final = "400"
 
 
 class Where(StrEnum):
-    """The topic that has the settings."""
+    """The topic whose settings are changed."""
 
     RAW = "raw"
     RECORDS = "records"
@@ -23,15 +23,15 @@ class Where(StrEnum):
 
 
 class Reaction(StrEnum):
-    """What workers do."""
+    """How workers react."""
 
-    WORK = "work"
+    RUN = "work"
     REFUSE = "refuse to start"
     HOLD = "hold"
 
 
 class Transaction(StrEnum):
-    """How somebody else's open transaction ends."""
+    """How another producer's open transaction ends."""
 
     ABORTED = "aborted"
     COMMITTED = "committed"
@@ -41,10 +41,10 @@ class Transaction(StrEnum):
 class Situation:
     """One kind of surroundings. Good messages and a bad one are written, and all must have arrived in the end.
 
-    `settings` of the topic `where` are there from the start, or come `later`; then `mended` are set, and everything
-    goes on. A sink has no part in it unless `concerns_sink`. `clock_seconds` is how wrong the workers' clock is, until
-    it is set right. `reasons`: of the hold, any of which is right. `words` are in the log or on the page of a worker
-    that refuses, holds or warns.
+    `settings` of the topic `where` exist from the start, or are set `later`; then `mended` are set, and everything
+    resumes. No sink is started unless `concerns_sink`. `clock_seconds` is the error of the workers' clock, until it is
+    corrected. `reasons`: of the hold, any of which is right. `words` are in the log or on the page of a worker that
+    refuses, holds or warns.
     """
 
     name: str
@@ -65,11 +65,11 @@ class Situation:
 _COMPACTED: Final = {"compacted": "compact", "compacted and deleted": "compact,delete"}
 _DELETED: Final = {"cleanup.policy": "delete"}
 _CLOCK: Final = "this machine's clock is"
-"""How the log and the page begin to say so; the word alone is in the names of metrics, whatever the clock."""
+"""The start of the text in log and page; the bare word is in metric names, whatever the clock."""
 
 
 def situations(*, short: bool = False) -> list[Situation]:
-    """Return every situation; the short form leaves out those that are like others."""
+    """Return every situation; the short form omits those that are like others."""
     found = [*_refused(), *_tiny(), *_later(), *_harmless(), *_transactions(), *_clocks()]
     return [each for each in found if not short or each.name in _SHORT]
 
@@ -93,7 +93,7 @@ def _refused() -> list[Situation]:
         Situation(
             name=f"{where} kept for half an hour",
             kind="settings that are warned of",
-            reaction=Reaction.WORK,
+            reaction=Reaction.RUN,
             where=where,
             settings={"retention.ms": "1800000"},
             words=("retention.ms",),
@@ -187,7 +187,7 @@ def _harmless() -> list[Situation]:
         "dead letters with the worker's time": (Where.LETTERS, {"message.timestamp.type": "CreateTime"}),
     }
     return [
-        Situation(name=name, kind=kind, reaction=Reaction.WORK, where=where, settings=settings)
+        Situation(name=name, kind=kind, reaction=Reaction.RUN, where=where, settings=settings)
         for name, (where, settings) in odd.items()
     ]
 
@@ -197,7 +197,7 @@ def _transactions() -> list[Situation]:
         Situation(
             name=f"an open transaction in {where}, {how}",
             kind="transactions of others",
-            reaction=Reaction.WORK,
+            reaction=Reaction.RUN,
             where=where,
             transaction=how,
         )
@@ -241,7 +241,7 @@ def _clocks() -> list[Situation]:
         for name, seconds in {"two hours ahead": 2 * HOUR, "thirty days behind": -30 * DAY}.items()
     ]
     late = Situation(
-        name="a minute and a half behind", kind=kind, reaction=Reaction.WORK, clock_seconds=-90, words=(_CLOCK,)
+        name="a minute and a half behind", kind=kind, reaction=Reaction.RUN, clock_seconds=-90, words=(_CLOCK,)
     )
     return [*wrong, *jumps, late]
 

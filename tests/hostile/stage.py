@@ -1,4 +1,4 @@
-"""What every part is played with: a Kafka, topics of its own, workers that are started again, and their memory."""
+"""What every part shares: a Kafka, topics of its own, workers that are restarted, and their memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _READY_SECONDS: Final = 60.0
 
 @dataclass(slots=True, kw_only=True)
 class Grounds:
-    """A Kafka for everything, the folder in which it keeps its logs, and one for those of the workers."""
+    """One Kafka for everything, the folder with its logs, and a folder for the logs of workers."""
 
     kafka: KafkaServer
     stored: Path
@@ -53,7 +53,7 @@ class Grounds:
 
     @property
     def broker(self) -> Broker:
-        """Return the Kafka as the integration tests know it."""
+        """Return the Kafka as the integration tests use it."""
         return Broker(kind=BrokerKind.REAL, bootstrap_servers=self.kafka.bootstrap_servers, server=self.kafka)
 
     @property
@@ -62,7 +62,7 @@ class Grounds:
         return self.kafka.bootstrap_servers
 
     def names(self) -> Names:
-        """Return names of topics and groups that were not used before."""
+        """Return unused names of topics and groups."""
         prefix = f"hostile-{next(self._numbers)}"
         return Names(
             raw=f"{prefix}.raw",
@@ -104,7 +104,7 @@ def create_topics(
 
 
 def _await_topic(servers: str, name: str, partitions: int) -> None:
-    """Wait until every partition of a topic has a leader that answers: brokers hear of it when it exists already."""
+    """Wait until every partition of a topic has a leader that answers: brokers learn of a new topic with a delay."""
     deadline = time.monotonic() + _READY_SECONDS
     while len(watermarks(servers, name)) < partitions:
         if time.monotonic() > deadline:
@@ -113,7 +113,7 @@ def _await_topic(servers: str, name: str, partitions: int) -> None:
 
 
 def environment(servers: str, endpoint: str, names: Names, more: Mapping[str, str]) -> dict[str, str]:
-    """Return what the workers of a part are configured with: small limits, short times, and all of their lines."""
+    """Return the configuration of a part's workers: small limits, short times, and all log levels."""
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": servers,
         "RAW_TOPIC": names.raw,
@@ -144,7 +144,7 @@ def environment(servers: str, endpoint: str, names: Names, more: Mapping[str, st
 def allowed_bytes(batches: Iterable[tuple[int, int]]) -> int:
     """Return the bound of docs/operate/capacity.md for partitions that each have a largest batch and a largest message.
 
-    A batch that is larger than a fetch comes whole.
+    A batch that is larger than a fetch is fetched whole.
     """
     total = WORKER_BYTES + UNPACKED_BYTES
     for batch_bytes, message_bytes in batches:
@@ -161,12 +161,12 @@ def allowed_bytes(batches: Iterable[tuple[int, int]]) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Workers:
-    """A crew, and the most memory that any worker of it has had, in bytes."""
+    """A crew, and the peak memory of all its workers, in bytes."""
 
     crew: Crew
     folder: Path
     peak_bytes: int = 0
-    said: list[str] = field(default_factory=list)
+    pages_seen: list[str] = field(default_factory=list)
 
     @property
     def present(self) -> list[WorkerProcess]:
@@ -176,16 +176,16 @@ class Workers:
 
     @property
     def own_ends(self) -> int:
-        """Count the workers that have ended by themselves, or not as they were told to."""
+        """Return how many workers have ended by themselves, or not cleanly."""
         return sum(slot.own_ends for slot in self.crew.slots) + len(self.crew.bad_stops)
 
     @property
     def are_given_up(self) -> bool:
-        """Return whether a slot stays empty, since its worker ends again and again."""
+        """Return whether a slot stays empty because its worker ends again and again."""
         return any(slot.own_ends >= MOST_OWN_ENDS for slot in self.crew.slots)
 
     async def answer(self) -> None:
-        """Wait until every worker's page answers, or workers end again and again: a busy machine takes its time."""
+        """Wait until every worker's page answers, or workers end again and again: a busy machine is slow."""
         clock = asyncio.get_running_loop()
         deadline = clock.time() + _READY_SECONDS
         while clock.time() < deadline:
@@ -198,17 +198,17 @@ class Workers:
         return len(statuses) == len(self.crew.slots) and all(statuses)
 
     async def pages(self) -> list[str]:
-        """Return what the status pages say now, and keep it."""
+        """Return the present status pages, and store them."""
         found = [(await worker.get(path))[1] for worker in self.present for path in PAGES]
-        self.said += found
+        self.pages_seen += found
         return found
 
     def complaints(self) -> list[str]:
-        """Return the lines of errors that the workers have logged."""
+        """Return the errors that the workers have logged."""
         return [line for line in self.logs().splitlines() if '"level":"error"' in line]
 
     def endings(self) -> list[str]:
-        """Return what is known of workers that have ended by themselves, or not as they were told to."""
+        """Return what is known of workers that have ended by themselves, or not cleanly."""
         return [*self.crew.own_ends, *self.crew.bad_stops, *self.crew.failed_starts]
 
     def logs(self) -> str:
@@ -216,12 +216,12 @@ class Workers:
         return "\n".join(each.read_text(errors="replace") for each in sorted(self.folder.glob("*.log")))
 
     def leaks(self) -> list[str]:
-        """Return what was told that must not be, tracebacks included."""
-        told = "\n".join([self.logs(), *self.said])
-        return [*leaks(told, ("ChaosWorker",)), *(["a traceback"] if TRACEBACK in told else [])]
+        """Return what was logged or shown and must not be, tracebacks included."""
+        reported = "\n".join([self.logs(), *self.pages_seen])
+        return [*leaks(reported, ("ChaosWorker",)), *(["a traceback"] if TRACEBACK in reported else [])]
 
     async def watch(self) -> None:
-        """Look at the memory until cancelled."""
+        """Poll the memory until cancelled."""
         while True:
             for worker in self.present:
                 self.peak_bytes = max(self.peak_bytes, peak_of(worker.process.pid))
@@ -237,7 +237,7 @@ async def running_workers(
     name: str,
     most_own_ends: int = MOST_OWN_ENDS,
 ) -> AsyncIterator[Workers]:
-    """Run one worker of each role, again when it ends by itself, and stop them in order at the end of the block."""
+    """Run one worker of each role, restart it when it ends by itself, and stop all cleanly at the end of the block."""
     folder = grounds.folder / name
     folder.mkdir(parents=True)
     crew = Crew(
@@ -263,7 +263,7 @@ async def running_workers(
 async def as_they_end(
     plays: Iterable[Coroutine[object, object, list[CaseResult]]],
 ) -> AsyncGenerator[list[CaseResult]]:
-    """Run what is played side by side, and return each result when it is there; leave nothing running."""
+    """Run coroutines side by side, and yield each result when it is available; leave nothing running."""
     tasks = [asyncio.create_task(each) for each in plays]
     try:
         for done in asyncio.as_completed(tasks):
@@ -275,7 +275,7 @@ async def as_they_end(
 
 
 async def until(condition: Callable[[], bool], *, seconds: float, given_up: Callable[[], bool] = lambda: False) -> bool:
-    """Wait until a condition holds; False when it does not in time, or when it never will."""
+    """Wait until a condition holds; return False when it does not in time, or never will."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + seconds
     while not await asyncio.to_thread(condition):
@@ -286,7 +286,7 @@ async def until(condition: Callable[[], bool], *, seconds: float, given_up: Call
 
 
 def configure(servers: str, topic: str, settings: Mapping[str, str]) -> None:
-    """Change settings of a topic, and wait until the broker tells them: it hears of them a moment later."""
+    """Change settings of a topic, and wait until the broker reports them, which happens with a delay."""
     changes = [
         ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
     ]
@@ -294,28 +294,28 @@ def configure(servers: str, topic: str, settings: Mapping[str, str]) -> None:
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     admin.incremental_alter_configs([resource])[resource].result(_GROUP_SECONDS)
     deadline = time.monotonic() + _GROUP_SECONDS
-    while not _are_told(admin, topic, settings):
+    while not _are_reported(admin, topic, settings):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the settings of {topic} are not told")
+            raise TimeoutError(f"the settings of {topic} are not reported")
         time.sleep(_LOOK_SECONDS)
 
 
-def _are_told(admin: AdminClient, topic: str, settings: Mapping[str, str]) -> bool:
+def _are_reported(admin: AdminClient, topic: str, settings: Mapping[str, str]) -> bool:
     asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    told = admin.describe_configs([asked])[asked].result(_GROUP_SECONDS)
-    return all(told[name].value == value for name, value in settings.items())
+    reported = admin.describe_configs([asked])[asked].result(_GROUP_SECONDS)
+    return all(reported[name].value == value for name, value in settings.items())
 
 
 async def skip(servers: str, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-    """Commit offsets for a group without members, as an operator does who skips a message."""
-    places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+    """Commit offsets for a group without members, as an operator does to skip a message."""
+    partitions = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
 
     def is_done() -> bool:
-        request = ConsumerGroupTopicPartitions(group, places)
+        request = ConsumerGroupTopicPartitions(group, partitions)
         try:
             admin.alter_consumer_group_offsets([request])[group].result(_GROUP_SECONDS)
-        except KafkaException:  # a member that was killed is in the group until its session ends
+        except KafkaException:  # a member that was killed stays in the group until its session ends
             return False
         return True
 
@@ -323,7 +323,7 @@ async def skip(servers: str, group: str, topic: str, offsets: Mapping[int, int])
 
 
 def holds_of(metrics: Iterable[str]) -> list[str]:
-    """Return the reasons for which a worker holds, out of its metrics."""
+    """Return the reasons for which a worker holds, from its metrics."""
     start, end = 'onesignal_pipeline_holding{reason="', '"} 1.0'
     lines = (line for page in metrics for line in page.splitlines())
     return sorted({line[len(start) : -len(end)] for line in lines if line.startswith(start) and line.endswith(end)})

@@ -31,7 +31,7 @@ STEERING: Final = (
     b"\xf3\xa0\x80",
     b"\xf3\xa0\x81",
 )
-"""What steers a terminal, hides or reorders; no output of any command may hold it."""
+"""Characters that control a terminal, hide or reorder; no command may print them."""
 CRASHES: Final = (b"Traceback", b"Exception ignored", b"--- Logging error ---")
 FORGERIES: Final = (b"\noutcome   delivered\r", b"\nforged")
 
@@ -39,7 +39,7 @@ DONE, FAILED, MISTAKE = 0, 1, 2
 
 
 class Output(StrEnum):
-    """What standard output is."""
+    """What standard output is connected to."""
 
     READ = "read"
     CLOSED = "closed"
@@ -49,9 +49,9 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorInput:
-    """One command line, run in a folder that holds `files` by name, and what may come of it.
+    """One command line, run in a folder that contains `files` by name, and its allowed results.
 
-    Names that are not UTF-8 are written with surrogates, as Python's file system encoding does it.
+    Names that are not UTF-8 are written with surrogates, as Python's file system encoding does.
     """
 
     name: str
@@ -70,7 +70,7 @@ def _event(**facts: Any) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as YAML reads it back; JSON's halves of characters are none to YAML."""
+    """Return a text as YAML reads it back; YAML does not accept JSON's surrogate halves."""
     return '"' + "".join(each if each.isalnum() and each.isascii() else f"\\U{ord(each):08x}" for each in text) + '"'
 
 

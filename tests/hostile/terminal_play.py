@@ -1,4 +1,4 @@
-"""Play a hostile operator input against the program, as a process of its own."""
+"""Run the program with a hostile operator input, as a process of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SECONDS: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of it, and the most memory that it has had."""
+    """The result of a run, and its peak memory."""
 
     exit_code: int
     output: bytes
@@ -31,7 +31,7 @@ class Played:
     peak_bytes: int = 0
 
     def objections(self, given: OperatorInput) -> Iterator[str]:
-        """Name what is not as the input says."""
+        """Return how the result deviates from what the input allows."""
         if self.exit_code not in given.exit_codes:
             yield f"exit code {self.exit_code}: {self.errors[-500:]!r}"
         printed = self.output + self.errors
@@ -40,7 +40,7 @@ class Played:
 
 
 def write_files(given: OperatorInput, folder: Path) -> None:
-    """Write the files of an input into the folder in which it is to be played."""
+    """Write the files of an input into the folder in which it is run."""
     for name, content in given.files.items():
         (folder / name).write_bytes(content)
 
@@ -64,7 +64,7 @@ def run(
     stdout: int = subprocess.PIPE,
     seconds: float = _SECONDS,
 ) -> Played:
-    """Run a command to its end, with an input, and watch its memory.
+    """Run a command to its end, with an input, and poll its memory.
 
     Raises:
         TimeoutExpired: it had not ended in time; then it is killed.

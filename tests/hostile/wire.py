@@ -1,4 +1,4 @@
-"""A client of Kafka that produces record batches as they are, and changes what a broker of ours has stored."""
+"""A Kafka client that produces record batches as they are, and changes what a broker of ours has stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PRODUCE: Final = 0
-_VERSION: Final = 7  # the first that takes zstd, and the same layout as those before
+_VERSION: Final = 7  # the first that accepts zstd, with the same layout as those before
 _ALL_REPLICAS: Final = -1
 _ANSWER_MILLISECONDS: Final = 60_000
 _SECONDS: Final = 90
@@ -28,11 +28,11 @@ _BATCH_HEAD: Final = struct.Struct(">qi")
 
 
 class RefusedBatchError(Exception):
-    """The broker has not taken a batch; the text has its error code."""
+    """The broker has not accepted a batch; the text has its error code."""
 
 
 class BatchWriter(AbstractContextManager["BatchWriter"]):
-    """A connection to the one broker of a cluster, over which batches are produced one after the other."""
+    """A connection to the one broker of a cluster, over which batches are produced one after another."""
 
     def __init__(self, bootstrap_server: str) -> None:
         host, _, port = bootstrap_server.rpartition(":")
@@ -53,7 +53,7 @@ class BatchWriter(AbstractContextManager["BatchWriter"]):
         """Store a batch; return the offset of its first message.
 
         Raises:
-            RefusedBatchError: the broker does not take it.
+            RefusedBatchError: the broker does not accept it.
         """
         deadline = time.monotonic() + _LEADER_SECONDS
         while True:
@@ -83,8 +83,8 @@ class BatchWriter(AbstractContextManager["BatchWriter"]):
     def _answered(self, topic: str) -> int:
         (length,) = struct.unpack(">i", self._read(4))
         answer = self._read(length)
-        place = 4 + 4 + 2 + len(topic.encode()) + 4 + 4  # correlation, topics, topic, partitions, partition
-        code, offset = struct.unpack_from(">hq", answer, place)
+        position = 4 + 4 + 2 + len(topic.encode()) + 4 + 4  # correlation, topics, topic, partitions, partition
+        code, offset = struct.unpack_from(">hq", answer, position)
         if code:
             raise for_code(code)(f"error code {code}")
         return int(offset)
@@ -111,24 +111,24 @@ def change_stored_batch(folder: Path, topic: str, partition: int, offset: int, c
     """
     for segment in sorted((folder / f"{topic}-{partition}").glob("*.log")):
         stored = segment.read_bytes()
-        place = 0
-        while place < len(stored):
-            base, length = _BATCH_HEAD.unpack_from(stored, place)
-            end = place + _BATCH_HEAD.size + length
+        position = 0
+        while position < len(stored):
+            base, length = _BATCH_HEAD.unpack_from(stored, position)
+            end = position + _BATCH_HEAD.size + length
             if base == offset:
-                batch = stored[place:end]
-                _overwrite(segment, place, batch, change(batch))
+                batch = stored[position:end]
+                _overwrite(segment, position, batch, change(batch))
                 (last,) = struct.unpack_from(">i", batch, LAST_OFFSET_DELTA_AT)
                 return int(base + last + 1)
-            place = end
+            position = end
     raise LookupError(f"no batch of {topic}-{partition} begins at {offset}")
 
 
-def _overwrite(segment: Path, place: int, before: bytes, after: bytes) -> None:
+def _overwrite(segment: Path, position: int, before: bytes, after: bytes) -> None:
     if len(before) != len(after):
         raise ValueError(f"a stored batch of {len(before)} bytes cannot become one of {len(after)}")
     with segment.open("r+b") as log:
-        log.seek(place)
+        log.seek(position)
         log.write(after)
 
 

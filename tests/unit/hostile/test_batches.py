@@ -53,8 +53,8 @@ def read(stored: bytes) -> Any:
 def test_the_client_reads_what_was_written(batch: Batch, base_offset: int) -> None:
     found = read(encoded(batch, base_offset=base_offset))
     assert found.compression_type == batch.codec
-    told = [(each.offset, each.timestamp, each.key, each.value, tuple(each.headers)) for each in found]
-    assert told == [
+    seen = [(each.offset, each.timestamp, each.key, each.value, tuple(each.headers)) for each in found]
+    assert seen == [
         (
             base_offset + number,
             batch.first_timestamp + record.more_milliseconds,
@@ -115,7 +115,7 @@ def test_headers_may_be_lies() -> None:
         list(read(lying))
 
 
-def test_a_stored_batch_is_changed_in_its_place(tmp_path: Path) -> None:
+def test_a_stored_batch_is_changed_where_it_is_stored(tmp_path: Path) -> None:
     stored = [encoded(Batch(records=[Record(value=b"v")] * 2), base_offset=offset) for offset in (0, 2, 4)]
     (tmp_path / "topic-1").mkdir()
     segment = tmp_path / "topic-1" / f"{0:020d}.log"

@@ -55,9 +55,9 @@ def test_situations_have_names_of_their_own_and_their_words() -> None:
     every = situations()
     assert len({(each.kind, each.name) for each in every}) == len(every) > 30
     assert {each.reaction for each in every} == set(Reaction)
-    assert all(each.words for each in every if each.reaction is not Reaction.WORK)
+    assert all(each.words for each in every if each.reaction is not Reaction.RUN)
     assert all(each.reasons for each in every if each.reaction is Reaction.HOLD)
-    named = " ".join(entry.name for entry in catalogue())  # and so on the page of every worker, whatever happens
+    named = " ".join(each.name for each in catalogue())  # and so on the page of every worker, whatever happens
     assert [each.name for each in every if any(word in named for word in each.words)] == []
     short = situations(short=True)
     assert {each.kind for each in short} >= {each.kind for each in every} - {"settings that refuse messages"}

@@ -28,11 +28,11 @@ async def test_what_was_sent_and_not_read_is_seen_without_reading_it() -> None:
     ("when", "asked", "faults"),
     [
         (When.ANSWER, 3, []),
-        (When.ANSWER, 2, ["its records were not looked through"]),
+        (When.ANSWER, 2, ["its records were not sent one by one"]),
         (When.MID_REQUEST, 2, []),
-        (When.MID_REQUEST, 1, ["its records were not looked through"]),
+        (When.MID_REQUEST, 1, ["its records were not sent one by one"]),
     ],
 )
-def test_records_of_a_refused_request_are_looked_through(when: When, asked: int, faults: list[str]) -> None:
+def test_records_of_a_refused_request_are_sent_one_by_one(when: When, asked: int, faults: list[str]) -> None:
     refused = HostileAnswer(name="n", steps=(), expected=Expected.REFUSED, when=when)
-    assert _faults(refused, asked=asked, told="") == faults
+    assert _faults(refused, asked=asked, log="") == faults

@@ -47,8 +47,8 @@ def test_what_comes_after_a_later_one_is_out_of_order() -> None:
         (DROPPED, Seen(committed=5)),
         (UNSEEN, Seen(committed=9)),
         (letter("not_json", "not_utf8"), Seen(committed=5, letters=["not_json", "not_utf8"])),
-        (held("unknown_format"), Seen(committed=0, holds=["unknown_format"], told=["partition 4"])),
-        (UNREADABLE, Seen(committed=3, holds=["unreadable"], told=["topic t, partition 4, offset 3"])),
+        (held("unknown_format"), Seen(committed=0, holds=["unknown_format"], texts=["partition 4"])),
+        (UNREADABLE, Seen(committed=3, holds=["unreadable"], texts=["topic t, partition 4, offset 3"])),
     ],
 )
 def test_what_is_as_expected_has_no_fault(expected: Expected, seen: Seen) -> None:
@@ -56,7 +56,7 @@ def test_what_is_as_expected_has_no_fault(expected: Expected, seen: Seen) -> Non
 
 
 @pytest.mark.parametrize(
-    ("expected", "seen", "told"),
+    ("expected", "seen", "found"),
     [
         (DELIVERED, Seen(committed=4, forwarded=2), ["offset 4 is not settled"]),
         (DELIVERED, Seen(committed=5, forwarded=1), ["1 records were made of it, not 2"]),
@@ -66,20 +66,20 @@ def test_what_is_as_expected_has_no_fault(expected: Expected, seen: Seen) -> Non
         (letter("a"), Seen(committed=5), ["0 dead letters, not 2"]),
         (
             held("clock"),
-            Seen(committed=4, holds=["x"], told=["partition 44"], forwarded=1),
+            Seen(committed=4, holds=["x"], texts=["partition 44"], forwarded=1),
             [
                 "offset 4 is committed, and 3 was not read",
                 "held for x",
                 "something was made of it",
-                "no line names 4",
+                "no text names 4",
             ],
         ),
-        (held("clock"), Seen(told=["partition 4"]), ["held for nothing"]),
-        (UNREADABLE, Seen(holds=UNREADABLE.reasons, told=["t partition 4 offset 13"]), ["no line names 4, t, 3"]),
+        (held("clock"), Seen(texts=["partition 4"]), ["held for nothing"]),
+        (UNREADABLE, Seen(holds=UNREADABLE.reasons, texts=["t partition 4 offset 13"]), ["no text names 4, t, 3"]),
     ],
 )
-def test_what_is_otherwise_is_told(expected: Expected, seen: Seen, told: list[str]) -> None:
-    assert faults(expected, seen, STRETCH, messages=2, is_raw=True) == told
+def test_a_deviation_is_reported(expected: Expected, seen: Seen, found: list[str]) -> None:
+    assert faults(expected, seen, STRETCH, messages=2, is_raw=True) == found
 
 
 def test_a_sink_makes_no_records() -> None:
@@ -87,7 +87,7 @@ def test_a_sink_makes_no_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "named"),
+    ("text", "named"),
     [
         ("partition t[4] at offset 3", True),
         ("partition 4 of t, offset 3.", True),
@@ -96,8 +96,8 @@ def test_a_sink_makes_no_records() -> None:
         ("4 t 3", False),
     ],
 )
-def test_words_count_by_themselves_alone(line: str, *, named: bool) -> None:
-    assert is_named([line], ["4", "t", "3"]) is named
+def test_words_count_by_themselves_alone(text: str, *, named: bool) -> None:
+    assert is_named([text], ["4", "t", "3"]) is named
 
 
 def test_planted_words_are_found_and_not_repeated() -> None:
@@ -110,28 +110,28 @@ def case(**changes: object) -> CaseResult:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "found"),
     [
         ({"lost": 2}, "2 lost"),
         ({"disordered": 1}, "1 out of order"),
         ({"ends": 1}, "1 ends"),
         ({"peak_bytes": 300_000_000, "allowed_bytes": 100_000_000}, "300 MB of 100"),
         ({"faults": ["held for nothing"]}, "held for nothing"),
-        ({"leaks": ["plant…"]}, "told: plant…"),
+        ({"leaks": ["plant…"]}, "leaked: plant…"),
     ],
 )
 def test_each_broken_promise_fails_the_run(
-    changes: dict[str, object], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, object], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = case(**changes)
     assert not broken.passed
-    assert broken.evidence() == told
+    assert broken.evidence() == found
     report = results.figures([case(), broken], seconds=1.0, short=True, unplayed=[])
     assert not results.is_passed(report)
     assert "1 of 2 cases kept every promise" in results.verdict(report)
     monkeypatch.chdir(tmp_path)
     results.write(report)
-    assert json.loads(results.REPORT.read_text())["broken"][0]["evidence"] == told
+    assert json.loads(results.REPORT.read_text())["broken"][0]["evidence"] == found
 
 
 def test_a_run_without_cases_or_with_a_part_that_was_not_played_proves_nothing() -> None:
