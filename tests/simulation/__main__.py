@@ -1,4 +1,4 @@
-"""Play seeds: `python -m tests.simulation --seeds 20000 --from 0`."""
+"""Run the simulation for many seeds: `python -m tests.simulation --seeds 20000 --from 0`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROGRESS_SEEDS = 1_000
 
 
 def main() -> int:
-    """Play seeds one after the other; return 1 at the first that breaks a promise."""
+    """Run one seed after another; return 1 at the first that breaks a promise."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20_000, help="how many (default: 20000)")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first of them (default: 0)")

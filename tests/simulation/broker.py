@@ -1,4 +1,4 @@
-"""A scripted broker: logs, a consumer group with generations, commits and dead letters that take their time."""
+"""A scripted broker: logs, a consumer group with generations, and commits and dead letters with delayed answers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ POISON: Final = b',"poisoned":1'
 
 
 class Sender(Protocol):
-    """Who waits for an answer."""
+    """A worker that waits for an answer."""
 
     def wake(self) -> None:
-        """Have something to look at."""
+        """Called when an answer has arrived."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class CommitRequest:
-    """A commit on its way. ``stored`` is the answer; None until there is one. A ``lost`` one never arrives."""
+    """A commit under way. ``stored`` is the answer, None until there is one. A ``lost`` commit never arrives."""
 
     sender: Sender
     member: int
@@ -44,7 +44,7 @@ class CommitRequest:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class StoreRequest:
-    """Dead letters on their way; who sent them may be gone."""
+    """Dead letters under way; their sender may be gone."""
 
     sender: Sender
     letters: Sequence[DeadLetter]
@@ -66,7 +66,7 @@ class Group:
     next_member: int = 0
 
     def join(self, member: int | None, now: float) -> int:
-        """Join, or join again: what a member that was thrown out gets is a new name."""
+        """Join or rejoin; a member that was removed gets a new name."""
         if member is None or member not in self.heard:
             member, self.next_member = self.next_member, self.next_member + 1
         self.heard[member] = now
@@ -75,7 +75,7 @@ class Group:
         return member
 
     def prepare(self, now: float) -> None:
-        """Begin a rebalance, unless one is going on."""
+        """Begin a rebalance, unless one is under way."""
         if self.preparing_since is None and self.heard:
             self.preparing_since = now
             self.joined.clear()
@@ -86,15 +86,15 @@ class Group:
             self.prepare(now)
 
     def is_current(self, member: int, generation: int) -> bool:
-        """Tell whether the group goes on as this member knows it."""
+        """Return whether the group is still in the generation that this member knows."""
         return self.preparing_since is None and self.knows(member, generation)
 
     def knows(self, member: int, generation: int) -> bool:
-        """Tell whether a commit of this member may be stored."""
+        """Return whether a commit of this member may be stored."""
         return member in self.heard and generation == self.generation
 
     def tick(self, now: float) -> bool:
-        """Throw out who was not heard of, and end a rebalance that everybody joined or that took too long."""
+        """Remove members whose session has timed out; end a rebalance that all have joined or that took too long."""
         changed = False
         for member, heard in list(self.heard.items()):
             if now >= heard + SESSION_SECONDS and member not in self.joined:
@@ -136,7 +136,7 @@ class Broker:
         self._written = 0
 
     def write(self, partition: TopicPartition, *, user: int, kind: int, padding: int) -> str:
-        """Write a new record; `kind` 7 cannot be sent, 6 is refused by the destination (where the setup says so)."""
+        """Write a new record; `kind` 7 cannot be sent, 6 is refused by the destination (where the setup allows it)."""
         log = self.logs[partition]
         name = f"m{self._written}"
         self._written += 1
@@ -149,30 +149,30 @@ class Broker:
         return f"{name} of {written.user}{', which is refused' if refused else ''}"
 
     def write_again(self, partition: TopicPartition, count: int) -> int:
-        """Write the last records once more, as a processor does that was killed before its commit."""
+        """Write the last records again, as a processor does that was killed before its commit."""
         log = self.logs[partition]
-        last = log.entries[-count:]
-        if any(entry.removed for entry in last):
+        last = log.messages[-count:]
+        if any(message.removed for message in last):
             return 0
-        for entry in last:
-            if entry.written is not None:
-                entry.written.copies += 1
-            log.append(entry.value, entry.written)
+        for message in last:
+            if message.written is not None:
+                message.written.copies += 1
+            log.append(message.value, message.written)
         return len(last)
 
     def compact(self, partition: TopicPartition, pick: int) -> int | None:
         """Remove a message, unless it was written twice; return its offset."""
-        entries = self.logs[partition].entries
-        entry = entries[pick % len(entries)] if entries else None
-        if entry is None or entry.removed or (entry.written is not None and entry.written.copies > 1):
+        messages = self.logs[partition].messages
+        message = messages[pick % len(messages)] if messages else None
+        if message is None or message.removed or (message.written is not None and message.written.copies > 1):
             return None
-        entry.removed = True
-        if entry.written is not None:
-            entry.written.copies = 0
-        return entry.offset
+        message.removed = True
+        if message.written is not None:
+            message.written.copies = 0
+        return message.offset
 
     def answer(self, request: CommitRequest, *, applies: bool, confirms: bool) -> bool:
-        """Answer a commit; tell whether it was applied."""
+        """Answer a commit; return whether it was applied."""
         applied = applies and self._apply(request)
         request.stored = applied and confirms
         request.sender.wake()
@@ -180,7 +180,7 @@ class Broker:
         return applied
 
     def keep(self, request: StoreRequest, *, confirms: bool) -> None:
-        """Keep dead letters, and say so or not."""
+        """Store dead letters, and confirm them or not."""
         self.promises.store(request.letters)
         request.confirmed = confirms
         request.sender.wake()

@@ -1,4 +1,4 @@
-"""The commits of one worker: one after the other, each bounded, and one that is late goes on without it."""
+"""The commits of one worker: one at a time, each with a timeout, and the next one does not wait for a late one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMIT_INTERVAL_SECONDS: Final = 1.0
 
 
 class Commits:
-    """What `BatchConsumer._commit_what_is_settled`, its `commit` and `Fetching.store` do, restated."""
+    """Reimplements `BatchConsumer._commit_what_is_settled`, its `commit` and `Fetching.store`."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -37,13 +37,14 @@ class Commits:
         self._settled = True
 
     def wake_at(self) -> float:
-        """Say when something is due by itself."""
+        """Return when something is due without an event."""
         return self._deadline if self._commit is not None else min(self._due_at, self._repeat_at)
 
     def go_on(self) -> bool:
-        """Commit what is settled; tell whether anything happened.
+        """Commit what is settled; return whether anything happened.
 
-        Nothing in hand: at once, but not sooner after the last commit than the spacing. Otherwise after the spacing.
+        When nothing is unsettled: at once, but not before the spacing since the last commit. Otherwise after the
+        spacing.
         """
         now = self._world.now
         if self._commit is not None:
@@ -64,7 +65,7 @@ class Commits:
         self._last_asked = False
 
     def last_has_ended(self) -> bool:
-        """Ask for the last commit as soon as none is under way; tell whether it was answered."""
+        """Send the last commit as soon as none is under way; return whether it was answered."""
         if self._commit is not None:
             return False
         if self._last_asked:
@@ -73,7 +74,7 @@ class Commits:
         return not self._ask()
 
     def abandon(self) -> None:
-        """Leave what is under way to itself; the next commit does not wait for it, being one of another generation."""
+        """Abandon the commit that is under way; the next one belongs to another generation and does not wait for it."""
         self._straggler = None
         if self._commit is not None:
             self._end(stored=False)
@@ -89,7 +90,7 @@ class Commits:
         return True
 
     def _go_on_storing(self, commit: Commit) -> bool:
-        """Send a commit when the one before has an answer, and look at its own; one that waits too long has failed."""
+        """Send a commit when the one before has an answer, and read its answer; one that waits too long has failed."""
         if self._request is not None:
             return self._look_at_answer(self._request)
         if self._straggler is None or self._straggler.stored is not None:
@@ -98,7 +99,7 @@ class Commits:
             return True
         if self._world.now < self._deadline:
             return False
-        self._world.tell("%s: a commit waited in vain for the one before", self._worker.name)
+        self._world.tell("%s: a commit timed out waiting for the one before", self._worker.name)
         self._end(stored=False)
         return True
 

@@ -1,4 +1,4 @@
-"""A scripted destination: accepts, refuses, keeps silent, and accepts what nobody waits for any more.
+"""A scripted destination: it accepts, refuses, does not answer, and accepts requests that have timed out.
 
 It is Segment, or the second destination of the tests, whose answers may accept in part.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Request:
-    """A request on its way. ``response`` is None until it has come back; who sent it may be gone."""
+    """A request under way. ``response`` is None until it has come back; its sender may be gone."""
 
     sender: Sender
     lane: str
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of a request: whether its records are taken, and what comes back (None: nothing, yet)."""
+    """The outcome of a request: whether its records are accepted, and the response (None: none yet)."""
 
     name: str
     takes: bool
@@ -93,8 +93,8 @@ _IN_PART: Final[Sequence[tuple[str, _Rows]]] = (
 class PartialOutcome:
     """An answer that accepts a request in part, and refuses ``rows`` of it.
 
-    ``beyond`` is added to an index, and ``missing`` to the number of accepted records: then the answer contradicts
-    what was sent, and is unknown.
+    ``beyond`` is added to an index, and ``missing`` to the number of accepted records: then the answer contradicts what
+    was sent, and is unknown.
     """
 
     name: str
@@ -117,7 +117,7 @@ _PARTIAL_OUTCOMES: Final = (
 
 
 def api_of(setup: Setup) -> Api:
-    """Build the destination of a story, as the sink sees it."""
+    """Build the destination of a scenario, as the sink sees it."""
     own = ArrayApi() if setup.second_api else SegmentApi(options())
     own.limits = replace(
         own.limits,
@@ -129,7 +129,7 @@ def api_of(setup: Setup) -> Api:
 
 
 class Destination:
-    """Segment or the second destination, with the requests that are on their way to it."""
+    """Segment or the second destination, with the requests that are under way to it."""
 
     def __init__(self, setup: Setup, promises: Promises) -> None:
         self.requests: list[Request] = []
@@ -137,7 +137,7 @@ class Destination:
         self._promises = promises
 
     def answer_somehow(self, request: Request, amount: int) -> Outcome:
-        """Let something become of a request."""
+        """Answer a request with one of the possible outcomes."""
         if self._setup.second_api and amount % 5 == 0:
             return self._accept_in_part(request, _PARTIAL_OUTCOMES[amount // 5 % len(_PARTIAL_OUTCOMES)], amount >> 8)
         outcomes: Sequence[Outcome] = _LOSSY_OUTCOMES if self._setup.lossy else _OUTCOMES
@@ -154,13 +154,13 @@ class Destination:
         return outcome
 
     def _accept_in_part(self, request: Request, wanted: PartialOutcome, chance: int) -> Outcome:
-        """Accept a request, except for what is refused by chance and what has to be refused."""
+        """Accept a request, except for records that are refused at random and those that must be refused."""
         if request.body_bytes > self._setup.destination_max_bytes:
             return self.answer(request, OK)
         values = request.values
         poisoned = [index for index, value in enumerate(values) if POISON in value]
         named = [*wanted.rows(len(values), chance), *poisoned]
-        if wanted.contradicts:  # what was really accepted nobody can tell from this answer
+        if wanted.contradicts:  # this answer does not show what was really accepted
             accepted = [value for value in values if POISON not in value] if chance & 1 else []
         else:
             accepted = [value for index, value in enumerate(values) if index not in named]

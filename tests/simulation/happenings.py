@@ -1,4 +1,4 @@
-"""What may happen in the world, one function for each kind of decision."""
+"""What can happen in the world: one function for each kind of decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PADDINGS: Final = (0, 5, 40, 80)
 
 
 def perform(world: World, decision: Decision) -> None:
-    """Let one thing happen, and the workers react to it; then count."""
+    """Carry out one decision, let the workers react, then check counts."""
     _HAPPENINGS[decision.kind](world, decision)
     if decision.eager:
         world.react()
@@ -27,7 +27,7 @@ def perform(world: World, decision: Decision) -> None:
 
 
 def _write(world: World, decision: Decision) -> None:
-    partition, amount = _place(world, decision), decision.amount
+    partition, amount = _partition(world, decision), decision.amount
     for shift in range(1 + amount % 4):
         bits = amount >> (2 + 7 * shift)
         text = world.broker.write(partition, user=bits & 1, kind=bits >> 1 & 7, padding=_PADDINGS[bits >> 4 & 3])
@@ -35,19 +35,19 @@ def _write(world: World, decision: Decision) -> None:
 
 
 def _write_again(world: World, decision: Decision) -> None:
-    partition = _place(world, decision)
+    partition = _partition(world, decision)
     count = world.broker.write_again(partition, 1 + decision.amount % 4)
-    world.tell("p%d: its last %d messages are written once more", partition.partition, count)
+    world.tell("p%d: its last %d messages are written again", partition.partition, count)
 
 
 def _leave_a_gap(world: World, decision: Decision) -> None:
-    partition = _place(world, decision)
+    partition = _partition(world, decision)
     world.broker.logs[partition].leave_gap(1 + decision.amount % 3)
     world.tell("p%d: offsets without messages, up to %d", partition.partition, world.broker.logs[partition].end)
 
 
 def _compact(world: World, decision: Decision) -> None:
-    partition = _place(world, decision)
+    partition = _partition(world, decision)
     offset = world.broker.compact(partition, decision.amount)
     if offset is not None:
         world.tell("p%d@%d is compacted away", partition.partition, offset)
@@ -112,7 +112,7 @@ def _kill(world: World, decision: Decision) -> None:
 def _drain(world: World, decision: Decision) -> None:
     worker = _worker(world, decision)
     if worker is not None:
-        world.tell("%s is told to end", worker.name)
+        world.tell("%s is drained", worker.name)
         worker.drain()
 
 
@@ -139,7 +139,7 @@ def _stop(world: World, decision: Decision) -> None:
 def _heal(world: World, decision: Decision) -> None:
     worker = _worker(world, decision)
     if worker is not None:
-        world.tell("%s is well again", worker.name)
+        world.tell("%s is healed", worker.name)
         worker.heal()
 
 
@@ -164,7 +164,7 @@ def _breaker(world: World, decision: Decision) -> None:
         world.tell("%s: the breaker says %s", worker.name, "no" if worker.breaker.says_no else "yes")
 
 
-def _place(world: World, decision: Decision) -> TopicPartition:
+def _partition(world: World, decision: Decision) -> TopicPartition:
     partitions = world.broker.group.partitions
     return partitions[decision.pick % len(partitions)]
 

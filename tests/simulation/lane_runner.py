@@ -1,4 +1,4 @@
-"""Runs a lane in the simulation: what `LaneDriver` does on an event loop, restated step by step."""
+"""Runs a lane in the simulation: what `LaneDriver` does on an event loop, reimplemented step by step."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LaneRunner:
         return self._drained_at != NEVER
 
     def wake_at(self) -> float:
-        """Say when something is due by itself."""
+        """Return when something is due without an event."""
         due = self.request.deadline if self.request else NEVER if self.storing else self._waits_until
         return min(due, self._leave_at, self._drained_at)
 
@@ -78,7 +78,7 @@ class LaneRunner:
         self._leaving, self._leave_at = partitions, deadline
 
     def run(self) -> bool:
-        """Go on as far as it goes now; tell whether anything happened."""
+        """Continue as far as possible at this time; return whether anything happened."""
         moved = self._world.now >= self._leave_at and self._gave_up()
         while self._step():
             moved = True
@@ -88,14 +88,14 @@ class LaneRunner:
         return self._gave_up() or moved
 
     def abandon(self) -> None:
-        """Be gone; what is on its way may arrive all the same."""
+        """Disappear; what is under way may still arrive."""
         if self.request is not None:
             self.request.abandoned = True
         if self.storing is not None:
             self.storing.abandoned = True
 
     def carries(self, partitions: Collection[TopicPartition]) -> bool:
-        """Tell whether messages of some partitions are on their way."""
+        """Return whether messages of some partitions are under way."""
         return (self.request is not None or self.storing is not None) and self.lane.carries(partitions)
 
     def _over(self, deadline: float, *, settled: bool) -> bool:
@@ -115,7 +115,7 @@ class LaneRunner:
         answered = self.request is not None and self.request.response is not None
         confirmed = self.storing is not None and self.storing.confirmed
         if not carried or answered or confirmed or (self.request is None and self.storing is None):
-            return True  # what has come back already is looked at next
+            return True  # what has come back already is handled next
         self.abandon()
         self.request = self.storing = None
         self._world.tell("%s: interrupted", self._name)

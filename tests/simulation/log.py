@@ -1,4 +1,4 @@
-"""The log of one partition, and what is true of its messages."""
+"""The log of one partition, and the facts about its messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Written:
-    """A record, however often it was written. ``rank`` counts the records of its user.
+    """A record, with the number of its copies. ``rank`` counts the records of its user.
 
-    ``refused`` records are refused by the destination for good; ``turned_down`` ones were refused in an answer that
+    ``refused`` records are refused by the destination permanently; ``turned_down`` ones were refused in an answer that
     accepted others of the same request.
     """
 
@@ -28,7 +28,7 @@ class Written:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Entry:
+class LoggedMessage:
     """A message in a log; ``written`` is None when it cannot be sent."""
 
     offset: int
@@ -43,39 +43,39 @@ class Entry:
 
 
 class Log:
-    """Messages with rising offsets. Offsets between them hold nothing for us."""
+    """Messages with rising offsets. The offsets between them have no message."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.messages: list[LoggedMessage] = []
         self.end = 0
         self._offsets: list[int] = []
         self._settled = 0
 
-    def append(self, value: bytes | None, written: Written | None) -> Entry:
-        entry = Entry(offset=self.end, value=value, written=written)
-        self.entries.append(entry)
-        self._offsets.append(entry.offset)
+    def append(self, value: bytes | None, written: Written | None) -> LoggedMessage:
+        message = LoggedMessage(offset=self.end, value=value, written=written)
+        self.messages.append(message)
+        self._offsets.append(message.offset)
         self.end += 1
-        return entry
+        return message
 
     def leave_gap(self, offsets: int) -> None:
         self.end += offsets
 
-    def at(self, offset: int) -> Entry:
-        return self.entries[bisect_left(self._offsets, offset)]
+    def at(self, offset: int) -> LoggedMessage:
+        return self.messages[bisect_left(self._offsets, offset)]
 
-    def read(self, position: int, most: int) -> tuple[Sequence[Entry], int]:
-        """Return up to ``most`` entries from a position on, and where to read next."""
-        found: list[Entry] = []
-        for entry in self.entries[bisect_left(self._offsets, position) :]:
+    def read(self, position: int, most: int) -> tuple[Sequence[LoggedMessage], int]:
+        """Return up to ``most`` messages from a position on, and the position after them."""
+        found: list[LoggedMessage] = []
+        for message in self.messages[bisect_left(self._offsets, position) :]:
             if len(found) == most:
                 return found, found[-1].offset + 1
-            if not entry.removed:
-                found.append(entry)
+            if not message.removed:
+                found.append(message)
         return found, self.end
 
     def settled_to(self) -> int:
-        """Return the offset before which everything is settled; what is settled stays so."""
-        while self._settled < len(self.entries) and self.entries[self._settled].settled:
+        """Return the offset before which everything is settled. Settled messages stay settled."""
+        while self._settled < len(self.messages) and self.messages[self._settled].settled:
             self._settled += 1
-        return self.entries[self._settled].offset if self._settled < len(self.entries) else self.end
+        return self.messages[self._settled].offset if self._settled < len(self.messages) else self.end

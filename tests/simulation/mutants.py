@@ -1,4 +1,4 @@
-"""Machines with a mistake in them. The simulation must notice each: what it cannot see, it does not check."""
+"""Machines with a mistake in them. The simulation must notice each one: otherwise it does not check that rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _LooseBatch(DeliveredBatch):
-    """A batch whose acknowledgement goes through its ledger by name, whoever holds the partition now."""
+    """A batch whose acknowledgement looks its ledger up by partition, in whichever assignment."""
 
     __slots__ = ("ledger",)
 
@@ -69,14 +69,14 @@ class LedgerThatMatchesByOffset(_LooseLedger):
 
 
 class LedgerThatCountsLateAcknowledgements(_LooseLedger):
-    """Lets what was given up settle the oldest batch of the partition's next assignment."""
+    """Lets a batch that was given up settle the oldest batch of the partition's next assignment."""
 
     def is_meant(self, other: DeliveredBatch, batch: DeliveredBatch) -> bool:
         return other is batch or batch._assignment is not other._assignment
 
 
 class LedgerThatCommitsTheHighest(Ledger):
-    """Commits up to the highest acknowledged batch, whatever stands before it."""
+    """Commits up to the highest acknowledged batch, even if earlier batches are unsettled."""
 
     def settle(self, assignment: _Assignment) -> None:
         done = [batch for batch in assignment.batches if batch.acknowledged]
@@ -90,7 +90,7 @@ class LedgerThatCommitsTheHighest(Ledger):
 
 
 class LedgerThatSettlesWhatWasRead(Ledger):
-    """Takes where the next fetch begins for settled, with batches in hand."""
+    """Treats the next fetch position as settled while batches are in hand."""
 
     def settle(self, assignment: _Assignment) -> None:
         super().settle(assignment)
@@ -100,14 +100,14 @@ class LedgerThatSettlesWhatWasRead(Ledger):
 
 
 class LedgerThatForgetsWhatWasReadOver(Ledger):
-    """Never settles offsets that hold no message."""
+    """Never settles offsets that have no message."""
 
     def read(self, positions: object) -> None:
         del positions
 
 
 class LedgerThatSettlesInSilence(Ledger):
-    """Knows what may be committed and calls nobody: a commit waits for something else that is settled."""
+    """Does not report what becomes committable: a commit waits until something else is settled."""
 
     def settle(self, assignment: _Assignment) -> None:
         announce, self._on_settled = self._on_settled, lambda: None
@@ -128,14 +128,14 @@ class LaneThatSendsBeforeItIsSettled(Lane):
 
 
 class LaneThatKeepsWhatItGaveUp(Lane):
-    """Forgets what it counts, and sends it all the same."""
+    """Subtracts what was given up from its count, and sends it all the same."""
 
     def withdraw(self, partitions: Collection[Partition]) -> None:
         """Do nothing."""
 
 
 class LaneThatKeepsItsRequestBatch(Lane):
-    """Leaves what was given up in the request batch that is repeated."""
+    """Leaves messages that were given up in the request batch that is repeated."""
 
     def forget(self, partitions: Collection[Partition]) -> int:
         rest = copy(self._rest)
@@ -145,14 +145,14 @@ class LaneThatKeepsItsRequestBatch(Lane):
 
 
 class LaneThatTakesAFailureForAnAnswer(Lane):
-    """Goes on with the next records after an answer that says to try again."""
+    """Continues with the next records after an answer that asks for a retry."""
 
     def answered(self, decision: Decision, *, now: float) -> RequestBatch:
         return super().answered(Done() if isinstance(decision, Retry) else decision, now=now)
 
 
 class LaneThatRetriesBehindTheOthers(Lane):
-    """Puts what failed at the end of the line."""
+    """Moves failed records to the end of the queue."""
 
     def answered(self, decision: Decision, *, now: float) -> RequestBatch:
         request_batch = self._rest.part
@@ -165,7 +165,7 @@ class LaneThatRetriesBehindTheOthers(Lane):
 
 
 class LaneThatAcknowledgesWhenItSends(Lane):
-    """Acknowledges a batch when its last record is about to leave."""
+    """Acknowledges a batch when its last record is about to be sent."""
 
     _next: Action | None = None
 
@@ -183,7 +183,7 @@ class LaneThatAcknowledgesWhenItSends(Lane):
 
 
 class LaneThatForgetsDeadLetters(Lane):
-    """Takes a batch for settled when its good records are accepted."""
+    """Treats a batch as settled when its good records are accepted, before its dead letters are stored."""
 
     def next_action(self, *, now: float, not_before: float) -> Action:
         if self._phase is _Phase.REFUSED:
@@ -225,7 +225,7 @@ class LaneThatOverfills(Lane):
 
 
 class LaneThatForgetsWhatItLearnt(Lane):
-    """Packs by the settings, whatever was too large before."""
+    """Packs by the settings, and ignores which sizes were too large before."""
 
     _settings: RequestLimits | None = None
 
@@ -239,7 +239,7 @@ class LaneThatForgetsWhatItLearnt(Lane):
 
 
 class LaneThatIsNeverDue(Lane):
-    """Sends full requests only."""
+    """Sends only full requests."""
 
     def next_move_at(self, *, not_before: float) -> float:
         if (
@@ -262,7 +262,7 @@ class LaneThatAcceptsWhatWasRefused(Lane):
 
 
 class LaneThatAsksNoBreaker(Lane):
-    """Stores what an answer refused beside accepted records without asking the breaker."""
+    """Stores the refused records of a partial answer without asking the breaker."""
 
     def _accepted(self, done: Done, now: float) -> RequestBatch:
         self._rest.may_go_on = self._rest.may_be_stored = lambda: True  # type: ignore[method-assign]
@@ -270,7 +270,7 @@ class LaneThatAsksNoBreaker(Lane):
 
 
 class ExchangeThatTrustsEveryAnswer(Exchange):
-    """Believes an answer that contradicts what was sent: of the indexes it takes those that are there."""
+    """Believes an answer that contradicts what was sent, and keeps only the indexes that exist."""
 
     def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
         decision = self.api.decide(

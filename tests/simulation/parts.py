@@ -1,4 +1,4 @@
-"""What is tested, so that a test can put something broken in its place."""
+"""The parts under test, so that a test can replace them with broken ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The machines that every worker is made of."""
+    """The machines that every worker is built of."""
 
     ledger: Callable[..., Ledger] = Ledger
     lane: Callable[..., Lane] = Lane

@@ -1,4 +1,4 @@
-"""Play scenarios, and tell what came of them."""
+"""Play scenarios, and report what happened."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Failure:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What happened in many scenarios.
+    """Counts of what happened in many scenarios.
 
-    ``late`` records were accepted after an answer had refused them: out of order, and counted apart.
+    ``late`` records were accepted after an answer had refused them: out of order, and counted separately.
     """
 
     seeds: int = 0
@@ -43,12 +43,12 @@ class Tally:
 
 
 def play(
-    scenario: Scenario, parts: Parts = REAL, *, story: list[str] | None = None, tally: Tally | None = None
+    scenario: Scenario, parts: Parts = REAL, *, steps: list[str] | None = None, tally: Tally | None = None
 ) -> Failure | None:
-    """Play a scenario to its end; None when every promise was kept."""
+    """Play a scenario to its end; return None when every promise was kept."""
     world: World | None = None
     try:
-        world = World(scenario.setup, parts, story)
+        world = World(scenario.setup, parts, steps)
         for decision in scenario.decisions:
             perform(world, decision)
         world.end_faults()
@@ -75,7 +75,7 @@ def play_seed(seed: int, parts: Parts = REAL, *, refusals: bool = REFUSALS, tall
 
 
 def history(seed: int, scenario: Scenario, parts: Parts = REAL) -> str:
-    """Find the shortest scenario that breaks the same promise, and tell it."""
+    """Find the shortest scenario that breaks the same promise, and describe its steps."""
     first = play(scenario, parts)
     if first is None:
         raise ValueError("this scenario keeps every promise")
@@ -85,13 +85,13 @@ def history(seed: int, scenario: Scenario, parts: Parts = REAL) -> str:
         return failure is not None and failure.promise is first.promise
 
     short = shortest(scenario, breaks_the_same)
-    story: list[str] = []
-    failure = play(short, parts, story=story) or first
+    steps: list[str] = []
+    failure = play(short, parts, steps=steps) or first
     return "\n".join(
         [
             f"seed {seed} breaks a promise: {failure.text}",
             f"{len(short.decisions)} of {len(scenario.decisions)} decisions are needed, in {short.setup}",
-            *story,
+            *steps,
             f"          {failure.text}",
             f"again: python -m tests.simulation --seeds 1 --from {seed}",
         ]

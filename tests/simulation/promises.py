@@ -1,4 +1,4 @@
-"""What must hold, whatever happens: promises 1, 3 and 4 of the architecture, and progress when faults end."""
+"""What must always hold: promises 1, 3 and 4 of the architecture, and progress when faults end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.kafka.dead_letters import DeadLetter
-    from tests.simulation.log import Entry, Log, Written
+    from tests.simulation.log import Log, LoggedMessage, Written
 
 
 class Promise(StrEnum):
-    """A line that must never be crossed."""
+    """A rule that must never be broken."""
 
     COMMIT = "no committed offset passes anything that is not accepted or dead-lettered"
     ACKNOWLEDGEMENT = "a batch is acknowledged when every message of it is settled"
@@ -36,7 +36,7 @@ class Promise(StrEnum):
 
 
 class BrokenPromiseError(Exception):
-    """A line was crossed."""
+    """A rule was broken."""
 
     def __init__(self, promise: Promise, text: str) -> None:
         super().__init__(f"{promise.value}: {text}")
@@ -44,7 +44,7 @@ class BrokenPromiseError(Exception):
 
 
 class Promises:
-    """Knows what was written, accepted and stored, outside of everything that is tested."""
+    """Records what was written, accepted and stored, independently of everything that is tested."""
 
     def __init__(self, logs: Mapping[TopicPartition, Log], *, any_order: bool) -> None:
         self._logs = logs
@@ -56,21 +56,21 @@ class Promises:
         self.repeated = 0
         self.late = 0
 
-    def wrote(self, entry: Entry) -> None:
-        """Note a new record that can be sent."""
-        written = entry.written
-        if written is not None and entry.value is not None and not written.refused:
-            self._written[entry.value] = written
-            line = self._users[written.user]
-            written.rank = len(line)
-            line.append(written)
+    def wrote(self, logged: LoggedMessage) -> None:
+        """Record a new record that can be sent."""
+        written = logged.written
+        if written is not None and logged.value is not None and not written.refused:
+            self._written[logged.value] = written
+            records = self._users[written.user]
+            written.rank = len(records)
+            records.append(written)
 
     def accept(self, values: Iterable[bytes]) -> None:
-        """Note what the destination has accepted, in its order."""
+        """Record what the destination has accepted, in its order."""
         for value in values:
             written = self._written.get(value)
             if written is None:
-                raise BrokenPromiseError(Promise.IDENTITY, f"nobody wrote {value!r}")
+                raise BrokenPromiseError(Promise.IDENTITY, f"{value!r} was never written")
             if written.accepted:
                 self.repeated += 1
                 continue
@@ -82,36 +82,39 @@ class Promises:
                 raise BrokenPromiseError(Promise.ORDER, f"{written.name} was accepted before {behind.name}")
 
     def turn_down(self, values: Iterable[bytes]) -> None:
-        """Note what the destination refuses in an answer that accepts other records. Accepted later, it is late."""
+        """Record what the destination refuses in an answer that accepts other records.
+
+        A record that is accepted after that is late.
+        """
         for value in values:
             if (written := self._written.get(value)) is not None:
                 written.turned_down = True
 
     def store(self, letters: Iterable[DeadLetter]) -> None:
-        """Note dead letters that are stored."""
+        """Record dead letters that are stored."""
         for letter in letters:
-            entry = self._entry(letter.message)
-            written = entry.written
+            logged = self._logged(letter.message)
+            written = logged.written
             if written is not None and not (written.refused or written.turned_down):
                 raise BrokenPromiseError(Promise.SPARING, f"{written.name} became a dead letter")
-            entry.stored = True
+            logged.stored = True
 
     def settle(self, messages: Iterable[Message]) -> None:
-        """Note messages that were settled by other means, in any order."""
+        """Record messages that were settled by other means, in any order."""
         for message in messages:
-            entry = self._entry(message)
-            if entry.written is None or entry.written.refused:
-                entry.stored = True
-            elif not entry.settled:
+            logged = self._logged(message)
+            if logged.written is None or logged.written.refused:
+                logged.stored = True
+            elif not logged.settled:
                 self.accept([message.value or b""])
 
     def acknowledge(self, batch: MessageBatch) -> None:
-        """Look at a batch that is about to be acknowledged."""
+        """Check a batch that is about to be acknowledged."""
         if (unsettled := self.unsettled(batch.messages)) is not None:
             raise BrokenPromiseError(Promise.ACKNOWLEDGEMENT, f"p{batch.partition}@{unsettled.offset} is not settled")
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Look at offsets that somebody asks to be committed."""
+        """Check offsets that a worker is about to commit."""
         for partition, offset in offsets.items():
             safe = self._logs[partition].settled_to()
             if offset > safe:
@@ -119,21 +122,21 @@ class Promises:
                     Promise.COMMIT, f"{offset} of p{partition.partition} is committed, and @{safe} is not settled"
                 )
 
-    def unsettled(self, messages: Sequence[Message]) -> Entry | None:
-        """Find the first message that is neither accepted nor stored."""
+    def unsettled(self, messages: Sequence[Message]) -> LoggedMessage | None:
+        """Return the first message that is neither accepted nor stored."""
         for message in messages:
-            entry = self._entry(message)
-            if not entry.settled:
-                return entry
+            logged = self._logged(message)
+            if not logged.settled:
+                return logged
         return None
 
-    def _entry(self, message: Message) -> Entry:
+    def _logged(self, message: Message) -> LoggedMessage:
         return self._logs[TopicPartition(message.topic, message.partition)].at(message.offset)
 
     def _pass(self, user: str) -> int:
-        """Go past everything of a user that needs nothing more to be accepted."""
-        line, rank = self._users[user], self._passed[user]
-        while rank < len(line) and (line[rank].accepted or line[rank].turned_down or not line[rank].copies):
+        """Skip all records of a user that need not be accepted any more."""
+        records, rank = self._users[user], self._passed[user]
+        while rank < len(records) and (records[rank].accepted or records[rank].turned_down or not records[rank].copies):
             rank += 1
         self._passed[user] = rank
         return rank

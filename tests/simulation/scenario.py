@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Kind(StrEnum):
-    """What may happen. `pick` says where and `amount` how much, both modulo what is there."""
+    """What can happen. `pick` selects the target and `amount` is how much, both modulo what exists."""
 
     WRITE = "write"
     WRITE_AGAIN = "write again"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 class Decision(NamedTuple):
-    """One thing that happens. Unless it is `eager`, the workers do not react before the next one."""
+    """One thing that happens. If it is `eager`, the workers react before the next one."""
 
     kind: Kind
     pick: int
@@ -69,7 +69,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A story."""
+    """A setup and its decisions."""
 
     setup: Setup
     decisions: tuple[Decision, ...]
@@ -107,12 +107,12 @@ _STEPS: Final = (40, 80, 120)
 
 
 def scenario_of(seed: int, *, refusals: bool) -> Scenario:
-    """Draw a story. Each has some kinds of faults and leaves others out, so that rare mixtures come up too.
+    """Draw a scenario. Each has some kinds of faults and omits others, so that rare combinations occur too.
 
     Args:
         seed: Any number.
-        refusals: Whether the destination may refuse single records (400) and large bodies (413). Every other story has
-            a destination that accepts requests in part.
+        refusals: Whether the destination may refuse single records (400) and large bodies (413). Every other scenario
+            has a destination that accepts requests in part.
     """
     chance = random.Random(seed)
     setup = Setup(

@@ -1,4 +1,4 @@
-"""Find the shortest story that still fails: delta debugging over the decisions, then plainer ones, a smaller world."""
+"""Find the shortest scenario that still fails: delta debugging over decisions, then simpler ones, a smaller world."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_TRIES: Final = 3_000
 
 
 def shortest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
-    """Return the smallest failing scenario that is found within a bounded number of tries."""
+    """Return the smallest failing scenario that is found within a bounded number of attempts."""
     tries = _MAX_TRIES
 
     def still_fails(candidate: Scenario) -> bool:
@@ -32,7 +32,7 @@ def shortest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
 
 
 def _without_decisions(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
-    """Leave out runs of decisions, halving their length down to single ones."""
+    """Remove runs of decisions while it still fails, halving the length of a run down to single decisions."""
     length = len(scenario.decisions)
     while length:
         start = 0
@@ -50,7 +50,7 @@ def _without_decisions(scenario: Scenario, fails: Callable[[Scenario], bool]) ->
 def _first_of(
     variants: Callable[[Scenario], Iterator[Scenario]], scenario: Scenario, fails: Callable[[Scenario], bool]
 ) -> Scenario:
-    """Take the first variant that fails, and again, until none does."""
+    """Replace a scenario by its first failing variant, again and again, until no variant fails."""
     found: Scenario | None = scenario
     while found is not None:
         scenario = found

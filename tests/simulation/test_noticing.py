@@ -1,4 +1,4 @@
-"""What the simulation would notice, and that it gets to where mistakes hide."""
+"""The simulation notices mistakes, and reaches the situations in which they occur."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.stream.ledger import Ledger
 
 SEEDS = 1_000
-STORIES = 400
+SCENARIOS = 400
 
 
 def first_failure(parts: Parts, *, refusals: bool = False) -> tuple[int, Failure]:
@@ -97,20 +97,20 @@ def test_a_failing_seed_prints_its_shortest_history() -> None:
     assert lines[-1] == f"again: python -m tests.simulation --seeds 1 --from {seed}"
 
 
-def test_a_seed_is_the_same_story_every_time() -> None:
+def test_a_seed_is_the_same_scenario_every_time() -> None:
     first: list[str] = []
     second: list[str] = []
-    for story in (first, second):
-        play(scenario_of(7, refusals=False), story=story)
+    for steps in (first, second):
+        play(scenario_of(7, refusals=False), steps=steps)
     assert first == second
 
 
 @pytest.fixture(scope="module")
 def told() -> str:
-    story: list[str] = []
-    for seed in range(STORIES):
-        play(scenario_of(seed, refusals=False), REAL, story=story)
-    return "\n".join(story)
+    steps: list[str] = []
+    for seed in range(SCENARIOS):
+        play(scenario_of(seed, refusals=False), REAL, steps=steps)
+    return "\n".join(steps)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def told() -> str:
         "is killed",
         "is stopped",
         "is cut off",
-        "is told to end",
+        "is drained",
         "gives its partitions up",
         "interrupted",
         "attempt 3",
@@ -130,17 +130,17 @@ def told() -> str:
         "which another worker owns",
         "a commit of a past generation: refused",
         "a commit: applied: True, confirmed: False",
-        "a commit waited in vain for the one before",
+        "a commit timed out waiting for the one before",
         "given up and late, settled elsewhere",
-        "was thrown out",
+        "was removed from the group",
         "dead letters",
-        "fetched before a rebalance, thrown away",
+        "fetched before a rebalance, discarded",
         "nothing but offsets",
         "compacted away",
-        "written once more",
+        "written again",
     ],
 )
-def test_the_stories_tell_of(happening: str, told: str) -> None:
+def test_the_scenarios_contain(happening: str, told: str) -> None:
     assert happening in told
 
 
@@ -161,12 +161,12 @@ def test_the_stories_tell_of(happening: str, told: str) -> None:
         "the breaker says yes",
     ],
 )
-def test_the_stories_tell_of_partial_answers(happening: str, told: str) -> None:
+def test_the_scenarios_contain_partial_answers(happening: str, told: str) -> None:
     assert happening in told
 
 
-def test_in_the_stories_some_records_are_accepted_after_an_answer_refused_them() -> None:
+def test_in_the_scenarios_some_records_are_accepted_after_an_answer_refused_them() -> None:
     tally = Tally()
-    for seed in range(2 * STORIES):
+    for seed in range(2 * SCENARIOS):
         play(scenario_of(seed, refusals=True), tally=tally)
     assert tally.late

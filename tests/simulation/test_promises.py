@@ -1,4 +1,4 @@
-"""The promises hold in at least 20,000 stories: `python -m tests.simulation` plays any others."""
+"""The promises hold in at least 20,000 scenarios: `python -m tests.simulation` plays any others."""
 
 from __future__ import annotations
 

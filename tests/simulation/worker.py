@@ -1,4 +1,4 @@
-"""One worker: real ledger, real lanes, and the transport between them restated without threads and an event loop."""
+"""One worker: a real ledger, real lanes, and the transport between them without threads and an event loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REMEMBERED: Final = 8
 
 
 class Stage(StrEnum):
-    """Where a worker stands in its group."""
+    """The relation of a worker to its group."""
 
     JOINING = "joining"
     POSITIONING = "positioning"
@@ -42,7 +42,7 @@ class Stage(StrEnum):
 
 
 class Worker:
-    """A process. ``reachable``: it and its group hear each other; ``running``: it is not stopped."""
+    """A process. ``reachable``: it can communicate with its group; ``running``: it is not stopped."""
 
     def __init__(self, number: int, world: World) -> None:
         self.name = f"w{number}"
@@ -93,7 +93,7 @@ class Worker:
     # ---- what happens to it
 
     def kill(self) -> None:
-        """Lose everything at once. What is on its way may arrive all the same."""
+        """Lose everything at once. What is under way may still arrive."""
         self.stage = Stage.GONE
         for lane in self.lanes:
             lane.abandon()
@@ -112,7 +112,7 @@ class Worker:
         self.wake()
 
     def cut_off(self) -> None:
-        """Hear nothing of the group any more. Messages can still be fetched, and sent."""
+        """Lose the connection to the group. Messages can still be fetched and sent."""
         self.reachable = False
         self.wake()
 
@@ -128,7 +128,7 @@ class Worker:
         self._commits.settled()
 
     def fetch(self, most: int) -> None:
-        """Read up to that many messages, of partitions that have room, if the last fetch was delivered."""
+        """Fetch up to ``most`` messages of partitions that have room, if the last fetch was delivered."""
         if self.stage is not Stage.LIVE or not self.running or self._ending or self._fetched[2]:
             return
         records: deque[tuple[TopicPartition, Sequence[FetchedMessage]]] = deque()
@@ -136,12 +136,14 @@ class Worker:
         for partition in self.ledger.partitions():
             if self.ledger.messages_of(partition) >= self.world.setup.max_messages_in_hand or most <= 0:
                 continue
-            entries, positions[partition] = self.world.broker.logs[partition].read(self._positions[partition], most)
-            most -= len(entries)
-            if entries:
+            logged, positions[partition] = self.world.broker.logs[partition].read(self._positions[partition], most)
+            most -= len(logged)
+            if logged:
                 messages = [
-                    FetchedMessage(partition.topic, partition.partition, entry.offset, 0, b"key", entry.value, _HEADERS)
-                    for entry in entries
+                    FetchedMessage(
+                        partition.topic, partition.partition, message.offset, 0, b"key", message.value, _HEADERS
+                    )
+                    for message in logged
                 ]
                 records.append((partition, messages))
         if all(self._positions[partition] == position for partition, position in positions.items()):
@@ -168,7 +170,7 @@ class Worker:
     # ---- what it does
 
     def run(self) -> None:
-        """Go on until there is nothing to do before a time."""
+        """Continue until there is nothing to do before the given time."""
         if not (self.running and self.alive):
             return
         self.awake, self.moved = False, True
@@ -188,7 +190,7 @@ class Worker:
         self.wake_at = min(timers)
 
     def check(self) -> None:
-        """Count."""
+        """Check counts."""
         self.moved = False
         accepted = sum(lane.accepted for lane in self.lanes)
         rejected = sum(lane.rejected for lane in self.lanes)
@@ -200,7 +202,7 @@ class Worker:
             )
 
     def idle(self) -> bool:
-        """Tell whether nothing at all is in its hands."""
+        """Return whether the worker has nothing in hand."""
         return not self.ledger.messages_in_hand() and not any(
             lane.lane.records_in_hand or lane.lane.bytes_in_hand or lane.request or lane.storing for lane in self.lanes
         )
@@ -218,8 +220,8 @@ class Worker:
         deadline = self.world.now + REVOKE_SECONDS
         for lane in self.lanes:
             lane.revoke(self.ledger.partitions(), deadline=deadline)
-        thrown_out = "" if self.member in self.world.broker.group.heard else "was thrown out and "
-        self.world.tell("%s: %sgives its partitions up", self.name, thrown_out)
+        removed = "" if self.member in self.world.broker.group.heard else "was removed from the group and "
+        self.world.tell("%s: %sgives its partitions up", self.name, removed)
         return True
 
     def _join(self) -> bool:
@@ -262,7 +264,7 @@ class Worker:
         if not positions:
             return False
         if epoch != self._live_epoch:
-            self.world.tell("%s: fetched before a rebalance, thrown away", self.name)
+            self.world.tell("%s: fetched before a rebalance, discarded", self.name)
             self._fetched = (0, deque(), {})
             return True
         while records:
@@ -288,7 +290,7 @@ class Worker:
     # ---- the end of an assignment
 
     def _let_go(self) -> bool:
-        """Go through the stages of giving everything up: settled, committed, gone."""
+        """Run the stages in which an assignment ends: settle, commit, leave."""
         now = self.world.now
         if self.stage is Stage.SETTLING or (self._ending and self.stage is Stage.LIVE):
             if any(lane.leaving or lane.draining for lane in self.lanes):

@@ -1,4 +1,4 @@
-"""The world: one clock, one broker, one destination, some workers. It does what it is told, step by step."""
+"""The world: one clock, one broker, one destination, some workers. It carries out decisions step by step."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MAX_ROUNDS: Final = 5_000
 
 
 class World:
-    """Everything, and the time."""
+    """All parts of a scenario, and the time."""
 
-    def __init__(self, setup: Setup, parts: Parts, story: list[str] | None = None) -> None:
+    def __init__(self, setup: Setup, parts: Parts, steps: list[str] | None = None) -> None:
         self.setup = setup
         self.parts = parts
         self.now = 0.0
@@ -29,17 +29,17 @@ class World:
         self.api = api_of(setup)
         self.destination = Destination(setup, self.broker.promises)
         self.workers: list[Worker] = []
-        self.telling = story is not None
-        self._story = story
+        self.telling = steps is not None
+        self._steps = steps
         self._born = 0
         for _ in range(setup.workers):
             self.begin_worker()
         self.react()
 
     def tell(self, text: str, *values: object) -> None:
-        """Put something into the story, if one is told."""
-        if self._story is not None:
-            self._story.append(f"{self.now:8.2f}  {text % values}")
+        """Append a step to the description, if one is wanted."""
+        if self._steps is not None:
+            self._steps.append(f"{self.now:8.2f}  {text % values}")
 
     def check(self) -> None:
         for worker in self.workers:
@@ -47,7 +47,7 @@ class World:
                 worker.check()
 
     def react(self) -> None:
-        """Let everybody do what there is to do now."""
+        """Let every worker do what it can do at this time."""
         group = self.broker.group
         while True:
             for worker in self.workers:
@@ -62,7 +62,7 @@ class World:
         self.workers = [worker for worker in self.workers if worker.alive]
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything that is due by itself happen."""
+        """Advance the time, and do everything that becomes due."""
         target = self.now + seconds
         while True:
             self.react()
@@ -76,7 +76,7 @@ class World:
         self.react()
 
     def end_faults(self) -> None:
-        """Make everything well, and see that everything is settled and committed in time."""
+        """End all faults, and check that everything is settled and committed in time."""
         self.tell("all faults end")
         for worker in self.workers:
             worker.heal()
