@@ -1,4 +1,4 @@
-"""What a processor counts, logs and warns of when batches are settled."""
+"""Count settled batches, and log what they show."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ logger = structlog.get_logger(__name__)
 FOREIGN_KEY_WARNING_SECONDS: Final = 60.0
 SETTLED: Final = "events settled"
 SUMMARY_FIELDS: Final = ("batches", "received", "forwarded", "dropped", "rejected", "repeated")
-"""Of settled batches: how many, and their messages, all and by outcome; and writes to Kafka that were repeated."""
+"""Settled batches, their messages, in total and by outcome, and writes to Kafka that were retried."""
 
 
 class ProcessorCounts:
-    """Counts batches of which every effect is confirmed, several at once: that costs no more than to count one."""
+    """Counts batches whose effects are all confirmed. Counting several at once costs no more than counting one."""
 
     def __init__(self, metrics: ProcessorMetrics, rules_metrics: RulesMetrics) -> None:
         """Start with nothing counted."""
@@ -36,7 +36,7 @@ class ProcessorCounts:
         self._next_warning = 0.0
 
     def settled(self, finished: Sequence[DecidedBatch]) -> None:
-        """Count settled batches; one at least."""
+        """Count settled batches; at least one."""
         tally = sum_of([decided.tally for decided in finished])
         forwarded = tally.forwarded
         self._metrics.settled(
@@ -61,22 +61,22 @@ class ProcessorCounts:
         )
 
     def write_repeated(self) -> None:
-        """Count a write to Kafka that was not confirmed at the first attempt; called at each repetition."""
+        """Called at each retry of a write to Kafka."""
         self._summary.count(repeated=1)
 
     def close(self) -> None:
-        """Write the last summary."""
+        """Log the last summary."""
         self._summary.close()
 
     def _warn_of_foreign_keys(self, decided: DecidedBatch) -> None:
-        """Warn once a minute of messages that are not keyed by user."""
+        """Log a warning, at most once a minute, about messages that are not keyed by user."""
         now = asyncio.get_running_loop().time()
         if now < self._next_warning:
             return
         self._next_warning = now + FOREIGN_KEY_WARNING_SECONDS
         logger.warning(
-            "messages are not keyed by their user, so the order of a user's events is not promised; key the raw topic "
-            "by external_id, else subscription_id",
+            "messages are not keyed by their user, so the order of a user's events is not guaranteed; key the raw "
+            "topic by external_id, else subscription_id",
             partition=decided.batch.partition,
             foreign=decided.tally.foreign_keys,
             forwarded=len(decided.records),

@@ -1,4 +1,4 @@
-"""What a batch of raw messages becomes: entries to forward, dead letters to store, and what is counted."""
+"""Decide a batch of raw messages: records to forward, dead letters to store, and what is counted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BY_RULE: Final = frozenset({DropReason.RULE, DropReason.SAMPLED_OUT, DropReason
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How the messages of one batch came out. Every message is in exactly one of the three counters.
+    """The outcomes of one batch, counted. Every message is in exactly one of the three counters.
 
     Rules go by their short names. What is asked of a whole round alone is added up when it is asked for.
     """
@@ -50,15 +50,15 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     dropped_by: Mapping[str, int]
     """Events by the rule that dropped them."""
     shadowed_by: Mapping[str, int]
-    """Events by the shadow that would have decided them."""
+    """Events by the shadow rule that would have matched them."""
     foreign_keys: int
-    """Forwarded events whose message was not keyed by their user: order is not promised for them."""
+    """Forwarded events whose message was not keyed by their user: their order is not guaranteed."""
     filled: int
-    """Forwarded events to which the message catalogue gave what they did not say any more."""
+    """Forwarded events that the message catalogue completed."""
     untimed: int
-    """Forwarded events that told no time that can be read, so theirs is Kafka's."""
+    """Forwarded events without a readable time, which get Kafka's timestamp."""
     ignored_ids: Mapping[IdField, int]
-    """Ids that were present and not used, for they stand for nobody or for nothing."""
+    """Ids that were present but not used, because they identify nobody."""
 
     @property
     def forwarded(self) -> Mapping[Kind, int]:
@@ -72,12 +72,12 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def alarming(self) -> int:
-        """How many rejects nobody asked for. Those of anonymous users come of a setting that says so."""
+        """Rejects that count towards the breaker: all except those that the anonymous policy asked for."""
         return sum(count for (_, reason), count in self.rejected.items() if reason is not RejectReason.ANONYMOUS)
 
 
 def sum_of(tallies: Sequence[Tally]) -> Tally:
-    """Add up the tallies of several batches; one at least."""
+    """Add up the tallies of several batches; at least one."""
     if len(tallies) == 1:
         return tallies[0]
     return Tally(
@@ -103,7 +103,7 @@ def _added(parts: Iterable[Mapping[Key, int]]) -> Mapping[Key, int]:
 
 
 class DecidedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch, decided and not yet written. Records, letters and changes keep the order of the batch."""
+    """A batch that is decided and not yet written. Records, letters and changes keep the order of the batch."""
 
     batch: MessageBatch
     changes: list[StateChange]
@@ -114,7 +114,7 @@ class DecidedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formats:
-    """How raw messages are read, and how records are written; `encode_record` None leaves them as they were built."""
+    """How raw messages are read, and how records are written. Without `encode_record`, records are not encoded."""
 
     decode: Callable[[bytes], Event | RejectReason] = decode_json
     encode_record: Callable[[bytes], bytes] | None = None
@@ -133,7 +133,7 @@ def decide_batch(
     batch: MessageBatch, policy: Policy, formats: Formats = JSON_ONLY, view: PartitionStateView = NO_STATE
 ) -> DecidedBatch:
     """Decide every message of a batch."""
-    sorting = _Sorting(policy.rules, view)
+    outcomes = _Outcomes(policy.rules, view)
     records: list[OutboundMessage] = []
     letters: list[DeadLetter] = []
     source = (headers.SOURCE_PARTITION, b"%d" % batch.partition)
@@ -145,28 +145,28 @@ def decide_batch(
     for message in batch.messages:
         match process(message, policy, state, decode):
             case Deliver() as delivered:
-                place = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), decided_by]
+                origin = [version, source, (headers.SOURCE_OFFSET, str(message.offset).encode()), decided_by]
                 record = delivered.record if encode is None else encode(delivered.record)
-                records.append(OutboundMessage(delivered.user_key, record, None, place))
-                sorting.delivered(delivered, message)
+                records.append(OutboundMessage(delivered.user_key, record, None, origin))
+                outcomes.delivered(delivered, message)
             case Drop() as dropped:
-                sorting.dropped_one(dropped, message)
+                outcomes.dropped_one(dropped, message)
             case Reject(kind=kind, reason=reason, ignored=ignored):
                 letter = DeadLetter(stage=STAGE, reason=reason, message=message, rules_version=rules)
                 letters.append(letter)
-                sorting.rejected[kind, reason] += 1
-                sorting.ignored(ignored)
+                outcomes.rejected[kind, reason] += 1
+                outcomes.ignored(ignored)
     return DecidedBatch(
         batch=batch,
-        changes=sorting.changes,
+        changes=outcomes.changes,
         records=records,
         letters=letters,
-        tally=sorting.tally(received=len(batch.messages)),
+        tally=outcomes.tally(received=len(batch.messages)),
     )
 
 
-class _Sorting:
-    """Counts the outcomes of a batch as they come, and has the memory take in what they change."""
+class _Outcomes:
+    """Counts the outcomes of a batch in order, and applies their changes to the state."""
 
     def __init__(self, rules: Rules, view: PartitionStateView) -> None:
         self.changes: list[StateChange] = []
@@ -244,7 +244,7 @@ class _Sorting:
         self.changes.append(change)
 
     def _shadowed(self, outcome: Deliver | Drop, message: Message) -> None:
-        for place in outcome.shadows:
-            self._shadowed_by[place] += 1
+        for rule in outcome.shadows:
+            self._shadowed_by[rule] += 1
             if outcome.user_key:
-                self._view.shadowed(self._rules.label(place), outcome.user_key, message.timestamp)
+                self._view.shadowed(self._rules.label(rule), outcome.user_key, message.timestamp)

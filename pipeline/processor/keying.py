@@ -1,4 +1,4 @@
-"""Look whether the raw topic is keyed by user, on which everything rests that is remembered of users."""
+"""Check whether the raw topic is keyed by user: all state of users depends on it."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 SAMPLE_MESSAGES: Final = 100
-"""How many of the latest messages of a partition are looked at."""
+"""How many of the latest messages of a partition are checked."""
 SAMPLE_BYTES: Final = 1024 * 1024
-"""Of keys and values of a partition; what goes beyond is not looked at."""
+"""Bytes of keys and values of a partition; messages beyond it are not checked."""
 SAMPLE_PARTITIONS: Final = 32
 SAMPLE_SECONDS: Final = 10.0
 MOST_FOREIGN: Final = 0.01
-"""A user's events may be in two partitions for one event in a hundred: ids change, and somebody writes by hand."""
+"""One event in a hundred may be in another partition: ids change, and some messages are written by hand."""
 
 
 class ForeignKeysError(ClusterFaultError):
-    """The raw topic is not keyed by user, and rules need it to be."""
+    """The raw topic is not keyed by user, and the rules require it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a look at the latest messages has found: those that name a user, and those in another's partition."""
+    """The latest messages that name a user, and how many of them are not in the partition of that user."""
 
     looked_at: int
     misplaced: int
 
     @property
     def objection(self) -> str | None:
-        """Say why rules with `tracked_only` must not be used; None when they may, or the topic is empty."""
+        """Why rules with `tracked_only` must not be used; None if they may be, or the topic is empty."""
         if self.misplaced <= self.looked_at * MOST_FOREIGN:
             return None
         return (
             f"rules with `tracked_only` need a raw topic that is keyed by user, and {self.misplaced} of its latest "
             f"{self.looked_at} events are not in their user's partition: key it by external_id, else subscription_id, "
-            f"or set {variable('partitioning')}=repartition, and know that a user is then tracked in each raw "
-            "partition by itself"
+            f"or set {variable('partitioning')}=repartition; each raw partition then tracks its users "
+            "separately"
         )
 
 
@@ -69,10 +69,10 @@ def judge(
     decode: Callable[[bytes], Event | RejectReason],
     empty_ids: EmptyIds = EMPTY_IDS,
 ) -> Sample:
-    """Count the events that are not where Kafka's default partitioner puts their user, nor keyed by the user.
+    """Count the events that are neither keyed by their user nor in the partition of Kafka's default partitioner.
 
-    A message whose key is an empty id, such as ``null``, is passed over: its producer keys by user, and took a word
-    that stands for nobody for one.
+    A message whose key is an empty id, such as ``null``, is ignored: its producer keys by user, and took a placeholder
+    for an id.
     """
     looked_at = misplaced = 0
     for message in messages:
@@ -92,16 +92,16 @@ def judge(
 
 
 def placed_otherwise(messages: Iterable[Message], partitions: int) -> str | None:
-    """Say why the partition of a user's events cannot be told from the user's key; None when it can."""
+    """Return why the partition of a user's events does not follow from the user's key; None if it does."""
     keyed = [(message.key, message.partition) for message in messages if message.key]
     misplaced = sum(partition_for(key, partitions) != partition for key, partition in keyed)
     if misplaced <= len(keyed) * MOST_FOREIGN:
         return None
     return (
         f"{misplaced} of the latest {len(keyed)} messages of the raw topic are not in the partition that Kafka's "
-        "default partitioner (murmur2) gives their key, so it is not known where a user's events are: let the producer "
-        "use it (librdkafka: partitioner=murmur2_random), or import what `export` writes, which tells partitions; "
-        "where partitions were added lately, wait for newer messages"
+        "default partitioner (murmur2) gives their key, so it is not known where a user's events are. Let the producer "
+        "use it (librdkafka: partitioner=murmur2_random), or import a file from `export`, which contains partitions. "
+        "If partitions were added recently, wait for newer messages"
     )
 
 
@@ -116,7 +116,7 @@ async def latest(connection: ConnectionOptions, topic: str, partitions: int) -> 
             return await _latest(consumer, topic, partitions)
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnreachableError(
-            f"the keys of topic `{topic}` cannot be looked at ({type(error).__name__}): is Kafka away?"
+            f"the keys of topic `{topic}` cannot be checked ({type(error).__name__}): is Kafka away?"
         ) from error
 
 
@@ -134,7 +134,7 @@ async def _latest(consumer: aiokafka.AIOKafkaConsumer, topic: str, partitions: i
         try:
             fetched = await consumer.getmany(*left, timeout_ms=POLL_MS)
         except UnreadableTopicError as error:
-            logger.warning("the keys of a partition are not looked at", reason=str(error))
+            logger.warning("the keys of a partition are not checked", reason=str(error))
             filled.remove(aiokafka.TopicPartition(*error.partition))
             continue
         for partition, records in fetched.items():

@@ -1,4 +1,4 @@
-"""Take up the rules again when their files change, between two batches; what cannot be used is refused whole."""
+"""Reload the rules when their files change, between two batches. Rules with any mistake are rejected as a whole."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 Read: TypeAlias = Callable[[Path], bytes]
-"""Returns what a file holds, or raises `pipeline.settings.files.FileError`."""
+"""Returns the content of a file, or raises `pipeline.settings.files.FileError`."""
 
 
 async def accept_any(policy: Policy) -> str | None:
-    """Object to nothing."""
+    """Return no objection."""
     del policy
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesSource:
-    """The files that decide, none where nothing can change, and how a policy is made of them.
+    """The files that define the policy, none if nothing can change, and how to load it from them.
 
-    ``load`` is given what reads the files, and raises `SettingsError` with the mistakes in them.
+    ``load`` receives the function that reads files, and raises `SettingsError` with the mistakes in them.
     """
 
     files: Sequence[Path]
@@ -49,10 +49,10 @@ class RulesSource:
 
 
 class RulesReload:
-    """Looks at the content of the files, so that the links of a mounted ConfigMap may turn as they like.
+    """Compares the content of the files, so the symbolic links of a mounted ConfigMap do not matter.
 
-    A policy is made of the very bytes that were looked at. A file that does not answer is refused, and asked again when
-    it has come back. ``policy`` is what is in force.
+    A policy is loaded from the same bytes that were compared. A file that cannot be read is rejected, and read again
+    later. ``policy`` is the policy in force.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class RulesReload:
         objection: Callable[[Policy], Awaitable[str | None]] = accept_any,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Take what is in force at the start.
+        """Start with the policy in force.
 
-        `objection` says why a new policy must not be used, and raises `ClusterFaultError` where it cannot tell now.
+        `objection` returns why a new policy must not be used. It raises `ClusterFaultError` if that is unknown now.
         """
         self._source = source
         self._metrics = metrics
@@ -82,23 +82,23 @@ class RulesReload:
 
     @property
     def note(self) -> str:
-        """What `/readyz` tells of the rules."""
+        """What `/readyz` shows about the rules."""
         since = datetime.fromtimestamp(self._since, UTC).isoformat(timespec="seconds")
         header = f"{RULES_VERSION}: {self.policy.version}"  # which settings have a part in, too
         note = f"rules {self.policy.rules.version} since {since} ({header} in headers)"
-        return note if self._refusal is None else f"{note}; a change was refused: {self._refusal}"
+        return note if self._refusal is None else f"{note}; a reload was rejected: {self._refusal}"
 
     async def run(self) -> None:
-        """Look again and again until cancelled; where no file decides there is nothing to look at.
+        """Check the files regularly until cancelled; return at once without files.
 
-        The first look reads the files anew in any case: they may have changed since the policy was made of them.
+        The first check always loads them: they may have changed since the policy was loaded at the start.
         """
         while self._source.files:
             await asyncio.sleep(self._interval_seconds)
             await self.look()
 
     async def look(self) -> None:
-        """Take up what has changed since the last look."""
+        """Load the files if they have changed since the last check."""
         contents = {file: await content_of(file) for file in self._source.files}
         digest = _digest(contents.values())
         if digest == self._digest:
@@ -112,29 +112,29 @@ class RulesReload:
             self._refuse(str(error))
             return
         except ClusterFaultError as error:
-            self._digest = None  # ask again at the next look
+            self._digest = None  # try again at the next check
             self._refuse(str(error))
             return
         if reason is not None:
             self._refuse(reason)
             return
         if not in_force or policy.rules != self.policy.rules:
-            self._take_up(policy)
+            self._apply(policy)
         elif self._refusal is not None:
-            logger.info("the rules in force are in their file again", rules_version=policy.rules.version)
+            logger.info("rules file matches the rules in force again", rules_version=policy.rules.version)
         self._refusal = None
         self._metrics.loaded(rules=policy.rules.version, policy=policy.version, at_seconds=self._since)
 
-    def _take_up(self, policy: Policy) -> None:
+    def _apply(self, policy: Policy) -> None:
         self.policy, self._since = policy, self._now()
         rules = policy.rules
-        logger.info("rules changed", source=rules.filename, rules=len(rules.rules), rules_version=rules.version)
+        logger.info("rules reloaded", source=rules.filename, rules=len(rules.rules), rules_version=rules.version)
         for warning in rules.warnings:
             logger.warning(str(warning))
 
     def _refuse(self, reason: str) -> None:
         if reason != self._refusal:
-            logger.error("changed rules are refused, those from before stay", reason=reason)
+            logger.error("rules reload rejected, keeping the previous rules", reason=reason)
         self._refusal = reason
         self._metrics.refused()
 
@@ -147,7 +147,7 @@ def _read_before(contents: Mapping[Path, Content], path: Path) -> bytes:
 
 
 def _digest(contents: Iterable[Content]) -> bytes:
-    """Hash what the files hold, or why they cannot be read."""
+    """Hash the contents of the files, or why they cannot be read."""
     digest = hashlib.sha256()
     for content in contents:
         is_read = isinstance(content, bytes)

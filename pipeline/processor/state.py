@@ -1,7 +1,7 @@
-"""What a processor remembers of the messages of each raw partition, as its work uses it.
+"""The state of each raw partition, as the processor uses it.
 
-What is remembered is stored before the records that were decided by it, and the offset is committed last. So a
-successor that reads it back knows at least what its predecessor knew at the committed offset.
+State is stored before the records that depend on it, and the offset is committed last. So a successor that reads it
+back knows at least what its predecessor knew at the committed offset.
 """
 
 from __future__ import annotations
@@ -18,66 +18,66 @@ if TYPE_CHECKING:
 
 
 class PartitionStateView(Protocol):
-    """What is remembered of one raw partition. Its batches are decided in order, one at a time."""
+    """The state of one raw partition. Its batches are decided in order, one at a time."""
 
     @property
     def state(self) -> State:
-        """What decisions may ask."""
+        """What decisions may look up."""
 
     def remember(self, change: StateChange) -> None:
-        """Take a change in, from the next message on."""
+        """Apply a change, from the next message on."""
 
     def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
-        """Note a user of whom a delivery event was dropped: it would have touched the user."""
+        """Count a user of a dropped delivery event, which would have touched the user."""
 
     def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
-        """Note a user of whom a shadow rule would have decided an event."""
+        """Count a user of an event that a shadow rule would have matched."""
 
 
 class StateSource(Protocol):
-    """The memories of all raw partitions that this worker has."""
+    """The state of all raw partitions that are assigned to this worker."""
 
     def of(self, partition: int) -> PartitionStateView:
-        """Return the memory of a partition, which is complete."""
+        """Return the state of a partition. It must be complete."""
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        """Return whether there is anything to store now."""
+        """Return whether anything must be stored now."""
 
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
-        """Store changes; returning means the broker has confirmed every one of them. It may be cancelled."""
+        """Store changes; returning means that the broker has confirmed all of them. May be cancelled."""
 
     def repeats(self, partition: int) -> bool:
-        """Return whether the storing of a partition's changes is being repeated."""
+        """Return whether a write of a partition's changes is being retried."""
 
 
 class NoState:
-    """Remembers nothing of any partition (`PartitionStateView` and `StateSource`)."""
+    """No state of any partition (`PartitionStateView` and `StateSource`)."""
 
     state = STATELESS
 
     def of(self, partition: int) -> NoState:
-        """Return itself: there is one memory, an empty one."""
+        """Return itself: all partitions share the empty state."""
         del partition
         return self
 
     def has_to_store(self, partition: int, changes: Sequence[StateChange]) -> bool:
-        """Have nothing to store."""
+        """Return false: nothing is stored."""
         del partition, changes
         return False
 
     async def store(self, partition: int, changes: Sequence[StateChange]) -> None:
-        """Store nothing."""
+        """Do nothing."""
 
     def repeats(self, partition: int) -> bool:
-        """Repeat nothing."""
+        """Return false: nothing is written."""
         del partition
         return False
 
     def remember(self, change: StateChange) -> None:
-        """Forget it at once."""
+        """Do nothing."""
 
     def dropped_delivery(self, user_key: bytes, timestamp_ms: int) -> None:
-        """Note nobody."""
+        """Do nothing."""
 
     def shadowed(self, rule: str, user_key: bytes, timestamp_ms: int) -> None:
-        """Note nobody."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Read back what is remembered of a partition before the processor decides its first batch."""
+"""Read back the state of a partition before the processor decides its first batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StatePrerequisite:
-    """The state of raw partitions (`pipeline.kafka.prerequisites.Prerequisite`), a need for each partition."""
+    """The state of raw partitions (`pipeline.kafka.prerequisites.Prerequisite`), one item for each partition."""
 
     words = "what is remembered of users and messages"
     hold = HoldReason.STATE_AWAY
@@ -25,18 +25,18 @@ class StatePrerequisite:
         self._state = state
 
     def missing_for(self, partition: int) -> set[int]:
-        """Return the partition, unless its memory is complete."""
+        """Return the partition, unless its state is complete."""
         return set() if self._state.is_complete(partition) else {partition}
 
     def missing(self, batch: MessageBatch) -> set[int]:
-        """Return the batch's partition, unless its memory is complete."""
+        """Return the batch's partition, unless its state is complete."""
         return self.missing_for(batch.partition)
 
     async def obtain(self, partition: int) -> None:
-        """Read back what is remembered of a partition.
+        """Read back the state of a partition.
 
         Raises:
-            PrerequisiteAwayError: Kafka does not answer, or what it holds cannot be read.
+            PrerequisiteAwayError: Kafka does not answer, or the topic cannot be read.
             ForeignStateError: it was written with another secret, or by a newer version.
         """
         try:
@@ -45,5 +45,5 @@ class StatePrerequisite:
             raise PrerequisiteAwayError(str(error)) from error
 
     async def forget(self, partitions: Collection[int]) -> None:
-        """Forget partitions that are given up."""
+        """Forget partitions that were revoked."""
         self._state.forget(partitions)

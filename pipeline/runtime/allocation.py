@@ -1,4 +1,4 @@
-"""How a process allocates: what the collector looks at, what malloc keeps, and how far batches are unpacked."""
+"""Memory allocation of a process: the garbage collector, malloc, and the bound of decompressed batches."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 from pipeline.kafka.fetched.unpacking import BOUND
 
 COLLECTOR_THRESHOLD: Final = 10_000
-"""New objects that can be part of a cycle before the youngest are looked at; Python's own number is 700."""
+"""Container objects allocated before a collection of the youngest generation. Python's default is 700."""
 KEPT_BYTES: Final = 32 * 1024 * 1024
-"""So much freed memory stays with the process; an answer to a fetch and what is made of it take a part of that."""
+"""Freed memory that stays with the process. An answer to a fetch and its messages take a part of it."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
 
 
 def spare_the_collector() -> None:
-    """Let the garbage collector leave alone what stays for good, and look at the rest less often.
+    """Exclude permanent objects from garbage collection, and collect the rest less often.
 
-    Messages and records hold no cycles; following them over and over was an eighth of a processor's CPU.
+    Messages and records have no cycles. Following them again and again was an eighth of a processor's CPU.
     """
     gc.collect()
     gc.freeze()
@@ -26,11 +26,11 @@ def spare_the_collector() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let malloc keep what is freed, instead of giving it back to the system and asking for it again.
+    """Let malloc keep freed memory, instead of returning it to the system and requesting it again.
 
-    An answer to a fetch has some megabytes, and so have the copies on its way to the messages. Each time they were
-    freed and asked for again the system had to clear their pages: up to a seventh of a sink's CPU in a backlog. Does
-    nothing where malloc is not glibc's, which has this switch.
+    An answer to a fetch has a few megabytes, and so have its copies on the way to messages. Each time they were freed
+    and allocated again, the system had to clear their pages: up to a seventh of a sink's CPU in a backlog. Does nothing
+    if malloc is not glibc's, the only one with this option.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -39,5 +39,5 @@ def keep_freed_memory() -> None:
 
 
 def bound_unpacking(most_bytes: int) -> None:
-    """Bound the memory of compressed batches that are unpacked, for every consumer of this process."""
+    """Bound the memory of decompressed batches, for all consumers of this process together."""
     BOUND.most_bytes = most_bytes

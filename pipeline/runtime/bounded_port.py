@@ -1,8 +1,8 @@
-"""A TCP port whose clients cannot take what the process needs: few connections, each short and small.
+"""A TCP port whose clients cannot exhaust the process: few connections, each short and small.
 
-`asyncio`'s own server has no limit, and where the process has no file descriptor left it reports one failed `accept`
-as often as its backlog is long, and plans as many retries, each of which does the same (CPython, `selector_events.py`,
-`_accept_connection`). So connections are accepted here; transports and protocols are asyncio's.
+asyncio's own server has no limit. When the process runs out of file descriptors, it reports one failed `accept` as
+often as its backlog is long, and schedules as many retries, each of which does the same (CPython,
+`selector_events.py`, `_accept_connection`). So connections are accepted here; transports and protocols are asyncio's.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _MOST_CONNECTIONS: Final = 64
 _FEWEST_CONNECTIONS: Final = 8
 _SHARE_OF_DESCRIPTORS: Final = 8
 _BACKLOG: Final = 1_024
-"""What waits there costs no descriptor, and a probe that found it full would try again after seconds only."""
+"""A waiting connection costs no descriptor, and a probe that finds the backlog full retries only after seconds."""
 _ACCEPTED_AT_ONCE: Final = 16
-"""Fewer than connections, so that a client which sends its request at once is read before others push it out."""
+"""Fewer than the connections, so that a client that sends its request at once is read before others displace it."""
 _REST_SECONDS: Final = 1.0
 _WARNING_SECONDS: Final = 60.0
 
 
 def affordable_connections() -> int:
-    """Return how many connections this process can spare descriptors for: an eighth of its limit, from 8 to 64."""
+    """Return how many connections this process has descriptors for: an eighth of its limit, from 8 to 64."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return _MOST_CONNECTIONS
@@ -41,7 +41,7 @@ def affordable_connections() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortLimits:
-    """What clients may take. A connection ends after its lifetime, whatever it does, and when it sends more bytes.
+    """The limits of clients. A connection ends after its lifetime, and when it sends more bytes than allowed.
 
     The lifetime exceeds the 10 s that Prometheus waits by default, and the seconds that probes wait.
     """
@@ -52,7 +52,7 @@ class PortLimits:
 
 
 class BoundedPort:
-    """Accepts connections. Beyond the limit a new one takes the place of the oldest that is not being answered."""
+    """Accepts connections. Above the limit a new one displaces the oldest that is not being answered."""
 
     def __init__(self, protocol: Callable[[], asyncio.Protocol], limits: PortLimits) -> None:
         self._protocol = protocol
@@ -65,15 +65,15 @@ class BoundedPort:
 
     @property
     def port(self) -> int:
-        """The port that it listens at; 0 when it does not."""
+        """The port that is open; 0 when none is."""
         port: int = self._sockets[0].getsockname()[1] if self._sockets else 0
         return port
 
     async def listen(self, host: str, port: int) -> None:
-        """Listen at every address of ``host``.
+        """Listen on every address of ``host``.
 
         Raises:
-            OSError: the port is taken, or the host is not ours.
+            OSError: the port is in use, or the host is not an address of this machine.
         """
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
@@ -87,7 +87,7 @@ class BoundedPort:
             self._resume(listening)
 
     async def close(self) -> None:
-        """Stop listening, and end every connection at once."""
+        """Stop listening, and close every connection at once."""
         for listening in self._sockets:
             self._loop.remove_reader(listening)
         self._close_sockets()
@@ -117,8 +117,8 @@ class BoundedPort:
             self._open(accepted)
 
     def _rest(self, listening: socket.socket, error: OSError) -> None:
-        """Close a client's connection, if there is one, for its descriptor; accept again in a while."""
-        self._warn("the status port cannot accept connections", cause=error.strerror, **_descriptors())
+        """Close the oldest connection, if any, to free its descriptor; accept again later."""
+        self._warn("status port cannot accept connections", cause=error.strerror, **_descriptors())
         self._end_oldest()
         self._loop.remove_reader(listening)
         self._loop.call_later(_REST_SECONDS, self._resume, listening)
@@ -126,7 +126,7 @@ class BoundedPort:
     def _open(self, accepted: socket.socket) -> None:
         if len(self._connections) >= self._limits.connections:
             self._warn(
-                "the status port is full, so the oldest connections are closed; look for what holds them open",
+                "status port is full, closing the oldest connections; find out what keeps them open",
                 connections=len(self._connections),
             )
             self._end_oldest()
@@ -150,7 +150,7 @@ class BoundedPort:
         self._connections.pop(connection, None)
 
     def _warn(self, event: str, **facts: object) -> None:
-        """Log a warning, and the same one again after a minute at the earliest."""
+        """Log a warning, at most once a minute."""
         now = self._loop.time()
         if now >= self._next_warnings.get(event, now):
             self._next_warnings[event] = now + _WARNING_SECONDS
@@ -158,7 +158,7 @@ class BoundedPort:
 
 
 class _Connection(asyncio.Protocol):
-    """Passes everything on to another protocol, within the limits."""
+    """Forwards everything to another protocol, within the limits."""
 
     def __init__(self, protocol: asyncio.Protocol, limits: PortLimits, on_lost: Callable[[_Connection], None]) -> None:
         self._protocol = protocol
@@ -201,7 +201,7 @@ class _Connection(asyncio.Protocol):
         self._protocol.connection_lost(error)
 
     def end(self) -> None:
-        """Close it without waiting for the client; what it has not been sent of its answer is dropped."""
+        """Close without waiting for the client; the unsent rest of its answer is dropped."""
         self._ended = True
         if self._transport is not None:
             self._transport.abort()

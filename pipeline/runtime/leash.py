@@ -1,7 +1,7 @@
-"""The leash: start a program so that it dies with the process that asked for it, even when that one is killed.
+"""The leash: start a program that dies with its parent process, even when that one is killed.
 
-Linux only; elsewhere the program is started all the same and only an orderly end of its parent reaches it.
-The parent must start the leash from a thread that lives as long as itself: the signal follows that thread.
+Linux only. On other systems the program starts as well, but only an orderly end of its parent ends it. The parent must
+start the leash from a thread that lives as long as the parent: the signal is sent when that thread ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, linux/prctl.h; it survives exe
 
 
 def leashed(command: Sequence[str]) -> list[str]:
-    """Return the command line that runs ``command`` on a leash held by this process; its process id stays the same."""
+    """Return the command line that runs ``command`` on a leash of this process. The process id stays the same."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parent, *command = arguments
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != int(parent):  # it died before the signal was armed
+        if os.getppid() != int(parent):  # the parent died before the signal was set up
             sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606 -- no shell is wanted
 

@@ -8,11 +8,11 @@ from typing import Final
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 _LIMITS: Final = ("memory.max", "memory/memory.limit_in_bytes")
-"""Of control groups version 2 and version 1, as a container sees its own."""
+"""Files of cgroups version 2 and version 1, as a container sees its own limit."""
 
 
 def memory_limit_bytes(*, cgroups: Path = CGROUPS) -> int:
-    """Return the limit of the container, or the memory of the machine where there is none or it is larger."""
+    """Return the memory limit of the container, or the memory of the machine if that is less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in _LIMITS:
         try:

@@ -1,4 +1,4 @@
-"""The event loop of a worker's process, and its end, which a silent broker must not delay."""
+"""The event loop of a worker's process, whose end a silent broker must not delay."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ ABANDON_SECONDS: Final = 3.0
 _AGAIN_SECONDS: Final = 0.05
 
 
-def run_in_own_loop(step: Coroutine[Any, Any, int]) -> int:
-    """Run a worker to its end, end what it has left behind, and return its exit code.
+def run_in_own_loop(worker: Coroutine[Any, Any, int]) -> int:
+    """Run a worker, end the tasks that it leaves behind, and return its exit code.
 
-    `asyncio.run` cancels such tasks once and waits for them without limit. aiokafka waits for the answers to its
-    requests when it is cancelled once, so its tasks are cancelled again until they end. What does not is left to the
-    end of the process.
+    `asyncio.run` cancels such tasks once and waits for them without limit. A cancelled aiokafka
+    waits for the answers to its requests. So its tasks are cancelled again until they end, or the process exits without them.
     """
-    return asyncio.run(_leaving_nothing(step))
+    return asyncio.run(_leaving_nothing(worker))
 
 
-async def _leaving_nothing(step: Coroutine[Any, Any, int]) -> int:
-    code = await step
+async def _leaving_nothing(worker: Coroutine[Any, Any, int]) -> int:
+    code = await worker
     loop, own = asyncio.get_running_loop(), asyncio.current_task()
     deadline = loop.time() + ABANDON_SECONDS
     while rest := asyncio.all_tasks() - {own}:
         if loop.time() > deadline:
-            logger.warning("left while something still ran", tasks=sorted(task.get_name() for task in rest))
+            logger.warning("exiting with unfinished tasks", tasks=sorted(task.get_name() for task in rest))
             sys.stderr.flush()
             os._exit(code)
         for task in rest:

@@ -26,14 +26,14 @@ logger = structlog.get_logger(__name__)
 _METHODS: Final = ("GET", "HEAD")
 _MOST_HEADERS: Final = 64
 _END_SECONDS: Final = 0.25
-"""aiohttp waits so long twice: for an answer under way, and for the task behind it."""
+"""aiohttp waits this long twice: for an answer in progress, and for its task."""
 
 
 class StatusServer:
-    """Serves a worker's metrics and health on its own event loop: an answer shows that the loop runs.
+    """Serves a worker's metrics and health in its own event loop: an answer shows that the loop runs.
 
-    A connection is closed after one answer, so what a client asks in advance is never computed. aiohttp parses requests
-    and writes answers.
+    A connection is closed after one answer, so pipelined requests are never computed. aiohttp parses requests and
+    writes answers.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class StatusServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens at; 0 when it does not."""
+        """The port that is open; 0 when none is."""
         return self._open_port.port if self._open_port is not None else 0
 
     async def start(self) -> None:
-        """Listen.
+        """Open the port.
 
         Raises:
-            PortUnavailableError: the port is taken, or the host is not ours.
+            PortUnavailableError: the port is in use, or the host is not an address of this machine.
         """
-        # No time to idle: the port gives each connection its lifetime. No time to linger: bodies are not read.
+        # No keep-alive: `BoundedPort` sets the lifetime of a connection. No lingering: bodies are not read.
         server = web.Server(
             self._answer,
             access_log=None,
@@ -87,7 +87,7 @@ class StatusServer:
             await self._runner.cleanup()
             raise PortUnavailableError(
                 f"metrics and health cannot be served on {self._host}:{self._port}: {error.strerror or error}. "
-                f"Change {variable('http_port')} or {variable('http_host')}, or end what listens there."
+                f"Change {variable('http_port')} or {variable('http_host')}, or stop what listens there."
             ) from error
 
     async def stop(self) -> None:
@@ -117,16 +117,16 @@ class StatusServer:
 
 
 class _RequestLog:
-    """What aiohttp logs about requests. What is not HTTP is the client's affair, and nothing of it is written."""
+    """Receives what aiohttp logs about requests. Requests that are not HTTP are not quoted."""
 
     def debug(self, *_: object, **__: object) -> None:
-        logger.debug("a client of the status port does not speak HTTP")
+        logger.debug("request on the status port is not HTTP")
 
     def exception(self, _message: str, *_: object, exc_info: BaseException | None = None) -> None:
         if isinstance(exc_info, HttpProcessingError):
             self.debug()
         else:
-            logger.error("a status page cannot be made", exc_info=exc_info)
+            logger.error("status page failed", exc_info=exc_info)
 
 
 def _verdict(health: Health) -> web.Response:

@@ -52,7 +52,7 @@ class _Supervisor:
         by_itself = not self._told_to_stop
         if by_itself:
             for task in done:
-                logger.error("a role ended, ending the others", role=waits[task], exit_code=task.result())
+                logger.error("a role ended, stopping the others", role=waits[task], exit_code=task.result())
             self._pass_on(signal.SIGTERM)
         await asyncio.wait(waits)
         first_ended = [task.result() for task in done]
@@ -63,7 +63,7 @@ class _Supervisor:
         child = await asyncio.create_subprocess_exec(
             *leashed([sys.executable, "-m", "pipeline", "worker", *self._commands[role]]),
             env=environment,
-            # A group of its own: Ctrl-C reaches this process alone, which passes it on once.
+            # Its own process group: Ctrl-C reaches only this process, which passes it on once.
             process_group=0,
         )
         if self._told_to_stop:
@@ -79,9 +79,9 @@ class _Supervisor:
 
 
 def total_exit_code(codes: Sequence[int], *, by_itself: bool) -> int:
-    """Return the first code, in the order of ending, that is not 0, as a shell says it.
+    """Return the first exit code that is not 0, in the order of ending, as a shell reports it.
 
-    A role that our own signal ended before it listened for signals had nothing in hand, and counts as 0.
+    A role that our own signal ended before it handled signals had nothing in hand, and counts as 0.
     """
     code = next((code for code in codes if code not in _ENDED_BY_OUR_SIGNAL), int(by_itself))
     return code if code >= 0 else 128 - code

@@ -1,4 +1,4 @@
-"""Files that a worker reads again while it runs, whatever its role takes from them."""
+"""Files that a worker reloads while it runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class WatchedFiles(Protocol):
-    """Reads files again and again; one that cannot be used, or does not answer, never raises and never blocks."""
+    """Reloads files. A file that cannot be used or read never raises, and never blocks."""
 
     @property
     def note(self) -> str | None:
-        """What `/readyz` tells of them."""
+        """What `/readyz` shows about them."""
 
     async def run(self) -> None:
-        """Look until cancelled; return where no file can change."""
+        """Check for changes until cancelled; return at once if no file can change."""

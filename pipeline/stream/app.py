@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from pipeline.stream.transport import BatchConsumer
 
 FAUST_LOGGER = logging.getLogger("faust")
-"""Faust's services tell of their starts and stops in the name of the module that derives from them."""
+"""Faust's services log starts and stops under the name of the module of their subclass."""
 FETCH_WAIT_MS = 500
 """How long a broker may wait for the first message."""
 FETCH_ANSWER_BYTES = 2 * 1024 * 1024
-"""The most that one answer to a fetch brings, all partitions together; aiokafka holds it up to three times."""
+"""The most bytes in one answer to a fetch, for all partitions together. aiokafka holds it up to three times."""
 NEVER_SECONDS = 10.0**9
 SECONDS_OF_HEARTBEATS = 3.0
-"""A session holds three heartbeats and some; more traffic gains nothing."""
+"""A session spans a little more than three heartbeats; more of them gain nothing."""
 REQUEST_TIMEOUT_SECONDS = 40.0
-"""A JoinGroup is answered within the rebalance timeout, and must not be given up before."""
+"""A JoinGroup is answered within the rebalance timeout, and must not time out before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppOptions:
-    """What a role's app needs of the settings. Seconds and bytes as named."""
+    """The settings of a role's app."""
 
     name: str
     group: str
@@ -59,7 +59,7 @@ class AppOptions:
 
 
 class _Boot(BootStrategy):  # type: ignore[misc] # Faust's classes have no usable types
-    """Start only what a worker uses: writing goes through our own producer, pages through our own server."""
+    """Start only what a worker uses: we have our own producer and our own server for status pages."""
 
     enable_kafka_producer = False
     enable_web = False
@@ -71,23 +71,23 @@ class _Tables(TableManager):  # type: ignore[misc] # Faust's classes have no usa
     logger = FAUST_LOGGER
 
     async def on_start(self) -> None:
-        """Go on at once."""
+        """Start without waiting."""
         await self._update_channels()
         await self.recovery.start()
 
 
 class _Unmeasured(Monitor):  # type: ignore[misc] # Faust's classes have no usable types
-    """Faust's monitor, which nobody reads: it would note each event, and add up once a second."""
+    """Faust's monitor, which nobody reads: it would record each event, and aggregate once a second."""
 
     def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:
-        """Nothing is noted."""
+        """Do nothing."""
 
     def on_stream_event_out(self, tp: Any, offset: int, stream: Any, event: Any, state: Any = None) -> None:
-        """Nothing is noted."""
+        """Do nothing."""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _sampler(self) -> None:
-        """End at once."""
+        """Return at once."""
 
 
 class App(faust.App):  # type: ignore[misc] # Faust's classes have no usable types
@@ -112,7 +112,7 @@ def build_app(
     on_rebalanced: Callable[[], None] = lambda: None,
     source: KnownSource | None = None,
 ) -> App:
-    """Build the app of one role, inside the event loop that will run it; `source` is its topic as it was found."""
+    """Build the app of one role, inside the event loop that will run it. `source` is its topic as it was found."""
     app = App(
         options.group,
         broker="kafka://",  # the connection is in the consumer's own arguments

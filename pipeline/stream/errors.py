@@ -1,4 +1,4 @@
-"""What ends a worker.
+"""Errors of reading from Kafka that end a worker.
 
 WorkerError
 ├── OffsetsLostError      a committed offset is no longer in the log
@@ -24,34 +24,34 @@ class WrongEnvironmentError(WorkerError):
 
 
 class GroupRefusedError(WorkerError):
-    """The consumer group cannot be joined beside its other members."""
+    """The consumer group cannot be joined because of its other members."""
 
     def __init__(self, group: str, members: Collection[str], error: str) -> None:
         named = ", ".join(members) or "none that Kafka names"
         super().__init__(
-            f"the consumer group {group} cannot be worked in ({error}). Its members that are not the pipeline's own: "
+            f"the consumer group {group} cannot be used ({error}). Its members that are not the pipeline's own: "
             f"{named}. Stop them, or name another group; every deployment needs a group of its own."
         )
 
 
 class OffsetsLostError(WorkerError):
-    """Committed offsets are outside the log: messages were removed, or the topic was made anew.
+    """Committed offsets are outside the log: messages were removed, or the topic was recreated.
 
-    Never reset in silence: an operator decides.
+    Never reset silently: an operator decides.
     """
 
     def __init__(self, group: str, lost: Mapping[TopicPartition, tuple[int, int, int]]) -> None:
-        """Take, for each partition, its committed offset, the log's start and the log's end."""
+        """`lost` has the committed offset, the log's start and the log's end of each partition."""
         self.lost = dict(lost)
         parts = [
             f"{partition.topic}[{partition.partition}]: committed {committed}, the log holds {start} to {end}, "
-            + (f"{start - committed} messages lost" if committed < start else "the topic was truncated or made anew")
+            + (f"{start - committed} messages lost" if committed < start else "the topic was truncated or recreated")
             for partition, (committed, start, end) in sorted(self.lost.items())
         ]
         super().__init__(
             f"the committed offset of group {group} is no longer in the log; {'; '.join(parts)}. "
-            "Find out why (retention shorter than the outage? topic deleted?), then accept the gap of these partitions "
-            "alone: stop the group's workers, then `kafka-consumer-groups --reset-offsets --to-earliest "
+            "Find out why (retention shorter than the outage? topic deleted?), then accept the gap of only these "
+            "partitions: stop the group's workers, then `kafka-consumer-groups --reset-offsets --to-earliest "
             f"--group {group} {_partitions(self.lost)} --execute`, and start them."
         )
 
@@ -59,7 +59,7 @@ class OffsetsLostError(WorkerError):
 class OffsetsVanishedError(WorkerError):
     """Partitions that had committed offsets have none: they were deleted, or Kafka has lost them.
 
-    Never reset in silence: an operator decides.
+    Never reset silently: an operator decides.
     """
 
     def __init__(self, group: str, partitions: Collection[TopicPartition]) -> None:
@@ -72,7 +72,7 @@ class OffsetsVanishedError(WorkerError):
 
 
 def _partitions(partitions: Collection[TopicPartition]) -> str:
-    """Name partitions as Kafka's command takes them: without their numbers it would set those that are well, too."""
+    """Return partitions as arguments of Kafka's command. Without numbers it would also reset healthy partitions."""
     numbers: dict[str, list[str]] = {}
     for partition in sorted(partitions):
         numbers.setdefault(partition.topic, []).append(str(partition.partition))

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 MEMBERSHIP_SECONDS = 0.5
-"""How often the membership is looked after; aiokafka's poll interval is a second at least."""
+"""How often the membership is checked. aiokafka's poll interval is at least a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What one fetch returned. `epoch` tells after which repositioning it was read.
+    """The result of one fetch. `epoch` is that of the repositioning after which it was read.
 
-    `positions` are where the fetched partitions are read next. They pass over what holds no message for us.
+    `positions` are where the fetched partitions are read next, past offsets without a message for us.
     `waited_seconds` is how long the oldest message may have waited to be fetched.
     """
 
@@ -63,9 +63,9 @@ class Fetched:
 class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's classes have no usable types
     """Faust's service around aiokafka's consumer, with whole fetches and positions that cannot be lost.
 
-    `epoch` counts repositionings, and changes in the same step as the seeks. Records that were fetched before a
-    repositioning carry an older epoch: they may be thrown away, for they will be read again; records of the present
-    epoch must be delivered, for they will not.
+    `epoch` counts repositionings, and changes in the same step as the seeks. Records from before a repositioning have
+    an older epoch. They may be dropped, because they will be read again. Those of the present epoch must be delivered,
+    because they will not.
     """
 
     _waits: FetchWaits
@@ -90,10 +90,10 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         )
 
     async def on_start(self) -> None:
-        """Start aiokafka's consumer; what its fetcher brings are our messages.
+        """Start aiokafka's consumer, with our own messages and answers in its fetcher.
 
         Raises:
-            KafkaUnreachableError: Kafka went away since the topics were looked at.
+            KafkaUnreachableError: Kafka went away after the topics were checked.
         """
         try:
             await super().on_start()
@@ -106,11 +106,11 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         expect_foreign_members(consumer._coordinator)  # noqa: SLF001
 
     def _on_unreadable(self, partition: TopicPartition, found: Unreadable) -> None:
-        """Fetch nothing more of a partition until it is tried again; the others go on."""
+        """Stop fetching a partition until its next retry; the others go on."""
         self.unreadable.pause(self._ensure_consumer(), partition, found)
 
     def _let_brokers_collect(self, fetcher: Any) -> None:
-        """Set the wait of each request to a broker: aiokafka has one for all of them, and for good."""
+        """Set the wait of each request to a broker: aiokafka has one fixed wait for all requests."""
         self._waits = waits = FetchWaits(self.transport.options.collect_seconds, now=time.monotonic)
         self._answered = asyncio.Event()
         fetch = fetcher._proc_fetch_request  # noqa: SLF001
@@ -131,15 +131,15 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _keep_membership(self) -> None:
-        """Stay a member of the group while nothing is fetched, and learn what ends the membership.
+        """Stay a member of the group while nothing is fetched, and raise what ends the membership.
 
-        aiokafka leaves the group when nothing was fetched for its poll interval, and never joins again: a long hold
-        or a worker without partitions would be lost to the group. What its coordinator cannot mend (no access to the
-        group, a session timeout that the broker refuses) it tells only those who fetch, and waits until someone does.
+        aiokafka leaves the group when nothing was fetched for its poll interval, and never rejoins: a worker that holds
+        for long, or has no partitions, would be lost to the group. Its coordinator reports permanent errors (no access
+        to the group, a session timeout that the broker refuses) only to those who fetch.
         """
         while not self.should_stop:
             consumer = self._ensure_consumer()
-            with consumer._subscription.fetch_context():  # noqa: SLF001 - aiokafka has no other sign of life
+            with consumer._subscription.fetch_context():  # noqa: SLF001 - aiokafka has no other way to show activity
                 pass
             try:
                 consumer._coordinator.check_errors()  # noqa: SLF001
@@ -150,14 +150,14 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
             await self.sleep(MEMBERSHIP_SECONDS)
 
     async def fetch(self, partitions: Collection[TopicPartition], timeout_seconds: float) -> Fetched:
-        """Return what is there for these partitions, or wait for it.
+        """Return the available messages of these partitions, or wait for some.
 
         Raises:
             OffsetsLostError: a position is no longer in the log.
             ConsumerStoppedError: the consumer was closed.
         """
         consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher  # noqa: SLF001 - `getmany` cannot be told to leave partitions alone
+        fetcher = consumer._fetcher  # noqa: SLF001 - `getmany` cannot leave out partitions
         if consumer._closed or fetcher._closed:  # noqa: SLF001
             raise ConsumerStoppedError
         waited = 0.0
@@ -168,12 +168,12 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
                 waited += await self._until_round(fetcher, partitions, timeout_seconds)
                 if fetcher._subscriptions.reassignment_in_progress:  # noqa: SLF001
                     await fetcher._subscriptions.wait_for_assignment()  # noqa: SLF001
-                # In one step from here: between an await and the next, the epoch of what was taken could change.
+                # No `await` from here: the epoch of what was taken could change in between.
                 records, emptied = fetcher._records.take(partitions, consumer._max_poll_records)  # noqa: SLF001
                 if emptied:
                     fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
         except NoOffsetForPartitionError:
-            # Between an assignment and our own seek: aiokafka asked for a position that was never committed.
+            # Between an assignment and our own seek, aiokafka requested a position that was never committed.
             pass
         except OffsetOutOfRangeError as error:
             raise OffsetsLostError(self.app.conf.id, await lost_offsets(consumer, error.args[0])) from error
@@ -183,10 +183,10 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         return Fetched(epoch=self.epoch, waited_seconds=waited, records=records, positions=positions)
 
     async def _until_round(self, fetcher: Any, partitions: Collection[TopicPartition], timeout_seconds: float) -> float:
-        """Wait until a round of answers is there, or the time is over; return how long its first answer waited.
+        """Wait for a round of answers until the time is over; return how long its first answer waited.
 
         Raises:
-            KafkaError: what ended the membership.
+            KafkaError: the membership ended.
         """
         deadline = time.monotonic() + timeout_seconds
         while not fetcher._records.has_ready(partitions):  # noqa: SLF001
@@ -206,7 +206,7 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         return time.monotonic() - since
 
     def readable_end(self, partition: TopicPartition) -> int | None:
-        """Return the end of what committed transactions have written, as the last fetch told; None before it.
+        """Return the last stable offset as of the last fetch; None before the first.
 
         Raises:
             AssertionError, IllegalStateError: the partition is not assigned any more.
@@ -215,10 +215,10 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         return end
 
     def ends_of(self, partition: TopicPartition) -> tuple[int, int] | None:
-        """Return the end of what may be read, and of all that is stored, as the last fetch told; None before it."""
+        """Return the last stable offset and the high watermark as of the last fetch; None before the first."""
         try:
             readable, stored = self.readable_end(partition), self._ensure_consumer().highwater(partition)
-        except (AssertionError, IllegalStateError):  # given up meanwhile
+        except (AssertionError, IllegalStateError):  # revoked in the meantime
             return None
         return None if readable is None or stored is None or readable < 0 else (readable, stored)
 
@@ -242,7 +242,7 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         return Positions(epoch=self.epoch, by_partition=positions)
 
     async def ends(self, timeout_seconds: float) -> Mapping[TopicPartition, int]:
-        """Return the readable ends of the assigned partitions as brokers report them now; empty without an answer."""
+        """Return the readable ends of the assigned partitions, requested now; empty without an answer."""
         consumer = self._ensure_consumer()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -252,7 +252,7 @@ class Fetching(Commits, ServedInOneLoop, AIOKafkaConsumerThread):  # type: ignor
         return {TopicPartition(*partition): end for partition, end in found.items()}
 
     async def kafka_answers(self, partition: TopicPartition, timeout_seconds: float) -> bool:
-        """Return whether the partition's leader and the group's coordinator answer in time; each can be away alone."""
+        """Return whether both the partition's leader and the group's coordinator answer in time."""
         consumer, asked = self._ensure_consumer(), aiokafka.TopicPartition(*partition)
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -1,4 +1,4 @@
-"""Members of the consumer group that are no workers of the pipeline: whoever knows the group's name can join it."""
+"""Members of the consumer group that are not our workers: any client that knows the group's name can join it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 OWN_CLIENTS: Final = "onesignal-pipeline-"
-"""How the client ids of workers begin."""
+"""The prefix of the client ids of workers."""
 MOST_NAMED: Final = 5
 _NAME_CHARACTERS: Final = 60
 _SUFFIX_CHARACTERS: Final = 37
-"""What a broker puts behind a client id to make a member id of it: a hyphen and a UUID."""
+"""What a broker appends to a client id to form a member id: a hyphen and a UUID."""
 _ANSWER_SECONDS: Final = 5.0
 _METADATA_AT: Final = -1
 _SUBSCRIBES_TO_NOTHING: Final = ConsumerProtocol.METADATA(0, [], b"").encode()
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
-"""What Kafka takes for the name of a topic; aiokafka asks for others too, and logs them."""
+"""The names that Kafka accepts for a topic. aiokafka also requests others, and logs them."""
 
 
 def expect_foreign_members(coordinator: Any) -> None:
-    """Let a worker live with members that write what they like, whether it leads its group or one of them does."""
+    """Tolerate members that write anything, whether our worker leads the group or one of them does."""
     pass_over_unreadable_members(coordinator)
     refuse_unusable_assignments(coordinator)
 
 
 def pass_over_unreadable_members(coordinator: Any) -> None:
-    """Let a worker that leads its group give nothing to members whose subscription it cannot read.
+    """Assign nothing to members whose subscription cannot be read, when our worker leads the group.
 
     aiokafka 0.14 decodes the metadata of every member (`aiokafka/consumer/group_coordinator.py`,
-    `_perform_assignment`) and ends where one does not decode; another client may write there what it likes.
+    `_perform_assignment`), and stops when one cannot be decoded. Another client may write anything there.
     """
     perform = coordinator._perform_assignment  # noqa: SLF001
 
@@ -54,7 +54,7 @@ def pass_over_unreadable_members(coordinator: Any) -> None:
                 for member in response.members
             ]
             logger.warning(
-                "members of the group cannot be understood and get no partitions: they are none of the pipeline's",
+                "group members with unreadable subscriptions get no partitions: they are not the pipeline's workers",
                 members=[shown(name[:-_SUFFIX_CHARACTERS]) for name in foreign[:MOST_NAMED]],
                 count=len(foreign),
             )
@@ -72,17 +72,17 @@ def _is_readable(metadata: bytes) -> bool:
 
 
 def refuse_unusable_assignments(coordinator: Any) -> None:
-    """Let a worker that is given what it cannot work with learn it as an error of its group.
+    """Raise a group error for an assignment that our worker cannot use.
 
-    A foreign member that leads the group assigns what it likes. aiokafka 0.14 takes an assignment that does not decode,
-    or that names another topic, for a fault of the program: it logs a traceback that quotes it
+    A foreign member that leads the group may assign anything. aiokafka 0.14 treats an assignment that cannot be
+    decoded, or that names another topic, as a bug: it logs a traceback that quotes the assignment
     (`aiokafka/consumer/group_coordinator.py`, `_coordination_routine`).
     """
     complete = coordinator._on_join_complete  # noqa: SLF001
 
     async def complete_if_usable(generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
         if not _is_usable(assignment, coordinator._subscription.topics):  # noqa: SLF001
-            raise KafkaError("the group's leader has assigned what cannot be used")
+            raise KafkaError("the group's leader sent an unusable assignment")
         await complete(generation, member_id, protocol, assignment)
 
     coordinator._on_join_complete = complete_if_usable  # noqa: SLF001
@@ -98,7 +98,7 @@ def _is_usable(assignment: bytes, topics: Collection[str]) -> bool:
 
 
 async def foreign_members(client: Any, coordinator_id: Any, group: str) -> Collection[str]:
-    """Return who is in a group beside the pipeline's workers, by client id and host; none where Kafka does not say."""
+    """Return the members that are not our workers, by client id and host; none if Kafka does not answer."""
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             node = client.get_random_node() if coordinator_id is None else coordinator_id
@@ -114,9 +114,9 @@ async def foreign_members(client: Any, coordinator_id: Any, group: str) -> Colle
 
 
 async def end_of_membership(error: Any, consumer: Any, group: str) -> Any:
-    """Return what ended a membership. Where it may be somebody else in the group, that is the cause to name.
+    """Return the error that ended a membership, or a `GroupRefusedError` if another member may have caused it.
 
-    aiokafka wraps whatever it stumbles over in a plain `KafkaError` that quotes it.
+    aiokafka wraps an unexpected error in a plain `KafkaError` that quotes it.
     """
     if type(error) is not KafkaError and not isinstance(error, InconsistentGroupProtocolError):
         return error
@@ -126,7 +126,7 @@ async def end_of_membership(error: Any, consumer: Any, group: str) -> Any:
 
 
 def shown(name: str) -> str:
-    """Return a name that a foreign client has given itself, as far as it may be in a log."""
+    """Return the name of a foreign client in a form that may be logged."""
     return clean_reason(_plain(name))
 
 

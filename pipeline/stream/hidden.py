@@ -1,4 +1,4 @@
-"""Messages that are in Kafka and are hidden: an open transaction in front of them may still be aborted."""
+"""Messages that are in Kafka but hidden, because an open transaction before them may still be aborted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 NOTED_SECONDS: Final = 60.0
-"""After this long `/readyz` mentions it: transactions of a usual length are nobody's concern."""
+"""After this long `/readyz` shows it. Usual transactions are shorter."""
 
 
 class LogEnds(NamedTuple):
-    """Two ends of a partition: of what may be read (the last stable offset), and of all (the high watermark)."""
+    """Two ends of a partition: of readable messages (last stable offset), and of all messages (high watermark)."""
 
     partition: int
     readable: int
@@ -25,14 +25,14 @@ class HiddenClock:
     """Knows for how long messages of each partition have been hidden by the same transaction."""
 
     def __init__(self, *, now: Callable[[], float]) -> None:
-        """Know nothing. `now` is a monotonic clock in seconds."""
+        """`now` is a monotonic clock in seconds."""
         self._now = now
         self._since: dict[int, tuple[int, float]] = {}
 
     def look(self, ends: Iterable[LogEnds]) -> Sequence[PartitionHidden]:
-        """Judge every assigned partition; those that are not named are forgotten.
+        """Return the hidden messages of all assigned partitions. Others are forgotten.
 
-        A transaction that ends moves the end of what may be read, and the time begins anew.
+        When a transaction ends, the last stable offset moves, and the time restarts.
         """
         now, before = self._now(), self._since
         self._since = {}
@@ -48,7 +48,7 @@ class HiddenClock:
         return found
 
     def note(self, ends: Iterable[LogEnds]) -> str | None:
-        """Return which partitions have long been waiting for a transaction; None where none has."""
+        """Return which partitions have waited long for a transaction; None if none has."""
         long = [each for each in self.look(ends) if each.seconds >= NOTED_SECONDS]
         if not long:
             return None

@@ -1,4 +1,4 @@
-"""How long messages have waited: by the oldest that is not settled, where it is known."""
+"""How long messages have waited: by the age of the oldest unsettled one, if it is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Waiting(NamedTuple):
-    """What waits of one partition. `oldest_ms` is Kafka's timestamp of the oldest message in hand; None without one."""
+    """The messages of one partition that wait. `oldest_ms` is Kafka's timestamp of the oldest one in hand, if any."""
 
     partition: int
     messages: int
@@ -20,19 +20,19 @@ class Waiting(NamedTuple):
 
 
 class LagClock:
-    """Turns what waits into seconds.
+    """Turns waiting messages into seconds.
 
-    Where no message is in hand, or Kafka gave it no timestamp, it counts from when something began to wait: that is
-    the least that it can have been.
+    If no message is in hand, or it has no timestamp, the time counts from when something started to wait. That is a
+    lower bound.
     """
 
     def __init__(self, *, now: Callable[[], float]) -> None:
-        """Take a clock in seconds since the epoch."""
+        """`now` is a clock in seconds since the epoch."""
         self._now = now
         self._nothing_waited_at: dict[int, float] = {}
 
     def look(self, waiting: Iterable[Waiting]) -> list[PartitionLag]:
-        """Judge every assigned partition; those that are not named are forgotten."""
+        """Return the lag of all assigned partitions. Others are forgotten."""
         now, before = self._now(), self._nothing_waited_at
         self._nothing_waited_at = {}
         lags = []

@@ -1,10 +1,10 @@
-"""The ledger: record batches in hand, and how far each partition may be committed.
+"""The ledger: message batches in hand, and how far each partition may be committed.
 
-A partition's batches stand in the order of their delivery. What may be committed is the *longest acknowledged
-prefix*: the offset after the last batch that is acknowledged together with every batch before it. Batches are told
-apart by identity, never by offset, so gaps (compaction, transaction markers) do not matter, and a batch that was
-given up and is acknowledged late cannot count for the same offsets when their partition has come back. Offsets that
-were read over and hold no message for us (markers, aborted transactions) are settled with what stands before them.
+The batches of a partition are kept in the order of their delivery. What may be committed is the *longest acknowledged
+prefix*: the offset after the last batch that is acknowledged together with every batch before it. Batches are compared
+by identity, never by offset. So gaps (compaction, transaction markers) do not matter, and a late acknowledgement of a
+batch from a previous assignment cannot count for the same offsets in this one. Offsets without a message for us
+(markers, aborted transactions) are settled with the messages before them.
 
 Pure: no clock, no Kafka. All calls come from one thread.
 """
@@ -32,7 +32,7 @@ NEVER_STORED = -1
 
 
 class Position(NamedTuple):
-    """Where a partition is read from, and whether that is its committed offset (or the log's start)."""
+    """Where a partition is read from. `committed` is false if that is the start of its log."""
 
     offset: int
     committed: bool
@@ -54,9 +54,9 @@ class DeliveredBatch:
 
     @property
     def size(self) -> int:
-        """The bytes of its keys and values, which is all of a message that varies (`pipeline.stream.fetched_ahead`).
+        """The bytes of its keys and values, the only parts of a message that vary in size.
 
-        Counted when it is first asked for: most batches are settled before.
+        Counted on first use: most batches are settled before.
         """
         if self._size < 0:
             self._size = sum([len(each.value or b"") + len(each.key or b"") for each in self.messages])
@@ -64,18 +64,18 @@ class DeliveredBatch:
 
     @property
     def next_offset(self) -> int:
-        """The offset to read next when this batch is done."""
+        """The offset after this batch."""
         return self.messages[-1].offset + 1
 
     def acknowledge(self) -> None:
-        """Say that every message of the batch is settled. Idempotent; no effect after its partition was given up."""
+        """Mark every message of the batch as settled. Idempotent. No effect after its partition was revoked."""
         if not self.acknowledged:
             self.acknowledged = True
             self._ledger.settle(self._assignment)
 
 
 class _Assignment:
-    """One partition for as long as one assignment of it lasts."""
+    """One partition during one assignment."""
 
     __slots__ = ("batches", "held", "messages", "partition", "read_to", "settled_to", "stored_to")
 
@@ -101,14 +101,14 @@ class Ledger:
     """Keeps the batches in hand of every assigned partition."""
 
     def __init__(self, *, on_settled: Callable[[], None]) -> None:
-        """Call `on_settled` whenever an offset becomes committable."""
+        """`on_settled` is called whenever an offset becomes committable."""
         self._assignments: dict[TopicPartition, _Assignment] = {}
         self._on_settled = on_settled
 
     def assign(self, positions: Mapping[TopicPartition, Position]) -> None:
-        """Start anew with these partitions.
+        """Replace all assignments by these partitions.
 
-        A first position is committed as it is: from then on, messages that retention removes unread are noticed.
+        A first position is committed as it is. From then on, messages that retention removes unread are noticed.
         """
         self.revoke(tuple(self._assignments))
         for partition, position in positions.items():
@@ -118,7 +118,7 @@ class Ledger:
             self._on_settled()
 
     def revoke(self, partitions: Collection[TopicPartition]) -> None:
-        """Give partitions up, with everything in hand of them: late acknowledgements do not count."""
+        """Remove partitions with everything in hand; later acknowledgements do not count."""
         for partition in partitions:
             assignment = self._assignments.pop(partition, None)
             if assignment is not None:
@@ -126,7 +126,7 @@ class Ledger:
                 assignment.batches.clear()
 
     def deliver(self, partition: TopicPartition, messages: Sequence[Message]) -> DeliveredBatch:
-        """Note a batch as in hand.
+        """Add a batch to what is in hand.
 
         Raises:
             KeyError: the partition is not assigned.
@@ -138,7 +138,7 @@ class Ledger:
         return batch
 
     def read(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Note where partitions are read next; everything before that is delivered or holds no message for us."""
+        """Set where partitions are read next. Everything before was delivered, or is no message for us."""
         for partition, offset in positions.items():
             assignment = self._assignments[partition]
             assignment.read_to = offset
@@ -146,7 +146,7 @@ class Ledger:
                 self.settle(assignment)
 
     def settle(self, assignment: _Assignment) -> None:
-        """Take the acknowledged prefix out of hand."""
+        """Remove the acknowledged prefix from what is in hand."""
         batches = assignment.batches
         settled = assignment.settled_to
         while batches and batches[0].acknowledged:
@@ -160,7 +160,7 @@ class Ledger:
             self._on_settled()
 
     def committable(self) -> Commit:
-        """Return what may be committed and is not stored yet; empty `offsets` when there is nothing."""
+        """Return what may be committed and is not stored yet; `offsets` is empty when there is nothing."""
         assignments = [
             (assignment, assignment.settled_to)
             for assignment in self._assignments.values()
@@ -171,7 +171,7 @@ class Ledger:
         )
 
     def stored(self, commit: Commit) -> None:
-        """Note that the broker has confirmed a commit."""
+        """Called when the broker has confirmed a commit."""
         for assignment, offset in commit.assignments:
             if assignment.held and offset > assignment.stored_to:
                 assignment.stored_to = offset
@@ -181,12 +181,12 @@ class Ledger:
         return frozenset(self._assignments)
 
     def messages_of(self, partition: TopicPartition) -> int:
-        """Count the messages of one partition that are not settled in order; 0 when it is not assigned."""
+        """Count the messages of one partition that are not settled in order; 0 if it is not assigned."""
         assignment = self._assignments.get(partition)
         return assignment.messages if assignment is not None else 0
 
     def bytes_of(self, partition: TopicPartition) -> int:
-        """Count the bytes of those messages, keys and values."""
+        """Count the bytes of keys and values of these messages."""
         assignment = self._assignments.get(partition)
         return sum([batch.size for batch in assignment.batches]) if assignment is not None else 0
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class ServedInOneLoop(QueueServiceThread):  # type: ignore[misc] # mode's classes have no usable types
-    """A service that mode would run in a thread of its own, in the event loop that starts it.
+    """A service that mode would run in its own thread, here in the event loop that starts it.
 
-    The thread is there so that heartbeats go out while an agent is busy. Our agents never are for long: a step of the
-    event loop takes some 50 milliseconds, a session 15 seconds. At an ordinary rate the thread costs a tenth of the
-    CPU, because each fetch and each commit crosses over twice; in a backlog the two threads contend for Python's lock.
+    The thread exists so that heartbeats are sent while an agent is busy. Our agents are never busy for long: a step of
+    the event loop takes about 50 milliseconds, a session 15 seconds. At an ordinary rate the thread costs a tenth of
+    the CPU, because each fetch and each commit crosses threads twice. In a backlog the two threads contend for the GIL.
     """
 
     abstract = True
@@ -31,10 +31,10 @@ class ServedInOneLoop(QueueServiceThread):  # type: ignore[misc] # mode's classe
         super().__init__(*args, loop=loop, thread_loop=loop, **kwargs)
 
     async def start(self) -> None:
-        """Start; returns when the service runs.
+        """Start, and return when the service runs.
 
         Raises:
-            Exception: what kept it from starting.
+            Exception: the error that kept it from starting.
         """
         self._thread_started.set()
         running = self._thread_running = self.parent_loop.create_future()
@@ -46,26 +46,26 @@ class ServedInOneLoop(QueueServiceThread):  # type: ignore[misc] # mode's classe
             self._thread_running = None
 
     async def stop(self) -> None:
-        """Stop; returns when everything of the service has ended."""
+        """Stop, and return when all of the service has ended."""
         if self._started.is_set():
             await super().stop()
             await asyncio.wait({self._serving})
 
     async def crash(self, reason: BaseException) -> None:
-        """End with a fault. mode logs it with a traceback; where the text of the fault says it all, the worker does."""
+        """End with a fault. mode logs it with a traceback, except for errors whose text the worker logs."""
         if isinstance(reason, (WorkerError, ClusterFaultError)):
             self.logger.setLevel(logging.CRITICAL)
         await super().crash(reason)
 
     async def _gather_remaining_tasks(self) -> None:
-        """Leave the tasks of the loop alone: they are everybody's."""
+        """Do nothing: the tasks of the loop do not belong to the service."""
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _thread_keepalive(self) -> None:
-        """End at once: no thread has to be kept awake."""
+        """Return at once: there is no thread to keep awake."""
 
 
 def _look_at_end(serving: asyncio.Task[None]) -> None:
-    """Look at a fault, which `crash` has told already, or asyncio would log it once more."""
+    """Retrieve the fault, which `crash` has already handled; otherwise asyncio would log it again."""
     if not serving.cancelled():
         serving.exception()

@@ -1,12 +1,12 @@
-"""The batch transport: what one fetch brings travels through Faust as one event.
+"""The batch transport: everything that one fetch returns travels through Faust as one event.
 
 Stock Faust spends four asyncio tasks, a sleep and a dozen callbacks on each message. Here an agent receives a `Round`
-with a `DeliveredBatch` of each partition, hands it to the work, and a batch is acknowledged when every effect of it is
-confirmed. What is committed is the longest acknowledged prefix of each partition (`pipeline.stream.ledger`).
+with a `DeliveredBatch` for each partition, and passes it to the step. A batch is acknowledged when all of its effects
+are confirmed. The longest acknowledged prefix of each partition is committed (`pipeline.stream.ledger`).
 
-Backpressure is kept for each partition apart: one with `max_messages_in_hand` unsettled messages, or with
-`max_bytes_in_hand` of them, is not fetched, the others go on. So memory is bound by partitions x (fetch size + what is
-in hand + one fetch), and nothing here blocks when a destination is away.
+Backpressure works for each partition separately. A partition with `max_messages_in_hand` unsettled messages, or with
+`max_bytes_in_hand` of them, is not fetched; the others go on. So memory is bounded by partitions x (fetch size + what
+is in hand + one fetch), and nothing here blocks while a destination is away.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ logger = structlog.get_logger(__name__)
 IDLE_POLL_SECONDS = 1.0
 """How long a fetch waits for messages when every partition may be fetched."""
 CROWDED_POLL_SECONDS = 0.05
-"""The same while some partition is full: it must be fetched again soon after it has room."""
+"""The same while a partition is full: it must be fetched soon after it has room again."""
 COMMIT_SPACING_SECONDS = 0.02
-"""At least this long between two commits. What is settled meanwhile is redelivered after a kill."""
+"""The least time between two commits. What is settled in between is redelivered after a kill."""
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes have no usable types
-    """Faust's aiokafka consumer, with batches for messages and the ledger for its bookkeeping of acks."""
+    """Faust's aiokafka consumer, with batches instead of messages, and the ledger instead of its own acks."""
 
     logger = logging.getLogger("faust")
 
@@ -70,7 +70,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
     # ---- fetch
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Hand over what is fetched until the consumer or its fetcher stops."""
+        """Deliver what is fetched until the consumer or its fetcher stops."""
         try:
             while not (self.should_stop or fetcher.should_stop):
                 fetched = await self._next_fetch()
@@ -102,13 +102,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         )
 
     def is_known(self, partition: tuple[str, int]) -> bool:
-        """Whether a partition was there when the worker started; one that was added waits for a restart."""
+        """Return whether a partition existed when the worker started. A later one waits for a restart."""
         source = self.options.source
         return source is None or partition[1] < source.partitions
 
     async def _deliver(self, fetched: Fetched) -> None:
         if not self.flow_active:
-            # A rebalance: either a repositioning follows, or nothing is assigned any more.
+            # A rebalance: either partitions are repositioned next, or nothing is assigned any more.
             await self.wait(self.can_resume_flow)
         if fetched.epoch != self._live_epoch:
             return
@@ -120,7 +120,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await asyncio.sleep(0)
             if delivering.done():
                 delivering.result()
-            else:  # a rebalance has begun; to wait for both each time costs more than all else in this method
+            else:  # a rebalance has started; waiting for both every time would cost more than the rest of this method
                 await self.wait_first(delivering, self.suspend_flow.wait())
         if fetched.epoch == self._live_epoch:
             self.ledger.read(fetched.positions)
@@ -147,10 +147,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
     # ---- acknowledge and commit
 
     def track_message(self, message: Any) -> None:
-        """Do nothing: the ledger knows what is in hand."""
+        """Do nothing: the ledger tracks what is in hand."""
 
     def ack(self, message: Any) -> bool:
-        """Refuse: only `DeliveredBatch.acknowledge` counts, so no path inside Faust can settle a batch."""
+        """Return false: only `DeliveredBatch.acknowledge` counts, so no path inside Faust can settle a batch."""
         del message
         return False
 
@@ -159,7 +159,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _commit_what_is_settled(self) -> None:
-        """Commit when a round is settled, once; or what is settled of one that takes longer, after the spacing."""
+        """Commit once when a round is settled, or after the spacing what is settled of a round that takes longer."""
         next_at = 0.0
         while not self.should_stop:
             await self._settled.wait()
@@ -172,10 +172,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             next_at = self.loop.time() + COMMIT_SPACING_SECONDS
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
-        """Store the longest acknowledged prefix of every partition; True when the broker has confirmed it.
+        """Commit the longest acknowledged prefix of every partition; return whether the broker has confirmed it.
 
-        Calls follow one another and each stores what is settled at its own time, so a call never returns before what
-        was settled when it was made is stored or known not to be.
+        Calls run one after the other, and each commits what is settled when it starts. So when a call returns, what was
+        settled when it was made is committed, or has failed to be.
         """
         del topics, start_new_transaction
         async with self._commit_lock:
@@ -194,11 +194,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
     # ---- rebalance
 
     async def perform_seek(self) -> None:
-        """Put every partition at its committed offset, and start the ledger anew.
+        """Set every partition to its committed offset, and reset the ledger.
 
         Raises:
-            IllegalStateError: partitions were revoked meanwhile; Faust calls again after the next assignment.
-            OffsetsVanishedError: a partition that was begun has no committed offset any more.
+            IllegalStateError: partitions were revoked in the meantime; Faust calls again after the next assignment.
+            OffsetsVanishedError: a partition that was read before has no committed offset any more.
         """
         revocations = self._revocations
         positions = await self._thread.reposition()
@@ -214,9 +214,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         self._live_epoch = positions.epoch
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Settle or give up what is in hand, commit the prefix, then let the partitions go.
+        """Settle or give up what is in hand, commit the prefix, then release the partitions.
 
-        All of it is over after `revoke_timeout_seconds` and the little that is kept for the commit.
+        This takes at most `revoke_timeout_seconds`, plus a little that is reserved for the commit.
         """
         self._live_epoch = None
         self._revocations += 1
@@ -230,7 +230,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             left = max(deadline - self.loop.time(), LAST_COMMIT_SECONDS)
             await asyncio.wait_for(self.commit(), left)
         except TimeoutError:
-            logger.warning("gave partitions up without a last commit", partitions=len(partitions))
+            logger.warning("partitions released without a last commit", partitions=len(partitions))
         except Exception as error:
             await self.crash(error)  # aiokafka would log it and go on
             raise
@@ -240,21 +240,21 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
             await super().on_partitions_revoked(revoked)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Do nothing: Faust's livelock warnings count messages; liveness is judged in `pipeline.runtime.health`."""
+        """Do nothing: Faust's livelock warnings count messages. Liveness is in `pipeline.runtime.health`."""
 
     # ---- observe
 
     def lag(self) -> int:
-        """Count the offsets that could be read and are not committed, over the partitions whose end is known."""
+        """Count the offsets that are readable and not committed, over the partitions whose end is known."""
         return sum(waiting.messages for waiting in self.waiting())
 
     def waiting(self) -> list[Waiting]:
-        """Tell the same of each partition, with the oldest message in hand."""
+        """Return the same for each partition, with the oldest message in hand."""
         found = []
         for partition, offset in self.ledger.offsets_to_reread().items():
             try:
                 end = self._thread.readable_end(partition)
-            except (AssertionError, IllegalStateError):  # given up meanwhile
+            except (AssertionError, IllegalStateError):  # revoked in the meantime
                 continue
             oldest = self.ledger.oldest_in_hand(partition)
             messages = max(0, max(end or 0, self._ends.get(partition, 0)) - offset)
@@ -262,9 +262,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return found
 
     def log_ends(self) -> list[LogEnds]:
-        """Return both ends of each partition, as the last fetch told them; without those of which none did.
+        """Return both ends of each partition, as of the last fetch; partitions that were never fetched are left out.
 
-        A partition that is full or held is not fetched: what may be read of it counts as brokers reported it since.
+        A partition that is full or holds is not fetched. Its readable end is then the one that brokers reported since.
         """
         return [
             LogEnds(partition.partition, max(ends[0], self._ends.get(partition, 0)), ends[1])
@@ -277,32 +277,32 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         return sum(not self._has_room(partition) for partition in self.ledger.partitions())
 
     def undone(self) -> dict[tuple[str, int], Undone]:
-        """Return from where each partition would be read after a restart, and how many messages wait there."""
+        """Return where a restart would read each partition, and how many messages wait there."""
         offsets = self.ledger.offsets_to_reread()
         counts = {waiting.partition: waiting.messages for waiting in self.waiting()}
         return {partition: Undone(offset, counts.get(partition.partition, 0)) for partition, offset in offsets.items()}
 
     async def look_at_ends(self, timeout_seconds: float) -> None:
-        """Update the ends of the assigned partitions. Those that fetches report stand still when fetching has died.
+        """Request the ends of the assigned partitions: those from fetches do not move when fetching has died.
 
-        Without an answer the ends that are known stay: a partition that waits must not look as if it had nothing to do.
+        Without an answer the known ends stay, so that a partition with waiting messages does not look idle.
         """
         self._ends = {**self._ends, **await self._thread.ends(timeout_seconds)}
 
     @property
     def unreadable(self) -> UnreadablePartitions:
-        """The partitions that are held because what they hold next cannot be read."""
+        """The partitions that hold because their next batch cannot be read."""
         found: UnreadablePartitions = self._thread.unreadable
         return found
 
     def uncommitted(self) -> Collection[tuple[str, int]]:
-        """Return the partitions that have settled offsets which the coordinator does not accept."""
+        """Return the partitions with settled offsets that the coordinator does not accept."""
         return self.ledger.committable().offsets.keys() if self._thread.commits_wait else ()
 
     async def without_answer(
         self, partitions: Collection[tuple[str, int]], timeout_seconds: float
     ) -> Collection[tuple[str, int]]:
-        """Return the partitions for which Kafka does not answer now."""
+        """Return those of the partitions for which Kafka does not answer now."""
         asked = sorted(partitions)
         answers = await asyncio.gather(
             *(self._thread.kafka_answers(TopicPartition(*partition), timeout_seconds) for partition in asked)
@@ -310,12 +310,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes ha
         away = [partition for partition, answered in zip(asked, answers, strict=True) if not answered]
         if away:
             numbers = [number for _, number in away]
-            logger.warning("Kafka does not answer, or refuses to, for partitions that wait", partitions=numbers)
+            text = "Kafka does not answer, or refuses to, for partitions with waiting messages"
+            logger.warning(text, partitions=numbers)
         return away
 
 
 class Round(NamedTuple):
-    """What one fetch brought: a batch of each partition that had messages, and how long the oldest one waited."""
+    """The result of one fetch: a batch for each partition with messages, and how long the oldest message waited."""
 
     batches: Sequence[DeliveredBatch]
     waited_seconds: float
@@ -323,31 +324,31 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportOptions:
-    """What the transport needs to know of the worker around it.
+    """Options and callbacks of the worker around the transport.
 
-    `before_revoke` is awaited before partitions are given up: it settles what it can within its own bound and drops
-    the rest. `on_committed` is called after each confirmed commit, `on_commit_failed` after each other one.
+    `before_revoke` is awaited before partitions are released: it settles what it can within its own bound, and drops
+    the rest. `on_committed` is called after each confirmed commit, `on_commit_failed` after any other.
     """
 
     consumer: Mapping[str, Any]
     """Keyword arguments of aiokafka's consumer: connection, timeouts, fetch sizes."""
     max_messages_in_hand: int
-    """Unsettled messages of a partition that stop its fetching; one more fetch may be on its way."""
+    """Unsettled messages of a partition at which its fetching stops; one more fetch may be under way."""
     max_bytes_in_hand: int
     """The same in bytes of keys and values."""
     collect_seconds: float
-    """How long messages may be collected before they are fetched; 0 for not at all."""
+    """How long brokers may collect messages before they answer a fetch; 0 for not at all."""
     commit_interval_seconds: float
-    """How long after a failed commit the next one is tried, where nothing is settled before."""
+    """How long after a failed commit the next one is tried, if nothing is settled before."""
     revoke_timeout_seconds: float
-    """How long partitions that are taken away may be settled and committed, `LAST_COMMIT_SECONDS` aside."""
+    """How long revoked partitions may be settled and committed, without `LAST_COMMIT_SECONDS`."""
     before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
     on_committed: Callable[[], None]
     on_commit_failed: Callable[[], None] = lambda: None
     on_assigned: Callable[[Collection[TopicPartition]], None] = lambda _: None
-    """Hears which partitions were positioned, before the first batch of any of them."""
+    """Called when partitions were positioned, before their first batch."""
     source: KnownSource | None = None
-    """The topic as it was found at the start; None reads whatever is assigned."""
+    """The topic as it was found at the start; with None, whatever is assigned is read."""
 
 
 class Transport(driver.Transport):  # type: ignore[misc] # Faust's classes have no usable types
@@ -368,7 +369,7 @@ def check_environment() -> None:
     Raises:
         WrongEnvironmentError: they are not.
     """
-    if streams._CStreamIterator is None:  # noqa: SLF001 - Faust does not tell
+    if streams._CStreamIterator is None:  # noqa: SLF001 - Faust has no public way to check
         raise WrongEnvironmentError(
             "Faust's compiled modules are not loaded: install faust-streaming from a wheel, or with a C compiler "
             "present, and do not set NO_CYTHON"

@@ -105,7 +105,7 @@ async def ends_with_its_name(pipeline: Pipeline, assignor: type[AbstractPartitio
         assert await worker.ended() == 1
     log = worker.log.read_text()
     assert f"{STRANGER} at " in log
-    assert f"the consumer group {pipeline.processor_group} cannot be worked in" in log
+    assert f"the consumer group {pipeline.processor_group} cannot be used" in log
     assert "Traceback" not in log
     return log
 
@@ -128,7 +128,7 @@ async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stop
         guest = stranger(pipeline, StrangeAssignor)
         joining = asyncio.create_task(guest.start())
         try:
-            told = "members of the group cannot be understood"
+            told = "group members with unreadable subscriptions"
             await eventually(lambda: told in worker.log.read_text(), within_seconds=60)
             await write(pipeline, [click(number, f"u-{number}") for number in range(50)])
             await pipeline.accepted(50)

@@ -71,7 +71,7 @@ async def test_idle_connections_beyond_the_limit_of_descriptors_stop_neither_pro
             lines = [json.loads(line) for line in worker.log.read_text().splitlines()]
             assert [
                 line["message"] for line in lines if line["logger"].startswith("pipeline.runtime.bounded_port")
-            ] == ["the status port is full, so the oldest connections are closed; look for what holds them open"]
+            ] == ["status port is full, closing the oldest connections; find out what keeps them open"]
             assert [line for line in lines if line["logger"].startswith(("asyncio", "aiohttp"))] == []
 
 

@@ -104,7 +104,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=LOGGED,
         ),
         Harmless(
-            removed='logger.warning("gave partitions up without a last commit", partitions=len(partitions))',
+            removed='logger.warning("partitions released without a last commit", partitions=len(partitions))',
             reason=LOGGED,
         ),
         Harmless(
@@ -114,8 +114,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="if away:", reason=LOGGED),
         Harmless(
-            removed='logger.warning("Kafka does not answer, or refuses to, for partitions that wait", '
-            "partitions=numbers)",
+            removed="logger.warning(text, partitions=numbers)",
             reason=LOGGED,
         ),
     ),

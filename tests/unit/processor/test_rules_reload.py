@@ -99,7 +99,7 @@ async def test_a_broken_change_is_refused_whole_and_those_from_before_stay(bench
     await bench.swap(BROKEN)
     assert (bench.rules, bench.version_shown, bench.metric("reload_failing")) == (1, 1, 1)
     assert "since 2026-01-01T00:01:00+00:00 " in bench.reload.note
-    assert "; a change was refused: " in bench.reload.note
+    assert "; a reload was rejected: " in bench.reload.note
     assert "did you mean `drop`?" in bench.reload.note
     assert bench.metric("loaded_timestamp_seconds") == START + 60
 
@@ -124,7 +124,7 @@ async def test_rules_that_cannot_be_used_here_are_refused_with_the_reason(tmp_pa
     await bench.reload.look()
     await bench.swap(DROP)
     assert (bench.rules, bench.metric("reload_failing")) == (0, 1)
-    assert bench.reload.note.endswith("a change was refused: the raw topic is not keyed by user")
+    assert bench.reload.note.endswith("a reload was rejected: the raw topic is not keyed by user")
 
 
 async def test_a_change_that_cannot_be_judged_while_kafka_is_away_is_taken_up_later(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_a_change_that_cannot_be_judged_while_kafka_is_away_is_taken_up_la
     bench.objection = KafkaUnreachableError("is Kafka away?")
     await bench.swap(DROP)
     assert (bench.rules, bench.metric("reload_failing")) == (0, 1)
-    assert bench.reload.note.endswith("a change was refused: is Kafka away?")
+    assert bench.reload.note.endswith("a reload was rejected: is Kafka away?")
     bench.objection = None
     await bench.reload.look()
     assert (bench.rules, bench.metric("reload_failing")) == (1, 0)
@@ -203,7 +203,7 @@ async def test_a_broken_file_is_parsed_once(loads: Loads) -> None:
         loads.path.write_text(BROKEN)
         await reload.look()
     assert loads.count == 1
-    assert "a change was refused" in reload.note
+    assert "a reload was rejected" in reload.note
 
 
 async def test_a_pipe_in_place_of_the_file_is_refused(bench: Bench) -> None:

@@ -84,7 +84,7 @@ async def test_a_server_that_never_started_stops_without_a_word() -> None:
 def test_lost_offsets_are_told_by_partition_with_their_number_and_what_to_do() -> None:
     lost = {TopicPartition("t", 1): (5, 8, 10), TopicPartition("t", 0): (12, 0, 3)}
     text = str(OffsetsLostError("group-1", lost))
-    assert "t[0]: committed 12, the log holds 0 to 3, the topic was truncated or made anew" in text
+    assert "t[0]: committed 12, the log holds 0 to 3, the topic was truncated or recreated" in text
     assert "t[1]: committed 5, the log holds 8 to 10, 3 messages lost" in text
     assert "--reset-offsets --to-earliest --group group-1 --topic t:0,1 --execute" in text
 

@@ -191,7 +191,7 @@ async def test_a_full_port_is_logged_once() -> None:
         with structlog.testing.capture_logs() as lines, held(server, 50) as clients:
             assert await ended(clients[40])
     assert [(line["log_level"], line["connections"]) for line in lines] == [("warning", 4)]
-    assert lines[0]["event"].startswith("the status port is full")
+    assert lines[0]["event"].startswith("status port is full")
 
 
 @pytest.mark.parametrize(

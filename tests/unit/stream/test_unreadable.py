@@ -47,14 +47,14 @@ def test_a_hold_is_logged_once_with_everything_an_operator_needs_and_ends_when_i
         assert bench.partitions.partitions == {PLACE}
         bench.partitions.read_to({PLACE: 8})
     assert [line["event"] for line in lines] == [
-        "a partition cannot be read, holding it",
-        "a partition can be read again",
+        "partition unreadable, holding",
+        "partition readable again",
     ]
     told = lines[0]
     assert (told["topic"], told["partition"], told["offset"], told["log_level"]) == ("onesignal.events", 3, 7, "error")
     assert told["reason"] == (
         "onesignal.events[3] cannot be read from offset 7 on: its checksum does not match; repair the broker's copy, "
-        "for example from another replica, or pass over it, which loses what it holds: stop the group's workers, then "
+        "for example from another replica, or skip it, which loses its messages: stop the group's workers, then "
         "`kafka-consumer-groups --reset-offsets --to-offset 9 --group processors --topic onesignal.events:3 "
         "--execute`, and start them"
     )
@@ -89,7 +89,7 @@ def test_an_operator_is_told_where_it_is_not_known_how_much_must_be_passed_over(
     bench = Bench()
     bench.partitions.note(PLACE, Unreadable(offset=7, next_offset=None, why="cut off"))
     assert "--to-offset 8 " in (bench.partitions.complaint or "")
-    assert (bench.partitions.complaint or "").endswith("take larger offsets step by step")
+    assert (bench.partitions.complaint or "").endswith("try larger offsets step by step")
 
 
 def test_a_held_partition_waits_on_purpose_for_as_long_as_it_is_tried_again() -> None:
