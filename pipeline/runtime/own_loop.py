@@ -22,7 +22,7 @@ def run_in_own_loop(worker: Coroutine[Any, Any, int]) -> int:
     """Run a worker, end the tasks that it leaves behind, and return its exit code.
 
     `asyncio.run` cancels such tasks once and waits for them without limit. A cancelled aiokafka
-    waits for the answers to its requests. So its tasks are cancelled again until they end, or the process exits without them.
+    waits for the answers to its requests. So its tasks are cancelled again until they end, or the process exits first.
     """
     return asyncio.run(_leaving_nothing(worker))
 
