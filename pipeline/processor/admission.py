@@ -1,4 +1,4 @@
-"""Ask the breaker before dead letters are written, and hold a batch while it objects."""
+"""Hold a batch while the breaker objects to its dead letters."""
 
 from __future__ import annotations
 

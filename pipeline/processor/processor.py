@@ -1,4 +1,4 @@
-"""The processor: takes batches of raw messages the whole way, from a decision to an acknowledgement.
+"""The processor: every step of a batch of raw messages, from the decision to the acknowledgement.
 
 `Processor.handle` shows all effects of a batch in order. `pipeline.processor.rounds` calls it.
 """
@@ -79,23 +79,23 @@ class Processor:
         self._counts = counts
 
     async def handle(self, turn: Turn) -> bool:
-        """Take a batch the whole way; return whether it has arrived.
+        """Process a batch from its decision to its acknowledgement; return whether it is acknowledged.
 
         If the next step would have to wait and the turn may not, this returns False before that step. Called again
-        with a turn that may wait, it goes on from there.
+        with a turn that may wait, it continues from there.
         """
-        arrived = (
+        done = (
             await self._decide(turn)
             and await self._admit(turn)
             and await self._store_changes(turn)
             and await self._write(turn)
         )
-        if arrived:
+        if done:
             self.acknowledge([turn])
-        return arrived
+        return done
 
     async def _decide(self, turn: Turn) -> bool:
-        """Decide every message of the batch. Nothing is awaited between the look at prerequisites and the decision."""
+        """Decide every message of the batch. Nothing is awaited between the check of prerequisites and the decision."""
         if turn.decided is None:
             batch = turn.batch
             if not self.prerequisites.are_met(batch):
@@ -106,7 +106,7 @@ class Processor:
         return True
 
     async def _admit(self, turn: Turn) -> bool:
-        """Ask the breaker whether the dead letters of the batch may be written; hold while they may not."""
+        """Hold while the breaker objects to the dead letters of the batch."""
         if not turn.admitted:
             decided = _decided(turn)
             if decided.letters:

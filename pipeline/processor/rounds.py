@@ -88,7 +88,7 @@ class Rounds:
             task.add_done_callback(self._on_end)
 
     async def _round(self, queues: Sequence[PartitionQueue]) -> None:
-        """Take the first batch of each partition as far as it can go without waiting, then settle what is confirmed."""
+        """Process the first batch of each partition as far as possible without waiting; settle what is confirmed."""
         confirmations = Confirmations()
         decided_messages = 0
         for queue in queues:
@@ -132,7 +132,7 @@ class Rounds:
             self._start()
 
     async def _alone(self, queue: PartitionQueue, turn: Turn) -> None:
-        """Take one batch the rest of the way, waiting for whatever it needs."""
+        """Process the rest of one batch, waiting for whatever it needs."""
         turn.may_wait = True
         await self._processor.handle(turn)
         queue.settled()

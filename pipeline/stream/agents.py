@@ -29,7 +29,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc] # Faust's classes have no
 
 
 def add_agent(app: faust.App, *, name: str, topic: str, step: Step) -> None:
-    """Give an app the agent that feeds a role."""
+    """Add the agent that feeds a role's step to an app."""
 
     async def feed(stream: Any) -> None:
         async for fetched in stream.noack():

@@ -13,7 +13,8 @@ from faust.tables.manager import TableManager
 from mode import Service
 
 from pipeline.stream.agents import add_agent
-from pipeline.stream.transport import Transport, TransportOptions
+from pipeline.stream.transport import Transport
+from pipeline.stream.transport_options import TransportOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

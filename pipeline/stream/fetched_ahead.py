@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.fetched.faults import Unreadable
     from pipeline.kafka.fetched.reading import PartitionAnswer
-    from pipeline.stream.transport import TransportOptions
+    from pipeline.stream.transport_options import TransportOptions
 
 
 class Taken(NamedTuple):

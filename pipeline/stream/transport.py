@@ -13,30 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from aiokafka.errors import IllegalStateError
-from faust import streams
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 from mode import Service
 
 from pipeline.runtime.health import Undone
 from pipeline.settings.worker_section import LAST_COMMIT_SECONDS
-from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
+from pipeline.stream.errors import OffsetsVanishedError
 from pipeline.stream.fetching import Fetching
 from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Ledger, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from pipeline.kafka.groups import KnownSource
     from pipeline.stream.fetching import Fetched
     from pipeline.stream.ledger import DeliveredBatch
+    from pipeline.stream.transport_options import TransportOptions
     from pipeline.stream.unreadable import UnreadablePartitions
 
 logger = structlog.get_logger(__name__)
@@ -322,35 +320,6 @@ class Round(NamedTuple):
     waited_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportOptions:
-    """Options and callbacks of the worker around the transport.
-
-    `before_revoke` is awaited before partitions are released: it settles what it can within its own bound, and drops
-    the rest. `on_committed` is called after each confirmed commit, `on_commit_failed` after any other.
-    """
-
-    consumer: Mapping[str, Any]
-    """Keyword arguments of aiokafka's consumer: connection, timeouts, fetch sizes."""
-    max_messages_in_hand: int
-    """Unsettled messages of a partition at which its fetching stops; one more fetch may be under way."""
-    max_bytes_in_hand: int
-    """The same in bytes of keys and values."""
-    collect_seconds: float
-    """How long brokers may collect messages before they answer a fetch; 0 for not at all."""
-    commit_interval_seconds: float
-    """How long after a failed commit the next one is tried, if nothing is settled before."""
-    revoke_timeout_seconds: float
-    """How long revoked partitions may be settled and committed, without `LAST_COMMIT_SECONDS`."""
-    before_revoke: Callable[[Collection[TopicPartition]], Awaitable[None]]
-    on_committed: Callable[[], None]
-    on_commit_failed: Callable[[], None] = lambda: None
-    on_assigned: Callable[[Collection[TopicPartition]], None] = lambda _: None
-    """Called when partitions were positioned, before their first batch."""
-    source: KnownSource | None = None
-    """The topic as it was found at the start; with None, whatever is assigned is read."""
-
-
 class Transport(driver.Transport):  # type: ignore[misc] # Faust's classes have no usable types
     """Faust's aiokafka transport with `BatchConsumer`."""
 
@@ -359,18 +328,3 @@ class Transport(driver.Transport):  # type: ignore[misc] # Faust's classes have 
     def __init__(self, url: Any, app: Any, *, options: TransportOptions) -> None:
         super().__init__(url, app)
         self.options = options
-
-
-def check_environment() -> None:
-    """Check that Faust's compiled modules are loaded.
-
-    The pure-Python fallback acknowledges events of a past generation (faust-streaming 0.15.3, streams.py:1287).
-
-    Raises:
-        WrongEnvironmentError: they are not.
-    """
-    if streams._CStreamIterator is None:  # noqa: SLF001 - Faust has no public way to check
-        raise WrongEnvironmentError(
-            "Faust's compiled modules are not loaded: install faust-streaming from a wheel, or with a C compiler "
-            "present, and do not set NO_CYTHON"
-        )

@@ -24,7 +24,7 @@ from pipeline.runtime.shutdown import shut_down
 from pipeline.runtime.signals import StopSignals
 from pipeline.runtime.status_server import StatusServer
 from pipeline.stream.app import FAUST_LOGGER, build_app
-from pipeline.stream.transport import check_environment
+from pipeline.stream.environment import check_environment
 from pipeline.stream.watching import Watching
 
 if TYPE_CHECKING:

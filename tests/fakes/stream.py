@@ -14,7 +14,7 @@ from pipeline.stream.app import AppOptions, build_app
 from pipeline.stream.fetching import Fetched
 from pipeline.stream.ledger import Position, TopicPartition
 from pipeline.stream.positions import Positions
-from pipeline.stream.transport import BatchConsumer, Round, Transport, TransportOptions
+from pipeline.stream.transport import BatchConsumer, Round, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.core.hold_reasons import HoldReason
     from pipeline.core.messages import Message, MessageBatch
     from pipeline.kafka.groups import KnownSource
+    from pipeline.stream.transport_options import TransportOptions
 
 TOPIC = "onesignal.events"
 BOUND_SECONDS = 5.0

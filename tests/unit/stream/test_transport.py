@@ -16,11 +16,12 @@ from faust.transport.drivers.aiokafka import Consumer
 from pipeline.kafka.groups import KnownSource
 from pipeline.runtime.health import Undone
 from pipeline.settings.worker_section import LAST_COMMIT_SECONDS
+from pipeline.stream.environment import check_environment
 from pipeline.stream.errors import OffsetsVanishedError, WrongEnvironmentError
 from pipeline.stream.hidden import LogEnds
 from pipeline.stream.lag import Waiting
 from pipeline.stream.ledger import Position, TopicPartition
-from pipeline.stream.transport import BatchConsumer, Round, check_environment
+from pipeline.stream.transport import BatchConsumer, Round
 from tests.fakes.stream import BOUND_SECONDS, TransportBench, messages, tp
 
 if TYPE_CHECKING:
@@ -591,7 +592,7 @@ def test_without_the_compiled_modules_of_faust_nothing_starts(monkeypatch: pytes
 def test_the_compiled_modules_of_faust_can_be_missing() -> None:
     program = (
         "from pipeline.stream.errors import WrongEnvironmentError\n"
-        "from pipeline.stream.transport import check_environment\n"
+        "from pipeline.stream.environment import check_environment\n"
         "try: check_environment()\n"
         "except WrongEnvironmentError as error: print(error)"
     )

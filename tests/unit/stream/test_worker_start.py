@@ -66,7 +66,7 @@ async def test_work_that_cannot_be_opened_ends_the_worker_with_1() -> None:
 
 
 async def test_a_worker_without_fausts_compiled_modules_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.stream.transport.streams._CStreamIterator", None)
+    monkeypatch.setattr("pipeline.stream.environment.streams._CStreamIterator", None)
 
     def opens() -> None:
         raise AssertionError("nothing is opened")
