@@ -312,9 +312,7 @@ async def test_every_registered_version_is_judged_by_avros_checker_and_by_the_de
     code, told, errors = await check()
     assert (code, errors) == (1, "")
     strange, union, summary = told
-    assert strange.startswith(
-        f"{said}version 4 cannot be read. Decoder: the schema is named Order, but the record Raw"
-    )
+    assert strange.startswith(f"{said}version 4 cannot be read. Decoder: the schema is named Order, but the record Raw")
     assert "Avro's checker: name mismatch" in strange
     assert union.startswith(f"{said}version 5: decoder and checker disagree. Decoder: it can be read. Avro's checker: ")
     assert "reader union lacking writer type: INT" in union

@@ -143,8 +143,10 @@ async def _check_times(consumer: aiokafka.AIOKafkaConsumer, partitions: Sequence
     if filled and not any((await consumer.offsets_for_times(dict.fromkeys(filled, 0))).values()):
         raise TopicsError(
             [
-                f"Topic `{filled[0].topic}` cannot be read from a time on: this cluster, like the embedded broker, "
-                "does not look up times."
+                (
+                    f"Topic `{filled[0].topic}` cannot be read from a time on: this cluster, like the embedded broker, "
+                    "does not look up times."
+                )
             ]
         )
 
