@@ -39,7 +39,7 @@ def number(value: int) -> bytes:
 
 
 def text(value: bytes | None) -> bytes:
-    """Return bytes behind their length."""
+    """Return bytes with their length in front."""
     return number(-1) if value is None else number(len(value)) + value
 
 
@@ -61,7 +61,7 @@ def batch(
     last: int | None = None,
     timestamp: int = FIRST_TIMESTAMP,
 ) -> bytes:
-    """Return a batch. What is given beside the records stands in it as it is, however wrong."""
+    """Return a batch. All other arguments are written as they are, even if they are wrong."""
     body = b"".join(records)
     content = (PACK[Codec(codec)](body) if codec in PACK else body) if packed is None else packed
     many = len(records)
@@ -89,11 +89,11 @@ class FakeAssignment:
         self.position = position
 
     def state_value(self, _place: object) -> FakeAssignment:
-        """Return the only state there is."""
+        """Return the only state."""
         return self
 
     def consumed_to(self, position: int) -> None:
-        """Called with where it is read next."""
+        """Called with the next position."""
         self.position = position
 
 

@@ -1,4 +1,4 @@
-"""Files that do not answer, as those of a network mount that went away."""
+"""Files that do not answer, like those of a network mount that is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SilentFiles:
-    """Within its context, looking at one of the files does not come back; `asked` counts who tried."""
+    """Within its context, reading one of the files does not return; `asked` counts the attempts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
         self._paths = {str(path) for path in paths}
@@ -43,6 +43,6 @@ class SilentFiles:
         self._answers.set()
 
     def end(self) -> None:
-        """Wait until nobody waits for an answer any more."""
+        """Wait until no reader is waiting any more."""
         for thread in self._stuck:
             thread.join(BOUND_SECONDS)

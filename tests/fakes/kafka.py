@@ -1,4 +1,4 @@
-"""Stand-ins for what writes to Kafka."""
+"""Fakes of what writes to Kafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stand-ins for what surrounds the processor: its stores, what it remembers, and what its batches need."""
+"""Fakes around the processor: its stores, its state, and the prerequisites of its batches."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30.0
 STEPS = 50
-"""More turns of the event loop than anything takes that waits for no time and no event."""
+"""More turns of the event loop than anything needs that waits neither for time nor for an event."""
 WANTED = Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY))
-"""Keeps what `ProcessorBench.batch` calls good."""
+"""Forwards the good events of `ProcessorBench.batch`."""
 
 
 class Effects(list[str]):
@@ -57,7 +57,7 @@ class Effects(list[str]):
 
 
 class Batch:
-    """A record batch that notes its acknowledgement among the effects."""
+    """A message batch whose acknowledgement is one of the effects."""
 
     def __init__(self, effects: list[str], name: str, messages: Sequence[FakeMessage]) -> None:
         self.topic = TOPIC
@@ -71,7 +71,7 @@ class Batch:
 
 
 class Stores:
-    """Both stores of the processor; they confirm when the test lets them, or fail as it says."""
+    """Both stores of the processor. The test decides when they confirm or fail."""
 
     def __init__(self, effects: list[str]) -> None:
         self._effects = effects
@@ -121,7 +121,7 @@ class Stores:
 
 
 class Letters:
-    """Where dead letters go; they are confirmed with the records."""
+    """The store of dead letters; they are confirmed with the records."""
 
     retrying = False
     hold_reason: str | None = None
@@ -241,7 +241,7 @@ def build_step(
 
 
 class ProcessorBench:
-    """A processor that runs, between fakes."""
+    """A running processor between fakes."""
 
     def __init__(
         self, *, remembers: bool = False, policy: Policy | None = None, prerequisites: Prerequisites | None = None
@@ -314,7 +314,7 @@ class ProcessorBench:
 
 
 async def as_far_as_it_goes() -> None:
-    """Let all tasks go on until each of them waits, on a slow machine too."""
+    """Run all tasks until each of them waits, also on a slow machine."""
     for _ in range(STEPS):
         await asyncio.sleep(0)
 
@@ -323,7 +323,7 @@ async def as_far_as_it_goes() -> None:
 async def processing(
     *, remembers: bool = False, policy: Policy | None = None, prerequisites: Prerequisites | None = None
 ) -> AsyncIterator[ProcessorBench]:
-    """Run a processor; nothing may have gone wrong in a callback in the end."""
+    """Run a processor, and fail if any callback raised."""
     bench = ProcessorBench(remembers=remembers, policy=policy, prerequisites=prerequisites)
     await asyncio.sleep(0)
     yield bench

@@ -1,4 +1,4 @@
-"""A schema registry over real HTTP that answers as a test says."""
+"""A schema registry over real HTTP whose answers a test sets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Answer:
 
 
 def error(status: int, code: int, message: str = "told so") -> Answer:
-    """Return an error as registries put it."""
+    """Return an error in the format of registries."""
     return Answer(status, {"error_code": code, "message": message})
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for what surrounds the stream: messages, a role's work, Kafka's consumer thread."""
+"""Fakes around the stream: messages, a role's step, Kafka's consumer thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TOPIC = "onesignal.events"
 BOUND_SECONDS = 5.0
-"""How long a test waits for what must happen soon."""
+"""How long a test waits for something that must happen soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class FakeMessage:
 
 
 class UnsettledBatch:
-    """Messages of partition 0 that are decided and go no further (`pipeline.core.messages.MessageBatch`)."""
+    """Messages of partition 0 that are only decided (`pipeline.core.messages.MessageBatch`)."""
 
     topic, partition = TOPIC, 0
 
@@ -64,7 +64,7 @@ def messages(*offsets: int, partition: int = 0) -> tuple[FakeMessage, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class FakeStatus:
-    """How a role goes (`pipeline.runtime.status.StepStatus`)."""
+    """The status of a step (`pipeline.runtime.status.StepStatus`), as the test sets it."""
 
     hold_reason: str | None = None
     holds: frozenset[HoldReason] = frozenset()
@@ -73,7 +73,7 @@ class FakeStatus:
 
 
 class FakeStep:
-    """A role's work (`pipeline.stream.step.Step`) that keeps what it is given until the test settles it.
+    """A step (`pipeline.stream.step.Step`) that keeps its batches until the test settles them.
 
     `effects` is the order of what happened to it. `blocks_in_revoke` lets a test look at the middle of a revocation.
     """
@@ -138,7 +138,7 @@ class FakeStep:
             batch.acknowledge()
 
     def offsets(self, partition: int = 0) -> list[int]:
-        """Offsets of one partition, in the order in which they came, repetitions included."""
+        """Return the offsets of one partition in the order of their arrival, with repetitions."""
         return [message.offset for batch in self.batches if batch.partition == partition for message in batch.messages]
 
     def values(self) -> list[bytes | None]:
@@ -206,7 +206,7 @@ class ScriptedThread:
         positions: Mapping[TopicPartition, int] | None = None,
         waited_seconds: float = 0.0,
     ) -> None:
-        """Let the next fetch return this; without an epoch, as read after the latest repositioning."""
+        """Return this from the next fetch; without an epoch, as read after the latest repositioning."""
         read_to = {each: run[-1].offset + 1 for each, run in records.items()} if positions is None else positions
         self._answers.put_nowait(
             Fetched(
@@ -221,21 +221,21 @@ class ScriptedThread:
         self._answers.put_nowait(error)
 
     async def until_asked(self, times: int = 1) -> None:
-        """Wait until that many fetches were asked for, from the beginning."""
+        """Wait until there were this many fetches in total."""
         async with asyncio.timeout(BOUND_SECONDS):
             while len(self.asked) < times:
                 self._asking.clear()
                 await self._asking.wait()
 
     async def until_stored(self, times: int) -> None:
-        """Wait until that many commits were confirmed, from the beginning."""
+        """Wait until this many commits were confirmed in total."""
         async with asyncio.timeout(BOUND_SECONDS):
             while len(self.stored) < times:
                 self._storing.clear()
                 await self._storing.wait()
 
     async def reposition(self) -> Positions:
-        """Seek at once, as the real one does, and answer when the test lets the answer through."""
+        """Seek at once, as the real one does, and answer when the test allows."""
         self.epoch += 1
         positions = Positions(epoch=self.epoch, by_partition=dict(self.positions))
         self.repositioned.set()
@@ -260,7 +260,7 @@ class ScriptedThread:
             self.stores_running -= 1
 
     def abandon_commit(self) -> None:
-        """Count: a commit of this thread is never repeated."""
+        """Count calls: a commit of this thread is never retried."""
         self.abandoned += 1
 
     def readable_end(self, where: TopicPartition) -> int | None:
@@ -290,13 +290,13 @@ class _ScriptedTransport(Transport):
 
 
 class FakeFetcher:
-    """Faust's fetcher service, as far as the transport asks it."""
+    """The part of Faust's fetcher service that the transport uses."""
 
     should_stop = False
 
 
 class TransportBench:
-    """A `BatchConsumer` between a scripted Kafka and a fake work, with the test in place of Faust's machinery."""
+    """A `BatchConsumer` between a scripted Kafka and a fake step. The test replaces the rest of Faust."""
 
     def __init__(
         self,
@@ -338,7 +338,7 @@ class TransportBench:
         return self.consumer.options
 
     async def join(self, positions: Mapping[TopicPartition, Position]) -> None:
-        """Do what Faust does when partitions were assigned: seek, then let the flow go on."""
+        """Do what Faust does when partitions were assigned: seek, then resume the flow."""
         self.thread.positions = dict(positions)
         self.consumer._set_active_tps(set(positions))
         await self.consumer.perform_seek()
@@ -374,7 +374,7 @@ class TransportBench:
 
 
 def app_options(**changes: Any) -> AppOptions:
-    """Options of an app with short times; `changes` are its fields."""
+    """Return the options of an app with short times; `changes` overrides fields."""
     options: dict[str, Any] = {
         "name": "test",
         "group": "group",

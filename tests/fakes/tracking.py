@@ -1,4 +1,4 @@
-"""Tracked users and a message catalogue, told as plainly as they can be told."""
+"""The simplest possible implementations of tracked users and of the message catalogue."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class StuckError(AssertionError):
-    """Every task waits for something that no timer will bring."""
+    """Every task waits for something that no timer will trigger."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -30,7 +30,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Time passes only when nothing else is left to do, and then at once."""
+    """Time passes only when nothing else is left to do, and then it jumps."""
 
     def __init__(self) -> None:
         self._selector_of_time = _JumpingSelector()
@@ -41,6 +41,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in virtual time, which begins at 0."""
+    """Run a coroutine in virtual time, which starts at 0."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)

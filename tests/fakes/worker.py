@@ -1,4 +1,4 @@
-"""Stand-ins for the Faust app that a worker runs, for its consumer and its clock, and a worker between them."""
+"""Fakes of the Faust app of a worker, of its consumer and its clock, and a worker between them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class FakeConsumer:
 
 
 class FakeApp:
-    """An app (`pipeline.stream.app.App`) that starts and goes on until it is stopped."""
+    """An app (`pipeline.stream.app.App`) that runs until it is stopped."""
 
     def __init__(self, effects: list[str]) -> None:
         self._effects = effects
@@ -115,18 +115,18 @@ class FakeApp:
         await self.may_start.wait()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep until the test has the worker look again."""
+        """Sleep until the test wakes the worker."""
         self.slept.append(seconds)
         self._asleep.set()
         await self._looks.get()
 
     def wake(self) -> None:
-        """Let the worker look at its progress."""
+        """Wake the worker, so that it looks at its progress."""
         self._asleep.clear()
         self._looks.put_nowait(None)
 
     async def look(self) -> None:
-        """Let the worker look at its progress, and wait until it has."""
+        """Wake the worker, and wait until it has looked at its progress."""
         self.wake()
         await asyncio.wait_for(self._asleep.wait(), BOUND_SECONDS)
 
@@ -135,7 +135,7 @@ class FakeApp:
 
 
 class Clock:
-    """Both clocks of a worker; they stand still until the test moves them."""
+    """Both clocks of a worker; only the test moves them."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -148,7 +148,7 @@ class Clock:
 
 
 class WorkerBench:
-    """A worker that runs on an app of the test; its clock stands still until the test moves it."""
+    """A worker with a fake app; only the test moves its clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
         self.clock = Clock()
@@ -203,18 +203,18 @@ class WorkerBench:
 
 
 def survive_signals() -> None:
-    """Let no signal end the tests where a worker does not listen to it."""
+    """Ignore signals, so that they cannot end the tests when no worker handles them."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
 
 
 def stop() -> None:
-    """Have the process told to stop."""
+    """Send SIGTERM to this process."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class SettlingStep(FakeStep):
-    """A role's work that settles what it has in hand when it is drained."""
+    """A step that settles what it has in hand when it is drained."""
 
     async def drain(self, *, deadline_seconds: float) -> None:
         await super().drain(deadline_seconds=deadline_seconds)
@@ -222,7 +222,7 @@ class SettlingStep(FakeStep):
 
 
 class EndBench:
-    """A worker that has begun to work, between fakes."""
+    """A worker that is already running, between fakes."""
 
     def __init__(self, *, watch: Callable[[], Awaitable[None]] | None = None) -> None:
         registry = CollectorRegistry()
@@ -255,4 +255,4 @@ class EndBench:
 
 
 def _never_opened() -> Any:
-    raise AssertionError("the work is open already")
+    raise AssertionError("the step is open already")

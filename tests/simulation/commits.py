@@ -61,7 +61,7 @@ class Commits:
         return True
 
     def prepare_last(self) -> None:
-        """Begin with the last commit of an assignment."""
+        """Start the last commit of an assignment."""
         self._last_asked = False
 
     def last_has_ended(self) -> bool:

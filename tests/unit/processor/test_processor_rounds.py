@@ -191,7 +191,7 @@ async def test_a_partition_that_was_prepared_and_has_nothing_in_hand_waits_for_n
 
 
 class NeededByOne(Needed):
-    """What one batch needs, and no other of its partition."""
+    """A prerequisite of one batch, and of no other batch of its partition."""
 
     batch: Batch | None = None
 

@@ -1,4 +1,4 @@
-"""What a processor tells of itself: holds, retries, the share of dead letters, what it settled."""
+"""The status and metrics of a processor: holds, retries, the share of dead letters, settled events."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_a_hold_of_kafka_goes_on_when_that_of_the_breaker_ends(bench: Proc
 
 
 async def write_what_was_held(bench: ProcessorBench) -> None:
-    """Let the breaker hold a batch and allow it again; its write is under way afterwards, and not confirmed."""
+    """Let the breaker hold a batch and then permit it; afterwards its write is under way and not confirmed."""
     bench.accept("few", bad=10, good=0)
     await bench.settled()
     bench.accept("held", bad=1, good=0)

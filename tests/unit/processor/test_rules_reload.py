@@ -33,7 +33,7 @@ START = 1_767_225_600.0
 
 
 class Bench:
-    """A mounted rules file and what watches it, at a time that the test sets."""
+    """A mounted rules file and its reload, at a time that the test sets."""
 
     def __init__(self, folder: Path, objection: str | ClusterFaultError | None = None) -> None:
         self.mount = Mount(folder, "rules.yaml", KEEP)
@@ -158,7 +158,7 @@ async def test_rules_that_are_in_force_already_are_not_judged_again(tmp_path: Pa
 
 
 class Loads:
-    """Makes policies of a file, and counts them; what the file holds is another thing by then."""
+    """Loads policies from a file whose content changes in between, and counts them."""
 
     def __init__(self, path: Path) -> None:
         self.source = RulesSource(files=(path,), load=self.load)

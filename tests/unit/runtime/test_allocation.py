@@ -1,4 +1,4 @@
-"""What malloc keeps, looked at in a process of its own: its settings hold for good."""
+"""What malloc keeps, tested in a separate process, because its settings are permanent."""
 
 from __future__ import annotations
 

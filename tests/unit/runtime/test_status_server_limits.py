@@ -1,4 +1,4 @@
-"""Clients that mean no good to the status port, on real sockets."""
+"""Hostile clients of the status port, on real sockets."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ HEALTHY: Final = b'{"ok": true, "detail": "nothing waits"}'
 PROBE: Final = b"GET /healthz HTTP/1.1\r\nHost: pod\r\nUser-Agent: kube-probe/1.36\r\nConnection: close\r\n\r\n"
 SCRAPE: Final = b"GET /metrics HTTP/1.1\r\nHost: pod\r\n\r\n"
 SOON: Final = 0.1
-"""A lifetime for connections whose end is waited for."""
+"""A lifetime for connections whose end a test waits for."""
 LONG: Final = 600.0
-"""A lifetime that no test waits for: what ends a connection earlier is another limit."""
+"""A lifetime that no test reaches: another limit ends these connections."""
 PATIENCE: Final = 20.0
 PADDING: Final = "x" * 1_000
 
 
 class LargeMetrics(CollectorRegistry):
-    """Metrics of 20 MB, more than buffers of sockets take, that count how often they are asked for."""
+    """Metrics of 20 MB, more than socket buffers hold, that count their requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ async def serving(
 
 @contextmanager
 def held(server: StatusServer, count: int) -> Iterator[list[socket.socket]]:
-    """Connect so often without the server having had a chance to accept."""
+    """Open this many connections before the server can accept any."""
     clients: list[socket.socket] = []
     try:
         clients.extend(socket.create_connection(("127.0.0.1", server.port)) for _ in range(count))
@@ -99,7 +99,7 @@ def held(server: StatusServer, count: int) -> Iterator[list[socket.socket]]:
 
 
 async def answer(server: StatusServer, request: bytes) -> bytes:
-    """Return everything that is answered to these bytes until the server closes; nothing when it resets."""
+    """Send these bytes, and return the whole answer; nothing if the server resets the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     received = b""
     with suppress(ConnectionError):
@@ -111,7 +111,7 @@ async def answer(server: StatusServer, request: bytes) -> bytes:
 
 
 async def probed(server: StatusServer) -> bool:
-    """Probe until an answer comes: a machine that stands still may take a connection's short lifetime away."""
+    """Probe until an answer comes: on a machine that stalls, a connection's short lifetime may be over first."""
     while not (await answer(server, PROBE)).endswith(HEALTHY):
         pass
     return True
@@ -404,7 +404,7 @@ async def test_a_query_changes_nothing() -> None:
 
 @contextmanager
 def without_descriptors() -> Iterator[None]:
-    """Let this process open nothing more: no number below the limit is free."""
+    """Use up all file descriptors of this process."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
     try:

@@ -19,7 +19,7 @@ WELCOME: dict[str, Any] = {
 
 
 def taken(**fields: Any) -> MessageCatalogue:
-    """Return an entry as an older version stored it."""
+    """Return a message as an older version stored it."""
     entry = stored_form(Content(**{**WELCOME, **fields}))
     assert entry is not None
     found = MessageCatalogue(days=90)

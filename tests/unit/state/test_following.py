@@ -35,7 +35,7 @@ class Log:
         self.positions[partition] = offset
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """Return two messages of each, as aiokafka does: those before an error are read, and lost with it."""
+        """Return two messages of each, as aiokafka does: those before an error are read and then lost."""
         del max_records
         await asyncio.sleep(timeout_ms / 1000)
         found = {}

@@ -47,7 +47,7 @@ def mark(user: bytes, offset: int, month: int = NOVEMBER, *, epoch: bytes = b"ra
 
 
 def marks(state: PartitionState, user: bytes, timestamp: int, offset: int) -> None:
-    """Do what a kept message does."""
+    """Apply the mark of a forwarded message."""
     state.remember(StateChange(mark=state.users.mark_of(user, timestamp, offset)))
 
 
@@ -136,7 +136,7 @@ def test_users_of_shadow_rules_are_counted_by_rule() -> None:
 
 
 def into_place(reader: MarksReader) -> int:
-    """Sort what was read back into place; return how many steps it took."""
+    """Sort what was read back; return how many steps it took."""
     return sum(1 for _ in reader.put_into_place())
 
 
@@ -226,7 +226,7 @@ def fed(key: bytes | None, *headers: tuple[str, bytes], timestamp: int = NOW) ->
 
 
 def feed(found: PartitionState, records: list[FakeMessage]) -> int:
-    """Mark fed users; return how many entries meant nothing."""
+    """Mark the users of the feed; return how many messages could not be used."""
 
     def mark_user(user: int, month: int) -> None:
         found.users.mark(user, month, BEFORE_THE_LOG)

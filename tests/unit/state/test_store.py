@@ -37,7 +37,7 @@ MARKED = [StateChange(mark=Mark(7, NOVEMBER, 41))]
 
 
 class SlowWrites(KeptWrites):
-    """A producer that confirms when the test lets it."""
+    """A producer that confirms when the test allows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class SlowWrites(KeptWrites):
 
 
 class FakeFollower:
-    """Keeps who is followed (`pipeline.state.following.Follower`)."""
+    """Keeps what is followed (`pipeline.state.following.Follower`)."""
 
     def __init__(self) -> None:
         self.followed: dict[tuple[str, int], int] = {}
@@ -71,7 +71,7 @@ class FakeFollower:
 
 
 class Bench:
-    """StateStore on a producer that keeps what is written, and on topics that hold what the test says."""
+    """A state store on a producer that keeps what is written, and on topics with the contents that the test sets."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, *, tracks: bool = True, feed: str | None = None, learns: bool = True

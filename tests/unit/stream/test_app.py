@@ -1,4 +1,4 @@
-"""What an app asks of aiokafka's consumer."""
+"""The options that an app sets for aiokafka's consumer."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def waits(clock: Clock) -> FetchWaits:
 
 
 def brought(waits: FetchWaits, *brokers: int) -> None:
-    """Have brokers that brought messages lately."""
+    """Return waits with brokers whose last answers had messages."""
     for broker in brokers:
         waits.asks(broker, behind=False)
         waits.answered(broker, brought=True)

@@ -21,7 +21,7 @@ PLACE = TopicPartition("onesignal.events", 3)
 
 
 def ahead_of(most_bytes: int = 1_000_000, most_message_bytes: int = 1_000_000) -> FetchedAhead:
-    """Return what keeps answers, without any; nothing that is read in these tests is unreadable."""
+    """Return an empty `FetchedAhead`; nothing in these tests is unreadable."""
     return FetchedAhead(
         on_unreadable=lambda partition, found: pytest.fail(f"{partition} {found}"),
         most_bytes=most_bytes,

@@ -43,7 +43,7 @@ PLACE = TopicPartition("segment.records", 0)
 
 
 class LiveLog:
-    """A consumer of one partition to which others write, and which they commit, between any two questions."""
+    """A consumer of one partition; between any two requests, others write to it and commit."""
 
     def __init__(self, *, grows_by: int, start: int = 0, committed: int | None = None) -> None:
         self.sought: list[int] = []
@@ -179,7 +179,7 @@ async def test_a_commit_that_is_waited_for_and_given_up_counts_as_not_stored() -
 
 
 def waiting_thread() -> tuple[Fetching, asyncio.Future[None]]:
-    """Return a thread with a commit that goes on, and what ends it."""
+    """Return a thread with a commit in progress, and the future that ends it."""
     thread = Fetching.__new__(Fetching)
     thread.thread_loop = asyncio.get_running_loop()
     thread._storing = asyncio.get_running_loop().create_future()
@@ -242,10 +242,10 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def start(_thread: object) -> None:
-        """Start nothing."""
+        """Do nothing."""
 
     def untouched() -> None:
-        """Stand where a method of aiokafka's is."""
+        """Replaced by a method of ours."""
 
     monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", start)
     fetcher = SimpleNamespace(_records={}, _client=SimpleNamespace(cluster=None), _proc_fetch_request=untouched)
@@ -266,7 +266,7 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
 
 
 class Membership:
-    """A thread in a group: the errors of its coordinator, one for each look, and when it was looked after."""
+    """A thread in a group, with the errors of its coordinator, one for each check, and the times of the checks."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)

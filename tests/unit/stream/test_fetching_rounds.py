@@ -1,4 +1,4 @@
-"""What one fetch brings of several brokers, with aiokafka's own fetcher and a virtual clock."""
+"""What one fetch returns from several brokers, with aiokafka's own fetcher and a virtual clock."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TOPIC = "segment.records"
 COLLECT = 1.0
 SHARE = COLLECT * BROKERS_SHARE
 UNTOLD = (500, 1)
-"""The wait and the least bytes of a request that aiokafka made."""
+"""The wait and the minimum bytes of a request from aiokafka."""
 
 
 def tp(partition: int) -> TopicPartition:
@@ -48,7 +48,7 @@ def tp(partition: int) -> TopicPartition:
 
 
 def run_in_time(story: Coroutine[Any, Any, T], monkeypatch: pytest.MonkeyPatch) -> T:
-    """Run a story on a clock that jumps, which is `time.monotonic` of the module as well."""
+    """Run a story in virtual time, which is also `time.monotonic` of the module."""
 
     def now() -> float:
         return asyncio.get_running_loop().time()
@@ -118,7 +118,7 @@ class Brokers:
         return self.assignment.state_value(tp(partition))
 
     async def ask(self, broker: int, *partitions: int) -> tuple[int, int]:
-        """Send a request and return its wait in milliseconds and its least bytes."""
+        """Send a request, and return its wait in milliseconds and its minimum bytes."""
         of = [(number, self.state(number).position, 1_000_000) for number in partitions or (broker,)]
         request = FetchRequest(*UNTOLD, 1_000_000, READ_COMMITTED, [(TOPIC, of)])
         sending = self.fetcher._proc_fetch_request(self.assignment, broker, request)
@@ -127,7 +127,7 @@ class Brokers:
         return request._max_wait_ms, request._min_bytes
 
     async def answer(self, broker: int, messages: int) -> None:
-        """Let a broker answer with so many messages of its partition."""
+        """Answer a request with this many messages of the broker's partition."""
         if messages:
             self.bring(broker, messages)
         self.fetcher.answers[broker].set_result(bool(messages))
@@ -141,12 +141,12 @@ class Brokers:
             await self._asked[broker]
 
     def bring(self, partition: int, messages: int) -> None:
-        """Have an answer of so many messages ready to be taken."""
+        """Put an answer with this many messages into the fetcher."""
         first = self.state(partition).position
         self.bring_bytes(partition, batch(*(record(each, None, b"{}") for each in range(messages)), base=first))
 
     def bring_bytes(self, partition: int, data: bytes) -> None:
-        """Have these bytes ready to be taken."""
+        """Put an answer with these bytes into the fetcher."""
         first = self.state(partition).position
         answers, where = self.fetcher._records, AiokafkaPartition(*tp(partition))
         answered(answers, where, data, assignment=self.assignment, offset=first)
@@ -161,7 +161,7 @@ class Brokers:
         return fetched
 
     async def become_busy(self, *brokers: int) -> None:
-        """Let brokers bring a message each, which is taken, so that they collect from now on."""
+        """Fetch one message from each broker, so that they collect from now on."""
         for broker in brokers:
             await self.ask(broker)
         for broker in brokers:

@@ -62,7 +62,7 @@ async def test_members_that_can_be_understood_are_left_alone() -> None:
 
 
 async def completed(assignment: bytes) -> list[tuple[Any, ...]]:
-    """Return with what aiokafka's own end of a rebalance is called."""
+    """Return the arguments with which aiokafka's own end of a rebalance is called."""
     calls: list[tuple[Any, ...]] = []
 
     async def complete(*given: Any) -> None:
@@ -98,7 +98,7 @@ async def test_an_assignment_that_cannot_be_used_is_an_error_of_the_group_and_qu
 
 
 class FakeClient:
-    """Answers what a group is made of, or does not."""
+    """Answers with the members of a group, or not at all."""
 
     def __init__(self, *members: tuple[str, str], error: Exception | None = None) -> None:
         self._members = [{"client_id": name, "client_host": host} for name, host in members]

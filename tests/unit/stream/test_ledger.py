@@ -7,7 +7,7 @@ from tests.fakes.stream import FakeMessage, messages, tp
 
 
 class Settled:
-    """Counts how often the ledger said that something may be committed."""
+    """Counts how often the ledger reported that something may be committed."""
 
     def __init__(self) -> None:
         self.times = 0

@@ -1,4 +1,4 @@
-"""When what is settled is committed, on a clock that jumps."""
+"""When settled offsets are committed, in virtual time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Commits:
         consumer.commit = self._counted
 
     def gaps(self) -> list[float]:
-        """Return the time between one commit and the next, but for the last one, which has nothing to wait for."""
+        """Return the times between commits, except for the last one, which has nothing to wait for."""
         return [after - before for before, after in zip(self.times[:-2], self.times[1:-1], strict=True)]
 
     def _on_committed(self) -> None:
@@ -49,13 +49,13 @@ class Commits:
         return committed
 
     def deliver(self, partitions: int, *, offset: int = 0) -> list[Callable[[], None]]:
-        """Deliver a round with a message of each partition; return what settles each."""
+        """Deliver a round with a message of each partition; return the functions that settle them."""
         ledger = self.bench.consumer.ledger
         return [ledger.deliver(tp(each), messages(offset, partition=each)).acknowledge for each in range(partitions)]
 
 
 def commits_of(story: Callable[[Commits], Awaitable[None]]) -> Commits:
-    """Run a story while what is settled is committed, and a second more."""
+    """Run a story while settled offsets are committed, and one second longer."""
 
     async def run() -> Commits:
         commits = Commits()

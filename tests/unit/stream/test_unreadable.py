@@ -18,7 +18,7 @@ class Bench:
 
 
 class Resumed:
-    """A consumer to which none of its partitions belongs any more."""
+    """A consumer whose partitions were all revoked."""
 
     def resume(self, partition: object) -> None:
         raise IllegalStateError(partition)

@@ -1,4 +1,4 @@
-"""How long a worker may take to end, and what it says of its end."""
+"""How long a worker may take to end, and what it logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 SHUTDOWN_SECONDS, LEAVE_SECONDS = 7.0, 1.0
-"""Those of `EndBench`."""
+"""The times of `EndBench`."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A whole run of a worker, from its start to its exit code, with an app that the test plays."""
+"""A whole run of a worker, from its start to its exit code, with a fake app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker serves and tells from its first step to its last."""
+"""What a worker serves and logs from its start to its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines() -> Iterator[list[Any]]:
 
 
 async def answer(lines: list[Any], path: str) -> tuple[int, str]:
-    """Return what a worker answers at the port that its log names."""
+    """Return the answer of a worker at the port in its log."""
     port = next(line["http_port"] for line in lines if line["event"] == "worker starts")
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/{path}") as response:
         return response.status, await response.text()
