@@ -62,7 +62,7 @@ async def test_a_fault_ends_the_process_with_1_and_commits_nothing_of_it(broker:
     where.produce(*numbers(3))
     async with worker_process(where, tmp_path, "raise") as worker:
         assert await worker.ended() == 1, worker.log_text()
-        assert "what is not settled stays in Kafka" in worker.log_text()
+        assert "unsettled messages stay in Kafka" in worker.log_text()
     assert where.committed() == {0: 0}
 
 
