@@ -435,7 +435,7 @@ STATE: Final = (
         file="state/tracked_users.py",
         old="while at % MARK_BYTES and at > 0:",
         new="while False and at > 0:",
-        tests=("unit/state/test_month_of_users.py::test_bytes_that_look_like_a_user_are_none[a place]",),
+        tests=("unit/state/test_month_of_users.py::test_bytes_that_look_like_a_user_are_none[an offset]",),
     ),
     Sabotage(
         name="a follower that ended is not missed",
