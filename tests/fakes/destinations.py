@@ -1,4 +1,4 @@
-"""The destinations over which the tests of delivery run: Segment, and a second one that is unlike it."""
+"""The destinations that the tests of delivery use: Segment, and a second one with different rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ with_both_apis: Final = pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 
 
 class SelectedApi:
-    """The destination that the present test is about: that of the fixture `destination`, else Segment."""
+    """The destination of the current test: that of the fixture `destination`, otherwise Segment."""
 
     def __init__(self) -> None:
         self.api: Api = API
@@ -34,6 +34,6 @@ SELECTED: Final[Any] = SelectedApi()
 
 
 def limits_of(**changes: int) -> RequestLimits:
-    """Build limits as the selected destination has them."""
+    """Build the limits of the selected destination, with changes."""
     limits: RequestLimits = SELECTED.limits
     return replace(limits, **changes)

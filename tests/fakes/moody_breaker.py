@@ -1,4 +1,4 @@
-"""A breaker that changes its mind: what other lanes bring can turn its answer at any moment."""
+"""A breaker whose answer can change at any moment, as it does with the outcomes of other lanes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pipeline.core.breaker import Breaker, BreakerLimits
 
 
 class MoodyBreaker(Breaker):
-    """Says no while it is told to. ``granted`` counts the dead letters that it has ever allowed."""
+    """A breaker that refuses while ``says_no`` is set. ``granted`` counts the dead letters that it has allowed."""
 
     def __init__(self) -> None:
         super().__init__(BreakerLimits(max_share=1.0))

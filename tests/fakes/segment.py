@@ -40,14 +40,14 @@ class FakeMessage:
 
 
 def record(message_id: str = "m-1", **changes: Any) -> bytes:
-    """Build a good record. A change to None leaves the field out."""
+    """Build a valid record. A change to None removes the field."""
     call: dict[str, Any] = {"type": "track", "event": "Push Clicked", "messageId": message_id, "userId": "u-1"}
     call |= {"properties": {}} | changes
     return json.dumps({name: value for name, value in call.items() if value is not None}).encode()
 
 
 def record_of(size: int, message_id: str = "m-1") -> bytes:
-    """Build a good record of that many bytes."""
+    """Build a valid record of ``size`` bytes."""
     bare = record(message_id, padding="")
     return record(message_id, padding="x" * (size - len(bare)))
 
@@ -93,7 +93,7 @@ class FakeBatch:
 
 @dataclass(slots=True)
 class FakeDeadLetters:
-    """Confirm at once, or only when ``gate`` is opened, or never: then ``fault`` is raised."""
+    """A store that confirms at once, or when ``gate`` is set. If ``fault`` is set, it is raised instead."""
 
     effects: list[Effect]
     gate: asyncio.Event | None = None
@@ -118,7 +118,7 @@ class FakeDeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """Answer after that many seconds."""
+    """An answer after some seconds."""
 
     seconds: float
     response: Response = OK
@@ -129,7 +129,7 @@ NEVER = After(float("inf"))
 
 @dataclass(slots=True)
 class FakeSegment:
-    """Answer as the script says, then with 200. Every lane's client comes from here."""
+    """Return the answers of the script, then 200. It creates the client of every lane."""
 
     effects: list[Effect]
     script: deque[Response | After | Exception] = field(default_factory=deque)
@@ -170,7 +170,7 @@ class FakeClient:
 
 
 def ids_of(body: bytes) -> tuple[str, ...]:
-    """Read the messageIds of a body, in order: Segment's batch, or the array of the second destination."""
+    """Return the messageIds of a body, in order: of Segment's batch, or of the second destination's array."""
     read = json.loads(body)
     return tuple(call["messageId"] for call in (read if isinstance(read, list) else read["batch"]))
 
@@ -188,7 +188,7 @@ API = SegmentApi(options())
 
 
 class ScriptedApi(SegmentApi):
-    """Segment, whose connections lead to a fake."""
+    """Segment, with connections to a fake."""
 
     def __init__(self, chosen: SegmentOptions, connect: Callable[[], RequestClient]) -> None:
         super().__init__(chosen)

@@ -1,4 +1,4 @@
-"""A sink between fakes, in virtual time, for the selected destination."""
+"""A sink with fakes around it, in virtual time, for the selected destination."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Bench:
-    """A sink between fakes, in virtual time. ``effects`` is everything that happened, in order."""
+    """A sink with fakes around it, in virtual time. ``effects`` lists everything that happened, in order."""
 
     sink: Sink
     segment: FakeSegment
@@ -40,7 +40,7 @@ class Bench:
     offsets: dict[int, int] = field(default_factory=dict)
 
     def accept(self, partition: int, *values: bytes | None, headers: Any = None) -> FakeBatch:
-        """Give the sink a batch of values; offsets count on by themselves."""
+        """Pass a batch of values to the sink. Offsets continue from the batch before."""
         first = self.offsets.get(partition, 0)
         self.offsets[partition] = first + len(values)
         extra = {} if headers is None else {"headers": headers}
@@ -57,7 +57,7 @@ class Bench:
 
 
 def api_of(chosen: SegmentOptions, segment: FakeSegment) -> Api:
-    """Build the selected destination with the chosen sizes; its connections lead to a fake."""
+    """Build the selected destination with the chosen sizes; its connections go to a fake."""
     if not isinstance(SELECTED.api, ArrayApi):
         return ScriptedApi(chosen, segment.connect)
     limits = replace(SELECTED.limits, max_bytes=chosen.max_batch_bytes, max_records=chosen.max_batch_records)
@@ -65,7 +65,7 @@ def api_of(chosen: SegmentOptions, segment: FakeSegment) -> Api:
 
 
 def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes: Any) -> Bench:
-    """Build a sink between fakes; its wall clock begins at ``wall_clock`` and follows the loop's."""
+    """Build a sink with fakes around it. Its wall clock begins at ``wall_clock`` and follows the loop's."""
     effects: list[Effect] = []
     segment = FakeSegment(effects)
     dead_letters = FakeDeadLetters(effects)

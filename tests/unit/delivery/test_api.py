@@ -1,4 +1,4 @@
-"""The contract, which a destination is written from, and the destination that is there."""
+"""The contract that destinations implement, and Segment's implementation."""
 
 from __future__ import annotations
 

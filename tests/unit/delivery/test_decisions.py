@@ -1,4 +1,4 @@
-"""What destinations build their decisions from, and the check of what a partial answer claims."""
+"""The building blocks of decisions, and the check of the claims of a partial answer."""
 
 from __future__ import annotations
 

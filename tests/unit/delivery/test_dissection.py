@@ -65,7 +65,7 @@ class Story:
 
 
 def dissected_by(rest: Dissection, bad: set[int], *, reason: StrEnum = REFUSED, most_records: int = 10**9) -> Story:
-    """Play until nothing is left to send, or the breaker says no."""
+    """Answer requests until nothing is left to send or the breaker says no."""
     story = Story(accepted=[], requests=0)
     while rest.part.runs and rest.may_go_on():
         story.requests += 1

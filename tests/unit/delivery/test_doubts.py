@@ -18,7 +18,7 @@ def test_every_doubt_has_words() -> None:
     assert set(DOUBT_WORDS) == set(Doubt)
 
 
-def told(*doubts: Doubt | None) -> list[tuple[str, str]]:
+def logged(*doubts: Doubt | None) -> list[tuple[str, str]]:
     made = new_doubts()
     with capture_logs() as logs:
         for doubt in doubts:
@@ -27,15 +27,15 @@ def told(*doubts: Doubt | None) -> list[tuple[str, str]]:
 
 
 def test_a_doubt_is_told_once_until_it_changes() -> None:
-    assert told(None, Doubt.PAGE, Doubt.PAGE, None, Doubt.PAGE) == [("warning", WARNED)]
-    assert told(Doubt.PAGE, Doubt.NOT_SUCCESS, Doubt.NOT_SUCCESS) == [("warning", WARNED)] * 2
+    assert logged(None, Doubt.PAGE, Doubt.PAGE, None, Doubt.PAGE) == [("warning", WARNED)]
+    assert logged(Doubt.PAGE, Doubt.NOT_SUCCESS, Doubt.NOT_SUCCESS) == [("warning", WARNED)] * 2
 
 
 def test_a_doubt_ends_after_many_usual_answers_in_a_row() -> None:
     usual = [None] * USUAL_IN_A_ROW
-    assert told(Doubt.PAGE, *usual, *usual) == [("warning", WARNED), ("info", ENDED)]
-    assert told(Doubt.PAGE, *usual[1:], Doubt.PAGE, *usual[1:]) == [("warning", WARNED)]
-    assert told(Doubt.PAGE, *usual, Doubt.PAGE, *usual) == [("warning", WARNED), ("info", ENDED)] * 2
+    assert logged(Doubt.PAGE, *usual, *usual) == [("warning", WARNED), ("info", ENDED)]
+    assert logged(Doubt.PAGE, *usual[1:], Doubt.PAGE, *usual[1:]) == [("warning", WARNED)]
+    assert logged(Doubt.PAGE, *usual, Doubt.PAGE, *usual) == [("warning", WARNED), ("info", ENDED)] * 2
 
 
 def test_the_warning_says_why_and_what_to_check() -> None:

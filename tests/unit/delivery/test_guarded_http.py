@@ -1,4 +1,4 @@
-"""What the guard around aiohttp sees: bytes between two steps of a request, on plain sockets and on TLS."""
+"""The guard around aiohttp: bytes that arrive between two steps of a request, on plain sockets and on TLS."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def server_context(authority: trustme.CA, name: str = "localhost", **validity: A
 
 
 class Interruption:
-    """Sends bytes from the server's end of the connection, once, when it is told to."""
+    """A server that also sends bytes when a test calls `send`."""
 
     def __init__(self) -> None:
         self.writers: list[asyncio.StreamWriter] = []
@@ -101,7 +101,7 @@ class Interruption:
         writer.close()
 
     def send(self, data: bytes) -> None:
-        """Send at once: the bytes are in the client's socket when this returns, and not read by its loop."""
+        """Send at once. Afterwards the bytes are in the client's socket, and its loop has not read them."""
         self.writers[-1].write(data)
 
 
@@ -118,7 +118,7 @@ async def interrupting() -> AsyncIterator[tuple[Interruption, RequestClient]]:
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], None]) -> None:
-    """Act once, immediately before a method of the library begins."""
+    """Call ``act`` once, immediately before a method of the library."""
     original = getattr(owner, name)
     acts = [act]
 
@@ -239,7 +239,7 @@ async def test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connectio
 
 
 async def test_an_answer_behind_the_body_of_another_closes_the_connection() -> None:
-    """It comes in a later read than the head, which has been taken for the answer by then."""
+    """It arrives in a later read than the head, which already counts as the answer."""
     steps = (Send(head("200 OK", "Content-Length: 2")), Pause(0.02), Send(b"{}" + GOOD), Silence())
     async with speaking(HostileAnswer(name="late", steps=steps, expected=Expected.ACCEPTED)) as (server, client):
         assert await client.post(BODY) == Answered(status=200, body=b"{}")
@@ -260,7 +260,7 @@ async def test_a_connection_is_kept_after_answers_that_come_in_parts(chunks: int
 
 
 async def test_an_answer_counts_only_when_the_other_side_has_acknowledged_the_whole_request() -> None:
-    """The socket takes the whole request at once, so nothing of it is left in the program when the answer comes."""
+    """The socket accepts the whole request at once, so the process has no bytes of it when the answer arrives."""
     hostile = HostileAnswer(
         name="early", steps=(Send(GOOD), Silence()), expected=Expected.RETRIED, when=When.MID_REQUEST
     )
@@ -383,8 +383,8 @@ async def test_a_certificate_that_cannot_be_trusted_is_told_with_its_cause(
 
 async def test_an_issuer_that_is_not_known_is_told_as_such() -> None:
     async with speaking(tls=server_context(trustme.CA())) as (_, client):
-        told = Unanswered(failure=Failure.CERTIFICATE, certificate=CertificateFault.UNKNOWN_ISSUER)
-        assert await client.post(BODY) == told
+        failed = Unanswered(failure=Failure.CERTIFICATE, certificate=CertificateFault.UNKNOWN_ISSUER)
+        assert await client.post(BODY) == failed
 
 
 async def test_other_failures_of_tls_are_tried_again() -> None:

@@ -386,7 +386,7 @@ def test_an_unknown_format_version_stops_its_partition_and_no_other() -> None:
 
 
 class Decoder:
-    """Gives the JSON that stands behind an Avro mark, and counts whose it has given."""
+    """Returns the JSON after an Avro marker, and counts the calls."""
 
     def __init__(self) -> None:
         self.given: list[bytes] = []
@@ -481,7 +481,7 @@ def test_what_is_in_hand_is_counted() -> None:
 
 
 def strict() -> Breaker:
-    """A breaker that allows ten dead letters and has seen them."""
+    """A breaker that allows ten dead letters and has counted ten."""
     made = Breaker(BreakerLimits(max_share=0.0))
     made.note(records=10, bad=10)
     return made
@@ -638,7 +638,7 @@ def test_what_waits_behind_a_forgotten_part_is_sent() -> None:
 
 
 def through(machine: Lane, most_bytes: int, *, now: float) -> tuple[list[list[bytes]], int]:
-    """Send everything on a way that takes bodies of so many bytes; return what was accepted, and the count of 413s."""
+    """Send everything to a destination with a size limit. Return the accepted records and the number of 413s."""
     accepted, refused = [], 0
     while not isinstance(action := act(machine, now=now), Wait):
         if isinstance(action, Send):

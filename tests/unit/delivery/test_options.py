@@ -1,4 +1,4 @@
-"""What every destination checks of its options, seen on those of Segment."""
+"""The checks of the options that all destinations share, with Segment's options."""
 
 from __future__ import annotations
 

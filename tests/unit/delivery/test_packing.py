@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("destination")
 
 
 def small() -> RequestLimits:
-    """Build limits that records of 16 and 15 bytes fill."""
+    """Build limits that two records of 16 and 15 bytes fill."""
     limits = SELECTED.limits
     return limits_of(max_bytes=limits.envelope_bytes + 31 + limits.separator_bytes, max_records=4, max_record_bytes=31)
 

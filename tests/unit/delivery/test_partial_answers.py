@@ -39,7 +39,7 @@ def refusing(*indexes: int) -> Done:
 
 
 class Played:
-    """A lane with batches in hand, whose request is under way."""
+    """A lane with batches in hand and its request in flight."""
 
     def __init__(self, *batches: list[bytes], max_records: int = 9) -> None:
         self.breaker = MoodyBreaker()
@@ -158,7 +158,7 @@ def test_verdicts_that_the_breaker_has_allowed_are_final() -> None:
 
 
 def test_a_verdict_on_every_record_leaves_those_before_it_open() -> None:
-    """Nothing behind the first verdict was accepted, so it can be withdrawn with the second."""
+    """No record after the first verdict was accepted, so it can be withdrawn with the second."""
     played = Played([A, B, C, D], max_records=4)
     played.answered(Refuse(reason=REFUSED, advice="look"))
     assert played.sends() == [A]
@@ -244,14 +244,14 @@ def test_other_decisions_claim_nothing(decision: Retry | Hold | Refuse) -> None:
 
 @pytest.fixture
 def array() -> Iterator[None]:
-    """Play what only the second destination can answer."""
+    """Select the second destination, the only one with partial answers."""
     before, SELECTED.api = SELECTED.api, APIS["array"]
     yield
     SELECTED.api = before
 
 
 def play(made: Bench, story: Callable[[], Coroutine[None, None, None]]) -> None:
-    async def told() -> None:
+    async def scene() -> None:
         running = asyncio.ensure_future(made.sink.run())
         try:
             await story()
@@ -260,7 +260,7 @@ def play(made: Bench, story: Callable[[], Coroutine[None, None, None]]) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
 
-    run_virtual(told())
+    run_virtual(scene())
 
 
 @pytest.mark.usefixtures("array")
@@ -278,8 +278,8 @@ def test_the_sink_counts_and_logs_what_was_accepted_and_what_was_refused() -> No
     assert made.count("records_accepted_total") == 2.0
     assert made.count("records_rejected_total", reason="no_id") == 1.0
     assert made.count("records_in_flight") == 0.0
-    (told,) = (line for line in lines if line["event"] == "request accepted in part")
-    assert (told["log_level"], told["records"], told["refused"], told["answer"]) == ("warning", 3, 1, "400")
+    (logged,) = (line for line in lines if line["event"] == "request accepted in part")
+    assert (logged["log_level"], logged["records"], logged["refused"], logged["answer"]) == ("warning", 3, 1, "400")
     assert "'b'" not in str(lines)
 
 

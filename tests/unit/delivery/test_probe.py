@@ -1,4 +1,4 @@
-"""A check of a destination, whatever its answers mean: each decision has its outcome and its words."""
+"""The check of a destination: each decision has its outcome and its text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK = ("look there", "and there")
 
 @dataclass
 class DecidingApi(ScriptedApi):
-    """A destination that decides as the test says."""
+    """A destination with the decision of the test."""
 
     decision: Decision
     segment: FakeSegment = field(default_factory=lambda: FakeSegment([]))

@@ -26,7 +26,7 @@ NEW_KEY = "N" * 32
 
 
 class Judgements(CredentialsMetrics):
-    """Metrics that also let a test wait for the next look."""
+    """Metrics that also let a test wait for the next read of the file."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry, destination="segment")
@@ -38,7 +38,7 @@ class Judgements(CredentialsMetrics):
 
 
 class Bench:
-    """A mounted key and what watches it."""
+    """A mounted key and its `SecretFile`."""
 
     def __init__(self, folder: Path) -> None:
         self.mount = Mount(folder, "write-key", WRITE_KEY)
@@ -105,9 +105,9 @@ async def test_a_key_of_the_wrong_shape_is_refused_once_and_the_old_one_stays(
     assert (line["log_level"], line["secret"], bench.failing) == ("error", "write key", 1)
     assert problem in line["problem"]
     assert problem in str(bench.file.note)
-    for told in (str(lines), str(bench.file.note)):
-        assert "hunter2" not in told
-        assert NEW_KEY[:-1] not in told
+    for shown in (str(lines), str(bench.file.note)):
+        assert "hunter2" not in shown
+        assert NEW_KEY[:-1] not in shown
 
 
 async def test_a_good_key_after_a_wrong_one_is_taken(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The sink between fakes, in virtual time. Every effect is compared in order."""
+"""The sink with fakes around it, in virtual time. All effects are compared in order."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def now() -> float:
 
 
 async def until(seconds: float) -> None:
-    """Let virtual time pass."""
+    """Advance virtual time."""
     await asyncio.sleep(seconds - now())
 
 
 def play(made: Bench, story: Callable[[Bench], Coroutine[None, None, T]]) -> T:
-    async def told() -> T:
+    async def scene() -> T:
         async with running(made):
             return await story(made)
 
-    return run_virtual(told())
+    return run_virtual(scene())
 
 
 def test_a_batch_is_acknowledged_after_segment_accepted_it() -> None:

@@ -1,4 +1,4 @@
-"""Segment behind the contract: its limits, its bodies, its requests on the wire."""
+"""Segment's implementation of the contract: its limits, bodies and requests."""
 
 from __future__ import annotations
 
