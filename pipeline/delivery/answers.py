@@ -36,7 +36,8 @@ class Answered:
     """An HTTP answer with a complete head.
 
     ``retry_after`` and ``content_type`` are the headers as received. ``body`` is decompressed, and never logged. It is
-    ``whole`` if nothing is missing; if not, the rest was too long, did not arrive, or could not be decompressed.
+    ``whole`` if nothing is missing and it is certainly the answer to this request. Otherwise the rest was too long, did
+    not arrive or could not be decompressed, or the answer arrived before the request was sent or with other bytes.
     """
 
     status: int

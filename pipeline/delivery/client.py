@@ -13,7 +13,7 @@ import aiohttp
 from pipeline.delivery.answer_body import ENCODING, read_body, unpacked
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
 from pipeline.delivery.compression import compress
-from pipeline.delivery.guarded_http import GuardedConnector, GuardedRequest
+from pipeline.delivery.guarded_http import GuardedConnector, GuardedRequest, GuardedResponse
 from pipeline.kafka.certificates import certificate_fault
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class HttpClient:
             retry_after=headers.get("Retry-After"),
             content_type=headers.get("Content-Type"),
             body=body.beginning,
-            whole=body.whole,
+            whole=body.whole and not (isinstance(answer, GuardedResponse) and answer.uncertain),
         )
 
     async def _fresh_session(self) -> aiohttp.ClientSession:
@@ -165,6 +165,7 @@ def _open_session(options: HttpOptions) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=options.timeout_seconds),
         connector=GuardedConnector(limit=1, ttl_dns_cache=DNS_CACHE_SECONDS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         request_class=GuardedRequest,
+        response_class=GuardedResponse,
         auto_decompress=False,
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,

@@ -24,6 +24,8 @@ The classes in this module change that:
 4.  A 2xx or an error with a complete head counts, even if its body is malformed or its length contradictory. The body
     then ends with an exception or with the connection.
 5.  At most `MAX_INTERIM_ANSWERS` 1xx answers are skipped.
+6.  Where 2 to 4 let an irregular answer count, `GuardedResponse.uncertain` is set: its status counts, but its body may
+    belong to another request or be incomplete.
 
 Two cases cannot be distinguished from an answer: bytes that arrive between the last check and the first write (tens of
 microseconds) if the network acknowledges without delay; and an early 2xx that is read late, after the server has
@@ -105,6 +107,7 @@ class GuardedConnection(ResponseHandler):
         self._carried = b""  # the last bytes of an incomplete head
         self._answers: list[_Answer] = []
         self._delivered = False
+        self.uncertain = False  # the body may belong to another request or be incomplete
         self._broken = False  # the bytes after the head are not the announced body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -235,7 +238,8 @@ class GuardedConnection(ResponseHandler):
         if doubtful and _is_success(self._answers[0]):
             self._fail("an answer arrived before the request was sent, or together with another answer")
             return
-        if self._early or not alone:
+        self.uncertain = self._early or not alone or self._broken
+        if self.uncertain:
             self.force_close()
         self._delivered = True
         super().feed_data(self._answers[0], 0)
@@ -307,6 +311,19 @@ class GuardedConnector(aiohttp.TCPConnector):
             connection.close()
             if not used:
                 raise aiohttp.ServerDisconnectedError("unsolicited bytes arrived")
+
+
+class GuardedResponse(aiohttp.ClientResponse):
+    """A response that knows whether its body may belong to another request or be incomplete."""
+
+    uncertain = False
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head of the answer."""
+        guarded: Any = connection.protocol  # the connection loses it when the body is complete
+        await super().start(connection)
+        self.uncertain = guarded.uncertain
+        return self
 
 
 class GuardedRequest(aiohttp.ClientRequest):

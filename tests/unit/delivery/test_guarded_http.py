@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import socket
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
@@ -234,6 +235,7 @@ async def test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connectio
         response = await client.post(BODY)
         assert isinstance(response, Answered)
         assert response.status == 200
+        assert not response.whole
         assert await client.post(BODY) == ACCEPTED
         assert server.connections == 2
 
@@ -270,6 +272,27 @@ async def test_an_answer_counts_only_when_the_other_side_has_acknowledged_the_wh
         connector._socket_factory = roomy_socket
         assert await client.post(LARGE) == LOST
         assert server.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "when", "body"),
+    [
+        pytest.param(FAILED, When.MID_REQUEST, LARGE, id="before the request was sent"),
+        pytest.param(FAILED + GOOD, When.ANSWER, BODY, id="with another answer"),
+    ],
+)
+async def test_the_body_of_a_refusal_that_may_belong_to_another_request_is_not_whole(
+    data: bytes, when: When, body: bytes
+) -> None:
+    hostile = HostileAnswer(name="uncertain", steps=(Send(data), Silence()), expected=Expected.RETRIED, when=when)
+    async with speaking(hostile) as (_, client):
+        assert await client.post(body) == replace(REFUSED, whole=False)
+
+
+async def test_the_body_of_a_refusal_after_the_request_is_whole() -> None:
+    hostile = HostileAnswer(name="refused", steps=(Send(FAILED),), expected=Expected.RETRIED)
+    async with speaking(hostile) as (_, client):
+        assert await client.post(BODY) == REFUSED
 
 
 def roomy_socket(address: Any) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -285,9 +286,15 @@ def test_the_sink_counts_and_logs_what_was_accepted_and_what_was_refused() -> No
 
 @pytest.mark.usefixtures("array")
 @pytest.mark.parametrize(
-    "claim", [answer((3, "no_id"), accepted=2), answer(accepted=2), answer((0, "no_id"), accepted=3)]
+    "claim",
+    [
+        answer((3, "no_id"), accepted=2),
+        answer(accepted=2),
+        answer((0, "no_id"), accepted=3),
+        replace(answer(accepted=3, status=200), whole=False),
+    ],
 )
-def test_the_sink_sends_again_what_an_answer_contradicts(claim: Answered) -> None:
+def test_the_sink_sends_again_what_an_answer_contradicts_or_does_not_tell_whole(claim: Answered) -> None:
     made = bench()
     made.segment.script.append(claim)
 
