@@ -78,4 +78,31 @@ OF_THE_ANSWERS: Final = (
         new="async with asyncio.timeout(None):",
         tests=("unit/delivery/test_answer_body.py::test_a_body_is_read_to_a_bound_and_a_deadline",),
     ),
+    Sabotage(
+        name="the body of an answer that may belong to another request counts",
+        file="delivery/guarded_http.py",
+        old="self.uncertain = guarded.uncertain",
+        new="self.uncertain = False",
+        tests=(f"{_GUARD}::test_the_body_of_a_refusal_that_may_belong_to_another_request_is_not_whole",),
+    ),
+    Sabotage(
+        name="a compressed body that was cut counts as whole",
+        file="delivery/answer_body.py",
+        old="complete = decompressor.eof and not decompressor.unused_data and len(read) <= max_bytes",
+        new="complete = len(read) <= max_bytes",
+        tests=(
+            "unit/delivery/test_answer_body.py"
+            "::test_a_body_is_unpacked_to_a_bound_and_is_whole_only_if_nothing_of_it_is_missing",
+        ),
+    ),
+    Sabotage(
+        name="a record that an answer names as too large lowers the limit",
+        file="delivery/dissection.py",
+        old="if any(verdict.reason is DeliveryRejectReason.TOO_LARGE for verdict in refused):",
+        new="if refused and not refused:",
+        tests=(
+            "unit/delivery/test_dissection.py"
+            "::test_a_record_that_an_answer_names_as_too_large_explains_the_refusals_before_it",
+        ),
+    ),
 )
