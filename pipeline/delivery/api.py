@@ -82,7 +82,7 @@ class Api(Protocol):
           until the record at fault is alone, and stores it as a dead letter. With the reason
           `DeliveryRejectReason.TOO_LARGE` the sink also learns a smaller limit for requests.
         * `Retry`: the result is unknown, or the destination is busy. The same records are sent again.
-        * `Hold`: somebody has to change something first. Every answer that is not understood is a `Hold`.
+        * `Hold`: an operator has to change something first. Every answer that is not understood is a `Hold`.
 
         Where the body carries the verdict, an answer that is not `Answered.whole` is a `Retry`: the missing part may
         name refused records.

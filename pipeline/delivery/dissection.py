@@ -1,4 +1,4 @@
-"""Dissect a refused request batch, in order, until each record at fault stands alone. No I/O, no clock.
+"""Dissect a refused request batch, in order, until each record at fault is alone. No I/O, no clock.
 
 The parts that are still to be sent form a queue, and only the first part can be in flight. A part that is refused is
 replaced by smaller parts. So records are sent in order, and accepted records do not wait for refused ones. Verdicts are
@@ -165,7 +165,7 @@ class Dissection:
         self.dissected = True
         part, too_large = self._parts.popleft(), reason is DeliveryRejectReason.TOO_LARGE
         if part.record_count > 1:
-            # After a verdict the fault may be a single record again, which is found sooner with quarters.
+            # After a verdict the fault is a record rather than the size, and quarters find it with fewer requests.
             cured_by_less = too_large and not self._verdicts
             if too_large:
                 self._too_large.append(_TooLarge(body_bytes=part.body_bytes(self._limits), records=part.record_count))
@@ -209,7 +209,7 @@ class Dissection:
         self._reserve(min(self._reserved, self.bad))
 
     def _settle(self, part: RequestBatch, accepted: RequestBatch, *, refused: Sequence[_Verdict]) -> None:
-        """Count the accepted records of the first part. Verdicts on earlier records become final if there are any."""
+        """Count the accepted records of the first part. If there are any, the verdicts before it become final."""
         self._accepted += accepted.record_count
         if accepted.runs:
             self.confirm()

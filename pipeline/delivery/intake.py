@@ -30,7 +30,7 @@ class Intake:
         self.backlog = Backlog(limits)
         self._api = api
         self._read_avro = read_avro
-        self._unexamined: deque[BatchInHand] = deque()  # not empty only while the backlog fills a request
+        self._unexamined: deque[BatchInHand] = deque()  # empty unless the backlog fills a request
         self._unreadable: dict[Partition, bytes] = {}
 
     @property

@@ -17,7 +17,7 @@ class RequestLimits:
         separator_bytes: Of the separator between two records.
 
     Raises:
-        ValueError: the largest record does not fit into a request of its own.
+        ValueError: the largest record does not fit into a request.
     """
 
     max_bytes: int

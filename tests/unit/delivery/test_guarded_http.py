@@ -201,11 +201,11 @@ CHUNKED: Final = head("200 OK", "Transfer-Encoding: chunked")
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(GOOD + FAILED, id="an answer that refuses behind it"),
-        pytest.param(GOOD + b"HTTP/1.1 5", id="the beginning of another behind it"),
-        pytest.param(GOOD + b"HTTP/1.1 x", id="another behind it that is broken"),
+        pytest.param(GOOD + FAILED, id="an answer that refuses after it"),
+        pytest.param(GOOD + b"HTTP/1.1 5", id="the beginning of another after it"),
+        pytest.param(GOOD + b"HTTP/1.1 x", id="another after it that is broken"),
         pytest.param(head("100 Continue") * 40 + GOOD, id="too many 1xx before it"),
-        pytest.param(head("200 OK", "Content-Length: x") + FAILED, id="another behind it, after no length"),
+        pytest.param(head("200 OK", "Content-Length: x") + FAILED, id="another after it, without a length"),
     ],
 )
 async def test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection(data: bytes) -> None:
@@ -219,7 +219,7 @@ async def test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connec
     "steps",
     [
         pytest.param((Send(CHUNKED + b"zz\r\n"),), id="with the head"),
-        pytest.param((Send(CHUNKED), Pause(0.02), Send(b"zz\r\n")), id="behind the head"),
+        pytest.param((Send(CHUNKED), Pause(0.02), Send(b"zz\r\n")), id="after the head"),
         pytest.param((Send(CHUNKED + b"2\r\n"), Close()), id="cut off"),
         pytest.param((Send(head("200 OK", "Content-Length: 2") + b"{}{}"),), id="too long"),
         pytest.param((Send(head("200 OK", "Content-Length: x") + b"{}"), Close()), id="of a length that is none"),
