@@ -33,7 +33,7 @@ _ODDITIES: Final[Mapping[Callable[[Random, TrafficMessage, Fact], TrafficMessage
     oddities.tombstone: 0.003,
     oddities.garbage: 0.008,
     oddities.unknown_kind: 0.003,
-    oddities.names_nobody: 0.002,
+    oddities.without_user: 0.002,
 }
 _REPEATED: Final = 0.012
 _ODD: Final = _REPEATED + sum(_ODDITIES.values())
@@ -120,7 +120,7 @@ def _fact(random: Random, happening: Happening) -> Fact:
 
 def _message(random: Random, fact: Fact, happening: Happening) -> TrafficMessage:
     person = fact.person
-    named = person.external_id if person.names_themselves() else None
+    named = person.external_id if person.has_billable_id() else None
     user = named or fact.subscription.id
     shape = _SHAPE_BY_PERCENT[int(random.random() * 100)]
     return TrafficMessage(user.encode(), shape(fact), Sort.EVENT, happening.step.kind, user, fact.event_id or None)

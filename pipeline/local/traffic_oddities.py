@@ -49,12 +49,12 @@ def unknown_kind(random: Random, regular: TrafficMessage, fact: Fact) -> Traffic
     return TrafficMessage(regular.key, nested(stranger), Sort.UNKNOWN_KIND)
 
 
-_NOBODY: Final = Person(None, "", "en", {}, 1.0, {})
+_NO_PERSON: Final = Person(None, "", "en", {}, 1.0, {})
 _NO_SUBSCRIPTION: Final = Subscription("", "Email", "", "")
 
 
-def names_nobody(random: Random, regular: TrafficMessage, fact: Fact) -> TrafficMessage:
+def without_user(random: Random, regular: TrafficMessage, fact: Fact) -> TrafficMessage:
     """Return an event with neither external id nor subscription id."""
     event_id = identifier(random)
-    about_nobody = replace(fact, person=_NOBODY, subscription=_NO_SUBSCRIPTION, event_id=event_id)
-    return TrafficMessage(None, nested(about_nobody), Sort.NAMES_NOBODY, regular.kind, "", event_id)
+    userless = replace(fact, person=_NO_PERSON, subscription=_NO_SUBSCRIPTION, event_id=event_id)
+    return TrafficMessage(None, nested(userless), Sort.NO_USER, regular.kind, "", event_id)

@@ -48,7 +48,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     activity: float
     subscriptions: Mapping[str, tuple[Subscription, ...]]
 
-    def names_themselves(self) -> bool:
+    def has_billable_id(self) -> bool:
         """Return whether the external id is one that a destination can bill."""
         return self.external_id is not None and self.external_id not in _PLACEHOLDERS
 

@@ -25,7 +25,7 @@ class Sort(StrEnum):
     TOMBSTONE = "tombstone"
     UNREADABLE = "unreadable"
     UNKNOWN_KIND = "unknown_kind"
-    NAMES_NOBODY = "names_nobody"
+    NO_USER = "no_user"
 
 
 class Fate(IntEnum):
@@ -90,14 +90,14 @@ _FATES: Final[Mapping[Sort, Fate]] = {
     Sort.TOMBSTONE: Fate.DROPPED,
     Sort.UNREADABLE: Fate.REJECTED,
     Sort.UNKNOWN_KIND: Fate.REJECTED,
-    Sort.NAMES_NOBODY: Fate.REJECTED,
+    Sort.NO_USER: Fate.REJECTED,
 }
 
 
 @cache
 def _fate(sort: Sort, kind: str, preset: str) -> Fate:
     """Return the expected outcome for a tracked user. Rules that drop apply before the user is looked up."""
-    if sort in {Sort.EVENT, Sort.NAMES_NOBODY} and preset_drops(preset, kind):
+    if sort in {Sort.EVENT, Sort.NO_USER} and preset_drops(preset, kind):
         return Fate.DROPPED
     return _FATES[sort]
 

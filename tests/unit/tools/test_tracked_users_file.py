@@ -51,7 +51,7 @@ def read(*lines: str | bytes, start_day: int = 1, told: list[int] | None = None)
 
 
 def users(found: FileUsers) -> dict[tuple[int, int], list[int]]:
-    return {place: list(hashes) for place, hashes in found.marks.items()}
+    return {key: list(hashes) for key, hashes in found.marks.items()}
 
 
 def where(user: str, month: int = NOVEMBER) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def test_a_user_by_id_is_of_the_present_month_and_of_the_partition_of_the_events
 def test_ids_are_taken_letter_by_letter() -> None:
     found = read("user_id", '"Doe, ""Jane"""', "Ünï 😀", "a b")
     hashes = {HASHER.hash_of(user.encode()) for user in ('Doe, "Jane"', "Ünï 😀", "a b")}
-    assert {each for place in found.marks.values() for each in place} == hashes
+    assert {each for hashes_of_month in found.marks.values() for each in hashes_of_month} == hashes
 
 
 def test_the_month_may_be_the_one_before_and_older_ones_are_counted_and_left_out() -> None:
