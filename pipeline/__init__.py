@@ -4,6 +4,6 @@ Start reading here, in this order:
 
 1. `core/processing.py`: the whole path of one message on one screen.
 2. `processor/processor.py`: `Processor.handle` shows all effects of a message batch, in order.
-3. `delivery/lane.py`: how a sink packs records into request batches, sends and settles them.
+3. `delivery/lane.py`: which records go into the next request, and which records an answer settles.
 4. `sinks/segment/api.py`: what only Segment knows, behind the contract of `delivery/api.py`.
 """
