@@ -1,13 +1,13 @@
 """Measure processor and sink on a real Kafka: ``python -m tests.bench`` (``make bench``).
 
 Without an argument two measurements run: ``speed`` and ``memory``. ``kills`` counts what a SIGKILL costs. ``rates``
-measures what an event costs at steady rates (14 minutes), ``scaling`` whether it costs the same with more workers,
-partitions and tracked users, ``starts`` what a start consists of. Figures go to ``build/bench.json``. A missed bar is
-printed as MISS and the exit code stays 0, for a busy machine proves nothing; a run that left work undone or lost an
-event is a failure.
+measures the cost of an event at steady rates (14 minutes), ``scaling`` whether it stays the same with more workers,
+partitions and tracked users, ``starts`` the parts of a worker's start. Figures go to ``build/bench.json``. A missed bar
+is printed as MISS and the exit code stays 0, since a busy machine proves nothing; a run that did not process everything
+or lost an event is a failure.
 
-Two more need no Kafka. ``core --before COMMIT`` compares what `process` costs now and at a commit. ``fuzz --before
-COMMIT`` explains every outcome that differs, and fails if it cannot; ``fuzz --digest`` holds outcomes against a file.
+Two more need no Kafka. ``core --before COMMIT`` compares the cost of `process` now and at a commit. ``fuzz --before
+COMMIT`` explains every outcome that differs, and fails if it cannot; ``fuzz --digest`` compares outcomes with a file.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _with_kafka(options: argparse.Namespace, console: Console) -> int:
 
 @contextmanager
 def _kafka() -> Iterator[Cluster]:
-    """The cluster that the environment names, or one for this run."""
+    """Return the cluster that the environment names, or one for this run."""
     address = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if address:
         yield Cluster(address)

@@ -1,6 +1,6 @@
-"""Measure decoding from Avro: our compiled decoder against fastavro, the avro package, and msgspec's JSON.
+"""Measure decoding from Avro: our compiled decoder, fastavro, the avro package, and msgspec's JSON.
 
-Run it with ``python -m tests.bench.avro_benchmark``. Figures are made as those of `tests.bench.decode_benchmark`.
+Run it with ``python -m tests.bench.avro_benchmark``. Figures are measured as in `tests.bench.decode_benchmark`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _MESSAGES: Final = 5_000
 
 
 def event_decoders() -> Contenders:
-    """Return ways to decode the typical event; those into dicts stop short of the pipeline's structs."""
+    """Return ways to decode the typical event; those into dicts do not build the pipeline's structs."""
     event = raw_event()
     body, value = encode(event), written(event)
     ours, schema = event_decoder(text_of(RAW_EVENT.schema)), fastavro.parse_schema(RAW_EVENT.schema)
-    # Every message an own one: nothing of an event was seen before, and 40 bytes of each are remembered for nothing.
+    # Each message is different, so caching 40 bytes of each has no benefit.
     strangers = itertools.cycle([written(raw_event(message={"id": str(uuid.uuid4())})) for _ in range(_MESSAGES)])
     package = avro.io.DatumReader(avro.schema.parse(text_of(RAW_EVENT.schema)))
     if ours(value, START) != decode(body):
@@ -55,7 +55,7 @@ def event_decoders() -> Contenders:
 
 
 def one_field_more() -> Schema:
-    """Return the schema of a writer whose event has a field that ours lacks, so that it has to be resolved to ours."""
+    """Return a writer's schema whose event has a field that ours lacks, so that it must be resolved to ours."""
     event, *others = RAW_EVENT.schema["fields"]
     facts = event["type"]
     more = {"name": "received_by", "type": "string"}
@@ -63,7 +63,7 @@ def one_field_more() -> Schema:
 
 
 def resolving_decoders() -> Contenders:
-    """Return ways to decode the same event by our schema where the writer's has one field more."""
+    """Return ways to decode the same event by our schema if the writer's schema has one more field."""
     event, writers = raw_event(), one_field_more()
     value = written(raw_event(received_by="gateway-eu-west-1"), writers)
     ours = event_decoder(text_of(writers))
@@ -101,7 +101,7 @@ def record_codecs() -> Contenders:
 
 
 def preparations() -> Contenders:
-    """Return what a schema costs that was not seen before."""
+    """Return the cost of a schema that was not seen before."""
     schema = text_of(RAW_EVENT.schema)
     return {"compile a decoder": lambda: event_decoder(schema)}
 

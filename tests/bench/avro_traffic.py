@@ -1,4 +1,4 @@
-"""The same events as Avro in the wire format of a registry, and the one answer that such a registry has to give."""
+"""The same events as Avro in a registry's wire format, and the one answer that this registry must give."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEMA_ID = 1
 
 
 def as_avro(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Write the values of JSON events as Avro."""
+    """Encode the values of JSON events as Avro."""
     schema = fastavro.parse_schema(RAW_EVENT.schema)
     prefix = registry_prefix(_SCHEMA_ID)
     for key, value in pairs:
@@ -40,12 +40,12 @@ class _Registry(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_told: object) -> None:
-        """Say nothing: it is asked once a run."""
+        """Do nothing: it is called once a run."""
 
 
 @contextmanager
 def light_registry() -> Iterator[dict[str, str]]:
-    """Answer on loopback; the settings that make a processor read Avro from there."""
+    """Run a registry on loopback; return the settings with which a processor reads Avro from it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

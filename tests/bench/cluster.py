@@ -1,4 +1,4 @@
-"""The Kafka that is measured on: topics that come and go with a run, and how far groups have come."""
+"""The Kafka of the measurements: topics that exist for one run, and the committed offsets of groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cluster:
     """A Kafka cluster by its address."""
 
     def __init__(self, bootstrap_servers: str, *, broker_process_id: int | None = None) -> None:
-        """`broker_process_id` is that of its only broker, if that runs here."""
+        """Store the address; `broker_process_id` is the process of its only broker, if it runs on this machine."""
         self.broker_process_id = broker_process_id
         self.bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
@@ -31,7 +31,7 @@ class Cluster:
     def topic(
         self, name: str, *, partitions: int = PARTITIONS, configuration: Mapping[str, str] | None = None
     ) -> Iterator[str]:
-        """Make a topic for the length of the block; what it held is deleted with it."""
+        """Create a topic for the duration of the block, then delete it."""
         unique = f"bench.{name}.{uuid.uuid4().hex[:8]}"
         wanted = NewTopic(unique, num_partitions=partitions, replication_factor=1, config=dict(configuration or {}))
         for created in self._admin.create_topics([wanted], operation_timeout=_ADMIN_SECONDS).values():
@@ -43,12 +43,12 @@ class Cluster:
                 deleted.result(_ADMIN_SECONDS)
 
     def written(self, topic: str) -> int:
-        """Count what was ever written to a topic of the bench.
+        """Return how many messages were ever written to a topic of the benchmark.
 
         Not with `list_offsets`: an admin client that has seen a topic without leaders never looks for them again.
         """
         return sum(end for _, end in watermarks(self.bootstrap_servers, topic).values())
 
     def committed(self, group: str, topic: str) -> int:
-        """Count what a group has committed of a topic that was read from its beginning."""
+        """Return how many messages of a topic, which was read from its beginning, a group has committed."""
         return sum(committed_offsets(self.bootstrap_servers, group, topic).values())

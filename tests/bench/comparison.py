@@ -1,4 +1,4 @@
-"""Interleaved rounds of all contestants on one Kafka: what they took, in CPU, time and proportion."""
+"""Interleaved rounds of all contestants on one Kafka: CPU, time and ratios."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tests.bench.meter import Measured
 
 FAUST_SHARE = 20
-"""Stock Faust gets this part of the events: at a fiftieth of the speed, a run still takes seconds."""
+"""Stock Faust gets this fraction of the events: at a fiftieth of the speed, a run still takes seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One run of each contestant, one right after the other."""
+    """One run of each contestant, one right after another."""
 
     processor: Measured
     handwritten: Measured
@@ -35,7 +35,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All rounds. Proportions are taken within a round, where the machine was equally busy, and then their median."""
+    """All rounds. A ratio is computed within a round, when the machine was equally busy; the median ratio counts."""
 
     rounds: Sequence[Round]
 
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def fullness(self) -> float:
-        """The median of the sink's mean request size against its budget."""
+        """Return the median of the sink's mean request size against its budget."""
         return median(each.sink.fullness or 0.0 for each in self.rounds)
 
 
@@ -64,7 +64,7 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
     """Measure all contestants in interleaved rounds.
 
     Raises:
-        RunError: a contestant failed, or left work undone.
+        RunError: a contestant failed, or did not process everything.
     """
     few = max(1, events_per_run // FAUST_SHARE)
     with (
@@ -97,7 +97,7 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
 def _process(
     cluster: Cluster, contestant: Contestant, raw: str, messages: int, settings: Mapping[str, str] | None = None
 ) -> Measured:
-    """Run a contestant of the processor's job; it writes to topics of its own."""
+    """Run a contestant that does the processor's task; it writes to topics of its own."""
     with cluster.topic("out") as records, cluster.topic("letters") as letters:
         topics = Topics(raw=raw, records=records, dead_letters=letters)
         with Run(contestant, cluster, topics, messages=messages, settings=settings) as run:

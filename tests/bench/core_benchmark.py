@@ -1,9 +1,9 @@
-"""Measure what `process` costs now against a commit, in one process: `python -m tests.bench core --before COMMIT`.
+"""Compare the cost of `process` with that at a commit, in one process: `python -m tests.bench core --before COMMIT`.
 
 Both versions take turns, and the fastest turn of each counts: everything that another program does to a turn makes it
 slower. Each version is loaded twice, since the same code runs up to 1 % faster or slower depending on where its objects
-lie in memory. The worse of two cases is the result: different events as the other measurements read them, and one event
-again and again.
+lie in memory. The worse of two cases is the result: different events, as the other measurements read them, and the same
+event repeated.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 ROUNDS: Final = 81
 BAR: Final = 1.08
 MESSAGES: Final = 4_000
-"""Messages of a turn, about 20 ms."""
+"""Messages of one turn, about 20 ms."""
 _WARM_UP_TURNS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one case costs, in CPU microseconds a message."""
+    """The cost of one case, in CPU microseconds per message."""
 
     case: str
     before: float
@@ -74,11 +74,11 @@ def _measured(case: str, messages: Sequence[RawMessage], versions: Sequence[Sequ
     gc.disable()
     try:
         for number in range(rounds):
-            for place in (number % 2, 1 - number % 2):
-                turn = turns[place][number // 2 % 2]
+            for index in (number % 2, 1 - number % 2):
+                turn = turns[index][number // 2 % 2]
                 started = time.process_time_ns()
                 turn()
-                fastest[place] = min(fastest[place], time.process_time_ns() - started)
+                fastest[index] = min(fastest[index], time.process_time_ns() - started)
     finally:
         gc.enable()
     each = len(messages) * 1_000
@@ -110,7 +110,7 @@ def core_figures(costs: Sequence[Cost]) -> dict[str, Any]:
 
 
 def core_table(costs: Sequence[Cost]) -> Table:
-    """Lay out what both versions took."""
+    """Build the table of both versions."""
     table = Table("process(), fastest turn", "CPU µs before", "CPU µs now", "ratio")
     for cost in costs:
         table.add_row(cost.case, f"{cost.before:.3f}", f"{cost.now:.3f}", f"{cost.ratio:.3f}")
@@ -120,5 +120,5 @@ def core_table(costs: Sequence[Cost]) -> Table:
 
 
 def core_verdict(costs: Sequence[Cost]) -> Verdict:
-    """Hold the worse ratio against its bar."""
+    """Compare the worse ratio with its bar."""
     return Verdict(name="process() against the commit before", value=worst(costs).ratio, bar=BAR, unit="x")

@@ -1,8 +1,8 @@
 """Measure the pure core: orjson against msgspec, and the whole of `process`.
 
-Run it with ``python -m tests.bench.decode_benchmark``. Figures are CPU microseconds a call: the contenders of a table
+Run it with ``python -m tests.bench.decode_benchmark``. Figures are CPU microseconds per call: the contenders of a table
 take turns in short rounds, each round gives one mean, and the median of the rounds counts. The second figure is the
-fastest round, which says more on a machine that others use.
+fastest round, which is more reliable on a busy machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CALLS: Final = 1_000
 
 
 def measure(contenders: Contenders, calls: int = _CALLS) -> dict[str, tuple[float, float]]:
-    """Return the median and the fastest round of each contender, in CPU microseconds a call."""
+    """Return the median and the fastest round of each contender, in CPU microseconds per call."""
     rounds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(_ROUNDS):
         for name, call in contenders.items():
@@ -47,7 +47,7 @@ def measure(contenders: Contenders, calls: int = _CALLS) -> dict[str, tuple[floa
 
 
 def show(title: str, contenders: Contenders, calls: int = _CALLS) -> None:
-    """Print a table; ratios are to the first contender."""
+    """Print a table; ratios are relative to the first contender."""
     figures = measure(contenders, calls)
     first = next(iter(figures.values()))[0]
     print(f"\n{title:<58}{'median µs':>10}{'fastest':>9}{'ratio':>7}")
@@ -67,14 +67,14 @@ def decoders() -> Contenders:
 
 
 def flat_decoders() -> Contenders:
-    """Return ways to decode the same event dotted-flat, as where no spelling is known beforehand."""
+    """Return ways to decode the same event with dotted keys, whose spelling is not known in advance."""
     value = encode(raw_event(), BodyShape.DOTTED)
     untyped = msgspec.json.Decoder()
     return {"orjson": lambda: orjson.loads(value), "msgspec": lambda: untyped.decode(value)}
 
 
 def encoders() -> Contenders:
-    """Return ways to build and encode the same record from values that are there, leaving out what is absent."""
+    """Return ways to build and encode the same record from values that are present; absent ones are omitted."""
     record = orjson.loads(_delivered(raw_message(raw_event())).record)
     values = [record["properties"].get(field) for field in Properties.__struct_fields__]
     context, integrations = (orjson.dumps(record[name]) for name in ("context", "integrations"))
@@ -109,7 +109,7 @@ def encoders() -> Contenders:
 
 
 def whole_jobs() -> Contenders:
-    """Return the whole of `process` for the events and the rules that matter."""
+    """Return the whole of `process` for typical events and rules."""
     keep_all, engagement = Policy(records=SEGMENT), Policy(records=SEGMENT, rules=preset_rules(Preset.ENGAGEMENT_ONLY))
     clicked, sent = raw_message(raw_event()), raw_message(raw_event("message.push.sent"))
     paged = raw_message(raw_event("message.iam.clicked", data={"page_name": "Intro", "target_name": "Buy"}))

@@ -1,9 +1,9 @@
-"""An HTTP server that reads a request to its end and answers 200: the least work that a destination can make.
+"""An HTTP server that reads a request to its end and answers 200: the cheapest possible destination.
 
-The benchmark's machine has few cores. What the destination does beside the sink slows the sink's own core down, so the
-stand-in, which parses and remembers every record, would be measured with it.
+The benchmark's machine has few cores. What the destination does slows the sink's own core down, and the stand-in parses
+and remembers every record, so it would be measured too.
 
-``python -m tests.bench.destination`` prints its endpoint as one JSON line.
+``python -m tests.bench.destination`` prints its endpoint as one line of JSON.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """One request after the other; a client that sends the next before the answer is not served.
+    """One request after another; a client that sends the next one before the answer is not served.
 
-    `answered` is given each body whose answer was written.
+    `answered` is called with each body whose answer was written.
     """
 
     def __init__(self, answered: Callable[[bytes], None] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The destination of the sink as a process of its own, so that its CPU is not the sink's."""
+"""The sink's destination as a process of its own, so that its CPU is not counted as the sink's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STOP_SECONDS = 20
 
 @contextmanager
 def light_destination() -> Iterator[dict[str, str]]:
-    """Run a destination for the length of the block; give the settings that lead a sink to it.
+    """Run a destination for the duration of the block; yield the settings with which a sink sends to it.
 
     Raises:
         RuntimeError: it did not start.

@@ -1,7 +1,7 @@
 """Measure gzip for request bodies: zlib against python-isal, on a full request of the benchmark's records.
 
-Run it with ``python -m tests.bench.gzip_benchmark``. Time is CPU per record; the contenders take turns in short
-rounds and the median of the rounds counts. Ratio is the body's bytes by the compressed ones.
+Run it with ``python -m tests.bench.gzip_benchmark``. Time is CPU per record; the contenders take turns in short rounds
+and the median of the rounds counts. Ratio is uncompressed by compressed bytes.
 """
 
 from __future__ import annotations

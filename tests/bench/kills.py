@@ -1,4 +1,4 @@
-"""What a SIGKILL costs: records that are written twice and events that never are, the processor beside stock Faust.
+"""The cost of a SIGKILL: records written twice and events never written, for the processor and stock Faust.
 
 Both get the same steady load, so that what is in hand when they are killed can be compared.
 """
@@ -28,9 +28,9 @@ EVENTS_A_SECOND = 1_000
 _TICK_SECONDS = 0.05
 _POLL_SECONDS = 0.1
 _RECORDS_BEFORE_A_KILL = (2 * EVENTS_A_SECOND, 9 * EVENTS_A_SECOND)
-"""Some kills come while what waited since the last one is caught up with, some when that is done."""
+"""Some kills come while the backlog since the last one is being read, some after that."""
 _STILL_SECONDS = 15.0
-"""Without a new record for so long, nothing more comes: a commit that is ahead of the records has lost the rest."""
+"""Without a new record for this long, no more will come: a commit that is ahead of the records has lost the rest."""
 _LONGEST_SECONDS = 60.0
 _LONGEST_DRAIN_SECONDS = 180.0
 _MOST = 10**9
@@ -39,12 +39,12 @@ _SETTINGS = {"PIPELINE_SESSION_TIMEOUT_SECONDS": "2"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """What came of one contestant's kills; `duplicates` has those after each kill, in order."""
+    """The result of one contestant's kills; `duplicates` has those after each kill, in order."""
 
     events: int
     duplicates: Sequence[int]
     duplicates_before: int
-    """Records that were written twice before the first kill; nothing explains them."""
+    """Records that were written twice before the first kill; there is no valid reason for them."""
     lost: int
 
     @property
@@ -60,7 +60,7 @@ class Killed:
         return max(self.duplicates)
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as reports have them."""
+        """Return the figures as reports show them."""
         return {
             "kills": self.kills,
             "events": self.events,
@@ -81,10 +81,11 @@ class Killed:
 
 
 def compare_kills(cluster: Cluster, *, tell: Callable[[str], None]) -> dict[str, Killed]:
-    """Kill both contestants as often under the same load.
+    """Kill both contestants equally often under the same load.
 
     Raises:
-        RunError: a contestant ended by itself or had no end, or the processor lost an event or came to a stop.
+        RunError: a contestant ended by itself or did not stop, or the processor lost an event or stopped making
+            progress.
     """
     killed = {}
     for name, contestant in (("processor", Contestant.PROCESSOR), ("stock_faust", Contestant.STOCK_FAUST)):
@@ -96,10 +97,10 @@ def compare_kills(cluster: Cluster, *, tell: Callable[[str], None]) -> dict[str,
 
 
 def duplicates_by_kill(copies: Iterable[Copy], ends: Sequence[Mapping[int, int]]) -> list[int]:
-    """Count second and later copies by the kills before them: first without any, then after the first kill, and so on.
+    """Return the number of second and later copies before the first kill, then after each kill.
 
-    A copy belongs to the last kill before it was written, wherever the first one is. What a killed process had sent
-    may be stored after its end was read; a later copy of that is still written after the kill.
+    A copy belongs to the last kill before it was written, wherever the first one is. What a killed process had sent may
+    be stored after its end was read; a later copy of that is still written after the kill.
 
     Args:
         copies: The records, those of a partition in their order. All copies of an event are in one partition.
@@ -162,7 +163,7 @@ class _Load:
 
 @contextmanager
 def _load(cluster: Cluster, topic: str) -> Iterator[None]:
-    """Write events beside the block.
+    """Write events while the block runs.
 
     Raises:
         RunError: Kafka did not confirm all of them.
@@ -181,7 +182,7 @@ def _load(cluster: Cluster, topic: str) -> Iterator[None]:
 
 
 def _until_written(cluster: Cluster, records: str, enough: int, run: Run) -> bool:
-    """Wait until so many records are there; False if it takes too long."""
+    """Wait until there are this many records; return False if it takes too long."""
     deadline = time.monotonic() + _LONGEST_SECONDS
     while cluster.written(records) < enough:
         if time.monotonic() > deadline:

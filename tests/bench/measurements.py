@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a measurement found: its part of the report, its tables, and how it compares with its bars."""
+    """The result of a measurement: its part of the report, its tables, and the comparison with its bars."""
 
     figures: Mapping[str, Any]
     tables: Sequence[Table] = ()

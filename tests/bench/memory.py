@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from tests.bench.cluster import Cluster
 
 _AHEAD = 150_000
-"""Events that may wait: more than the processor keeps in memory, less than the topics keep."""
+"""Events that may be queued: more than the processor keeps in memory, less than the topics keep."""
 _CHUNK = 5_000
 _SAMPLE_SECONDS = 0.25
 _LONGEST_SECONDS = 1_200
 _MEGABYTE = 1_000_000
 _KEEP_LITTLE = {"retention.bytes": str(32 * 1024 * 1024), "segment.bytes": str(8 * 1024 * 1024)}
-"""For each of the 16 partitions: a topic never holds much more than half a gigabyte."""
+"""For each of the 16 partitions: a topic never has much more than half a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Resident memory when so many events were processed."""
+    """Resident memory when this many events were processed."""
 
     events: int
     megabytes: float
@@ -45,13 +45,13 @@ class Memory:
     samples: Sequence[Sample]
 
     def quarter(self, number: int) -> float:
-        """Return the mean of one quarter of the events, 1 to 4."""
+        """Return the mean over one quarter of the events, 1 to 4."""
         first, last = self.events * (number - 1) / 4, self.events * number / 4
         return mean(sample.megabytes for sample in self.samples if first <= sample.events <= last)
 
     @property
     def growth(self) -> float:
-        """The last quarter against the second; the first is warming up."""
+        """Return the last quarter relative to the second; the first is warm-up."""
         return self.quarter(4) / self.quarter(2)
 
     @property
@@ -60,10 +60,10 @@ class Memory:
 
 
 def watch_memory(cluster: Cluster, *, count: int, tell: Callable[[str], None]) -> Memory:
-    """Run the processor over so many events and sample its memory.
+    """Run the processor over this many events and sample its memory.
 
     Raises:
-        RunError: it failed, or left work undone.
+        RunError: it failed, or did not process everything.
         TimeoutError: it took too long.
     """
     with (
@@ -88,7 +88,7 @@ def watch_memory(cluster: Cluster, *, count: int, tell: Callable[[str], None]) -
 
 
 class _Watch:
-    """Samples a run while it works."""
+    """Samples a run while it is active."""
 
     def __init__(self, cluster: Cluster, run: Run, records: str) -> None:
         self.samples: list[Sample] = []
@@ -99,7 +99,7 @@ class _Watch:
         self._deadline = time.monotonic() + _LONGEST_SECONDS
 
     def until(self, processed: int) -> None:
-        """Take samples until so many events are processed; at least one.
+        """Take samples until this many events are processed; at least one.
 
         Raises:
             RunError: the run ended early.
@@ -114,6 +114,6 @@ class _Watch:
         processed = self._cluster.written(self._records)
         with suppress(psutil.NoSuchProcess):
             resident = self._process.memory_info().rss
-            if resident:  # a process that has ended and was not waited for has none
+            if resident:  # a process that has ended and was not waited for has no memory
                 self.samples.append(Sample(events=processed, megabytes=resident / _MEGABYTE))
         return processed

@@ -1,4 +1,4 @@
-"""Measure one run from inside the process that does the work: CPU and time from the first message to the last."""
+"""Measure one run from inside its process: CPU and time from the first message to the last."""
 
 from __future__ import annotations
 
@@ -34,14 +34,20 @@ class Measured:
 
 
 class Meter:
-    """Starts at the first message in hand, stops when every effect of the last one is confirmed; writes its report.
+    """Starts at the first message in hand, stops when every effect of the last one is confirmed, and writes its report.
 
-    Start-up is left out: imports, connections, joining the group. What was fetched ahead of the first message is left
-    out too: at most one fetch, for every contestant alike.
+    Start-up is not measured: imports, connections, joining the group. What was fetched before the first message is not
+    measured either: at most one fetch, for every contestant alike.
     """
 
     def __init__(self, *, messages: int, report: Path, on_done: Callable[[], None]) -> None:
-        """Take how many messages there are, where the report goes, and what to do when it is written."""
+        """Store what to measure.
+
+        Args:
+            messages: How many messages there are.
+            report: Where the report is written.
+            done: Called when the report is written.
+        """
         self._messages = messages
         self._report = report
         self._on_done = on_done
@@ -50,16 +56,16 @@ class Meter:
         self._fullness: list[float] = []
 
     def received(self, _messages: int) -> None:
-        """Note messages in hand."""
+        """Record messages in hand."""
         if self._started is None:
             self._started = time.process_time(), time.perf_counter()
 
     def request_was_full(self, fullness: float) -> None:
-        """Note how full an accepted request was."""
+        """Record how full an accepted request was."""
         self._fullness.append(fullness)
 
     def settled(self, messages: int) -> None:
-        """Note messages whose every effect is confirmed; after the last one, write the report."""
+        """Record messages whose every effect is confirmed; after the last one, write the report."""
         self._settled += messages
         if self.done and self._started is not None and not self._report.exists():
             cpu, wall = time.process_time(), time.perf_counter()
@@ -74,17 +80,17 @@ class Meter:
 
     @property
     def done(self) -> bool:
-        """Whether every message is settled."""
+        """Return whether every message is settled."""
         return self._settled >= self._messages
 
 
 def end_in_order() -> None:
-    """Tell this process to end as an operator would: it commits and leaves its group."""
+    """Stop this process with SIGTERM, as an operator does: it commits and leaves its group."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def meter_parser() -> argparse.ArgumentParser:
-    """Make a parser of what every contestant is told; the rest is in the environment, as for the real worker."""
+    """Build the parser of the arguments of every contestant; the rest is in the environment, as for the real worker."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--messages", type=int, required=True)
     parser.add_argument("--report", type=Path, required=True)

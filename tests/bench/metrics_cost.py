@@ -1,4 +1,4 @@
-"""CPU that the metrics cost per event, in the processor and in the sink: `python -m tests.bench.metrics_cost`."""
+"""The CPU cost of the metrics per event, in the processor and in the sink: `python -m tests.bench.metrics_cost`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FETCH: Final = 500
-"""Events of a batch; a worker with a backlog reads two thousand at once."""
+"""Events of a batch; a worker with a backlog reads two thousand at a time."""
 FLUSH: Final = 400
 ROUNDS: Final = 60
 REPEATS: Final = 5

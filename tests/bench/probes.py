@@ -1,7 +1,7 @@
-"""Probes of a status server at short intervals, from a process of their own.
+"""Probe a status server at short intervals, from a process of its own.
 
 ``python -m tests.bench.probes PORT INTERVAL_SECONDS`` prints how long each answer took, in milliseconds, as one JSON
-list when it is told to end.
+list when it is stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 60
 
 
 def probe(port: int, interval_seconds: float) -> list[float]:
-    """Send requests until SIGTERM comes, the next one when the last answer is there.
+    """Send requests until SIGTERM, each one after the answer to the one before.
 
     Raises:
         RuntimeError: an answer was not 200.

@@ -1,4 +1,4 @@
-"""Which step of a long measurement runs, and how long the rest will take, in words."""
+"""The current step of a long measurement, and the estimated remaining time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Steps with the seconds that each is expected to take, in order."""
+    """Steps with the expected seconds of each, in order."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Progress:
 
     @property
     def expected_seconds(self) -> float:
-        """What all steps take together."""
+        """Return the expected time of all steps."""
         return sum(seconds for _, seconds in self._steps)
 
     def begin(self, name: str) -> None:
@@ -42,7 +42,7 @@ class Progress:
         self._tell(f"[{self._begun}/{len(self._steps)}] {name}; about {_minutes(self._left())} left")
 
     def _left(self) -> float:
-        """Estimate the seconds that are left, as slow as the steps before were."""
+        """Return the estimated remaining seconds, based on the speed of the steps before."""
         before = sum(seconds for _, seconds in self._steps[: self._begun - 1])
         rest = self.expected_seconds - before
         pace = (self._clock() - self._started) / before if before else 1.0

@@ -1,4 +1,4 @@
-"""Read marks back in this process, of many partitions and of one: the rate, and how long the event loop is busy."""
+"""Restore marks in this process, of many partitions and of one: the rate, and how long the event loop is blocked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_A_SECOND: Final = 200_000
 
 
 async def read_back(cluster: Cluster, users: int, spread: int) -> None:
-    """Write marks to a topic and read them back; print the rate, and how long the event loop was busy at a time."""
+    """Write marks to a topic and restore them; print the rate, and how long the event loop was blocked at a time."""
     connection = connection_to(cluster.bootstrap_servers)
     with cluster.topic("tracked") as topic:
         shares = [
@@ -43,7 +43,7 @@ async def read_back(cluster: Cluster, users: int, spread: int) -> None:
 
 @contextmanager
 def _busy() -> Iterator[list[float]]:
-    """Yield a list that grows by how much later than asked for the event loop comes back, in seconds."""
+    """Yield a list to which the delay of each wake-up of the event loop is added, in seconds."""
     late = [0.0]
 
     async def watch() -> None:

@@ -1,7 +1,7 @@
 """One restore in a process of its own: ``python -m tests.bench.restore_process BOOTSTRAP_SERVERS TOPIC PARTITIONS``.
 
-Tracked users are read back as a worker does, beside a status server that is probed every few milliseconds; what it took
-is printed as one JSON line. Python's collector and malloc are set as a worker sets them.
+Tracked users are restored as a worker does, beside a status server that is probed every few milliseconds; the result is
+printed as one line of JSON. Python's garbage collector and malloc are configured as a worker configures them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MEGABYTE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """One restore. A step is one callback of the event loop, for which everything else waits."""
+    """One restore. A step is one callback of the event loop, during which everything else waits."""
 
     users: int
     seconds: float
@@ -73,7 +73,7 @@ def connection_to(bootstrap_servers: str) -> ConnectionOptions:
 
 
 class Steps:
-    """The longest callback of the event loop, by the clock and by the CPU of its thread, in milliseconds."""
+    """The longest callback of the event loop, by wall clock and by the CPU of its thread, in milliseconds."""
 
     def __init__(self) -> None:
         self.longest_ms = 0.0
@@ -81,7 +81,7 @@ class Steps:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Time every callback until the end of the block."""
+        """Measure every callback until the end of the block."""
         run = Handle._run
         clock, cpu_clock = time.perf_counter, time.thread_time
 

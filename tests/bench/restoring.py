@@ -1,8 +1,8 @@
 """Restore tracked users while a real status server on the same event loop answers probes.
 
-The marks of 1, 3 and 10 million users are written, and each time all are read back in a process of its own
-(`tests.bench.restore_process`): a restart must not make a worker look dead, and its time must grow with the users,
-not faster.
+The marks of 1, 3 and 10 million users are written, and each time all are restored in a process of its own
+(`tests.bench.restore_process`): a restart must not make a worker look dead, and its time must not grow faster than the
+users.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PARTITIONS: Final = 16
 USERS: Final = (1_000_000, 3_000_000, 10_000_000)
 MOST_STEP_MS: Final = 50.0
 MOST_GROWTH: Final = 1.25
-"""CPU a user of the largest restore against the smallest; 1 is linear, and the rest is noise."""
+"""CPU per user of the largest restore relative to the smallest; 1 is linear, and the rest is noise."""
 RESTORE_SECONDS: Final = 900
 
 
@@ -37,7 +37,7 @@ def measure_restores(cluster: Cluster, *, users: Sequence[int] = USERS, tell: Ca
     """Write marks of more and more users, and restore each time.
 
     Raises:
-        RunError: a restore failed, or not all users came back.
+        RunError: a restore failed, or did not return all users.
     """
     connection = connection_to(cluster.bootstrap_servers)
     restored: list[Restored] = []
@@ -73,7 +73,7 @@ def restore_verdicts(restored: Sequence[Restored], scale: float) -> Iterator[Ver
 
 
 def restore_figures(restored: Sequence[Restored], scale: float) -> dict[str, Any]:
-    """Return the figures as the report has them."""
+    """Return the figures as the report shows them."""
     found = {str(each.users): {name: round(value, 2) for name, value in asdict(each).items()} for each in restored}
     return {"restore": {**found, "scale": round(scale, 2)}}
 
@@ -83,7 +83,7 @@ def _users(restored: Restored) -> int:
 
 
 def shares_of(first: int, end: int) -> list[Iterator[tuple[bytes, int]]]:
-    """Return the marks of users from one number to another, spread over the partitions."""
+    """Return the marks of a range of users, spread over the partitions."""
 
     def share(partition: int) -> Iterator[tuple[bytes, int]]:
         start = first + (partition - first) % PARTITIONS

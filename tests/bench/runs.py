@@ -1,4 +1,4 @@
-"""Run one contestant as a process of its own, and check that it did the whole job."""
+"""Run one contestant as a process of its own, and check that it processed everything."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _GROUP_SETTINGS = ("PIPELINE_PROCESSOR_GROUP", "PIPELINE_SEGMENT_SINK_GROUP")
 
 
 class RunError(Exception):
-    """A contestant failed, or did not do all of its work; its figures would be worth nothing."""
+    """A contestant failed, or did not process everything; its figures would be worthless."""
 
 
 class Contestant(StrEnum):
-    """What is measured, by the module that is run."""
+    """A contestant, identified by its module."""
 
     PROCESSOR = "pipeline_worker processor"
     SINK = "pipeline_worker segment-sink"
@@ -45,7 +45,7 @@ class Contestant(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topics:
-    """Where a contestant reads and writes."""
+    """The topics that a contestant reads and writes."""
 
     raw: str
     records: str
@@ -53,7 +53,7 @@ class Topics:
 
 
 class Run:
-    """A contestant at work. Leaving the block ends it, whatever happened."""
+    """A running contestant. Leaving the block always stops it."""
 
     def __init__(
         self,
@@ -123,10 +123,10 @@ class Run:
         return True
 
     def measured(self) -> Measured:
-        """Wait for the end, and return what was measured.
+        """Wait for the end, and return the result.
 
         Raises:
-            RunError: the work was not done, or not all of it.
+            RunError: not all messages were processed.
         """
         if not self.ends(within_seconds=RUN_SECONDS) and not self._report.exists():
             raise self._failure(f"was not done after {RUN_SECONDS} s")

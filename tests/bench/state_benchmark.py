@@ -1,9 +1,9 @@
-"""Measure what is remembered of users: memory, time for an event, a month that begins, and reading back.
+"""Measure the state of users: memory, time per event, the start of a month, and restoring.
 
-Run it with ``python -m tests.bench.state_benchmark``; ``--users`` for more or fewer than a million. For reading back a
-real Kafka is started; ``--no-kafka`` leaves it out. ``--only-restore`` leaves the rest out: 1, 3 and 10 million users
-are restored over 16 partitions while a status server answers probes, which writes ``restore`` to ``build/bench.json``.
-Python's collector and malloc are set as a worker sets them.
+Run it with ``python -m tests.bench.state_benchmark``; ``--users`` for more or fewer than a million. Restoring starts a
+real Kafka; ``--no-kafka`` omits it. ``--only-restore`` omits the rest: 1, 3 and 10 million users are restored over 16
+partitions while a status server answers probes, which writes ``restore`` to ``build/bench.json``. Python's garbage
+collector and malloc are configured as a worker configures them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MEGABYTE: Final = 1_000_000
 
 
 def main() -> int:
-    """Measure, and print the figures beside their bars."""
+    """Measure, and print the figures with their bars."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.state_benchmark", description="Measure the memory.")
     parser.add_argument("--users", type=int, default=1_000_000, help="users over all partitions (default: 1000000)")
     parser.add_argument("--no-kafka", action="store_true", help="measure what needs no Kafka")
@@ -99,7 +99,7 @@ def main() -> int:
 
 
 def restore(cluster: Cluster, users: Sequence[int]) -> None:
-    """Restore users beside probes, and print the figures beside their bars."""
+    """Restore users while a server is probed, and print the figures with their bars."""
     restored = measure_restores(cluster, users=users, tell=print)
     scale = measure_scale(cluster)
     for verdict in restore_verdicts(restored, scale):
@@ -108,12 +108,12 @@ def restore(cluster: Cluster, users: Sequence[int]) -> None:
 
 
 def user(number: int) -> bytes:
-    """Name a user, as long as a UUID."""
+    """Return a user's name, as long as a UUID."""
     return b"user-%031d" % number
 
 
 def remember(users: int) -> list[TrackedUsersOfPartition]:
-    """Mark users one after the other in two months; tell memory and time."""
+    """Mark users one after another in two months; print memory and time."""
     gc.collect()
     process = psutil.Process()
     before = process.memory_info().rss
@@ -136,7 +136,7 @@ def remember(users: int) -> list[TrackedUsersOfPartition]:
 
 
 def ask(partitions: Sequence[TrackedUsersOfPartition]) -> None:
-    """Tell what a message pays: the question whether its user is tracked, and the mark where it makes one."""
+    """Print the cost per message: the lookup whether its user is tracked, and the mark if it makes one."""
     one, month = partitions[0], MONTH.first_day(NOW)
     held = one.count(month)
     known = cycle([user(number * PARTITIONS) for number in range(0, held, max(1, held // 10_000))])
@@ -161,7 +161,7 @@ def ask(partitions: Sequence[TrackedUsersOfPartition]) -> None:
 
 
 def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
-    """Tell the longest that a message waits when months begin, the oldest one forgotten among them."""
+    """Print the longest delay of a message when months begin, including the one that forgets the oldest."""
     longest = 0.0
     for days in (31, 62):
         later = NOW + days * MILLISECONDS_A_DAY
@@ -175,7 +175,7 @@ def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
 
 
 async def decide_and_store() -> None:
-    """Print what tracking a user adds to an event, from the lookup to the entry in a batch for Kafka."""
+    """Print what tracking a user adds to the cost of an event, from the lookup to the message in a batch for Kafka."""
     print(f"\n{'CPU of an event, every one kept, in µs':<52}{'alone':>7}{'remembered':>12}{'more':>7}")
     for title, users in {
         "one event in ten marks a user": EVENTS // 10,
@@ -190,7 +190,7 @@ async def decide_and_store() -> None:
 
 
 async def _sorted(users: int | None, *, remembers: bool) -> float:
-    """Sort events of `users` users, drawn by lot, or of a new user each; return microseconds of CPU an event."""
+    """Decide events of `users` users, chosen at random, or of a new user each; return microseconds of CPU per event."""
     lot = random.Random(7)
     messages = [
         FakeMessage(
@@ -235,11 +235,11 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
 class _Batches:
     """Fills batches as a producer does before it sends them (`pipeline.kafka.producer.BatchProducer`)."""
 
-    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
+    async def write(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> None:
         del topic, partition
         batch = BatchBuilder(BATCH_BYTES, 0)
-        for entry in entries:
-            batch.append(key=entry.key, value=entry.value, timestamp=entry.timestamp_ms, headers=entry.headers)
+        for message in messages:
+            batch.append(key=message.key, value=message.value, timestamp=message.timestamp_ms, headers=message.headers)
 
 
 if __name__ == "__main__":

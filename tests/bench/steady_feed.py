@@ -1,7 +1,7 @@
 """Write events to a topic at a steady rate: ``python -m tests.bench.steady_feed TOPIC RATE SECONDS``.
 
-Each carries the present time, in ``datetime`` to the millisecond and in ``timestamp`` the same second, so that whoever
-has it in the end knows how long it took. The number of events written is printed when Kafka has confirmed all of them.
+Each has the present time, in ``datetime`` to the millisecond and in ``timestamp`` the same second, so that the latency
+can be measured at the destination. The number of events is printed when Kafka has confirmed all of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EVENT: Final = (
 
 
 class Bodies:
-    """Makes one event after the other, as `tests.bench.traffic` does, but of now."""
+    """Builds one event after another, as `tests.bench.traffic` does, but with the present time."""
 
     def __init__(self, seed: int = 7) -> None:
         chance = random.Random(seed)
@@ -50,9 +50,9 @@ class Bodies:
         self._contents = (b"Your first order of the year ships free. " * 10)[: EVENT_BYTES - len(shortest)]
 
     def next(self, now: float) -> tuple[bytes, bytes]:
-        """Make a key and an event that happened now."""
-        place = self._chance.randrange(USERS)
-        user = self._users[place]
+        """Build a key and an event that happens now."""
+        index = self._chance.randrange(USERS)
+        user = self._users[index]
         moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6].encode() + b"Z"
         body = _EVENT % (
             self._chance.choice(_KINDS),
@@ -61,8 +61,8 @@ class Bodies:
             moment,
             _APP,
             self._chance.choice(_DEVICES),
-            self._subscriptions[place],
-            self._subscriptions[place],
+            self._subscriptions[index],
+            self._subscriptions[index],
             user,
             self._message,
             self._contents,

@@ -28,12 +28,12 @@ _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
 def codec_of(topic: str) -> MarkCodec:
-    """Return what writes and reads the entries of a topic of the benchmark."""
+    """Return the codec of a topic of the benchmark."""
     return MarkCodec(fingerprint=HASHER.fingerprint, epoch=NO_EPOCH, topic=topic)
 
 
 def state_store_of(connection: ConnectionOptions, topic: str) -> StateStore:
-    """Return store of tracked users alone, as of now, that read a topic of the benchmark."""
+    """Return a state store of tracked users only, as of now, that read a topic of the benchmark."""
     return StateStore(
         connection=connection,
         producer=BatchProducer(connection),
@@ -59,12 +59,12 @@ async def write_marks(connection: ConnectionOptions, topic: str, shares: Sequenc
 
 async def _write(producer: BatchProducer, codec: MarkCodec, partition: int, marks: Iterable[tuple[bytes, int]]) -> None:
     month = MONTH.first_day(NOW)
-    entries: list[OutboundMessage] = []
+    messages: list[OutboundMessage] = []
     for user_key, offset in marks:
         key = codec.mark_key(HASHER.hash_of(user_key), month)
-        entries.append(OutboundMessage(key, codec.mark_value(offset), None, _NO_HEADERS))
-        if len(entries) == _CHUNK:
-            await producer.write(codec.topic, partition, entries)
-            entries = []
-    if entries:
-        await producer.write(codec.topic, partition, entries)
+        messages.append(OutboundMessage(key, codec.mark_value(offset), None, _NO_HEADERS))
+        if len(messages) == _CHUNK:
+            await producer.write(codec.topic, partition, messages)
+            messages = []
+    if messages:
+        await producer.write(codec.topic, partition, messages)

@@ -1,4 +1,4 @@
-"""What is measured with: typical nested events of 737 bytes, every one kept, keyed by user as the pipeline wants it."""
+"""The data of the measurements: typical nested events of 737 bytes, all forwarded, keyed by user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUEUED_MESSAGES = 100_000
 
 
 def events(count: int, *, users: int = 20_000, seed: int = 7) -> Iterator[tuple[bytes, bytes]]:
-    """Make events with their keys; the same seed makes the same ones."""
+    """Generate events with their keys; the same seed gives the same ones."""
     chance = random.Random(seed)
     template = uuid.UUID(int=chance.getrandbits(128), version=4)
     message = uuid.UUID(int=chance.getrandbits(128), version=4)
@@ -66,7 +66,7 @@ def events(count: int, *, users: int = 20_000, seed: int = 7) -> Iterator[tuple[
 
 
 def _padded(event: dict[str, dict[str, object]]) -> bytes:
-    """Write an event out, its text as long as it must be for the size."""
+    """Encode an event, with its text padded to the wanted size."""
     missing = EVENT_BYTES - len(json.dumps(event, separators=(",", ":")))
     event["message"]["contents"] = ("Your first order of the year ships free. " * 10)[:missing]
     return json.dumps(event, separators=(",", ":")).encode()
@@ -84,14 +84,14 @@ def fill(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]
 
 
 def fill_records(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write the records that the processor makes of events."""
+    """Write the records that the processor builds from events."""
     with Filler(bootstrap_servers, topic) as filler:
         for record in record_messages(pairs):
             filler.put(*record)
 
 
 def record_messages(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Written]:
-    """Make the records that the processor makes of events, with the headers that it gives them."""
+    """Build the records that the processor builds from events, with its headers."""
     policy = Policy(records=SEGMENT)
     for offset, (key, value) in enumerate(pairs):
         message = StoredMessage(topic="", partition=0, offset=offset, key=key, value=value, timestamp=0, headers=())
@@ -132,7 +132,7 @@ class Filler:
         assert left == self._failed == 0, f"{left} messages unconfirmed, {self._failed} refused"
 
     def put(self, key: bytes, value: bytes, message_headers: tuple[tuple[str, bytes], ...] = ()) -> None:
-        """Write a message; waits while too much is unconfirmed."""
+        """Write a message; wait while too many are unconfirmed."""
         while True:
             try:
                 self._producer.produce(

@@ -1,4 +1,4 @@
-"""The bars, what is held against them, and the table and the file that say so. Nothing fails here."""
+"""The bars, the comparison with them, and the table and file with the result. Nothing fails here."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 REPORT = Path("build/bench.json")
 MOST_BACKLOG_RATIO = 1.1
-"""In a backlog the processor takes at most so many times the CPU of the hand-written contestant."""
+"""In a backlog the processor uses at most this many times the CPU of the hand-written contestant."""
 MOST_DUPLICATES_A_KILL = 200
-"""At 1,000 events a second: what `PIPELINE_FETCH_MAX_WAIT_MS` collects, and as much again on its way."""
+"""At 1,000 events/s: what `PIPELINE_FETCH_MAX_WAIT_MS` collects, and as much again under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Verdict:
 
 
 def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
-    """Hold processor and sink against their bars."""
+    """Compare processor and sink with their bars."""
     yield Verdict(name="processor, CPU per event", value=comparison.cpu(lambda each: each.processor), bar=20, unit="µs")
     yield Verdict(
         name="processor against hand-written aiokafka",
@@ -60,13 +60,13 @@ def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
 
 
 def memory_verdicts(memory: Memory) -> Iterator[Verdict]:
-    """Hold the processor's memory against its bars."""
+    """Compare the processor's memory with its bars."""
     yield Verdict(name="memory, last quarter against the second", value=memory.growth, bar=1.05, unit="x")
     yield Verdict(name="memory, peak", value=memory.peak, bar=200, unit="MB")
 
 
 def kills_verdicts(processor: Killed) -> Iterator[Verdict]:
-    """Hold what a kill of the processor repeats against its bar: the worst kill, for a mean would hide it."""
+    """Compare what a kill of the processor repeats with its bar: the worst kill, since a mean would hide it."""
     yield Verdict(
         name=f"processor, records written twice after a kill, the most of {processor.kills}",
         value=processor.most_duplicates_a_kill,
@@ -76,7 +76,7 @@ def kills_verdicts(processor: Killed) -> Iterator[Verdict]:
 
 
 def speed_table(comparison: Comparison) -> Table:
-    """Lay out what all contestants took; the ratio is the processor's CPU against theirs."""
+    """Build the table of all contestants; the ratio is the processor's CPU relative to theirs."""
     table = Table("", "CPU µs/message", "messages/s", "processor's CPU against it")
     for name, contestant in (
         ("processor (Faust, batch transport)", lambda each: each.processor),
@@ -102,7 +102,7 @@ def speed_table(comparison: Comparison) -> Table:
 
 
 def speed_figures(comparison: Comparison) -> dict[str, Any]:
-    """Return the figures as the report has them."""
+    """Return the figures as the report shows them."""
     return {
         "processor": {
             "cpu_us_per_event": round(comparison.cpu(lambda each: each.processor), 2),
@@ -120,7 +120,7 @@ def speed_figures(comparison: Comparison) -> dict[str, Any]:
 
 
 def memory_figures(memory: Memory) -> dict[str, Any]:
-    """Return the figures as the report has them."""
+    """Return the figures as the report shows them."""
     return {
         "memory": {
             "events": memory.events,
@@ -133,7 +133,7 @@ def memory_figures(memory: Memory) -> dict[str, Any]:
 
 
 def write_report(figures: Mapping[str, Any]) -> None:
-    """Write figures to the report; those of the other measurements stay."""
+    """Write figures to the report; those of other measurements are kept."""
     REPORT.parent.mkdir(exist_ok=True)
     known = json.loads(REPORT.read_text(encoding="utf-8")) if REPORT.exists() else {}
     REPORT.write_text(json.dumps({**known, **figures}, indent=2) + "\n", encoding="utf-8")

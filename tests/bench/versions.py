@@ -30,23 +30,25 @@ class VersionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of the package, whose modules are its own."""
+    """One version of the package, with modules of its own."""
 
     root: Path
     modules: Mapping[str, ModuleType]
 
     def find(self, module: str, name: str, *default: object) -> Any:
-        """Return what a module of this version defines: ``find("core.processing", "process")``; else a default."""
+        """Return what a module of this version defines, or a default: for example ``find("core.processing",
+        "process")``.
+        """
         return getattr(self.modules[f"{_PACKAGE}.{module}"], name, *default)
 
     def policy(self, **choices: Any) -> Any:
-        """Return a policy of this version whose records are for Segment."""
+        """Return a policy of this version that builds records for Segment."""
         if self._takes_builders:
             choices["records"] = self.find(_BUILDERS, "SegmentRecords")()
         return self.find("core.policy", "Policy")(**choices)
 
     def message_id(self, event_id: str | None, value: bytes) -> str:
-        """Return the message id that this version gives an event for Segment."""
+        """Return the message id that this version assigns to an event for Segment."""
         limits = (100,) if self._takes_builders else ()
         found: str = self.find("core.message_ids", "message_id_of")(event_id, value, *limits)
         return found
@@ -58,7 +60,7 @@ class Version:
 
 @contextmanager
 def tree_of(commit: str) -> Iterator[Path]:
-    """Extract a commit's package into a folder that is there within the block.
+    """Extract a commit's package into a folder that exists within the block.
 
     Raises:
         VersionError: there is no such commit, or no git.
@@ -71,7 +73,7 @@ def tree_of(commit: str) -> Iterator[Path]:
 
 
 def load_version(root: Path) -> Version:
-    """Load the package below a folder; what was imported before stays as it is.
+    """Load the package below a folder; modules imported before are not affected.
 
     Raises:
         VersionError: the package of another folder was found.

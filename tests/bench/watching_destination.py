@@ -1,8 +1,8 @@
-"""The light destination, which also knows which records came and how old their events were.
+"""The light destination, which also records which records arrived and how old their events were.
 
-``python -m tests.bench.watching_destination REPORT`` prints its endpoint as one JSON line; at its end it writes, for
-each record, when it was answered and how old it was, in seconds, how many different ids there were, and how many
-records came with an id that had come before.
+``python -m tests.bench.watching_destination REPORT`` prints its endpoint as one line of JSON. At its end it writes, for
+each record, when it was answered and how old it was, in seconds; how many different ids there were; and how many
+records had an id that had arrived before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TIMESTAMP: Final = re.compile(rb'"timestamp":"([^"]+)"')
 
 
 class Watched:
-    """What came so far."""
+    """The records that have arrived so far."""
 
     def __init__(self) -> None:
         self.ids: set[bytes] = set()
@@ -32,7 +32,7 @@ class Watched:
         self.times: list[tuple[float, float]] = []
 
     def answered(self, body: bytes) -> None:
-        """Called when the answer to a request is on its way."""
+        """Called when the answer to a request is under way."""
         now = time.time()
         ids = _MESSAGE_ID.findall(body)
         self.ids.update(ids)
@@ -41,7 +41,7 @@ class Watched:
             self.times.append((now, now - datetime.fromisoformat(moment.decode()).timestamp()))
 
     def report(self) -> dict[str, Any]:
-        """Return what came, as the benchmark reads it."""
+        """Return the result, as the benchmark reads it."""
         return {"ids": len(self.ids), "repeated": self.records - len(self.ids), "times": self.times}
 
 

@@ -1,8 +1,8 @@
-"""Measure what a set of rules costs `rules what-if`, beside `process()` for the same messages: at most 1.5 times.
+"""Measure the cost of a rule set in `rules what-if` relative to `process()` for the same messages: at most 1.5 times.
 
-Run it with ``python -m tests.bench.what_if_benchmark``. Traffic of the demo's generator; figures are CPU microseconds a
-message. A set costs what a count under several sets takes, divided by their number: decoding is shared. The contenders
-take turns, and the median of the rounds counts.
+Run it with ``python -m tests.bench.what_if_benchmark``. Traffic of the demo's generator; figures are CPU microseconds
+per message. The cost of a set is that of a count under several sets, divided by their number: decoding is shared. The
+contenders take turns, and the median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _counted(messages: Sequence[RawMessage], sets: Sequence[RuleSet], exact_user
 
 
 def main() -> int:
-    """Print the table; the exit code says whether the bar was kept."""
+    """Print the table; the exit code is 0 if the bar was met."""
     messages = [
         RawMessage(value=message.value, offset=offset, timestamp=STORED_AT + 20_000 * offset)
         for offset, message in enumerate(traffic(seed=1, events=_EVENTS))

@@ -1,6 +1,6 @@
-"""The records that a contestant wrote, each by the event that it was made of: which are missing, which came twice.
+"""The records that a contestant wrote, each with its source event: which are missing, which were written twice.
 
-Counting would not do: a record that was written twice makes up for one that is missing.
+Counting is not enough: a record that was written twice makes up for one that is missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MESSAGES_A_POLL: Final = 5_000
 
 
 class Copy(NamedTuple):
-    """A record in its topic. `source` is the event that it was made of: partition and offset in the raw topic."""
+    """A record in its topic. `source` is its event: partition and offset in the raw topic."""
 
     partition: int
     offset: int
@@ -50,7 +50,7 @@ def account_of(copies: Iterable[Copy], ends: Mapping[int, int]) -> Account:
     """Compare records with the events of a raw topic that was written from offset 0 to `ends`.
 
     Raises:
-        RunError: a record is made of an event that was never written.
+        RunError: a record's event was never written.
     """
     seen = {partition: bytearray(end) for partition, end in ends.items()}
     repeated = 0
@@ -64,7 +64,7 @@ def account_of(copies: Iterable[Copy], ends: Mapping[int, int]) -> Account:
 
 
 def copies_in(cluster: Cluster, topic: str) -> Iterator[Copy]:
-    """Read what a topic holds now; the records of a partition come in their order.
+    """Return what a topic has now; the records of a partition are in their order.
 
     Raises:
         RunError: it cannot be read to its end, or a record does not name its event.

@@ -1,4 +1,4 @@
-"""The pipeline's own program, whole and unchanged, with its requests to Kafka counted by kind and second.
+"""The pipeline's own program, unchanged, with its requests to Kafka counted by kind and second.
 
 ``python -m tests.bench.contestants.counted REPORT ARGUMENT ...``; the report is written when the program ends.
 """

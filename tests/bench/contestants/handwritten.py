@@ -1,8 +1,8 @@
-"""The processor's job written by hand on aiokafka, as fast as it goes: `getmany`, then `create_batch`/`send_batch`.
+"""The processor's task written by hand on aiokafka, as fast as possible: `getmany`, `create_batch` and `send_batch`.
 
-The same work and the same promises as the pipeline's processor: `process`, record headers, dead letters, an
+It does the same and promises the same as the pipeline's processor: `process`, record headers, dead letters, an
 idempotent producer with ``acks=all``, committed reads, and offsets committed when everything before them is confirmed.
-What it lacks beside it: retries, revocation with work in hand, bounded memory, metrics, logs, health.
+It lacks retries, revocation with messages in hand, bounded memory, metrics, logs, health.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Job:
         self._letter_partitions = letter_partitions
 
     async def write(self, partition: int, messages: Sequence[Message]) -> list[asyncio.Future[Any]]:
-        """Decide a run of messages and hand over what comes of it; return what confirms it."""
+        """Decide a run of messages and send the results; return the futures that confirm them."""
         confirmations: list[asyncio.Future[Any]] = []
         batch = self._producer.create_batch()
         source = (headers.SOURCE_PARTITION, b"%d" % partition)
@@ -57,11 +57,11 @@ class Job:
         for message in messages:
             match process(message, policy, STATELESS):
                 case Deliver(user_key=key, record=record):
-                    place = [source, (headers.SOURCE_OFFSET, b"%d" % message.offset), version, rules]
-                    if batch.append(key=key, value=record, timestamp=None, headers=place) is None:
+                    record_headers = [source, (headers.SOURCE_OFFSET, b"%d" % message.offset), version, rules]
+                    if batch.append(key=key, value=record, timestamp=None, headers=record_headers) is None:
                         confirmations.append(await self._producer.send_batch(batch, topic, partition=partition))
                         batch = self._producer.create_batch()
-                        batch.append(key=key, value=record, timestamp=None, headers=place)
+                        batch.append(key=key, value=record, timestamp=None, headers=record_headers)
                 case Reject(reason=reason):
                     letters.append((message, reason))
                 case Drop():
@@ -125,10 +125,10 @@ async def step(settings: Settings, meter: Meter, *, waiting: bool) -> None:
                 continue
             meter.received(count)
             confirmations: list[asyncio.Future[Any]] = []
-            for place, messages in fetched.items():
-                confirmations += await job.write(place.partition, messages)
+            for partition, messages in fetched.items():
+                confirmations += await job.write(partition.partition, messages)
             await asyncio.gather(*confirmations)
-            await consumer.commit({place: messages[-1].offset + 1 for place, messages in fetched.items()})
+            await consumer.commit({partition: messages[-1].offset + 1 for partition, messages in fetched.items()})
             meter.settled(count)
     finally:
         await consumer.stop()

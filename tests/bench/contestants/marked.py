@@ -1,4 +1,4 @@
-"""The pipeline's own worker, whole and unchanged, which writes when it reached each part of its start.
+"""The pipeline's own worker, unchanged, which records when it reached each part of its start.
 
 ``python -m tests.bench.contestants.marked REPORT ROLE``: times are seconds since the epoch. The report is written when
 the first messages are settled; "partitions assigned" is in the log.
@@ -68,7 +68,7 @@ def _settled(report: Path) -> None:
         _mark("settled")
         unfinished = report.with_suffix(".part")
         unfinished.write_text(json.dumps(_MARKS), encoding="utf-8")
-        unfinished.replace(report)  # in one step: a report that is there is whole
+        unfinished.replace(report)  # renamed in one step, so an existing report is complete
 
 
 def _marked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ def _marked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _put(module: ModuleType, name: str, replacement: object) -> None:
-    """Let a module use the replacement; it must have the original, or nothing is marked."""
+    """Replace an attribute of a module; it must be the original, or nothing would be marked."""
     if name not in vars(module):
         raise RuntimeError(f"{module.__name__} has no {name}")
     vars(module)[name] = replacement

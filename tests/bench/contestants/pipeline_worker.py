@@ -1,4 +1,4 @@
-"""The pipeline's own worker, whole and unchanged: settings, metrics, logs, status pages. Only its counters are watched.
+"""The pipeline's own worker, unchanged: settings, metrics, logs, status pages. Only its counters are read.
 
 ``python -m tests.bench.contestants.pipeline_worker processor|segment-sink --messages N --report FILE``
 """
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _put(metered: type, composition: ModuleType) -> None:
-    """Let a module make the metered class in place of its own; it must be one that makes it, or nothing is counted."""
+    """Make a module build the metered class instead of its own, which it must build, or nothing would be counted."""
     (its_own,) = metered.__bases__
     if vars(composition).get(its_own.__name__) is not its_own:
         raise RuntimeError(f"{composition.__name__} makes no {its_own.__name__}")

@@ -1,8 +1,8 @@
-"""The processor's job on stock Faust, as its documentation writes such jobs: an agent and `topic.send`.
+"""The processor's task on stock Faust, written as in its documentation: an agent and `topic.send`.
 
 The same `process`, headers and dead letters. It promises less than the pipeline: Faust acknowledges an event when the
-producer has it in its buffer, before the broker has confirmed it, and reads uncommitted messages. So its figures are
-those of the cheaper job.
+producer has buffered it, before the broker has confirmed it, and reads uncommitted messages. So its figures are those
+of an easier task.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FaustMessage:
-    """A message of Faust as `pipeline.core.messages.Message`."""
+    """Wraps a Faust message as `pipeline.core.messages.Message`."""
 
     topic: str
     partition: int

@@ -1,7 +1,7 @@
-"""Make bodies: the even ones are changed byte by byte, the odd ones field by field.
+"""Build bodies: even ones are mutated byte by byte, odd ones field by field.
 
-A body depends on the seed and its number alone: not on the other bodies, the hash seed of the process, or any code that
-is tested.
+A body depends only on the seed and its number: not on the other bodies, the hash seed of the process, or the code under
+test.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _SNIPPETS: Final = (
 
 
 def body_of(seed: int, number: int) -> bytes:
-    """Make one body."""
+    """Build one body."""
     chance = Random((seed << 40) + number)
     by_fields = number % 2 == 1
     draft = default_draft(some_kind(chance), chance.choice(SHAPES))
@@ -92,49 +92,49 @@ def _finish(draft: Draft, chance: Random) -> None:
 
 def _changed(body: bytearray, chance: Random) -> bytes:
     for _ in range(chance.choice((1, 1, 1, 2, 2, 3))):
-        chance.choice(_CHANGES)(body, _place(body, chance), chance)
+        chance.choice(_CHANGES)(body, _position(body, chance), chance)
     return bytes(body)
 
 
-def _snippet(body: bytearray, place: int, chance: Random) -> None:
-    body[place : place + chance.randrange(2)] = chance.choice(_SNIPPETS)
+def _snippet(body: bytearray, position: int, chance: Random) -> None:
+    body[position : position + chance.randrange(2)] = chance.choice(_SNIPPETS)
 
 
-def _other_byte(body: bytearray, place: int, chance: Random) -> None:
-    body[place : place + 1] = bytes((chance.randrange(256 if chance.randrange(6) == 0 else 128),))
+def _other_byte(body: bytearray, position: int, chance: Random) -> None:
+    body[position : position + 1] = bytes((chance.randrange(256 if chance.randrange(6) == 0 else 128),))
 
 
-def _bit(body: bytearray, place: int, chance: Random) -> None:
-    body[place : place + 1] = bytes(byte ^ 1 << chance.randrange(8) for byte in body[place : place + 1])
+def _bit(body: bytearray, position: int, chance: Random) -> None:
+    body[position : position + 1] = bytes(byte ^ 1 << chance.randrange(8) for byte in body[position : position + 1])
 
 
-def _removed(body: bytearray, place: int, chance: Random) -> None:
-    del body[place : place + chance.randint(1, 4)]
+def _removed(body: bytearray, position: int, chance: Random) -> None:
+    del body[position : position + chance.randint(1, 4)]
 
 
-def _repeated(body: bytearray, place: int, chance: Random) -> None:
-    body[place:place] = body[place : place + chance.randint(1, 8)]
+def _repeated(body: bytearray, position: int, chance: Random) -> None:
+    body[position:position] = body[position : position + chance.randint(1, 8)]
 
 
-def _copied(body: bytearray, place: int, chance: Random) -> None:
-    other = _place(body, chance)
+def _copied(body: bytearray, position: int, chance: Random) -> None:
+    other = _position(body, chance)
     span = body[other : other + chance.randint(1, 6)]
-    body[place : place + len(span)] = span
+    body[position : position + len(span)] = span
 
 
-def _ended(body: bytearray, place: int, chance: Random) -> None:
+def _ended(body: bytearray, position: int, chance: Random) -> None:
     if chance.randrange(6) == 0:
-        del body[place:]
+        del body[position:]
 
 
 _CHANGES: Final = (_snippet, _snippet, _snippet, _other_byte, _other_byte, _bit, _removed, _repeated, _copied, _ended)
 
 
-def _place(body: bytearray, chance: Random) -> int:
-    """Draw a place, mostly one within a word: what breaks the quotes and braces of a body is no JSON any more."""
-    place = chance.randrange(len(body) + 1)
+def _position(body: bytearray, chance: Random) -> int:
+    """Draw a position, mostly inside a word: a body whose quotes or braces are broken is no JSON any more."""
+    position = chance.randrange(len(body) + 1)
     for _ in range(3):
-        if body[place : place + 1].isalnum():
+        if body[position : position + 1].isalnum():
             break
-        place = chance.randrange(len(body) + 1)
-    return place
+        position = chance.randrange(len(body) + 1)
+    return position

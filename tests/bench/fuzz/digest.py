@@ -1,4 +1,4 @@
-"""Hold the outcomes of 100,000 bodies against a stored digest: `python -m tests.bench fuzz --digest`.
+"""Compare the outcomes of 100,000 bodies with a stored digest: `python -m tests.bench fuzz --digest`.
 
 Each block of bodies has a digest of its own, so a change can be located. It needs no commit and explains nothing.
 """
@@ -41,9 +41,9 @@ def check_digest(tell: Callable[[str], None]) -> bool:
     if len(stored["blocks"]) != BLOCKS or {**stored, "blocks": []} != {**found, "blocks": []}:
         tell(f"{STORED.name} is of other bodies; write it again with `python -m tests.bench fuzz --write-digest`")
         return False
-    differing = [place for place in range(BLOCKS) if stored["blocks"][place] != found["blocks"][place]]
-    for place in differing:
-        first = place * BODIES_A_BLOCK
+    differing = [index for index in range(BLOCKS) if stored["blocks"][index] != found["blocks"][index]]
+    for index in differing:
+        first = index * BODIES_A_BLOCK
         tell(f"bodies {first:,} to {first + BODIES_A_BLOCK - 1:,} have other outcomes than {STORED.name}")
     bodies = (differing[-1] + 1) * BODIES_A_BLOCK
     tell(
@@ -72,8 +72,8 @@ def _begin() -> None:
     _deciders.append(Decider(load_version(WORKING_TREE)))
 
 
-def _digest_of_block(place: int) -> str:
-    numbers = range(place * BODIES_A_BLOCK, (place + 1) * BODIES_A_BLOCK)
+def _digest_of_block(index: int) -> str:
+    numbers = range(index * BODIES_A_BLOCK, (index + 1) * BODIES_A_BLOCK)
     return digest_of(_deciders[0], numbers)
 
 

@@ -34,7 +34,7 @@ _GROUPS: Final = {"event": "Event Data", "message": "Message Data", "user": "Use
 
 @dataclass(slots=True)
 class Draft:
-    """A body before it is written.
+    """A body before it is encoded.
 
     ``facts`` has the fields by their dotted paths. ``extras`` are keys beside them: a part or nothing, key, value, and
     whether it comes before the fields.
@@ -47,7 +47,7 @@ class Draft:
     raw_controls: bool = False
 
     def beside(self, key: str, value: object, *, part: str = "", first: bool = False) -> None:
-        """Put a key beside the fields, at the top or within a part."""
+        """Add a key beside the fields, at the top or within a part."""
         self.extras.append((part, key, value, first))
 
 
@@ -78,7 +78,7 @@ def default_draft(kind: str, shape: Shape) -> Draft:
 
 
 def write(draft: Draft, chance: Random) -> bytes:
-    """Write a draft as JSON."""
+    """Encode a draft as JSON."""
     body = _Object()
     for part, key, value, first in draft.extras:
         if first:
@@ -145,7 +145,7 @@ def _spell_dotted(body: _Object, path: str, value: object, chance: Random) -> No
 
 
 def column(path: str) -> str:
-    """Return the warehouse's column for a field."""
+    """Return the column of the warehouse export for a field."""
     if path in _NEVER_SHORT:
         return path.replace(".", "_")
     if path in _SHORT_OTHERS:

@@ -1,4 +1,4 @@
-"""Find the fields of an event in a parsed body, whatever its shape: every value of each, in the order of the body."""
+"""Find the fields of an event in a parsed body of any shape: every value of each, in the order of the body."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Found: TypeAlias = dict[str, list[tuple[str | None, Any]]]
-"""For each field its values. With each value stands the key below the field that it was spread to, else None."""
+"""The values of each field. Each value has the key below the field to which it was spread, else None."""
 
 
 class Section(IntEnum):
-    """The sections of the issue that can change an outcome."""
+    """The groups of reading rules that can change an outcome."""
 
     IDS = 1
     NUMBERS = 2
@@ -51,7 +51,7 @@ _SHORT: Final = frozenset(
         *("message.template_id", "user.language", "user.tags"),
     }
 )
-"""The fields that have a column of their bare name."""
+"""The fields whose column has their bare name."""
 _NEW_FIELDS: Final[Mapping[str, Section]] = {
     "event.external_user_id": Section.SECOND_NAMES,
     "user.external_user_id": Section.SECOND_NAMES,
@@ -66,7 +66,7 @@ _NEW_NAMES: Final[Mapping[str, tuple[str, Section]]] = {
     "datetime": ("datetime", Section.TIMES),
     "live_activity_event_kind": ("live_activity_event_kind", Section.SMALLER),
 }
-"""Names of their own. Of the last the issue does not say whether it is one."""
+"""Other names. It is not defined whether the last one is a name of its field."""
 _SECOND_IDS: Final = ("event.external_user_id", "user.external_user_id", "user.subscription.id")
 _SECOND_KINDS: Final = ("event", "kind", "event_type", "EVENT", "KIND", "EVENT_TYPE")
 _SPREAD: Final = ("message.title", "message.contents", "user.tags")
@@ -92,7 +92,7 @@ _PARTS: Final = ("event", "event.data", "message", "user")
 
 
 def fields_of_nested(tree: Mapping[str, Any], on: frozenset[Section]) -> Found:
-    """Find the fields of a body that has all of them below ``event``, ``message`` and ``user``."""
+    """Find the fields of a body whose fields are all below ``event``, ``message`` and ``user``."""
     found: Found = {}
     for part, names in _FIELDS.items():
         fields = _below(tree, part)
@@ -117,7 +117,7 @@ def _new_fields(tree: Mapping[str, Any], on: frozenset[Section]) -> Iterator[tup
 
 
 def _flat_second_ids(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the second names that a nested body has in the spelling of a flat one."""
+    """Yield second names in a nested body that are spelled as in a flat one."""
     for part in ("", "event", "user"):
         for key, item in (_below(tree, part) if part else tree).items():
             path, _ = _KNOWN.get(f"{part}.{key}" if part else key, ("", None))
@@ -126,7 +126,7 @@ def _flat_second_ids(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def new_values(tree: Any, on: frozenset[Section], *, nested: bool) -> list[Any]:
-    """Return what a body has in the fields that the sections add."""
+    """Return the values in a body of the fields that the sections add."""
     if not isinstance(tree, dict):
         return []
     found = fields_of_nested(tree, on) if nested else fields_of_any(tree, on)
@@ -144,7 +144,7 @@ def _below(tree: Mapping[str, Any], part: str) -> Mapping[str, Any]:
 
 
 def fields_of_any(tree: Mapping[str, Any], on: frozenset[Section]) -> Found:
-    """Find the fields of a body of any shape, also where the shapes are mixed."""
+    """Find the fields of a body of any shape, including mixed ones."""
     found: Found = {}
     _collect("", tree, on, found)
     for key, item in tree.items():

@@ -1,4 +1,4 @@
-"""What a result shows of the values that were chosen, so that the likeliest are tried first."""
+"""What a result shows about the chosen values, so that the likeliest are tried first."""
 
 from __future__ import annotations
 

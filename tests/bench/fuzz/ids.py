@@ -1,4 +1,4 @@
-"""Whether an id is empty, by the words of section 1. Where the words leave it open, both answers are accepted."""
+"""Whether an id is empty: `Section.IDS`. Both answers are accepted if it is not defined."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS: Final = frozenset(
 BLANK_TEXTS: Final = frozenset(
     {"null", "undefined", "None", "nan", "NaN", "(null)", "<null>", "<nil>", "[object Object]"}
 )
-"""What stands for no text, exactly so written."""
+"""Texts that mean no value, in exactly this spelling."""
 
 _QUOTES: Final = frozenset("'\"\u2018\u2019\u201c\u201d\u00ab\u00bb")
 _MORE_QUOTES: Final = _QUOTES | frozenset(
@@ -38,7 +38,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*[1-9][A-Za-z0-9-]*[A-Za-z0-
 
 
 def emptiness(text: str) -> bool | None:
-    """Return whether an id is empty; None where the issue leaves it open."""
+    """Return whether an id is empty; None if it is not defined."""
     return False if _PLAIN.fullmatch(text) else _emptiness(text)
 
 
@@ -84,7 +84,7 @@ def _is_around(character: str, *, broad: bool) -> bool:
     return broad and (character in _MORE_QUOTES or category(character) in {"Pi", "Pf"})
 
 
-def _both_ends(text: str, broad: bool) -> str:  # noqa: FBT001 -- called by place
+def _both_ends(text: str, broad: bool) -> str:  # noqa: FBT001 -- called positionally
     first, last = 0, len(text)
     while first < last and _is_bracket(text[first]):
         first += 1
@@ -95,11 +95,11 @@ def _both_ends(text: str, broad: bool) -> str:  # noqa: FBT001 -- called by plac
     return text[first:last]
 
 
-def _one_pair(text: str, _broad: bool) -> str:  # noqa: FBT001 -- called by place
+def _one_pair(text: str, _broad: bool) -> str:  # noqa: FBT001 -- called positionally
     return text[1:-1] if len(text) > 1 and _is_bracket(text[0]) and _is_bracket(text[-1]) else text
 
 
-def _one_end(text: str, _broad: bool) -> str:  # noqa: FBT001 -- called by place
+def _one_end(text: str, _broad: bool) -> str:  # noqa: FBT001 -- called positionally
     if text and _is_bracket(text[-1]):
         return text[:-1]
     return text[1:] if text and _is_bracket(text[0]) else text

@@ -1,4 +1,4 @@
-"""Which kind a spelling names, by the words of section 5."""
+"""Which kind a spelling names: `Section.KINDS`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the texts of a title a user gets, by the words of section 6. Every answer that they allow is accepted."""
+"""Which text of a title a user gets: `Section.LANGUAGE`. Every answer that the rule allows is accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRADITIONAL: Final = frozenset(
 
 
 class Tag(NamedTuple):
-    """A language tag in one spelling. The script is implied where it is not written."""
+    """A language tag in one spelling. The script is implied if it is not written."""
 
     language: str
     script: str
@@ -26,7 +26,7 @@ class Tag(NamedTuple):
 
 
 def texts_for(texts: Mapping[str, Any], language: str | None, is_blank: Callable[[str], bool]) -> list[str | None]:
-    """Return the texts that a user may get; the first is what the words say most plainly."""
+    """Return the texts that a user may get, the most likely one first."""
     usable = {key: text for key, text in texts.items() if isinstance(text, str) and not is_blank(text)}
     own = usable.get(language or "")
     if own is not None:
@@ -50,7 +50,7 @@ def _own(usable: Mapping[str, str], language: str, read: Callable[[str], Tag | N
 
 
 def _english(usable: Mapping[str, str]) -> list[str | None]:
-    """Return the English text; without one exactly so named, another English one or what comes first."""
+    """Return the English text: the one with exactly that name, else another English one or the first."""
     if "en" in usable:
         return [usable["en"]]
     others = [

@@ -127,7 +127,7 @@ def odd_texts(chance: Random) -> dict[str, Any]:
 
 
 def localized_text(chance: Random) -> str:
-    """Draw an object with a text for each language, written as one text; or a text that only begins so."""
+    """Draw an object with a text for each language, encoded as one text; or a text that only starts like one."""
     keys = chance.choice(
         (
             *(
@@ -199,12 +199,12 @@ def localized_text(chance: Random) -> str:
 
 
 def some_kind(chance: Random) -> str:
-    """Draw a known kind, mostly as it is known."""
+    """Draw a known kind, mostly in its canonical spelling."""
     return chance.choice(_KINDS)
 
 
 def odd_kind(chance: Random) -> str:
-    """Draw a kind in another spelling, or one that is unknown."""
+    """Draw a kind in another spelling, or an unknown one."""
     if chance.randrange(5) == 0:
         return chance.choice(_NO_KINDS)
     kind = chance.choice(_KINDS)
@@ -212,6 +212,6 @@ def odd_kind(chance: Random) -> str:
     for old in chance.choice((".", "_", ". ", "._")):
         kind = kind.replace(old, one if chance.randrange(3) else chance.choice(_SEPARATORS))
     if chance.randrange(4) == 0:
-        place = chance.randrange(len(kind) + 1)
-        kind = kind[:place] + chance.choice((" ", "\n", "-", "_", ".", "!", "s", "\u3000")) + kind[place:]
+        position = chance.randrange(len(kind) + 1)
+        kind = kind[:position] + chance.choice((" ", "\n", "-", "_", ".", "!", "s", "\u3000")) + kind[position:]
     return in_some_case(chance, kind)

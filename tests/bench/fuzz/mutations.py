@@ -1,4 +1,4 @@
-"""What is changed in the draft of a body, and how often."""
+"""The mutations of a body's draft, and how often each is used."""
 
 from __future__ import annotations
 

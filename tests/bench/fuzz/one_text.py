@@ -1,4 +1,4 @@
-"""What stands in one text: a title with its languages by the words of section 8, and tags by those of section 9."""
+"""What one text may contain: a title with its languages (`Section.ONE_TEXT`), or tags (`Section.SMALLER`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NULL: Final = re.compile(r"null|nil|None")
 
 
 def localized_texts(text: str) -> list[dict[str, str] | None]:
-    """Return how a text may be read: the texts of a title by language, or None for a text like any other."""
+    """Return the ways to read a text: the texts of a title by language, or None for an ordinary text."""
     text = text.strip()
     if text[:1] != "{" or len(text) > _LONGEST:
         return [None]
@@ -49,7 +49,7 @@ def localized_texts(text: str) -> list[dict[str, str] | None]:
 
 
 def tags_in(text: str) -> list[dict[str, Any]]:
-    """Return what tags a text may have."""
+    """Return the tags that a text may contain."""
     value = _json_object(text.strip())
     if value is not None:
         return [value]
@@ -100,45 +100,45 @@ def _refuse(constant: str) -> None:
 
 
 def _quoted(text: str, beginning: re.Pattern[str]) -> dict[str, Any] | None:
-    place = 1
+    position = 1
     found: dict[str, Any] = {}
     while True:
-        while place < len(text) and text[place].isspace():
-            place += 1
-        begin = beginning.match(text, place)
+        while position < len(text) and text[position].isspace():
+            position += 1
+        begin = beginning.match(text, position)
         if begin is None:
             return None
         is_null = _NULL.fullmatch(begin[3]) is not None
         end = _after(text, begin.end() - 1) if is_null else _end(text, begin.end(), begin[3])
         if end is None:
             return None
-        quote, place = end
+        quote, position = end
         found[begin[2]] = None if is_null else _ESCAPED.sub(r"\1", text[begin.end() : quote])
-        if place == len(text):
+        if position == len(text):
             return found
 
 
-def _end(text: str, place: int, quote: str) -> tuple[int, int] | None:
-    """Find the quote that ends a text, and where the next key begins or the object has ended."""
-    while (place := text.find(quote, place)) >= 0:
-        if (end := _after(text, place)) is not None:
+def _end(text: str, position: int, quote: str) -> tuple[int, int] | None:
+    """Find the quote that ends a text, and the start of the next key or the end of the object."""
+    while (position := text.find(quote, position)) >= 0:
+        if (end := _after(text, position)) is not None:
             return end
-        place += 1
+        position += 1
     return None
 
 
-def _after(text: str, place: int) -> tuple[int, int] | None:
-    """Return the place of a value's last character, and where the next key begins, or the end of the object."""
-    rest = text[place + 1 : place + 40].lstrip()
-    after = place + 1 + (len(text[place + 1 : place + 40]) - len(rest))
+def _after(text: str, position: int) -> tuple[int, int] | None:
+    """Return the position of a value's last character, and the start of the next key or the end of the object."""
+    rest = text[position + 1 : position + 40].lstrip()
+    after = position + 1 + (len(text[position + 1 : position + 40]) - len(rest))
     if rest[:1] == "}" and not text[after + 1 :].strip():
-        return place, len(text)
+        return position, len(text)
     if rest[:1] == ",":
         following = after + 1
         while following < len(text) and text[following].isspace():
             following += 1
         if _NEXT_KEY.match(text, following):
-            return place, following
+            return position, following
     return None
 
 

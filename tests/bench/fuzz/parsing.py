@@ -1,4 +1,4 @@
-"""Parse a body with Python's own `json`, whose C scanner knows neither of the libraries that the core reads with."""
+"""Parse a body with Python's own `json`, whose C scanner is independent of the libraries that the core uses."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ _SMALLEST, _PAST_LARGEST = -(2**63), 2**64
 _MOST_DIGITS_OF_A_FLOAT: Final = 308
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-# A surrogate pair, half a pair, or any other escape, as the version before saw them.
+# A surrogate pair, half a pair, or any other escape, as the previous version read them.
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD](?P<half>[89a-fA-F])..|.)", re.DOTALL)
 _ENDLESS: Final = re.compile(r"[0-9]{309}")
 _MARK: Final = b"\xef\xbb\xbf"
 
 
 class Whole(str):
-    """An integer beyond 64 bits, as its digits stand in the body."""
+    """An integer beyond 64 bits, with the digits that are in the body."""
 
     __slots__ = ()
 
 
 class Unparsable(Exception):  # noqa: N818 -- an answer rather than an error
-    """The body is no JSON, or not in UTF-8."""
+    """The body is not JSON, or not UTF-8."""
 
 
 class Document:
-    """What a body holds.
+    """The content of a body.
 
-    ``is_clean`` is false for bytes that are no UTF-8 and for numbers beyond any float. ``has_broken_half`` tells of an
-    escape that a quote cuts short, which was taken for half a character.
+    ``is_clean`` is false for bytes that are not UTF-8 and for numbers beyond any float. ``has_broken_half`` is true for
+    an escape that a quote cuts short, which was read as half a character.
     """
 
     def __init__(self, body: bytes, *, controls: bool) -> None:
-        """Parse a body; with `controls`, control characters may stand in its strings as they are.
+        """Parse a body; with `controls`, its strings may contain raw control characters.
 
         Raises:
             Unparsable: it cannot be read at all.
@@ -69,7 +69,7 @@ class Document:
             raise Unparsable from error
 
     def _without_half(self, escape: re.Match[bytes]) -> bytes:
-        """Put the replacement character for half a character."""
+        """Return the replacement character instead of half a character."""
         if escape["half"] is None:
             return escape[0]
         self.has_broken_half = self.has_broken_half or b'"' in escape[0]
@@ -80,11 +80,11 @@ class Document:
         return not (self.has_foreign_bytes or self.has_infinity)
 
     def text(self, text: str) -> str | None:
-        """Return a text; None where its bytes are no UTF-8."""
+        """Return a text; None if its bytes are not UTF-8."""
         return None if self.has_foreign_bytes and _SURROGATES.search(text) else text
 
     def is_foul(self, value: object) -> bool:
-        """Return whether a value holds bytes that are no UTF-8, or a number beyond any float."""
+        """Return whether a value contains bytes that are not UTF-8, or a number beyond any float."""
         if self.is_clean and not self.has_endless_whole:
             return False
         written = json.dumps(value, ensure_ascii=False)

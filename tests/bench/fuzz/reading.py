@@ -1,7 +1,7 @@
-"""Read a body by the words of the issue, with any of its sections left out.
+"""Read a body by the reading rules, optionally without some sections of them.
 
-Without a section its faults are read as they were read before. With all of them the result is what the issue wants.
-Where its words leave something open, a field has several values, the plainest first.
+Without a section its faults are read as in the previous version. With all sections the result is the expected one. If
+the rules leave something open, a field has several values, the most likely first.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _PAST_TIMES: Final = 2**63
 
 
 class Before(Protocol):
-    """What the version before the issue knows, for what a section leaves out."""
+    """How the previous version reads, for sections that are left out."""
 
     def is_known(self, kind: str) -> bool:
-        """Return whether a spelling named a known kind."""
+        """Return whether a spelling names a known kind."""
 
     def texts_by_language(self, text: str) -> dict[str, str] | None:
-        """Read a localized text that came as one text."""
+        """Read a localized text that is one text."""
 
     def is_an_id(self, text: str | None) -> bool:
-        """Return whether an id named somebody."""
+        """Return whether an id names a user."""
 
     def clean_url(self, url: str) -> str | None:
-        """Return what may leave of a URL."""
+        """Return the part of a URL that may be sent."""
 
     def message_id(self, event_id: str | None, value: bytes) -> str:
         """Return the messageId for an event id."""
@@ -56,10 +56,10 @@ class Before(Protocol):
 
 @dataclass(slots=True)
 class Reading:
-    """An event as it was read: for each path the values that it may have.
+    """An event as it was read: the possible values of each path.
 
-    ``is_unreadable`` tells that no external id is good and that one is of a type that cannot be read. ``repair`` gives
-    what the catalogue knows of the message, without what is blank and in the user's language.
+    ``is_unreadable`` means that no external id is good and that one has a type that cannot be read. ``repair`` is what
+    the catalogue knows of the message, without blank texts and in the user's language.
     """
 
     repair: Callable[[Mapping[str, Any]], Iterator[Mapping[str, Any]]]
@@ -74,7 +74,7 @@ class Reader:
     def __init__(
         self, document: Document, body: bytes, on: frozenset[Section], before: Before, *, early: bool = True
     ) -> None:
-        """Remember what to read. With `early`, U+0000 is removed before anything is compared."""
+        """Store what to read. With `early`, U+0000 is removed before anything is compared."""
         self._document = document
         self._body = body
         self._on = on
@@ -83,7 +83,7 @@ class Reader:
         self._reading = Reading(self._repaired)
 
     def read(self, *, nested: bool) -> Reading | None:
-        """Read the body as nested alone, or as any shape; None when it is no event."""
+        """Read the body as nested only, or as any shape; return None when it is no event."""
         tree = self._document.tree
         if not isinstance(tree, dict):
             return None
@@ -111,7 +111,7 @@ class Reader:
     def _kinds(self, found: Found) -> Options:
         """Return the kinds that a body may have, blank for none.
 
-        Whether U+0000, which is removed from what goes out, counts when kinds are compared is left open.
+        U+0000 is removed from what is sent. Whether it counts when kinds are compared is not defined.
         """
         options = [
             kind
@@ -127,7 +127,7 @@ class Reader:
             return [self._known(kind) or kind]
         seconds = [(key, scalars.text(text)) for key, text in found.get("second kind", []) if isinstance(text, str)]
         named = [each for _, text in seconds if text is not None and (each := self._named(text))]
-        are_columns = any(key and key.islower() for key, _ in seconds)  # upper case: are these columns, too?
+        are_columns = any(key and key.islower() for key, _ in seconds)  # not defined for upper case
         return named if named and are_columns else [*named, ""]
 
     def _known(self, kind: str) -> str | None:
@@ -146,7 +146,7 @@ class Reader:
         for value in _values(found, "user.subscription.id") + _values(found, "flat user.subscription.id"):
             *texts, last = self._scalars.id_options([value])
             ids += texts if last is None else [last]
-            # An address, a number or a token that stands there by mistake need not leave (docs/guarantees.md, 8).
+            # An address, a number or a token may be there by mistake and need not be sent (docs/guarantees.md, 8).
             if last is not None and (_UUID.fullmatch(last) or not _PERSONAL.search(last)):
                 break
         else:
@@ -197,7 +197,7 @@ class Reader:
         if written is None:
             others = [self._scalars.first_text([value]) for value in _values(found, "datetime")] or [None]
         options["time"] = [time for pair in product(seconds, others) for time in chosen_times(*pair)]
-        if not nested and isinstance(self._document.tree.get("event"), dict):  # is such a body flat?
+        if not nested and isinstance(self._document.tree.get("event"), dict):  # not defined for such a body
             options["time"] += chosen_times(timestamp, written)
 
     def _read_texts(self, found: Found) -> None:

@@ -1,4 +1,4 @@
-"""What came out of one version, in a form that can be compared with the other's."""
+"""The outcomes of one version, in a form that can be compared with the other's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CATALOGUE: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class Case(NamedTuple):
-    """What a body is decided with: which policy, whether a catalogue is there, and Kafka's time."""
+    """What a body is decided with: the policy, whether there is a catalogue, and Kafka's time."""
 
     policy: int
     has_catalogue: bool
@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
 
 class Result(NamedTuple):
-    """An outcome without what differs on purpose: the version of the record's shape, and the new property."""
+    """An outcome without what differs on purpose: the version of the record format, and the new property."""
 
     outcome: str
     kind: str
@@ -62,7 +62,7 @@ class Result(NamedTuple):
 
 
 def case_of(number: int) -> Case:
-    """Return what the body of a number is decided with."""
+    """Return what the body with this number is decided with."""
     return Case(number // 2 % 4, number // 8 % 3 == 0, -1 if number // 24 % 8 == 0 else STORED_AT)
 
 
@@ -77,14 +77,14 @@ class Remembered:
 
 
 class Decider:
-    """Decides bodies with one version."""
+    """Decides bodies in one version."""
 
     def __init__(self, version: Version) -> None:
         """Build the policies and the catalogue of this version."""
         self._process: Callable[..., Any] = version.find("core.processing", "process")
         self._state: Callable[..., Any] = version.find("core.processing", "State")
         self._content: Callable[..., Any] = version.find("core.content", "Content")
-        # What a version does with stored content before its catalogue knows it; the version before did nothing.
+        # What a version does with stored content before its catalogue knows it; the previous version did nothing.
         self._usable: Callable[[Any], Any] = version.find("core.catalogue", "usable", lambda content: content)
         self._policies = _policies(version)
         self._states = {has: self.state_of(_CATALOGUE if has else None) for has in (False, True)}
@@ -104,12 +104,12 @@ class Decider:
 
 
 def known_of(message_id: str | None) -> Mapping[str, Any] | None:
-    """Return what the catalogue knows of a message."""
+    """Return what the catalogue knows about a message."""
     return _CATALOGUE.get(message_id or "")
 
 
 def result_of(outcome: Any) -> Result:
-    """Bring an outcome of any version into a form that can be compared."""
+    """Convert an outcome of any version into a form that can be compared."""
     name = type(outcome).__name__
     kind = "" if outcome.kind is None else outcome.kind.name
     if name == "Deliver":
@@ -128,7 +128,7 @@ def split_record(record: bytes) -> tuple[bytes, str | None]:
 
 
 def changes_between(old: Result, new: Result) -> list[str]:
-    """Name the parts of an outcome that differ."""
+    """Return the names of the parts of an outcome that differ."""
     if old.outcome != new.outcome:
         return [f"{_shortly(old)} → {_shortly(new)}"]
     changed = [name for name in ("kind", "reason", "rule", "user_key") if getattr(old, name) != getattr(new, name)]

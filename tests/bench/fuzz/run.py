@@ -30,7 +30,7 @@ _SECONDS_BETWEEN_LINES: Final = 20.0
 
 
 class Comparer:
-    """Holds the outcomes of the working tree against those of another version."""
+    """Compares the outcomes of the working tree with those of another version."""
 
     def __init__(self, before: Path, now: Path = WORKING_TREE) -> None:
         """Load both versions."""
@@ -67,7 +67,7 @@ def fuzz(commit: str, *, bodies: int, seed: int, tell: Callable[[str | Table], N
     started = time.monotonic()
     tally = Tally()
     with tree_of(commit) as tree:
-        load_version(tree)  # what cannot be loaded is said here and not by a worker
+        load_version(tree)  # fail here, and not in a worker process, if it cannot be loaded
         told = started
         for chunk in _chunks(tree, bodies, seed):
             tally.add(chunk)
@@ -88,7 +88,7 @@ def _progress(tally: Tally, bodies: int, seconds: float) -> str:
 
 
 def _chunks(tree: Path, bodies: int, seed: int) -> Iterator[Tally]:
-    """Yield the tallies in the order of the bodies; few are begun ahead, so memory stays bounded."""
+    """Yield the tallies in the order of the bodies; only a few are started ahead, so memory stays bounded."""
     ranges = (range(first, min(first + _BODIES_A_CHUNK, bodies)) for first in range(0, bodies, _BODIES_A_CHUNK))
     with ProcessPoolExecutor(PROCESSES, initializer=_begin, initargs=(str(tree),)) as pool:
         ahead: deque[Future[Tally]] = deque(pool.submit(_compare, seed, each) for each in islice(ranges, _CHUNKS_AHEAD))

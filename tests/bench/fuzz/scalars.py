@@ -1,4 +1,4 @@
-"""Read single values: texts and ids, and which of several spellings counts."""
+"""Read single values: texts and ids, and which of several spellings is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.bench.fuzz.parsing import Document
 
 Options: TypeAlias = list[Any]
-"""The values that a field may have, the plainest first; None for none."""
+"""The possible values of a field, the most likely first; None for no value."""
 
 _EXACT_BELOW: Final = 2.0**53
 
@@ -20,18 +20,18 @@ _EXACT_BELOW: Final = 2.0**53
 class Scalars:
     """Reads the values of one document with some of the sections.
 
-    With `early`, U+0000 is removed before anything is compared. ``has_nul`` tells whether there was any.
+    With `early`, U+0000 is removed before anything is compared. ``has_nul`` is true if there was any.
     """
 
     def __init__(self, document: Document, on: frozenset[Section], *, early: bool) -> None:
-        """Remember what to read."""
+        """Store what to read."""
         self._document = document
         self._on = on
         self._removes_nul = early and Section.SMALLER in on
         self.has_nul = False
 
     def text(self, value: object) -> str | None:
-        """Return a value as a text, before anything is said about blanks; None where it is none."""
+        """Return a value as a text, blank or not; None if it is no text."""
         if isinstance(value, Whole):
             return str(value) if Section.NUMBERS in self._on and has_a_length_to_read(value) else None
         if isinstance(value, str):
@@ -51,7 +51,7 @@ class Scalars:
         return text.replace("\x00", "") if self._removes_nul else text
 
     def is_blank(self, text: str) -> bool:
-        """Return whether a text other than an id stands for none."""
+        """Return whether a text other than an id means no value."""
         return not text or text.isspace() or (Section.IDS in self._on and text in BLANK_TEXTS)
 
     def first_text(self, values: list[Any]) -> str | None:
@@ -63,7 +63,7 @@ class Scalars:
         return None
 
     def id_options(self, values: list[Any]) -> Options:
-        """Return the ids that may be chosen among spellings: the first that is not empty."""
+        """Return the ids that may be chosen from several spellings: the first that is not empty."""
         options: Options = []
         for value in values:
             text = self.text(value)
@@ -90,7 +90,7 @@ class Scalars:
 
 
 def has_a_length_to_read(whole: Whole) -> bool:
-    """Return whether an integer has at most 100 digits."""
+    """Return whether an integer has at most 100 digits, so that it is read."""
     return len(whole.lstrip("-")) <= LONGEST_WHOLE
 
 

@@ -1,6 +1,6 @@
-"""Assign a changed outcome to the section of the issue that changed it, without the code that did.
+"""Assign a changed outcome to the section of the reading rules that changed it, independently of the code.
 
-A section is the cause when the outcome is another one as soon as the body is read without this section.
+A section is the cause when the outcome differs as soon as the body is read without this section.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the check says of one body: the sections that its outcome needs, none if it is as before.
+    """The result of the check of one body: the sections that its outcome needs, none if it is as before.
 
-    ``is_explained`` is false when the outcome is not the one that the issue wants. ``is_alone`` tells that one section
-    is enough.
+    ``is_explained`` is false when the outcome is not the expected one. ``is_alone`` means that one section is enough.
     """
 
     is_explained: bool
@@ -31,7 +30,7 @@ class Finding:
 
 
 def explained(before: Before, body: bytes, case: Case, old: Result, new: Result) -> Finding:
-    """Explain what the new version made of a body."""
+    """Explain the outcome of the new version for a body."""
     subject = Subject(before, body, case, old, new)
     if not subject.allows(ALL):
         return Finding(is_explained=False)
@@ -40,7 +39,7 @@ def explained(before: Before, body: bytes, case: Case, old: Result, new: Result)
     if subject.allows(NONE):
         return Finding(is_explained=False)
     needed = tuple(each for each in Section if not subject.allows(ALL - {each}))
-    if not needed:  # each of several sections explains it alone, or each of several pairs
+    if not needed:  # several sections, or several pairs of them, each explain it
         sets = (each for size in (1, 2) for each in combinations(Section, size))
         needed = next((each for each in sets if subject.allows(frozenset(each))), ())
     is_alone = len(needed) == 1 and subject.allows(frozenset(needed))

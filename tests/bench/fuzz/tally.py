@@ -1,4 +1,4 @@
-"""What came of many bodies: counts for each section, and examples of what nobody can explain."""
+"""The results for many bodies: counts for each section, and examples of unexplained outcomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A body that is shown, with what both versions made of it."""
+    """A body that is shown, with the outcomes of both versions."""
 
     number: int
     body: bytes
@@ -53,8 +53,8 @@ class Example:
 class Tally:
     """The counts of some bodies.
 
-    ``overlooked`` are those that should have come out differently and did not. An outcome that several sections changed
-    counts for the first of them, and ``changes`` are those of the outcomes that one section changed alone.
+    ``overlooked`` are those that should have changed and did not. An outcome that several sections changed counts for
+    the first of them, and ``changes`` are those of the outcomes that one section alone changed.
     """
 
     bodies: int = 0
@@ -72,7 +72,7 @@ class Tally:
         return not (self.exceptions or self.unassigned or self.overlooked)
 
     def count(self, finding: Finding, old: Result, new: Result) -> str:
-        """Count one body; return what is wrong with it, or nothing."""
+        """Count one body; return what is wrong with it, or an empty text."""
         self.bodies += 1
         if not finding.is_explained:
             is_changed = old != new
@@ -113,7 +113,7 @@ class Tally:
 
 
 def tally_table(tally: Tally) -> Table:
-    """Lay out how many outcomes each section changed."""
+    """Build a table of how many outcomes each section changed."""
     table = Table(
         "section", "changed", "alone", "first of several", "what changed where it was alone (number of outcomes)"
     )
@@ -128,7 +128,7 @@ def tally_table(tally: Tally) -> Table:
 
 
 def summary(tally: Tally, seconds: float) -> Iterator[str]:
-    """Write the figures below the table, and the examples."""
+    """Yield the figures below the table, and the examples."""
     changed = sum(tally.alone.values()) + sum(tally.with_others.values())
     yield (
         f"{tally.bodies:,} bodies in {seconds:.0f} s ({tally.bodies / max(seconds, 1e-9):,.0f} a second): "

@@ -1,4 +1,4 @@
-"""When an event happened, by the words of section 4. Where the words leave it open, every answer is accepted."""
+"""When an event happened: `Section.TIMES`. Every answer is accepted if it is not defined."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 _LONGEST: Final = 40
 _BEYOND_ALL: Final = 10.0**40
 _NEVER: Final = 2**63 - 1
-"""The largest number of 64 bits may stand for no time at all."""
+"""The largest 64-bit number may mean no time."""
 _MOST_DECIMALS: Final = len(".123456789")
-"""More were not read before, and the issue does not speak of them."""
+"""More were not read before, and the rules do not define them."""
 _HALF_A_STEP: Final = 128
-"""Floats of so many nanoseconds are 256 apart."""
+"""Floats of this many nanoseconds are 256 apart."""
 _MOST_DECIMALS_WITH_EXPONENT: Final = len(".12345678901234567")
-"""No program writes more of a float."""
+"""No program writes more digits of a float."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _HTTP_DATE: Final = re.compile(
     r"(?:[a-z]{3},\s?)?([0-9]{1,2})\s([a-z]{3})\s([0-9]{4})\s([0-9]{2}):([0-9]{2}):([0-9]{2})"
@@ -45,11 +45,11 @@ class Instant:
     milliseconds: int
     fixed: bool
     open: bool = False
-    """Whether the issue leaves it open that this is a time at all."""
+    """Whether it is undefined that this is a time at all."""
 
 
 def chosen_times(timestamp: Written, written: str | None) -> list[str | None]:
-    """Return the times that an event may get, in ISO 8601; None for Kafka's."""
+    """Return the times that an event may get, in ISO 8601; None for Kafka's time."""
     found: list[str | None] = []
     for own in _answers(_read_text(written) if written is not None else None):
         for other in _answers(_read(timestamp)):
@@ -89,7 +89,7 @@ def _read_number(number: float) -> Instant | None:
     if number < _SMALLEST:
         return _read_day(int(number))
     if number > _LAST * 1_000 + 999:
-        # JSON's number was written with more digits than a float has: the millisecond that they stood for.
+        # JSON's number had more digits than a float has: the millisecond that they meant
         exact = Fraction(number) + (0 if isinstance(number, int) else _HALF_A_STEP)
         found = _in_range(int(exact // 1_000_000), fixed=True)
         return found and Instant(found.milliseconds, fixed=True, open=number >= _NEVER)
@@ -127,7 +127,7 @@ def _read_text(text: str) -> Instant | None:
 
 
 def _number(text: str) -> float:
-    """Return a number as text; one so large that a float loses milliseconds by its exact whole part."""
+    """Return a number as text; for one so large that a float loses milliseconds, by its exact integer part."""
     exact = Fraction(text)
     return int(exact) if exact.denominator == 1 or exact > _LAST else float(text)
 

@@ -32,14 +32,14 @@ class Titles:
         language: str | None,
         before: Callable[[str], dict[str, str] | None],
     ) -> None:
-        """Remember the user."""
+        """Store the user."""
         self._scalars = scalars
         self._on = on
         self._language = language
         self._before = before
 
     def options(self, values: list[tuple[str | None, Any]]) -> Options:
-        """Return what a title may become: one English text, or nothing."""
+        """Return the possible values of a title: one English text, or nothing."""
         title = self._whole(values)
         if title is None:
             return [None]
@@ -48,7 +48,7 @@ class Titles:
         return self._chosen({key: self._own_text(text) for key, text in title.items()}, "")
 
     def _whole(self, values: list[tuple[str | None, Any]]) -> str | dict[str, Any] | None:
-        """Put a title together that may be a text, an object, or spread over keys of their own."""
+        """Build a title that may be a text, an object, or spread over several keys."""
         whole: str | dict[str, Any] | None = None
         for key, value in values:
             if key is not None:
@@ -75,6 +75,6 @@ class Titles:
         else:
             own = (texts.get(self._language or ""), texts.get("en"), *texts.values())
             chosen = [next((text for text in own if isinstance(text, str) and not is_blank(text)), None)]
-        # Whether a title counts as blank when none of its texts says anything is left open.
+        # It is not defined whether a title is blank when all of its texts are.
         nothing: Options = [{"en": ""}, None] if Section.IDS in self._on else [{"en": ""}]
         return [part for text in chosen for part in ([{"en": text}] if text else nothing)]

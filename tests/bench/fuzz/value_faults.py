@@ -95,9 +95,9 @@ def controls(draft: Draft, chance: Random) -> None:
     for path in values.pick(chance, (*ID_PATHS, *TEXT_PATHS, "event.kind", *_TIME_PATHS), at_most=2):
         text = draft.facts.get(path)
         text = text if isinstance(text, str) and not isinstance(text, Token) else values.some_text(chance)
-        place = chance.randrange(len(text) + 1)
+        position = chance.randrange(len(text) + 1)
         draft.facts[path] = (
-            text[:place] + chance.choice(("\n", "\r\n", "\t", "\x00", "\x1f", "\x01", "\x0c")) + text[place:]
+            text[:position] + chance.choice(("\n", "\r\n", "\t", "\x00", "\x1f", "\x01", "\x0c")) + text[position:]
         )
 
 
@@ -139,8 +139,8 @@ def nothing_characters(draft: Draft, chance: Random) -> None:
     for path in values.pick(chance, (*ID_PATHS, *TEXT_PATHS, "event.kind"), at_most=2):
         text = draft.facts.get(path)
         text = text if isinstance(text, str) and text else values.some_text(chance)
-        place = chance.choice((0, len(text), chance.randrange(len(text) + 1)))
-        draft.facts[path] = text[:place] + "\x00" * chance.randint(1, 2) + text[place:]
+        position = chance.choice((0, len(text), chance.randrange(len(text) + 1)))
+        draft.facts[path] = text[:position] + "\x00" * chance.randint(1, 2) + text[position:]
 
 
 def event_id(draft: Draft, chance: Random) -> None:
@@ -200,7 +200,7 @@ def live_activities(draft: Draft, chance: Random) -> None:
 
 
 def late(draft: Draft, chance: Random) -> None:
-    """Make a late engagement of which the catalogue may know more."""
+    """Build a late engagement for which the catalogue may know more."""
     draft.facts["event.kind"] = chance.choice(("message.push.clicked", "message.email.opened"))
     draft.facts["message.id"] = chance.choice(_CATALOGUE_IDS)
     for name in ("name", "title", "contents", "url", "template_id"):

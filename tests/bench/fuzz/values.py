@@ -1,4 +1,4 @@
-"""Odd values for the fields of an event, and values like them that are nothing odd."""
+"""Odd values for the fields of an event, and values that only look odd."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Token(str):
-    """A JSON value as it is written, such as `1e3`."""
+    """A JSON value as it is encoded, such as `1e3`."""
 
     __slots__ = ()
 
@@ -82,7 +82,7 @@ WORDS: Final = (
 
 
 def odd_id(chance: Random) -> str:
-    """Draw an id that is empty by some rule, or one that only looks like it."""
+    """Draw an id that is empty by some rule, or one that only looks empty."""
     kind = chance.randrange(8)
     if kind < 2:
         return in_some_case(chance, chance.choice(EMPTY_WORDS))
@@ -98,12 +98,12 @@ def odd_id(chance: Random) -> str:
 
 
 def odd_text(chance: Random) -> str:
-    """Draw a text that stands for none, or one that only looks like it."""
+    """Draw a text that means no value, or one that only looks like it."""
     return chance.choice(_BLANK_WORDS if chance.randrange(2) else _NOT_BLANK)
 
 
 def odd_number(chance: Random) -> Token:
-    """Draw a number where a text is due."""
+    """Draw a number for a field that is a text."""
     kind = chance.randrange(4)
     if kind == 0:
         return Token(chance.choice(_WHOLE))
@@ -119,12 +119,12 @@ def odd_type(chance: Random) -> Token:
 
 
 def digits(chance: Random, count: int) -> str:
-    """Draw a whole number of so many digits."""
+    """Draw an integer with this many digits."""
     return str(chance.randint(10 ** (count - 1), 10**count - 1))
 
 
 def in_some_case(chance: Random, word: str) -> str:
-    """Spell a word in another letter case, or leave it."""
+    """Change the letter case of a word, or leave it."""
     kind = chance.randrange(6)
     if kind == 0:
         return word.upper()
@@ -134,7 +134,7 @@ def in_some_case(chance: Random, word: str) -> str:
 
 
 def some_text(chance: Random) -> str:
-    """Draw an ordinary text of any alphabet."""
+    """Draw an ordinary text in any alphabet."""
     kind = chance.randrange(4)
     if kind == 0:
         return chance.choice(WORDS)

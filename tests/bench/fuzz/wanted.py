@@ -1,7 +1,7 @@
-"""What the issue wants to become of one body.
+"""The expected outcome of one body.
 
-A body is read by the words of the issue, and written down again as a plain event that the version before reads without
-any of the faults. What that version makes of the plain event is what the new version must make of the body.
+A body is read by the reading rules, and written as a plain event that the previous version reads without any of the
+faults. The outcome of the plain event in that version is the expected outcome of the body in the new one.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _NEARLY_TOO_LARGE: Final = 32_000
 
 
 class Before:
-    """The version before the issue, as far as the check needs it."""
+    """The previous version, as far as the check needs it."""
 
     def __init__(self, version: Version) -> None:
-        """Find what is needed."""
+        """Find the functions that are needed."""
         self.decider = Decider(version)
         self.texts_by_language: Callable[[str], dict[str, str] | None] = version.find(
             "core.localized", "texts_by_language"
@@ -52,11 +52,11 @@ class Before:
         self._kind_of: Callable[[str], Any] = version.find("core.kinds", "kind_of")
 
     def is_known(self, kind: str) -> bool:
-        """Return whether a spelling named a known kind."""
+        """Return whether a spelling names a known kind."""
         return bool(self._kind_of(kind).known)
 
     def is_nested(self, body: bytes) -> bool:
-        """Return whether nothing but the nested parts of a body was read."""
+        """Return whether only the nested parts of a body were read."""
         try:
             self._decode_nested(body)
         except (ValueError, RecursionError):
@@ -65,7 +65,7 @@ class Before:
 
 
 class Subject:
-    """One body, what both versions made of it, and what the issue wants."""
+    """One body, its outcome in both versions, and the expected ones."""
 
     def __init__(self, before: Before, body: bytes, case: Case, old: Result, new: Result) -> None:
         """Parse the body."""
@@ -87,7 +87,7 @@ class Subject:
         return any(_agree(self._new, each) for each in self.wanted(on))
 
     def wanted(self, on: frozenset[Section]) -> Iterator[Result]:
-        """List the outcomes that the sections allow, likely ones first."""
+        """Return the outcomes that the sections allow, likely ones first."""
         for reading in self._readings(on):
             if isinstance(reading, Result):
                 yield reading
@@ -95,16 +95,16 @@ class Subject:
                 yield from self._outcomes(reading, on)
 
     def _readings(self, on: frozenset[Section]) -> Iterator[Reading | Result]:
-        """List the ways to read the body; where it cannot be read, what was made of it before."""
+        """Return the ways to read the body; if it cannot be read, its previous outcome."""
         document = self._clean or (self._repaired if Section.CONTROL_CHARACTERS in on else None)
         if document is None or not self._can_be_read(document, on):
             yield self._old
-            # A flat body with a second name need not be read field by field any more, which looked at every byte.
+            # A flat body with a second name need not be read field by field any more, which read every byte.
             if document is None or not new_values(document.tree, on, nested=self._is_nested):
                 return
         yield from self._refusals(document, on)
         yield from self._read(document, on, nested=self._is_nested)
-        # Nobody says whether a repaired body, or one whose kind has a second name, may mix the shapes.
+        # It is not defined whether a repaired body, or one whose kind has a second name, may mix the shapes.
         if self._is_nested and (self._repaired is not None or self._lacks_kind(document, on)):
             yield from self._read(document, on, nested=False)
 
@@ -115,7 +115,7 @@ class Subject:
         return not document.has_foreign_bytes and (not is_beyond_floats or Section.NUMBERS in on)
 
     def _refusals(self, document: Document, on: frozenset[Section]) -> Iterator[Result]:
-        """List what the issue leaves open, where a body that can be read may be refused all the same."""
+        """Return the refusals that are allowed, though not required, for a body that can be read."""
         if self._was_refused and (document.has_endless_whole or document.has_infinity):
             yield self._old
         if document.has_broken_half and Section.CONTROL_CHARACTERS in on:
@@ -179,12 +179,12 @@ def _document(body: bytes, *, controls: bool) -> Document | None:
 def _ordered(options: list[Any], hint: Any) -> list[Any]:
     if len(options) == 1:
         return options
-    unique = [each for place, each in enumerate(options) if each not in options[:place]]
+    unique = [each for index, each in enumerate(options) if each not in options[:index]]
     return sorted(unique, key=lambda each: each != hint)
 
 
 def _written(fields: Mapping[str, Any], *, strip: bool) -> bytes:
-    """Write a plain nested event."""
+    """Encode a plain nested event."""
     event: dict[str, Any] = {"event": {"data": {}}, "message": {}, "user": {}}
     for path, value in fields.items():
         if value is None or path == "live kind":
@@ -233,6 +233,6 @@ def _unreadable(result: Result) -> Result:
 def _agree(found: Result, wanted: Result) -> bool:
     if found == wanted:
         return True
-    # The new property can take room that a text had.
+    # The new property can take the room of a text.
     is_cut = found.live is not None and len(found.record) + len(found.live) > _NEARLY_TOO_LARGE
     return is_cut and found._replace(record=b"") == wanted._replace(record=b"")

@@ -1,1 +1,1 @@
-"""The processor's job on Kafka Streams: a Java program, what compiles it, and what it is compiled against."""
+"""The processor's task on Kafka Streams: a Java program, its compilation and its dependencies."""

@@ -53,12 +53,12 @@ class StreamsProgram:
 
 
 def missing_programs() -> list[str]:
-    """List the programs that this machine lacks."""
+    """Return the programs that this machine lacks."""
     return [name for name in _PROGRAMS if shutil.which(name) is None]
 
 
 def compile_program(folder: Path) -> StreamsProgram | None:
-    """Compile the contestant into a folder; None where Java's compiler or Maven is missing.
+    """Compile the contestant into a folder; return None if Java's compiler or Maven is missing.
 
     Raises:
         RunError: Maven could not fetch the jars, or the program does not compile.
@@ -73,7 +73,7 @@ def compile_program(folder: Path) -> StreamsProgram | None:
 
 
 def _fetched(maven: str) -> Path:
-    """Fetch the jars once; two runs at the same time do not disturb each other."""
+    """Fetch the jars once; two concurrent runs do not disturb each other."""
     jars = cache_directory() / f"kafka-streams-{KAFKA_VERSION}"
     if jars.exists():
         return jars

@@ -1,4 +1,4 @@
-"""A backlog that both the hand-written contestant and the processor drain; it gives the machine's `scale`."""
+"""A backlog that both the hand-written contestant and the processor drain; its result is the machine's `scale`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCALE_ROUNDS: Final = 3
 
 @contextmanager
 def backlog_rounds(cluster: Cluster, count: int) -> Iterator[Callable[[], BacklogRound]]:
-    """Write a backlog once; each call drains it with both contestants."""
+    """Write a backlog once; each call of the result drains it with both contestants."""
     with _backlog(cluster, count) as drained:
         yield lambda: BacklogRound(handwritten=drained(Contestant.HANDWRITTEN), processor=drained(Contestant.PROCESSOR))
 
 
 def measure_scale(cluster: Cluster) -> float:
-    """Return how many times slower than a quiet machine this one is; at least 1.
+    """Return how many times slower than an idle reference machine this one is; at least 1.
 
     Raises:
         RunError: the hand-written contestant failed.

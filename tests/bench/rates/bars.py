@@ -1,4 +1,4 @@
-"""The bars of the rates. Absolute ones are multiplied by `scale`, for machines differ by a factor of three."""
+"""The bars of the rates. Absolute ones are multiplied by `scale`, since machines differ by a factor of three."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_IDLE_PERCENT: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """The bars at one rate: microseconds on a quiet machine, and ratios to the hand-written contestant."""
+    """The bars at one rate: microseconds on an idle machine, and ratios to the hand-written contestant."""
 
     processor_us: float
     sink_us: float

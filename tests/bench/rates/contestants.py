@@ -1,4 +1,4 @@
-"""Run one contestant at one rate, and return what it took."""
+"""Run one contestant at one rate, and return its cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROLES = ("processor", "segment-sink")
 _MOST = 2**62
 _SLACK_SECONDS = 1.0
-"""The feed writes for so much longer than the window lasts."""
+"""The feed writes this much longer than the window lasts."""
 
 
 def measure_pipeline(
@@ -105,7 +105,7 @@ def measure_kafka_streams(cluster: Cluster, rate: int, lengths: Lengths, program
 
 
 def measure_idle(cluster: Cluster, lengths: Lengths) -> dict[str, float]:
-    """Return the percentage of a core that each worker takes with nothing to do."""
+    """Return the percentage of a core that each worker uses when idle."""
     with Stage(cluster) as stage:
         nowhere = {"PIPELINE_SEGMENT_ENDPOINT": "http://127.0.0.1:9/v1/batch"}
         workers = stage.workers(ROLES, nowhere)
@@ -145,7 +145,7 @@ def _cost(window: Window, process: str, rate: int) -> Cost:
 
 
 def _requests(reports: Sequence[Path], window: Window) -> dict[str, float]:
-    """Return the requests to Kafka a second, by kind."""
+    """Return the requests to Kafka per second, by kind."""
     found: dict[str, float] = {}
     whole_seconds = max(1, int(window.ended - window.began - 1))
     for report in reports:

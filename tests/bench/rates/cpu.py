@@ -20,7 +20,7 @@ _CPUCLOCK_SCHED: Final = 2  # linux/posix-timers.h
 
 
 def cpu_seconds(process_id: int) -> float:
-    """Return the CPU that a process has taken, with all of its threads, the ended ones too.
+    """Return the CPU time of a process, including all of its threads, also ended ones.
 
     On Linux it is read from the process's CPU clock, which counts nanoseconds; /proc counts hundredths of a second.
     """
@@ -32,7 +32,7 @@ def cpu_seconds(process_id: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a window: how long it was, and the CPU seconds of each process meanwhile."""
+    """A part of a window: its duration, and the CPU seconds of each process during it."""
 
     seconds: float
     cpu: Mapping[str, float]
@@ -40,26 +40,26 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What processes took of CPU between two times, in seconds since the epoch."""
+    """The CPU time of processes between two times, in seconds since the epoch."""
 
     began: float
     ended: float
     parts: Sequence[Part]
 
     def cores(self, process: str) -> float:
-        """Return the cores that a process took: the median of the parts, so that a neighbour's burst does not count."""
+        """Return the cores that a process used: the median of the parts, which excludes a burst of another program."""
         return median(part.cpu[process] / part.seconds for part in self.parts)
 
     def mean_cores(self, process: str) -> float:
-        """Return the cores that a process took, over all parts."""
+        """Return the cores that a process used, over all parts."""
         return sum(part.cpu[process] for part in self.parts) / sum(part.seconds for part in self.parts)
 
     def microseconds(self, process: str, rate: int) -> float:
-        """Return the CPU for each event, in the median part."""
+        """Return the CPU per event, in the median part."""
         return self.cores(process) / rate * 1e6
 
     def mean_microseconds(self, process: str, rate: int) -> float:
-        """Return the CPU for each event, over all parts."""
+        """Return the CPU per event, over all parts."""
         return self.mean_cores(process) / rate * 1e6
 
 
@@ -71,7 +71,7 @@ def watch(
     part_seconds: float,
     read: Callable[[int], float] = cpu_seconds,
 ) -> Window:
-    """Wait while processes get warm, then read their CPU for some parts of a window.
+    """Wait while processes warm up, then read their CPU for some parts of a window.
 
     Raises:
         RunError: a process ended meanwhile.

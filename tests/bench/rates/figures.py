@@ -1,4 +1,4 @@
-"""What was measured, as the report and the table have it."""
+"""The results, as the report and the table show them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from tests.bench.meter import Measured
 
 QUIET_MACHINE_US: Final = 10.0
-"""CPU of the hand-written contestant for an event of a backlog where `scale` is 1."""
+"""CPU of the hand-written contestant per event of a backlog on a machine whose `scale` is 1."""
 
 
 def scale_of(handwritten_backlog_us: float) -> float:
-    """Return how many times slower than a quiet machine this one is; at least 1."""
+    """Return how many times slower than an idle reference machine this one is; at least 1."""
     return max(1.0, handwritten_backlog_us / QUIET_MACHINE_US)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """CPU microseconds an event: in the median part of the window, and over the whole of it.
+    """CPU microseconds per event: in the median part of the window, and over the whole of it.
 
-    ``repeated`` counts the records that a contestant wrote once more; nobody kills it, so none is expected.
+    ``repeated`` counts the records that a contestant wrote again; there are no kills, so none is expected.
     """
 
     microseconds: float
@@ -36,9 +36,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineCost:
-    """Processor and sink over a window; ``requests`` are those of both to Kafka, a second, by kind.
+    """Processor and sink over a window; ``requests`` are those of both to Kafka, per second, by kind.
 
-    ``repeated`` counts the records that came to the destination once more.
+    ``repeated`` counts the records that arrived at the destination again.
     """
 
     processor: Cost
@@ -64,7 +64,7 @@ class AtRate:
     kafka_streams: Cost | None
 
     def repeated(self) -> dict[str, int]:
-        """Return how many records each contestant repeated, those that repeated none left out."""
+        """Return how many records each contestant repeated, without those that repeated none."""
         counts = {
             "processor and sink": self.pipeline.repeated,
             "by hand": self.handwritten.repeated,
@@ -74,7 +74,7 @@ class AtRate:
         return {name: count for name, count in counts.items() if count}
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as the report has them."""
+        """Return the figures as the report shows them."""
         pipeline, streams = self.pipeline, self.kafka_streams
         return {
             "processor_us": round(pipeline.processor.microseconds, 1),
@@ -98,14 +98,14 @@ class AtRate:
 
 
 def told_repeated(counts: Mapping[str, int]) -> str:
-    """Put into words what contestants repeated."""
+    """Return a text about what contestants repeated."""
     repeated = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"records repeated though nothing was killed: {repeated}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogRound:
-    """The processor and the hand-written contestant on the same backlog, one right after the other."""
+    """The processor and the hand-written contestant on the same backlog, one right after another."""
 
     processor: Measured
     handwritten: Measured
@@ -117,7 +117,7 @@ class BacklogRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """All that was measured; ``idle_percent`` by role."""
+    """All results; ``idle_percent`` by role."""
 
     by_rate: Mapping[int, AtRate]
     backlog: Sequence[BacklogRound]
@@ -125,21 +125,21 @@ class Rates:
     p99_short_flush_ms: float
 
     def backlog_us(self, contestant: Callable[[BacklogRound], Measured]) -> float:
-        """Return the median CPU for an event of a backlog."""
+        """Return the median CPU per event of a backlog."""
         return median(contestant(each).cpu_microseconds_per_message for each in self.backlog)
 
     @property
     def backlog_ratio(self) -> float:
-        """The processor against the hand-written contestant: the median of the rounds."""
+        """Return the processor's CPU relative to the hand-written contestant's: the median of the rounds."""
         return median(each.ratio for each in self.backlog)
 
     @property
     def scale(self) -> float:
-        """How many times slower than a quiet machine this one is; at least 1."""
+        """Return how many times slower than an idle reference machine this one is; at least 1."""
         return scale_of(self.backlog_us(lambda each: each.handwritten))
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as the report has them."""
+        """Return the figures as the report shows them."""
         return {str(rate): each.figures() for rate, each in self.by_rate.items()} | {
             "handwritten_backlog_us": round(self.backlog_us(lambda each: each.handwritten), 1),
             "processor_backlog_us": round(self.backlog_us(lambda each: each.processor), 1),
@@ -165,7 +165,7 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[AtRate], str]], ...]] = (
 
 
 def rates_table(rates: Rates) -> Table:
-    """Lay out the figures of each rate; the contestants in CPU microseconds an event."""
+    """Build the table of each rate; the contestants in CPU microseconds per event."""
     table = Table("events/s", *(title for title, _ in _COLUMNS))
     for rate, each in rates.by_rate.items():
         table.add_row(f"{rate:,}", *(cell(each) for _, cell in _COLUMNS))

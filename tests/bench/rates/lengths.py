@@ -1,4 +1,4 @@
-"""How long everything takes, in seconds: a full run, and a quick one that only shows that everything works."""
+"""How long each part takes, in seconds: a full run, and a quick one that only shows that everything works."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AROUND_PIPELINE: Final = 9.0
-"""What starting, stopping and the arrival of the last event take around a window, by experience."""
+"""The time for starting, stopping and the arrival of the last event around a window, from experience."""
 AROUND_CONTESTANT: Final = 4.0
 READING_A_RECORD: Final = 15e-6
 AROUND_IDLE: Final = 7.0
@@ -18,7 +18,7 @@ BACKLOG_ROUND: Final = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """Seconds of warming, and the parts of the windows."""
+    """Seconds of warm-up, and the parts of the windows."""
 
     rates: Sequence[int] = (100, 1_000, 10_000)
     part_seconds: float = 5.0
@@ -30,12 +30,12 @@ class Lengths:
 
     @property
     def window(self) -> float:
-        """Warming and window of one contestant at one rate."""
+        """Return the warm-up and window of one contestant at one rate."""
         return self.warm + self.parts * self.part_seconds
 
     @property
     def idle_window(self) -> float:
-        """The same for workers with nothing to do."""
+        """Return the same for idle workers."""
         return self.idle_warm + self.idle_parts * self.part_seconds
 
 

@@ -1,6 +1,6 @@
-"""The whole run: rounds of a backlog around the rates, and at each rate one contestant after the other.
+"""The whole run: rounds of a backlog around the rates, and at each rate one contestant after another.
 
-The two whose ratio has a bar follow right on each other, and the rounds of the backlog, which give `scale`, are spread
+The two whose ratio has a bar run right after each other, and the rounds of the backlog, which give `scale`, are spread
 over the run.
 """
 
@@ -67,7 +67,7 @@ def measure_rates(cluster: Cluster, lengths: Lengths, *, tell: Callable[[str], N
 
 
 def planned_seconds(lengths: Lengths, *, with_streams: bool) -> float:
-    """Return how long the measurement takes on a machine of two cores, without the start of a broker."""
+    """Return how long the measurement takes on a machine with two cores, without the start of a broker."""
     return sum(seconds for _, seconds in _steps(lengths, with_streams=with_streams))
 
 
@@ -82,7 +82,7 @@ def _steps(lengths: Lengths, *, with_streams: bool) -> Iterator[tuple[str, float
 
 
 def _around(name: str, rate: int, lengths: Lengths) -> float:
-    """Return the seconds around a window; the records of all but the pipeline are read at the end."""
+    """Return the seconds around a window; the records of all contestants but the pipeline are read at the end."""
     if name == "processor and sink":
         return expected.AROUND_PIPELINE
     return expected.AROUND_CONTESTANT + rate * lengths.window * expected.READING_A_RECORD

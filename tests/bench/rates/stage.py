@@ -1,4 +1,4 @@
-"""The topics of one measurement, and the processes that work on them."""
+"""The topics of one measurement, and its processes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process of the stage is told."""
+        """Return the environment of every process of the stage."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")},
             "PIPELINE_KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
@@ -79,17 +79,17 @@ class Stage:
         }
 
     def report(self, name: str) -> Path:
-        """Return where a process writes its report."""
+        """Return the file to which a process writes its report."""
         return self.folder / f"{name}.json"
 
     def log(self, name: str) -> Path:
-        """Return where a process writes its log."""
+        """Return the file to which a process writes its log."""
         return self.folder / f"{name}.log"
 
     def start(
         self, name: str, module: str, *arguments: str, settings: Mapping[str, str] | None = None, piped: bool = False
     ) -> subprocess.Popen[bytes]:
-        """Start a module as a process of its own; its output goes to its log, or into a pipe."""
+        """Start a module as a process of its own; its output is written to its log, or into a pipe."""
         return self.run(name, [sys.executable, "-m", module, *arguments], settings=settings, piped=piped)
 
     def run(
@@ -129,7 +129,7 @@ class Stage:
         return processes
 
     def destination(self) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
-        """Start the light destination; return it, and the settings that lead a sink to it."""
+        """Start the light destination; return it, and the settings with which a sink sends to it."""
         process = self.start(
             "destination", "tests.bench.watching_destination", str(self.report("destination")), piped=True
         )
@@ -139,7 +139,7 @@ class Stage:
         return process, {"PIPELINE_SEGMENT_ENDPOINT": json.loads(first)["endpoint"]}
 
     def feed(self, rate: int, seconds: float) -> subprocess.Popen[bytes]:
-        """Start to write events at a steady rate."""
+        """Start writing events at a steady rate."""
         return self.start("feed", "tests.bench.steady_feed", self.raw, str(rate), str(seconds), piped=True)
 
     def until(
@@ -184,7 +184,7 @@ def written_by(feed: subprocess.Popen[bytes]) -> int:
 
 
 def ready(port: int) -> bool:
-    """Return whether the worker at a port says that it is ready."""
+    """Return whether the worker at a port reports that it is ready."""
     try:
         with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
             return bool(answer.status == HTTPStatus.OK)
@@ -193,7 +193,7 @@ def ready(port: int) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process as an operator would."""
+    """Stop a process with SIGTERM, as an operator does."""
     if process.poll() is None:
         process.terminate()
         try:

@@ -1,5 +1,5 @@
-"""Whether an event of a backlog costs the same however the work is spread: workers, partitions, tracked users.
+"""Whether an event of a backlog costs the same with more workers, partitions and tracked users.
 
-Both sides of a comparison stay up. In each round both drain a backlog, one right after the other, so that a ratio is
-taken where the machine was equally busy.
+Both sides of a comparison keep running. In each round both drain a backlog, one right after another, so that a ratio is
+computed while the machine is equally busy.
 """

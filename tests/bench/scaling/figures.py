@@ -1,4 +1,4 @@
-"""What was measured of the scaling, its bars, its table and its part of the report."""
+"""The results of the scaling measurement: bars, table and its part of the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_RATIO: Final = 1.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """CPU microseconds an event of two sides, for each round."""
+    """CPU microseconds per event of two sides, for each round."""
 
     name: str
     key: str
@@ -29,7 +29,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """The second side against the first: the median of the rounds."""
+        """Return the second side relative to the first: the median of the rounds."""
         return median(many / few for few, many in zip(self.few, self.many, strict=True))
 
     def __str__(self) -> str:
@@ -38,14 +38,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """Comparisons in a backlog, and what an event costs at a steady rate by the number of partitions."""
+    """Comparisons in a backlog, and the cost of an event at a steady rate by the number of partitions."""
 
     comparisons: Sequence[Comparison]
     rate: int
     by_partitions: Mapping[int, PipelineCost]
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as the report has them."""
+        """Return the figures as the report shows them."""
         return {
             "backlog": {
                 each.key: {
@@ -74,7 +74,7 @@ def scaling_verdicts(scaling: Scaling) -> Iterator[Verdict]:
 
 
 def scaling_table(scaling: Scaling) -> Table:
-    """Lay out what an event costs at a steady rate, by the number of partitions."""
+    """Build the table of an event's cost at a steady rate, by the number of partitions."""
     table = Table(f"partitions, at {scaling.rate:,}/s", "processor µs", "sink µs", "p99 ms", "requests/s")
     for partitions, cost in scaling.by_partitions.items():
         table.add_row(

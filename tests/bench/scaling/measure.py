@@ -1,4 +1,4 @@
-"""The whole run: three comparisons in a backlog, two of them for the sink too, and the partitions at a steady rate."""
+"""The whole run: three comparisons in a backlog, two of them also for the sink, and partitions at a steady rate."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _steps(sizes: Sizes) -> Iterator[tuple[str, float]]:
 
 
 def _compared(cluster: Cluster, sizes: Sizes, few: Plan, many: Plan, *, name: str, key: str) -> Comparison:
-    """Let both sides drain a backlog in each round, after one that only warms them."""
+    """Let both sides drain a backlog in each round, after a first one for warm-up."""
     with side(cluster, few) as one, side(cluster, many) as other:
         one.drain()
         other.drain()
@@ -112,10 +112,10 @@ def _tracked(cluster: Cluster, sizes: Sizes) -> Comparison:
 
 @contextmanager
 def _with_tracked_users(cluster: Cluster, sizes: Sizes, users: int) -> Iterator[Plan]:
-    """Store that so many users are tracked, and give events of all of them.
+    """Store that this many users are tracked, and return events of all of them.
 
-    The marks are those of a former raw topic: their users count as tracked from the start, so no event marks anybody,
-    and both sides do the same but for the search.
+    The marks are those of a former raw topic: their users count as tracked from the start, so no event marks a user,
+    and the only difference between the sides is the lookup.
     """
     with cluster.topic("tracked", partitions=PARTITIONS, configuration=_COMPACTED) as topic:
         shares: list[list[tuple[bytes, int]]] = [[] for _ in range(PARTITIONS)]

@@ -1,4 +1,4 @@
-"""One side of a comparison: workers that drain one backlog after the other."""
+"""One side of a comparison: workers that drain one backlog after another."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from tests.bench.traffic import Written
 
 PATIENT: Final = {"PIPELINE_SESSION_TIMEOUT_SECONDS": "120"}
-"""Workers are stopped while their backlog is written, and must not lose their partitions for that."""
+"""Workers are stopped while their backlog is written, and must not lose their partitions because of that."""
 DRAIN_SECONDS: Final = 180
 _RESTORE_SECONDS: Final = 300
 
 
 class Plan(NamedTuple):
-    """What a side is made of. ``role`` is that of all workers."""
+    """The parts of a side. ``role`` is that of all workers."""
 
     name: str
     role: str
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
 
 class Side:
-    """The workers of one side, ready, with nothing to do."""
+    """The workers of one side, ready and idle."""
 
     def __init__(self, plan: Plan, stage: Stage, workers: Sequence[subprocess.Popen[bytes]]) -> None:
         self.name = plan.name
@@ -49,7 +49,7 @@ class Side:
         self._written = 0
 
     def drain(self) -> float:
-        """Write a backlog while the workers are stopped, let them drain it; return microseconds of CPU an event.
+        """Write a backlog while the workers are stopped, let them drain it; return microseconds of CPU per event.
 
         Raises:
             RunError: a worker ended, or events are missing.
@@ -91,4 +91,4 @@ def side(cluster: Cluster, plan: Plan) -> Iterator[Side]:
         finally:
             for each in workers:
                 if each.poll() is None:
-                    os.kill(each.pid, signal.SIGCONT)  # a stopped worker would not see that it is to end
+                    os.kill(each.pid, signal.SIGCONT)  # a stopped worker would not receive SIGTERM

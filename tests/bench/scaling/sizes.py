@@ -1,4 +1,4 @@
-"""How much is measured of the scaling: a full run, and a quick one that only shows that everything works."""
+"""The sizes of the scaling measurement: a full run, and a quick one that only shows that everything works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured."""
+    """The sizes of a run."""
 
     events: int = 200_000
     rounds: int = 9

@@ -1,1 +1,1 @@
-"""How long a worker takes from its start to its first settled messages, and in which parts."""
+"""How long a worker takes from its start to its first settled messages, and the parts of that time."""

@@ -1,4 +1,4 @@
-"""What the imports of a worker cost, by the library they belong to: `python -X importtime`, read and added up."""
+"""The cost of a worker's imports, by the library they belong to: parsed from `python -X importtime`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS: Final = 120
 
 
 class Imported(NamedTuple):
-    """One module: what its own code took, what it took with all that it imported first, and who imported it."""
+    """One module: the time of its own code, the time including all that it imported first, and its importer."""
 
     name: str
     own_us: int
@@ -28,7 +28,7 @@ class Imported(NamedTuple):
 
 
 def read_import_times(output: str) -> list[Imported]:
-    """Read the rows of `-X importtime`, where a module follows what it imports and is indented less."""
+    """Parse the rows of `-X importtime`, where a module follows what it imports and is indented less."""
     rows = [(found[4], int(found[1]), int(found[2]), len(found[3])) for found in _ROW.finditer(output)]
     modules: list[Imported] = []
     open_importers: list[tuple[int, str]] = []
@@ -41,7 +41,7 @@ def read_import_times(output: str) -> list[Imported]:
 
 
 def by_library(modules: Iterable[Imported]) -> dict[str, int]:
-    """Add up what the modules of each library took themselves, in microseconds, the largest first."""
+    """Return the total own time of each library's modules in microseconds, the largest first."""
     found: defaultdict[str, int] = defaultdict(int)
     for module in modules:
         found[_library(module.name)] += module.own_us
@@ -49,7 +49,7 @@ def by_library(modules: Iterable[Imported]) -> dict[str, int]:
 
 
 def importers(modules: Iterable[Imported]) -> dict[str, str]:
-    """Return by whom each library was imported first, for what is not the pipeline's own."""
+    """Return the first importer of each library other than the pipeline itself."""
     found: dict[str, str] = {}
     for module in modules:
         library = _library(module.name)
@@ -59,7 +59,7 @@ def importers(modules: Iterable[Imported]) -> dict[str, str]:
 
 
 def import_times(rounds: int = 3) -> list[Imported]:
-    """Measure the imports of a worker; of several rounds the fastest counts.
+    """Measure the imports of a worker; the fastest of several rounds counts.
 
     Raises:
         RunError: the imports failed.
@@ -80,6 +80,6 @@ def _library(module: str) -> str:
 
 
 def library_figures(modules: Iterable[Imported], *, most: int) -> Mapping[str, float]:
-    """Return milliseconds by library, as the report has them."""
+    """Return milliseconds by library, as the report shows them."""
     found = by_library(modules)
     return {name: round(own_us / 1000, 1) for name, own_us in list(found.items())[:most]}

@@ -1,4 +1,4 @@
-"""Start workers on topics that have messages, kill them at a steady rate, and take the times apart."""
+"""Start workers on topics that have messages, kill them repeatedly, and measure the parts of each start."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _SETTLE_SECONDS: Final = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starts:
-    """Seconds of each part: of cold starts, and from a kill on, by role; and the modules that a worker imports."""
+    """Seconds of each part: of cold starts, and after a kill, by role; and the modules that a worker imports."""
 
     cold: Mapping[str, Sequence[Mapping[str, float]]]
     killed: Mapping[str, Sequence[Mapping[str, float]]]
     modules: Sequence[Imported]
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as the report has them: medians in seconds, imports in milliseconds."""
+        """Return the figures as the report shows them: medians in seconds, imports in milliseconds."""
         return {
             "cold_seconds": {role: _rounded(medians(found)) for role, found in self.cold.items()},
             "kill_seconds": {role: _rounded(medians(found)) for role, found in self.killed.items()},
@@ -67,7 +67,7 @@ def measure_starts(cluster: Cluster, *, starts: int, kills: int, tell: Callable[
 
 
 def starts_tables(starts: Starts) -> list[Table]:
-    """Lay out the parts by role, and the imports by library."""
+    """Build tables of the parts by role, and of the imports by library."""
     parts = Table("seconds", *(f"{role}, {how}" for role in starts.cold for how in ("cold", "after a kill")))
     for name in (*MARKS, TOTAL):
         cells = [f"{medians(found[role])[name]:.2f}" for role in starts.cold for found in (starts.cold, starts.killed)]
@@ -87,7 +87,7 @@ def _cold(cluster: Cluster, role: str, destination: Mapping[str, str]) -> dict[s
 
 
 def _killed(cluster: Cluster, role: str, destination: Mapping[str, str], kills: int) -> list[dict[str, float]]:
-    """Kill a worker that has messages to do, start its successor at once, and so on."""
+    """Kill a worker that has messages to process, start its successor at once, and repeat."""
     found = []
     with Stage(cluster, settings=destination) as stage:
         _fill(stage, role)

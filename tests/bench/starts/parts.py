@@ -1,4 +1,4 @@
-"""The parts of a start, out of the times at which a worker reached them."""
+"""The parts of a start, from the times at which a worker reached them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKS: Final[Mapping[str, str]] = {
     "fetched": "first messages fetched",
     "settled": "first messages settled",
 }
-"""What a worker reaches, in order, and what the part is called that ends there."""
+"""What a worker reaches, in order, with the name of the part that ends there."""
 TOTAL: Final = "total"
 
 
@@ -30,7 +30,7 @@ def parts_of(began: float, marks: Mapping[str, float]) -> dict[str, float]:
     """Return the seconds of each part and of the whole.
 
     Raises:
-        KeyError: the worker did not reach all of it.
+        KeyError: the worker did not reach every part.
     """
     times = [began, *(marks[name] for name in MARKS)]
     parts = {name: later - earlier for name, (earlier, later) in zip(MARKS, pairwise(times), strict=True)}
@@ -43,7 +43,7 @@ def medians(starts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def assigned_at(log: Path) -> float | None:
-    """Find in a worker's log when it first had partitions."""
+    """Return when a worker first had partitions, from its log."""
     with log.open("rb") as lines:
         for line in lines:
             if b'"partitions assigned"' in line:

@@ -59,18 +59,22 @@ def test_what_is_as_expected_has_no_fault(expected: Expected, seen: Seen) -> Non
     ("expected", "seen", "found"),
     [
         (DELIVERED, Seen(committed=4, forwarded=2), ["offset 4 is not settled"]),
-        (DELIVERED, Seen(committed=5, forwarded=1), ["1 records were made of it, not 2"]),
-        (UNSEEN, Seen(committed=5, forwarded=2), ["2 records were made of it, not 0"]),
-        (DELIVERED, Seen(committed=5, forwarded=2, letters=["x"]), ["1 dead letters, not 0", "dead letters for x"]),
+        (DELIVERED, Seen(committed=5, forwarded=1), ["1 records were made of it, expected 2"]),
+        (UNSEEN, Seen(committed=5, forwarded=2), ["2 records were made of it, expected 0"]),
+        (
+            DELIVERED,
+            Seen(committed=5, forwarded=2, letters=["x"]),
+            ["1 dead letters, expected 0", "dead letters for x"],
+        ),
         (letter("a"), Seen(committed=5, letters=["b", "b"]), ["dead letters for b"]),
-        (letter("a"), Seen(committed=5), ["0 dead letters, not 2"]),
+        (letter("a"), Seen(committed=5), ["0 dead letters, expected 2"]),
         (
             held("clock"),
             Seen(committed=4, holds=["x"], texts=["partition 44"], forwarded=1),
             [
-                "offset 4 is committed, and 3 was not read",
+                "offset 4 is committed, but 3 was not read",
                 "held for x",
-                "something was made of it",
+                "a record or dead letter was made of it",
                 "no text names 4",
             ],
         ),
@@ -114,7 +118,7 @@ def case(**changes: object) -> CaseResult:
     [
         ({"lost": 2}, "2 lost"),
         ({"disordered": 1}, "1 out of order"),
-        ({"ends": 1}, "1 ends"),
+        ({"ends": 1}, "1 worker ends"),
         ({"peak_bytes": 300_000_000, "allowed_bytes": 100_000_000}, "300 MB of 100"),
         ({"faults": ["held for nothing"]}, "held for nothing"),
         ({"leaks": ["plant…"]}, "leaked: plant…"),
