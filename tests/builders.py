@@ -21,7 +21,7 @@ STORED_AT = 1_767_225_660_500
 
 
 SEGMENT: Final = SegmentRecords()
-"""What a policy is given to build records for Segment, under OneSignal's own event names."""
+"""The arguments with which a policy builds records for Segment, under OneSignal's own event names."""
 
 
 class BodyShape(StrEnum):
@@ -88,7 +88,7 @@ def raw_event(
 
 
 def encode(event: Event, shape: BodyShape = BodyShape.NESTED) -> bytes:
-    """Write a nested event as a body of a shape."""
+    """Encode a nested event as a body of a shape."""
     match shape:
         case BodyShape.NESTED:
             return orjson.dumps(event)
@@ -104,7 +104,7 @@ def encode(event: Event, shape: BodyShape = BodyShape.NESTED) -> bytes:
 
 
 def raw_message(event: Event, shape: BodyShape = BodyShape.NESTED, *, offset: int = 0) -> RawMessage:
-    """Put an event into a message keyed as the pipeline wants it."""
+    """Build the message of an event, keyed as the pipeline requires."""
     key = event["event"].get("external_id") or event["event"].get("subscription_id") or ""
     return RawMessage(value=encode(event, shape), key=str(key).encode(), offset=offset)
 
@@ -129,7 +129,7 @@ _COLUMNS = {
         )
     },
 }
-"""The columns of OneSignal's warehouse export do not say which part they are of; the details follow them."""
+"""The columns of OneSignal's warehouse export do not name their part; the details follow them."""
 
 
 def _flat(event: Event, separator: str) -> Event:

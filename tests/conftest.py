@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the caller choose the brokers of the integration suite."""
+    """Add the option that selects the brokers of the integration suite."""
     parser.addoption(
         "--broker",
         choices=("embedded", "real", "both"),
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def logs_put_back() -> Iterator[None]:
-    """Undo what `configure_logs` does to this process, as every command of the program does."""
+    """Undo the effects of `configure_logs` on this process, which every command of the program calls."""
     names = (None, "pipeline", "aiohttp", "aiokafka", "asyncio", "confluent_kafka", "faust", "mode")
     loggers = [logging.getLogger(name) for name in names]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]

@@ -109,7 +109,7 @@ class KafkaCluster:
         node.process = self._program.launch(node.configuration, node.log_file, heap_megabytes=self._heap_megabytes)
 
     def kill(self, number: int) -> None:
-        """Kill a node as a loss of power would."""
+        """Kill a node, like a power failure."""
         process = self._nodes[number].process
         if process is not None:
             process.kill()

@@ -1,4 +1,4 @@
-"""The most memory that docs/operate/capacity.md allows a worker."""
+"""The maximum memory that docs/operate/capacity.md allows a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNPACKED_BYTES: Final = 32 * MEBIBYTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The settings that bound what a worker has of each partition; the defaults are those of the program."""
+    """The settings that bound a worker's memory per partition; the defaults are those of the program."""
 
     messages_in_hand: int = 2_000
     poll_records: int = 1_000
@@ -22,13 +22,13 @@ class Limits:
     bytes_in_hand: int = 4 * MEBIBYTE
 
     def of_partition(self, message_bytes: int) -> int:
-        """Return the bytes of one partition whose messages have keys and values of that size."""
+        """Return the bytes of one partition whose messages have keys and values of this size."""
         most = self.messages_in_hand + self.poll_records
         overhead = most * OVERHEAD_BYTES
         in_hand = min(most * message_bytes + overhead, self.bytes_in_hand + self.fetch_bytes + overhead)
         return 2 * self.fetch_bytes + in_hand
 
     def of_records(self, message_bytes: int, record_bytes: int) -> int:
-        """Return the bytes of the records that a processor makes of one batch of a partition."""
+        """Return the bytes of the records that a processor builds from one batch of a partition."""
         records = min(self.poll_records * record_bytes, self.fetch_bytes * record_bytes // message_bytes)
         return records + self.poll_records * OVERHEAD_BYTES

@@ -1,10 +1,11 @@
-"""Everything that must hold, one step after the other, and a table of what came of it: `make test`.
+"""Run all checks, one step after another, and print a table of the results: `make test`.
 
-A step that fails does not keep the others from running. Steps whose programs are not installed are not run and are
-listed: those on a real Kafka without Java, the site without Chromium. With `CI=true` that is a failure, and the chart
-is checked as well (`make test-chart`, whose tools take half an hour to build the first time).
-`KAFKA_BOOTSTRAP_SERVERS` names an existing cluster. Chaos starts one of its own all the same, because it stops and
-kills it, and so does hostile, because it damages what is stored.
+A step that fails does not prevent the others. Steps whose programs are not installed are skipped and listed: those on a
+real Kafka without Java, the site without Chromium. With `CI=true` that is a failure, and the chart is checked as well
+(`make test-chart`, whose tools take half an hour to build the first time).
+
+`KAFKA_BOOTSTRAP_SERVERS` names an existing cluster. Chaos always starts one of its own, because it stops and kills it,
+and so does hostile, because it damages what is stored.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PYTHON: Final = (sys.executable, "-m")
 UNIT: Final = "unit and property tests"
 _LOOK_SECONDS: Final = 0.5
 COVERED: Final = (*PYTHON, "coverage", "run", "-m", "pytest")
-# Decisions are tested to the last branch; edges as far as they can be driven from outside.
+# Decisions are covered to the last branch; I/O as far as it can be driven from outside.
 FULLY_COVERED: Final = (
     "pipeline/core/*",
     "pipeline/settings/*",
@@ -82,7 +83,7 @@ FULLY_COVERED: Final = (
 
 
 class Verdict(StrEnum):
-    """What came of a step."""
+    """The result of a step."""
 
     PASSED = "passed"
     FAILED = "FAILED"
@@ -93,8 +94,8 @@ class Verdict(StrEnum):
 class Step:
     """One command of the suite.
 
-    `begins_with` names an earlier step beside which it is begun, for one that mostly waits. What it prints is shown
-    when its turn comes. `only_in_ci`: what takes a newcomer too long.
+    `begins_with` names an earlier step with which it is started in parallel, for one that mostly waits. Its output is
+    shown when its turn comes. `only_in_ci`: steps that take too long for a newcomer.
     """
 
     title: str
@@ -108,7 +109,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """A step that was begun before its turn: where it prints, and its exit code and seconds when it has ended."""
+    """A step that was started before its turn: its output file, and its exit code and seconds when it has ended."""
 
     printed: IO[bytes]
     end: Future[tuple[int, float]]
@@ -116,7 +117,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A step and what came of it."""
+    """A step and its result."""
 
     step: Step
     verdict: Verdict
@@ -219,7 +220,7 @@ def _begun(step: Step) -> Ahead:
 
 
 def _shown(ahead: Ahead) -> tuple[int, float]:
-    """Show what a step that was begun before prints, until its end; return its exit code and how long it took."""
+    """Show the output of a step that was started earlier, until its end; return its exit code and duration."""
     with ahead.printed as printed:
         is_over = False
         while not is_over:

@@ -1,7 +1,7 @@
-"""Write the Avro schemas again after the code has changed: ``python -m tests.write_avro_schemas``.
+"""Write the Avro schemas after a change of the code: ``python -m tests.write_avro_schemas``.
 
-Only the latest version of a contract is written, and a fingerprint only for a version that has none yet. So a published
-version that was changed after all is noticed: its file no longer has its fingerprint.
+Only the latest version of a contract is written, and a fingerprint only for a version without one. So a published
+version that was changed is noticed: its file does not match its fingerprint any more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FINGERPRINTS: Final = AVRO_SCHEMAS / "fingerprints.json"
 
 
 def schema_text(contract: Contract) -> str:
-    """Return a schema as its file has it."""
+    """Return a schema as it is in its file."""
     return json.dumps(contract.schema, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -40,7 +40,7 @@ def schema_path(subject: str, version: int) -> Path:
 def fingerprints(text: str) -> dict[str, str]:
     """Return Avro's fingerprint of a schema, and one that covers defaults too, but no docs.
 
-    Avro's is that of the canonical parsing form, as eight bytes, the way single-object encoding has them.
+    Avro's is that of the canonical parsing form, as eight bytes, as in single-object encoding.
     """
     everything = json.dumps(_without_docs(json.loads(text)), sort_keys=True)
     return {
@@ -57,7 +57,7 @@ def published() -> dict[str, dict[str, str]]:
 
 def _without_docs(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_without_docs(entry) for entry in schema]
+        return [_without_docs(each) for each in schema]
     if isinstance(schema, dict):
         return {key: _without_docs(value) for key, value in schema.items() if key != "doc"}
     return schema

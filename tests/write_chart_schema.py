@@ -1,6 +1,6 @@
-"""Write what the code knows into the schema of the chart's values: ``make docs``, a test compares it.
+"""Write what the code defines into the schema of the chart's values: ``make docs``; a test compares it.
 
-Settings that have values of their own in the chart, or name files in a pod, are left out of `settings`.
+Settings with values of their own in the chart, and those that name files in a pod, are not in `settings`.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ CHARTS_OWN: Final = frozenset(
         "topic_replication_factor",
     }
 )
-"""Settings that other values of the chart decide."""
+"""Settings that are derived from other values of the chart."""
 _JSON_TYPES: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _BOUNDS: Final = ("minimum", "maximum", "minLength", "maxLength")
 _NOT_BLANK: Final = {"type": "string", "pattern": r"\S"}
-# Each word has a character that is left when quotes, brackets and spaces are taken away.
+# Each word has a character that remains when quotes, brackets and spaces are removed.
 _LETTERS: Final = "0-9A-Za-z\u00c0-\u1fff\u3040-\ud7ff"
 _WORD: Final = rf"[^,]*[{_LETTERS}_.:@+/|~!#$%&*;=?^\\-][^,]*"
 _BY_TYPE: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -82,7 +82,7 @@ _BY_TYPE: Final[Mapping[str, Mapping[str, Any]]] = {
     for expected in get_args(alias)
     if isinstance(expected, Expected)
 }
-"""What the program checks by code of its own, by the words in which it says what it accepts."""
+"""What the program checks by its own code, with the words of its error message."""
 _FOR_PEOPLE: Final = frozenset({"$schema", "title", "description"})
 
 
@@ -93,7 +93,7 @@ class _WithoutAnchors(yaml.SafeDumper):
 
 
 def settings_schema() -> dict[str, Any]:
-    """Describe what `settings` takes: each variable with its bounds and its meaning."""
+    """Return the schema of `settings`: each variable with its bounds and its meaning."""
     shapes = {section: section.model_json_schema()["properties"] for section in SECTIONS}
     own = {name: shapes[setting.section][setting.field] for name, setting in SETTINGS.items()}
     free = [field for field in FIELDS if field not in CHARTS_OWN and field not in secrets()]
@@ -107,7 +107,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def values_schema() -> dict[str, Any]:
-    """Return the schema with what the code knows in its place."""
+    """Return the schema with the parts that the code defines."""
     schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
     schema["properties"]["rules"]["properties"]["preset"]["enum"] = ["", *Preset]
     schema["properties"]["names"]["properties"]["custom"] = _custom_names()
@@ -119,14 +119,14 @@ def values_schema() -> dict[str, Any]:
 
 
 def vocabulary_text() -> str:
-    """Return what the templates know of rules files, to compare `rules.text` with."""
+    """Return what the templates know about rules files, to compare `rules.text` with."""
     vocabulary = {"mostCharacters": MAX_FILE_CHARACTERS, "shape": _bare(rules_schema())}
     head = "# What a rules file may say; written by `make docs` out of the program.\n"
     return head + yaml.dump(vocabulary, sort_keys=False, Dumper=_WithoutAnchors)
 
 
 def _bare(shape: Any, *, names: bool = False) -> Any:
-    """Leave out what is told to people alone; `names` tells that the keys are those of a rules file."""
+    """Remove descriptions, which are only for people; with `names` the keys are those of a rules file."""
     if isinstance(shape, list):
         return [_bare(part) for part in shape]
     if not isinstance(shape, dict):
@@ -136,7 +136,7 @@ def _bare(shape: Any, *, names: bool = False) -> Any:
 
 
 def values_schema_text() -> str:
-    """Return the schema as its file should be."""
+    """Return the schema as it is in its file."""
     return json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -150,7 +150,7 @@ def _strict(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict
 
 
 def _custom_names() -> dict[str, Any]:
-    """Describe event names of the user's own: one for each kind, which may be spelt in one way."""
+    """Return the schema of custom event names: one for each kind, which may be spelt in one way."""
     name = {"type": "string", "pattern": r"\S", "maxLength": MAX_NAME_CHARACTERS}
     spellings: dict[str, list[str]] = {}
     for spelling, kind in SPELLINGS.items():
@@ -172,7 +172,7 @@ def _secret_settings() -> dict[str, Any]:
 
 
 def _extra_environment() -> dict[str, Any]:
-    """Describe further variables. One of the program's must exist, and comes from elsewhere: `settings` is checked."""
+    """Return the schema of additional variables. One of the program's must exist, and must have a `valueFrom`."""
     ours = [variable(field) for field in FIELDS] + [secret_file_variable(field) for field in secrets()]
     reference = {"type": "object"}
     name = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
@@ -185,9 +185,9 @@ def _extra_environment() -> dict[str, Any]:
 
 
 def _quoted(shape: Any) -> Any:
-    """Take texts alone where a rules file may have a text, a number or a truth value without quotes.
+    """Allow only texts where a rules file may have a text, a number or a truth value without quotes.
 
-    Rules compare what is written, and Helm would write 1.50 as 1.5 and 1000000 as 1e+06.
+    Rules compare texts, and Helm would write 1.50 as 1.5 and 1000000 as 1e+06.
     """
     if isinstance(shape, list):
         return [_quoted(part) for part in shape]

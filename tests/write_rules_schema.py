@@ -1,4 +1,4 @@
-"""Write the JSON Schema of rules files again after the code has changed: ``python -m tests.write_rules_schema``."""
+"""Write the JSON Schema of rules files after a change of the code: ``python -m tests.write_rules_schema``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RULES_SCHEMA: Final = Path(__file__).parents[1] / "schemas" / "rules.schema.json
 
 
 def rules_schema_text() -> str:
-    """Return the schema as its file has it."""
+    """Return the schema as it is in its file."""
     return json.dumps(rules_schema(), indent=2) + "\n"
 
 

@@ -95,7 +95,7 @@ class ArrayApi:
         return float(at) if isinstance(at, int | float) else UNKNOWN_TIME
 
     def build_body(self, records: Sequence[bytes], *, sent_at: float) -> bytes:
-        del sent_at  # events have their own time here
+        del sent_at  # events have a time field of their own here
         return _HEAD + _SEPARATOR.join(records) + _TAIL
 
     def decide(self, response: Response, attempt: Attempt) -> Decision:

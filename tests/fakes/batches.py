@@ -1,4 +1,4 @@
-"""Record batches as a broker sends them, byte by byte, so that anything in them can be wrong."""
+"""Record batches as a broker sends them, byte by byte, so that any part of them can be wrong."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ def answered(
     assignment: Any = None,
     offset: int | None = None,
 ) -> Any:
-    """Let a broker answer with the bytes of one partition, as aiokafka's fetcher would pass them on.
+    """Let a broker answer with the bytes of one partition, as aiokafka's fetcher would deliver them.
 
-    They are read from the position of a fake assignment, which is returned, or of one that is given with its offset.
+    They are read from the position of a fake assignment, which is returned, or of a given one with its offset.
     """
     assignment = FakeAssignment() if assignment is None else assignment
     topic, partition = target

@@ -1,4 +1,4 @@
-"""Sessions of aiohttp without a network: every request is kept, and answered as the test says."""
+"""Sessions of aiohttp without a network: every request is stored, and answered as the test defines."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class FakeAnswer:
         return b""
 
     async def read(self, most: int) -> bytes:
-        """Return what has come, not always as much as was asked for."""
+        """Return what has arrived, not always as much as was requested."""
         count = min(most, CHUNK_BYTES)
         read, self._body = self._body[:count], self._body[count:]
         return read
 
 
 class FakeSession:
-    """A session of aiohttp that keeps what it is asked and answers as the wire says."""
+    """A session of aiohttp that stores its requests and answers as the wire defines."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -76,7 +76,7 @@ class Wire:
 
     @property
     def used(self) -> list[int]:
-        """Which session each request went through."""
+        """Return the session of each request."""
         return [number for number, _, _ in self.posts]
 
     @property

@@ -1,7 +1,7 @@
 """The program with a mount that can hang: `python -m tests.fakes.hung_mount FOLDER COMMAND …`.
 
-While `FOLDER.hangs` is there, nobody who looks at a file in FOLDER, or opens one, comes back. A real network mount does
-the same in the kernel, where no test can make and mend it without being root.
+While `FOLDER.hangs` exists, operations on files in FOLDER do not return. A real network mount does the same in the
+kernel, where no test can create and repair it without being root.
 """
 
 from __future__ import annotations

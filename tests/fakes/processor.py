@@ -106,7 +106,7 @@ class Stores:
         return source_partition in self.repeating
 
     def confirm_alone(self, partition: int) -> None:
-        """Confirm what was or will be written of one partition."""
+        """Confirm what was or will be written to one partition."""
         self._alone[partition].set()
 
     async def confirm(self, partition: int = 0) -> None:
@@ -142,9 +142,9 @@ class Letters:
 
 
 class Remembering:
-    """The state of every partition; what it is given is confirmed when the test allows it.
+    """The state of every partition; changes are confirmed when the test allows it.
 
-    In the partitions of `due` something is to be stored though a batch changes nothing.
+    In the partitions of `due` something must be stored though a batch changes nothing.
     """
 
     def __init__(self, effects: list[str]) -> None:

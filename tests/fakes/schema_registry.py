@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; ``body`` is JSON, or text as it is."""
+    """One answer; ``body`` is JSON, or a text that is sent unchanged."""
 
     status: int
     body: Any = None
@@ -28,9 +28,9 @@ def error(status: int, code: int, message: str = "told so") -> Answer:
 
 @dataclass(slots=True)
 class FakeRegistry:
-    """Gives the answer of each path; what has none is answered with a 404 that is no registry's.
+    """Returns the answer of each path; any other path gets a 404 that is not in a registry's form.
 
-    A path that ends in `?deleted=true` is for requests that ask for soft-deleted versions too.
+    A path that ends in `?deleted=true` is for requests that include soft-deleted versions.
     """
 
     answers: dict[str, Answer] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def record_of(size: int, message_id: str = "m-1") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A request reached Segment."""
+    """A request has reached Segment."""
 
     message_ids: tuple[str, ...]
 

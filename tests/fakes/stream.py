@@ -75,7 +75,8 @@ class FakeStatus:
 class FakeStep:
     """A step (`pipeline.stream.step.Step`) that keeps its batches until the test settles them.
 
-    `effects` is the order of what happened to it. `blocks_in_revoke` lets a test look at the middle of a revocation.
+    `effects` is the order of what happened to it. With `blocks_in_revoke` a test can inspect the middle of a
+    revocation.
     """
 
     def __init__(self, *, settles_at_once: bool = False) -> None:
@@ -145,7 +146,7 @@ class FakeStep:
         return [message.value for batch in self.batches for message in batch.messages]
 
     async def until(self, count: int, *, within_seconds: float | None = None) -> None:
-        """Wait until this many messages have come.
+        """Wait until this many messages have arrived.
 
         Raises:
             TimeoutError: they have not.
@@ -160,7 +161,7 @@ class FakeStep:
 class ScriptedThread:
     """The service around aiokafka's consumer (`pipeline.stream.fetching.Fetching`) with the test as the broker.
 
-    A fetch waits for the next script; a repositioning and a commit answer at once unless the test holds them.
+    A fetch waits for the next script; a repositioning and a commit are answered at once unless the test holds them.
     """
 
     positions: dict[TopicPartition, Position] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Change a module in one place after the other, and run its tests each time: `make mutants ARGS="ledger packing"`.
+"""Mutate a module, one change at a time, and run its tests each time: `make mutants ARGS="ledger packing"`.
 
-What survives is printed, except what is known to be harmless (`tests/mutants/harmless.py`); it fails when something is
-left. Without a name it lists the modules. It takes minutes for each module, so it is no part of CI. With `--again` it
-tries only what survived the last time.
+Survivors are printed, except those known to be harmless (`tests/mutants/harmless.py`); the exit code is 1 if any is
+left. Without a name it lists the modules. It takes minutes per module, so it is not part of CI. With `--again` it tries
+only the survivors of the last run.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE: Final = 2
 LEAST_PATIENCE_SECONDS: Final = 15.0
 PATIENCE: Final = 5.0
-"""A mutant under which the tests take so many times as long is noticed: they do not end."""
+"""A mutant under which the tests take this many times as long counts as noticed: they do not end."""
 REPORT: Final = Path("build/mutants")
 
 
 def main(names: Sequence[str], *, again: bool) -> int:
-    """Work through modules and return the exit code."""
+    """Try the mutants of the chosen modules and return the exit code."""
     if not names:
         print("Name one or more of:", ", ".join(MODULES))
         return 1
     left = 0
     for name in names:
-        left += _work_through(name, MODULES[name], again=again)
+        left += _try_mutants(name, MODULES[name], again=again)
     print(f"\n{'FAILED: ' if left else ''}{left} survivors that nobody has judged", flush=True)
     return 1 if left else 0
 
 
-def _work_through(name: str, module: Module, *, again: bool) -> int:
-    """Try every mutant of a module; return how many survive that are not known to be harmless."""
+def _try_mutants(name: str, module: Module, *, again: bool) -> int:
+    """Try every mutant of a module; return how many survivors are not known to be harmless."""
     started = time.monotonic()
     unchanged = trial(module.tests)
     if unchanged.failed or unchanged.broken or not unchanged.passed:

@@ -1,4 +1,4 @@
-"""Mutants that no test needs to notice, and why not. None of them can lose, repeat, reorder or leak anything."""
+"""Mutants that no test needs to notice, and the reason. None of them can lose, repeat, reorder or leak anything."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harmless:
-    """Mutants of one line: `added` may stand in the place of `removed`; without it, anything may.
+    """Mutants of one line: `added` may replace `removed`; without `added`, anything may.
 
-    Where a line stands in a module several times, `times` says at how many places it may be changed so.
+    If a module has the line several times, `times` is how many of them may be changed this way.
     """
 
     removed: str
@@ -443,13 +443,13 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
 
 
 def judged(module: str, survivors: Sequence[Mutant]) -> tuple[list[Mutant], list[Harmless]]:
-    """Return the survivors that nobody has judged, and what is said to be harmless and does not survive."""
+    """Return the survivors that are not judged, and the judgements without a survivor."""
     left = list(survivors)
     unused = []
     for harmless in HARMLESS.get(module, ()):
         fitting = [mutant for mutant in left if _fits(harmless, mutant)]
         if harmless.added is not None and len(fitting) > harmless.times:
-            continue  # which of them is harmless cannot be told any more
+            continue  # it is unknown which of them is the harmless one
         left = [mutant for mutant in left if mutant not in fitting]
         if not fitting:
             unused.append(harmless)

@@ -1,4 +1,4 @@
-"""Make the mutants of a text: those of Cosmic Ray, and the statements that can be left out."""
+"""Create the mutants of a source text: those of Cosmic Ray, and those without one statement."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NOT_MADE: Final = ("RemoveDecorator", "VariableReplacer", "VariableInserter", "ExceptionReplacer")
-"""They need arguments, or fail as soon as the module is imported or the line is reached."""
+"""They need arguments, or fail as soon as the module is imported or the line is executed."""
 _OPPOSITES: Final = {"Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Mod_FloorDiv", "FloorDiv_Mod", "BitOr_BitAnd"}
-"""Of the eleven operators that Cosmic Ray puts in the place of each, the one that fails least loudly."""
+"""Of the eleven operators that Cosmic Ray substitutes for each, the one whose failure is hardest to notice."""
 _IDENTITY: Final = {"IsNot_Is", "Is_IsNot", "Eq_NotEq", "NotEq_Eq"}
 
 
@@ -32,7 +32,7 @@ class Mutant:
 
 
 def mutants_of(text: str) -> list[Mutant]:
-    """Return every mutant that is not the same program, in the order of its lines."""
+    """Return every mutant that is a different program, in the order of its lines."""
     same = _program(text)
     found: dict[str, Mutant] = {}
     for changed in (*_by_cosmic_ray(text), *_without_statements(text)):
@@ -67,7 +67,7 @@ def _is_made(name: str) -> bool:
 
 
 def _without_statements(text: str) -> Iterator[str]:
-    """Leave out one statement after the other that is done for its effect."""
+    """Remove one statement at a time that is executed for its effect."""
     lines = text.splitlines(keepends=True)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.stmt) and _has_an_effect(node):
@@ -85,7 +85,7 @@ def _has_an_effect(statement: ast.stmt) -> bool:
 
 
 def _program(text: str) -> str:
-    """Return what a text does; annotations, and whether arguments have to be named, do not count."""
+    """Return what a source text does, without annotations and without whether arguments must be named."""
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -105,7 +105,7 @@ def _make_bare(node: ast.AST) -> None:
         node.defaults += [default for default in node.kw_defaults if default is not None]
         node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
     elif isinstance(node, ast.ClassDef):
-        node.decorator_list = []  # how a dataclass is kept is checked by mypy
+        node.decorator_list = []  # how a dataclass is stored is checked by mypy
     elif isinstance(node, ast.AnnAssign):
         node.annotation = ast.Constant(None)
     elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):

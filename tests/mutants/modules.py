@@ -1,4 +1,4 @@
-"""The modules that are changed, and the tests of each."""
+"""The modules that are mutated, and the tests of each."""
 
 from __future__ import annotations
 

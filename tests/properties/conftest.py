@@ -1,4 +1,4 @@
-"""How hard the property tests look: fast by default, longer with ``HYPOTHESIS_PROFILE=thorough``."""
+"""How many examples the property tests try: few by default, more with ``HYPOTHESIS_PROFILE=thorough``."""
 
 from __future__ import annotations
 

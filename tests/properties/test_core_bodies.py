@@ -1,4 +1,4 @@
-"""Bodies as templates write them: repaired JSON, long integers, tags in one text, times, other names of fields."""
+"""Bodies as templates produce them: repaired JSON, long integers, tags in one text, times, other names of fields."""
 
 from __future__ import annotations
 

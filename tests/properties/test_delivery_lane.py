@@ -88,7 +88,7 @@ class LaneInTheWorld(RuleBasedStateMachine):
         action = self.lane.next_action(now=self.now, not_before=self.pause)
         match action:
             case Send(request_batch=request_batch):
-                assert self.request_batch is None, "one request in flight"
+                assert self.request_batch is None, "one request under way"
                 assert not self.storing
                 assert self.now >= self.pause
                 body = self.api.build_body(request_batch.records, sent_at=0.0)
@@ -209,7 +209,7 @@ class LaneInTheWorld(RuleBasedStateMachine):
         )
 
     def take(self, without: Sequence[int] = ()) -> set[int]:
-        """Let the destination accept what is under way. What it had refused in part before is late, and not counted."""
+        """Let the destination accept what is under way. Records that it had refused in part are late: not counted."""
         assert self.request_batch is not None
         messages = [message for run in self.request_batch.runs for message in run.messages]
         offsets = {message.offset for index, message in enumerate(messages) if index not in without}

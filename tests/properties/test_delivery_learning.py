@@ -30,7 +30,7 @@ SIZES = st.lists(st.integers(150, LARGEST), min_size=1, max_size=90)
 
 
 class Way:
-    """Lanes on a way that takes bodies of so many bytes, and never a record that is poison; some answers get lost."""
+    """Lanes to a destination that accepts bodies up to a size, and never a poison record; some answers get lost."""
 
     def __init__(self, api: Api, most_bytes: int, lost: list[bool]) -> None:
         self.api = api
@@ -67,7 +67,7 @@ class Way:
             ]
             lane.accept(FakeBatch(number, messages, []), since=self._now)
         moved = LANES
-        while moved:  # the lanes take turns: each is in the middle of something when another learns
+        while moved:  # the lanes take turns: each has a request under way when another one learns
             moved = sum(map(self._step, range(LANES)))
         return given
 

@@ -28,7 +28,7 @@ LIMITS = st.builds(
 
 
 def body_bytes(records: Sequence[bytes], limits: RequestLimits) -> int:
-    """Return how long the destination's own body is."""
+    """Return the size of the destination's own body."""
     (api,) = (api for api in APIS.values() if api.limits.envelope_bytes == limits.envelope_bytes)
     return len(api.build_body(records, sent_at=0.0))
 

@@ -1,4 +1,4 @@
-"""Refusals that come and go, a breaker that changes its mind, partitions that are taken away: order and sums hold."""
+"""Refusals that come and go, a breaker that changes its answer, partitions that are revoked: order and sums hold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PARTITIONS: Final = 2
 RECORDS: Final = 9
 EXAMPLES: Final = 600
-"""As many as it takes to meet a verdict that may not be taken back any more."""
+"""As many as it takes to reach a verdict that cannot be withdrawn any more."""
 HOLD_SECONDS: Final = 60.0
 TAKEN, BAD, TOO_LARGE = Done(), DeliveryRejectReason.REFUSED, DeliveryRejectReason.TOO_LARGE
 LOST: Final = Retry(after_seconds=1.0)
@@ -38,12 +38,12 @@ Position: TypeAlias = tuple[int, int]
 
 
 def in_part(indexes: Sequence[int]) -> Done:
-    """Build an answer that accepts all records but some; an index may stand there twice."""
+    """Build an answer that accepts all records except some; an index may be repeated."""
     return Done(refused=tuple(RefusedRecord(index=index, reason=BAD) for index in indexes))
 
 
 class Turn(NamedTuple):
-    """What comes of one request, and what else happens while it is under way."""
+    """The outcome of one request, and what else happens while it is under way."""
 
     decision: Decision
     breaker_says_no: bool
@@ -72,8 +72,8 @@ WELL: Final = Turn(TAKEN, breaker_says_no=False, given_up=None)
 
 
 @dataclass(slots=True)
-class Story:
-    """A lane, what it was given, and what has become of it."""
+class Scenario:
+    """A lane, its records, and what has become of them."""
 
     lane: Lane
     breaker: MoodyBreaker
@@ -142,13 +142,13 @@ class Story:
         self.lane.answered(decision, now=self.now)
 
     def _accept(self, positions: list[Position]) -> None:
-        """Let the destination accept records. What it had refused in part before is late, and counted apart."""
+        """Let the destination accept records. Those that it had refused in part are late, and counted separately."""
         fresh = [position for position in positions if position not in self.accepted]
         self.accepted += [position for position in fresh if position not in self.turned_down]
         self.late += [position for position in fresh if position in self.turned_down]
 
     def _give_up(self, partition: int, sent: list[Position]) -> bool:
-        """Take a partition away; tell whether the request was taken off the wire."""
+        """Revoke a partition; return whether the request was cancelled."""
         self.lane.forget([(TOPIC, partition)])
         self.given = {position for position in self.given if position[0] != partition}
         if not any(position[0] == partition for position in sent):
@@ -162,7 +162,7 @@ REFUSED: Final = Turn(Refuse(reason=BAD, advice="look"), breaker_says_no=False, 
 
 @with_both_apis
 @settings(max_examples=max(EXAMPLES, settings().max_examples))
-@example(  # the second record is taken, its answer is lost, and then it is refused while the breaker says no
+@example(  # the second record is accepted, its answer is lost, and then it is refused while the breaker says no
     sizes=[2, 1], most=2, turns=[REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]
 )
 @example(  # the first record is refused beside the second, the breaker says no, and alone it is accepted
@@ -184,14 +184,14 @@ def test_whatever_is_refused_and_held_is_settled_once_and_in_order_when_it_ends(
         breaker=breaker,
         hold_seconds=HOLD_SECONDS,
     )
-    story = Story(lane, breaker, list(turns))
+    scenario = Scenario(lane, breaker, list(turns))
     for partition, records in enumerate(sizes):
-        story.give(partition, records)
-    story.play()
+        scenario.give(partition, records)
+    scenario.play()
     for partition in range(PARTITIONS):
-        offsets = [offset for number, offset in story.accepted if number == partition]
+        offsets = [offset for number, offset in scenario.accepted if number == partition]
         assert offsets == sorted(offsets), "first accepted in order"
-    assert story.given <= story.stored | {*story.accepted, *story.late}
-    assert {partition for partition, _ in story.given} <= story.acknowledged
+    assert scenario.given <= scenario.stored | {*scenario.accepted, *scenario.late}
+    assert {partition for partition, _ in scenario.given} <= scenario.acknowledged
     assert lane.hold is None
     assert lane.records_in_hand == breaker.reserved == 0

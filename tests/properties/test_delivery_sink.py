@@ -1,4 +1,4 @@
-"""The whole sink in virtual time: Kafka redelivers what was not acknowledged, the destination answers as it likes."""
+"""The whole sink in virtual time: Kafka redelivers what was not acknowledged, the destination answers at random."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IN_HAND: Final = 2
 BAD: Final = b"{"
 
 Answer: TypeAlias = tuple[float, bool, Response]
-"""Seconds until the answer, whether Segment took the records, and what it answered."""
+"""Seconds until the answer, whether Segment accepted the records, and its answer."""
 
 ANSWERS: st.SearchStrategy[Answer] = st.tuples(
     st.sampled_from([0.0, 0.1, 2.0, 14.0]),
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Kafka:
-    """One log for each partition; what was not acknowledged before a revocation is delivered again after it."""
+    """One log per partition; what was not acknowledged before a revocation is delivered again after it."""
 
     logs: list[list[list[bytes | None]]]
     settled: set[str]
@@ -90,8 +90,8 @@ class Kafka:
 
     def acknowledged(self, batch: Batch) -> None:
         assert batch.generation == self.generation[batch.partition], "acknowledged after it was given up"
-        places = {f"{batch.partition}/{message.offset}" for message in batch.messages}
-        assert places <= self.settled, "acknowledged before it was settled"
+        messages = {f"{batch.partition}/{message.offset}" for message in batch.messages}
+        assert messages <= self.settled, "acknowledged before it was settled"
         self.open[batch.partition].remove(batch.index)
         self.committed[batch.partition] = min(self.open[batch.partition], default=self.next_index[batch.partition])
         if all(self.committed[number] == len(log) for number, log in enumerate(self.logs)):
@@ -111,12 +111,12 @@ class Kafka:
 
 @dataclass(slots=True)
 class Segment:
-    """Take records or not, answer or not, as the script says; then accept everything."""
+    """Accept records or not, answer or not, as scripted; then accept everything."""
 
     script: list[Answer]
     settled: set[str]
     accepted: dict[str, None] = field(default_factory=dict)
-    in_flight: list[str] = field(default_factory=list)
+    under_way: list[str] = field(default_factory=list)
 
     def connect(self) -> Segment:
         return self
@@ -124,8 +124,8 @@ class Segment:
     async def post(self, body: bytes) -> Response:
         seconds, takes, response = self.script.pop(0) if self.script else (0.0, True, OK)
         ids = ids_of(body)
-        assert not set(ids) & set(self.in_flight), "one request in flight for each partition"
-        self.in_flight += ids
+        assert not set(ids) & set(self.under_way), "one request under way per partition"
+        self.under_way += ids
         try:
             if takes or response == OK:
                 self.accepted |= dict.fromkeys(ids)
@@ -134,10 +134,10 @@ class Segment:
                 self.settled |= set(ids)
             return response
         finally:
-            self.in_flight = [each for each in self.in_flight if each not in ids]
+            self.under_way = [each for each in self.under_way if each not in ids]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @dataclass(slots=True)

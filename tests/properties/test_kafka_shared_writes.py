@@ -1,4 +1,4 @@
-"""Whoever comes, leaves and is confirmed when: shared writes keep the order, and repeat and lose nothing."""
+"""Writers join, leave and are confirmed in any order: shared writes keep the order, and repeat and lose nothing."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Partition:
         self.most_at_once = 0
         self.open: list[asyncio.Event] = []
 
-    async def write(self, entries: Sequence[OutboundMessage]) -> None:
-        numbers = [entry.timestamp_ms or 0 for entry in entries]
+    async def write(self, messages: Sequence[OutboundMessage]) -> None:
+        numbers = [message.timestamp_ms or 0 for message in messages]
         event = asyncio.Event()
         self.open.append(event)
         self.most_at_once = max(self.most_at_once, len(self.open))
@@ -48,7 +48,7 @@ class _Partition:
 
 
 class _Game:
-    """Writers that come and leave, and a partition that confirms."""
+    """Writers that join and leave, and a partition that confirms."""
 
     def __init__(self) -> None:
         self.partition = _Partition()
@@ -79,8 +79,8 @@ class _Game:
     def _come(self, count: int) -> None:
         numbers = list(range(self._written + 1, self._written + 1 + count))
         self._written += count
-        entries = [OutboundMessage(key=None, value=None, timestamp_ms=each, headers=[]) for each in numbers]
-        self.writing.append((numbers, asyncio.create_task(self._shared.write(entries))))
+        messages = [OutboundMessage(key=None, value=None, timestamp_ms=each, headers=[]) for each in numbers]
+        self.writing.append((numbers, asyncio.create_task(self._shared.write(messages))))
 
     def _confirm(self) -> None:
         for event in self.partition.open:

@@ -1,4 +1,4 @@
-"""Whatever a setting holds, the program lists a mistake or starts to use it; it never breaks, and shows no key."""
+"""For any value of a setting, the program reports a mistake or starts to use it; it never crashes, and shows no key."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def environment(**values: str) -> dict[str, str]:
 
 
 def use(variables: dict[str, str]) -> str:
-    """Return everything that is told of the settings, which are used as far as that needs no network."""
+    """Return all output about the settings, which are used as far as no network is needed."""
     try:
         loaded = load_settings(variables, requirements=tuple(Requirement), checks=CHECKS)
     except SettingsError as error:

@@ -1,8 +1,8 @@
-"""Decisions by what is remembered agree with a plain model of the rules, whatever is killed and whenever.
+"""Decisions based on state agree with a simple model of the rules, whichever processor is killed at whatever moment.
 
-A history is a raw partition of a few months: clicks and sends of a few users. Processors take it batch by batch, and
-die between any two effects of a batch: its changes, its records, its commit. What they wrote outlives them; a zombie
-may write once more what its successor has written; the topic is compacted in between.
+A history is a raw partition of a few months: clicks and sends of a few users. Processors read it batch by batch, and
+are killed between any two effects of a batch: its changes, its records, its commit. What they wrote outlives them; a
+zombie may write again what its successor has written; the topic is compacted in between.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TOO_LARGE: Final = "x" * 40_000
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One message of a history: who, what, how many days after the first one Kafka stored it, and whether it fits."""
+    """One message of a history: user, kind, the day on which Kafka stored it, and whether it matches."""
 
     user: int
     kind: str
@@ -59,31 +59,31 @@ class Fact:
 
 
 def model(history: Sequence[Fact]) -> list[bool]:
-    """Decide by the rules as one would tell them."""
+    """Decide by the rules in their simplest form."""
     tracked: set[tuple[int, str]] = set()
     kept = []
     for fact in history:
-        place = (fact.user, month(STORED_AT + fact.day * DAY))
+        month_of_user = (fact.user, month(STORED_AT + fact.day * DAY))
         clicked = fact.fits and fact.kind == "message.push.clicked"
-        kept.append(clicked or (fact.fits and fact.kind == "message.push.sent" and place in tracked))
+        kept.append(clicked or (fact.fits and fact.kind == "message.push.sent" and month_of_user in tracked))
         if clicked:
-            tracked.add(place)
+            tracked.add(month_of_user)
     return kept
 
 
 @dataclass(slots=True)
 class Topic:
-    """The topic of tracked users, written to by whoever lives (`pipeline.kafka.producer.BatchProducer`)."""
+    """The topic of tracked users, written to by every running processor (`pipeline.kafka.producer.BatchProducer`)."""
 
-    entries: list[OutboundMessage] = field(default_factory=list)
+    messages: list[OutboundMessage] = field(default_factory=list)
 
-    async def write(self, topic: str, partition: int, entries: Sequence[OutboundMessage]) -> None:
+    async def write(self, topic: str, partition: int, messages: Sequence[OutboundMessage]) -> None:
         assert (topic, partition) == ("tracked-users", 0)
-        self.entries += entries
+        self.messages += messages
 
     def compact(self) -> None:
-        latest = {entry.key: entry for entry in self.entries}
-        self.entries = [entry for entry in self.entries if latest[entry.key] is entry]
+        latest = {message.key: message for message in self.messages}
+        self.messages = [message for message in self.messages if latest[message.key] is message]
 
 
 def body(fact: Fact, offset: int) -> bytes:
@@ -92,7 +92,7 @@ def body(fact: Fact, offset: int) -> bytes:
 
 
 class Life:
-    """One processor from its start to its death."""
+    """One processor from its start to its kill."""
 
     def __init__(self, topic: Topic, now_ms: int) -> None:
         self._store = StateStore(
@@ -108,7 +108,7 @@ class Life:
         state = PartitionState(HASHER, BillingMonth(), None, tracks=True)
         state.advance(now_ms)
         reader = MarksReader(CODEC, state)
-        reader.take(topic.entries)
+        reader.take(topic.messages)
         for _ in reader.put_into_place():
             pass
         self._store._partitions[0] = state
@@ -133,7 +133,7 @@ steps = st.lists(
 
 
 jumping = st.lists(facts(0, 30, 31, 70), min_size=4, max_size=30)
-"""Kafka's times may jump, where they are those of the producers; three months of them are remembered."""
+"""Kafka's times may jump if they are those of the producers; three months of them are kept."""
 in_order = st.lists(facts(0, 30, 31, 70, 100, 140), min_size=4, max_size=30).map(
     lambda found: sorted(found, key=lambda fact: fact.day)
 )
@@ -154,9 +154,9 @@ def test_decisions_are_a_function_of_the_log_whoever_dies_and_when(
 
 
 def within_the_months_remembered(batch: list[FakeMessage]) -> list[FakeMessage]:
-    """Return the beginning of a batch, up to the months that are remembered.
+    """Return the beginning of a batch, up to the number of months that the state keeps.
 
-    One that spans more forgets its own first month, and would find nobody tracked there if it came again.
+    A batch that spans more drops its own first month, and would find no tracked users there if it were redelivered.
     """
     months: set[str] = set()
     for count, message in enumerate(batch):
@@ -184,7 +184,7 @@ async def play(history: list[Fact], deaths: list[tuple[int, str, bool]]) -> None
         size, death, compacts = next(plan, (3, "committed", False))
         batch = within_the_months_remembered(raw[committed : committed + size])
         decided = life.decide(batch)
-        ids = {entry.headers[2][1] for entry in decided.records}
+        ids = {message.headers[2][1] for message in decided.records}
         wanted = {b"%d" % message.offset for message in batch if f"e-{message.offset}" in expected}
         assert ids == wanted, f"offsets {committed} to {committed + size - 1}"
         if death != "killed":

@@ -1,4 +1,4 @@
-"""Tracked users against plain dictionaries, and the entries of their topic against what they were made of."""
+"""Tracked users compared with plain dictionaries, and the messages of their topic with their source."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ START = 20_000 * MILLISECONDS_A_DAY
 """2024-10-04."""
 
 few_users = st.sampled_from([0, 1, 2, 255 << 56, LAST, LAST - 1, 7 << 56, (7 << 56) + 1])
-"""Both ends of a shard, of the first and of the last one."""
+"""Both ends of a shard, for the first and the last shard."""
 offsets = st.one_of(st.integers(-1, 5), st.integers(-1, TOP))
 marks = st.lists(st.tuples(few_users, offsets))
 
@@ -112,7 +112,7 @@ def test_shards_are_cut_and_keep_everybody_however_close_their_hashes_are(
 
 
 class PartitionMachine(RuleBasedStateMachine):
-    """Messages of any time, and a clock that goes on: what a plain dictionary of calendar months would remember."""
+    """Messages of any time, and a clock that advances, compared with a plain dictionary of calendar months."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The ledger against a naive model that remembers every offset, over any history of one group's partitions."""
+"""The ledger compared with a simple model that remembers every offset, over any history of one group's partitions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.fakes.stream import messages, tp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PLACES = [tp(0), tp(1)]
+PARTITIONS = [tp(0), tp(1)]
 gaps = st.integers(min_value=0, max_value=3)
 
 
 @dataclass(slots=True)
 class Model:
-    """A partition during one assignment: every delivered offset with whether it is settled, nothing clever."""
+    """A partition during one assignment: every delivered offset, and whether it is settled."""
 
     start: int
     stored: int | None
@@ -30,12 +30,12 @@ class Model:
     """By offset, in order of delivery."""
 
     def note(self) -> None:
-        """Take what was read over for settled, as long as nothing before it is open."""
+        """Treat what was read over as settled, if nothing before it is open."""
         if all(self.settled.values()):
             self.start = max(self.start, self.read_to)
 
     def prefix(self) -> int:
-        """The offset before which everything delivered is settled."""
+        """Return the offset before which everything delivered is settled."""
         first_open = next((offset for offset, settled in self.settled.items() if not settled), None)
         done = [offset + 1 for offset in self.settled if first_open is None or offset < first_open]
         return max([self.start, *done])
@@ -66,9 +66,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def join(self) -> None:
-        self.assign(set(PLACES))
+        self.assign(set(PARTITIONS))
 
-    @rule(partitions=st.sets(st.sampled_from(PLACES)))
+    @rule(partitions=st.sets(st.sampled_from(PARTITIONS)))
     def assign(self, partitions: set[TopicPartition]) -> None:
         """Rebalance: everything in hand is given up, and the group's committed offsets are the new positions."""
         positions = {each: Position(self.broker.get(each, 0), each in self.broker) for each in partitions}
@@ -78,12 +78,12 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         self.ledger.assign(positions)
 
-    @rule(where=st.sampled_from(PLACES))
+    @rule(where=st.sampled_from(PARTITIONS))
     def revoke(self, where: TopicPartition) -> None:
         self.models.pop(where, None)
         self.ledger.revoke([where])
 
-    @rule(target=held, where=st.sampled_from(PLACES), skips=st.lists(gaps, min_size=1, max_size=4))
+    @rule(target=held, where=st.sampled_from(PARTITIONS), skips=st.lists(gaps, min_size=1, max_size=4))
     def deliver(self, where: TopicPartition, skips: list[int]) -> object:
         """Deliver the next run of a partition, with gaps."""
         model = self.models.get(where)
@@ -98,7 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
         batch = self.ledger.deliver(where, messages(*offsets, partition=where.partition))
         return Held(batch, model, offsets)
 
-    @rule(where=st.sampled_from(PLACES), over=gaps)
+    @rule(where=st.sampled_from(PARTITIONS), over=gaps)
     def read_over(self, where: TopicPartition, over: int) -> None:
         model = self.models.get(where)
         if model is not None:
@@ -119,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(commit=consumes(running), is_stored=st.booleans())
     def end_commit(self, commit: Commit, *, is_stored: bool) -> None:
-        """End a commit, maybe after the assignment that it was made in; the broker takes it only within that."""
+        """End a commit, maybe after the assignment in which it began; the broker accepts it only before that."""
         if not is_stored:
             return
         for assignment, offset in commit.assignments:

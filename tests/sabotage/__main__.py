@@ -1,11 +1,10 @@
-"""Apply every mistake of the list, each against its tests alone: `python -m tests.sabotage`.
+"""Apply every mistake of the list and run only its tests: `python -m tests.sabotage`.
 
-It fails when a test passes under a mistake that it must notice, when it does not pass without one, and when the text
-to replace does not stand in its file exactly once. With words, only mistakes with one of them in their name or file
-are applied.
+It fails when a test passes under a mistake that it must notice, when it does not pass without one, and when the text to
+replace is not in its file exactly once. With words, only mistakes whose name or file contains one of them are applied.
 
-The whole list takes two minutes at most, or nobody would run it. That is held against CPU time, which a wait for a core
-does not lengthen: two minutes of each process that runs side by side.
+The whole list takes two minutes at most, so that it is run often. The limit is CPU time, since waiting for a core does
+not count: two minutes for each process that runs in parallel.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def main(words: Sequence[str]) -> int:
 
 
 class _Tried(NamedTuple):
-    """What is wrong with mistakes or their tests, nothing when all is well, and what it took to find out."""
+    """The problems with mistakes or their tests, nothing if there is none, and the time it took to find out."""
 
     objections: list[str]
     seconds: float = 0.0

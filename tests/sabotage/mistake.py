@@ -19,10 +19,10 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sabotage:
-    """Replace `old`, which stands exactly once in `file`, by `new`. Each of `tests` must fail then.
+    """Replaces `old`, which occurs exactly once in `file`, by `new`. Each of `tests` must fail then.
 
-    `file` is a path below `pipeline/`. A test is named by its node id below `tests/`; where it has parameters, one
-    failing case is enough.
+    `file` is a path below `pipeline/`. A test is given by its node id below `tests/`; if it has parameters, one failing
+    case is enough.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Sabotage:
         return tuple(f"tests/{test}" for test in self.tests)
 
     def applied(self) -> Altered:
-        """Return the file with the mistake in it.
+        """Return the file with the mistake.
 
         Raises:
-            LookupError: `old` does not stand in the file exactly once.
+            LookupError: `old` does not occur in the file exactly once.
         """
         text = path_of(self.file).read_text(encoding="utf-8")
         if (count := text.count(self.old)) != 1:
@@ -59,7 +59,7 @@ class Altered:
         return "pipeline." + self.file.removesuffix(".py").replace("/", ".")
 
     def import_from_now_on(self) -> None:
-        """Import the module with this text, and leave the file alone.
+        """Import the module with this text from now on, without changing the file.
 
         Raises:
             RuntimeError: it is imported already.
@@ -70,7 +70,7 @@ class Altered:
 
 
 def path_of(file: str) -> Path:
-    """Return where a file below `pipeline/` is."""
+    """Return the path of a file below `pipeline/`."""
     return ROOT / "pipeline" / file
 
 

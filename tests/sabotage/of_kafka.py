@@ -1,4 +1,4 @@
-"""Mistakes in what writes to Kafka, in how a group begins, and in what is remembered."""
+"""Mistakes in writing to Kafka, in how a group starts, and in the state."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ PRODUCER: Final = (
         ),
     ),
     Sabotage(
-        name="a run is handed over beside a write to its partition",
+        name="a run is handed over while a write to its partition is under way",
         file="kafka/producer.py",
         old="if self._turns[topic, partition].locked() or",
         new="if",
         tests=("unit/kafka/test_producer.py::test_nothing_is_handed_over_to_a_partition_that_is_being_written",),
     ),
     Sabotage(
-        name="a run is handed over to a connection that is given up",
+        name="a run is handed over to a connection that is being closed",
         file="kafka/producer.py",
         old=" or self._renewal.locked():",
         new=":",
         tests=("unit/kafka/test_producer.py::test_nothing_is_handed_over_while_the_connection_is_renewed",),
     ),
     Sabotage(
-        name="of a run that is handed over only the first batch is sent",
+        name="only the first batch of a run that is handed over is sent",
         file="kafka/producer.py",
         old="if _fill(batch, messages, 0, len(messages)) < len(messages):",
         new="if _fill(batch, messages, 0, len(messages)) < 0:",
         tests=("unit/kafka/test_producer.py::test_more_than_one_batch_holds_is_not_handed_over[400-1300]",),
     ),
     Sabotage(
-        name="of a run that is written only the first batch is sent",
+        name="only the first batch of a run that is written is sent",
         file="kafka/producer.py",
         old="written = end",
         new="written = len(messages)",
@@ -98,14 +98,14 @@ PRODUCER: Final = (
         tests=("unit/kafka/test_producer.py::test_a_message_is_written_with_its_key_its_time_and_its_headers",),
     ),
     Sabotage(
-        name="the messages of a later batch are numbered on",
+        name="the messages of a later batch continue the numbers of the first",
         file="kafka/producer.py",
         old="relative_offset = index - start",
         new="relative_offset = index",
         tests=("unit/kafka/test_producer.py::test_more_than_a_batch_holds_is_split_and_stays_in_order",),
     ),
     Sabotage(
-        name="a write that is not confirmed in time does not count as repeated",
+        name="a write that is not confirmed in time is not counted as repeated",
         file="kafka/producer.py",
         old="                self._mark_retrying(topic, partition)\n                if producer is not",
         new="                if producer is not",
@@ -114,28 +114,28 @@ PRODUCER: Final = (
         ),
     ),
     Sabotage(
-        name="somebody has to look at the end of a write that was given up",
+        name="the failure of an abandoned write is reported as never retrieved",
         file="kafka/producer.py",
         old="confirmation.cancel()",
         new="pass",
         tests=("unit/kafka/test_producer.py::test_nobody_has_to_look_at_the_end_of_a_write_that_was_given_up",),
     ),
     Sabotage(
-        name="a stop leaves connections that were given up before",
+        name="a stop leaves abandoned connections open",
         file="kafka/producer.py",
         old="retirement.cancel()",
         new="pass",
         tests=("unit/kafka/test_producer.py::test_after_a_stop_nothing_can_be_written_and_no_connection_is_left",),
     ),
     Sabotage(
-        name="a stop leaves a producer to write with",
+        name="a stop leaves the producer open",
         file="kafka/producer.py",
         old="producer, self._producer = self._producer, None",
         new="producer = self._producer",
         tests=("unit/kafka/test_producer.py::test_after_a_stop_nothing_can_be_written_and_no_connection_is_left",),
     ),
     Sabotage(
-        name="connecting again is tried without a pause",
+        name="reconnecting has no pause",
         file="kafka/producer.py",
         old="await asyncio.sleep(self._retry_seconds)",
         new="pass",
@@ -156,7 +156,7 @@ PRODUCER: Final = (
 
 REFUSALS: Final = (
     Sabotage(
-        name="a write that a broker refuses for good holds nothing",
+        name="a write that a broker refuses permanently causes no hold",
         file="kafka/producer.py",
         old="self._refused[topic, partition] = refusal",
         new="pass",
@@ -172,7 +172,7 @@ REFUSALS: Final = (
         tests=("unit/kafka/test_refusals.py::test_refusals_that_aiokafka_does_not_know_are_told_apart",),
     ),
     Sabotage(
-        name="a new producer that a broker refuses is asked for without a hold",
+        name="a broker that refuses a new producer causes no hold",
         file="kafka/producer.py",
         old="if (refusal := find_refusal(error, topic)) is None:",
         new="if (refusal := None) is None:",
@@ -181,7 +181,7 @@ REFUSALS: Final = (
         ),
     ),
     Sabotage(
-        name="connections to a registry are kept",
+        name="connections to a registry are kept open",
         file="kafka/schema_registry.py",
         old='headers["Connection"] = "close"',
         new='headers["Connection"] = "keep-alive"',
@@ -193,7 +193,7 @@ REFUSALS: Final = (
 
 ADDRESSES: Final = (
     Sabotage(
-        name="an address that nothing can have ends a client",
+        name="an impossible address ends a client",
         file="kafka/addresses.py",
         old="except (ValueError, OverflowError) as error:",
         new="except ZeroDivisionError as error:",
@@ -203,14 +203,14 @@ ADDRESSES: Final = (
 
 TOPIC_SETTINGS: Final = (
     Sabotage(
-        name="a topic that is compacted and deleted from is taken",
+        name="a topic with cleanup.policy compact,delete is accepted",
         file="kafka/topic_settings.py",
         old='if kind.holds_messages and "compact" in policy:',
         new='if kind.holds_messages and policy == "compact":',
         tests=("unit/kafka/test_topic_settings.py::test_all_faults_of_a_topic_are_listed_at_once",),
     ),
     Sabotage(
-        name="faults of settings stop no worker",
+        name="wrong topic settings stop no worker",
         file="kafka/topics.py",
         old="*(fault.text for fault in setting_faults(found, topics_of(uses))),",
         new="",
@@ -219,7 +219,7 @@ TOPIC_SETTINGS: Final = (
         ),
     ),
     Sabotage(
-        name="workers give records their time",
+        name="records get the time of the worker",
         file="kafka/topic_plans.py",
         old="TopicKind.RECORDS: {**_DELETED, **_STORED},",
         new="TopicKind.RECORDS: _DELETED,",
@@ -228,7 +228,7 @@ TOPIC_SETTINGS: Final = (
         ),
     ),
     Sabotage(
-        name="a topic that begins to lose messages is written to",
+        name="a topic whose settings begin to lose messages is still written to",
         file="kafka/settings_watch.py",
         old="return self.complaint if any(",
         new="return None if any(",
@@ -240,21 +240,21 @@ TOPIC_SETTINGS: Final = (
 
 CLOCK: Final = (
     Sabotage(
-        name="a clock that is behind is right",
+        name="a clock that is behind counts as right",
         file="kafka/broker_clock.py",
         old="elif self._reason is None:\n",
         new="elif self._reason is None and difference > 0:\n",
         tests=("unit/kafka/test_broker_clock.py::test_a_clock_that_jumps_while_nothing_is_written_is_noticed_at_once",),
     ),
     Sabotage(
-        name="the way to the broker counts as a wrong clock",
+        name="network latency counts as a wrong clock",
         file="kafka/broker_clock.py",
         old="self._reports[broker] = _Report(broker_seconds - answered_at, broker_seconds - asked_at, answered_at)",
         new="self._reports[broker] = _Report(broker_seconds - answered_at, broker_seconds - answered_at, answered_at)",
         tests=("unit/kafka/test_broker_clock.py::test_a_difference_that_the_way_to_the_broker_may_explain_is_none",),
     ),
     Sabotage(
-        name="a clock that was right once is not compared with what brokers tell later",
+        name="a clock that was right once is not compared with later answers of brokers",
         file="kafka/broker_clock.py",
         old="            self._found_right = math.nan\n            self._warn_of_brokers()\n",
         new="            self._warn_of_brokers()\n",
@@ -271,7 +271,7 @@ CLOCK: Final = (
         ),
     ),
     Sabotage(
-        name="a hold outlasts its cause until the next look is due",
+        name="a hold lasts until the next check though its cause is gone",
         file="kafka/topic_watch.py",
         old="            if self.complaint is not None:\n                return\n",
         new="",
@@ -281,28 +281,28 @@ CLOCK: Final = (
         ),
     ),
     Sabotage(
-        name="a broker that left the cluster is complained of for ever",
+        name="a broker that left the cluster is reported for ever",
         file="kafka/connection_watch.py",
         old="        if brokers:\n",
         new="        if False:\n",
         tests=("unit/kafka/test_connection_watch.py::test_a_broker_that_left_the_cluster_holds_nothing_any_more",),
     ),
     Sabotage(
-        name="a time that a worker gave counts as the broker's",
+        name="a time set by a worker counts as the broker's",
         file="kafka/broker_clock.py",
         old=" and stored.timestamp_type == _BROKER_GAVE_THE_TIME:",
         new=":",
         tests=("unit/kafka/test_broker_clock.py::test_a_confirmed_write_tells_the_time_where_the_broker_gave_it",),
     ),
     Sabotage(
-        name="batches are decided by a wrong clock",
+        name="batches are decided while the clock is wrong",
         file="kafka/conditions.py",
         old="return set() if self._reason() is None else {self.words}",
         new="return set()",
         tests=("unit/kafka/test_conditions.py::test_batches_wait_with_the_reason_until_the_condition_is_met",),
     ),
     Sabotage(
-        name="a bad certificate is no cause to hold",
+        name="a bad certificate causes no hold",
         file="kafka/knocking.py",
         old="return HoldReason.CERTIFICATE",
         new="return None",
@@ -311,7 +311,7 @@ CLOCK: Final = (
         ),
     ),
     Sabotage(
-        name="a certificate of ours that a broker does not take is no cause to hold",
+        name="a client certificate that a broker does not accept causes no hold",
         file="kafka/knocking.py",
         old=" is not None or refusal_of_ours(error) is not None:",
         new=" is not None:",
@@ -324,7 +324,7 @@ CLOCK: Final = (
 
 GROUPS: Final = (
     Sabotage(
-        name="offsets of a former topic are taken",
+        name="offsets of a deleted topic of the same name are used",
         file="kafka/groups.py",
         old="return identity is not None and note.startswith(_NOTE) and note != _NOTE + identity.hex()",
         new="return False",
@@ -333,14 +333,14 @@ GROUPS: Final = (
         ),
     ),
     Sabotage(
-        name="an objection to a start is not raised",
+        name="the reason against a start is not raised",
         file="kafka/groups.py",
         old="if (objection := find_objection(view, source, start)) is not None:",
         new="if (objection := find_objection(view, source, start)) == '':",
         tests=("unit/kafka/test_groups_begin.py::test_a_processor_that_wrote_before_does_not_begin_again",),
     ),
     Sabotage(
-        name="the starts that are committed do not say which topic they are of",
+        name="committed start offsets do not name their topic's id",
         file="kafka/groups.py",
         old="note = known.commit_note",
         new='note = ""',
@@ -349,28 +349,28 @@ GROUPS: Final = (
         ),
     ),
     Sabotage(
-        name="partitions that were begun are begun again",
+        name="partitions with a committed start are started again",
         file="kafka/groups.py",
         old="for number, offset in view.starts.items() if number not in known.begun}",
         new="for number, offset in view.starts.items()}",
         tests=("unit/kafka/test_groups_begin.py::test_only_what_was_not_begun_is_committed",),
     ),
     Sabotage(
-        name="a processor that wrote before begins again",
+        name="a processor that has written before starts again",
         file="kafka/groups.py",
         old="if view.outcome_written:",
         new="if False:",
         tests=("unit/kafka/test_groups.py::test_a_group_that_wrote_records_and_has_no_offsets_was_lost",),
     ),
     Sabotage(
-        name="offsets that vanished between others are not missed",
+        name="missing offsets between others are not noticed",
         file="kafka/groups.py",
         old="number < newest or view.starts[number] > 0",
         new="False",
         tests=("unit/kafka/test_groups.py::test_an_offset_that_is_missing_between_others_has_vanished",),
     ),
     Sabotage(
-        name="offsets that nobody took count as begun",
+        name="offsets whose commit was refused count as started",
         file="kafka/groups.py",
         old="    except CommitFailedError:\n        return known\n",
         new="    except CommitFailedError:\n        pass\n",
@@ -417,28 +417,28 @@ STATE: Final = (
         tests=("unit/state/test_store.py::test_no_state_is_complete_before_the_catalogue_is",),
     ),
     Sabotage(
-        name="what is remembered of a partition that was given up is used again",
+        name="the state of a revoked partition is used again",
         file="state/store.py",
         old="state = self._partitions.pop(number, None)",
         new="state = self._partitions.get(number)",
         tests=("unit/state/test_store.py::test_a_partition_that_comes_back_is_read_back_again",),
     ),
     Sabotage(
-        name="what was learnt and not stored stays",
+        name="changes that were not stored stay in the state",
         file="state/store.py",
         old="state.forget_unstored()",
         new="pass",
         tests=("unit/state/test_store.py::test_what_is_learnt_and_not_stored_is_forgotten_with_its_partition",),
     ),
     Sabotage(
-        name="a place that has the bytes of a user counts as its mark",
+        name="a match across the boundary of two marks counts as a mark",
         file="state/tracked_users.py",
         old="while at % MARK_BYTES and at > 0:",
         new="while False and at > 0:",
         tests=("unit/state/test_month_of_users.py::test_bytes_that_look_like_a_user_are_none[an offset]",),
     ),
     Sabotage(
-        name="a follower that ended is not missed",
+        name="a follower that has ended is not noticed",
         file="state/store.py",
         old="self._follower.check()",
         new="pass",
@@ -448,35 +448,35 @@ STATE: Final = (
 
 RECORDS: Final = (
     Sabotage(
-        name="records of several source partitions are written one after the other",
+        name="records of several source partitions are written one after another",
         file="kafka/records.py",
         old="group = self._gathering\n        if group is None:",
         new="group = self._gathering\n        if group is None or group.waiting:",
         tests=("unit/kafka/test_shared_writes.py::test_what_comes_at_the_same_time_is_one_write",),
     ),
     Sabotage(
-        name="records of a partition that was given up are written with the others",
+        name="records of a revoked partition are written with the others",
         file="kafka/records.py",
         old="group.runs = [run for run in group.runs if run is not messages]",
         new="pass",
         tests=("unit/kafka/test_shared_writes.py::test_what_nobody_waits_for_any_more_is_not_written",),
     ),
     Sabotage(
-        name="who comes to a group that ends is cancelled with it",
+        name="a writer that joins a group which ends is cancelled with it",
         file="kafka/records.py",
         old="            if self._gathering is group:\n                self._gathering = None\n",
         new="",
         tests=("unit/kafka/test_shared_writes.py::test_who_comes_just_when_the_last_of_a_group_leaves_is_written",),
     ),
     Sabotage(
-        name="repartitioned records that are written again excuse nobody",
+        name="retries of repartitioned records do not count as progress",
         file="kafka/records.py",
         old="partitions = self._under_way.get(source_partition, ())",
         new="partitions: Collection[int] = ()",
         tests=("unit/kafka/test_records.py::test_repartitioning_knows_whose_records_are_written_again",),
     ),
     Sabotage(
-        name="a shared write goes on for nobody",
+        name="a shared write continues without a waiter",
         file="kafka/records.py",
         old="group.task.cancel()\n            await asyncio.wait({group.task})",
         new="pass",
@@ -503,7 +503,7 @@ SCHEMA_VERSIONS: Final = (
         tests=("unit/tools/test_schema_versions.py::test_any_text_of_a_registry_gets_two_short_answers",),
     ),
     Sabotage(
-        name="soft-deleted versions are taken for registered ones",
+        name="soft-deleted versions count as registered",
         file="kafka/schema_registry.py",
         old="deleted=number not in live",
         new="deleted=False",

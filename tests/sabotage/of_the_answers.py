@@ -1,4 +1,4 @@
-"""Mistakes about what counts as the answer to a request, and the tests that notice them."""
+"""Mistakes in what counts as the answer to a request, and the tests that notice them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from tests.sabotage.mistake import Sabotage
 _GUARD: Final = "unit/delivery/test_guarded_http.py"
 OF_THE_ANSWERS: Final = (
     Sabotage(
-        name="bytes between the choice of a connection and the request are an answer",
+        name="bytes between the choice of a connection and the request count as its answer",
         file="delivery/guarded_http.py",
         old="if guarded.seems_quiet() or await guarded.is_quiet():",
         new="if guarded.is_connected():",
         tests=(f"{_GUARD}::test_bytes_between_the_choice_of_a_connection_and_the_write_are_no_answer",),
     ),
     Sabotage(
-        name="bytes on an idle connection make its next request a lost one",
+        name="bytes on an idle connection lose its next request",
         file="delivery/guarded_http.py",
         old="if (used := guarded.used) and guarded.seems_quiet():",
         new="if used := guarded.used:",
         tests=(f"{_GUARD}::test_bytes_that_the_loop_has_not_read_replace_the_connection_before_the_request",),
     ),
     Sabotage(
-        name="a new connection is not watched before its first request",
+        name="a new connection is not checked before its first request",
         file="delivery/guarded_http.py",
         old="await guarded.settle(self._loop.time() - began)",
         new="pass",
         tests=(f"{_GUARD}::test_bytes_a_moment_after_a_connection_was_opened_are_no_answer",),
     ),
     Sabotage(
-        name="an answer counts though the other side has not received the request",
+        name="an answer counts before the server has received the request",
         file="delivery/guarded_http.py",
         old="return waiting or _unacknowledged_bytes(descriptor)",
         new="return waiting",
@@ -44,14 +44,14 @@ OF_THE_ANSWERS: Final = (
         tests=(f"{_GUARD}::test_an_early_answer_on_tls_is_no_acceptance",),
     ),
     Sabotage(
-        name="of two answers in one read the first counts",
+        name="the first of two answers in one read counts",
         file="delivery/guarded_http.py",
         old="doubtful = self._early or not (alone or (not begun and all(map(_is_success, self._answers))))",
         new="doubtful = self._early",
         tests=(f"{_GUARD}::test_an_acceptance_that_may_belong_to_another_request_is_a_lost_connection",),
     ),
     Sabotage(
-        name="answers of the class 1xx are read without an end",
+        name="1xx answers are read without a limit",
         file="delivery/guarded_http.py",
         old="if self._interim > MAX_INTERIM_ANSWERS:",
         new="if self._interim < 0:",
@@ -65,14 +65,14 @@ OF_THE_ANSWERS: Final = (
         tests=(f"{_GUARD}::test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed",),
     ),
     Sabotage(
-        name="a 2xx that says two things of its body's length is a lost connection",
+        name="a 2xx with two different body lengths is a lost connection",
         file="delivery/guarded_http.py",
         old='return _LENGTHS.sub(b"", head)',
         new="return head",
         tests=(f"{_GUARD}::test_a_head_that_accepts_counts_whatever_the_body_is_and_the_connection_is_closed",),
     ),
     Sabotage(
-        name="a body that drips is waited for until the request's timeout",
+        name="a slow body is read until the request's timeout",
         file="delivery/answer_body.py",
         old="async with asyncio.timeout(seconds):",
         new="async with asyncio.timeout(None):",

@@ -1,4 +1,4 @@
-"""Mistakes in what commands print and write, and in the options that they take."""
+"""Mistakes in what commands print and write, and in the options that they accept."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from tests.sabotage.mistake import Sabotage
 
 OF_THE_OUTPUT: Final = (
     Sabotage(
-        name="a printed line steers the terminal",
+        name="a printed line contains control characters",
         file="output/printing.py",
         old='f"{visible(each)}\\n" for each in lines',
         new='f"{each}\\n" for each in lines',
         tests=("unit/output/test_printing.py::test_every_line_is_one_line_whatever_it_holds",),
     ),
     Sabotage(
-        name="a name is read as markup",
+        name="a name is interpreted as markup",
         file="output/console.py",
         old="markup=False, emoji=False, highlight=False",
         new="highlight=False",
         tests=("unit/output/test_console.py::test_no_text_is_markup",),
     ),
     Sabotage(
-        name="what is drawn is not gone over",
+        name="tables are printed with control characters",
         file="output/console.py",
         old="if control or _is_drawn(text) else",
         new="if True else",
         tests=("unit/output/test_console.py::test_a_text_that_went_past_words_is_escaped_when_it_is_drawn",),
     ),
     Sabotage(
-        name="a page on a full disk takes the earlier one away",
+        name="writing a page on a full disk deletes the earlier page",
         file="output/files.py",
         old="_replace(Path(path).resolve(), content)",
         new="Path(path).write_bytes(content)",
@@ -39,56 +39,56 @@ OF_THE_OUTPUT: Final = (
         ),
     ),
     Sabotage(
-        name="half a page is left behind",
+        name="a partly written page is left behind",
         file="output/files.py",
         old="Path(name).unlink(missing_ok=True)",
         new="pass",
         tests=("unit/output/test_files.py::test_an_interruption_leaves_nothing",),
     ),
     Sabotage(
-        name="lost output is told again and again",
+        name="lost output is reported repeatedly",
         file="output/console.py",
         old="self.quiet = True",
         new="pass",
         tests=("unit/output/test_console.py::test_output_that_is_lost_is_told_once",),
     ),
     Sabotage(
-        name="times before 1970 go to Kafka",
+        name="times before 1970 are accepted for Kafka",
         file="cli/what_if.py",
         old="if seconds < 0:",
         new="if False:",
         tests=("unit/cli/test_what_if.py::test_a_time_that_kafka_cannot_know_is_a_mistake",),
     ),
     Sabotage(
-        name="a rate that is no number is taken",
+        name="a rate that is not a number is accepted",
         file="cli/traffic.py",
         old="if math.isnan(rate):",
         new="if False:",
         tests=("properties/test_cli_options.py::test_no_hostile_value_of_an_option_ends_in_a_traceback",),
     ),
     Sabotage(
-        name="arguments that no system passes on are used",
+        name="arguments that no system can pass are used",
         file="cli/main.py",
         old="        _check_characters(arguments)",
         new="        pass",
         tests=("properties/test_cli_options.py::test_no_hostile_value_of_an_option_ends_in_a_traceback",),
     ),
     Sabotage(
-        name="a log in JSON turns the direction of writing",
+        name="a JSON log contains characters that change the text direction",
         file="logs.py",
         old="return visible(written)",
         new="return written",
         tests=("unit/test_logs.py::test_no_line_steers_a_terminal",),
     ),
     Sabotage(
-        name="a log for people clears the screen",
+        name="a text log contains sequences that clear the screen",
         file="logs.py",
         old="        return visible(value)",
         new="        return value",
         tests=("unit/test_logs.py::test_no_line_steers_a_terminal",),
     ),
     Sabotage(
-        name="a page hides and reorders",
+        name="a page contains characters that hide and reorder text",
         file="tools/what_if/page_parts.py",
         old="escape(visible(str(words)), quote=True)",
         new="escape(str(words), quote=True)",

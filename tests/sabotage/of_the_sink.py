@@ -8,14 +8,14 @@ from tests.sabotage.mistake import Sabotage
 
 LANE: Final = (
     Sabotage(
-        name="a hold is not cleared when a part is accepted",
+        name="a hold is not cleared when a request is accepted in part",
         file="delivery/lane.py",
         old="for run in accepted.runs)\n        self._hold = None\n",
         new="for run in accepted.runs)\n",
         tests=("unit/delivery/test_lane.py::test_a_hold_is_over_when_a_part_of_its_request_batch_is_accepted",),
     ),
     Sabotage(
-        name="dead letters that were never stored settle their batch",
+        name="dead letters that were not stored settle their batch",
         file="delivery/lane.py",
         old="self._in_hand.settle((run.source, len(run.records)) for run in accepted.runs)",
         new="self._in_hand.settle("
@@ -30,14 +30,14 @@ LANE: Final = (
         tests=("unit/delivery/test_lane.py::test_a_retry_sends_the_same_records_before_anything_else",),
     ),
     Sabotage(
-        name="a verdict may be taken back after a request without an answer",
+        name="a verdict may be withdrawn after a request without an answer",
         file="delivery/lane.py",
         old="            case Retry(after_seconds=seconds):\n                self._rest.unanswered()\n",
         new="            case Retry(after_seconds=seconds):\n",
         tests=("unit/delivery/test_lane.py::test_a_verdict_is_final_when_a_request_behind_it_may_have_been_accepted",),
     ),
     Sabotage(
-        name="what comes of a partition that is leaving is sent",
+        name="batches of a partition that is being revoked are sent",
         file="delivery/lane.py",
         old="if source.partition not in self._leaving:",
         new="if True:",
@@ -46,14 +46,14 @@ LANE: Final = (
         ),
     ),
     Sabotage(
-        name="what stands behind an unknown format is sent",
+        name="messages after an unknown format are sent",
         file="delivery/intake.py",
         old="self._unreadable[source.partition] = seen.unknown_format",
         new="pass",
         tests=("unit/delivery/test_lane.py::test_an_unknown_format_version_stops_its_partition_and_no_other",),
     ),
     Sabotage(
-        name="records that wait for their turn are stuck",
+        name="records that wait for their turn count as a stall",
         file="delivery/sink.py",
         old="*(lane.queued for lane in lanes if self._is_busy(lane)),",
         new="",
@@ -62,28 +62,28 @@ LANE: Final = (
         ),
     ),
     Sabotage(
-        name="a busy lane excuses whatever it has in hand",
+        name="a busy lane counts as progress for everything it has in hand",
         file="delivery/lane.py",
         old="if id(source) in waiting}",
         new="}",
         tests=("unit/delivery/test_sink.py::test_a_batch_that_is_in_hand_and_waits_nowhere_is_stuck",),
     ),
     Sabotage(
-        name="a hold of one lane excuses all",
+        name="a hold of one lane counts as progress for all",
         file="delivery/sink.py",
         old="return _is_to_come(self._pace.paused_until) or lane.hold is not None",
         new="return any(each.lane.hold is not None for each in self._drivers) or lane.hold is not None",
         tests=("unit/delivery/test_sink.py::test_a_hold_or_a_retry_of_one_lane_excuses_its_own_partitions_alone",),
     ),
     Sabotage(
-        name="a pause of all lanes is not kept",
+        name="lanes ignore a common pause",
         file="delivery/lane.py",
         old="return max(self._due_at, not_before)",
         new="return self._due_at",
         tests=("unit/delivery/test_lane.py::test_nothing_is_sent_before_the_end_of_a_pause",),
     ),
     Sabotage(
-        name="a request batch that is given up stays on board",
+        name="messages of a revoked partition stay in the request batch",
         file="delivery/lane.py",
         old="        self._rest.forget(partitions)\n",
         new="",
@@ -92,14 +92,14 @@ LANE: Final = (
         ),
     ),
     Sabotage(
-        name="what waits of a partition that was given up is sent",
+        name="queued records of a revoked partition are sent",
         file="delivery/intake.py",
         old="self.backlog.remove(partitions)",
         new="pass",
         tests=("unit/delivery/test_lane.py::test_withdrawing_leaves_the_request_in_flight_alone",),
     ),
     Sabotage(
-        name="a refusal is about whatever is left of a request batch",
+        name="a refusal applies to the rest of a request batch",
         file="delivery/lane.py",
         old="if self._rest.part.record_count == self._sent.record_count:",
         new="if True:",
@@ -122,7 +122,7 @@ LANE: Final = (
         tests=("unit/delivery/test_lane.py::test_a_verdict_is_final_when_a_request_behind_it_may_have_been_accepted",),
     ),
     Sabotage(
-        name="a batch is acknowledged when it is given up",
+        name="a batch is acknowledged when its partition is revoked",
         file="delivery/in_hand.py",
         old="self._finished = [source for source in self._finished if source.partition not in partitions]",
         new="pass",
@@ -132,14 +132,14 @@ LANE: Final = (
 
 DRIVER: Final = (
     Sabotage(
-        name="a request of partitions that were given up stays on the wire",
+        name="a request of revoked partitions is not cancelled",
         file="delivery/driver.py",
         old="            in_flight.cancel()\n            await",
         new="            await",
         tests=("unit/delivery/test_sink.py::test_revoking_takes_a_request_off_the_wire_when_time_is_up",),
     ),
     Sabotage(
-        name="a fault of the dead-letter store counts as stored",
+        name="a dead-letter store that fails counts as stored",
         file="delivery/driver.py",
         old="        storing.result()\n",
         new="",
@@ -148,7 +148,7 @@ DRIVER: Final = (
         ),
     ),
     Sabotage(
-        name="Retry-After stops one lane alone",
+        name="Retry-After pauses only one lane",
         file="delivery/driver.py",
         old="if isinstance(decision, Retry) and decision.everywhere:",
         new="if False:",
@@ -179,21 +179,21 @@ DRIVER: Final = (
         tests=("unit/delivery/test_sink.py::test_a_flushed_batch_makes_one_line_without_bodies_ids_or_keys",),
     ),
     Sabotage(
-        name="batches are settled and never acknowledged",
+        name="settled batches are not acknowledged",
         file="delivery/driver.py",
         old="            batch.acknowledge()\n",
         new="            del batch\n",
         tests=("unit/delivery/test_sink.py::test_a_batch_is_acknowledged_after_segment_accepted_it",),
     ),
     Sabotage(
-        name="the pace is not kept",
+        name="the rate limit is not kept",
         file="delivery/driver.py",
         old="self._pace.departed(records=records, now=started)",
         new="pass",
         tests=("unit/delivery/test_sink.py::test_requests_keep_their_distance",),
     ),
     Sabotage(
-        name="a request that is taken off the wire is left alone",
+        name="a request that must be cancelled keeps running",
         file="delivery/driver.py",
         old="            self._in_flight = None\n            if task.cancel():",
         new="            self._in_flight = None\n            if False:",
@@ -203,7 +203,7 @@ DRIVER: Final = (
 
 DISSECTION: Final = (
     Sabotage(
-        name="the pieces of a refused request leave in the wrong order",
+        name="the parts of a refused request are sent in the wrong order",
         file="delivery/dissection.py",
         old="self._parts.extendleft(reversed(part.pieces(HALVES if cured_by_less else QUARTERS)))",
         new="self._parts.extendleft(part.pieces(HALVES if cured_by_less else QUARTERS))",
@@ -212,7 +212,7 @@ DISSECTION: Final = (
         ),
     ),
     Sabotage(
-        name="a record that was refused beside another is lost",
+        name="a record that was refused together with another is lost",
         file="delivery/dissection.py",
         old="if part.record_count > 1:",
         new="if part.record_count > 2:",
@@ -221,14 +221,14 @@ DISSECTION: Final = (
         ),
     ),
     Sabotage(
-        name="a final verdict is taken back",
+        name="a final verdict is withdrawn",
         file="delivery/dissection.py",
         old="refused = (verdict.run for verdict in self._verdicts[self._final :])",
         new="refused = (verdict.run for verdict in self._verdicts)",
         tests=("unit/delivery/test_dissection.py::test_a_verdict_is_final_once_something_behind_it_is_accepted",),
     ),
     Sabotage(
-        name="what is taken back stands behind what waits",
+        name="withdrawn records are queued after waiting ones",
         file="delivery/dissection.py",
         old="(*refused, *waiting)",
         new="(*waiting, *refused)",
@@ -237,21 +237,21 @@ DISSECTION: Final = (
         ),
     ),
     Sabotage(
-        name="dead letters stand in the order of their verdicts",
+        name="dead letters are stored in the order of their verdicts",
         file="delivery/dissection.py",
         old="letters=sorted(found, key=lambda letter: letter.message.offset),",
         new="letters=found,",
         tests=("unit/delivery/test_dissection.py::test_dead_letters_of_a_batch_stand_in_the_order_of_their_offsets",),
     ),
     Sabotage(
-        name="two request batches use what the breaker allows once",
+        name="two request batches use the same permission of the breaker",
         file="delivery/dissection.py",
         old="self._breaker.reserve(dead_letters - self._reserved)",
         new="pass",
         tests=("unit/delivery/test_dissection.py::test_what_one_request_batch_has_reserved_another_may_not_use",),
     ),
     Sabotage(
-        name="a verdict on a partition that was given up stays",
+        name="a verdict on a revoked partition stays",
         file="delivery/dissection.py",
         old="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]",
         new="pass",
@@ -275,28 +275,28 @@ PACKING: Final = (
         tests=("unit/delivery/test_packing.py::test_no_more_records_fit_than_a_request_may_have",),
     ),
     Sabotage(
-        name="the newest run leaves first",
+        name="the newest run is sent first",
         file="delivery/packing.py",
         old="self._runs.append(run)",
         new="self._runs.appendleft(run)",
         tests=("unit/delivery/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",),
     ),
     Sabotage(
-        name="what did not fit into a request is lost",
+        name="records that did not fit into a request are lost",
         file="delivery/packing.py",
         old="first, self._runs[0] = run.split(count)",
         new="first, _ = self._runs.popleft().split(count)",
         tests=("unit/delivery/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",),
     ),
     Sabotage(
-        name="what did not fit into a request is sent twice",
+        name="records that did not fit into a request are sent twice",
         file="delivery/packing.py",
         old="first, self._runs[0] = run.split(count)",
         new="first, _ = run.split(count)",
         tests=("unit/delivery/test_packing.py::test_a_request_takes_the_oldest_records_and_leaves_the_rest_in_order",),
     ),
     Sabotage(
-        name="dead letters travel with both halves of a run",
+        name="dead letters are kept in both halves of a run",
         file="delivery/request_batch.py",
         old="                letters=(),\n            ),\n        )\n",
         new="            ),\n        )\n",
@@ -315,7 +315,7 @@ CLIENT: Final = (
         ),
     ),
     Sabotage(
-        name="the age of a connection is 1000 times as long",
+        name="the maximum age of a connection is 1000 times as long",
         file="delivery/client.py",
         old="CONNECTION_AGE_SECONDS: Final = 12 * 3600.0",
         new="CONNECTION_AGE_SECONDS: Final = 12 * 3600.0 * 1000",
@@ -347,7 +347,7 @@ CLIENT: Final = (
         tests=("unit/delivery/test_client.py::test_a_request_without_an_answer_logs_nothing_and_says_why",),
     ),
     Sabotage(
-        name="the secret shows in the log when it changes",
+        name="the secret is logged when it changes",
         file="delivery/secret_file.py",
         old='logger.info("secret changed", secret=self._words)',
         new='logger.info("secret changed", secret=text)',
@@ -368,7 +368,7 @@ CLIENT: Final = (
         tests=("unit/sinks/segment/test_answers.py::test_what_an_answer_quotes_is_not_its_error",),
     ),
     Sabotage(
-        name="a certificate that cannot be trusted is tried again as if it would pass",
+        name="an untrusted certificate is retried like a temporary fault",
         file="delivery/decisions.py",
         old="if response.certificate is None:",
         new="if response is not None:",
@@ -378,7 +378,7 @@ CLIENT: Final = (
         ),
     ),
     Sabotage(
-        name="a login page with status 200 is told to nobody",
+        name="a login page with status 200 is not reported",
         file="delivery/report.py",
         old="self._doubts.judged(doubt)",
         new="pass",
@@ -388,7 +388,7 @@ CLIENT: Final = (
 
 MEMORY: Final = (
     Sabotage(
-        name="everything in hand is decoded as it comes",
+        name="everything in hand is decoded on arrival",
         file="delivery/intake.py",
         old="while self._unexamined and not self.backlog.fills_a_request:",
         new="while self._unexamined:",
@@ -397,21 +397,21 @@ MEMORY: Final = (
         ),
     ),
     Sabotage(
-        name="what waits unchecked of a partition that was given up is sent",
+        name="unchecked records of a revoked partition are sent",
         file="delivery/intake.py",
         old="self._unexamined = deque(source for source in self._unexamined if source.partition not in partitions)",
         new="pass",
         tests=("unit/delivery/test_lane.py::test_what_waits_unchecked_of_a_partition_that_was_given_up_is_not_sent",),
     ),
     Sabotage(
-        name="a lane forgets what it has not checked when a request leaves",
+        name="a lane drops unchecked records when a request is sent",
         file="delivery/intake.py",
         old="        taken = self.backlog.take()\n        self._fill()\n",
         new="        taken = self.backlog.take()\n",
         tests=("unit/delivery/test_lane.py::test_what_waits_unchecked_leaves_in_its_turn",),
     ),
     Sabotage(
-        name="headers of any size are kept",
+        name="headers of any size are accepted",
         file="kafka/fetched/messages.py",
         old="_kept(headers) if headers else (),",
         new="tuple(headers) if headers else (),",

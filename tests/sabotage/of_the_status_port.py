@@ -8,7 +8,7 @@ from tests.sabotage.mistake import Sabotage
 
 OF_THE_STATUS_PORT: Final = (
     Sabotage(
-        name="the status port holds any number of connections",
+        name="the status port accepts any number of connections",
         file="runtime/bounded_port.py",
         old="if len(self._connections) >= self._limits.connections:",
         new="if False:",
@@ -38,7 +38,7 @@ OF_THE_STATUS_PORT: Final = (
         tests=("unit/runtime/test_status_server_limits.py::test_a_full_port_is_logged_once",),
     ),
     Sabotage(
-        name="a lack of descriptors leaves idle connections alone",
+        name="a lack of file descriptors closes no idle connections",
         file="runtime/bounded_port.py",
         old="self._end_oldest()\n        self._loop.remove_reader(listening)",
         new="self._loop.remove_reader(listening)",
@@ -52,7 +52,7 @@ OF_THE_STATUS_PORT: Final = (
         tests=("unit/runtime/test_status_server_limits.py::test_of_requests_that_are_sent_in_advance_one_is_answered",),
     ),
     Sabotage(
-        name="what is not HTTP is logged as a fault of ours",
+        name="requests that are not HTTP are logged as internal errors",
         file="runtime/status_server.py",
         old="if isinstance(exc_info, HttpProcessingError):",
         new="if False:",

@@ -8,7 +8,7 @@ from tests.sabotage.mistake import Sabotage
 
 LEDGER: Final = (
     Sabotage(
-        name="a batch that is not acknowledged is committed over",
+        name="commits pass a batch that is not acknowledged",
         file="stream/ledger.py",
         old="while batches and batches[0].acknowledged:",
         new="while batches:",
@@ -24,7 +24,7 @@ LEDGER: Final = (
         ),
     ),
     Sabotage(
-        name="what was read counts as settled with batches in hand",
+        name="the read position counts as settled while batches are in hand",
         file="stream/ledger.py",
         old="if not batches and assignment.read_to > settled and assignment.held:",
         new="if assignment.read_to > settled and assignment.held:",
@@ -38,28 +38,28 @@ LEDGER: Final = (
         tests=("unit/stream/test_ledger.py::test_a_first_position_is_committed_as_it_is",),
     ),
     Sabotage(
-        name="nobody hears of a first position",
+        name="a first position is not reported",
         file="stream/ledger.py",
         old="if any(not position.committed for position in positions.values()):",
         new="if False:",
         tests=("unit/stream/test_ledger.py::test_a_first_position_is_committed_as_it_is",),
     ),
     Sabotage(
-        name="partitions of a former assignment are committed on",
+        name="partitions of an earlier assignment are still committed",
         file="stream/ledger.py",
         old="self.revoke(tuple(self._assignments))",
         new="pass",
         tests=("unit/stream/test_ledger.py::test_an_assignment_ends_the_one_before_it",),
     ),
     Sabotage(
-        name="a batch in hand counts no bytes",
+        name="a batch in hand is counted with no bytes",
         file="stream/ledger.py",
         old="if self._size < 0:",
         new="if self._size < -1:",
         tests=("unit/stream/test_ledger.py::test_bytes_count_as_in_hand_until_their_messages_are_settled_in_order",),
     ),
     Sabotage(
-        name="a commit that is confirmed late takes a later one back",
+        name="a commit that is confirmed late undoes a later one",
         file="stream/ledger.py",
         old="if assignment.held and offset > assignment.stored_to:",
         new="if assignment.held:",
@@ -83,14 +83,14 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport.py::test_records_fetched_before_a_repositioning_are_thrown_away",),
     ),
     Sabotage(
-        name="positions that were asked for before a revocation are taken",
+        name="positions that were requested before a revocation are used",
         file="stream/transport.py",
         old="if self._revocations != revocations:",
         new="if False:",
         tests=("unit/stream/test_transport.py::test_a_repositioning_that_ends_after_a_revocation_counts_for_nothing",),
     ),
     Sabotage(
-        name="a partition whose offset has vanished is read from its start",
+        name="a partition whose offset is gone is read from its start",
         file="stream/transport.py",
         old="if vanished:",
         new="if False:",
@@ -115,7 +115,7 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport.py::test_a_refused_commit_is_not_counted_and_is_made_again",),
     ),
     Sabotage(
-        name="a commit that failed is not made again",
+        name="a failed commit is not repeated",
         file="stream/transport.py",
         old="self.loop.call_later(self.options.commit_interval_seconds, self._settled.set)",
         new="pass",
@@ -124,28 +124,28 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="partitions are given up without asking the work to settle",
+        name="partitions are revoked without letting the step settle",
         file="stream/transport.py",
         old="await self.options.before_revoke(partitions)",
         new="pass",
         tests=("unit/stream/test_transport.py::test_a_revocation_settles_then_commits_the_prefix_then_lets_go",),
     ),
     Sabotage(
-        name="partitions are given up without a commit",
+        name="partitions are revoked without a commit",
         file="stream/transport.py",
         old="await asyncio.wait_for(self.commit(), left)",
         new="del left",
         tests=("unit/stream/test_transport.py::test_a_revocation_settles_then_commits_the_prefix_then_lets_go",),
     ),
     Sabotage(
-        name="a fault in a revocation goes unnoticed",
+        name="an error in a revocation goes unnoticed",
         file="stream/transport.py",
         old="await self.crash(error)",
         new="del error",
         tests=("unit/stream/test_transport.py::test_a_commit_refused_for_good_in_a_revocation_crashes_the_worker",),
     ),
     Sabotage(
-        name="only messages bound what is in hand, never bytes",
+        name="only messages bound what is in hand, not bytes",
         file="stream/transport.py",
         old="and ledger.bytes_of(partition) < options.max_bytes_in_hand",
         new="",
@@ -161,7 +161,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="a message of any size is taken",
+        name="a message of any size is fetched",
         file="stream/fetched_ahead.py",
         old="if bytes_of_one > most_of_one:",
         new="if bytes_of_one > 1 << 62:",
@@ -170,7 +170,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="any number of bytes is taken at once",
+        name="any number of bytes is fetched at once",
         file="stream/fetched_ahead.py",
         old=" or size >= self._most_bytes:",
         new=":",
@@ -197,14 +197,14 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="a record tells by itself which offset is committed",
+        name="the last record alone decides which offset is committed",
         file="kafka/fetched/reading.py",
         old="if self.next_fetch_offset > self._batches.beyond:",
         new="if self.next_fetch_offset < 0:",
         tests=("unit/kafka/fetched/test_reading.py::test_what_cannot_be_read_ends_there_and_what_came_before_is_read",),
     ),
     Sabotage(
-        name="a batch that needs much memory waits for as long as others are read",
+        name="a batch that needs much memory waits while others are read",
         file="kafka/fetched/room.py",
         old="return first is holder or now - self._waits[first].since < PATIENCE_SECONDS",
         new="return True",
@@ -213,7 +213,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="an operator who passes over a message loses the rest of its batch",
+        name="skipping a message loses the rest of its batch",
         file="kafka/fetched/reading.py",
         old="self._end_before(fault, next_offset=offset + 1)",
         new="self._end_before(fault, next_offset=self._batches.next_offset())",
@@ -222,7 +222,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="whatever stands behind a damaged batch tells an operator where to go on",
+        name="the offset after a damaged batch comes from whatever follows it",
         file="kafka/fetched/batches.py",
         old=" and self._is_sound(end, _end(self._data, end)):",
         new=":",
@@ -249,7 +249,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="a membership that is over excuses what it cannot commit",
+        name="an ended membership counts as progress for what it cannot commit",
         file="stream/commits.py",
         old="self.commits_wait = isinstance(error, TimeoutError)",
         new="self.commits_wait = True",
@@ -258,28 +258,28 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="messages that are never fetched wait nowhere",
+        name="messages that are never fetched are not counted as waiting",
         file="stream/transport.py",
         old="max(end or 0, self._ends.get(partition, 0))",
         new="(end or 0)",
         tests=("unit/stream/test_transport.py::test_ends_that_are_asked_for_count_where_fetches_tell_less",),
     ),
     Sabotage(
-        name="a processor's holds and retries excuse nobody",
+        name="a processor's holds and retries do not count as progress",
         file="processor/step.py",
         old="partition for partition, queue in self._rounds.queues.items() if self._waits_on_purpose(queue)",
         new="partition for partition in ()",
         tests=("unit/processor/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
     ),
     Sabotage(
-        name="a processor's holds and retries excuse every partition",
+        name="a processor's holds and retries count as progress for every partition",
         file="processor/step.py",
         old="partition for partition, queue in self._rounds.queues.items() if self._waits_on_purpose(queue)",
         new="partition for partition in self._rounds.queues",
         tests=("unit/processor/test_processor.py::test_a_hold_and_a_repeated_write_excuse_their_own_partitions_alone",),
     ),
     Sabotage(
-        name="a partition that was given up while its batch was handed over writes on",
+        name="a partition that was revoked while its batch was handed over is still written",
         file="processor/rounds.py",
         old="if queue.closed:  # revoked while its records were handed over",
         new="if False:",
@@ -288,7 +288,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="partitions that were added are read beside the old ones",
+        name="added partitions are read together with the old ones",
         file="stream/transport.py",
         old="return source is None or partition[1] < source.partitions",
         new="return True",
@@ -297,7 +297,7 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="what was fetched before everything was given up is delivered",
+        name="messages that were fetched before a revocation of everything are delivered",
         file="stream/transport.py",
         old="        self._live_epoch = None\n        self._revocations += 1\n",
         new="        self._revocations += 1\n",
@@ -320,7 +320,7 @@ TRANSPORT: Final = (
         tests=("unit/stream/test_transport_commits.py::test_a_round_that_is_settled_as_a_whole_is_committed_at_once",),
     ),
     Sabotage(
-        name="a round that takes long is committed at its end alone",
+        name="a long round is committed only at its end",
         file="stream/transport.py",
         old="            if wait > 0:\n",
         new="            while wait > 0 and self.ledger.messages_in_hand():\n",
@@ -329,21 +329,21 @@ TRANSPORT: Final = (
         ),
     ),
     Sabotage(
-        name="commits keep no distance",
+        name="commits have no spacing",
         file="stream/transport.py",
         old="next_at = self.loop.time() + COMMIT_SPACING_SECONDS",
         new="next_at = 0.0",
         tests=("unit/stream/test_transport_commits.py::test_rounds_that_follow_one_another_quickly_share_commits",),
     ),
     Sabotage(
-        name="settling and the commit of a revocation have the whole time each",
+        name="settling and the commit of a revocation each get the whole time",
         file="stream/transport.py",
         old="left = max(deadline - self.loop.time(), LAST_COMMIT_SECONDS)",
         new="left = self.options.revoke_timeout_seconds",
         tests=("unit/stream/test_transport.py::test_settling_and_commit_of_a_revocation_have_one_deadline",),
     ),
     Sabotage(
-        name="the ledger never hears how far was read",
+        name="the read position is not reported to the ledger",
         file="stream/transport.py",
         old="self.ledger.read(fetched.positions)",
         new="pass",
@@ -362,7 +362,7 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="an offset that fell out of the log is reset in silence",
+        name="an offset outside the log is reset silently",
         file="stream/fetching.py",
         old='auto_offset_reset="none"',
         new='auto_offset_reset="latest"',
@@ -380,7 +380,7 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="a commit is sent in whatever generation there is",
+        name="a commit is sent in any generation",
         file="stream/commits.py",
         old="if coordinator.generation != self._generation or coordinator.generation < 0:",
         new="if False:",
@@ -405,7 +405,7 @@ FETCHING: Final = (
         tests=("unit/stream/test_fetching.py::test_a_committed_offset_outside_the_log_is_a_fault",),
     ),
     Sabotage(
-        name="an assignment that cannot be used is a fault of the program",
+        name="an unusable assignment counts as an internal error",
         file="stream/foreign_members.py",
         old="if not _is_usable(assignment, coordinator._subscription.topics):",
         new="if False:",
@@ -414,7 +414,7 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="a commit does not say which topic it is of",
+        name="a commit does not name its topic's id",
         file="stream/commits.py",
         old='note = source.commit_note if source is not None else ""',
         new='note = ""',
@@ -428,7 +428,7 @@ FETCHING: Final = (
         tests=("unit/stream/test_fetching.py::test_nothing_is_committed_of_partitions_that_are_not_assigned",),
     ),
     Sabotage(
-        name="reading begins behind the committed offset",
+        name="reading starts after the committed offset",
         file="stream/fetching.py",
         old="consumer.seek(aiokafka.TopicPartition(*partition), position.offset)",
         new="consumer.seek(aiokafka.TopicPartition(*partition), position.offset + 1)",
@@ -444,7 +444,7 @@ FETCHING: Final = (
         tests=("unit/stream/test_fetching.py::test_each_repositioning_is_an_epoch_and_a_generation_of_its_own",),
     ),
     Sabotage(
-        name="a commit that was given up goes on",
+        name="an abandoned commit continues",
         file="stream/commits.py",
         old="            storing.cancel()\n",
         new="            pass\n",
@@ -453,21 +453,21 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="what has come waits for no other broker",
+        name="messages that have arrived wait for no other broker",
         file="stream/fetching.py",
         old="while (left := self._waits.seconds_left()) > 0:",
         new="while (left := 0.0) > 0:",
         tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
     ),
     Sabotage(
-        name="an answer wakes nobody who waits for it",
+        name="an answer does not wake the waiting fetch",
         file="stream/fetching.py",
         old="self._answered.set()",
         new="pass",
         tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
     ),
     Sabotage(
-        name="a broker with a backlog collects",
+        name="a broker with a backlog waits for more data",
         file="stream/fetching.py",
         old="behind=is_behind(assignment, request)",
         new="behind=False",
@@ -476,7 +476,7 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="what no transaction has committed counts as a backlog",
+        name="messages of open transactions count as a backlog",
         file="stream/fetch_waits.py",
         old="end = state.highwater if state.lso is None else state.lso",
         new="end = state.highwater",
@@ -501,21 +501,21 @@ FETCHING: Final = (
         tests=("unit/stream/test_fetching_rounds.py::test_a_fetch_that_fails_counts_as_an_answer_without_messages",),
     ),
     Sabotage(
-        name="the wait at a broker is not told",
+        name="the wait at a broker is not measured",
         file="stream/fetching.py",
         old="waited += self._waits.take_waited() if records else 0.0",
         new="pass",
         tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
     ),
     Sabotage(
-        name="the wait for other brokers is not told",
+        name="the wait for other brokers is not measured",
         file="stream/fetching.py",
         old="waited += await self._until_round(",
         new="await self._until_round(",
         tests=("unit/stream/test_fetching_rounds.py::test_what_has_come_waits_for_the_answers_of_the_other_brokers",),
     ),
     Sabotage(
-        name="an empty fetch takes the wait of what comes next",
+        name="an empty fetch is charged with the wait of the next one",
         file="stream/fetching.py",
         old="waited += self._waits.take_waited() if records else 0.0",
         new="waited += self._waits.take_waited()",
@@ -524,14 +524,14 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="brokers collect on after a repositioning",
+        name="brokers keep waiting after a repositioning",
         file="stream/fetching.py",
         old="self._waits.forget()",
         new="pass",
         tests=("unit/stream/test_fetching_rounds.py::test_after_a_repositioning_no_broker_collects",),
     ),
     Sabotage(
-        name="a partition that was emptied is not asked for again",
+        name="an empty partition is not fetched again",
         file="stream/fetching.py",
         old="fetcher._notify(fetcher._wait_consume_future)",
         new="pass",
@@ -540,14 +540,14 @@ FETCHING: Final = (
         ),
     ),
     Sabotage(
-        name="what ends a membership is told to nobody",
+        name="the end of a membership is not reported",
         file="stream/fetching.py",
         old="consumer._coordinator.check_errors()",
         new="pass",
         tests=("unit/stream/test_fetching.py::test_what_ends_a_membership_for_good_is_a_fault",),
     ),
     Sabotage(
-        name="a commit is sent beside one that goes on",
+        name="a commit is sent while another is under way",
         file="stream/commits.py",
         old="        if not ready:\n",
         new="        if False:\n",
@@ -557,14 +557,14 @@ FETCHING: Final = (
 
 APP: Final = (
     Sabotage(
-        name="an answer is as large as aiokafka lets it be",
+        name="an answer is as large as aiokafka allows",
         file="stream/app.py",
         old='"fetch_max_bytes": max(FETCH_ANSWER_BYTES, options.fetch_max_bytes),',
         new="",
         tests=("unit/stream/test_app.py::test_an_answer_is_bounded_and_holds_the_largest_fetch_of_one_partition",),
     ),
     Sabotage(
-        name="an answer does not hold the largest fetch of a partition",
+        name="an answer is smaller than the largest fetch of a partition",
         file="stream/app.py",
         old="max(FETCH_ANSWER_BYTES, options.fetch_max_bytes)",
         new="FETCH_ANSWER_BYTES",
@@ -578,7 +578,7 @@ APP: Final = (
         tests=("unit/stream/test_app.py::test_an_answer_is_bounded_and_holds_the_largest_fetch_of_one_partition",),
     ),
     Sabotage(
-        name="a silent broker is asked as seldom as never",
+        name="a silent broker is hardly ever asked",
         file="stream/app.py",
         old="FETCH_WAIT_MS = 500",
         new="FETCH_WAIT_MS = 500_000",
@@ -587,7 +587,7 @@ APP: Final = (
         ),
     ),
     Sabotage(
-        name="a request to join is given up before the rebalance",
+        name="a request to join times out before the rebalance",
         file="stream/app.py",
         old="max(_ms(REQUEST_TIMEOUT_SECONDS), rebalance_ms + 5_000)",
         new="_ms(REQUEST_TIMEOUT_SECONDS)",
@@ -604,7 +604,7 @@ PROCESSOR: Final = (
         tests=("unit/processor/test_deciding.py::test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user",),
     ),
     Sabotage(
-        name="what a message changes is not known to the next",
+        name="the change of a message is not visible to the next",
         file="processor/deciding.py",
         old="self._view.remember(change)",
         new="pass",
@@ -620,7 +620,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="records are written beside what they rest on",
+        name="records are written together with the state that they depend on",
         file="processor/processor.py",
         old="await self._state.store(number, changes)",
         new="asyncio.ensure_future(self._state.store(number, changes))",
@@ -645,7 +645,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a batch with dead letters goes the quick way",
+        name="a batch with dead letters is written without asking the breaker",
         file="processor/processor.py",
         old="if decided.letters:",
         new="if False:",
@@ -663,7 +663,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a batch whose partition was given up is acknowledged",
+        name="a batch of a revoked partition is acknowledged",
         file="processor/rounds.py",
         old="if turn.is_confirmed and not queue.closed]",
         new="if turn.is_confirmed]",
@@ -672,7 +672,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a batch is decided before what it needs is there",
+        name="a batch is decided before its prerequisites are available",
         file="processor/processor.py",
         old="if not self.prerequisites.are_met(batch):",
         new="if False:",
@@ -681,7 +681,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a processor that ends writes on",
+        name="a processor that ends continues writing",
         file="processor/step.py",
         old="await self.revoke(tuple(self._rounds.queues), timeout_seconds=0)",
         new="pass",
@@ -690,14 +690,14 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a fault in a round goes unnoticed",
+        name="an error in a round goes unnoticed",
         file="processor/rounds.py",
         old="task.add_done_callback(self._on_end)",
         new="pass",
         tests=("unit/processor/test_processor_end.py::test_a_fault_in_a_round_ends_the_run",),
     ),
     Sabotage(
-        name="a partition that was given up in the middle of a round is decided",
+        name="a partition that was revoked in the middle of a round is decided",
         file="processor/rounds.py",
         old="            if queue.closed:\n",
         new="            if False:\n",
@@ -706,7 +706,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a batch that comes while its partition is prepared is written twice",
+        name="a batch that arrives while its partition is prepared is written twice",
         file="processor/rounds.py",
         old="        queue.busy = True\n        self._go_alone(queue, self._prepare",
         new="        self._go_alone(queue, self._prepare",
@@ -715,7 +715,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a partition that was prepared never begins",
+        name="a prepared partition never starts",
         file="processor/rounds.py",
         old="        queue.released()\n",
         new="",
@@ -724,7 +724,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="the needs of the last batch in hand are taken for those of the first",
+        name="the prerequisites of the last batch in hand count as those of the first",
         file="processor/rounds.py",
         old="Turn(queue.waiting[0])",
         new="Turn(queue.waiting[-1])",
@@ -733,7 +733,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a partition that goes alone ends its round for the others",
+        name="a partition that is written alone ends the round for the others",
         file="processor/rounds.py",
         old="                self._wait_for(queue, turn, confirmations)\n",
         new="                self._wait_for(queue, turn, confirmations)\n                break\n",
@@ -742,7 +742,7 @@ PROCESSOR: Final = (
         ),
     ),
     Sabotage(
-        name="a partition that was given up writes on",
+        name="a revoked partition continues writing",
         file="processor/partition_queue.py",
         old="if self.task is not None:\n            self.task.cancel()",
         new="if False:\n            self.task.cancel()",
@@ -782,7 +782,7 @@ WORKER: Final = (
         tests=("unit/stream/test_worker_end.py::test_after_a_topic_was_lost_nothing_is_committed",),
     ),
     Sabotage(
-        name="draining after a fault of the work",
+        name="draining after a failure of the step",
         file="stream/worker.py",
         old="settles = self._fault is None and not running.done()",
         new="settles = True",
@@ -791,7 +791,7 @@ WORKER: Final = (
         ),
     ),
     Sabotage(
-        name="draining after a fault beside the work",
+        name="draining after a failure outside the step",
         file="stream/worker.py",
         old="settles = self._fault is None and not running.done()",
         new="settles = not running.done()",
@@ -807,7 +807,7 @@ WORKER: Final = (
         ),
     ),
     Sabotage(
-        name="fetching goes on while a worker ends",
+        name="fetching continues while a worker ends",
         file="stream/worker.py",
         old="        consumer.stop_flow()\n",
         new="",
@@ -826,7 +826,7 @@ WORKER: Final = (
 
 EXITS: Final = (
     Sabotage(
-        name="a worker ends with 0 after a fault",
+        name="a worker ends with 0 after a failure",
         file="stream/worker.py",
         old="return 0 if self._fault is None else 1",
         new="return 0",
@@ -840,7 +840,7 @@ EXITS: Final = (
         tests=("unit/stream/test_worker_run.py::test_an_app_that_crashed_or_stopped_by_itself_is_a_fault",),
     ),
     Sabotage(
-        name="a worker does not listen to signals",
+        name="a worker ignores signals",
         file="stream/worker.py",
         old="self._signals.listen()\n",
         new="pass\n",
@@ -896,14 +896,14 @@ EXITS: Final = (
 
 FILES: Final = (
     Sabotage(
-        name="what is no regular file is opened and read",
+        name="something other than a regular file is opened and read",
         file="settings/files.py",
         old="if not stat.S_ISREG(found.st_mode):",
         new="if stat.S_ISDIR(found.st_mode):",
         tests=("unit/settings/test_files.py::test_what_is_no_small_file_is_refused_at_once",),
     ),
     Sabotage(
-        name="a file is opened with patience, whatever it has become",
+        name="a file that has become a pipe is opened blocking",
         file="settings/files.py",
         old="os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY",
         new="os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY",
@@ -926,21 +926,21 @@ FILES: Final = (
         ),
     ),
     Sabotage(
-        name="a file is asked again while it has not answered",
+        name="a file is read again while a read is blocked",
         file="settings/files.py",
         old="return self._calls.setdefault(path, future) is future",
         new="return self._calls.setdefault(path, future) is not None",
         tests=("unit/settings/test_files.py::test_of_a_file_that_does_not_answer_one_thread_waits_and_nobody_else",),
     ),
     Sabotage(
-        name="rules are parsed from what their file holds by then",
+        name="rules are parsed from the later content of their file",
         file="processor/rules_reload.py",
         old="content = contents[path]",
         new="content = path.read_bytes()",
         tests=("unit/processor/test_rules_reload.py::test_a_policy_is_made_of_the_bytes_that_were_looked_at",),
     ),
     Sabotage(
-        name="a key in the place of a path is shown",
+        name="a key instead of a path is shown",
         file="settings/masking.py",
         old="if _PEM in value:",
         new="if _PEM == value:",
@@ -954,7 +954,7 @@ FILES: Final = (
         tests=("unit/cli/test_main.py::test_a_key_pasted_in_place_of_an_argument_is_not_shown",),
     ),
     Sabotage(
-        name="all values of a rules file are composed before they are counted",
+        name="all values of a rules file are built before they are counted",
         file="core/yaml_document.py",
         old="        if self._left < 0:\n            event",
         new="        if False:\n            event",

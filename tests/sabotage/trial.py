@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 60.0
 """A trial that takes longer is stopped."""
 MOST_BYTES: Final = 2 * 1024**3
-"""The memory of a trial: a loop that never ends must not take that of the machine."""
+"""The memory limit of a trial: an endless loop must not use up the machine's memory."""
 _CPU: Final = "cpu"
 _IMPORTED_ONCE: Final = [
     "tests.sabotage.trial",
@@ -48,18 +48,18 @@ _IMPORTED_ONCE: Final = [
     "pipeline.metrics.stream",
     "pipeline.settings",
 ]
-"""Imports that every trial inherits, which take longer than most tests."""
+"""Imports that every trial inherits, since they take longer than most tests."""
 _COMPILED: Final = ROOT / "build" / "compiled"
-"""Where what trials compile is kept, so that the next need not compile it again."""
+"""Where trials store what they compile, so that the next need not compile it again."""
 _FORKS: Final = get_context("forkserver")
 _FORKS.set_forkserver_preload(_IMPORTED_ONCE)
 
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What came of the tests of one trial. `broken`: the code could not be run as it was.
+    """The results of the tests of one trial. `broken`: the code could not be run unchanged.
 
-    `cpu_seconds` are those of the process and of those that it started; 0 where it was stopped.
+    `cpu_seconds` are those of the process and its children; 0 if it was stopped.
     """
 
     passed: set[str] = field(default_factory=set)
@@ -71,11 +71,11 @@ class Seen:
     in_time: bool = True
 
     def noticed_by(self, node_id: str) -> bool:
-        """Whether a test, or one case of it, failed."""
+        """Return whether a test, or one case of it, failed."""
         return any(_is_of(each, node_id) for each in self.failed)
 
     def passes(self, node_id: str) -> bool:
-        """Whether a test passed, with all of its cases."""
+        """Return whether a test passed, with all of its cases."""
         others = self.failed | self.broken
         return any(_is_of(each, node_id) for each in self.passed) and not any(_is_of(each, node_id) for each in others)
 
@@ -121,30 +121,30 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
         if altered.module in sys.modules:
             _forget_the_program()
         altered.import_from_now_on()
-    gc.freeze()  # what was inherited stays; to look through it at the end would take longer than most tests
-    without = ("-p", "no:cacheprovider", "-p", "no:anyio")  # of anyio nothing is used, and it is slow to import
+    gc.freeze()  # inherited objects stay; collecting them at the end would take longer than most tests
+    without = ("-p", "no:cacheprovider", "-p", "no:anyio")  # nothing of anyio is used, and it is slow to import
     options = ("-q", "--tb=short", *without, "-W", "ignore::pytest.PytestAssertRewriteWarning")
     with Path(told).open("w", encoding="utf-8", buffering=1) as file:
         code = pytest.main([*options, *arguments], plugins=[_Telling(file)])
         file.write(f"{_CPU} {_cpu_seconds()}\n")
     sys.stdout.flush()
-    os._exit(int(code))  # what a test left behind must not keep the process
+    os._exit(int(code))  # what a test left behind must not keep the process alive
 
 
 def _forget_the_program() -> None:
-    """Let everything of the program be imported anew, for a trial that alters what it has inherited."""
+    """Remove the program's modules, so that a trial that alters an inherited one imports them again."""
     for name in [name for name in sys.modules if name.partition(".")[0] in {"pipeline", "tests"}]:
         del sys.modules[name]
 
 
 def _cpu_seconds() -> float:
-    """Return what this process and those that it started have taken; a fork begins at 0."""
+    """Return the CPU time of this process and its children; a fork starts at 0."""
     usages = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class _Telling:
-    """Writes down what came of each test."""
+    """Records the result of each test."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

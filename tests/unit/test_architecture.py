@@ -25,7 +25,7 @@ _PRINTING = {"stdout", "stderr", "print", "Console", "render", "echo", "secho"}
 
 
 def _ways_out(module: str) -> Iterator[str]:
-    """Name the calls by which a module would print past `pipeline.output`."""
+    """Return the calls by which a module would print without `pipeline.output`."""
     for node in ast.walk(ast.parse(module)):
         match node:
             case ast.Call(func=ast.Name(id="print" | "Console" | "Text" as name)):

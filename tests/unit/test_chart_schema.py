@@ -48,7 +48,7 @@ def test_no_object_takes_a_key_that_it_does_not_name() -> None:
         if not isinstance(shape, dict):
             return []
         here = [path] if "properties" in shape and shape.get("additionalProperties") is not False else []
-        parts = {name: part for name, part in shape.items() if name != "if"}  # a condition takes nothing
+        parts = {name: part for name, part in shape.items() if name != "if"}  # a condition accepts nothing
         return here + [found for name, part in parts.items() for found in lax(part, f"{path}/{name}")]
 
     assert lax(values_schema(), "") == []

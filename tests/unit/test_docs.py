@@ -1,4 +1,4 @@
-"""What README and the pages of docs/ name has to be there, and what they list has to be complete."""
+"""What README and the pages of docs/ name exists, and their lists are complete."""
 
 from __future__ import annotations
 

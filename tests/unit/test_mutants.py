@@ -33,8 +33,12 @@ def test_a_survivor_is_judged_where_its_line_and_its_change_are_named(monkeypatc
     other: Any = FakeMutant("a = 0", "pass")
     anything: Any = FakeMutant("b = 4", "b = 5")
     gone = Harmless(removed="c = 0", reason="gone")
-    entries = (Harmless(removed="a = 0", added="a = 1", reason="same"), Harmless(removed="b = 4", reason="any"), gone)
-    monkeypatch.setitem(HARMLESS, "ledger", entries)
+    judgements = (
+        Harmless(removed="a = 0", added="a = 1", reason="same"),
+        Harmless(removed="b = 4", reason="any"),
+        gone,
+    )
+    monkeypatch.setitem(HARMLESS, "ledger", judgements)
     assert judged("ledger", [known, other, anything]) == ([other], [gone])
     again: Any = FakeMutant("a = 0", "a = 1")
     assert judged("ledger", [known, again, anything])[0] == [known, again], "one of them only was judged"

@@ -1,4 +1,4 @@
-"""The runbook is read when something is wrong: whatever it names has to be there."""
+"""The runbook is read in an emergency: whatever it names must exist."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sections(text: str) -> dict[str, str]:
 
 
 def anchor(heading: str) -> str:
-    """Return the address of a heading within its page, as GitHub, GitLab and MkDocs make it."""
+    """Return the anchor of a heading within its page, as GitHub, GitLab and MkDocs build it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -129,7 +129,7 @@ def test_every_value_of_the_chart_is_there() -> None:
 
 
 def reached(values: Mapping[str, Any], path: str) -> bool:
-    """Tell whether a path leads to something; a component has what `componentDefaults` has."""
+    """Return whether a path exists in the chart's values; a component has the keys of `componentDefaults`."""
     first, *rest = path.split(".")
     if first == "components":
         return rest[0] in values[first] and rest[1] in values["componentDefaults"]

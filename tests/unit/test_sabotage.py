@@ -79,7 +79,7 @@ def run_list(
 
 
 def distance(name: str, new: str, test: str = "test_requests_keep_their_distance") -> Sabotage:
-    """A mistake in the distance of requests, and a test that may notice it."""
+    """Return a mistake in the distance of requests, and a test that may notice it."""
     old = "max(self._requests_due, now) + self._seconds_a_request"
     return Sabotage(
         name=name, file="delivery/pace.py", old=old, new=new, tests=(f"unit/delivery/test_pace.py::{test}",)

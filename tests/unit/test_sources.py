@@ -18,7 +18,7 @@ CITING: Final = ("pipeline", "tests", "deploy", "schemas")
 EVERYWHERE: Final = (*CITING, "docs", "requirements", ".ci")
 CITATION: Final = re.compile(r'schemas/SOURCES\.md, "([^"\n]+)"')
 HISTORY: Final = ROOT / "CHANGELOG.md"
-"""Describes former versions too, so it may name files that are gone."""
+"""Describes earlier versions too, so it may name files that no longer exist."""
 
 _HEADING: Final = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 _WEB_ADDRESS: Final = re.compile(r"https?://\S+")
@@ -38,7 +38,7 @@ def _files(folders: Iterable[str]) -> list[Path]:
 
 
 def _texts(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Read every text file among the paths, except for this one."""
+    """Read every text file among the paths, except this one."""
     for path in paths:
         if not path.is_file() or path == Path(__file__) or "__pycache__" in path.parts:
             continue
@@ -65,7 +65,7 @@ def _below(sections: list[Section], index: int) -> list[Section]:
 
 
 def _missing_documents(text: str, present: Iterable[str]) -> list[str]:
-    """List the Markdown files that a text names and that are not here. Web addresses do not count."""
+    """Return the Markdown files that a text names and that do not exist. Web addresses do not count."""
     named = _DOCUMENT.findall(_WEB_ADDRESS.sub("", text))
     return [name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in present)]
 
@@ -80,7 +80,7 @@ def _prose(module: str) -> str:
 
 
 def _is_test(path: Path) -> bool:
-    """Return whether a file may have made-up file names in its values."""
+    """Return whether the values of a file may contain invented file names."""
     return path.suffix == ".py" and path.is_relative_to(ROOT / "tests")
 
 

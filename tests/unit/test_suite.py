@@ -35,8 +35,8 @@ def test_a_step_that_runs_beside_others_is_shown_at_its_turn_whole(
     where.setattr(suite, "STEPS", steps)
     assert suite.main() == 0
     told = capfd.readouterr().out
-    places = [told.index(text) for text in ("beside the next step", "first", "second", "== late ==", "é late")]
-    assert places == sorted(places)
+    positions = [told.index(text) for text in ("beside the next step", "first", "second", "== late ==", "é late")]
+    assert positions == sorted(positions)
     assert told.endswith("\nEverything passed.\n")
 
 

@@ -1,4 +1,4 @@
-"""The wrong clock of other tests: it shifts the date by what it is told, also while a process runs."""
+"""The wrong clock of other tests shifts the date by its offset, also while a process runs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.bench.written_records import Copy
 
 
 def copies(partition: int, *sources: int) -> list[Copy]:
-    """Records of one partition from offset 0 on, made of the raw offsets that are given."""
+    """Return records of one partition from offset 0 on, made from the given raw offsets."""
     return [Copy(partition, offset, (partition, source)) for offset, source in enumerate(sources)]
 
 

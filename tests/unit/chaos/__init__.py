@@ -1,1 +1,1 @@
-"""The accounts of the chaos must notice what they are there for."""
+"""The evaluation of the chaos test notices every kind of violation."""

@@ -1,4 +1,4 @@
-"""Hostile bodies are decided as the collection says by the pure code alone; workers are asked by `make hostile`."""
+"""Hostile bodies are decided by the pure code as the collection expects; `make hostile` tests real workers."""
 
 from __future__ import annotations
 
