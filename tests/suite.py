@@ -130,14 +130,14 @@ STEPS: Final = (
     Step(title="import rules", command=(str(BIN / "lint-imports"),)),
     Step(title="types", command=(str(BIN / "mypy"),)),
     Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
-    Step(title="sabotages, each noticed", command=(*PYTHON, "tests.sabotage")),
+    Step(title="sabotage, every mistake noticed", command=(*PYTHON, "tests.sabotage")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
     Step(title="fuzz, 100,000 bodies", command=(*PYTHON, "tests.bench", "fuzz", "--digest")),
     Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
     Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
-    Step(title="coverage of all, 90 %", command=(*PYTHON, "coverage", "report")),
+    Step(title="coverage, all code, 90 %", command=(*PYTHON, "coverage", "report")),
     Step(
-        title="coverage of decisions, 100 %",
+        title="coverage, decisions, 100 %",
         command=(*PYTHON, "coverage", "report", "--fail-under=100", f"--include={','.join(FULLY_COVERED)}"),
     ),
     Step(title="site, in a browser", command=(*PYTHON, "pytest", "tests/docs_site"), needs_program=PROGRAM),
@@ -153,7 +153,7 @@ STEPS: Final = (
         needs_real_kafka=True,
     ),
     Step(
-        title="benchmark, a short round",
+        title="benchmark, one short round",
         command=(*PYTHON, "tests.bench", "speed", "--rounds", "1", "--events", "20000"),
         needs_real_kafka=True,
     ),
@@ -178,7 +178,7 @@ def main() -> int:
     for step in steps:
         beside = [other for other in steps if other.begins_with == step.title and not _lacking(other)]
         for other in beside:
-            _say(f"\n== beside the next step, shown when its turn comes: {other.title} ==")
+            _say(f"\n== running in parallel, output follows later: {other.title} ==")
             ahead[other.title] = _begun(other)
         results.append(_result(step, ahead.get(step.title), in_ci=in_ci))
     _say("\n" + "\n".join(_line(result) for result in results))
@@ -187,9 +187,9 @@ def main() -> int:
     if failed:
         _say(f"\nFAILED: {', '.join(failed)}")
     elif not_run:
-        _say(f"\nEverything that was run passed. Not run: {', '.join(not_run)}")
+        _say(f"\nAll steps that were run passed. Not run: {', '.join(not_run)}")
     else:
-        _say("\nEverything passed.")
+        _say("\nAll steps passed.")
     return 1 if failed else 0
 
 
@@ -197,8 +197,8 @@ def _lacking(step: Step) -> str:
     """Return what this machine lacks for a step: a program, or a real Kafka; empty when it can be run."""
     if step.needs_program and shutil.which(step.needs_program) is None:
         return f"{step.needs_program} is not installed"
-    one_is_there = bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
-    if not step.needs_own_kafka and (one_is_there or not step.needs_real_kafka):
+    is_given = bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
+    if not step.needs_own_kafka and (is_given or not step.needs_real_kafka):
         return ""
     try:
         find_tools()

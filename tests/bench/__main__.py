@@ -59,12 +59,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=200_000, help="events of one run (default: 200000)")
     parser.add_argument("--memory-events", type=int, default=2_000_000, help="events of the memory run")
     parser.add_argument(
-        "--quick", action="store_true", help="rates, scaling: a few seconds each, to see that everything runs"
+        "--quick", action="store_true", help="rates, scaling: a few seconds each, to check that everything runs"
     )
     parser.add_argument("--before", metavar="COMMIT", help="core and fuzz: the commit to compare with")
-    parser.add_argument("--bodies", type=int, default=BODIES, help=f"fuzz: how many bodies (default: {BODIES})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"fuzz: which bodies (default: {SEED})")
-    parser.add_argument("--digest", action="store_true", help="fuzz: hold 100,000 outcomes against the stored digest")
+    parser.add_argument("--bodies", type=int, default=BODIES, help=f"fuzz: number of bodies (default: {BODIES})")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"fuzz: seed of the bodies (default: {SEED})")
+    parser.add_argument("--digest", action="store_true", help="fuzz: compare 100,000 outcomes with the stored digest")
     parser.add_argument("--write-digest", action="store_true", help="fuzz: store the digest of 100,000 outcomes")
     options = parser.parse_args()
     needs_commit = options.measurement == "core" or (
@@ -117,8 +117,8 @@ def _with_kafka(options: argparse.Namespace, console: Console) -> int:
     for verdict in verdicts:
         console.print(str(verdict))
     console.print(
-        f"figures: {REPORT}; a missed bar does not fail the command: beside other work (a load above 2 or 3) the same "
-        "program takes up to twice the CPU time, and only the ratios hold"
+        f"figures: {REPORT}; a missed bar does not fail the command: on a busy machine (a load above 2 or 3) the "
+        "same program takes up to twice the CPU time, and only the ratios are valid"
     )
     return 0
 

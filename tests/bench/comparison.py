@@ -122,4 +122,4 @@ def _line(number: int, rounds: int, measured: Round) -> str:
             ("sink", measured.sink),
         )
     )
-    return f"round {number} of {rounds}: {', '.join(figures)} (load of the machine: {os.getloadavg()[0]:.1f})"
+    return f"round {number} of {rounds}: {', '.join(figures)} (machine load: {os.getloadavg()[0]:.1f})"

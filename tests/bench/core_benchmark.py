@@ -121,4 +121,4 @@ def core_table(costs: Sequence[Cost]) -> Table:
 
 def core_verdict(costs: Sequence[Cost]) -> Verdict:
     """Compare the worse ratio with its bar."""
-    return Verdict(name="process() against the commit before", value=worst(costs).ratio, bar=BAR, unit="x")
+    return Verdict(name="process() relative to the given commit", value=worst(costs).ratio, bar=BAR, unit="x")

@@ -61,7 +61,7 @@ def main() -> None:
             compress(body)
             rounds[name].append((time.process_time_ns() - started) / len(records) / 1000)
     print(f"{len(records)} records, {len(body):,} bytes")
-    print(f"{'':<22}{'µs a record':>12}{'ratio':>7}")
+    print(f"{'':<22}{'µs/record':>12}{'ratio':>7}")
     for name, compress in contenders().items():
         print(f"{name:<22}{statistics.median(rounds[name]):>12.2f}{len(body) / len(compress(body)):>7.2f}")
 

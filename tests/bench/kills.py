@@ -74,8 +74,8 @@ class Killed:
     def __str__(self) -> str:
         unexplained = f", {self.duplicates_before} more without a kill" if self.duplicates_before else ""
         return (
-            f"{self.kills} kills at {EVENTS_A_SECOND:,} events a second, {self.duplicates_per_kill:.0f} records "
-            f"written twice a kill ({', '.join(map(str, self.duplicates))}){unexplained}, "
+            f"{self.kills} kills at {EVENTS_A_SECOND:,} events/s, {self.duplicates_per_kill:.0f} records "
+            f"written twice per kill ({', '.join(map(str, self.duplicates))}){unexplained}, "
             f"{self.lost} of {self.events:,} events lost"
         )
 
@@ -178,7 +178,7 @@ def _load(cluster: Cluster, topic: str) -> Iterator[None]:
         try:
             writing.result()
         except AssertionError as error:
-            raise RunError(f"the load was not written: {error}") from error
+            raise RunError(f"the load could not be written: {error}") from error
 
 
 def _until_written(cluster: Cluster, records: str, enough: int, run: Run) -> bool:
@@ -196,7 +196,7 @@ def _until_still(cluster: Cluster, records: str, run: Run) -> None:
     written, since = -1, time.monotonic()
     while time.monotonic() < since + _STILL_SECONDS:
         if time.monotonic() > deadline:
-            raise RunError(f"records still came after {_LONGEST_DRAIN_SECONDS:g} s: what is lost is not known")
+            raise RunError(f"records still came after {_LONGEST_DRAIN_SECONDS:g} s: it is unknown what is lost")
         now = cluster.written(records)
         if now != written:
             written, since = now, time.monotonic()

@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 def main() -> None:
     """Measure and print."""
     for name, cost in costs().items():
-        print(f"{name:<40} {cost.microseconds:6.3f} µs an event, {cost.parses:.2f} of parsing a record")
+        print(f"{name:<40} {cost.microseconds:6.3f} µs per event, {cost.parses:.2f} x parsing a record")
 
 
 def costs() -> dict[str, Cost]:

@@ -32,12 +32,12 @@ async def read_back(cluster: Cluster, users: int, spread: int) -> None:
             await asyncio.gather(*map(store.restore, range(spread)))
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         if store.tracked_users() != users:
-            raise AssertionError(f"{store.tracked_users():,} users were read back")
+            raise AssertionError(f"{store.tracked_users():,} users were restored")
     by_cpu = users / cpu
     bar = "" if by_cpu >= LEAST_A_SECOND else f"  MISS ({LEAST_A_SECOND:,})"
     print(
-        f"{users:,} users read back of {spread} partitions: {users / seconds:,.0f} a second beside what else ran, "
-        f"{by_cpu:,.0f} a second of CPU{bar}; the event loop was busy for {max(longest) * 1000:.0f} ms at the longest"
+        f"{users:,} users restored from {spread} partitions: {users / seconds:,.0f}/s by wall clock, "
+        f"{by_cpu:,.0f} per CPU second{bar}; the event loop was blocked for {max(longest) * 1000:.0f} ms at most"
     )
 
 

@@ -65,7 +65,7 @@ def restore_verdicts(restored: Sequence[Restored], scale: float) -> Iterator[Ver
             unit="ms",
         )
     yield Verdict(
-        name=f"CPU a user, {largest.users:,} against {smallest.users:,}",
+        name=f"CPU per user, {largest.users:,} relative to {smallest.users:,} users",
         value=largest.cpu_microseconds_per_user / smallest.cpu_microseconds_per_user,
         bar=MOST_GROWTH,
         unit="x",

@@ -119,7 +119,7 @@ class Run:
         except subprocess.TimeoutExpired:
             return False
         if not self._report.exists():
-            raise self._failure(f"ended with {self.process.returncode} before its work was done")
+            raise self._failure(f"ended with {self.process.returncode} before it had processed everything")
         return True
 
     def measured(self) -> Measured:
@@ -129,7 +129,7 @@ class Run:
             RunError: not all messages were processed.
         """
         if not self.ends(within_seconds=RUN_SECONDS) and not self._report.exists():
-            raise self._failure(f"was not done after {RUN_SECONDS} s")
+            raise self._failure(f"had not processed everything after {RUN_SECONDS} s")
         self._check()
         return read_report(self._report)
 

@@ -61,10 +61,12 @@ _MEGABYTE: Final = 1_000_000
 
 def main() -> int:
     """Measure, and print the figures with their bars."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.state_benchmark", description="Measure the memory.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.state_benchmark", description="Measure the state of users."
+    )
     parser.add_argument("--users", type=int, default=1_000_000, help="users over all partitions (default: 1000000)")
-    parser.add_argument("--no-kafka", action="store_true", help="measure what needs no Kafka")
-    parser.add_argument("--only-restore", action="store_true", help="measure how users are restored, beside probes")
+    parser.add_argument("--no-kafka", action="store_true", help="omit what needs Kafka")
+    parser.add_argument("--only-restore", action="store_true", help="measure only how users are restored, with probes")
     parser.add_argument(
         "--restore",
         type=int,
@@ -131,7 +133,7 @@ def remember(users: int) -> list[TrackedUsersOfPartition]:
     print(
         f"{users:,} users in each of two months, {PARTITIONS} partitions: {megabytes:.0f} MB of {MOST_MEGABYTES}{bar}"
     )
-    print(f"made by marking one after the other, {microseconds:.2f} µs each")
+    print(f"marked one after another, {microseconds:.2f} µs each")
     return partitions
 
 
@@ -171,12 +173,12 @@ def begin_a_month(partitions: Sequence[TrackedUsersOfPartition]) -> None:
             partition.marked_at(b"u", later)
             partition.mark(partition.hash_of(b"u"), partition.month_of(later), number)
             longest = max(longest, time.perf_counter() - started)
-    print(f"a month begins: the longest step took {longest * 1000:.2f} ms")
+    print(f"start of a month: the longest step took {longest * 1000:.2f} ms")
 
 
 async def decide_and_store() -> None:
     """Print what tracking a user adds to the cost of an event, from the lookup to the message in a batch for Kafka."""
-    print(f"\n{'CPU of an event, every one kept, in µs':<52}{'alone':>7}{'remembered':>12}{'more':>7}")
+    print(f"\n{'CPU per event, all kept, in µs':<52}{'alone':>7}{'tracked':>12}{'more':>7}")
     for title, users in {
         "one event in ten marks a user": EVENTS // 10,
         "two in three": EVENTS,

@@ -45,13 +45,13 @@ def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
     """Compare processor and sink with their bars."""
     yield Verdict(name="processor, CPU per event", value=comparison.cpu(lambda each: each.processor), bar=20, unit="µs")
     yield Verdict(
-        name="processor against hand-written aiokafka",
+        name="processor relative to hand-written aiokafka",
         value=comparison.cpu_ratio(lambda each: each.handwritten),
         bar=MOST_BACKLOG_RATIO,
         unit="x",
     )
     yield Verdict(
-        name="processor, Avro in against JSON in",
+        name="processor, Avro in relative to JSON in",
         value=1 / comparison.cpu_ratio(lambda each: each.avro),
         bar=1.3,
         unit="x",
@@ -61,14 +61,14 @@ def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
 
 def memory_verdicts(memory: Memory) -> Iterator[Verdict]:
     """Compare the processor's memory with its bars."""
-    yield Verdict(name="memory, last quarter against the second", value=memory.growth, bar=1.05, unit="x")
+    yield Verdict(name="memory, last quarter relative to the second", value=memory.growth, bar=1.05, unit="x")
     yield Verdict(name="memory, peak", value=memory.peak, bar=200, unit="MB")
 
 
 def kills_verdicts(processor: Killed) -> Iterator[Verdict]:
     """Compare what a kill of the processor repeats with its bar: the worst kill, since a mean would hide it."""
     yield Verdict(
-        name=f"processor, records written twice after a kill, the most of {processor.kills}",
+        name=f"processor, records written twice after a kill, maximum of {processor.kills} kills",
         value=processor.most_duplicates_a_kill,
         bar=MOST_DUPLICATES_A_KILL,
         unit="records",
@@ -77,11 +77,11 @@ def kills_verdicts(processor: Killed) -> Iterator[Verdict]:
 
 def speed_table(comparison: Comparison) -> Table:
     """Build the table of all contestants; the ratio is the processor's CPU relative to theirs."""
-    table = Table("", "CPU µs/message", "messages/s", "processor's CPU against it")
+    table = Table("", "CPU µs/message", "messages/s", "processor's CPU relative to it")
     for name, contestant in (
         ("processor (Faust, batch transport)", lambda each: each.processor),
-        ("the same by hand (aiokafka getmany + send_batch)", lambda each: each.handwritten),
-        ("the same on stock Faust (agent + topic.send)", lambda each: each.stock_faust),
+        ("hand-written (aiokafka getmany + send_batch)", lambda each: each.handwritten),
+        ("stock Faust (agent + topic.send)", lambda each: each.stock_faust),
         ("processor, Avro in (wire format of a registry)", lambda each: each.avro),
     ):
         table.add_row(

@@ -57,7 +57,7 @@ def account_of(copies: Iterable[Copy], ends: Mapping[int, int]) -> Account:
     for copy in copies:
         partition, offset = copy.source
         if not 0 <= offset < ends.get(partition, 0):
-            raise RunError(f"a record is made of offset {offset} of partition {partition}, where no event is")
+            raise RunError(f"a record's source is offset {offset} of partition {partition}, which has no event")
         repeated += seen[partition][offset]
         seen[partition][offset] = 1
     return Account(missing=sum(flags.count(0) for flags in seen.values()), repeated=repeated)
@@ -87,7 +87,7 @@ def copies_in(cluster: Cluster, topic: str) -> Iterator[Copy]:
             if messages:
                 deadline = time.monotonic() + _SILENT_SECONDS
             elif time.monotonic() > deadline:
-                raise RunError(f"partitions {sorted(unread)} of {topic} were not read to their end")
+                raise RunError(f"partitions {sorted(unread)} of {topic} could not be read to their end")
             for message in messages:
                 error = message.error()
                 if error is None:

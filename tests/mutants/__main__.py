@@ -36,12 +36,12 @@ REPORT: Final = Path("build/mutants")
 def main(names: Sequence[str], *, again: bool) -> int:
     """Try the mutants of the chosen modules and return the exit code."""
     if not names:
-        print("Name one or more of:", ", ".join(MODULES))
+        print("Give one or more of:", ", ".join(MODULES))
         return 1
     left = 0
     for name in names:
         left += _try_mutants(name, MODULES[name], again=again)
-    print(f"\n{'FAILED: ' if left else ''}{left} survivors that nobody has judged", flush=True)
+    print(f"\n{'FAILED: ' if left else ''}{left} survivors without a judgement", flush=True)
     return 1 if left else 0
 
 
@@ -65,12 +65,12 @@ def _try_mutants(name: str, module: Module, *, again: bool) -> int:
     for mutant in unjudged:
         print(f"pipeline/{module.file}:{mutant.number}\n  - {mutant.removed}\n  + {mutant.added}")
     for harmless in unused:
-        print(f"is said to be harmless, and is noticed: {harmless.removed} -> {harmless.added or 'anything'}")
+        print(f"judged harmless, but noticed: {harmless.removed} -> {harmless.added or 'anything'}")
     REPORT.mkdir(parents=True, exist_ok=True)
     told = [{"line": each.number, "removed": each.removed, "added": each.added} for each in survivors]
     report.write_text(json.dumps(told, indent=1), encoding="utf-8")
     print(
-        f"{name}: {len(mutants)} mutants, {len(survivors)} survive, {len(survivors) - len(unjudged)} of them harmless,"
+        f"{name}: {len(mutants)} mutants, {len(survivors)} survivors, {len(survivors) - len(unjudged)} harmless,"
         f" {time.monotonic() - started:.0f} s",
         flush=True,
     )
@@ -86,6 +86,6 @@ def _survives(module: Module, mutant: Mutant, patience_seconds: float) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*MODULES, []], metavar="MODULE", help=", ".join(MODULES))
-    parser.add_argument("--again", action="store_true", help="try only what survived the last time")
+    parser.add_argument("--again", action="store_true", help="try only the survivors of the last run")
     arguments = parser.parse_args(sys.argv[1:])
     raise SystemExit(main(arguments.names, again=arguments.again))

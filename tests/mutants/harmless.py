@@ -24,25 +24,25 @@ class Harmless:
     reason: str
 
 
-TUNING: Final = "a number that was chosen, not derived: a little more or less is as good"
-NEVER_BEYOND: Final = "the left side never goes beyond the right one, so both say the same"
-SAME_AGAIN: Final = "sets what is there already"
+TUNING: Final = "a chosen number, not a derived one: slightly more or less is as good"
+NEVER_BEYOND: Final = "the left side never exceeds the right one, so both are equivalent"
+SAME_AGAIN: Final = "sets the value that is already set"
 
 NO_NEGATIVE_OFFSET: Final = "no offset is negative"
-FIRST_ATTEMPT: Final = "where a lane is made: it is set again when a request batch departs"
-LOGGED: Final = "how a line of the log reads, with nothing of a record in it"
-NOT_READ: Final = "Faust's classes want it, and nobody reads it"
-SHORTCUT: Final = "a shortcut: a batch that is full is noticed as well where it is filled"
-NO_SLEEP: Final = "a sleep of no time, or less, is one step of the event loop"
+FIRST_ATTEMPT: Final = "in the constructor of a lane: it is set again when a request batch is sent"
+LOGGED: Final = "the text of a log line, with no data of a record"
+NOT_READ: Final = "Faust's classes require it, and it is never read"
+SHORTCUT: Final = "a shortcut: a full batch is also noticed where it is filled"
+NO_SLEEP: Final = "a sleep of zero or negative time is one step of the event loop"
 FIRST_GENERATION: Final = "the first generation of a group is 1"
 AT_THE_DEADLINE: Final = "what is due at the deadline itself cannot settle before it"
-ENDED: Final = "when a run has ended, nothing is waited for"
-OVER: Final = "a time that is over, and one that was over before, end at once"
-TIDIED: Final = "the lane tidies before it looks at what to send, and an empty part reads like none"
+ENDED: Final = "after the end of a run nothing is awaited"
+OVER: Final = "a deadline that has just passed and one that passed earlier both end at once"
+TIDIED: Final = "the lane removes empty parts before it chooses what to send, and an empty part is equivalent to none"
 
 HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     "ledger": (
-        Harmless(removed="NEVER_STORED = -1", reason="any number that is no offset will do"),
+        Harmless(removed="NEVER_STORED = -1", reason="any number that is not an offset is equivalent"),
         Harmless(
             removed="if not batches and assignment.read_to > settled and assignment.held:",
             added="if not batches and assignment.read_to >= settled and assignment.held:",
@@ -51,12 +51,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="if settled != assignment.settled_to:",
             added="if settled > assignment.settled_to:",
-            reason="what is settled never goes back",
+            reason="the settled offset never decreases",
         ),
         Harmless(
             removed="if assignment.settled_to > assignment.stored_to",
             added="if assignment.settled_to != assignment.stored_to",
-            reason="nothing is stored beyond what is settled",
+            reason="no stored offset exceeds the settled one",
         ),
         Harmless(
             removed="if assignment.held and offset > assignment.stored_to:",
@@ -71,9 +71,11 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     ),
     "transport": (
         Harmless(removed="IDLE_POLL_SECONDS = 1.0", added="IDLE_POLL_SECONDS = 2.0", reason=TUNING),
-        Harmless(removed="self._revocations = 0", reason="counted from anywhere"),
+        Harmless(removed="self._revocations = 0", reason="only differences of the counter are used"),
         Harmless(
-            removed="self._revocations += 1", added="self._revocations += 2", reason="only that it changes counts"
+            removed="self._revocations += 1",
+            added="self._revocations += 2",
+            reason="only the change of the counter matters",
         ),
         Harmless(
             removed="if self._revocations != revocations:",
@@ -87,7 +89,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(
             removed="await asyncio.sleep(0)",
-            reason="without it a delivery is waited for in the other branch, which costs more",
+            reason="without it a delivery is awaited in the other branch, which costs more",
         ),
         Harmless(removed="timestamp_type=0,", reason=NOT_READ),
         Harmless(removed="serialized_key_size=0,", reason=NOT_READ),
@@ -110,7 +112,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="away = [partition for partition, answered in zip(asked, answers, strict=True) if not answered]",
             added="away = [partition for partition, answered in zip(asked, answers, strict=False) if not answered]",
-            reason="one answer is gathered for each",
+            reason="there is one answer for each",
         ),
         Harmless(removed="if away:", reason=LOGGED),
         Harmless(
@@ -121,10 +123,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     "commits": (
         Harmless(removed="COMMIT_TIMEOUT_SECONDS = 10.0", reason=TUNING),
         Harmless(
-            removed="_generation: int = -1", added="_generation: int = ~1", reason="any number that is no generation"
+            removed="_generation: int = -1", added="_generation: int = ~1", reason="any number that is not a generation"
         ),
         Harmless(
-            removed="_generation: int = -1", added="_generation: int = - 2", reason="any number that is no generation"
+            removed="_generation: int = -1",
+            added="_generation: int = - 2",
+            reason="any number that is not a generation",
         ),
         Harmless(
             removed="if coordinator.generation != self._generation or coordinator.generation < 0:",
@@ -154,11 +158,11 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="while (left := self._waits.seconds_left()) > 0:",
             added="while (left := self._waits.seconds_left()) != 0:",
-            reason="what is left is never less than none",
+            reason="the remaining time is never negative",
         ),
     ),
     "lane": (
-        Harmless(removed="self._sent = NOTHING", reason="it is set when a request leaves, and not read before"),
+        Harmless(removed="self._sent = NOTHING", reason="it is set when a request is sent, and not read before"),
         Harmless(removed="self._attempt = 0", added="self._attempt = 1", reason=FIRST_ATTEMPT),
         Harmless(removed="self._attempt = 0", added="self._attempt = -1", reason=FIRST_ATTEMPT),
         Harmless(removed="self._attempt = 0", added="pass", reason=FIRST_ATTEMPT),
@@ -168,10 +172,10 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             "(self._attempt > 1 or self._phase is _Phase.BACKING_OFF)",
             added="return unsettled and self.hold is None and "
             "(self._attempt != 1 or self._phase is _Phase.BACKING_OFF)",
-            reason="what is sent has one attempt at least",
+            reason="everything that is sent has at least one attempt",
         ),
         Harmless(
-            removed="self._due_at = now", added="pass", times=2, reason="when a request left, it was due: it still is"
+            removed="self._due_at = now", added="pass", times=2, reason="a request that was sent was due, and still is"
         ),
         Harmless(
             removed="return 0.0 if self.draining or full else since + self._flush_interval_seconds",
@@ -192,10 +196,10 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
     ),
     "driver": (
-        Harmless(removed="self._departed_at = 0.0", reason="it is set when a request leaves, and not read before"),
+        Harmless(removed="self._departed_at = 0.0", reason="it is set when a request is sent, and not read before"),
         Harmless(
             removed="def accept(self, batch: MessageBatch, *, waited_seconds: float = 0.0) -> None:",
-            reason="the sink always says how long",
+            reason="the sink always passes a duration",
         ),
         Harmless(
             removed="await self._until(lambda: self._next_move_at() > deadline, deadline=deadline)",
@@ -210,12 +214,12 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="self._departed_at = started if attempt == 1 else self._departed_at",
             added="self._departed_at = started if attempt <= 1 else self._departed_at",
-            reason="what is sent has one attempt at least",
+            reason="everything that is sent has at least one attempt",
         ),
         Harmless(
             removed="self._report.answered(response, seconds=now - started)",
             added="self._report.answered(response, seconds=now + started)",
-            reason="a metric alone",
+            reason="only a metric",
         ),
         Harmless(
             removed="self._report.held(self._number, self.lane)",
@@ -249,14 +253,14 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[0])",
             added="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[ -1])",
-            reason="a verdict is on one message",
+            reason="a verdict concerns one message",
         ),
         Harmless(
             removed="if self.bad > self._reserved and not "
             "self._breaker.allows(records=records, bad=self.bad, own=self._reserved):",
             added="if self.bad != self._reserved and not "
             "self._breaker.allows(records=records, bad=self.bad, own=self._reserved):",
-            reason="never more is reserved than is bad",
+            reason="the reservation never exceeds the number of bad records",
         ),
         Harmless(
             removed="if part.record_count > 1:",
@@ -266,7 +270,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=True) if stays]",
             added="self._verdicts = [each for each, stays in zip(self._verdicts, kept, strict=False) if stays]",
-            reason="one list is made of the other",
+            reason="one list is built from the other",
         ),
     ),
     "admission": (Harmless(removed="ASK_AGAIN_SECONDS: Final = 5.0", reason=TUNING),),
@@ -295,9 +299,9 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(
             removed="def accept(self, *batches: MessageBatch, waited_seconds: float = 0.0) -> None:",
-            reason="a processor does not look at it",
+            reason="a processor does not use it",
         ),
-        Harmless(removed="del waited_seconds", added="pass", reason="a processor does not look at it"),
+        Harmless(removed="del waited_seconds", added="pass", reason="a processor does not use it"),
     ),
     "watching": (
         Harmless(removed="BROKER_ANSWER_SECONDS = 5.0", reason=TUNING),
@@ -309,17 +313,17 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="if self._app is None or self._step is None:",
             added="if self._app is None and self._step is None:",
-            reason="both are set in one step",
+            reason="both are set in the same step",
         ),
     ),
     "producer": (
         Harmless(removed="BATCH_BYTES = 512 * 1024", reason=TUNING),
         Harmless(removed="BATCH_HEADER_BYTES = 61", reason="the estimate is a dozen bytes too high for each message"),
         Harmless(removed="STOP_SECONDS = 5.0", reason=TUNING),
-        Harmless(removed="ABANDON_SECONDS = 0.1", reason="one cancellation more is none too many"),
+        Harmless(removed="ABANDON_SECONDS = 0.1", reason="one more cancellation is harmless"),
         Harmless(
             removed="class OutboundMessage(msgspec.Struct, frozen=True, gc=False):",
-            reason="nobody changes one, and the garbage collector only costs more",
+            reason="it is never modified, and garbage collection only costs more",
         ),
         Harmless(removed="request_timeout_seconds: float = 30.0,", reason=TUNING),
         Harmless(removed="retry_seconds: float = 1.0,", added="retry_seconds: float = 2.0,", reason=TUNING),
@@ -362,7 +366,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="is_final=end - written == 1)",
             added="is_final=end - written <= 1)",
-            reason="a batch has one message at least",
+            reason="a batch has at least one message",
         ),
         Harmless(
             removed='logger.warning("write failed, retrying", topic=topic, partition=partition, error=_name(error))',
@@ -371,7 +375,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="if used_bytes > limit_bytes and index > start:",
             added="if used_bytes >= limit_bytes and index > start:",
-            reason="the estimate is too high anyhow",
+            reason="the estimate is too high in any case",
         ),
         Harmless(
             removed="if used_bytes > limit_bytes and index > start:",
@@ -386,7 +390,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed="if limit_bytes >= BATCH_BYTES:",
             added="if limit_bytes > BATCH_BYTES:",
-            reason="costs estimates, and no batch is larger",
+            reason="costs more estimates, and no batch becomes larger",
         ),
         Harmless(
             removed='logger.warning("write not confirmed yet, still retrying", topic=topic, partition=partition)',
@@ -399,7 +403,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
     ),
     "groups": (
         Harmless(removed="TIMEOUT_SECONDS: Final = 30.0", reason=TUNING),
-        Harmless(removed="outcome_partitions: int = 0", reason="it is not looked at where there is no such topic"),
+        Harmless(removed="outcome_partitions: int = 0", reason="it is not read without such a topic"),
         Harmless(
             removed="lost = [number for number in missing if number < newest or view.starts[number] > 0]",
             added="lost = [number for number in missing if number <= newest or view.starts[number] > 0]",
@@ -418,7 +422,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(
             removed='return topic_id(answer.to_object()["topics"][0])',
             added='return topic_id(answer.to_object()["topics"][ -1])',
-            reason="one topic was asked for",
+            reason="only one topic was requested",
         ),
     ),
     "state_store": (
@@ -426,7 +430,7 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         Harmless(removed="SKETCH_SECONDS: Final = 30.0", reason=TUNING),
         Harmless(
             removed="return asyncio.get_running_loop().time() >= self._write_sketches_at.get(partition, 0.0)",
-            reason="a first write of sketches that is a second late loses none",
+            reason="delaying the first write of sketches by a second loses none",
         ),
     ),
     "client": (

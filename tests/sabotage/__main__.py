@@ -33,26 +33,26 @@ def main(words: Sequence[str]) -> int:
     started = time.monotonic()
     chosen = [each for each in SABOTAGES if not words or any(word in f"{each.file} {each.name}" for word in words)]
     if not chosen:
-        _say("No mistake has one of these words.")
+        _say("No mistake contains one of these words.")
         return 1
     unaltered = _without_a_mistake(chosen)
-    objections, cpu_seconds = unaltered.objections, unaltered.cpu_seconds
+    problems, cpu_seconds = unaltered.problems, unaltered.cpu_seconds
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for sabotage, tried in zip(chosen, pool.map(_tried, chosen), strict=True):
-            noticed = "NOT NOTICED" if tried.objections else "noticed"
+            noticed = "NOT NOTICED" if tried.problems else "noticed"
             _say(f"{noticed:<12} {tried.seconds:5.1f} s  {sabotage.file}: {sabotage.name}")
-            objections += [f"{sabotage.file}: {sabotage.name}: {objection}" for objection in tried.objections]
+            problems += [f"{sabotage.file}: {sabotage.name}: {problem}" for problem in tried.problems]
             cpu_seconds += tried.cpu_seconds
     on_each = cpu_seconds / SIDE_BY_SIDE
     if on_each > MOST_SECONDS:
-        objections.append("the list takes longer than it may")
+        problems.append("the list takes longer than its limit")
     spent = (
-        f"{time.monotonic() - started:.0f} s; {on_each:.0f} s of CPU on each of {SIDE_BY_SIDE} cores "
+        f"{time.monotonic() - started:.0f} s; {on_each:.0f} s of CPU time on each of {SIDE_BY_SIDE} cores "
         f"(limit {MOST_SECONDS:.0f} s)"
     )
-    if objections:
-        _say("\n" + "\n".join(objections))
-        _say(f"\nFAILED: {len(objections)} objections to {len(chosen)} mistakes, {spent}")
+    if problems:
+        _say("\n" + "\n".join(problems))
+        _say(f"\nFAILED: {len(problems)} problems with {len(chosen)} mistakes, {spent}")
         return 1
     _say(f"\nAll {len(chosen)} mistakes are noticed, {spent}")
     return 0
@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
 class _Tried(NamedTuple):
     """The problems with mistakes or their tests, nothing if there is none, and the time it took to find out."""
 
-    objections: list[str]
+    problems: list[str]
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -70,11 +70,11 @@ def _without_a_mistake(chosen: Sequence[Sabotage]) -> _Tried:
     """Run all named tests without a mistake."""
     node_ids = sorted({node_id for sabotage in chosen for node_id in sabotage.node_ids})
     seen = trial(node_ids)
-    objections = [f"{node_id} does not pass without a mistake" for node_id in node_ids if not seen.passes(node_id)]
-    _say(f"{'FAILED' if objections else 'passed':<12} {seen.seconds:5.1f} s  {len(node_ids)} tests without a mistake")
-    if objections:
+    problems = [f"{node_id} does not pass without a mistake" for node_id in node_ids if not seen.passes(node_id)]
+    _say(f"{'FAILED' if problems else 'passed':<12} {seen.seconds:5.1f} s  {len(node_ids)} tests without a mistake")
+    if problems:
         _say(seen.printed)
-    return _Tried(objections, seen.seconds, seen.cpu_seconds)
+    return _Tried(problems, seen.seconds, seen.cpu_seconds)
 
 
 def _tried(sabotage: Sabotage) -> _Tried:
@@ -84,10 +84,10 @@ def _tried(sabotage: Sabotage) -> _Tried:
     except LookupError as error:
         return _Tried([str(error)])
     seen = trial(sabotage.node_ids, altered)
-    return _Tried(_objections(sabotage, seen), seen.seconds, seen.cpu_seconds)
+    return _Tried(_problems(sabotage, seen), seen.seconds, seen.cpu_seconds)
 
 
-def _objections(sabotage: Sabotage, seen: Seen) -> list[str]:
+def _problems(sabotage: Sabotage, seen: Seen) -> list[str]:
     if not seen.in_time:
         return [f"the tests had not ended after {seen.seconds:.0f} s"]
     if seen.broken:

@@ -35,9 +35,9 @@ def test_a_step_that_runs_beside_others_is_shown_at_its_turn_whole(
     where.setattr(suite, "STEPS", steps)
     assert suite.main() == 0
     told = capfd.readouterr().out
-    positions = [told.index(text) for text in ("beside the next step", "first", "second", "== late ==", "é late")]
+    positions = [told.index(text) for text in ("running in parallel", "first", "second", "== late ==", "é late")]
     assert positions == sorted(positions)
-    assert told.endswith("\nEverything passed.\n")
+    assert told.endswith("\nAll steps passed.\n")
 
 
 def test_what_fails_is_named_and_the_others_are_run(

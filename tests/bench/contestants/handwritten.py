@@ -137,7 +137,9 @@ async def step(settings: Settings, meter: Meter, *, waiting: bool) -> None:
 
 def main() -> int:
     parser = meter_parser()
-    parser.add_argument("--waiting", action="store_true", help="let the broker collect, as the pipeline does")
+    parser.add_argument(
+        "--waiting", action="store_true", help="let the broker wait for more data, as the pipeline does"
+    )
     options = parser.parse_args()
     settings = load_settings(os.environ, requirements=[Requirement.KAFKA])
     meter = Meter(messages=options.messages, report=options.report, on_done=lambda: None)

@@ -31,7 +31,7 @@ _encode: Final = msgspec.json.Encoder().encode
 def check_digest(tell: Callable[[str], None]) -> bool:
     """Compare the working tree's outcomes with the stored digest; return whether they are the same."""
     if not STORED.exists():
-        tell(f"there is no {STORED.name}; write it with `python -m tests.bench fuzz --write-digest`")
+        tell(f"{STORED.name} does not exist; write it with `python -m tests.bench fuzz --write-digest`")
         return False
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     found = _digest()
@@ -39,12 +39,12 @@ def check_digest(tell: Callable[[str], None]) -> bool:
         tell(f"{BLOCKS * BODIES_A_BLOCK:,} bodies have the outcomes of {STORED.name}")
         return True
     if len(stored["blocks"]) != BLOCKS or {**stored, "blocks": []} != {**found, "blocks": []}:
-        tell(f"{STORED.name} is of other bodies; write it again with `python -m tests.bench fuzz --write-digest`")
+        tell(f"{STORED.name} is for other bodies; rewrite it with `python -m tests.bench fuzz --write-digest`")
         return False
     differing = [index for index in range(BLOCKS) if stored["blocks"][index] != found["blocks"][index]]
     for index in differing:
         first = index * BODIES_A_BLOCK
-        tell(f"bodies {first:,} to {first + BODIES_A_BLOCK - 1:,} have other outcomes than {STORED.name}")
+        tell(f"bodies {first:,} to {first + BODIES_A_BLOCK - 1:,} have outcomes other than those of {STORED.name}")
     bodies = (differing[-1] + 1) * BODIES_A_BLOCK
     tell(
         f"To see what changed: python -m tests.bench fuzz --before COMMIT --bodies {bodies}\n"

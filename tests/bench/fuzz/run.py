@@ -82,7 +82,7 @@ def fuzz(commit: str, *, bodies: int, seed: int, tell: Callable[[str | Table], N
 
 def _progress(tally: Tally, bodies: int, seconds: float) -> str:
     return (
-        f"{tally.bodies:,} of {bodies:,} bodies, {tally.bodies / seconds:,.0f} a second; "
+        f"{tally.bodies:,} of {bodies:,} bodies, {tally.bodies / seconds:,.0f}/s; "
         f"exceptions {tally.exceptions:,}, unassigned {tally.unassigned:,}, overlooked {tally.overlooked:,}"
     )
 

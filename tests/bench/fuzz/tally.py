@@ -21,7 +21,7 @@ _EXAMPLES: Final = 10
 _BODY_CHARACTERS: Final = 300
 _CHANGES_SHOWN: Final = 5
 _TITLES: Final = {
-    Section.IDS: "ids that name nobody",
+    Section.IDS: "empty ids",
     Section.NUMBERS: "numbers beyond 64 bits",
     Section.CONTROL_CHARACTERS: "raw control characters",
     Section.TIMES: "times",
@@ -29,7 +29,7 @@ _TITLES: Final = {
     Section.LANGUAGE: "the user's language",
     Section.SECOND_NAMES: "second names",
     Section.ONE_TEXT: "localized text in one string",
-    Section.SMALLER: "smaller ones",
+    Section.SMALLER: "smaller rules",
 }
 
 
@@ -114,9 +114,7 @@ class Tally:
 
 def tally_table(tally: Tally) -> Table:
     """Build a table of how many outcomes each section changed."""
-    table = Table(
-        "section", "changed", "alone", "first of several", "what changed where it was alone (number of outcomes)"
-    )
+    table = Table("section", "changed", "alone", "first of several", "what it changed alone (number of outcomes)")
     for section in Section:
         changes = ", ".join(f"{name} {count:,}" for name, count in tally.changes[section].most_common(_CHANGES_SHOWN))
         alone, others = tally.alone[section], tally.with_others[section]
@@ -131,7 +129,7 @@ def summary(tally: Tally, seconds: float) -> Iterator[str]:
     """Yield the figures below the table, and the examples."""
     changed = sum(tally.alone.values()) + sum(tally.with_others.values())
     yield (
-        f"{tally.bodies:,} bodies in {seconds:.0f} s ({tally.bodies / max(seconds, 1e-9):,.0f} a second): "
+        f"{tally.bodies:,} bodies in {seconds:.0f} s ({tally.bodies / max(seconds, 1e-9):,.0f}/s): "
         f"{tally.unchanged:,} unchanged, {changed:,} changed and assigned"
     )
     yield f"exceptions: {tally.exceptions:,}; unassigned: {tally.unassigned:,}; overlooked: {tally.overlooked:,}"

@@ -22,7 +22,7 @@ class Titles:
         scalars: Reads the single texts.
         on: The sections that count.
         language: The user's language.
-        before: Reads a localized text in one string as it was read before section 8.
+        before: Reads a localized text in one string as the previous version does, without `Section.ONE_TEXT`.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def rates_verdicts(rates: Rates) -> Iterator[Verdict]:
             unit="% of a core",
         )
     yield Verdict(
-        name="backlog: processor to hand-written", value=rates.backlog_ratio, bar=MOST_BACKLOG_RATIO, unit="x"
+        name="backlog: processor relative to hand-written", value=rates.backlog_ratio, bar=MOST_BACKLOG_RATIO, unit="x"
     )
 
 
@@ -63,26 +63,26 @@ def _at_rate(name: str, found: AtRate, bars: Bars, scale: float) -> Iterator[Ver
     pipeline = found.pipeline
     processor = pipeline.processor.microseconds
     yield Verdict(
-        name=f"{name}: processor, CPU an event (bar {bars.processor_us:g} x scale)",
+        name=f"{name}: processor, CPU per event (bar {bars.processor_us:g} x scale)",
         value=processor,
         bar=bars.processor_us * scale,
         unit="µs",
     )
     yield Verdict(
-        name=f"{name}: processor to hand-written with waiting",
+        name=f"{name}: processor relative to hand-written with waiting",
         value=processor / found.handwritten_waiting.microseconds,
         bar=bars.to_waiting,
         unit="x",
     )
     if bars.to_handwritten is not None:
         yield Verdict(
-            name=f"{name}: processor to hand-written",
+            name=f"{name}: processor relative to hand-written",
             value=processor / found.handwritten.microseconds,
             bar=bars.to_handwritten,
             unit="x",
         )
     yield Verdict(
-        name=f"{name}: sink, CPU an event (bar {bars.sink_us:g} x scale)",
+        name=f"{name}: sink, CPU per event (bar {bars.sink_us:g} x scale)",
         value=pipeline.sink.microseconds,
         bar=bars.sink_us * scale,
         unit="µs",

@@ -67,8 +67,8 @@ class AtRate:
         """Return how many records each contestant repeated, without those that repeated none."""
         counts = {
             "processor and sink": self.pipeline.repeated,
-            "by hand": self.handwritten.repeated,
-            "by hand, waiting": self.handwritten_waiting.repeated,
+            "hand-written": self.handwritten.repeated,
+            "hand-written, waiting": self.handwritten_waiting.repeated,
             "Kafka Streams": 0 if self.kafka_streams is None else self.kafka_streams.repeated,
         }
         return {name: count for name, count in counts.items() if count}
@@ -100,7 +100,7 @@ class AtRate:
 def told_repeated(counts: Mapping[str, int]) -> str:
     """Return a text about what contestants repeated."""
     repeated = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    return f"records repeated though nothing was killed: {repeated}"
+    return f"records repeated without a kill: {repeated}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,12 +154,12 @@ class Rates:
 _COLUMNS: Final[tuple[tuple[str, Callable[[AtRate], str]], ...]] = (
     ("processor", lambda each: f"{each.pipeline.processor.microseconds:.1f}"),
     ("sink", lambda each: f"{each.pipeline.sink.microseconds:.1f}"),
-    ("by hand", lambda each: f"{each.handwritten.microseconds:.1f}"),
-    ("by hand, waiting", lambda each: f"{each.handwritten_waiting.microseconds:.1f}"),
+    ("hand-written", lambda each: f"{each.handwritten.microseconds:.1f}"),
+    ("hand-written, waiting", lambda each: f"{each.handwritten_waiting.microseconds:.1f}"),
     ("Kafka Streams", lambda each: "-" if each.kafka_streams is None else f"{each.kafka_streams.microseconds:.1f}"),
     ("p50 ms", lambda each: f"{each.pipeline.p50_ms:.0f}"),
     ("p99 ms", lambda each: f"{each.pipeline.p99_ms:.0f}"),
-    ("broker's cores", lambda each: "-" if each.pipeline.broker_cores is None else f"{each.pipeline.broker_cores:.2f}"),
+    ("broker cores", lambda each: "-" if each.pipeline.broker_cores is None else f"{each.pipeline.broker_cores:.2f}"),
     ("requests/s", lambda each: f"{each.pipeline.requests_per_second:.1f}"),
 )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.bench.rates.lengths import Lengths
 
 SHORT_FLUSH_RATE: Final = 1_000
-_BACKLOG: Final = "backlog: by hand, and the processor"
+_BACKLOG: Final = "backlog: hand-written and processor"
 _SHORT_FLUSH: Final = f"{SHORT_FLUSH_RATE:,}/s: flush interval {SHORT_FLUSH_SECONDS:g} s"
 _IDLE: Final = "idle"
 
@@ -43,9 +43,9 @@ def measure_rates(cluster: Cluster, lengths: Lengths, *, tell: Callable[[str], N
     ):
         program = compile_program(Path(folder))
         if program is None:
-            tell(f"without Kafka Streams: this machine has no {' and no '.join(missing_programs())}")
+            tell(f"without Kafka Streams: not installed: {', '.join(missing_programs())}")
         progress = Progress(list(_steps(lengths, with_streams=program is not None)), tell)
-        tell(f"takes about {progress.expected_seconds / 60:.0f} minutes")
+        tell(f"expected time: {progress.expected_seconds / 60:.0f} minutes")
         progress.begin(_BACKLOG)
         rounds, by_rate = [run_backlog()], {}
         for rate in lengths.rates:
@@ -90,7 +90,7 @@ def _around(name: str, rate: int, lengths: Lengths) -> float:
 
 def _contestants(*, with_streams: bool) -> tuple[str, ...]:
     streams = ("Kafka Streams",) if with_streams else ()
-    return (*streams, "by hand", "by hand, waiting", "processor and sink")
+    return (*streams, "hand-written", "hand-written, waiting", "processor and sink")
 
 
 def _at_rate(
@@ -100,9 +100,9 @@ def _at_rate(
     if program is not None:
         progress.begin(f"{rate:,}/s: Kafka Streams")
         streams = measure_kafka_streams(cluster, rate, lengths, program)
-    progress.begin(f"{rate:,}/s: by hand")
+    progress.begin(f"{rate:,}/s: hand-written")
     handwritten = measure_by_hand(cluster, rate, lengths, waiting=False)
-    progress.begin(f"{rate:,}/s: by hand, waiting")
+    progress.begin(f"{rate:,}/s: hand-written, waiting")
     waiting = measure_by_hand(cluster, rate, lengths, waiting=True)
     progress.begin(f"{rate:,}/s: processor and sink")
     pipeline = measure_pipeline(
@@ -127,9 +127,9 @@ def _told(rate: int, found: AtRate) -> str:
     requests = (f"{kind} {count:.1f}" for kind, count in sorted(pipeline.requests.items()) if count >= 1)
     repeated = f"; {told_repeated(found.repeated())}" if found.repeated() else ""
     return (
-        f"{rate:,} events a second: processor {pipeline.processor.microseconds:.0f} µs, "
-        f"sink {pipeline.sink.microseconds:.0f} µs, by hand {found.handwritten.microseconds:.0f} µs, "
+        f"{rate:,} events/s: processor {pipeline.processor.microseconds:.0f} µs, "
+        f"sink {pipeline.sink.microseconds:.0f} µs, hand-written {found.handwritten.microseconds:.0f} µs, "
         f"waiting {found.handwritten_waiting.microseconds:.0f} µs, "
         f"Kafka Streams {'-' if streams is None else round(streams.microseconds)} µs; "
-        f"99 % within {pipeline.p99_ms:.0f} ms; requests a second: {', '.join(requests)}{repeated}"
+        f"p99 {pipeline.p99_ms:.0f} ms; requests/s: {', '.join(requests)}{repeated}"
     )

@@ -157,7 +157,7 @@ class Stage:
         deadline = time.monotonic() + within
         while not condition():
             if any(each.poll() is not None for each in processes) or time.monotonic() > deadline:
-                raise RunError(f"{what}; the ends of the logs:\n{self.logs()}")
+                raise RunError(f"{what}; ends of the logs:\n{self.logs()}")
             time.sleep(_POLL_SECONDS)
 
     def logs(self) -> str:
@@ -177,7 +177,7 @@ def written_by(feed: subprocess.Popen[bytes]) -> int:
     try:
         output, _ = feed.communicate(timeout=ARRIVAL_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"the feed was not done after another {ARRIVAL_SECONDS} s") from error
+        raise RunError(f"the feed had not ended after another {ARRIVAL_SECONDS} s") from error
     if feed.returncode:
         raise RunError("the feed failed: Kafka did not confirm all events")
     return int(output)

@@ -33,7 +33,7 @@ class Comparison:
         return median(many / few for few, many in zip(self.few, self.many, strict=True))
 
     def __str__(self) -> str:
-        return f"{self.name}: {median(self.few):.1f} and {median(self.many):.1f} µs an event, ratio {self.ratio:.3f}"
+        return f"{self.name}: {median(self.few):.1f} and {median(self.many):.1f} µs per event, ratio {self.ratio:.3f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def measure_scaling(cluster: Cluster, sizes: Sizes, *, tell: Callable[[str], Non
                     sizes,
                     one,
                     one._replace(workers=2),
-                    name=f"{role}: 2 workers to 1",
+                    name=f"{role}: 2 workers relative to 1",
                     key=f"{role}_workers",
                 )
             )
@@ -59,7 +59,9 @@ def measure_scaling(cluster: Cluster, sizes: Sizes, *, tell: Callable[[str], Non
             progress.begin(f"{role}: partitions")
             narrow, wide = one._replace(partitions=1), one._replace(partitions=64)
             comparisons.append(
-                _compared(cluster, sizes, narrow, wide, name=f"{role}: 64 partitions to 1", key=f"{role}_partitions")
+                _compared(
+                    cluster, sizes, narrow, wide, name=f"{role}: 64 partitions relative to 1", key=f"{role}_partitions"
+                )
             )
             tell(str(comparisons[-1]))
         progress.begin("processor: tracked users")
@@ -106,7 +108,7 @@ def _tracked(cluster: Cluster, sizes: Sizes) -> Comparison:
             stack.enter_context(_with_tracked_users(cluster, sizes, users))
             for users in (sizes.few_users, sizes.many_users)
         )
-        name = f"processor: {sizes.many_users:,} tracked users to {sizes.few_users:,}"
+        name = f"processor: {sizes.many_users:,} tracked users relative to {sizes.few_users:,}"
         return _compared(cluster, sizes, few, many, name=name, key="processor_tracked_users")
 
 

@@ -62,7 +62,7 @@ def measure_starts(cluster: Cluster, *, starts: int, kills: int, tell: Callable[
             cold[role] = [_cold(cluster, role, destination) for _ in range(starts)]
             tell(f"{role}, cold: {_told(medians(cold[role]))}")
             killed[role] = _killed(cluster, role, destination, kills)
-            tell(f"{role}, from a kill on: {_told(medians(killed[role]))}")
+            tell(f"{role}, after a kill: {_told(medians(killed[role]))}")
     return Starts(cold=cold, killed=killed, modules=import_times())
 
 
@@ -127,7 +127,7 @@ def _parts(stage: Stage, name: str, began: float, process: subprocess.Popen[byte
     stage.until(report.exists, f"{name} settled nothing", process, within=_SETTLE_SECONDS)
     assigned = assigned_at(stage.log(name))
     if assigned is None:
-        raise RunError(f"{name} settled messages, and its log names no partitions:\n{stage.logs()}")
+        raise RunError(f"{name} settled messages, but its log names no partitions:\n{stage.logs()}")
     return parts_of(began, {**json.loads(report.read_text()), "assigned": assigned})
 
 

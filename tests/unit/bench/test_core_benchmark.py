@@ -13,7 +13,7 @@ def test_the_worse_case_is_the_result() -> None:
 
 
 def test_the_verdict_holds_the_ratio_against_its_bar() -> None:
-    assert str(core_verdict(COSTS)) == "MISS  process() against the commit before: 1.10 x, bar 1.08 x"
+    assert str(core_verdict(COSTS)) == "MISS  process() relative to the given commit: 1.10 x, bar 1.08 x"
     assert core_verdict(COSTS[:1]).passed
 
 

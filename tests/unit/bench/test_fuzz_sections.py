@@ -15,7 +15,7 @@ from tests.builders import STORED_AT, BodyShape, encode, raw_event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BEFORE_THE_ISSUE = "e3bc77a"
+BEFORE_THE_RULES = "e3bc77a"
 CASE = Case(policy=0, has_catalogue=False, timestamp=STORED_AT)
 DELIVER_UNKNOWN = Case(policy=1, has_catalogue=False, timestamp=STORED_AT)
 RULES = Case(policy=3, has_catalogue=False, timestamp=STORED_AT)
@@ -24,7 +24,7 @@ RULES = Case(policy=3, has_catalogue=False, timestamp=STORED_AT)
 @pytest.fixture(scope="module")
 def before() -> Iterator[Before]:
     try:
-        with tree_of(BEFORE_THE_ISSUE) as tree:
+        with tree_of(BEFORE_THE_RULES) as tree:
             yield Before(load_version(tree))
     except VersionError as error:
         pytest.skip(str(error))

@@ -121,7 +121,7 @@ def test_what_a_contestant_repeated_without_a_kill_is_printed_and_reported() -> 
     assert "repeated" not in _told(1_000, found)
     assert repeating.figures()["repeated_records"] == {"processor and sink": 3, "Kafka Streams": 1_200}
     assert _told(1_000, repeating).endswith(
-        "records repeated though nothing was killed: processor and sink 3, Kafka Streams 1,200"
+        "records repeated without a kill: processor and sink 3, Kafka Streams 1,200"
     )
 
 
@@ -162,7 +162,9 @@ def test_every_bar_can_be_missed() -> None:
 
 def test_absolute_bars_grow_with_the_scale_and_ratios_do_not() -> None:
     slow = at_rate(processor=90, sink=50, by_hand=300, waiting=60)
-    assert missed(rates({1_000: slow}, handwritten_us=20)) == ["1,000/s: processor to hand-written with waiting"]
+    assert missed(rates({1_000: slow}, handwritten_us=20)) == [
+        "1,000/s: processor relative to hand-written with waiting"
+    ]
 
 
 def test_the_table_has_a_row_for_each_rate() -> None:

@@ -28,5 +28,5 @@ def test_a_partition_without_records_is_missing_whole() -> None:
 
 @pytest.mark.parametrize("source", [(0, 2), (2, 0), (0, -1)])
 def test_a_record_of_an_event_that_was_never_written_fails_the_run(source: tuple[int, int]) -> None:
-    with pytest.raises(RunError, match="where no event is"):
+    with pytest.raises(RunError, match="which has no event"):
         account_of(records(source), {0: 2, 1: 1})
