@@ -1,1 +1,1 @@
-"""Tests: unit (mirrors the package), properties, integration (real TCP), bench; builders and fakes beside them."""
+"""Tests: unit (mirrors the package), properties, integration (real TCP), bench; with builders and fakes."""

@@ -85,8 +85,8 @@ def _core(options: argparse.Namespace, console: Console) -> int:
 
 
 def _fuzz(options: argparse.Namespace, console: Console) -> int:
-    def tell(told: str | Table) -> None:
-        console.print(told, markup=False, soft_wrap=isinstance(told, str))
+    def tell(text: str | Table) -> None:
+        console.print(text, markup=False, soft_wrap=isinstance(text, str))
 
     if options.write_digest:
         write_digest(tell)
@@ -100,8 +100,8 @@ def _with_kafka(options: argparse.Namespace, console: Console) -> int:
     verdicts: list[Verdict] = []
     quick = options.quick
 
-    def tell(told: str) -> None:
-        console.print(told, markup=False, soft_wrap=True)
+    def tell(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
 
     try:
         with _kafka() as cluster:

@@ -14,9 +14,9 @@ _CHUNK_BYTES: Final = 64 * 1024
 class ProxiedListener:
     """A second listener of Kafka, at ``port``; clients that connect there are told that it is at ``told_port``."""
 
-    def __init__(self, *, told_port: int) -> None:
+    def __init__(self, *, advertised_port: int) -> None:
         self.port = 0
-        self._told_port = told_port
+        self._told_port = advertised_port
 
     def properties(self, port: int, controller_port: int) -> dict[str, str]:
         """Return Kafka's configuration: that listener, and timeouts after which it soon forgets the killed broker."""

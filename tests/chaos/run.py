@@ -130,7 +130,7 @@ async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> Asyn
         proxy = Proxy()
         stack.push_async_callback(proxy.stop)
         port = await proxy.start()
-        listener = ProxiedListener(told_port=port)
+        listener = ProxiedListener(advertised_port=port)
         kafka = stack.enter_context(KafkaServer(heap_megabytes=_HEAP_MEGABYTES, properties=listener.properties))
         stack.callback(shutil.copyfile, kafka.log_file, folder / "kafka.log")
         proxy.upstream_port = listener.port

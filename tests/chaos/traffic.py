@@ -85,7 +85,7 @@ POISON: Final[Mapping[str, tuple[Callable[[bytes], bytes], Fate]]] = {
     "a megabyte of garbage": (lambda _: b"x" * _MEGABYTE, Fate.REJECTED),
     "a megabyte of contents": (lambda click: click.replace(b"TEXT", b"y" * _MEGABYTE), Fate.FORWARDED),
     "a megabyte of name": (_named(b"n" * _MEGABYTE), Fate.REJECTED),
-    "a megabyte that nobody reads": (lambda click: click[:-1] + b',"z":"' + b"z" * _MEGABYTE + b'"}', Fate.FORWARDED),
+    "a megabyte in an unknown field": (lambda click: click[:-1] + b',"z":"' + b"z" * _MEGABYTE + b'"}', Fate.FORWARDED),
     "10,000 levels deep": (lambda _: b'{"event":' * _DEPTH + b"1" + b"}" * _DEPTH, Fate.REJECTED),
     "10,000 levels deep inside": (
         lambda click: click[:-1] + b',"z":' + b"[" * _DEPTH + b"]" * _DEPTH + b"}",

@@ -326,7 +326,7 @@ class TransportBench:
         )
         self.thread: ScriptedThread = self.consumer._thread
         self.crashes: list[BaseException] = []
-        self.told: list[str] = []
+        self.rebalances: list[str] = []
         self.may_deliver = asyncio.Event()
         self.may_deliver.set()
         self.delivering = asyncio.Event()
@@ -362,10 +362,10 @@ class TransportBench:
         self.step.accept(*fetched.batches, waited_seconds=fetched.waited_seconds)
 
     async def _revoked(self, revoked: Any) -> None:
-        self.told.append(f"revoked {sorted(number for _, number in revoked)}")
+        self.rebalances.append(f"revoked {sorted(number for _, number in revoked)}")
 
     async def _assigned(self, assigned: Any, generation_id: int) -> None:
-        self.told.append(f"assigned {sorted(number for _, number in assigned)} in {generation_id}")
+        self.rebalances.append(f"assigned {sorted(number for _, number in assigned)} in {generation_id}")
 
     async def _crash(self, reason: BaseException) -> None:
         self.crashes.append(reason)

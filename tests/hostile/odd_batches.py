@@ -122,7 +122,7 @@ def _damaged(topic: Topic) -> Iterable[HostileMessage]:
         "one bit in the attributes": partial(flipped, at=CHECKED_FROM),
         "one bit in the checksum": partial(flipped, at=CHECKED_FROM - 1),
         "one bit in the number of records": partial(flipped, at=COUNT_AT),
-        "a codec of nobody": partial(_with_codec, 7),
+        "an undefined codec": partial(_with_codec, 7),
         "no records, and one is there": partial(with_number, number=0, at=COUNT_AT),
         "fewer than no records": partial(with_number, number=-1, at=COUNT_AT),
     }

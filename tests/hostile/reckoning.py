@@ -64,7 +64,7 @@ def disordered(written: Sequence[str], accepted: Mapping[str, str]) -> list[str]
 
 
 def faults(expected: Expected, seen: Seen, stretch: Stretch, *, messages: int, is_raw: bool) -> list[str]:
-    """Return how a stretch of so many messages deviates from what is expected. `is_raw`: records are made of it."""
+    """Return how a stretch of this many messages deviates from what is expected. `is_raw`: records are made of it."""
     found: list[str] = []
     if expected.outcome is Outcome.HELD:
         return _hold_faults(expected, seen, stretch)

@@ -54,7 +54,7 @@ NO_JSON: Final[Bodies] = {
     "a byte order mark": (b"\xef\xbb\xbf" + GOOD, NOT_JSON),
     "gzip": (gzip.compress(GOOD, mtime=0), NOT_JSON),
     "Avro without its header": (b"\0\0\0\0\x01\x02\x06abc", NOT_JSON),
-    "broken UTF-8 where nobody looks": (GOOD[:-1] + b',"x":"\xff"}', NOT_JSON),
+    "broken UTF-8 in an unknown field": (GOOD[:-1] + b',"x":"\xff"}', NOT_JSON),
     "a surrogate as bytes": (GOOD[:-1] + b',"x":"\xed\xa0\x80"}', NOT_JSON),
     "cut in the middle": (GOOD[:30], NOT_JSON),
     "two records": (GOOD + GOOD, NOT_JSON),

@@ -44,7 +44,7 @@ class Output(StrEnum):
     READ = "read"
     CLOSED = "closed"
     FULL = "a full disk"
-    GONE = "a pipe that nobody reads"
+    GONE = "a pipe without a reader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

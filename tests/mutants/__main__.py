@@ -67,8 +67,8 @@ def _try_mutants(name: str, module: Module, *, again: bool) -> int:
     for harmless in unused:
         print(f"judged harmless, but noticed: {harmless.removed} -> {harmless.added or 'anything'}")
     REPORT.mkdir(parents=True, exist_ok=True)
-    told = [{"line": each.number, "removed": each.removed, "added": each.added} for each in survivors]
-    report.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    survived = [{"line": each.number, "removed": each.removed, "added": each.added} for each in survivors]
+    report.write_text(json.dumps(survived, indent=1), encoding="utf-8")
     print(
         f"{name}: {len(mutants)} mutants, {len(survivors)} survivors, {len(survivors) - len(unjudged)} harmless,"
         f" {time.monotonic() - started:.0f} s",

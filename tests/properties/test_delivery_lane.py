@@ -146,8 +146,8 @@ class LaneInTheWorld(RuleBasedStateMachine):
     def refuse(self, reason: StrEnum) -> None:
         assert self.request_batch is not None
         messages = [message for run in self.request_batch.runs for message in run.messages]
-        aboard = [message.offset for run in self.lane.request_batch.runs for message in run.messages]
-        if len(messages) == 1 and aboard:
+        under_way = [message.offset for run in self.lane.request_batch.runs for message in run.messages]
+        if len(messages) == 1 and under_way:
             self.refused.add(messages[0].offset)
         self.request_batch = None
         self.lane.answered(Refuse(reason=reason, advice="look"), now=self.now)

@@ -165,7 +165,7 @@ REFUSED: Final = Turn(Refuse(reason=BAD, advice="look"), breaker_says_no=False, 
 @example(  # the second record is accepted, its answer is lost, and then it is refused while the breaker says no
     sizes=[2, 1], most=2, turns=[REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]
 )
-@example(  # the first record is refused beside the second, the breaker says no, and alone it is accepted
+@example(  # the first record is refused together with the second, the breaker says no, and alone it is accepted
     sizes=[2, 1], most=2, turns=[WELL._replace(decision=in_part([0]), breaker_says_no=True)]
 )
 @given(

@@ -94,7 +94,7 @@ async def _play(steps: Sequence[tuple[str, int]]) -> None:
     await game.end()
     assert game.partition.most_at_once <= 1
     for numbers, task in game.writing:
-        assert task in game.left or not task.cancelled(), "nobody else's leaving ends a write"
+        assert task in game.left or not task.cancelled(), "only the writer's own leaving ends its write"
         assert task.cancelled() or set(numbers) <= set(game.partition.confirmed)
     for each in (game.partition.begun, game.partition.confirmed):
         assert each == sorted(set(each))

@@ -150,11 +150,11 @@ def test_a_nasty_value_is_a_mistake_or_usable(field: str, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     related = {name: each for name, each in RELATED.get(field, {}).items() if name != field}
     for value in NASTY:
-        told = use(environment(**related, **{field: value}))
-        assert "MIIEvQIBADANBg" not in told
-        told.encode()
-        assert len(told) < 20_000
-        assert all(line.isprintable() for line in told.split("\n"))
+        output = use(environment(**related, **{field: value}))
+        assert "MIIEvQIBADANBg" not in output
+        output.encode()
+        assert len(output) < 20_000
+        assert all(line.isprintable() for line in output.split("\n"))
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field.startswith("schema_registry_")])
@@ -173,9 +173,9 @@ def test_a_nasty_value_beside_good_certificates_is_a_mistake_or_usable(field: st
     good = certificates(tmp_path)
     assert "kafka_ssl" not in use(environment(**good)).lower()
     for value in NASTY:
-        told = use(environment(**{**good, field: value}))
-        assert "MIIEvQIBADANBg" not in told
-        assert all(line.isprintable() for line in told.split("\n"))
+        output = use(environment(**{**good, field: value}))
+        assert "MIIEvQIBADANBg" not in output
+        assert all(line.isprintable() for line in output.split("\n"))
 
 
 def certificates(folder: Path) -> dict[str, str]:

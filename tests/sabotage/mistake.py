@@ -43,7 +43,7 @@ class Sabotage:
         """
         text = path_of(self.file).read_text(encoding="utf-8")
         if (count := text.count(self.old)) != 1:
-            raise LookupError(f"`{self.old}` stands {count} times in pipeline/{self.file}, not once")
+            raise LookupError(f"`{self.old}` occurs {count} times in pipeline/{self.file}, not once")
         return Altered(file=self.file, text=text.replace(self.old, self.new))
 
 

@@ -90,9 +90,9 @@ def trial(
     """Run tests, by path or node id; all modules but the altered one are imported as they are."""
     started = time.monotonic()
     with TemporaryDirectory() as folder:
-        told, printed = Path(folder, "told"), Path(folder, "printed")
+        results, printed = Path(folder, "told"), Path(folder, "printed")
         arguments = ("--exitfirst", *tests) if stops_at_first else tuple(tests)
-        process = _FORKS.Process(target=_run, args=(arguments, altered, str(told), str(printed)))
+        process = _FORKS.Process(target=_run, args=(arguments, altered, str(results), str(printed)))
         process.start()
         process.join(patience_seconds)
         in_time = not process.is_alive()
@@ -100,7 +100,7 @@ def trial(
             process.kill()
             process.join()
         seen = Seen(in_time=in_time, printed=printed.read_text("utf-8", "replace") if printed.exists() else "")
-        for line in told.read_text("utf-8").splitlines() if told.exists() else ():
+        for line in results.read_text("utf-8").splitlines() if results.exists() else ():
             outcome, _, said = line.partition(" ")
             if outcome == _CPU:
                 seen.cpu_seconds = float(said)
@@ -110,7 +110,7 @@ def trial(
     return seen
 
 
-def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed: str) -> None:
+def _run(arguments: tuple[str, ...], altered: Altered | None, results: str, printed: str) -> None:
     with Path(printed).open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -124,7 +124,7 @@ def _run(arguments: tuple[str, ...], altered: Altered | None, told: str, printed
     gc.freeze()  # inherited objects stay; collecting them at the end would take longer than most tests
     without = ("-p", "no:cacheprovider", "-p", "no:anyio")  # nothing of anyio is used, and it is slow to import
     options = ("-q", "--tb=short", *without, "-W", "ignore::pytest.PytestAssertRewriteWarning")
-    with Path(told).open("w", encoding="utf-8", buffering=1) as file:
+    with Path(results).open("w", encoding="utf-8", buffering=1) as file:
         code = pytest.main([*options, *arguments], plugins=[_Telling(file)])
         file.write(f"{_CPU} {_cpu_seconds()}\n")
     sys.stdout.flush()

@@ -77,7 +77,7 @@ _TOO_LARGE: Final = Outcome(name="413", takes=False, response=Answered(status=41
 
 
 _Rows: TypeAlias = "Callable[[int, int], Sequence[int]]"
-"""Which indexes of so many records an answer names, beside those that must be refused; by chance."""
+"""The indexes that an answer names in addition to those that must be refused, from the number of records; random."""
 
 _IN_PART: Final[Sequence[tuple[str, _Rows]]] = (
     ("none", lambda _count, _chance: ()),

@@ -128,7 +128,7 @@ class LaneThatSendsBeforeItIsSettled(Lane):
 
 
 class LaneThatKeepsWhatItGaveUp(Lane):
-    """Subtracts what was given up from its count, and sends it all the same."""
+    """Subtracts what was given up from its count, but still sends it."""
 
     def withdraw(self, partitions: Collection[Partition]) -> None:
         """Do nothing."""

@@ -54,13 +54,13 @@ class Setup:
     max_fetch: int
     jitter: float
     lossy: bool
-    """Whether many answers get lost when the destination has accepted."""
+    """Whether many answers are lost after the destination has accepted."""
     any_order: bool
     """Whether batches may also be settled in any order, and late, as by a sink without lanes."""
     unsendable: bool
     """Whether some records cannot be sent at all."""
     poisoned: bool
-    """Whether the destination refuses some records for good."""
+    """Whether the destination refuses some records permanently."""
     destination_max_bytes: int
     """Larger bodies are answered with 413."""
     second_api: bool

@@ -106,7 +106,7 @@ def test_a_seed_is_the_same_scenario_every_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def told() -> str:
+def steps_of_all() -> str:
     steps: list[str] = []
     for seed in range(SCENARIOS):
         play(scenario_of(seed, refusals=False), REAL, steps=steps)
@@ -140,8 +140,8 @@ def told() -> str:
         "written again",
     ],
 )
-def test_the_scenarios_contain(happening: str, told: str) -> None:
-    assert happening in told
+def test_the_scenarios_contain(happening: str, steps_of_all: str) -> None:
+    assert happening in steps_of_all
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_the_scenarios_contain(happening: str, told: str) -> None:
         "the breaker says yes",
     ],
 )
-def test_the_scenarios_contain_partial_answers(happening: str, told: str) -> None:
-    assert happening in told
+def test_the_scenarios_contain_partial_answers(happening: str, steps_of_all: str) -> None:
+    assert happening in steps_of_all
 
 
 def test_in_the_scenarios_some_records_are_accepted_after_an_answer_refused_them() -> None:

@@ -104,8 +104,8 @@ def parse(group: click.Group, words: list[str]) -> None:
 
 def test_every_cause_to_hold_has_a_line_that_says_what_to_do() -> None:
     section = TEXT.partition(f"## {NAME}Holding")[2].partition("\n## ")[0]
-    told = re.findall(r"^\| `([a-z_]+)` \| \S.{20,} \|$", section, re.MULTILINE)
-    assert sorted(told) == sorted(set(HoldReason) - {HoldReason.BREAKER})
+    output = re.findall(r"^\| `([a-z_]+)` \| \S.{20,} \|$", section, re.MULTILINE)
+    assert sorted(output) == sorted(set(HoldReason) - {HoldReason.BREAKER})
 
 
 def test_the_reasons_and_stages_of_dead_letters_are_those_of_the_code() -> None:
@@ -151,7 +151,7 @@ async def test_the_first_look_tells_the_reason_also_where_a_worker_is_not_well()
     try:
         code = script.replace(str(Settings().http_port), str(server.port)).replace("\n    ", "\n")
         run = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-        told, _ = await run.communicate()
+        output, _ = await run.communicate()
     finally:
         await server.stop()
-    assert told.decode().count(ill.detail) == 2
+    assert output.decode().count(ill.detail) == 2

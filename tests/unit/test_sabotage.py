@@ -48,7 +48,7 @@ def test_every_test_that_is_named_is_one_of_make_unit() -> None:
 @pytest.mark.parametrize("old", ["there is no such text", "import"])
 def test_a_text_that_does_not_stand_in_its_file_once_is_no_mistake(old: str) -> None:
     sabotage = Sabotage(name="none", file=FILE, old=old, new="", tests=())
-    with pytest.raises(LookupError, match=rf"`{old}` stands \d+ times in pipeline/{FILE}, not once"):
+    with pytest.raises(LookupError, match=rf"`{old}` occurs \d+ times in pipeline/{FILE}, not once"):
         sabotage.applied()
 
 
@@ -89,11 +89,12 @@ def distance(name: str, new: str, test: str = "test_requests_keep_their_distance
 def test_a_list_of_mistakes_that_are_noticed_passes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = run_list([distance("no distance", "now")], monkeypatch, capsys)
+    code, printed = run_list([distance("no distance", "now")], monkeypatch, capsys)
     assert code == 0
-    assert "noticed" in told
+    assert "noticed" in printed
     assert re.fullmatch(
-        r"All 1 mistakes are noticed, \d+ s; \d+ s of CPU on each of 2 cores \(limit 120 s\)", told.splitlines()[-1]
+        r"All 1 mistakes are noticed, \d+ s; \d+ s of CPU time on each of 2 cores \(limit 120 s\)",
+        printed.splitlines()[-1],
     )
 
 
@@ -101,10 +102,10 @@ def test_a_list_that_takes_more_cpu_than_it_may_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program, "MOST_SECONDS", 0.0)
-    code, told = run_list([distance("no distance", "now")], monkeypatch, capsys)
+    code, printed = run_list([distance("no distance", "now")], monkeypatch, capsys)
     assert code == 1
-    assert "the list takes longer than it may" in told
-    assert told.splitlines()[-1].startswith("FAILED: 1 objections to 1 mistakes, ")
+    assert "the list takes longer than its limit" in printed
+    assert printed.splitlines()[-1].startswith("FAILED: 1 problems with 1 mistakes, ")
 
 
 def test_a_trial_counts_the_cpu_of_its_tests_and_no_wait(tmp_path: Path) -> None:
@@ -127,9 +128,9 @@ def test_a_list_fails_with_each_mistake_that_is_not_noticed_as_it_must_be(
         distance("broken", "no_such_name"),
         distance("never run", "now", "test_that_does_not_exist"),
     ]
-    code, told = run_list(mistakes, monkeypatch, capsys)
+    code, printed = run_list(mistakes, monkeypatch, capsys)
     assert code == 1
-    assert "none: tests/unit/delivery/test_pace.py::test_requests_keep_their_distance passes" in told
-    assert "broken: the code cannot be run with it" in told
-    assert "test_that_does_not_exist does not pass without a mistake" in told
-    assert told.splitlines()[-1].startswith("FAILED: ")
+    assert "none: tests/unit/delivery/test_pace.py::test_requests_keep_their_distance passes" in printed
+    assert "broken: the code cannot be run with it" in printed
+    assert "test_that_does_not_exist does not pass without a mistake" in printed
+    assert printed.splitlines()[-1].startswith("FAILED: ")

@@ -34,10 +34,10 @@ def test_a_step_that_runs_beside_others_is_shown_at_its_turn_whole(
     steps = step("one", "print('first')"), step("two", "print('second')"), step("late", LATE, begins_with="one")
     where.setattr(suite, "STEPS", steps)
     assert suite.main() == 0
-    told = capfd.readouterr().out
-    positions = [told.index(text) for text in ("running in parallel", "first", "second", "== late ==", "é late")]
+    printed = capfd.readouterr().out
+    positions = [printed.index(text) for text in ("running in parallel", "first", "second", "== late ==", "é late")]
     assert positions == sorted(positions)
-    assert told.endswith("\nAll steps passed.\n")
+    assert printed.endswith("\nAll steps passed.\n")
 
 
 def test_what_fails_is_named_and_the_others_are_run(
@@ -46,9 +46,9 @@ def test_what_fails_is_named_and_the_others_are_run(
     fails = step("fails", "raise SystemExit(3)"), step("beside", "raise SystemExit(4)", begins_with="fails")
     where.setattr(suite, "STEPS", (*fails, step("good", "print('all the same')")))
     assert suite.main() == 1
-    told = capfd.readouterr().out
-    assert "all the same" in told
-    assert told.endswith("\nFAILED: fails, beside\n")
+    printed = capfd.readouterr().out
+    assert "all the same" in printed
+    assert printed.endswith("\nFAILED: fails, beside\n")
 
 
 @pytest.mark.parametrize("ci", ["", "true"])
@@ -69,7 +69,7 @@ def test_a_step_whose_program_is_not_installed_is_not_run_and_fails_in_ci(
     where.setenv("CI", ci)
     where.setattr(suite, "STEPS", (step("one", "pass"), lacking))
     assert suite.main() == int(bool(ci))
-    told = capfd.readouterr().out
-    assert "no-such-program is not installed" in told
-    assert "started" not in told
-    assert verdict in told
+    printed = capfd.readouterr().out
+    assert "no-such-program is not installed" in printed
+    assert "started" not in printed
+    assert verdict in printed

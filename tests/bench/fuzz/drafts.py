@@ -46,7 +46,7 @@ class Draft:
     mark: bool = False
     raw_controls: bool = False
 
-    def beside(self, key: str, value: object, *, part: str = "", first: bool = False) -> None:
+    def add(self, key: str, value: object, *, part: str = "", first: bool = False) -> None:
         """Add a key beside the fields, at the top or within a part."""
         self.extras.append((part, key, value, first))
 

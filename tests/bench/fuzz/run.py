@@ -68,12 +68,12 @@ def fuzz(commit: str, *, bodies: int, seed: int, tell: Callable[[str | Table], N
     tally = Tally()
     with tree_of(commit) as tree:
         load_version(tree)  # fail here, and not in a worker process, if it cannot be loaded
-        told = started
+        shown_at = started
         for chunk in _chunks(tree, bodies, seed):
             tally.add(chunk)
-            if time.monotonic() - told >= _SECONDS_BETWEEN_LINES:
-                told = time.monotonic()
-                tell(_progress(tally, bodies, told - started))
+            if time.monotonic() - shown_at >= _SECONDS_BETWEEN_LINES:
+                shown_at = time.monotonic()
+                tell(_progress(tally, bodies, shown_at - started))
     tell(tally_table(tally))
     for line in summary(tally, time.monotonic() - started):
         tell(line)

@@ -34,7 +34,7 @@ def _second_external_ids(draft: Draft, chance: Random) -> None:
     for _ in range(chance.randint(1, 2)):
         value = chance.choice(("u-3003", "u-3004", "", "nan", values.odd_id(chance), values.odd_number(chance)))
         key = "EXTERNAL_USER_ID" if chance.randrange(8) == 0 else "external_user_id"
-        draft.beside(key, value, part=chance.choice(("", "event", "user")), first=chance.randrange(2) == 0)
+        draft.add(key, value, part=chance.choice(("", "event", "user")), first=chance.randrange(2) == 0)
 
 
 def second_kind(draft: Draft, chance: Random) -> None:
@@ -46,7 +46,7 @@ def second_kind(draft: Draft, chance: Random) -> None:
         named = chance.choice(
             (moments.some_kind(chance), moments.odd_kind(chance), values.odd_text(chance), "Order Completed")
         )
-        draft.beside(key, named, first=chance.randrange(2) == 0)
+        draft.add(key, named, first=chance.randrange(2) == 0)
 
 
 def removed(draft: Draft, chance: Random) -> None:
@@ -59,7 +59,7 @@ def other_keys(draft: Draft, chance: Random) -> None:
         key = chance.choice(
             ("custom", "answer", "data", "user.email", "event_extra", "Event", "Other Data", "ID", "event.kind ")
         )
-        draft.beside(key, chance.choice(("x", 5, None, {"external_id": "someone else"}, [1, 2], True)))
+        draft.add(key, chance.choice(("x", 5, None, {"external_id": "someone else"}, [1, 2], True)))
 
 
 def doubled(draft: Draft, chance: Random) -> None:
@@ -69,7 +69,7 @@ def doubled(draft: Draft, chance: Random) -> None:
         (path, path.replace(".", "_"), name, name.upper(), path.replace(".", "_").upper(), path.title())
     )
     value = chance.choice(("other", "", None, values.odd_id(chance), values.odd_number(chance), draft.facts[path]))
-    draft.beside(key, value, first=chance.randrange(2) == 0)
+    draft.add(key, value, first=chance.randrange(2) == 0)
 
 
 def parts(draft: Draft, chance: Random) -> None:
@@ -80,4 +80,4 @@ def parts(draft: Draft, chance: Random) -> None:
     wrong: object = chance.choice(
         ("", None, [], "x", 5, {}, {"id": "p-1"}, {"external_id": "p-2", "kind": "message.push.sent"})
     )
-    draft.beside(name, wrong, part=".".join(above), first=chance.randrange(2) == 0)
+    draft.add(name, wrong, part=".".join(above), first=chance.randrange(2) == 0)

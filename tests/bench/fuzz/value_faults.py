@@ -67,7 +67,7 @@ def ids(draft: Draft, chance: Random) -> None:
         key = chance.choice(
             ("external_id", "event.external_id", "event_external_id", "EXTERNAL_ID", "user_external_id")
         )
-        draft.beside(key, values.odd_id(chance), first=chance.randrange(2) == 0)
+        draft.add(key, values.odd_id(chance), first=chance.randrange(2) == 0)
 
 
 def texts(draft: Draft, chance: Random) -> None:
@@ -110,7 +110,7 @@ def times(draft: Draft, chance: Random) -> None:
     if kind == 3 or chance.randrange(4) == 0:
         for name in ("timestamp", "datetime"):
             if chance.randrange(2):
-                draft.beside(name, moments.odd_time(chance), first=chance.randrange(2) == 0)
+                draft.add(name, moments.odd_time(chance), first=chance.randrange(2) == 0)
                 if chance.randrange(3):
                     draft.facts[f"event.{name}"] = chance.choice(("", None, "null", " "))
             elif chance.randrange(2):

@@ -97,7 +97,7 @@ class AtRate:
         }
 
 
-def told_repeated(counts: Mapping[str, int]) -> str:
+def repeated_text(counts: Mapping[str, int]) -> str:
     """Return a text about what contestants repeated."""
     repeated = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"records repeated without a kill: {repeated}"

@@ -16,7 +16,7 @@ from tests.bench.rates import lengths as expected
 from tests.bench.rates.backlog import backlog_rounds
 from tests.bench.rates.bars import SHORT_FLUSH_SECONDS
 from tests.bench.rates.contestants import measure_by_hand, measure_idle, measure_kafka_streams, measure_pipeline
-from tests.bench.rates.figures import AtRate, PipelineCost, Rates, told_repeated
+from tests.bench.rates.figures import AtRate, PipelineCost, Rates, repeated_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,13 +50,13 @@ def measure_rates(cluster: Cluster, lengths: Lengths, *, tell: Callable[[str], N
         rounds, by_rate = [run_backlog()], {}
         for rate in lengths.rates:
             by_rate[rate] = _at_rate(cluster, rate, lengths, program, progress)
-            tell(_told(rate, by_rate[rate]))
+            tell(_text(rate, by_rate[rate]))
             progress.begin(_BACKLOG)
             rounds.append(run_backlog())
         progress.begin(_SHORT_FLUSH)
         short = _short_flush(cluster, lengths)
         if short.repeated:
-            tell(f"{_SHORT_FLUSH}: {told_repeated({'processor and sink': short.repeated})}")
+            tell(f"{_SHORT_FLUSH}: {repeated_text({'processor and sink': short.repeated})}")
         progress.begin(_IDLE)
         return Rates(
             by_rate=by_rate,
@@ -122,10 +122,10 @@ def _short_flush(cluster: Cluster, lengths: Lengths) -> PipelineCost:
     )
 
 
-def _told(rate: int, found: AtRate) -> str:
+def _text(rate: int, found: AtRate) -> str:
     pipeline, streams = found.pipeline, found.kafka_streams
     requests = (f"{kind} {count:.1f}" for kind, count in sorted(pipeline.requests.items()) if count >= 1)
-    repeated = f"; {told_repeated(found.repeated())}" if found.repeated() else ""
+    repeated = f"; {repeated_text(found.repeated())}" if found.repeated() else ""
     return (
         f"{rate:,} events/s: processor {pipeline.processor.microseconds:.0f} µs, "
         f"sink {pipeline.sink.microseconds:.0f} µs, hand-written {found.handwritten.microseconds:.0f} µs, "

@@ -10,7 +10,6 @@ from pipeline.kafka.partitioner import partition_for
 from tests.bench.destination_process import light_destination
 from tests.bench.progress import Progress
 from tests.bench.rates.contestants import measure_pipeline
-from tests.bench.rates.figures import told_repeated
 from tests.bench.rates.stage import PARTITIONS
 from tests.bench.restore_process import connection_to
 from tests.bench.scaling.figures import Comparison, Scaling
@@ -79,7 +78,7 @@ def measure_scaling(cluster: Cluster, sizes: Sizes, *, tell: Callable[[str], Non
             partitions=partitions,
         )
         if repeated := by_partitions[partitions].repeated:
-            tell(f"{partitions} partitions: {told_repeated({'processor and sink': repeated})}")
+            tell(f"{partitions} partitions: {repeated_text({'processor and sink': repeated})}")
     return Scaling(comparisons=comparisons, rate=RATE, by_partitions=by_partitions)
 
 

@@ -60,9 +60,9 @@ def measure_starts(cluster: Cluster, *, starts: int, kills: int, tell: Callable[
     with light_destination() as destination:
         for role in ROLES:
             cold[role] = [_cold(cluster, role, destination) for _ in range(starts)]
-            tell(f"{role}, cold: {_told(medians(cold[role]))}")
+            tell(f"{role}, cold: {_text(medians(cold[role]))}")
             killed[role] = _killed(cluster, role, destination, kills)
-            tell(f"{role}, after a kill: {_told(medians(killed[role]))}")
+            tell(f"{role}, after a kill: {_text(medians(killed[role]))}")
     return Starts(cold=cold, killed=killed, modules=import_times())
 
 
@@ -135,5 +135,5 @@ def _rounded(parts: Mapping[str, float]) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in parts.items()}
 
 
-def _told(parts: Mapping[str, float]) -> str:
+def _text(parts: Mapping[str, float]) -> str:
     return ", ".join(f"{MARKS.get(name, name)} {seconds:.2f} s" for name, seconds in parts.items())

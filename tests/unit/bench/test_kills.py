@@ -79,10 +79,10 @@ def test_an_event_that_the_processor_loses_fails_the_run(
 ) -> None:
     lost = {Contestant.PROCESSOR: processor, Contestant.STOCK_FAUST: stock_faust}
     monkeypatch.setattr(kills, "_killed", lambda _cluster, contestant: killed(0, lost=lost[contestant]))
-    told: list[str] = []
+    messages: list[str] = []
     with pytest.raises(RunError, match="lost 1 events") if fails else nullcontext():
-        compare_kills(Cluster("127.0.0.1:9"), tell=told.append)
-    assert len(told) == 2
+        compare_kills(Cluster("127.0.0.1:9"), tell=messages.append)
+    assert len(messages) == 2
 
 
 @pytest.mark.parametrize("count", [1, 5])

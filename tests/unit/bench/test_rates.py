@@ -12,7 +12,7 @@ from tests.bench.rates.bars import rates_verdicts
 from tests.bench.rates.cpu import Part, Window, cpu_seconds, watch
 from tests.bench.rates.figures import AtRate, BacklogRound, Cost, PipelineCost, Rates, rates_table
 from tests.bench.rates.lengths import FULL
-from tests.bench.rates.measure import _told, planned_seconds
+from tests.bench.rates.measure import _text, planned_seconds
 from tests.bench.runs import RunError
 from tests.bench.watching_destination import Watched
 
@@ -118,9 +118,9 @@ def test_what_a_contestant_repeated_without_a_kill_is_printed_and_reported() -> 
         kafka_streams=Cost(microseconds=60, mean=60, repeated=1_200),
     )
     assert found.figures()["repeated_records"] == {}
-    assert "repeated" not in _told(1_000, found)
+    assert "repeated" not in _text(1_000, found)
     assert repeating.figures()["repeated_records"] == {"processor and sink": 3, "Kafka Streams": 1_200}
-    assert _told(1_000, repeating).endswith(
+    assert _text(1_000, repeating).endswith(
         "records repeated without a kill: processor and sink 3, Kafka Streams 1,200"
     )
 
@@ -176,13 +176,13 @@ def test_a_full_run_is_planned_to_end_in_time() -> None:
 
 
 def test_progress_estimates_the_rest_by_the_pace_so_far() -> None:
-    told: list[str] = []
+    messages: list[str] = []
     now = [0.0]
-    progress = Progress([("a", 10), ("b", 20)], told.append, lambda: now[0])
+    progress = Progress([("a", 10), ("b", 20)], messages.append, lambda: now[0])
     progress.begin("a")
     now[0] = 20.0
     progress.begin("b")
-    assert told == ["[1/2] a; about 0:30 min left", "[2/2] b; about 0:40 min left"]
+    assert messages == ["[1/2] a; about 0:30 min left", "[2/2] b; about 0:40 min left"]
 
 
 def test_a_step_out_of_order_is_a_mistake() -> None:

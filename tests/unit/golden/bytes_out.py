@@ -1,6 +1,6 @@
 """Everything that leaves the pipeline for fixed input, as hashes: what a change of form alone must not change.
 
-`python -m tests.unit.golden.bytes_out` writes them anew, for a change that means to change bytes.
+`python -m tests.unit.golden.bytes_out` writes them again, for a change that is meant to change bytes.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def demo() -> Sequence[FakeMessage]:
 def decisions() -> dict[str, list[object]]:
     """Return what is decided about every status, without the words of advice."""
     return {
-        f"{status} {name}": _told(
+        f"{status} {name}": _described(
             decide(
                 Answered(status=status, retry_after=retry_after, body=body),
                 Attempt(number=3, sent_records=1, jitter=0.5, now=SENT_AT, policy=_RETRIES),
@@ -123,7 +123,7 @@ def decisions() -> dict[str, list[object]]:
     }
 
 
-def _told(decision: object) -> list[object]:
+def _described(decision: object) -> list[object]:
     match decision:
         case Retry(after_seconds=seconds, everywhere=everywhere):
             return ["retry", seconds, everywhere]
@@ -172,7 +172,7 @@ async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: For
     kept, registry = KeptWrites(), CollectorRegistry()
     hasher = UserHasher(_SECRET)
     codec = MarkCodec(fingerprint=hasher.fingerprint, epoch=NO_EPOCH, topic=_TRACKED)
-    follower: Any = _NobodyToFollow()
+    follower: Any = _NoFollower()
     state = _FreshState(
         connection={},
         producer=kept,
@@ -207,7 +207,7 @@ async def _process(messages: Sequence[FakeMessage], policy: Policy, formats: For
     return kept
 
 
-class _NobodyToFollow:
+class _NoFollower:
     def check(self) -> None: ...
 
 

@@ -1,4 +1,4 @@
-"""What leaves the pipeline for fixed input is what it was: a change that means to change it writes the hashes anew."""
+"""The output of the pipeline for fixed input is unchanged; a change that is meant to change it rewrites the hashes."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_client_reads_what_was_written(batch: Batch, base_offset: int) -> No
     assert found.next_offset == base_offset + len(batch.records)
 
 
-def test_attributes_and_the_producer_are_told() -> None:
+def test_attributes_and_the_producer_are_written() -> None:
     batch = Batch(
         records=[Record(value=b"")],
         is_control=True,

@@ -321,7 +321,7 @@ async def test_a_revocation_settles_then_commits_the_prefix_then_lets_go(bench: 
     await bench.revoke([tp()])
     assert bench.step.effects == ["revoke [0] 5"]
     assert bench.thread.stored == [{tp(): 2}]
-    assert bench.told == ["revoked [0]"]
+    assert bench.rebalances == ["revoked [0]"]
     assert bench.consumer.ledger.partitions() == frozenset()
     await end(draining)
 
@@ -348,7 +348,7 @@ async def test_a_revocation_does_not_wait_longer_than_its_bound_for_a_commit() -
     bench.thread.may_store.clear()
     async with asyncio.timeout(BOUND_SECONDS):
         await bench.revoke([tp()])
-    assert bench.told == ["revoked [0]"]
+    assert bench.rebalances == ["revoked [0]"]
     assert bench.consumer.ledger.partitions() == frozenset()
     assert bench.thread.abandoned == 1, "aiokafka would repeat it in the name of the next generation"
 
@@ -396,7 +396,7 @@ async def test_work_that_fails_in_a_revocation_crashes_the_worker_and_the_partit
         await bench.revoke([tp()])
     assert bench.crashes == [bench.step.revoke_error]
     assert bench.consumer.ledger.partitions() == frozenset()
-    assert bench.told == ["revoked [0]"]
+    assert bench.rebalances == ["revoked [0]"]
 
 
 async def test_a_commit_refused_for_good_in_a_revocation_crashes_the_worker() -> None:
