@@ -10,6 +10,7 @@ from pipeline.kafka.partitioner import partition_for
 from tests.bench.destination_process import light_destination
 from tests.bench.progress import Progress
 from tests.bench.rates.contestants import measure_pipeline
+from tests.bench.rates.figures import repeated_text
 from tests.bench.rates.stage import PARTITIONS
 from tests.bench.restore_process import connection_to
 from tests.bench.scaling.figures import Comparison, Scaling
