@@ -28,7 +28,7 @@ TOPICS = ("raw_topic", "records_topic", "dead_letter_topic")
 LOSING: dict[str, tuple[dict[str, str | float], str]] = {
     "compacted": ({"cleanup_policy": "compact"}, "is compacted (cleanup.policy=compact)"),
     "compacted and deleted": ({"cleanup_policy": "compact,delete"}, "is compacted (cleanup.policy=compact,delete)"),
-    "more replicas than there are": ({"min_insync_replicas": 2}, "has 1 replicas and asks for 2 of them"),
+    "more replicas than there are": ({"min_insync_replicas": 2}, "has 1 replicas and requires 2 of them"),
 }
 
 
