@@ -39,7 +39,7 @@ class ProcessorMetrics:
         self._forwarded = counter(
             "events_forwarded", "Events stored in the records topic and confirmed by the broker.", *KIND_LABELS
         )
-        self._dropped = counter("events_dropped", "Events left out on purpose.", *KIND_LABELS, "reason")
+        self._dropped = counter("events_dropped", "Events dropped on purpose.", *KIND_LABELS, "reason")
         self._rejected = counter(
             "events_rejected",
             "Unusable messages stored as dead letters and confirmed by the broker.",

@@ -32,7 +32,7 @@ class Service:
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether it runs the image of this project."""
+        """Whether it runs the image of this project."""
         return "build" in self.resolved
 
     @property

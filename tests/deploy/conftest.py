@@ -20,13 +20,13 @@ Found = TypeVar("Found")
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], Path]:
-    """Give where a pinned tool is; what has not been built skips the test, and fails it with ``CI=true``."""
+    """Return a function that finds a pinned tool. A tool that is not built skips the test, or fails it with ``CI=true``."""
     return lambda program: _or_not_run(lambda: toolbox.tool(program))
 
 
 @pytest.fixture(scope="session")
 def kubeconform() -> list[str]:
-    """Give the command that checks manifests against Kubernetes' schemas, likewise."""
+    """Return the command that checks manifests against Kubernetes' schemas; skips or fails like `tool`."""
     return _or_not_run(toolbox.kubeconform)
 
 
@@ -39,7 +39,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def chart(tool: Callable[[str], Path]) -> Chart:
-    """Give the chart and the pinned Helm that renders it."""
+    """Return the chart with the pinned Helm that renders it."""
     return Chart(helm=tool("helm"))
 
 

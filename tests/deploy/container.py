@@ -184,7 +184,7 @@ class Builder:
         return [name for image in images for name in image["names"] or (None,)]
 
     def _size(self, name: str) -> str:
-        """Tell the size of an image, with all its layers and uncompressed, such as `294 MB`."""
+        """Return the uncompressed size of an image with all its layers, such as `294 MB`."""
         size: str = json.loads(self._run("images", "--json", name))[0]["size"]
         return size
 

@@ -98,7 +98,7 @@ class Program:
         return cls(name=program.name, process=process, log_file=log_file)
 
     def stop(self) -> None:
-        """Ask it to end, and end it when it does not."""
+        """Terminate the process, and kill it if it does not end."""
         self.process.terminate()
         try:
             self.process.wait(_STOP_SECONDS)

@@ -49,12 +49,12 @@ class Stack:
     _ports: dict[tuple[str, int], int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find a port of this machine for each that a container would listen at."""
-        places = [(name, port) for name, ports in _PORTS.items() for port in ports]
-        self._ports = dict(zip(places, free_ports(len(places)), strict=True))
+        """Choose a free port of this machine for each port of a container."""
+        container_ports = [(name, port) for name, ports in _PORTS.items() for port in ports]
+        self._ports = dict(zip(container_ports, free_ports(len(container_ports)), strict=True))
 
     def address(self, service: str, port: int) -> str:
-        """Tell where a service's port is on this machine."""
+        """Return the address of a service's port on this machine."""
         return f"127.0.0.1:{self._ports[service, port]}"
 
     def start(self, service: Service, services: Mapping[str, Service]) -> None:
@@ -71,12 +71,12 @@ class Stack:
         )
 
     def stop(self, name: str, seconds: float) -> int:
-        """Ask a process to end, as Compose does, and return its exit code."""
+        """Terminate a process, as Compose does, and return its exit code."""
         self.processes[name].terminate()
         return self.processes[name].wait(seconds)
 
     def kill(self) -> None:
-        """End whatever still runs."""
+        """End every process that still runs."""
         for process in self.processes.values():
             process.kill()
             process.wait()

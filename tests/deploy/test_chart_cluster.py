@@ -90,7 +90,7 @@ class Namespace:
         return names
 
     def evict(self, name: str) -> None:
-        """Ask for a pod's eviction, as a drain of its node does."""
+        """Request a pod's eviction, as a drain of its node does."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": self.name}}
         path = f"/api/v1/namespaces/{self.name}/pods/{name}/eviction"
         self.cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
@@ -218,7 +218,7 @@ def test_budgets_and_scalers_find_their_pods(namespace: Namespace) -> None:
 
 @pytest.fixture
 def full(namespace: Namespace) -> Iterator[Callable[[], None]]:
-    """Give what lets no further pod onto the node, as a drain begins with."""
+    """Yield a function that cordons the node, as a drain does first."""
     yield lambda: print(namespace.cluster.kubectl("cordon", NODE))
     namespace.cluster.kubectl("uncordon", NODE)
 

@@ -37,7 +37,7 @@ class FakeWorkshop(Workshop):
 
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[FakeWorkshop]:
-    """Give the fake workshop of an empty cache."""
+    """Return the fake workshop of an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(toolbox, "Workshop", FakeWorkshop)
     FakeWorkshop.built, FakeWorkshop.broken = [], set()

@@ -58,8 +58,8 @@ def kwok_stages() -> list[Path]:
     Raises:
         ToolsUnavailableError: they have not been fetched yet.
     """
-    place = _made(_OWNERS["kwok"])
-    return [place / Path(name).name for name in _OWNERS["kwok"].files]
+    folder = _made(_OWNERS["kwok"])
+    return [folder / Path(name).name for name in _OWNERS["kwok"].files]
 
 
 def kubeconform() -> list[str]:
@@ -94,19 +94,19 @@ def prepare(names: Sequence[str] = tuple(PARTS)) -> None:
         workshop.clear()
 
 
-def _place(part: GoModule | ApiSchemas) -> Path:
+def _folder(part: GoModule | ApiSchemas) -> Path:
     return tools_directory() / f"{part.name}-{part.digest[:16]}"
 
 
 def _made(part: GoModule | ApiSchemas) -> Path:
-    place = _place(part)
-    if not place.exists():
+    folder = _folder(part)
+    if not folder.exists():
         raise ToolsUnavailableError(f"{part.name} has not been built yet: python -m tests.deploy.toolbox {part.name}")
-    return place
+    return folder
 
 
 def _missing(names: Sequence[str]) -> list[GoModule | ApiSchemas]:
-    return [part for name, part in PARTS.items() if name in names and not _place(part).exists()]
+    return [part for name, part in PARTS.items() if name in names and not _folder(part).exists()]
 
 
 def _check_room(missing: Sequence[GoModule | ApiSchemas]) -> None:
@@ -129,7 +129,7 @@ def _make(part: GoModule | ApiSchemas, workshop: Workshop) -> None:
         case ApiSchemas():
             with _timed("schemas", directory):
                 part.make(workshop, directory)
-    directory.rename(_place(part))
+    directory.rename(_folder(part))
 
 
 @contextmanager
@@ -175,8 +175,8 @@ def main(names: Sequence[str]) -> int:
         _say(str(error))
         return 1
     for name in wanted:
-        place = _place(PARTS[name])
-        _say(f"{_megabytes(place):6.0f} MB  {place}")
+        folder = _folder(PARTS[name])
+        _say(f"{_megabytes(folder):6.0f} MB  {folder}")
     return 0
 
 

@@ -37,7 +37,7 @@ SEARCH: Final = """new Promise((found, failed) => {
 
 @pytest.fixture(scope="session")
 def pages() -> Path:
-    """Give the folder of the built site; the build has no network."""
+    """Build the site without a network, and return its folder."""
     built = build()
     assert built.returncode == 0, built.stdout + built.stderr
     return PAGES

@@ -57,7 +57,7 @@ class SlowState:
 
 
 class ForgetfulRegistry:
-    """Says twice at once that there is no such id, and takes its time when it is asked again."""
+    """Answers twice at once that the id does not exist, and later requests only after a while."""
 
     def __init__(self) -> None:
         self._asked = 0
