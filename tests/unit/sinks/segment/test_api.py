@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.delivery.answers import Answered, Response
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from pipeline.processor.deciding import STAGE as PROCESSOR_STAGE
 from pipeline.sinks.segment.api import MAX_ANSWER_BYTES, SegmentApi
 from pipeline.sinks.segment.options import ENDPOINTS
 from pipeline.sinks.segment.record_check import SegmentRejectReason
@@ -35,6 +36,10 @@ def posted(api: SegmentApi, requests: int = 1) -> list[Response]:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     return Wire(monkeypatch)
+
+
+def test_stages_are_safe_as_labels() -> None:
+    assert [PROCESSOR_STAGE, SegmentApi.stage] == ["processor", "segment-sink"]
 
 
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS.values(), "https://proxy.example/segment"])
