@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], Path]:
-    """Return a function that finds a pinned tool. A tool that is not built skips the test, or fails it with ``CI=true``."""
+    """Return a function that finds a pinned tool. Without it the test is skipped, and fails with ``CI=true``."""
     return lambda program: _or_not_run(lambda: toolbox.tool(program))
 
 
