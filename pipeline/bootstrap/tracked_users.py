@@ -13,7 +13,7 @@ from pipeline.core.ids import EmptyIds
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import check_topics
-from pipeline.processor.keying import ForeignKeysError, latest, placed_otherwise
+from pipeline.processor.keying import ForeignKeysError, foreign_partitioning, latest
 from pipeline.runtime.allocation import bound_unpacking
 from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import Mistake, variable
@@ -82,7 +82,7 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
     """
     bound_unpacking(settings.max_unpacked_batch_bytes)
     messages = await latest(connection_options(settings), settings.raw_topic, partitions)
-    if objection := placed_otherwise(messages, partitions):
+    if objection := foreign_partitioning(messages, partitions):
         raise ForeignKeysError(f"nothing was imported: {objection}")
 
 

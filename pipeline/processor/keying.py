@@ -91,7 +91,7 @@ def judge(
     return Sample(looked_at, misplaced)
 
 
-def placed_otherwise(messages: Iterable[Message], partitions: int) -> str | None:
+def foreign_partitioning(messages: Iterable[Message], partitions: int) -> str | None:
     """Return why the partition of a user's events does not follow from the user's key; None if it does."""
     keyed = [(message.key, message.partition) for message in messages if message.key]
     misplaced = sum(partition_for(key, partitions) != partition for key, partition in keyed)

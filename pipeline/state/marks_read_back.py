@@ -30,7 +30,7 @@ class MarksReadBack:
         if shards is not None:
             shards[mark[0]] += mark
 
-    def put_into_place(self) -> Iterator[None]:
+    def load_marks(self) -> Iterator[None]:
         """Load all marks into the table, one shard at each step. The earliest mark of a user counts."""
         for month in sorted(self._months):
             for shard in self._months.pop(month):

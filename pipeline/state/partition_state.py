@@ -120,9 +120,9 @@ class MarksReader:
             else:
                 self._state.sketches.merge(*self._codec.read_sketch(key, value))
 
-    def put_into_place(self) -> Iterator[None]:
+    def load_marks(self) -> Iterator[None]:
         """Sort what was collected, a little at each step."""
-        return self._marks.put_into_place()
+        return self._marks.load_marks()
 
 
 def take_feed(

@@ -44,7 +44,7 @@ async def read_marks(
     """
     marks = MarksReader(topics.codec, state)
     await read_to_end(connection, topics.topic, partition, marks.take)
-    await _step_by_step(marks.put_into_place())
+    await _step_by_step(marks.load_marks())
     if marks.former:
         logger.warning(
             "the raw topic was recreated: users that the previous topic marked count as tracked from its start",
@@ -67,7 +67,7 @@ async def read_feed(
         marks.add(month, packed_mark(user.to_bytes(8, "big"), BEFORE_THE_LOG))
 
     position = await read_to_end(connection, feed, partition, _taker(topics, partition, state, mark))
-    await _step_by_step(marks.put_into_place())
+    await _step_by_step(marks.load_marks())
     return position
 
 

@@ -220,7 +220,7 @@ async def _sorted(users: int | None, *, remembers: bool) -> float:
     for number in range(80_000):
         mark = packed_mark(HASHER.hash_of(b"stranger-%d" % number).to_bytes(8, "big"), 7)
         strangers.add(MONTH.first_day(NOW), mark)
-    for _ in strangers.put_into_place():
+    for _ in strangers.load_marks():
         pass
     store._partitions[0] = state
     policy = Policy(records=SEGMENT)

@@ -100,7 +100,7 @@ def test_everything_reaches_the_program_as_it_was_given(chart: Chart, tmp_path: 
     for block, component in (("processor", "processor"), ("segmentSink", "segment-sink")):
         settings = settings_of(component, manifests, tmp_path / component)
         for name, value in given["components"][block]["settings"].items():
-            assert getattr(settings, name.removeprefix(PREFIX).lower()) == value, name
+            assert settings.value(name.removeprefix(PREFIX).lower()) == value, name
         assert settings.shutdown_timeout_seconds == 12.5
         assert settings.http_port == 9090
     topics = settings_of("topics", manifests, tmp_path / "topics")

@@ -795,7 +795,7 @@ WORKER: Final = (
         file="stream/worker.py",
         old="settles = self._fault is None and not running.done()",
         new="settles = not running.done()",
-        tests=("unit/stream/test_worker_end.py::test_after_a_fault_beside_the_work_nothing_more_is_sent_either",),
+        tests=("unit/stream/test_worker_end.py::test_after_a_fault_beside_the_step_nothing_more_is_sent_either",),
     ),
     Sabotage(
         name="no draining at a worker's end",
@@ -844,14 +844,14 @@ EXITS: Final = (
         file="stream/worker.py",
         old="self._signals.listen()\n",
         new="pass\n",
-        tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work",),
+        tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_stopped_ends_with_0_and_closes_its_step",),
     ),
     Sabotage(
         name="the first signal ends a worker at once",
         file="runtime/signals.py",
         old="if self.stop.is_set():\n            os._exit",
         new="if True:\n            os._exit",
-        tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work",),
+        tests=("unit/stream/test_worker_run.py::test_a_worker_that_is_stopped_ends_with_0_and_closes_its_step",),
     ),
     Sabotage(
         name="a worker starts without Faust's compiled modules",

@@ -139,7 +139,7 @@ async def test_a_sink_reads_records_by_the_schema_that_they_name(fake: FakeRegis
         assert found.read_avro(record("a")) is DeliveryRejectReason.NOT_AVRO
 
 
-async def test_work_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:
+async def test_a_step_is_guarded_only_where_something_is_needed(fake: FakeRegistry) -> None:
     step = FakeStep()
     condition = Condition("a clock that is right", HoldReason.CLOCK, lambda: None)
     assert isinstance(guarded(step, None, [condition]), PrerequisitesFirst)

@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.events import decode
 from pipeline.kafka.errors import UnreadableTopicError
 from pipeline.kafka.partitioner import partition_for
-from pipeline.processor.keying import SAMPLE_BYTES, Sample, _latest, judge, placed_otherwise
+from pipeline.processor.keying import SAMPLE_BYTES, Sample, _latest, foreign_partitioning, judge
 from tests.builders import encode, raw_event
 from tests.fakes.stream import FakeMessage
 
@@ -56,13 +56,13 @@ def test_one_event_in_a_hundred_may_be_misplaced(misplaced: int, *, objects: boo
 
 def test_an_empty_topic_is_keyed_well() -> None:
     assert Sample(0, 0).objection is None
-    assert placed_otherwise([], PARTITIONS) is None
+    assert foreign_partitioning([], PARTITIONS) is None
 
 
 def test_a_user_s_partition_is_known_where_keys_are_where_kafka_s_default_partitioner_puts_them() -> None:
     placed, elsewhere, keyless = message(b"u-1", HOME), message(b"u-1", ELSEWHERE), message(None, ELSEWHERE)
-    assert placed_otherwise([placed] * 99 + [elsewhere, keyless], PARTITIONS) is None
-    objection = placed_otherwise([placed] * 98 + [elsewhere] * 2, PARTITIONS)
+    assert foreign_partitioning([placed] * 99 + [elsewhere, keyless], PARTITIONS) is None
+    objection = foreign_partitioning([placed] * 98 + [elsewhere] * 2, PARTITIONS)
     assert objection is not None
     assert objection.startswith("2 of the latest 100 messages")
 

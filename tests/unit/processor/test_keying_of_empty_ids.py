@@ -12,7 +12,7 @@ from tests.fakes.stream import FakeMessage
 PARTITIONS = 4
 HOME = partition_for(b"u-1", PARTITIONS)
 ELSEWHERE = (HOME + 1) % PARTITIONS
-PLACED = FakeMessage(offset=0, partition=HOME, key=b"u-1", value=encode(raw_event(external_id="u-1")))
+KEYED = FakeMessage(offset=0, partition=HOME, key=b"u-1", value=encode(raw_event(external_id="u-1")))
 
 
 def keyed(key: bytes, external_id: str = "u-1") -> FakeMessage:
@@ -24,13 +24,13 @@ def keyed(key: bytes, external_id: str = "u-1") -> FakeMessage:
 )
 def test_a_message_whose_key_is_an_empty_id_is_passed_over(key: bytes) -> None:
     assert judge([keyed(key)], PARTITIONS, decode) == Sample(0, 0)
-    assert judge([keyed(key)] * 3 + [PLACED] * 97, PARTITIONS, decode) == Sample(97, 0)
+    assert judge([keyed(key)] * 3 + [KEYED] * 97, PARTITIONS, decode) == Sample(97, 0)
 
 
 @pytest.mark.parametrize("key", [b"u-2", b"null-island", b"guest", b"\xff", b"\xff\x00"])
 def test_a_message_whose_key_is_another_user_s_is_misplaced(key: bytes) -> None:
     assert judge([keyed(key)], PARTITIONS, decode) == Sample(1, 1)
-    assert judge([keyed(key)] * 3 + [PLACED] * 97, PARTITIONS, decode).objection is not None
+    assert judge([keyed(key)] * 3 + [KEYED] * 97, PARTITIONS, decode).objection is not None
 
 
 @pytest.mark.parametrize("key", [b"", None])

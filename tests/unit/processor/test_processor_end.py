@@ -116,7 +116,7 @@ async def test_a_drain_ends_when_the_last_batch_is_settled(bench: ProcessorBench
     assert bench.batches_in_hand == 0
 
 
-async def test_a_drain_ends_when_the_work_fails_meanwhile(bench: ProcessorBench) -> None:
+async def test_a_drain_ends_when_the_step_fails_meanwhile(bench: ProcessorBench) -> None:
     bench.stores.may_confirm.clear()
     bench.stores.takes_at_once = False
     bench.accept("first")

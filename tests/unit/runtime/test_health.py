@@ -37,7 +37,7 @@ def progress(clock: Clock) -> Progress:
         (5, False, 60.0, False, "stuck"),
     ],
 )
-def test_a_worker_is_alive_unless_work_lies_undone_without_a_known_reason(
+def test_a_worker_is_alive_unless_messages_wait_without_a_known_reason(
     *,
     messages: int,
     on_purpose: bool,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.kafka.fetched.faults import Unreadable
 
-PLACE = TopicPartition("onesignal.events", 3)
+PARTITION = TopicPartition("onesignal.events", 3)
 
 
 def ahead_of(most_bytes: int = 1_000_000, most_message_bytes: int = 1_000_000) -> FetchedAhead:
@@ -38,14 +38,18 @@ def fetched(*messages: tuple[bytes | None, bytes | None, Sequence[tuple[str, byt
     )
 
 
-def messages_of(ahead: FetchedAhead, partition: TopicPartition = PLACE, most: int = 100) -> Sequence[FetchedMessage]:
+def messages_of(
+    ahead: FetchedAhead, partition: TopicPartition = PARTITION, most: int = 100
+) -> Sequence[FetchedMessage]:
     return ahead.take({partition}, most).messages[partition]
 
 
 def test_fetched_records_become_messages_with_everything_that_is_read_of_them() -> None:
     ahead = ahead_of()
     answered(
-        ahead, PLACE, fetched((b"u-1", b"{}", []), (None, None, [("format-version", b"1"), ("source-offset", b"7")]))
+        ahead,
+        PARTITION,
+        fetched((b"u-1", b"{}", []), (None, None, [("format-version", b"1"), ("source-offset", b"7")])),
     )
 
     assert messages_of(ahead) == [
@@ -67,7 +71,7 @@ def test_fetched_records_become_messages_with_everything_that_is_read_of_them() 
 )
 def test_of_foreign_headers_the_first_format_version_is_kept(given: Any, kept: bytes | None) -> None:
     ahead = ahead_of()
-    answered(ahead, PLACE, fetched((b"u-1", b"{}", given)))
+    answered(ahead, PARTITION, fetched((b"u-1", b"{}", given)))
     (message,) = messages_of(ahead)
     assert message.headers == (() if kept is None else (("format-version", kept),))
 
@@ -76,7 +80,7 @@ def test_of_foreign_headers_the_first_format_version_is_kept(given: Any, kept: b
 def test_a_message_in_hand_takes_no_more_memory_with_headers_than_without(version: bytes) -> None:
     ahead = ahead_of()
     ours = [("format-version", version), ("source-partition", b"3"), ("rules-version", b"0123456789ab")]
-    answered(ahead, PLACE, fetched(*[(b"u-1", b"{}", ours)] * 2))
+    answered(ahead, PARTITION, fetched(*[(b"u-1", b"{}", ours)] * 2))
     one, other = messages_of(ahead)
     assert one.headers == (("format-version", version),)
     assert one.headers is other.headers
@@ -84,7 +88,7 @@ def test_a_message_in_hand_takes_no_more_memory_with_headers_than_without(versio
 
 def test_a_fetched_message_is_no_work_for_the_garbage_collector() -> None:
     ahead = ahead_of()
-    answered(ahead, PLACE, fetched((b"u-1", b"{}", [])))
+    answered(ahead, PARTITION, fetched((b"u-1", b"{}", [])))
 
     assert not any(gc.is_tracked(message) for message in messages_of(ahead))
 
@@ -92,7 +96,7 @@ def test_a_fetched_message_is_no_work_for_the_garbage_collector() -> None:
 def test_a_header_without_a_value_is_no_header() -> None:
     ahead = ahead_of()
     given = [("format-version", None), ("format-version", b"2")]
-    answered(ahead, PLACE, fetched((b"u-1", b"{}", given), (b"u-2", b"{}", [("format-version", None)])))
+    answered(ahead, PARTITION, fetched((b"u-1", b"{}", given), (b"u-2", b"{}", [("format-version", None)])))
     assert [message.headers for message in messages_of(ahead)] == [(("format-version", b"2"),), ()]
 
 
@@ -114,39 +118,39 @@ def test_each_partition_is_taken_up_to_the_limit_of_messages() -> None:
 
 def test_what_was_taken_to_its_end_makes_room_for_the_next_fetch() -> None:
     ahead = ahead_of()
-    answered(ahead, PLACE, fetched((b"u-1", b"{}", [])))
-    taken = ahead.take({PLACE}, 2)
-    assert (taken.emptied, len(taken.messages[PLACE]), list(ahead)) == (True, 1, [])
+    answered(ahead, PARTITION, fetched((b"u-1", b"{}", [])))
+    taken = ahead.take({PARTITION}, 2)
+    assert (taken.emptied, len(taken.messages[PARTITION]), list(ahead)) == (True, 1, [])
 
 
 def test_partitions_that_were_not_asked_for_are_left_and_errors_wait_for_messages() -> None:
     other, failed = TopicPartition("onesignal.events", 2), TopicPartition("onesignal.events", 4)
     ahead = ahead_of()
-    answered(ahead, PLACE, fetched((b"u-1", b"{}", [])))
+    answered(ahead, PARTITION, fetched((b"u-1", b"{}", [])))
     answered(ahead, other, fetched((b"u-1", b"{}", [])))
     ahead[failed] = FetchError(error=ValueError("broken"), backoff=0)
 
     assert ahead.take({other, failed}, 2).messages.keys() == {other}
-    assert list(ahead) == [PLACE, failed]
+    assert list(ahead) == [PARTITION, failed]
     with pytest.raises(ValueError, match="broken"):
         ahead.take({failed}, 2)
-    assert list(ahead) == [PLACE]
+    assert list(ahead) == [PARTITION]
 
 
 def test_what_another_assignment_fetched_is_let_go() -> None:
     ahead = ahead_of()
-    assignment = answered(ahead, PLACE, fetched((b"u-1", b"{}", [])))
+    assignment = answered(ahead, PARTITION, fetched((b"u-1", b"{}", [])))
     assignment.position = 5
-    assert ahead.take({PLACE}, 2) == ({}, True)
+    assert ahead.take({PARTITION}, 2) == ({}, True)
 
 
 def test_no_more_bytes_are_taken_at_once_than_a_fetch_has_whatever_they_were_packed_into() -> None:
     ahead = ahead_of(most_bytes=1_000)
     packed = batch(*(record(each, b"u", b"x" * 399) for each in range(7)), codec=Codec.ZSTD)
     assert len(packed) < 200
-    answered(ahead, PLACE, packed)
+    answered(ahead, PARTITION, packed)
     runs = []
-    while PLACE in ahead:
+    while PARTITION in ahead:
         runs.append([message.offset for message in messages_of(ahead)])
     assert runs == [[0, 1, 2], [3, 4, 5], [6]]
 
@@ -155,13 +159,13 @@ def test_a_message_that_is_larger_than_all_that_may_be_in_hand_is_not_taken() ->
     found: list[tuple[TopicPartition, Unreadable]] = []
     ahead = FetchedAhead(on_unreadable=lambda *each: found.append(each), most_bytes=1_000, most_message_bytes=1_000)
     data = batch(record(0, b"u", b"1"), record(1, b"u", b"x" * 1_000), record(2, b"u", b"3"), codec=Codec.GZIP)
-    assignment = answered(ahead, PLACE, data)
+    assignment = answered(ahead, PARTITION, data)
 
     assert [message.offset for message in messages_of(ahead)] == [0]
 
     assert (assignment.position, list(ahead)) == (1, [])
     ((partition, fault),) = found
-    assert (partition, fault.offset, fault.setting) == (PLACE, 1, "max_bytes_in_hand")
+    assert (partition, fault.offset, fault.setting) == (PARTITION, 1, "max_bytes_in_hand")
     assert fault.next_offset == 2, "the rest of its batch can be used"
     assert "1,001 bytes" in fault.why
 
@@ -185,7 +189,7 @@ def test_a_batch_that_finds_no_memory_waits_for_others_and_holds_up_none(monkeyp
 def test_the_error_of_a_fetch_is_kept_as_it_is_and_ready() -> None:
     ahead = ahead_of()
     error = FetchError(error=ValueError("broken"), backoff=0)
-    ahead[PLACE] = error
+    ahead[PARTITION] = error
 
-    assert ahead[PLACE] is error
-    assert ahead.has_ready({PLACE})
+    assert ahead[PARTITION] is error
+    assert ahead.has_ready({PARTITION})

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from pipeline.stream.positions import Positions
 
-PLACE = TopicPartition("segment.records", 0)
+PARTITION = TopicPartition("segment.records", 0)
 
 
 class LiveLog:
@@ -59,24 +59,24 @@ class LiveLog:
         return SimpleNamespace(generation=3, fetch_committed_offsets=self._fetch_committed)
 
     def assignment(self) -> set[TopicPartition]:
-        return {PLACE}
+        return {PARTITION}
 
-    async def beginning_offsets(self, _places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def beginning_offsets(self, _partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         if self.errors:
             raise self.errors.pop(0)
         self._go_on()
-        return {PLACE: self._start}
+        return {PARTITION: self._start}
 
-    async def end_offsets(self, _places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def end_offsets(self, _partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         self._go_on()
-        return {PLACE: self._end}
+        return {PARTITION: self._end}
 
     async def _fetch_committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
         self.asked.append(tuple(partitions))
         self._go_on()
-        return {PLACE: OffsetAndMetadata(self._end if self._committed is None else self._committed, "")}
+        return {PARTITION: OffsetAndMetadata(self._end if self._committed is None else self._committed, "")}
 
-    def seek(self, _place: object, offset: int) -> None:
+    def seek(self, _partition: object, offset: int) -> None:
         self.sought.append(offset)
 
     def _go_on(self) -> None:
@@ -94,7 +94,7 @@ async def reposition(log: LiveLog) -> Positions:
 async def test_a_log_that_others_write_and_commit_while_positions_are_asked_for_has_lost_nothing() -> None:
     log = LiveLog(grows_by=100)
     positions = await reposition(log)
-    assert positions.by_partition == {PLACE: Position(log.sought[0], True)}  # noqa: FBT003 - it was committed
+    assert positions.by_partition == {PARTITION: Position(log.sought[0], True)}  # noqa: FBT003 - it was committed
 
 
 @pytest.mark.parametrize(("start", "committed"), [(0, 500), (50, 10)])
@@ -106,13 +106,13 @@ async def test_a_committed_offset_outside_the_log_is_a_fault(start: int, committ
 async def test_committed_offsets_are_asked_for_at_once_and_one_that_is_missing_is_the_start() -> None:
     log = LiveLog(grows_by=0, start=7, committed=-1)
     positions = await reposition(log)
-    assert log.asked == [(PLACE,)]
-    assert (positions.by_partition, log.sought) == ({PLACE: Position(7, False)}, [7])  # noqa: FBT003 - never committed
+    assert log.asked == [(PARTITION,)]
+    assert (positions.by_partition, log.sought) == ({PARTITION: Position(7, False)}, [7])  # noqa: FBT003 - never committed
 
 
 async def test_a_commit_of_the_first_offset_is_one() -> None:
     positions = await reposition(LiveLog(grows_by=1, committed=0))
-    assert positions.by_partition == {PLACE: Position(0, True)}  # noqa: FBT003 - it was committed
+    assert positions.by_partition == {PARTITION: Position(0, True)}  # noqa: FBT003 - it was committed
 
 
 def test_positions_are_asked_for_again_after_a_while_until_the_brokers_tell_them() -> None:
@@ -360,7 +360,7 @@ def consumer_of(commits: list[Any], *, error: Exception | None = None) -> Any:
         commits.append(offsets)
 
     thread: Any = Fetching.__new__(Fetching)
-    consumer = SimpleNamespace(assignment=lambda: {PLACE}, commit=commit)
+    consumer = SimpleNamespace(assignment=lambda: {PARTITION}, commit=commit)
     thread._ensure_consumer = lambda: consumer
     source = KnownSource(partitions=1, begun=frozenset(), identity=b"\x01\x02")
     thread.transport = SimpleNamespace(options=SimpleNamespace(source=source))
@@ -369,13 +369,13 @@ def consumer_of(commits: list[Any], *, error: Exception | None = None) -> Any:
 
 async def test_every_commit_says_which_topic_it_is_of() -> None:
     commits: list[Any] = []
-    assert await consumer_of(commits).store({PLACE: 7})
-    assert commits == [{PLACE: (7, "topic-id=0102")}]
+    assert await consumer_of(commits).store({PARTITION: 7})
+    assert commits == [{PARTITION: (7, "topic-id=0102")}]
 
 
 async def test_nothing_is_committed_of_partitions_that_are_not_assigned() -> None:
     commits: list[Any] = []
-    assert not await consumer_of(commits).store({PLACE: 7, TopicPartition("segment.records", 1): 3})
+    assert not await consumer_of(commits).store({PARTITION: 7, TopicPartition("segment.records", 1): 3})
     assert commits == []
 
 
@@ -394,19 +394,19 @@ async def test_a_commit_that_the_broker_did_not_confirm_is_not_stored_and_may_wa
     waits: bool,  # noqa: FBT001
 ) -> None:
     thread = consumer_of([], error=error)
-    assert not await thread.store({PLACE: 7})
+    assert not await thread.store({PARTITION: 7})
     assert thread.commits_wait is waits
     for last in (None, CommitFailedError()):
         thread.commits_wait = True
         other = consumer_of([], error=last)
         thread._ensure_consumer = other._ensure_consumer
-        await thread.store({PLACE: 7})
+        await thread.store({PARTITION: 7})
         assert not thread.commits_wait, "it was taken, or the membership is over"
 
 
 async def test_a_commit_that_is_refused_for_good_is_a_fault() -> None:
     with pytest.raises(GroupAuthorizationFailedError):
-        await consumer_of([], error=GroupAuthorizationFailedError("g")).store({PLACE: 7})
+        await consumer_of([], error=GroupAuthorizationFailedError("g")).store({PARTITION: 7})
 
 
 def test_the_consumer_reads_what_is_committed_and_neither_commits_nor_resets_by_itself(
@@ -456,11 +456,11 @@ async def test_kafka_answers_for_a_partition_where_its_leader_and_the_coordinato
     consumer = SimpleNamespace(end_offsets=partial(ask, "end_offsets"), committed=partial(ask, "committed"))
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)
     seconds = 0.01 if "hangs" in (leader, coordinator) else BOUND_SECONDS
-    assert await Fetching.kafka_answers(thread, PLACE, seconds) is answers
-    assert asked == [[PLACE], PLACE][: len(asked)]
+    assert await Fetching.kafka_answers(thread, PARTITION, seconds) is answers
+    assert asked == [[PARTITION], PARTITION][: len(asked)]
 
 
-@pytest.mark.parametrize(("error", "seen"), [(None, {PLACE: 9}), (IllegalStateError(), {}), (TimeoutError(), {})])
+@pytest.mark.parametrize(("error", "seen"), [(None, {PARTITION: 9}), (IllegalStateError(), {}), (TimeoutError(), {})])
 async def test_the_ends_of_assigned_partitions_are_those_that_the_broker_tells(
     error: Exception | None, seen: dict[TopicPartition, int]
 ) -> None:
@@ -469,6 +469,6 @@ async def test_the_ends_of_assigned_partitions_are_those_that_the_broker_tells(
             raise error
         return dict.fromkeys(partitions, 9)
 
-    consumer = SimpleNamespace(assignment=lambda: {PLACE}, end_offsets=end_offsets)
+    consumer = SimpleNamespace(assignment=lambda: {PARTITION}, end_offsets=end_offsets)
     thread: Any = SimpleNamespace(_ensure_consumer=lambda: consumer)
     assert await Fetching.ends(thread, BOUND_SECONDS) == seen

@@ -168,7 +168,7 @@ class Brokers:
             await self.answer(broker, 1)
         await self.fetch()
 
-    async def _committed_offsets(self, _places: object) -> dict[object, object]:
+    async def _committed_offsets(self, _partitions: object) -> dict[object, object]:
         return {}
 
     async def _beginning_offsets(self, targets: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

@@ -190,13 +190,13 @@ async def test_a_partition_that_is_given_up_forgets_what_waits_and_its_hold(stag
 
 
 @scene
-async def test_the_hold_of_the_work_is_told_when_no_schema_is_away(stage: Scene) -> None:
+async def test_the_hold_of_the_step_is_reported_when_no_schema_is_away(stage: Scene) -> None:
     stage.step.now.hold_reason = "its own"
     assert stage.first.status().hold_reason == "its own"
 
 
 @scene
-async def test_a_look_up_that_fails_for_good_ends_the_work(stage: Scene) -> None:
+async def test_a_look_up_that_fails_for_good_ends_the_step(stage: Scene) -> None:
     stage.schemas.error = ValueError("a fault")
     stage.first.accept(Batch(b"new"))
     with pytest.raises(ValueError, match="a fault"):
@@ -205,7 +205,7 @@ async def test_a_look_up_that_fails_for_good_ends_the_work(stage: Scene) -> None
 
 
 @scene
-async def test_a_fault_of_the_work_is_raised(stage: Scene) -> None:
+async def test_a_fault_of_the_step_is_raised(stage: Scene) -> None:
     stage.step.fail(ValueError("its own"))
     with pytest.raises(ValueError, match="its own"):
         await stage.running
@@ -226,7 +226,7 @@ async def test_what_every_batch_will_need_is_obtained_at_the_assignment(stage: S
 
 
 @scene
-async def test_what_was_obtained_for_a_partition_is_forgotten_with_it_and_after_its_work(stage: Scene) -> None:
+async def test_what_was_obtained_for_a_partition_is_forgotten_with_it_and_after_its_step(stage: Scene) -> None:
     stage.schemas.all_need = {b"state"}
     stage.first.assigned([(TOPIC, 0), (TOPIC, 1)])
     await asyncio.sleep(1)

@@ -43,7 +43,7 @@ async def end(task: asyncio.Task[None]) -> None:
     assert task.done()
 
 
-async def test_a_fetched_run_reaches_the_work_as_one_batch(bench: TransportBench) -> None:
+async def test_a_fetched_run_reaches_the_step_as_one_batch(bench: TransportBench) -> None:
     await bench.join({tp(): START})
     draining = bench.drain()
     bench.thread.answer({tp(): messages(0, 1, 2)})
@@ -231,7 +231,7 @@ async def test_a_rebalance_in_the_middle_of_a_delivery_gives_the_rest_of_the_fet
     await end(draining)
 
 
-async def test_a_fault_of_the_work_ends_the_fetcher_with_it(bench: TransportBench) -> None:
+async def test_a_fault_of_the_step_ends_the_fetcher_with_it(bench: TransportBench) -> None:
     bench.step.accept_error = RuntimeError("a fault of the work")
     await bench.join({tp(): START})
     draining = bench.drain()
@@ -290,7 +290,7 @@ async def test_a_revocation_stops_what_flows_and_empties_the_queues_of_the_agent
     assert queue.empty()
 
 
-async def test_the_work_knows_its_partitions_before_their_first_batch(bench: TransportBench) -> None:
+async def test_the_step_knows_its_partitions_before_their_first_batch(bench: TransportBench) -> None:
     await bench.join({tp(4): START, tp(2): Position(offset=0, committed=False)})
     assert bench.step.partitions == [2, 4]
 
@@ -326,7 +326,7 @@ async def test_a_revocation_settles_then_commits_the_prefix_then_lets_go(bench: 
     await end(draining)
 
 
-async def test_nothing_new_reaches_the_work_while_its_partitions_are_revoked(bench: TransportBench) -> None:
+async def test_nothing_new_reaches_the_step_while_its_partitions_are_revoked(bench: TransportBench) -> None:
     await bench.join({tp(): START})
     draining = bench.drain()
     await bench.thread.until_asked()
@@ -373,7 +373,7 @@ async def test_settling_and_commit_of_a_revocation_have_one_deadline(
     await bench.join({tp(): START})
     now, waits = 100.0, []
 
-    async def settle(_places: object) -> None:
+    async def settle(_partitions: object) -> None:
         nonlocal now
         now += settling
 
@@ -388,7 +388,7 @@ async def test_settling_and_commit_of_a_revocation_have_one_deadline(
     assert waits == [left]
 
 
-async def test_work_that_fails_in_a_revocation_crashes_the_worker_and_the_partitions_are_given_up() -> None:
+async def test_a_step_that_fails_in_a_revocation_crashes_the_worker_and_the_partitions_are_given_up() -> None:
     bench = TransportBench()
     await bench.join({tp(): START})
     bench.step.revoke_error = RuntimeError("a fault of the work")

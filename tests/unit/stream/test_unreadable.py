@@ -7,7 +7,7 @@ from pipeline.kafka.fetched.faults import MESSAGE_BOUND, Unreadable
 from pipeline.stream.ledger import TopicPartition
 from pipeline.stream.unreadable import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, UnreadablePartitions
 
-PLACE = TopicPartition("onesignal.events", 3)
+PARTITION = TopicPartition("onesignal.events", 3)
 BROKEN = Unreadable(offset=7, next_offset=9, why="its checksum does not match")
 
 
@@ -28,7 +28,7 @@ def test_a_partition_is_tried_again_ever_more_slowly_and_never_less_than_once_in
     bench = Bench()
     waits = []
     for _ in range(8):
-        bench.partitions.note(PLACE, BROKEN)
+        bench.partitions.note(PARTITION, BROKEN)
         since = bench.seconds
         while not bench.partitions.due():
             bench.seconds += 1
@@ -42,10 +42,10 @@ def test_a_hold_is_logged_once_with_everything_an_operator_needs_and_ends_when_i
     bench = Bench()
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
-            bench.partitions.note(PLACE, BROKEN)
-        bench.partitions.read_to({PLACE: 7, TopicPartition("other", 1): 99})
-        assert bench.partitions.partitions == {PLACE}
-        bench.partitions.read_to({PLACE: 8})
+            bench.partitions.note(PARTITION, BROKEN)
+        bench.partitions.read_to({PARTITION: 7, TopicPartition("other", 1): 99})
+        assert bench.partitions.partitions == {PARTITION}
+        bench.partitions.read_to({PARTITION: 8})
     assert [line["event"] for line in lines] == [
         "partition unreadable, holding",
         "partition readable again",
@@ -65,11 +65,11 @@ def test_another_fault_of_the_same_partition_is_logged_and_tried_again_soon() ->
     bench = Bench()
     with structlog.testing.capture_logs() as lines:
         for _ in range(5):
-            bench.partitions.note(PLACE, BROKEN)
-        bench.partitions.note(PLACE, Unreadable(offset=9, next_offset=11, why="cut off", setting=MESSAGE_BOUND))
+            bench.partitions.note(PARTITION, BROKEN)
+        bench.partitions.note(PARTITION, Unreadable(offset=9, next_offset=11, why="cut off", setting=MESSAGE_BOUND))
     assert len(lines) == 2
     bench.seconds = FIRST_RETRY_SECONDS
-    assert bench.partitions.due() == {PLACE}
+    assert bench.partitions.due() == {PARTITION}
     assert "raise PIPELINE_MAX_BYTES_IN_HAND" in (bench.partitions.complaint or "")
 
 
@@ -87,7 +87,7 @@ def test_many_held_partitions_are_counted_and_a_rebalance_forgets_them() -> None
 
 def test_an_operator_is_told_where_it_is_not_known_how_much_must_be_passed_over() -> None:
     bench = Bench()
-    bench.partitions.note(PLACE, Unreadable(offset=7, next_offset=None, why="cut off"))
+    bench.partitions.note(PARTITION, Unreadable(offset=7, next_offset=None, why="cut off"))
     assert "--to-offset 8 " in (bench.partitions.complaint or "")
     assert (bench.partitions.complaint or "").endswith("try larger offsets step by step")
 
@@ -95,13 +95,13 @@ def test_an_operator_is_told_where_it_is_not_known_how_much_must_be_passed_over(
 def test_a_held_partition_waits_on_purpose_for_as_long_as_it_is_tried_again() -> None:
     bench = Bench()
     for _ in range(10):
-        bench.partitions.note(PLACE, BROKEN)
+        bench.partitions.note(PARTITION, BROKEN)
         while not bench.partitions.due():
-            assert bench.partitions.on_purpose == [PLACE]
+            assert bench.partitions.on_purpose == [PARTITION]
             bench.seconds += 1
     bench.seconds += LAST_RETRY_SECONDS - 1
-    assert bench.partitions.on_purpose == [PLACE]
+    assert bench.partitions.on_purpose == [PARTITION]
     bench.seconds += 1
-    assert (bench.partitions.on_purpose, bench.partitions.partitions) == ([], {PLACE}), (
+    assert (bench.partitions.on_purpose, bench.partitions.partitions) == ([], {PARTITION}), (
         "nothing came of the last attempt"
     )

@@ -39,7 +39,7 @@ async def test_after_a_fault_nothing_more_is_sent_and_what_is_settled_is_committ
     assert effects == [*CLOSED, "committed [1]", "left"]
 
 
-async def test_after_a_fault_beside_the_work_nothing_more_is_sent_either() -> None:
+async def test_after_a_fault_beside_the_step_nothing_more_is_sent_either() -> None:
     async def fails() -> None:
         raise RuntimeError("a fault of the watch")
 
@@ -76,7 +76,7 @@ async def _failed(error: Exception) -> asyncio.Task[None]:
     return task
 
 
-async def test_a_work_that_ended_is_not_drained() -> None:
+async def test_a_step_that_ended_is_not_drained() -> None:
     bench = EndBench()
     working = asyncio.create_task(asyncio.sleep(0))
     await working

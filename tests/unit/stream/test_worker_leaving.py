@@ -124,7 +124,7 @@ def test_a_task_that_does_not_let_itself_be_cancelled_keeps_a_worker_only_for_a_
     assert (run_virtual(story()), lines) == (LEAVE_SECONDS, [])
 
 
-def test_everything_that_ran_beside_the_work_is_cancelled_in_the_end() -> None:
+def test_everything_that_ran_beside_the_step_is_cancelled_in_the_end() -> None:
     async def story() -> tuple[list[str], set[str]]:
         ended = []
 

@@ -16,7 +16,7 @@ from tests.fakes.stream import TOPIC, messages, tp
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
 
 
-async def test_a_worker_that_is_told_to_stop_ends_with_0_and_closes_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_is_stopped_ends_with_0_and_closes_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     await bench.started()
     assert bench.worker._readiness() == Health(ok=True, detail="ready")
@@ -180,7 +180,7 @@ async def never() -> None:
     await asyncio.Event().wait()
 
 
-async def test_topics_and_rules_are_watched_beside_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_topics_and_rules_are_watched_beside_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     topics = SimpleNamespace(
         run=never, source="source", complaint="topic `raw` has new partitions", holds={HoldReason.PARTITIONS_ADDED}
     )

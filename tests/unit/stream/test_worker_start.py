@@ -55,7 +55,7 @@ async def test_a_signal_while_kafka_is_still_looked_for_ends_the_worker_with_0(n
     assert (code, ended) == (0, ["gave up connecting"])
 
 
-async def test_work_that_cannot_be_opened_ends_the_worker_with_1() -> None:
+async def test_a_step_that_cannot_be_opened_ends_the_worker_with_1() -> None:
     @asynccontextmanager
     async def fails(*, connects: bool = False) -> AsyncIterator[Step]:
         if not connects:

@@ -96,7 +96,7 @@ async def test_the_partitions_are_counted_at_each_scrape(monkeypatch: pytest.Mon
     await bench.ends()
 
 
-async def test_holds_are_shown_by_reason_and_none_before_there_is_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_holds_are_shown_by_reason_and_none_before_there_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = WorkerBench(monkeypatch)
     bench.may_open.clear()
     assert bench.worker._holds() == set()
