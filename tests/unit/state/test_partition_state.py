@@ -135,9 +135,9 @@ def test_users_of_shadow_rules_are_counted_by_rule() -> None:
     }
 
 
-def into_place(reader: MarksReader) -> int:
+def load_marks(reader: MarksReader) -> int:
     """Sort what was read back; return how many steps it took."""
-    return sum(1 for _ in reader.put_into_place())
+    return sum(1 for _ in reader.load_marks())
 
 
 def test_marks_are_read_back_by_month_and_the_earliest_counts() -> None:
@@ -145,7 +145,7 @@ def test_marks_are_read_back_by_month_and_the_earliest_counts() -> None:
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 50), mark(b"u-1", 20, OCTOBER), mark(b"u-2", 8)])
     reader.take([mark(b"u-1", 30), mark(b"u-1", 40), mark(b"u-2", 9)])
-    assert into_place(reader) == 3
+    assert load_marks(reader) == 3
     assert reader.former == 0
     assert found.users.marked_at(b"u-1", NOW) == 30
     assert found.users.marked_at(b"u-2", NOW) == 8
@@ -156,7 +156,7 @@ def test_marks_of_a_month_that_has_not_begun_are_not_read_back() -> None:
     found = new_state()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5, DECEMBER)])
-    assert into_place(reader) == 0
+    assert load_marks(reader) == 0
     found.users.load_shard(DECEMBER, [packed_mark(HASHER.hash_of(b"u-1").to_bytes(8, "big"), 5)])
     assert found.users.counts() == {}
 
@@ -167,7 +167,7 @@ def test_of_many_months_the_newest_three_are_read_back_whatever_their_order() ->
     months = [OCTOBER - 31 * number for number in range(40)]
     for month in (*months[5:20], NOVEMBER, *months[20:], *months[:5], DECEMBER):
         reader.take([mark(b"u-%d" % month, 5, month)])
-    into_place(reader)
+    load_marks(reader)
     assert [month for month, _ in found.users.months()] == sorted([NOVEMBER, *months[:2]])
 
 
@@ -183,7 +183,7 @@ def test_a_step_of_reading_back_sorts_a_small_part_and_each_mark_once(monkeypatc
     for start in range(0, 20_000, 1_000):
         reader.take([mark(b"u-%d" % number, number) for number in range(start, start + 1_000)])
     monkeypatch.setattr(found.users, "load_shard", counted)
-    assert into_place(reader) == 256
+    assert load_marks(reader) == 256
     assert sum(size * times for size, times in loaded.items()) == 20_000
     assert max(loaded) < 20_000 / 100
     assert found.users.count(NOVEMBER) == 20_000
@@ -193,7 +193,7 @@ def test_marks_of_a_former_raw_topic_are_counted_and_come_before_the_log() -> No
     found = new_state()
     reader = MarksReader(codec(), found)
     reader.take([mark(b"u-1", 5), mark(b"u-2", 5, epoch=b"raw0"), mark(b"u-2", 6, epoch=b"raw0")])
-    into_place(reader)
+    load_marks(reader)
     assert reader.former == 2
     assert found.users.marked_at(b"u-1", NOW) == 5
     assert found.users.marked_at(b"u-2", NOW) == BEFORE_THE_LOG
@@ -210,7 +210,7 @@ def test_deleted_entries_are_passed_over_and_sketches_are_merged() -> None:
     )
     reader = MarksReader(codec(), found)
     reader.take([FakeMessage(offset=0, key=b"k", value=None), FakeMessage(offset=0, key=None), sketch])
-    into_place(reader)
+    load_marks(reader)
     assert found.users_delivery_would_add(NOVEMBER) == 2
     assert found.users.counts() == {}
 
