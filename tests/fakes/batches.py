@@ -88,7 +88,7 @@ class FakeAssignment:
     def __init__(self, position: int = 0) -> None:
         self.position = position
 
-    def state_value(self, _place: object) -> FakeAssignment:
+    def state_value(self, _partition: object) -> FakeAssignment:
         """Return the only state."""
         return self
 

@@ -60,9 +60,9 @@ def test_an_empty_topic_is_keyed_well() -> None:
 
 
 def test_a_user_s_partition_is_known_where_keys_are_where_kafka_s_default_partitioner_puts_them() -> None:
-    placed, elsewhere, keyless = message(b"u-1", HOME), message(b"u-1", ELSEWHERE), message(None, ELSEWHERE)
-    assert foreign_partitioning([placed] * 99 + [elsewhere, keyless], PARTITIONS) is None
-    objection = foreign_partitioning([placed] * 98 + [elsewhere] * 2, PARTITIONS)
+    keyed, elsewhere, keyless = message(b"u-1", HOME), message(b"u-1", ELSEWHERE), message(None, ELSEWHERE)
+    assert foreign_partitioning([keyed] * 99 + [elsewhere, keyless], PARTITIONS) is None
+    objection = foreign_partitioning([keyed] * 98 + [elsewhere] * 2, PARTITIONS)
     assert objection is not None
     assert objection.startswith("2 of the latest 100 messages")
 
