@@ -109,7 +109,7 @@ class Life:
         state.advance(now_ms)
         reader = MarksReader(CODEC, state)
         reader.take(topic.messages)
-        for _ in reader.put_into_place():
+        for _ in reader.load_marks():
             pass
         self._store._partitions[0] = state
 
