@@ -56,7 +56,7 @@ class Ledger:
         self.samples = 0
         self.repeats_after_lost_answers = 0
         self.accepted_after_refusal: set[int] = set()
-        """Ids that Segment refused alone to one worker and accepted from another: the first died with the verdict."""
+        """Ids that Segment refused alone to one worker, then accepted from another: the first lost its verdict."""
         self._refused_to: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
