@@ -99,7 +99,7 @@ class _Watch:
         self._deadline = time.monotonic() + _LONGEST_SECONDS
 
     def until(self, processed: int) -> None:
-        """Take samples until this many events are processed; at least one.
+        """Sample until this many events are processed; at least once.
 
         Raises:
             RunError: the run ended early.
@@ -110,7 +110,7 @@ class _Watch:
                 raise TimeoutError(f"{processed:,} events were not processed in {_LONGEST_SECONDS} s")
 
     def _sample(self) -> int:
-        """Take one sample; return how many events were processed by then."""
+        """Sample once; return how many events were processed by then."""
         processed = self._cluster.written(self._records)
         with suppress(psutil.NoSuchProcess):
             resident = self._process.memory_info().rss

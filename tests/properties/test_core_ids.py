@@ -175,7 +175,7 @@ def test_an_id_with_a_letter_or_a_digit_that_no_rule_names_goes_out_unchanged(te
 
 
 @given(text=texts, form=forms)
-def test_an_id_that_a_rule_names_is_nobody_s(text: str, form: BodyForm) -> None:
+def test_an_id_that_a_rule_names_is_empty(text: str, form: BodyForm) -> None:
     if not is_empty(text):
         return
     found = outcome_of(encoded(raw_event(external_id=text, subscription_id="s-1"), form), form)
@@ -197,7 +197,7 @@ def test_what_is_settled_fast_is_settled_right(text: str, own: frozenset[str]) -
 
 
 @given(text=wrapped, own=st.frozensets(cased.filter(bare), min_size=1, max_size=3), form=forms)
-def test_own_words_name_nobody_in_any_form(text: str, own: frozenset[str], form: BodyForm) -> None:
+def test_configured_words_are_empty_ids_in_any_form(text: str, own: frozenset[str], form: BodyForm) -> None:
     found = outcome_of(encoded(raw_event(external_id=text), form), form, Policy(records=SEGMENT, nobody_ids=own))
     assert isinstance(found, Deliver)
     assert ("userId" in record_of(found)) != is_empty(text, own)

@@ -30,7 +30,7 @@ def test_what_json_writes_is_read_back(texts: dict[str, str]) -> None:
     colon=st.sampled_from([":", ": ", "=>", " => "]),
     comma=st.sampled_from([",", ", "]),
 )
-def test_what_stands_in_single_quotes_is_read_back(texts: dict[str, str], colon: str, comma: str) -> None:
+def test_texts_in_single_quotes_are_read_back(texts: dict[str, str], colon: str, comma: str) -> None:
     plain = {language: words.replace("'", "\u2019") for language, words in texts.items()}
     text = "{" + comma.join(f"'{language}'{colon}'{words}'" for language, words in plain.items()) + "}"
     assert texts_by_language(text) == plain

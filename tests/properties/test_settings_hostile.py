@@ -169,7 +169,7 @@ def test_a_client_of_the_registry_can_be_made_or_the_settings_are_a_mistake(fiel
 
 
 @pytest.mark.parametrize("field", ["kafka_ssl_certificate_file", "kafka_ssl_key_file", "kafka_ssl_key_password"])
-def test_a_nasty_value_beside_good_certificates_is_a_mistake_or_usable(field: str, tmp_path: Path) -> None:
+def test_a_nasty_value_with_good_certificates_is_a_mistake_or_usable(field: str, tmp_path: Path) -> None:
     good = certificates(tmp_path)
     assert "kafka_ssl" not in use(environment(**good)).lower()
     for value in NASTY:

@@ -147,7 +147,7 @@ FOUR_MONTHS: Final = [SENT, SENT, SENT, CLICKED, SENT, *(replace(CLICKED, day=da
 @settings(max_examples=300)
 @example(FOUR_MONTHS, [(2, "committed", False), (2, "committed", False), (4, "stored", False)])
 @given(jumping | in_order, steps)
-def test_decisions_are_a_function_of_the_log_whoever_dies_and_when(
+def test_decisions_are_a_function_of_the_log_whatever_is_killed(
     history: list[Fact], deaths: list[tuple[int, str, bool]]
 ) -> None:
     asyncio.run(play(history, deaths))

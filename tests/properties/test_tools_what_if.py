@@ -110,6 +110,6 @@ def test_what_is_not_said_to_change_is_decided_alike(old: Rules, new: Rules, eve
 
 
 @given(rules, rules)
-def test_a_difference_can_be_told_of_any_rules(old: Rules, new: Rules) -> None:
+def test_a_difference_can_be_described_for_any_rules(old: Rules, new: Rules) -> None:
     assert list(differences(old, old)) == ["Both make the same decisions."]
     assert (list(differences(old, new)) == ["Both make the same decisions."]) == (old.version == new.version)

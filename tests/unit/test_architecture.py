@@ -16,7 +16,7 @@ PACKAGE = Path(pipeline.__file__).parent
 MODULES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
 
 
-def test_the_environment_is_read_in_one_place() -> None:
+def test_the_environment_is_read_by_one_module() -> None:
     reading = re.compile(r"\bos\.(environ|getenv)\b|from os import .*(environ|getenv)")
     assert [name for name, text in MODULES.items() if reading.search(text)] == ["cli/main.py"]
 

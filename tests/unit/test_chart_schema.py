@@ -41,7 +41,7 @@ def test_every_setting_is_free_or_decided_or_a_file_or_a_secret() -> None:
     assert free.isdisjoint(elsewhere | CHARTS_OWN)
 
 
-def test_no_object_takes_a_key_that_it_does_not_name() -> None:
+def test_no_object_accepts_a_key_that_it_does_not_name() -> None:
     def lax(shape: object, path: str) -> list[str]:
         if isinstance(shape, list):
             return [found for part in shape for found in lax(part, path)]

@@ -50,7 +50,7 @@ def test_a_line_is_one_json_object_that_starts_with_time_level_and_message() -> 
     }
 
 
-def test_what_is_told_everywhere_is_in_every_line_and_a_line_of_its_own_field_wins() -> None:
+def test_bound_fields_are_in_every_line_and_a_line_s_own_field_wins() -> None:
     stream = io.StringIO()
     configure_logs("info", as_json=True, everywhere={"role": "processor"}, stream=stream)
     structlog.get_logger("pipeline.stream").info("partitions assigned")
@@ -96,7 +96,7 @@ def test_what_a_library_repeats_is_written_once_in_ten_seconds_with_a_count() ->
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
-def test_our_own_lines_are_never_left_out(level: str) -> None:
+def test_our_own_lines_are_never_omitted(level: str) -> None:
     stream = _configured(level, clock=lambda: 0.0)
     for _ in range(3):
         structlog.get_logger("pipeline.stream").warning("same")

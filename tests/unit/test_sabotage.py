@@ -98,7 +98,7 @@ def test_a_list_of_mistakes_that_are_noticed_passes(
     )
 
 
-def test_a_list_that_takes_more_cpu_than_it_may_fails(
+def test_a_list_that_uses_more_cpu_than_its_limit_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program, "MOST_SECONDS", 0.0)

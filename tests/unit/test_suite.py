@@ -28,7 +28,7 @@ def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-def test_a_step_that_runs_beside_others_is_shown_at_its_turn_whole(
+def test_a_step_that_runs_in_parallel_is_shown_whole_at_its_turn(
     where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     steps = step("one", "print('first')"), step("two", "print('second')"), step("late", LATE, begins_with="one")
@@ -52,9 +52,7 @@ def test_what_fails_is_named_and_the_others_are_run(
 
 
 @pytest.mark.parametrize("ci", ["", "true"])
-def test_what_takes_long_runs_in_ci_alone(
-    ci: str, where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_slow_steps_run_only_in_ci(ci: str, where: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     where.setenv("CI", ci)
     where.setattr(suite, "STEPS", (step("one", "pass"), step("long", "pass", begins_with="one", only_in_ci=True)))
     assert suite.main() == 0

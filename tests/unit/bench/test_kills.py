@@ -27,7 +27,7 @@ def test_a_record_that_is_written_again_belongs_to_the_kill_before_it() -> None:
     assert duplicates_by_kill(written, [{0: 3}, {0: 7}]) == [0, 2, 1]
 
 
-def test_kills_are_told_apart_in_each_partition_by_its_own_end() -> None:
+def test_kills_are_distinguished_in_each_partition_by_its_own_end() -> None:
     written = [*copies(0, 0, 0), *copies(1, 0, 1, 2, 2)]
     assert duplicates_by_kill(written, [{0: 1, 1: 2}, {0: 2, 1: 3}]) == [0, 1, 1]
 
@@ -60,7 +60,7 @@ def test_as_many_duplicates_as_the_bar_after_every_kill_pass() -> None:
     assert verdict.passed
 
 
-def test_the_report_has_the_worst_kill_beside_the_mean() -> None:
+def test_the_report_has_the_worst_kill_and_the_mean() -> None:
     figures = json.loads(json.dumps(killed(1, 2, 6, lost=4).figures()))
     assert figures["duplicates_per_kill"] == 3
     assert figures["most_duplicates_a_kill"] == 6

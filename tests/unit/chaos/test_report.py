@@ -5,14 +5,14 @@ from typing import Any
 from tests.chaos.report import compare, faults
 
 
-def test_the_comparison_stands_beside_the_figures() -> None:
+def test_the_comparison_is_added_to_the_figures() -> None:
     figures: dict[str, Any] = {"lost": 0, "broken": []}
     compare(figures, lambda: {"stock_faust": {"duplicates_per_kill": 3_102.0}})
     beside = {"stock_faust": {"duplicates_per_kill": 3_102.0}}
     assert figures == {"lost": 0, "broken": [], "kills_beside_stock_faust": beside}
 
 
-def test_a_comparison_that_fails_is_reported_and_takes_no_figure_with_it() -> None:
+def test_a_comparison_that_fails_is_reported_and_keeps_the_figures() -> None:
     def fail() -> dict[str, Any]:
         raise RuntimeError("ended with 1 before its work was done")
 

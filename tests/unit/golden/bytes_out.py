@@ -90,7 +90,7 @@ def hashes() -> dict[str, str]:
         found |= _of_writes(_name(path), _processed([_message(_compact(path))], Policy(records=SEGMENT)))
     for path in _examples("segment-record/*/*.json"):
         found[_name(path)] = _hash(_of_sink([_compact(path)]))
-    records = [entry.value or b"" for _, entry in _written(_processed(demo(), Policy(records=SEGMENT)), _RECORDS)]
+    records = [message.value or b"" for _, message in _written(_processed(demo(), Policy(records=SEGMENT)), _RECORDS)]
     found["request bodies"] = _hash(_of_sink(records))
     found["decisions"] = _hash([json.dumps(decisions()).encode()])
     return found
@@ -231,19 +231,19 @@ def _of_writes(name: str, kept: KeptWrites) -> dict[str, str]:
         "message catalogue": _CATALOGUE,
     }
     return {
-        f"{name}: {what}": _hash(_message_bytes(partition, entry) for partition, entry in written)
+        f"{name}: {what}": _hash(_message_bytes(partition, message) for partition, message in written)
         for what, topic in topics.items()
         if (written := _written(kept, topic))
     }
 
 
 def _written(kept: KeptWrites, topic: str) -> list[tuple[int, OutboundMessage]]:
-    return [(partition, entry) for name, partition, entries in kept.writes if name == topic for entry in entries]
+    return [(partition, message) for name, partition, messages in kept.writes if name == topic for message in messages]
 
 
-def _message_bytes(partition: int, entry: OutboundMessage) -> bytes:
-    headers = [(name, value.decode()) for name, value in entry.headers]
-    return repr((partition, entry.key, entry.value, headers)).encode()
+def _message_bytes(partition: int, message: OutboundMessage) -> bytes:
+    headers = [(name, value.decode()) for name, value in message.headers]
+    return repr((partition, message.key, message.value, headers)).encode()
 
 
 def _of_sink(records: Sequence[bytes]) -> Iterator[bytes]:

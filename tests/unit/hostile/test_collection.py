@@ -65,7 +65,7 @@ def test_a_batch_that_is_changed_where_it_is_stored_keeps_its_length(message: Ho
     assert len(after) == len(before)
 
 
-def test_an_expectation_is_told_in_words() -> None:
+def test_an_expectation_is_shown_as_text() -> None:
     assert str(Expected(outcome=Outcome.LETTER, reasons=("a", "b"))) == "dead letter (a or b)"
     assert str(Expected(outcome=Outcome.UNSEEN)) == "not seen"
 

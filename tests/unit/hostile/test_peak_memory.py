@@ -32,7 +32,7 @@ def test_the_most_that_a_process_had_is_known_though_it_has_given_it_back() -> N
     assert peak_of(process.pid) == 0
 
 
-def test_what_a_command_needed_is_told_with_its_output(tmp_path: Path) -> None:
+def test_the_peak_memory_of_a_command_is_returned_with_its_output(tmp_path: Path) -> None:
     command = [sys.executable, "-c", f"{GREEDY[:-9]}; raise SystemExit(3)"]
     played = run(command, {}, tmp_path, b"done\n")
     assert (played.exit_code, played.output, played.errors) == (3, b"done\n", b"")

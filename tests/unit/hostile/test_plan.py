@@ -24,7 +24,7 @@ def message(**changes: object) -> HostileMessage:
     return HostileMessage(name="n", **{**usual, **changes})  # type: ignore[arg-type]
 
 
-def test_what_is_held_stands_apart_and_so_do_topics_bombs_and_what_is_heavy() -> None:
+def test_held_messages_topics_bombs_and_heavy_messages_have_scenes_of_their_own() -> None:
     plain, rejected, held = message(), message(expected=letter("x")), message(expected=UNREADABLE)
     record, bomb, heavy = message(topic=Topic.RECORDS), message(sort="bombs, raw"), message(heavy=True)
     assert scenes([plain, held, rejected, record, bomb, heavy]) == [

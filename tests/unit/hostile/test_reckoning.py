@@ -28,7 +28,7 @@ def test_what_was_never_accepted_is_lost() -> None:
     assert lost(["a", "b", "c"], accepted("c", "a")) == ["b"]
 
 
-def test_hostile_messages_are_counted_beside_the_good_ones_for_they_have_ids_in_common() -> None:
+def test_hostile_messages_are_counted_apart_from_good_ones_since_they_share_ids() -> None:
     assert missing(2, {"good": 3, "hostile": 2}, {"good"}) == 0
     assert missing(3, {"good": 3, "hostile": 1, "another": 1}, {"good"}) == 1
     assert missing(0, {"good": 1, "hostile": 5}, {"good"}) == 0
