@@ -4,7 +4,7 @@ A step that fails does not prevent the others. Steps whose programs are not inst
 real Kafka without Java, the site without Chromium. With `CI=true` that is a failure, and the chart is checked as well
 (`make test-chart`, whose tools take half an hour to build the first time).
 
-`KAFKA_BOOTSTRAP_SERVERS` names an existing cluster. Chaos always starts one of its own, because it stops and kills it,
+`KAFKA_BOOTSTRAP_SERVERS` names an existing cluster. Chaos always starts its own, because it stops and kills it,
 and so does hostile, because it damages what is stored.
 """
 

@@ -28,7 +28,7 @@ _LAST_PORT: Final = 65_535
 def worker(invocation: Invocation, role: str) -> int:
     """Run the processor, the Segment sink, or both.
 
-    With `all`, each role is a process of its own, and they end together.
+    With `all`, each role is a separate process, and they end together.
 
     On SIGTERM or Ctrl-C, stops fetching, settles what was fetched, commits, leaves the group and exits with 0. A second
     signal ends it at once.

@@ -69,7 +69,7 @@ class DeliveryOptions:
             raise OptionsError(tuple(sorted(mistakes, key=lambda mistake: order[mistake.option])))
 
     def mistakes(self) -> Iterator[OptionMistake]:
-        """Yield the mistakes. A subclass adds those of its own options."""
+        """Yield the mistakes. A subclass adds its own."""
         for option, problem in (
             ("endpoint", endpoint_problem(self.endpoint, example=self.endpoint_example)),
             ("max_batch_bytes", _outside(self.max_batch_bytes, *self.byte_range)),

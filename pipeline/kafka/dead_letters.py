@@ -23,7 +23,7 @@ NO_RULES: Final = b"none"
 
 
 Stage = NewType("Stage", str)
-"""The part of the pipeline that rejected a message. Each part defines the name of its own stage. It is stored in the
+"""The part of the pipeline that rejected a message. Each part defines its stage's name. It is stored in the
 dead letter's headers and in a metric label, so the names are a closed set."""
 
 

@@ -195,7 +195,7 @@ def _topic(text: str) -> tuple[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a broker in its own process until SIGTERM, SIGINT or the end of its parent."""
+    """Run a broker in a separate process until SIGTERM, SIGINT or the end of its parent."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.local.broker", description="Run the embedded broker.")
     parser.add_argument("--topic", action="append", default=[], type=_topic, metavar="NAME:PARTITIONS", dest="topics")
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """The stand-in for Segment: an HTTP server that accepts batches as Segment does, and fails on request.
 
-`python -m pipeline.local.segment_stand_in` runs it in its own process; it prints its addresses as one JSON line.
+`python -m pipeline.local.segment_stand_in` runs it in a separate process; it prints its addresses as one JSON line.
 
     POST   /v1/batch                as Segment
     GET    /ledger                  totals of the ledger

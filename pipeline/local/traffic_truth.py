@@ -137,7 +137,7 @@ class Origin(NamedTuple):
 class Truth:
     """What was written: the expected outcome of every message by partition and offset, and what must arrive.
 
-    ``id_of_body`` returns the messageId of an event without an id of its own. ``ids`` has each messageId that must
+    ``id_of_body`` returns the messageId of an event without its own id. ``ids`` has each messageId that must
     arrive. ``repeated`` counts further forwarded messages with an id of ``ids``.
     """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class PartitionQueue:
     """Batches of one partition in order. ``busy`` is true while the first one is on its way.
 
-    Usually a round takes the first batches of all partitions. A batch that has to wait has a task of its own, so that
+    Usually a round takes the first batches of all partitions. A batch that has to wait has its own task, so that
     it delays no other partition.
     """
 

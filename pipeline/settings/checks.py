@@ -83,7 +83,7 @@ def _distinct_topics(settings: Settings) -> Iterator[Mistake]:
     records = (own.setting("records_topic") for own in settings.destinations)
     state = (field for own in settings.destinations for field in state_topics(settings, own))
     fields = ("raw_topic", *records, "dead_letter_topic", *state)
-    yield from _distinct(settings, fields, "each needs a topic of its own")
+    yield from _distinct(settings, fields, "each needs its own topic")
 
 
 def _feed(settings: Settings) -> Iterator[Mistake]:
@@ -95,7 +95,7 @@ def _feed(settings: Settings) -> Iterator[Mistake]:
 
 def _distinct_groups(settings: Settings) -> Iterator[Mistake]:
     fields = tuple(own.setting(group) for own in settings.destinations for group in ("processor_group", "sink_group"))
-    yield from _distinct(settings, fields, "each needs a consumer group of its own")
+    yield from _distinct(settings, fields, "each needs its own consumer group")
 
 
 def _distinct(settings: Settings, fields: tuple[str, ...], need: str) -> Iterator[Mistake]:

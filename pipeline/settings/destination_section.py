@@ -1,4 +1,4 @@
-"""The settings that every destination has. Each destination has a section of its own, with its defaults and limits."""
+"""The settings that every destination has. Each destination has its own section, with its defaults and limits."""
 
 from __future__ import annotations
 

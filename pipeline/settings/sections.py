@@ -30,7 +30,7 @@ class Settings(
 ):
     """Everything that the environment decides, read once. The validation's context is the secrets' files, by setting.
 
-    Each destination is a field of its own.
+    Each destination is its own field.
     """
 
     segment: SegmentSettings = Field(default_factory=SegmentSettings)

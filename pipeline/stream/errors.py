@@ -30,7 +30,7 @@ class GroupRefusedError(WorkerError):
         named = ", ".join(members) or "none that Kafka names"
         super().__init__(
             f"the consumer group {group} cannot be used ({error}). Its members that are not the pipeline's own: "
-            f"{named}. Stop them, or name another group; every deployment needs a group of its own."
+            f"{named}. Stop them, or name another group; every deployment needs its own group."
         )
 
 

@@ -48,7 +48,7 @@ COMMIT_SPACING_SECONDS = 0.02
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust's classes have no usable types
-    """Faust's aiokafka consumer, with batches instead of messages, and the ledger instead of its own acks."""
+    """Faust's aiokafka consumer, with batches instead of messages, and the ledger in place of its acks."""
 
     logger = logging.getLogger("faust")
 

@@ -97,7 +97,7 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
 def _process(
     cluster: Cluster, contestant: Contestant, raw: str, messages: int, settings: Mapping[str, str] | None = None
 ) -> Measured:
-    """Run a contestant that does the processor's task; it writes to topics of its own."""
+    """Run a contestant that does the processor's task; it writes to its own topics."""
     with cluster.topic("out") as records, cluster.topic("letters") as letters:
         topics = Topics(raw=raw, records=records, dead_letters=letters)
         with Run(contestant, cluster, topics, messages=messages, settings=settings) as run:

@@ -1,4 +1,4 @@
-"""The sink's destination as a process of its own, so that its CPU is not counted as the sink's."""
+"""The sink's destination as a separate process, so that its CPU is not counted as the sink's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probe a status server at short intervals, from a process of its own.
+"""Probe a status server at short intervals, from a separate process.
 
 ``python -m tests.bench.probes PORT INTERVAL_SECONDS`` prints how long each answer took, in milliseconds, as one JSON
 list when it is stopped.

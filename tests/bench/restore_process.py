@@ -1,4 +1,4 @@
-"""One restore in a process of its own: ``python -m tests.bench.restore_process BOOTSTRAP_SERVERS TOPIC PARTITIONS``.
+"""One restore in a separate process: ``python -m tests.bench.restore_process BOOTSTRAP_SERVERS TOPIC PARTITIONS``.
 
 Tracked users are restored as a worker does, while a status server is probed every few milliseconds; the result is
 printed as one line of JSON. Python's garbage collector and malloc are configured as a worker configures them.

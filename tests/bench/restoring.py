@@ -1,6 +1,6 @@
 """Restore tracked users while a real status server on the same event loop answers probes.
 
-The marks of 1, 3 and 10 million users are written, and each time all are restored in a process of its own
+The marks of 1, 3 and 10 million users are written, and each time all are restored in a separate process
 (`tests.bench.restore_process`): a restart must not make a worker look dead, and its time must not grow faster than the
 users.
 """

@@ -1,4 +1,4 @@
-"""Run one contestant as a process of its own, and check that it processed everything."""
+"""Run one contestant as a separate process, and check that it processed everything."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class VersionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of the package, with modules of its own."""
+    """One version of the package, with its own modules."""
 
     root: Path
     modules: Mapping[str, ModuleType]

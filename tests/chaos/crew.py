@@ -51,7 +51,7 @@ class Slot:
 
 
 class Crew:
-    """Keeps every slot filled. ``environment`` is that of all workers; each has a write key of its own.
+    """Keeps every slot filled. ``environment`` is that of all workers; each has its own write key.
 
     ``most_own_ends``: a slot whose worker has ended by itself this many times stays empty.
     """

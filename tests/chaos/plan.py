@@ -90,5 +90,5 @@ def disruptions(form: Form, chance: Random) -> list[str]:
 
 
 def drawn(names: tuple[str, ...], chance: Random, *, rounds: int) -> list[str]:
-    """Repeat every fault once a round, each round in an order of its own."""
+    """Repeat every fault once a round, each round in its own order."""
     return [name for _ in range(rounds) for name in chance.sample(names, len(names))]

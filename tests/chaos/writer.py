@@ -1,4 +1,4 @@
-"""Write the traffic with librdkafka in a thread of its own, at a given rate; record each message before it is sent."""
+"""Write the traffic with librdkafka in its own thread, at a given rate; record each message before it is sent."""
 
 from __future__ import annotations
 

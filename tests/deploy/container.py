@@ -121,7 +121,7 @@ class Image:
 
 
 class Builder:
-    """buildah, with a store of its own outside the clone: what has not changed is not built again."""
+    """buildah, with its own store outside the clone: what has not changed is not built again."""
 
     def __init__(self) -> None:
         """Find what is needed.

@@ -1,4 +1,4 @@
-"""The tools that are built out of Go modules, each pinned by a go.mod and go.sum of its own in `tools/`.
+"""The tools that are built out of Go modules, each pinned by its own go.mod and go.sum in `tools/`.
 
 To pin another version: change it in the go.mod, run ``go mod tidy`` beside it, and commit both files.
 """

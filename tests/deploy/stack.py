@@ -34,7 +34,7 @@ _PORTS: Final = {
     "segment-sink": (8080,),
     "prometheus": (9090,),
 }
-# What a container has of its own and a process of this machine has not.
+# What a container has and a process of this machine has not.
 _OF_A_WORKER: Final = {"PIPELINE_HTTP_HOST": "127.0.0.1", "PIPELINE_HTTP_PORT": "8080"}
 _NO_PROPERTY: Final = {"KAFKA_HEAP_OPTS"}
 

@@ -106,7 +106,7 @@ CONTRADICTIONS: Final[Refusals] = [
         {"kafka.securityProtocol": "SSL", "kafka.tls.ca": {"existingSecret": "a", "existingConfigMap": "b"}},
         "kafka.tls.ca.existingSecret and kafka.tls.ca.existingConfigMap are both set",
     ),
-    ({"topics.records": "onesignal.events"}, "each needs a topic of its own"),
+    ({"topics.records": "onesignal.events"}, "each needs its own topic"),
     (
         {"components.processor.consumerGroup": "onesignal-pipeline-segment-sink"},
         "components.processor.consumerGroup, components.segmentSink.consumerGroup are the same",

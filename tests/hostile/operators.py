@@ -381,7 +381,7 @@ _VALUES: Final = (
     ("PIPELINE_RAW_TOPIC", "..", "Kafka refuses such a topic name"),
     ("PIPELINE_RAW_TOPIC", "t" * 250, "Kafka refuses such a topic name"),
     ("PIPELINE_RAW_TOPIC", "[red]topic[/]", "Kafka refuses such a topic name"),
-    ("PIPELINE_RECORDS_TOPIC", "onesignal.events", "each needs a topic of its own"),
+    ("PIPELINE_RECORDS_TOPIC", "onesignal.events", "each needs its own topic"),
     ("PIPELINE_PROCESSOR_GROUP", "g" * 250, "a name of 1 to 249 characters"),
     ("PIPELINE_PROCESSOR_GROUP", "group\nforged line", "it has a line break"),
     ("PIPELINE_PROCESSOR_GROUP", "group\udcff", "it is not UTF-8 text"),

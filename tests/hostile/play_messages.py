@@ -1,4 +1,4 @@
-"""Write hostile messages, each to a partition of its own, between good messages of one user."""
+"""Write hostile messages, each to its own partition, between good messages of one user."""
 
 from __future__ import annotations
 

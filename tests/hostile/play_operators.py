@@ -1,4 +1,4 @@
-"""Run hostile operator inputs: each is one run of the program, as a process of its own."""
+"""Run hostile operator inputs: each is one run of the program, as a separate process."""
 
 from __future__ import annotations
 

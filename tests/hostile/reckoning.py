@@ -99,6 +99,6 @@ def _hold_faults(expected: Expected, seen: Seen, stretch: Stretch) -> list[str]:
 
 
 def is_named(texts: Iterable[str], words: Iterable[str]) -> bool:
-    """Return whether one of the texts contains all words, each as a word of its own."""
+    """Return whether one of the texts contains all words, each as its own word."""
     patterns = [re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w-]|\.\d)") for word in words]
     return any("partition" in text and all(pattern.search(text) for pattern in patterns) for text in texts)

@@ -106,7 +106,7 @@ ODD_CALLS: Final[Bodies] = {
     "a time of the year 9999": (call(timestamp="9999-12-31T23:59:59Z"), DELIVERED),
     "a time without a zone": (call(timestamp="2026-01-01T00:00:00"), DELIVERED),
     "blanks around it": (b" \r\n" + GOOD + b"\n", DELIVERED),
-    "a write key of its own": (call(writeKey="another", sentAt="2000-01-01T00:00:00Z"), DELIVERED),
+    "its own write key": (call(writeKey="another", sentAt="2000-01-01T00:00:00Z"), DELIVERED),
     "integrations, context and a type twice": (with_raw("integrations", '{"All":false}'), DELIVERED),
     "everything personal": (call(properties={"x": personal_text()}), DELIVERED),
     "text from right to left": (call(event="\u202ePush Clicked"), DELIVERED),

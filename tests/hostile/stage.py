@@ -1,4 +1,4 @@
-"""What every part shares: a Kafka, topics of its own, workers that are restarted, and their memory."""
+"""What every part shares: a Kafka, separate topics, workers that are restarted, and their memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the program with a hostile operator input, as a process of its own."""
+"""Run the program with a hostile operator input, as a separate process."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("logs_put_back")
 
 STARTS = [given for given in INPUTS if given.codes == frozenset({1})]
-"""Workers that start, each in a process of its own."""
+"""Workers that start, each in a separate process."""
 ENDS = [given for given in INPUTS if given not in STARTS]
 PROCESSES = [*ENDS[:: len(ENDS) // 12], *STARTS]
 

@@ -1,1 +1,1 @@
-"""The programs that are measured, each as a process of its own: ``python -m tests.bench.contestants.NAME``."""
+"""The programs that are measured, each as a separate process: ``python -m tests.bench.contestants.NAME``."""

@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _put(metered: type, composition: ModuleType) -> None:
-    """Make a module build the metered class instead of its own, which it must build, or nothing would be counted."""
+    """Make a module build the metered class in place of its class, which it must build, or nothing would be counted."""
     (its_own,) = metered.__bases__
     if vars(composition).get(its_own.__name__) is not its_own:
         raise RuntimeError(f"{composition.__name__} makes no {its_own.__name__}")

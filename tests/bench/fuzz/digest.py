@@ -1,6 +1,6 @@
 """Compare the outcomes of 100,000 bodies with a stored digest: `python -m tests.bench fuzz --digest`.
 
-Each block of bodies has a digest of its own, so a change can be located. It needs no commit and explains nothing.
+Each block of bodies has its own digest, so a change can be located. It needs no commit and explains nothing.
 """
 
 from __future__ import annotations

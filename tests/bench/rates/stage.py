@@ -89,13 +89,13 @@ class Stage:
     def start(
         self, name: str, module: str, *arguments: str, settings: Mapping[str, str] | None = None, piped: bool = False
     ) -> subprocess.Popen[bytes]:
-        """Start a module as a process of its own; its output is written to its log, or into a pipe."""
+        """Start a module as a separate process; its output is written to its log, or into a pipe."""
         return self.run(name, [sys.executable, "-m", module, *arguments], settings=settings, piped=piped)
 
     def run(
         self, name: str, command: Sequence[str], *, settings: Mapping[str, str] | None = None, piped: bool = False
     ) -> subprocess.Popen[bytes]:
-        """Start a program as a process of its own."""
+        """Start a program as a separate process."""
         log = self._stack.enter_context(self.log(name).open("wb"))
         process = subprocess.Popen(
             leashed(command),

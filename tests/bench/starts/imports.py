@@ -19,7 +19,7 @@ _SECONDS: Final = 120
 
 
 class Imported(NamedTuple):
-    """One module: the time of its own code, the time including all that it imported first, and its importer."""
+    """One module: the time of the code in it, the time including all that it imported first, and its importer."""
 
     name: str
     own_us: int

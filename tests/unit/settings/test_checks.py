@@ -100,13 +100,13 @@ def test_a_certificate_may_hold_its_key_itself(file: str) -> None:
 )
 def test_two_topics_may_not_be_one(first: str, second: str) -> None:
     assert _mistakes(**{first: "t", second: "t"}) == [
-        f"PIPELINE_{first} and PIPELINE_{second} are both `t`: each needs a topic of its own."
+        f"PIPELINE_{first} and PIPELINE_{second} are both `t`: each needs its own topic."
     ]
 
 
 def test_two_groups_may_not_be_one() -> None:
     assert _mistakes(PROCESSOR_GROUP="g", SEGMENT_SINK_GROUP="g") == [
-        "PIPELINE_PROCESSOR_GROUP and PIPELINE_SEGMENT_SINK_GROUP are both `g`: each needs a consumer group of its own."
+        "PIPELINE_PROCESSOR_GROUP and PIPELINE_SEGMENT_SINK_GROUP are both `g`: each needs its own consumer group."
     ]
 
 
@@ -226,7 +226,7 @@ def test_topics_in_which_something_is_remembered_are_topics_of_their_own_where_t
     same = {"TRACKED_USERS_TOPIC": "segment.records", "MESSAGE_CATALOGUE_TOPIC": "segment.records"}
     assert _mistakes(**same) == []
     assert _mistakes(**same, TRACKED_USERS_SECRET=SECRET, MESSAGE_CATALOGUE="true") == [
-        f"PIPELINE_{one} and PIPELINE_{other} are both `segment.records`: each needs a topic of its own."
+        f"PIPELINE_{one} and PIPELINE_{other} are both `segment.records`: each needs its own topic."
         for one, other in (
             ("RECORDS_TOPIC", "TRACKED_USERS_TOPIC"),
             ("RECORDS_TOPIC", "MESSAGE_CATALOGUE_TOPIC"),
@@ -235,7 +235,7 @@ def test_topics_in_which_something_is_remembered_are_topics_of_their_own_where_t
     ]
     assert _mistakes(TRACKED_USERS_SECRET=SECRET, TRACKED_USERS_FEED_TOPIC="onesignal.tracked-users") == [
         "PIPELINE_TRACKED_USERS_TOPIC and PIPELINE_TRACKED_USERS_FEED_TOPIC are both `onesignal.tracked-users`: "
-        "each needs a topic of its own."
+        "each needs its own topic."
     ]
 
 

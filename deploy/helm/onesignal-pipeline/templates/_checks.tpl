@@ -65,7 +65,7 @@
 {{- end }}
 {{- $topics := list .Values.topics.raw .Values.topics.records .Values.topics.deadLetters }}
 {{- if ne (len $topics) (len (uniq $topics)) }}
-{{- include $mistake "topics.raw, topics.records and topics.deadLetters must differ: each needs a topic of its own" }}
+{{- include $mistake "topics.raw, topics.records and topics.deadLetters must differ: each needs its own topic" }}
 {{- end }}
 {{- $readers := dict }}
 {{- range $key, $component := .Values.components }}
@@ -75,7 +75,7 @@
 {{- end }}
 {{- range $group, $paths := $readers }}
 {{- if gt (len $paths) 1 }}
-{{- include $mistake (printf "%s are the same (%s): each component needs a group of its own" (join ", " $paths) $group) }}
+{{- include $mistake (printf "%s are the same (%s): each component needs its own group" (join ", " $paths) $group) }}
 {{- end }}
 {{- end }}
 {{- end }}

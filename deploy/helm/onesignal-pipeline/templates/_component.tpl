@@ -7,7 +7,7 @@ template like processor.yaml. Takes a dict of
   arguments    what the program is started with
   groupSetting variable that names its consumer group
   reads        topic that it reads
-  settings     map of its own variables
+  settings     map of the variables that only it has
   files        list of files that settings name, see _pod.tpl
   rules        ConfigMap with the rules, where it reads them
   egress       list of NetworkPolicy rules for what it reaches beside Kafka

@@ -211,7 +211,7 @@ here: `no` is a word to the program.
 {{- $name := get $settings $variable | default (index . 1) }}
 {{- if and (index . 2) $name }}
 {{- with get $names $name }}
-{{- include $mistake (printf "%s.settings: %s is the topic of %s: each needs a topic of its own" $.path $variable .) }}
+{{- include $mistake (printf "%s.settings: %s is the topic of %s: each needs its own topic" $.path $variable .) }}
 {{- end }}
 {{- $_ := set $names $name $variable }}
 {{- end }}
