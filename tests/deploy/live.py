@@ -114,7 +114,7 @@ async def _load(pipeline: Pipeline) -> None:
                 partition = hash(message.key) % PARTITIONS
                 written.setdefault(partition, []).append(OutboundMessage(message.key, _now(message, chance), None, []))
             await asyncio.gather(
-                *(producer.write(pipeline.raw_topic, partition, entries) for partition, entries in written.items())
+                *(producer.write(pipeline.raw_topic, partition, outbound) for partition, outbound in written.items())
             )
             await asyncio.sleep(max(0.0, started + _TICK_SECONDS - time.monotonic()))
     finally:

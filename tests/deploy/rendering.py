@@ -73,8 +73,8 @@ class Chart:
         Raises:
             RefusedError: with Helm's words.
         """
-        place = (release, str(self.folder), "--namespace", namespace)
-        done = self.run("template", *place, *_options(files), *_further(values))
+        target = (release, str(self.folder), "--namespace", namespace)
+        done = self.run("template", *target, *_options(files), *_further(values))
         if done.returncode:
             raise RefusedError(done.stderr)
         return Manifests(text=done.stdout)

@@ -306,10 +306,10 @@ def nested(values: Mapping[str, Any], file: Path) -> Path:
     tree: dict[str, Any] = {}
     for path, value in values.items():
         *folders, name = path.split(".") if not path.startswith("names") else [path]
-        place = tree
+        target = tree
         for folder in folders:
-            place = place.setdefault(folder, {})
-        place[name] = value
+            target = target.setdefault(folder, {})
+        target[name] = value
     file.write_text(json.dumps(tree), encoding="utf-8")
     return file
 

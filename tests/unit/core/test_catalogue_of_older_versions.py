@@ -24,19 +24,19 @@ def changed(**fields: Any) -> Content:
     return Content(**{**{name: getattr(GOOD, name) for name in GOOD.__struct_fields__}, **fields})
 
 
-def test_an_entry_that_is_clean_stays_as_it_is() -> None:
+def test_a_stored_message_that_is_clean_stays_as_it_is() -> None:
     assert usable(GOOD) == GOOD
 
 
 @pytest.mark.parametrize("message_id", [None, "", "null", "nan", "[object Object]", "{{ message.id }}", "000"])
-def test_an_entry_whose_id_is_empty_is_not_taken(message_id: str | None) -> None:
+def test_a_stored_message_whose_id_is_empty_is_not_taken(message_id: str | None) -> None:
     assert usable(changed(id=message_id)) is None
 
 
 @pytest.mark.parametrize(
     "text", ["null", "undefined", "None", "nan", "NaN", "(null)", "<null>", "<nil>", "[object Object]"]
 )
-def test_placeholders_are_taken_out_of_an_entry(text: str) -> None:
+def test_placeholders_are_taken_out_of_a_stored_message(text: str) -> None:
     assert usable(changed(name=text)) == changed(name=None)
     assert usable(changed(title=text, url=text)) == changed(title=None, url=None)
     assert usable(changed(title={"en": text, "de": ""})) == changed(title=None)
@@ -45,12 +45,12 @@ def test_placeholders_are_taken_out_of_an_entry(text: str) -> None:
 
 
 @pytest.mark.parametrize("template_id", ["null", "nan", "{{ template.id }}"])
-def test_an_empty_template_is_taken_out_of_an_entry(template_id: str) -> None:
+def test_an_empty_template_is_taken_out_of_a_stored_message(template_id: str) -> None:
     assert usable(changed(template_id=template_id)) == changed(template_id=None)
 
 
 @pytest.mark.parametrize("field", ["name", "title", "contents", "url", "template_id", "id"])
-def test_u_0000_is_taken_out_of_an_entry(field: str) -> None:
+def test_u_0000_is_taken_out_of_a_stored_message(field: str) -> None:
     assert usable(changed(**{field: "\0m\0-1"})) == changed(**{field: "m-1"})
     assert usable(changed(title={"en": "Hap\0py"})) == changed(title={"en": "Happy"})
     assert usable(changed(id="\0n\0ull")) is None

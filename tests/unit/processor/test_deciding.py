@@ -94,7 +94,7 @@ def test_a_record_says_which_message_it_is_of_and_is_keyed_by_its_user() -> None
 def test_a_message_changes_what_the_next_ones_of_its_batch_meet() -> None:
     state = PlainState()
     found = sorted_by(state, event("sent"), event("clicked"), event("sent"), event("sent", "u-2"))
-    assert [entry.key for entry in found.records] == [b"u-1", b"u-1"]
+    assert [record.key for record in found.records] == [b"u-1", b"u-1"]
     assert [change.mark for change in found.changes if change.mark] == [
         PlainTrackedUsers().mark_of(b"u-1", STORED_AT, 1)
     ]

@@ -20,20 +20,20 @@ WELCOME: dict[str, Any] = {
 
 def taken(**fields: Any) -> MessageCatalogue:
     """Return a message as an older version stored it."""
-    entry = stored_form(Content(**{**WELCOME, **fields}))
-    assert entry is not None
+    stored = stored_form(Content(**{**WELCOME, **fields}))
+    assert stored is not None
     found = MessageCatalogue(days=90)
     found.advance(NOW)
-    found.take([FakeMessage(offset=0, key=entry[0], value=entry[1], timestamp=NOW)])
+    found.take([FakeMessage(offset=0, key=stored[0], value=stored[1], timestamp=NOW)])
     return found
 
 
-def test_a_clean_entry_is_taken_as_it_is() -> None:
+def test_a_clean_stored_message_is_taken_as_it_is() -> None:
     assert taken().find("m-1") == Content(**WELCOME)
 
 
 @pytest.mark.parametrize("message_id", ["null", "nan", "{{ message.id }}", "000", "[object Object]"])
-def test_an_entry_whose_id_is_empty_is_passed_over(message_id: str) -> None:
+def test_a_stored_message_whose_id_is_empty_is_passed_over(message_id: str) -> None:
     found = taken(id=message_id)
     assert (found.find(message_id), len(found)) == (None, 0)
 
@@ -46,7 +46,7 @@ def test_placeholders_are_taken_out(text: str) -> None:
     assert taken(template_id="null").find("m-1") == Content(**{**WELCOME, "template_id": None})
 
 
-def test_an_entry_that_then_says_nothing_is_passed_over_and_learnt_anew() -> None:
+def test_a_stored_message_that_then_says_nothing_is_passed_over_and_learnt_anew() -> None:
     found = taken(name="null", title="undefined", contents={"en": "None"})
     assert (found.find("m-1"), len(found)) == (None, 0)
     found.learn(Content(**WELCOME))

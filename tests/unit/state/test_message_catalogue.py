@@ -20,9 +20,9 @@ def catalogue(days: int = 90, *, longest_step_ms: int | None = None) -> MessageC
 
 
 def stored(content: Content, *, at_ms: int = NOW) -> FakeMessage:
-    entry = stored_form(content)
-    assert entry is not None
-    return FakeMessage(offset=0, key=entry[0], value=entry[1], timestamp=at_ms)
+    stored = stored_form(content)
+    assert stored is not None
+    return FakeMessage(offset=0, key=stored[0], value=stored[1], timestamp=at_ms)
 
 
 def test_what_was_learnt_is_found() -> None:
@@ -100,14 +100,14 @@ def test_the_first_word_counts() -> None:
     assert found.find("m-1") == WELCOME
 
 
-def test_an_entry_is_read_back_as_it_was_learnt() -> None:
+def test_a_stored_message_is_read_back_as_it_was_learnt() -> None:
     found = catalogue()
     found.take([stored(WELCOME)])
     assert found.find("m-1") == WELCOME
     assert stored(WELCOME).key == b"m-1"
 
 
-def test_the_bytes_of_an_entry_are_fixed() -> None:
+def test_the_bytes_of_a_stored_message_are_fixed() -> None:
     assert stored(WELCOME).value == (
         b'{"content":{"id":"m-1","name":"welcome","title":{"en":"Hello"},"contents":"Nice to see you",'
         b'"template_id":"t-1","url":null},"v":1}'
@@ -130,7 +130,7 @@ def test_the_bytes_of_an_entry_are_fixed() -> None:
         b'{"content": {"id": "m-2", "contents": "' + b"x" * MOST_BYTES + b'"}}',
     ],
 )
-def test_what_is_no_entry_is_passed_over(value: bytes | None) -> None:
+def test_what_is_no_stored_message_is_passed_over(value: bytes | None) -> None:
     found = catalogue()
     found.take([FakeMessage(offset=0, key=b"m-2", value=value, timestamp=NOW), stored(WELCOME)])
     assert len(found) == 1

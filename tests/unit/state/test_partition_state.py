@@ -199,7 +199,7 @@ def test_marks_of_a_former_raw_topic_are_counted_and_come_before_the_log() -> No
     assert found.users.marked_at(b"u-2", NOW) == BEFORE_THE_LOG
 
 
-def test_deleted_entries_are_passed_over_and_sketches_are_merged() -> None:
+def test_deleted_stored_messages_are_passed_over_and_sketches_are_merged() -> None:
     found = new_state()
     found.dropped_delivery(b"u-1", NOW)
     written = codec()
@@ -250,7 +250,7 @@ def test_a_fed_user_of_a_month_that_begins_is_marked_though_no_raw_message_has_t
     assert found.users.marked_at(b"u-1", december) == BEFORE_THE_LOG
 
 
-def test_a_hashed_entry_of_the_feed_names_user_and_month_itself() -> None:
+def test_a_hashed_stored_message_of_the_feed_names_user_and_month_itself() -> None:
     found = new_state()
     header = (HASHED, HASHER.fingerprint)
     records = [fed(codec().mark_key(HASHER.hash_of(b"u-1"), month), header) for month in (OCTOBER, NOVEMBER)]

@@ -45,9 +45,9 @@ class SlowWrites(KeptWrites):
         self.may_confirm.set()
 
     async def write(
-        self, topic: str, partition: int, entries: Sequence[OutboundMessage], *, handed: Handed | None = None
+        self, topic: str, partition: int, outbound: Sequence[OutboundMessage], *, handed: Handed | None = None
     ) -> None:
-        await super().write(topic, partition, entries, handed=handed)
+        await super().write(topic, partition, outbound, handed=handed)
         await self.may_confirm.wait()
 
 
@@ -109,7 +109,9 @@ class Bench:
 
     @property
     def written(self) -> list[tuple[str, int, list[bytes | None]]]:
-        return [(topic, partition, [entry.key for entry in entries]) for topic, partition, entries in self.kept.writes]
+        return [
+            (topic, partition, [message.key for message in outbound]) for topic, partition, outbound in self.kept.writes
+        ]
 
 
 @pytest.fixture
@@ -139,8 +141,8 @@ async def test_what_messages_said_is_stored_in_the_catalogue(bench: Bench) -> No
     await bench.store.restore(3)
     await bench.store.store(3, LEARNT)
     assert bench.written == [("catalogue", 0, [b"m-1"])]
-    (_, _, (entry,)) = bench.kept.writes[0]
-    assert stored_form(SAID) == (entry.key, entry.value)
+    (_, _, (message,)) = bench.kept.writes[0]
+    assert stored_form(SAID) == (message.key, message.value)
 
 
 async def test_marks_are_stored_in_the_partition_of_their_messages(bench: Bench) -> None:
