@@ -150,7 +150,7 @@ def test_the_image_says_what_it_is(image: Image) -> None:
     assert image.run(PROGRAM, "--version") == (0, f"{PROGRAM}, version {project['version']}\n")
     code, said = image.run(*image.configuration["Entrypoint"], *image.configuration["Cmd"])
     assert code == 0
-    assert "Bring OneSignal's messaging events" in said
+    assert "Forward OneSignal's messaging events" in said
 
 
 def test_a_program_in_it_is_alone_has_no_rights_and_writes_one_folder(image: Image) -> None:

@@ -67,4 +67,4 @@ async def test_a_key_of_the_wrong_shape_is_not_sent(capsys: pytest.CaptureFixtur
 async def test_a_port_that_does_not_speak_tls_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     async with _segment() as segment:
         assert await _check(segment.endpoint.replace("http://", "https://")) == ExitCode.FAILED
-    assert "the other side does not speak it (a plain http:// port?)" in capsys.readouterr().err
+    assert "the server does not use TLS (a plain http:// port?)" in capsys.readouterr().err
