@@ -7,6 +7,13 @@ from typing import Final
 
 _STREAM: Final = "tests/unit/stream"
 _DELIVERY: Final = "tests/unit/delivery"
+_LANE_TESTS: Final = (
+    f"{_DELIVERY}/test_lane.py",
+    f"{_DELIVERY}/test_sink.py",
+    f"{_DELIVERY}/test_partial_answers.py",
+    "tests/properties/test_delivery_lane.py",
+)
+_SINK_TESTS: Final = (f"{_DELIVERY}/test_sink.py", f"{_DELIVERY}/test_partial_answers.py")
 _PROCESSOR: Final = "tests/unit/processor"
 
 
@@ -23,6 +30,7 @@ _WORKER_TESTS: Final = tuple(
     f"{_STREAM}/test_worker_{part}.py" for part in ("end", "leaving", "run", "start", "status")
 )
 _PROCESSOR_TESTS: Final = (
+    f"{_PROCESSOR}/test_confirmations.py",
     f"{_PROCESSOR}/test_processor.py",
     *(f"{_PROCESSOR}/test_processor_{part}.py" for part in ("rounds", "end", "state")),
 )
@@ -38,7 +46,7 @@ MODULES: Final = {
     "processor": Module(file="processor/processor.py", tests=_PROCESSOR_TESTS),
     "processor_rounds": Module(file="processor/rounds.py", tests=_PROCESSOR_TESTS),
     "processor_step": Module(file="processor/step.py", tests=_PROCESSOR_TESTS),
-    "admission": Module(file="processor/admission.py", tests=_PROCESSOR_TESTS),
+    "admission": Module(file="processor/admission.py", tests=(f"{_PROCESSOR}/test_admission.py", *_PROCESSOR_TESTS)),
     "confirmations": Module(file="processor/confirmations.py", tests=_PROCESSOR_TESTS),
     "partition_queue": Module(file="processor/partition_queue.py", tests=_PROCESSOR_TESTS),
     "turn": Module(file="processor/turn.py", tests=_PROCESSOR_TESTS),
@@ -53,19 +61,20 @@ MODULES: Final = {
     "state_store": Module(file="state/store.py", tests=("tests/unit/state/test_store.py",)),
     "lane": Module(
         file="delivery/lane.py",
-        tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),
+        tests=_LANE_TESTS,
     ),
     "intake": Module(
         file="delivery/intake.py",
-        tests=(f"{_DELIVERY}/test_lane.py", f"{_DELIVERY}/test_sink.py", "tests/properties/test_delivery_lane.py"),
+        tests=_LANE_TESTS,
     ),
-    "driver": Module(file="delivery/driver.py", tests=(f"{_DELIVERY}/test_sink.py",)),
-    "exchange": Module(file="delivery/exchange.py", tests=(f"{_DELIVERY}/test_sink.py",)),
-    "report": Module(file="delivery/report.py", tests=(f"{_DELIVERY}/test_sink.py",)),
+    "driver": Module(file="delivery/driver.py", tests=_SINK_TESTS),
+    "exchange": Module(file="delivery/exchange.py", tests=_SINK_TESTS),
+    "report": Module(file="delivery/report.py", tests=_SINK_TESTS),
     "dissection": Module(
         file="delivery/dissection.py",
         tests=(
             f"{_DELIVERY}/test_dissection.py",
+            f"{_DELIVERY}/test_partial_answers.py",
             f"{_DELIVERY}/test_lane.py",
             "tests/properties/test_delivery_refusals.py",
         ),
@@ -87,5 +96,7 @@ MODULES: Final = {
             "tests/properties/test_delivery_packing.py",
         ),
     ),
-    "client": Module(file="delivery/client.py", tests=(f"{_DELIVERY}/test_client.py",)),
+    "client": Module(
+        file="delivery/client.py", tests=(f"{_DELIVERY}/test_client.py", f"{_DELIVERY}/test_compression.py")
+    ),
 }

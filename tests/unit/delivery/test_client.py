@@ -159,12 +159,17 @@ async def test_a_session_speaks_json_on_one_connection_and_keeps_no_cookies() ->
             "Content-Encoding": "gzip",
         }
         assert session.timeout.total == 12.0
+        assert not session.auto_decompress, "aiohttp would decompress without a limit"
         assert isinstance(session.cookie_jar, aiohttp.DummyCookieJar)
         connector = session.connector
         assert isinstance(connector, aiohttp.TCPConnector)
         assert connector.limit == 1
     finally:
         await session.close()
+
+
+def test_the_body_of_an_answer_is_waited_for_though_not_for_long() -> None:
+    assert 0 < http_options().answer_seconds <= 2
 
 
 async def test_a_body_that_is_not_compressed_does_not_claim_to_be() -> None:

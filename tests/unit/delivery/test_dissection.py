@@ -20,6 +20,7 @@ from tests.fakes.destinations import SELECTED
 from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from enum import StrEnum
 
 pytestmark = pytest.mark.usefixtures("destination")
@@ -145,6 +146,52 @@ def test_what_is_given_up_or_tried_again_as_a_whole_cures_nothing() -> None:
             rest.accepted()
             rest.tidy()
         assert rest.cured_bytes is None
+
+
+def refuse_both_alone(rest: Dissection) -> None:
+    rest.refused(TOO_LARGE)
+    rest.refused(TOO_LARGE)
+
+
+def refuse_both_in_answers_that_name_them(rest: Dissection) -> None:
+    rest.accepted_in_part(rest.part, {0: TOO_LARGE})
+    rest.accepted_in_part(rest.part, {0: TOO_LARGE})
+
+
+def forget_both(rest: Dissection) -> None:
+    rest.forget([(TOPIC, 0)])
+    rest.tidy()
+
+
+@pytest.mark.parametrize("lose", [refuse_both_alone, refuse_both_in_answers_that_name_them, forget_both])
+def test_records_that_never_pass_are_not_counted_as_passed_when_others_do(lose: Callable[[Dissection], None]) -> None:
+    rest = dissection(RequestBatch(runs=(run_of(0, 1, 2), run_of(1, 10, 11))), breaker())
+    rest.refused(TOO_LARGE)
+    rest.refused(TOO_LARGE)
+    assert numbers(rest.part) == [1]
+    lose(rest)
+    assert numbers(rest.part) == [10, 11]
+    size = rest.part.body_bytes(SELECTED.limits)
+    rest.refused(TOO_LARGE)
+    rest.accepted()
+    rest.accepted()
+    assert rest.cured_bytes == size, "only this body is known to be refused for its size"
+
+
+def test_a_part_of_exactly_the_limit_is_not_cut() -> None:
+    rest = dissection(RequestBatch(runs=(run_of(0, 1, 2, 3, 4),)), breaker())
+    rest.cut(rest.part.body_bytes(SELECTED.limits))
+    assert numbers(rest.part) == [1, 2, 3, 4]
+
+
+def test_records_that_are_accepted_beside_refused_ones_make_the_verdicts_before_them_final() -> None:
+    rest = dissection(RequestBatch(runs=(run_of(0, *range(12)),)), breaker())
+    for _ in range(5):
+        rest.refused(REFUSED)
+    assert numbers(rest.accepted_in_part(rest.part, {0: REFUSED})) == [4, 5]
+    rest.rejoin()
+    assert letters_of(rest) == [(0, "refused"), (1, "refused"), (2, "refused")]
+    assert numbers(rest.part)[0] == 3
 
 
 def test_the_next_part_is_cut_to_a_limit_and_keeps_its_order() -> None:

@@ -76,3 +76,13 @@ def test_at_the_deadline_everything_that_is_left_is_returned_and_once() -> None:
         return [*found, await writes.next()]
 
     assert run_virtual(story()) == [([0, 1], DEADLINE), ([], DEADLINE + 2.0)]
+
+
+def test_an_earlier_deadline_does_not_shorten_a_later_wait() -> None:
+    async def story() -> object:
+        writes = Writes(2)
+        writes.confirm_in(1.0, 0)
+        first = [queue.partition[1] for queue in await writes.confirmations.next(5.0)]
+        return first, await writes.next()
+
+    assert run_virtual(story()) == ([0], ([1], DEADLINE))

@@ -13,6 +13,8 @@ from pipeline.kafka.prerequisites import PrerequisiteAwayError, Prerequisites
 from pipeline.kafka.producer import Handed
 from pipeline.processor.admission import ASK_AGAIN_SECONDS
 from pipeline.processor.deciding import decide_batch
+from pipeline.processor.partition_queue import PartitionQueue
+from pipeline.processor.turn import Turn
 from tests.builders import SEGMENT, encode, raw_event
 from tests.fakes.processor import PATIENCE_SECONDS, WANTED, Batch, Needed, ProcessorBench, as_far_as_it_goes, processing
 from tests.fakes.stream import BOUND_SECONDS, TOPIC, FakeMessage
@@ -382,3 +384,31 @@ async def test_a_batch_whose_write_is_confirmed_while_its_partition_is_given_up_
     given_up = await bench.processor._rounds.queues[TOPIC, 0].close()
     await as_far_as_it_goes()
     assert (given_up, bench.effects) == (1, [])
+
+
+async def test_a_closed_queue_has_ended_the_task_of_its_first_batch() -> None:
+    queue, steps = PartitionQueue((TOPIC, 0)), list[str]()
+
+    async def way() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            steps.append("ended")
+
+    queue.go_alone(way(), lambda _: None)
+    await as_far_as_it_goes()
+    await queue.close()
+    steps.append("closed")
+    assert steps == ["ended", "closed"]
+
+
+def test_a_batch_that_is_not_decided_is_never_acknowledged() -> None:
+    async def story() -> list[str]:
+        async with processing() as bench:
+            processor = bench.processor._processor
+            with pytest.raises(RuntimeError, match="not decided"):
+                processor.acknowledge([Turn(bench.batch("undecided"))])
+            return list(bench.effects)
+
+    assert run_virtual(story()) == []

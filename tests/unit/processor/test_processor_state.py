@@ -163,6 +163,18 @@ async def test_batches_that_are_dropped_as_a_whole_count_for_the_share_of_dead_l
         assert bench.breaker_share() == 10 / 50
 
 
+async def test_a_batch_that_waits_for_its_state_counts_once_for_the_share_of_dead_letters() -> None:
+    async with processing(remembers=True) as bench:
+        bench.state.may_confirm.set()
+        bench.accept("bad", bad=10, good=0)
+        await bench.settled()
+        bench.state.due = {1}
+        bench.accept("good", partition=1, good=30)
+        await bench.settled()
+        assert bench.state.asked.is_set()
+        assert bench.breaker_share() == 10 / 40
+
+
 async def test_a_hold_names_its_partition_and_the_reasons_of_its_rejects(bench: ProcessorBench) -> None:
     bench.accept("broken", partition=3, bad=11, good=0)
     await bench.settled()

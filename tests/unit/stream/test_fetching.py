@@ -263,6 +263,29 @@ async def test_a_started_consumer_brings_our_messages_collected_and_commits_in_i
     assert isinstance(fetcher._records, FetchedAhead)
     assert fetcher._proc_fetch_request is not untouched
     assert coordinator._do_commit_offsets is not untouched
+    assert coordinator._perform_assignment is not untouched
+    assert coordinator._on_join_complete is not untouched
+
+
+@pytest.mark.parametrize(
+    ("readable", "stored", "ends"),
+    [(5, 9, (5, 9)), (0, 0, (0, 0)), (None, 9, None), (5, None, None), (-1, 9, None)],
+)
+def test_the_ends_of_a_partition_are_known_after_its_first_fetch(
+    readable: int | None, stored: int | None, ends: tuple[int, int] | None
+) -> None:
+    thread: Any = Fetching.__new__(Fetching)
+    thread._ensure_consumer = lambda: SimpleNamespace(last_stable_offset=lambda _: readable, highwater=lambda _: stored)
+    assert thread.ends_of(PARTITION) == ends
+
+
+def test_a_partition_that_was_revoked_has_no_ends() -> None:
+    def refuse(_partition: object) -> int:
+        raise IllegalStateError
+
+    thread: Any = Fetching.__new__(Fetching)
+    thread._ensure_consumer = lambda: SimpleNamespace(last_stable_offset=refuse)
+    assert thread.ends_of(PARTITION) is None
 
 
 class Membership:

@@ -519,3 +519,20 @@ def test_a_partition_that_could_not_be_read_before_it_was_positioned_is_fetched_
         return seen
 
     assert run_in_time(story(), monkeypatch) == [(1, True), (0, False)] * 2
+
+
+def test_during_a_reassignment_nothing_is_taken_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> list[dict[int, int]]:
+        brokers = Brokers(1)
+        ended = asyncio.Event()
+        monkeypatch.setattr(SubscriptionState, "reassignment_in_progress", property(lambda _: True))
+        monkeypatch.setattr(SubscriptionState, "wait_for_assignment", lambda _: ended.wait())
+        brokers.bring(0, 3)
+        brokers.notify()
+        fetching = asyncio.create_task(brokers.fetch())
+        await asyncio.sleep(1.0)
+        seen = [{0: -1} if not fetching.done() else counts(await fetching)]
+        ended.set()
+        return [*seen, counts(await fetching)]
+
+    assert run_in_time(story(), monkeypatch) == [{0: -1}, {0: 3}]

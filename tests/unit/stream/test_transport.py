@@ -113,6 +113,7 @@ async def test_a_partition_with_enough_bytes_in_hand_is_not_fetched_either(
 ) -> None:
     bench.consumer.options = replace(bench.options, max_bytes_in_hand=max_bytes_in_hand)
     await bench.join({tp(0): START, tp(1): START})
+    assert bench.consumer.full_partitions() == 0
     draining = bench.drain()
     bench.thread.answer({tp(0): messages(0, 1), tp(1): messages(0, partition=1)})
     await bench.step.until(3)
@@ -647,11 +648,11 @@ async def test_ends_that_are_asked_for_count_where_fetches_tell_less(bench: Tran
 async def test_a_transaction_that_has_ended_hides_nothing_of_a_partition_that_is_not_fetched(
     bench: TransportBench,
 ) -> None:
-    await bench.join({tp(0): START, tp(1): START})
-    bench.thread.both_ends = {tp(0): (5, 9), tp(1): (5, 9)}
+    await bench.join({tp(0): START, tp(1): START, tp(2): START})
+    bench.thread.both_ends = {tp(0): (5, 9), tp(1): (5, 9), tp(2): (0, 9)}
     bench.thread.ends_by_question = {tp(0): 12, tp(1): 5}
     await bench.consumer.look_at_ends(BOUND_SECONDS)
-    assert set(bench.consumer.log_ends()) == {LogEnds(0, 12, 9), LogEnds(1, 5, 9)}
+    assert set(bench.consumer.log_ends()) == {LogEnds(0, 12, 9), LogEnds(1, 5, 9), LogEnds(2, 0, 9)}
 
 
 async def test_what_is_settled_waits_for_a_coordinator_that_takes_no_commit(bench: TransportBench) -> None:

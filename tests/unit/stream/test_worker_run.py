@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.runtime.errors import WorkerError
 from pipeline.runtime.health import Health, Undone
+from pipeline.stream.hidden import LogEnds
 from pipeline.stream.watching import ENDS_SECONDS
 from tests.fakes.stream import TOPIC, messages, tp
 from tests.fakes.worker import STALL_SECONDS, WorkerBench, stop
@@ -142,6 +144,21 @@ async def test_added_partitions_excuse_themselves_and_other_complaints_excuse_no
         await bench.app.look()
     assert bench.worker._liveness().ok is alive
     assert (bench.metric("stuck_seconds") == 0) is alive
+    stop()
+    await bench.ends()
+
+
+async def test_the_age_of_hidden_messages_counts_from_the_first_look_and_not_from_the_first_scrape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = WorkerBench(monkeypatch)
+    await bench.started()
+    consumer: Any = bench.app.batch_consumer
+    consumer.ends_now = [LogEnds(0, 5, 9)]
+    await bench.app.look()
+    bench.clock.now += 7.0
+    (hidden,) = bench.worker._watching.hidden(consumer)
+    assert (hidden.messages, hidden.seconds) == (4, 7.0)
     stop()
     await bench.ends()
 
