@@ -70,7 +70,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=SAME_AGAIN,
         ),
         Harmless(
-            removed="partition: assignment.settled_to if assignment.stored_to == NEVER_STORED else assignment.stored_to",
+            removed="partition: assignment.settled_to "
+            "if assignment.stored_to == NEVER_STORED else assignment.stored_to",
             added="partition: assignment.settled_to if assignment.stored_to <= NEVER_STORED else assignment.stored_to",
             reason=NO_NEGATIVE_OFFSET,
         ),
@@ -417,8 +418,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
             reason=NEVER_BEYOND,
         ),
         Harmless(
-            removed="is_final=end - written == 1)",
-            added="is_final=end - written <= 1)",
+            removed="await self._await_another_chance(topic, partition, error, is_final=end - written == 1)",
+            added="await self._await_another_chance(topic, partition, error, is_final=end - written <= 1)",
             reason="a batch has at least one message",
         ),
         Harmless(

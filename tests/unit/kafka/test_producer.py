@@ -2,18 +2,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    kafka_errors,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pipeline.kafka.errors import KafkaUnreachableError
+from pipeline.kafka.errors import ClusterFaultError, KafkaUnreachableError
 from pipeline.kafka.producer import BATCH_BYTES, BatchProducer, OutboundMessage
+from pipeline.kafka.refusals import InvalidRecordError, find_refusal
 from tests.fakes.virtual_time import run_virtual
 
 BOUND_SECONDS = 5.0
@@ -103,6 +112,7 @@ class FakeBroker:
     def __init__(self) -> None:
         self.answers: deque[Exception] = deque()
         self.refused_connections = 0
+        self.error_of_connecting: type[Exception] = KafkaConnectionError
         self.largest_value = 10**9
         self.largest_batch = 10**9
         self.stored: dict[int, list[bytes | None]] = {}
@@ -161,7 +171,7 @@ class ProducerOnFakes(BatchProducer):
     async def _connect(self) -> Any:
         if self._broker.refused_connections:
             self._broker.refused_connections -= 1
-            raise KafkaConnectionError
+            raise self._broker.error_of_connecting
         connection = Connection(self._broker)
         self._broker.connections.append(connection)
         return connection
@@ -291,6 +301,40 @@ async def test_a_producer_that_finds_no_broker_at_its_start_says_so_in_words(bro
     broker.refused_connections = 1
     with pytest.raises(KafkaUnreachableError, match="start again when it answers"):
         await ProducerOnFakes(broker).start()
+
+
+async def test_a_producer_that_may_not_write_at_all_does_not_start(broker: FakeBroker) -> None:
+    broker.refused_connections, broker.error_of_connecting = 1, ClusterAuthorizationFailedError
+    with pytest.raises(ClusterFaultError, match="IdempotentWrite"):
+        await ProducerOnFakes(broker).start()
+
+
+@pytest.mark.parametrize("while_connecting", [False, True])
+async def test_a_write_that_the_broker_refuses_is_logged_once_and_repeated_until_it_is_stored(
+    broker: FakeBroker, producer: ProducerOnFakes, *, while_connecting: bool
+) -> None:
+    if while_connecting:
+        broker.answers.append(KafkaTimeoutError())
+        broker.refused_connections, broker.error_of_connecting = 3, TopicAuthorizationFailedError
+    else:
+        broker.answers += [TopicAuthorizationFailedError() for _ in range(3)]
+    with capture_logs() as logs:
+        await producer.write(TOPIC, 0, outbound(b"1"))
+    refusal = find_refusal(TopicAuthorizationFailedError(), TOPIC)
+    assert refusal is not None
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == [refusal.reason]
+    assert (broker.stored, producer.hold_reason) == ({0: [b"1"]}, None)
+
+
+async def test_the_clock_reads_the_time_of_every_confirmation_and_knows_its_broker(
+    broker: FakeBroker, producer: ProducerOnFakes
+) -> None:
+    watched: list[tuple[float, int]] = []
+    clock: Any = SimpleNamespace(steady=lambda: 7.0)
+    clock.watch = lambda _confirmation, asked_at, broker: watched.append((asked_at, broker))
+    producer._clock = clock
+    await producer.write(TOPIC, 0, outbound(b"1"))
+    assert (watched, broker.stored) == ([(7.0, 1)], {0: [b"1"]})
 
 
 async def test_it_counts_as_retrying_from_the_first_failure_until_the_write_is_confirmed(
@@ -546,7 +590,9 @@ async def test_every_write_is_idempotent_and_confirmed_by_all_replicas(monkeypat
             """Connect at once."""
 
     monkeypatch.setattr("aiokafka.AIOKafkaProducer", Asked)
+    monkeypatch.delitem(kafka_errors, InvalidRecordError.errno, raising=False)
     await BatchProducer({"bootstrap_servers": "k:9092"}, compression="lz4", request_timeout_seconds=2.5).start()
+    assert kafka_errors[InvalidRecordError.errno] is InvalidRecordError, "aiokafka would raise an unknown error instead"
     assert [{name: each.get(name) for name in MUST_BE} for each in asked] == [MUST_BE]
 
 
