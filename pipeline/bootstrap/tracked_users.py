@@ -56,8 +56,12 @@ async def raw_partitions(settings: Settings) -> int:
     return found[settings.raw_topic].partitions
 
 
-def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Callable[[int], None]) -> FileUsers:
-    """Read a file of users for a raw topic with this many partitions; `tell` gets the number of rows read so far.
+def read_file(
+    settings: Settings, file: Iterable[str], partitions: int, on_progress: Callable[[int], None]
+) -> FileUsers:
+    """Read a file of users for a raw topic with this many partitions.
+
+    `on_progress` is called with the number of rows read so far.
 
     Raises:
         UsersFileError: the file has mistakes; all are listed.
@@ -70,7 +74,7 @@ def read_file(settings: Settings, file: Iterable[str], partitions: int, tell: Ca
             return IdRows(hasher=hasher, partitions=partitions, months=months, empty_ids=empty_ids)
         return HashRows(fingerprint=hasher.fingerprint.hex(), partitions=partitions, months=months)
 
-    return read_users(file, reader_of, oldest_month=oldest_month_at(now, month), tell=tell)
+    return read_users(file, reader_of, oldest_month=oldest_month_at(now, month), on_progress=on_progress)
 
 
 async def check_partitioner(settings: Settings, partitions: int) -> None:
@@ -86,15 +90,15 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
         raise ForeignKeysError(f"nothing was imported: {objection}")
 
 
-async def feed(settings: Settings, users: FileUsers, tell: Callable[[int], None]) -> None:
-    """Write users to the feed topic, until all are confirmed; `tell` gets the number of users written so far."""
+async def feed(settings: Settings, users: FileUsers, on_progress: Callable[[int], None]) -> None:
+    """Write users to the feed topic, until all are confirmed; `on_progress` gets the number of users written so far."""
     if settings.segment.tracked_users_feed_topic is None:
         raise ValueError("a feed topic is required; loading the settings checks that")
     producer = BatchProducer(connection_options(settings))
     await producer.start()
     try:
         codec = mark_codec(settings, user_hasher(settings), None)
-        await feed_users(producer, settings.segment.tracked_users_feed_topic, users, codec, tell=tell)
+        await feed_users(producer, settings.segment.tracked_users_feed_topic, users, codec, on_progress=on_progress)
     finally:
         await producer.stop()
 

@@ -135,8 +135,8 @@ def _check_authorities(environment: Mapping[str, str]) -> None:
     try:
         check_answers(Path(named))
     except FileError as error:
-        told = f"{_AUTHORITIES_VARIABLE} is `{presentable(named, is_path=True)}`, but {error}."
-        raise SettingsError((Mistake(fields=(), text=told),)) from None
+        text = f"{_AUTHORITIES_VARIABLE} is `{presentable(named, is_path=True)}`, but {error}."
+        raise SettingsError((Mistake(fields=(), text=text),)) from None
 
 
 def _check_characters(arguments: Sequence[str]) -> None:

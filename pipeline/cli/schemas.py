@@ -112,19 +112,19 @@ async def _go_through(registry: SchemaRegistry, settings: Settings, names: Colle
         where = subject(settings, topic, contract)
         found = await registry.registered(where, contract.text)
         if found is not None:
-            told = f"registered, id {found.schema_id}"
+            result = f"registered, id {found.schema_id}"
         elif register:
-            told = f"registered now, id {await registry.register(where, contract.text)}"
+            result = f"registered now, id {await registry.register(where, contract.text)}"
         elif await registry.compatible(where, contract.text):
-            told = f"not registered; the registry would accept it: `onesignal-pipeline schemas register {name}`"
+            result = f"not registered; the registry would accept it: `onesignal-pipeline schemas register {name}`"
         else:
             refused += 1
-            told = (
+            result = (
                 "not registered, and the registry would refuse it: the subject's compatibility rule does not "
                 f"allow it after the registered versions. `onesignal-pipeline schemas register {name}` prints the "
                 "registry's reason"
             )
-        say(f"{name}: {where}: {told}")
+        say(f"{name}: {where}: {result}")
     return not refused
 
 

@@ -26,6 +26,6 @@ def check(invocation: Invocation) -> int:
     from pipeline.bootstrap import segment_api
 
     report = asyncio.run(segment_api(invocation.settings([Requirement.SEGMENT])).probe())
-    tell = say if report.ok else say_error
-    tell(*report.lines)
+    write = say if report.ok else say_error
+    write(*report.lines)
     return 0 if report.ok else 1

@@ -50,10 +50,10 @@ def create(invocation: Invocation) -> None:
         there = found[plan.name].partitions
         say(f"{plan.name}: {outcomes[plan.name]}, {_counted(there)}{_wanted(there, plan.partitions)}")
         if outcomes[plan.name] is Creation.CREATED:
-            told = [f"{name}={value}" for name, value in plan.configuration.items()]
+            shown = [f"{name}={value}" for name, value in plan.configuration.items()]
         else:
-            told = list(differences(plan.configuration, found[plan.name].configuration))
-        say(*(f"  {each}" for each in told))
+            shown = list(differences(plan.configuration, found[plan.name].configuration))
+        say(*(f"  {each}" for each in shown))
     if faults := find_faults(found, settings, uses):  # last: topics may have been created nevertheless
         raise TopicsError(faults)
     _warn(found, settings, uses)

@@ -66,11 +66,11 @@ def import_users(invocation: Invocation, file: str) -> int:
     if users.by_key:
         asyncio.run(check_partitioner(settings, partitions))
     counts = users.counts()
-    asyncio.run(feed(settings, users, _Progress("users written").tell))
+    asyncio.run(feed(settings, users, _Progress("users written").show))
     if users.over:
         say_error(f"Skipped, because their month is over: {_lines(users.over)}.")
-    told = counts_by_month(counts) or "no users"
-    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {told}. Processors load them within seconds.")
+    imported = counts_by_month(counts) or "no users"
+    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {imported}. Processors load them within seconds.")
     return 0
 
 
@@ -81,7 +81,7 @@ def _read(settings: Settings, file: str, partitions: int) -> FileUsers:
     with click.open_file(file, "rb") as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
         try:
-            return read_file(settings, bounded_lines(text), partitions, _Progress("lines read").tell)
+            return read_file(settings, bounded_lines(text), partitions, _Progress("lines read").show)
         finally:
             text.detach()
 
@@ -153,7 +153,7 @@ class _Progress:
         self._what = what
         self._next = time.monotonic() + _TELL_SECONDS
 
-    def tell(self, count: int) -> None:
+    def show(self, count: int) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL_SECONDS
             say_error(f"{count:,} {self._what} …")

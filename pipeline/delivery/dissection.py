@@ -158,7 +158,7 @@ class Dissection:
 
     def unanswered(self) -> None:
         """Called when the first part had no clear answer, so it may be accepted already."""
-        self._final = len(self._verdicts)
+        self.confirm()
 
     def refused(self, reason: StrEnum) -> None:
         """Called when the first part was refused. Replace it by smaller parts; one record alone gets its verdict."""

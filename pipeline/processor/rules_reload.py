@@ -151,6 +151,6 @@ def _digest(contents: Iterable[Content]) -> bytes:
     digest = hashlib.sha256()
     for content in contents:
         is_read = isinstance(content, bytes)
-        told = content if isinstance(content, bytes) else str(content).encode()
-        digest.update(hashlib.sha256(told).digest() + bytes([is_read]))
+        seen = content if isinstance(content, bytes) else str(content).encode()
+        digest.update(hashlib.sha256(seen).digest() + bytes([is_read]))
     return digest.digest()

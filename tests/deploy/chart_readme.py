@@ -15,7 +15,7 @@ README: Final = CHART / "README.md"
 
 
 def readme_text(helm_docs: Path) -> str:
-    """Return the README as it should be."""
+    """Return the README that belongs to the chart."""
     options = ("--chart-search-root", str(CHART), "--sort-values-order", "file", "--log-level", "error", "--dry-run")
     done = subprocess.run([str(helm_docs), *options], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.strip() + "\n"

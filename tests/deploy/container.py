@@ -172,7 +172,7 @@ class Builder:
         command = ["mmdebstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, str(archive)]
         made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_BUILD_SECONDS)
         if made.returncode:
-            raise ImageUnavailableError(f"Debian's packages for a base image cannot be had:\n{made.stderr[-2000:]}")
+            raise ImageUnavailableError(f"Debian's packages for a base image are not available:\n{made.stderr[-2000:]}")
         container = self._run("from", "scratch").strip()
         self._run("add", "--quiet", container, str(archive), "/")
         self._run("commit", "--quiet", "--rm", container, _BASE)

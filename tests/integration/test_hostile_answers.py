@@ -12,13 +12,14 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from pipeline.delivery.answers import Answered, Response, Unanswered
-from pipeline.delivery.decisions import Attempt, Decision, Done, Hold, Refuse, Retry, RetryPolicy
+from pipeline.delivery.decisions import Attempt, Decision, Done, Hold, Refuse, Retry
 from pipeline.delivery.sink import Sink
 from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.sinks.segment.answers import decide
 from pipeline.sinks.segment.api import SegmentApi
 from pipeline.sinks.segment.body import build_body
 from pipeline.sinks.segment.options import SegmentOptions
+from tests.fakes.attempts import RETRIES
 from tests.fakes.segment import (
     WRITE_KEY,
     Acked,
@@ -43,7 +44,6 @@ ACCEPTED: Final = Answered(status=200, content_type="application/json", body=b'{
 FAILED: Final = Answered(status=503, content_type="application/json", body=b'{"success":false}')
 SILENCE_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 15.0
-POLICY: Final = RetryPolicy(base_seconds=1.0, max_seconds=60.0, retry_after_cap_seconds=300.0)
 DECISIONS: Final[dict[Expected, type[Decision]]] = {
     Expected.ACCEPTED: Done,
     Expected.RETRIED: Retry,
@@ -86,7 +86,7 @@ async def test_an_answer_has_the_consequence_that_is_told_and_the_next_request_g
     timeout = SILENCE_SECONDS if hostile.silent else PATIENCE_SECONDS
     async with serving(hostile) as server, client_of(server.endpoint, request_timeout_seconds=timeout) as client:
         response = await response_to(hostile, server, client)
-        decision = decide(response, Attempt(number=1, sent_records=1, jitter=0.5, now=0.0, policy=POLICY))
+        decision = decide(response, Attempt(number=1, sent_records=1, jitter=0.5, now=0.0, policy=RETRIES))
         assert isinstance(decision, DECISIONS[hostile.expected]), response
         assert (isinstance(decision, Done) and decision.doubt is not None) == hostile.doubtful
         if hostile.when is When.CONNECTED and isinstance(response, Unanswered):

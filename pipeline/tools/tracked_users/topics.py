@@ -28,11 +28,11 @@ _EMPTY_VALUE: Final = b""
 
 
 async def feed_users(
-    producer: BatchProducer, feed: str, users: FileUsers, codec: MarkCodec, *, tell: Callable[[int], None]
+    producer: BatchProducer, feed: str, users: FileUsers, codec: MarkCodec, *, on_progress: Callable[[int], None]
 ) -> None:
     """Write users to the feed. Returning means that the broker has confirmed all of them.
 
-    `tell` is called with the number written so far. Writing the same users again changes nothing.
+    `on_progress` is called with the number written so far. Writing the same users again changes nothing.
     """
     written = 0
     headers = [(HASHED, codec.fingerprint)]
@@ -44,7 +44,7 @@ async def feed_users(
             messages = [OutboundMessage(codec.mark_key(user, month), _EMPTY_VALUE, None, headers) for user in part]
             await producer.write(feed, partition, messages)
             written += len(messages)
-            tell(written)
+            on_progress(written)
 
     await asyncio.gather(*(write(partition, month, hashes) for (partition, month), hashes in users.marks.items()))
 

@@ -65,12 +65,12 @@ def read_users(
     reader_of: Callable[[tuple[str, ...]], RowReader],
     *,
     oldest_month: int,
-    tell: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> FileUsers:
     """Read the users of a file. `reader_of` returns the reader of rows with the columns `BY_ID` or `BY_HASH`.
 
-    Rows of months before the oldest one are counted and skipped. `tell` is called at intervals with the number of rows
-    read.
+    Rows of months before the oldest one are counted and skipped. `on_progress` is called at intervals with the number
+    of rows read.
 
     Raises:
         UsersFileError: the file has mistakes; the text lists all of them.
@@ -83,7 +83,7 @@ def read_users(
     reader = reader_of(columns)
     for count, (line, row) in enumerate(rows, 1):
         if count % _ROWS_PER_REPORT == 0:
-            tell(count)
+            on_progress(count)
         try:
             user = reader.read(_named(header[1], row))
         except RowMistakeError as error:

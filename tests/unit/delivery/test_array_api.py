@@ -9,20 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.answers import Answered
-from pipeline.delivery.decisions import Attempt, Decision, Done, Hold, Refuse, RefusedRecord, Retry, RetryPolicy
+from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, RefusedRecord
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.metrics.delivery import Doubt
 from tests.fakes.array_api import ArrayApi, ArrayRejectReason, answer
+from tests.fakes.attempts import ATTEMPT, UNKNOWN
 
 ARRAY = ArrayApi()
-ATTEMPT = Attempt(
-    number=2,
-    sent_records=3,
-    jitter=0.5,
-    now=0.0,
-    policy=RetryPolicy(base_seconds=1.0, max_seconds=60.0, retry_after_cap_seconds=300.0),
-)
-UNKNOWN = Retry(after_seconds=1.0)
 NO_ID = (RefusedRecord(index=1, reason=ArrayRejectReason.NO_ID),)
 PAGE = b"<html>sign in</html>"
 JSON = st.recursive(

@@ -12,11 +12,12 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
-from pipeline.delivery.decisions import Attempt, Done, Hold, Refuse, RefusedRecord, Retry, RetryPolicy, trusted
+from pipeline.delivery.decisions import Done, Hold, Refuse, RefusedRecord, Retry, trusted
 from pipeline.delivery.lane import Lane
 from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from tests.fakes.array_api import ArrayRejectReason, answer
+from tests.fakes.attempts import ATTEMPT, UNKNOWN
 from tests.fakes.destinations import APIS, SELECTED, limits_of
 from tests.fakes.moody_breaker import MoodyBreaker
 from tests.fakes.segment import TOPIC, Acked, FakeBatch, FakeMessage, Posted, Settled, Stored, record
@@ -194,16 +195,6 @@ def test_an_interrupted_storing_is_repeated_and_asks_no_breaker_again() -> None:
     played.breaker.says_no = True
     played.lane.interrupted(now=played.now)
     assert played.stores() == [(0, 1, "refused")]
-
-
-ATTEMPT = Attempt(
-    number=2,
-    sent_records=3,
-    jitter=0.5,
-    now=0.0,
-    policy=RetryPolicy(base_seconds=1.0, max_seconds=60.0, retry_after_cap_seconds=300.0),
-)
-UNKNOWN = Retry(after_seconds=1.0)
 
 
 @pytest.mark.parametrize(
