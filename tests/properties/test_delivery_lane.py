@@ -124,8 +124,9 @@ class LaneInTheWorld(RuleBasedStateMachine):
         assert self.request_batch is not None
         messages = [message for run in self.request_batch.runs for message in run.messages]
         indexes = sorted(index for index in chosen if index < len(messages))
-        self.turned_down |= {messages[index].offset for index in indexes} - self.taken
-        self.refused |= self.turned_down
+        refused = {messages[index].offset for index in indexes}
+        self.turned_down |= refused - self.taken
+        self.refused |= refused  # also one that was accepted before, in an answer that was lost
         rows = [RefusedRecord(index=index, reason=DeliveryRejectReason.REFUSED) for index in indexes]
         accepted = self.take(without=indexes)
         self.known |= accepted
@@ -135,7 +136,7 @@ class LaneInTheWorld(RuleBasedStateMachine):
         assert {message.offset for run in was_accepted.runs for message in run.messages} == accepted
         assert allowed or not indexes or self.lane.hold is not None, "without the breaker's consent the lane holds"
         if allowed:
-            self.final |= {messages[index].offset for index in indexes}
+            self.final |= refused
 
     @rule(says_no=st.booleans())
     def change_the_breakers_mind(self, *, says_no: bool) -> None:
