@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core.classification import Destination, MtuRules
-from pipeline.core.destinations.mixpanel import MIXPANEL_MTU
+from pipeline.core.destinations.mixpanel.mtu import MIXPANEL_MTU
 
 SEGMENT_MTU: Final = MtuRules(destination=Destination.SEGMENT, version="segment-1")
 """Segment exempts no messaging event: every call with a new userId or anonymousId counts

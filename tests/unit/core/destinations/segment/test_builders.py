@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.core.destinations.mixpanel import MIXPANEL_MTU_BY_LIST
+from pipeline.core.destinations.mixpanel.mtu import MIXPANEL_MTU_BY_LIST
 from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.destinations.segment.mtu import SEGMENT_MTU, STATED_MTU_RULES
 from pipeline.core.destinations.segment.names import NameProfile

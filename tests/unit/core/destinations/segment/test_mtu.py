@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.classification import Destination, MtuClass, mtu_class
-from pipeline.core.destinations.mixpanel import MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST
+from pipeline.core.destinations.mixpanel.mtu import MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST
 from pipeline.core.destinations.segment.mtu import SEGMENT_MTU, STATED_MTU_RULES
 from pipeline.core.kinds import KINDS, Kind, kind_of
 

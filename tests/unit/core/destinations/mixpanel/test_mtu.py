@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from pipeline.core.classification import MtuClass, mtu_class
-from pipeline.core.destinations.mixpanel import MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST, MIXPANEL_NAMES
+from pipeline.core.destinations.mixpanel.mtu import MIXPANEL_MTU, MIXPANEL_MTU_BY_LIST
+from pipeline.core.destinations.mixpanel.names import MIXPANEL_NAMES
 from pipeline.core.kinds import KINDS, Category
 
 

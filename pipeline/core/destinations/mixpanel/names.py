@@ -1,14 +1,8 @@
-"""Mixpanel's event names and MTU rules.
-
-Mixpanel exempts by exact event name. Its page contradicts itself about two names, so both interpretations are here.
-Source: schemas/SOURCES.md, "Mixpanel tracked users".
-"""
+"""The name of each kind of event in Mixpanel (schemas/SOURCES.md, "Mixpanel event names")."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-from pipeline.core.classification import Destination, MtuRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,30 +36,3 @@ MIXPANEL_NAMES: Final[Mapping[str, str]] = {
     "message.live_activity.failed": "Live Activity Failed",
 }
 """Mixpanel's event name for each kind (schemas/SOURCES.md, "Mixpanel event names")."""
-
-_EXEMPT: Final = frozenset(
-    {
-        "$campaign_delivery",
-        "$campaign_received",
-        "$campaign_bounced",
-        "$campaign_marked_spam",
-        "$message_suppressed",
-        "$unsubscribe",
-    },
-)
-
-MIXPANEL_MTU: Final = MtuRules(
-    destination=Destination.MIXPANEL,
-    version="mixpanel-2023-03-prose",
-    names=dict(MIXPANEL_NAMES),
-    exempt_names=_EXEMPT,
-)
-"""Delivery is exempt, engagement counts: the page's prose, and the cautious interpretation."""
-
-MIXPANEL_MTU_BY_LIST: Final = MtuRules(
-    destination=Destination.MIXPANEL,
-    version="mixpanel-2023-03-list",
-    names=dict(MIXPANEL_NAMES),
-    exempt_names=_EXEMPT | {"$app_open", "$campaign_open"},
-)
-"""The list on the same page, in which opens and clicks are exempt too."""

@@ -1,0 +1,1 @@
+"""Mixpanel's event names, MTU rules, limits and records."""
