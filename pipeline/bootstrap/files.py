@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pipeline.bootstrap.destinations.table import in_use
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.processor_formats import raw_schema
 from pipeline.kafka.connection import tls_context, trusting
@@ -18,12 +19,20 @@ from pipeline.settings.mistakes import Mistake, SettingsError, setting_error, va
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
+    from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
 
 
 def policy_mistakes(settings: Settings) -> tuple[Mistake, ...]:
-    """List what is wrong with the rules and names files."""
-    return _mistakes(build_policy, settings)
+    """List what is wrong with the rules and names files of the destinations in use."""
+    return tuple(mistake for row in in_use(settings) for mistake in policy_mistakes_of(row)(settings))
+
+
+@cache
+def policy_mistakes_of(destination: DestinationRow) -> Check:
+    """Return what lists the mistakes in the rules and names files of one destination."""
+    return lambda settings: _mistakes(partial(build_policy, destination=destination), settings)
 
 
 def schema_mistakes(settings: Settings) -> tuple[Mistake, ...]:

@@ -66,10 +66,10 @@ class _ProcessorRole:
         self._rules_metrics = RulesMetrics(inputs.registry, destination=destination.name)
         self._counts = ProcessorCounts(self._metrics, self._rules_metrics)
         self._reader = RawReader(decode_json, None, inputs.topics.reads.name)
-        policy = build_policy(settings)
-        log_rules(policy, settings)
+        policy = build_policy(settings, destination)
+        log_rules(policy, settings, destination)
         self.rules = RulesReload(
-            rules_source(settings),
+            rules_source(settings, destination),
             policy,
             metrics=self._rules_metrics,
             interval_seconds=settings.rules_reload_seconds,
@@ -87,7 +87,7 @@ class _ProcessorRole:
         topics = await begin(self._inputs)
         source = self._watch.source
         async with (
-            processor_formats(settings, self._destination.records) as formats,
+            processor_formats(settings, self._destination) as formats,
             open_producer(
                 settings,
                 connection,
@@ -97,6 +97,7 @@ class _ProcessorRole:
             ) as producer,
             open_state(
                 settings,
+                self._destination,
                 connection,
                 producer,
                 None if source is None else source.identity,

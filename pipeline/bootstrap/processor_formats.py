@@ -25,7 +25,7 @@ from pipeline.settings.mistakes import setting_error
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from pipeline.bootstrap.destinations.row import RecordFormat
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.core.messages import Message
     from pipeline.core.outcomes import RejectReason
     from pipeline.kafka.schema_registry import SchemaRegistry
@@ -41,8 +41,8 @@ class ProcessorFormats:
 
 
 @asynccontextmanager
-async def processor_formats(settings: Settings, records: RecordFormat) -> AsyncIterator[ProcessorFormats]:
-    """Build the formats of a processor.
+async def processor_formats(settings: Settings, destination: DestinationRow) -> AsyncIterator[ProcessorFormats]:
+    """Build the formats of a destination's processor.
 
     Raises:
         SettingsError: the file with the raw topic's schema cannot be used.
@@ -52,7 +52,7 @@ async def processor_formats(settings: Settings, records: RecordFormat) -> AsyncI
         decode, schemas = _raw_format(settings, registry)
         encode = None
         if settings.records_format is RecordsFormat.AVRO:
-            encode = await _record_encoder(settings, records, registry)
+            encode = await _record_encoder(settings, destination, registry)
         yield ProcessorFormats(formats=Formats(decode=decode, encode_record=encode), schemas=schemas)
 
 
@@ -119,11 +119,12 @@ def _raw_format(
 
 
 async def _record_encoder(
-    settings: Settings, records: RecordFormat, registry: SchemaRegistry | None
+    settings: Settings, destination: DestinationRow, registry: SchemaRegistry | None
 ) -> Callable[[bytes], bytes]:
     if registry is None:
         raise ValueError("records as Avro need a registry; loading the settings checks that")
-    name = subject(settings, settings.segment.records_topic, records.contract)
+    records = destination.records
+    name = subject(settings, destination.section(settings).records_topic, records.contract)
     registered = await registry.registered(name, records.contract.text)
     if registered is None:
         raise RegistryFaultError(

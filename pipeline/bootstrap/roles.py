@@ -1,7 +1,6 @@
 """The table of roles: what each reads, writes and remembers, what it needs, and how it is built.
 
-A further destination adds two rows here, its topics to `pipeline.bootstrap.topic_table`, and its module to
-`pipeline.bootstrap.destinations`.
+A further destination adds two rows here, and its module and row to `pipeline.bootstrap.destinations`.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pipeline.bootstrap.destinations.segment import SEGMENT
-from pipeline.bootstrap.files import policy_mistakes, schema_mistakes
+from pipeline.bootstrap.destinations.table import DESTINATIONS
+from pipeline.bootstrap.files import policy_mistakes_of, schema_mistakes
 from pipeline.bootstrap.processor import processor_parts
 from pipeline.bootstrap.sink import sink_parts
 from pipeline.bootstrap.topic_table import used_topic
+from pipeline.core.classification import Destination
 from pipeline.kafka.topic_use import TopicUse
 from pipeline.settings.checks import state_topics
 from pipeline.settings.choices import Requirement, Role
@@ -60,33 +60,63 @@ def _no_state(settings: Settings) -> tuple[str, ...]:
     return ()
 
 
-ROLES: Final[Mapping[Role, RoleRow]] = {
-    Role.PROCESSOR: RoleRow(
+def _processor(destination: DestinationRow) -> RoleRow:
+    setting = destination.settings.setting
+    return RoleRow(
         reads="raw_topic",
-        writes="records_topic",
-        group="processor_group",
-        keyed=("raw_topic", "records_topic"),
-        state=lambda settings: state_topics(settings, settings.segment),
+        writes=setting("records_topic"),
+        group=setting("processor_group"),
+        keyed=("raw_topic", setting("records_topic")),
+        state=lambda settings: state_topics(settings, destination.section(settings)),
         requirements=frozenset({Requirement.KAFKA}),
-        checks=(policy_mistakes, schema_mistakes),
+        checks=(policy_mistakes_of(destination), schema_mistakes),
         longest_wait=None,
-        destination=SEGMENT,
+        destination=destination,
         build=processor_parts,
-    ),
-    Role.SEGMENT_SINK: RoleRow(
-        reads="records_topic",
+    )
+
+
+def _sink(destination: DestinationRow) -> RoleRow:
+    setting = destination.settings.setting
+    return RoleRow(
+        reads=setting("records_topic"),
         writes=None,
-        group="segment_sink_group",
-        keyed=("records_topic",),
+        group=setting("sink_group"),
+        keyed=(setting("records_topic"),),
         state=_no_state,
-        requirements=frozenset({Requirement.KAFKA, Requirement.SEGMENT}),
+        requirements=frozenset({Requirement.KAFKA, destination.requirement}),
         checks=(),
-        longest_wait="segment_flush_interval_seconds",
-        destination=SEGMENT,
+        longest_wait=setting("flush_interval_seconds"),
+        destination=destination,
         build=sink_parts,
-    ),
+    )
+
+
+ROLES: Final[Mapping[Role, RoleRow]] = {
+    Role.PROCESSOR: _processor(DESTINATIONS[Destination.SEGMENT]),
+    Role.SEGMENT_SINK: _sink(DESTINATIONS[Destination.SEGMENT]),
+    Role.MIXPANEL_PROCESSOR: _processor(DESTINATIONS[Destination.MIXPANEL]),
+    Role.MIXPANEL_SINK: _sink(DESTINATIONS[Destination.MIXPANEL]),
 }
 """In the order in which `worker all` starts them."""
+
+
+def processor_of(destination: DestinationRow) -> Role:
+    """Return the role that builds records for a destination."""
+    return next(role for role, row in ROLES.items() if row.destination is destination and row.writes is not None)
+
+
+def roles_of(destinations: Collection[DestinationRow]) -> tuple[Role, ...]:
+    """Return the roles of destinations, in the order of the table."""
+    return tuple(role for role, row in ROLES.items() if row.destination in destinations)
+
+
+def worker_arguments(role: Role) -> tuple[str, ...]:
+    """Return the arguments of the command `worker` that start a role."""
+    row = ROLES[role]
+    if row.writes is None:
+        return (role.value,)
+    return (Role.PROCESSOR.value, "--destination", row.destination.name)
 
 
 def topic_use(role: Role, settings: Settings) -> TopicUse:
@@ -114,6 +144,19 @@ def requirements_of(roles: Collection[Role]) -> frozenset[Requirement]:
 def checks_of(roles: Collection[Role]) -> tuple[Check, ...]:
     """Return the checks that roles add, each once."""
     return tuple(dict.fromkeys(check for role in ROLES if role in roles for check in ROLES[role].checks))
+
+
+def in_hand(role: Role, settings: Settings) -> tuple[int, int]:
+    """Return how many messages, and bytes of them, a partition may have unsettled before fetching pauses.
+
+    Where records and not bytes fill a request, there is room for a second request, which fills while the first is in
+    flight.
+    """
+    messages, size, row = settings.max_messages_in_hand, settings.max_bytes_in_hand, ROLES[role]
+    if row.writes is not None or not row.destination.fills_by_count:
+        return messages, size
+    own = row.destination.section(settings)
+    return max(messages, 2 * own.max_batch_records), max(size, 2 * own.max_batch_bytes)
 
 
 def collect_seconds(role: Role, settings: Settings) -> float:

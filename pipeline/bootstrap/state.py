@@ -17,8 +17,10 @@ from pipeline.state.tracked_users import UserHasher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.kafka.connection import ConnectionOptions
     from pipeline.kafka.producer import BatchProducer
+    from pipeline.settings.destination_section import DestinationSettings
     from pipeline.settings.sections import Settings
 
 
@@ -28,35 +30,34 @@ def user_hasher(settings: Settings) -> UserHasher:
     return UserHasher("" if secret is None else secret.get_secret_value())
 
 
-def mark_codec(settings: Settings, hasher: UserHasher, raw_topic_id: bytes | None) -> MarkCodec:
+def mark_codec(own: DestinationSettings, hasher: UserHasher, raw_topic_id: bytes | None) -> MarkCodec:
     """Make what writes and reads the entries of the raw topic that has this id."""
     epoch = NO_EPOCH if raw_topic_id is None else raw_topic_id[: len(NO_EPOCH)]
-    return MarkCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=settings.segment.tracked_users_topic)
+    return MarkCodec(fingerprint=hasher.fingerprint, epoch=epoch, topic=own.tracked_users_topic)
 
 
 @asynccontextmanager
 async def open_state(
     settings: Settings,
+    destination: DestinationRow,
     connection: ConnectionOptions,
     producer: BatchProducer,
     raw_topic_id: bytes | None,
     *,
     now_ms: Callable[[], int] = now_ms,
 ) -> AsyncIterator[StateStore]:
-    """Build the state store; it stops following its topics at the end.
+    """Build the state store of a destination's processor; it stops following its topics at the end.
 
     `now_ms` decides which months are read back; with a wrong clock, months that are needed would be missing.
     """
-    hasher, follower = user_hasher(settings), Follower(connection)
+    own, hasher, follower = destination.section(settings), user_hasher(settings), Follower(connection)
     tracked = catalogue = None
     if settings.tracked_users_secret is not None:
-        codec = mark_codec(settings, hasher, raw_topic_id)
-        tracked = TrackedUsersTopics(
-            topic=settings.segment.tracked_users_topic, codec=codec, feed=settings.segment.tracked_users_feed_topic
-        )
+        codec = mark_codec(own, hasher, raw_topic_id)
+        tracked = TrackedUsersTopics(topic=own.tracked_users_topic, codec=codec, feed=own.tracked_users_feed_topic)
     if settings.message_catalogue:
         catalogue = CatalogueTopic(
-            topic=settings.segment.message_catalogue_topic,
+            topic=own.message_catalogue_topic,
             messages=MessageCatalogue(days=settings.message_catalogue_days),
         )
     try:
@@ -65,7 +66,7 @@ async def open_state(
             producer=producer,
             follower=follower,
             hasher=hasher,
-            month=BillingMonth(settings.billing_month_start_day),
+            month=BillingMonth(destination.billing_month_start_day(settings)),
             now_ms=now_ms,
             tracked=tracked,
             catalogue=catalogue,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.policy import nobody_ids
 from pipeline.bootstrap.producer import now_ms
-from pipeline.bootstrap.roles import topic_use
+from pipeline.bootstrap.roles import processor_of, topic_use
 from pipeline.bootstrap.state import mark_codec, user_hasher
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.ids import EmptyIds
@@ -15,7 +15,6 @@ from pipeline.kafka.producer import BatchProducer
 from pipeline.kafka.topics import check_topics
 from pipeline.processor.keying import ForeignKeysError, foreign_partitioning, latest
 from pipeline.runtime.allocation import bound_unpacking
-from pipeline.settings.choices import Role
 from pipeline.settings.mistakes import Mistake, variable
 from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.tools.tracked_users.rows import BY_ID, HashRows, IdRows, months_at
@@ -25,6 +24,7 @@ from pipeline.tools.tracked_users.users_file import oldest_month_at, read_users
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.settings.sections import Settings
     from pipeline.tools.tracked_users.rows import RowReader
     from pipeline.tools.tracked_users.users_file import FileUsers
@@ -35,9 +35,10 @@ def tracking_mistakes(settings: Settings) -> Iterator[Mistake]:
     yield from _unset(settings, "tracked_users_secret", "give the secret of the processors")
 
 
-def feed_mistakes(settings: Settings) -> Iterator[Mistake]:
+def feed_mistakes(settings: Settings, destination: DestinationRow) -> Iterator[Mistake]:
     """List the settings that are missing to import users."""
-    yield from _unset(settings, "tracked_users_feed_topic", "name the topic from which processors import users")
+    field = destination.settings.setting("tracked_users_feed_topic")
+    yield from _unset(settings, field, "name the topic from which processors import users")
 
 
 def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
@@ -45,19 +46,24 @@ def _unset(settings: Settings, field: str, remedy: str) -> Iterator[Mistake]:
         yield Mistake(fields=(field,), text=f"{variable(field)} is not set: {remedy}.")
 
 
-async def raw_partitions(settings: Settings) -> int:
-    """Check the processor's topics, and return the number of partitions of the raw topic.
+async def raw_partitions(settings: Settings, destination: DestinationRow) -> int:
+    """Check the topics of a destination's processor, and return the number of partitions of the raw topic.
 
     Raises:
         TopicsError: a topic cannot be used; every fault is listed.
         KafkaUnreachableError: no broker can be reached.
     """
-    found = await check_topics(connection_options(settings), settings, [topic_use(Role.PROCESSOR, settings)])
+    use = topic_use(processor_of(destination), settings)
+    found = await check_topics(connection_options(settings), settings, [use])
     return found[settings.raw_topic].partitions
 
 
 def read_file(
-    settings: Settings, file: Iterable[str], partitions: int, on_progress: Callable[[int], None]
+    settings: Settings,
+    destination: DestinationRow,
+    file: Iterable[str],
+    partitions: int,
+    on_progress: Callable[[int], None],
 ) -> FileUsers:
     """Read a file of users for a raw topic with this many partitions.
 
@@ -66,7 +72,8 @@ def read_file(
     Raises:
         UsersFileError: the file has mistakes; all are listed.
     """
-    hasher, month, now = user_hasher(settings), BillingMonth(settings.billing_month_start_day), now_ms()
+    hasher, now = user_hasher(settings), now_ms()
+    month = BillingMonth(destination.billing_month_start_day(settings))
     months, empty_ids = months_at(now, month), EmptyIds(nobody_ids(settings))
 
     def reader_of(columns: tuple[str, ...]) -> RowReader:
@@ -90,29 +97,30 @@ async def check_partitioner(settings: Settings, partitions: int) -> None:
         raise ForeignKeysError(f"nothing was imported: {objection}")
 
 
-async def feed(settings: Settings, users: FileUsers, on_progress: Callable[[int], None]) -> None:
+async def feed(
+    settings: Settings, destination: DestinationRow, users: FileUsers, on_progress: Callable[[int], None]
+) -> None:
     """Write users to the feed topic, until all are confirmed; `on_progress` gets the number of users written so far."""
-    if settings.segment.tracked_users_feed_topic is None:
+    own = destination.section(settings)
+    if own.tracked_users_feed_topic is None:
         raise ValueError("a feed topic is required; loading the settings checks that")
     producer = BatchProducer(connection_options(settings))
     await producer.start()
     try:
-        codec = mark_codec(settings, user_hasher(settings), None)
-        await feed_users(producer, settings.segment.tracked_users_feed_topic, users, codec, on_progress=on_progress)
+        codec = mark_codec(own, user_hasher(settings), None)
+        await feed_users(producer, own.tracked_users_feed_topic, users, codec, on_progress=on_progress)
     finally:
         await producer.stop()
 
 
-def users_topics(settings: Settings) -> UsersTopics:
-    """Return the reader of tracked users."""
-    hasher = user_hasher(settings)
-    codec = mark_codec(settings, hasher, None)
+def users_topics(settings: Settings, destination: DestinationRow) -> UsersTopics:
+    """Return the reader of a destination's tracked users."""
+    own, hasher = destination.section(settings), user_hasher(settings)
+    codec = mark_codec(own, hasher, None)
     return UsersTopics(
         connection=connection_options(settings),
-        topics=TrackedUsersTopics(
-            topic=settings.segment.tracked_users_topic, codec=codec, feed=settings.segment.tracked_users_feed_topic
-        ),
+        topics=TrackedUsersTopics(topic=own.tracked_users_topic, codec=codec, feed=own.tracked_users_feed_topic),
         hasher=hasher,
-        month=BillingMonth(settings.billing_month_start_day),
+        month=BillingMonth(destination.billing_month_start_day(settings)),
         now_ms=now_ms(),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.processor_formats import raw_reader
 from pipeline.bootstrap.producer import now_ms
@@ -29,7 +30,7 @@ def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet
     return Count(
         sets,
         everything,
-        policy=build_policy(settings),
+        policy=build_policy(settings, SEGMENT),
         billing_month=BillingMonth(settings.billing_month_start_day),
         exact_users=exact_users,
         catalogue=MessageCatalogue(days=settings.message_catalogue_days, longest_step_ms=None)

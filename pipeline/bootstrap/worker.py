@@ -13,9 +13,18 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from pipeline.bootstrap.destinations.table import with_credentials
 from pipeline.bootstrap.files import working_folder
 from pipeline.bootstrap.role_parts import RoleInputs
-from pipeline.bootstrap.roles import ROLES, collect_seconds, topic_use, topic_uses
+from pipeline.bootstrap.roles import (
+    ROLES,
+    collect_seconds,
+    in_hand,
+    roles_of,
+    topic_use,
+    topic_uses,
+    worker_arguments,
+)
 from pipeline.kafka.broker_clock import BrokerClock
 from pipeline.kafka.connection import connection_options
 from pipeline.kafka.topic_watch import TopicWatch
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def run_all(environment: Mapping[str, str], settings: Settings) -> int:
-    """Check the topics of every role, so that all faults are listed together, then run one process for each role.
+    """Check the topics of the roles of every destination with credentials, then run one process for each role.
 
     Returns:
         The exit code.
@@ -46,8 +55,9 @@ def run_all(environment: Mapping[str, str], settings: Settings) -> int:
         TopicsError: the topics cannot be used as they are; every fault of every role is listed.
         KafkaUnreachableError: no broker can be reached.
     """
-    asyncio.run(check_topics(connection_options(settings), settings, topic_uses(tuple(ROLES), settings)))
-    commands = {role.value: (role.value,) for role in ROLES}
+    roles = roles_of(with_credentials(settings))
+    asyncio.run(check_topics(connection_options(settings), settings, topic_uses(roles, settings)))
+    commands = {role.value: worker_arguments(role) for role in roles}
     return supervisor.run_all(environment, commands, http_port=settings.http_port)
 
 
@@ -97,6 +107,7 @@ def _inputs(role: Role, settings: Settings) -> RoleInputs:
 
 def _options(role: Role, inputs: RoleInputs, folder: Path) -> WorkerOptions:
     settings = inputs.settings
+    messages_in_hand, bytes_in_hand = in_hand(role, settings)
     return WorkerOptions(
         app=AppOptions(
             name=role.value,
@@ -111,8 +122,8 @@ def _options(role: Role, inputs: RoleInputs, folder: Path) -> WorkerOptions:
             commit_interval_seconds=settings.commit_interval_seconds,
             collect_seconds=collect_seconds(role, settings),
             max_poll_records=settings.max_poll_records,
-            max_messages_in_hand=settings.max_messages_in_hand,
-            max_bytes_in_hand=settings.max_bytes_in_hand,
+            max_messages_in_hand=messages_in_hand,
+            max_bytes_in_hand=bytes_in_hand,
             fetch_max_bytes=settings.fetch_max_bytes,
         ),
         http_host=settings.http_host,

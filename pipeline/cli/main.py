@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 
 from pipeline.cli.context import Invocation, pass_invocation
 from pipeline.cli.demo import demo
+from pipeline.cli.mixpanel import mixpanel
 from pipeline.cli.rules import rules
 from pipeline.cli.schemas import schemas
 from pipeline.cli.segment import segment
@@ -84,7 +85,7 @@ def completion(shell: str) -> None:
     say(*completed(cli, {}, PROGRAM, _COMPLETION_VARIABLE).source().split("\n"))
 
 
-for command in (worker, topics, schemas, segment, rules, tracked_users, settings, demo, traffic):
+for command in (worker, topics, schemas, segment, mixpanel, rules, tracked_users, settings, demo, traffic):
     cli.add_command(command)
 
 

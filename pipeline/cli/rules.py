@@ -11,6 +11,7 @@ import click
 import orjson
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.destinations import destination_option
 from pipeline.cli.rules_source import RulesSource, read_rules
 from pipeline.cli.what_if import diff, what_if
 from pipeline.core.events import Event, decode
@@ -30,16 +31,17 @@ from pipeline.tools.what_if.lines import MOST_LINE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.core.filters import Rules
     from pipeline.core.ids import IgnoredId
     from pipeline.core.kinds import Kind
     from pipeline.core.outcomes import Outcome
     from pipeline.core.policy import Policy
+    from pipeline.settings.destination_section import DestinationSettings
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _STANDARD_INPUT: Final = "-"
 _SHOWN: Final = 60
-_REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
 _ANONYMOUS: Final = {Category.DELIVERY: "anonymous_delivery", Category.ENGAGEMENT: "anonymous_engagement"}
 
 
@@ -101,23 +103,25 @@ def check(file: str) -> None:
 @rules.command()
 @click.argument("file", metavar="FILE", type=RulesSource())
 @click.argument("event", metavar="EVENT.json", type=_EventFile("rb"))
+@destination_option
 @pass_invocation
-def explain(invocation: Invocation, file: str, event: click.utils.LazyFile) -> None:
+def explain(invocation: Invocation, file: str, event: click.utils.LazyFile, destination: DestinationRow) -> None:
     """Show which rule of FILE matches the event in EVENT.json.
 
     Shows the resulting record too. FILE may also be the name of a preset, and one of the two may be `-`, standard
     input. The processor's other settings are read from the environment.
     """
-    from pipeline.bootstrap import build_policy, policy_mistakes
+    from pipeline.bootstrap import build_policy, policy_mistakes_of
 
     parsed = read_rules(file)
-    others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
-    settings = Invocation(environment=others).settings(checks=[policy_mistakes])
-    policy = dataclasses.replace(build_policy(settings), rules=parsed)
+    replaced = {variable(destination.settings.setting(field)) for field in ("rules_file", "rules_preset")}
+    others = {name: value for name, value in invocation.environment.items() if name not in replaced}
+    settings = Invocation(environment=others).settings(checks=[policy_mistakes_of(destination)])
+    policy = dataclasses.replace(build_policy(settings, destination), rules=parsed)
     stored_at = time.time_ns() // _NANOSECONDS_PER_MILLISECOND
     candidate = _Candidate(value=_read(event), timestamp=stored_at)
     outcome = process(candidate, policy, State(_EverybodyTracked()))
-    say(*_explanation(outcome, policy, candidate))
+    say(*_explanation(outcome, policy, candidate, destination.settings))
 
 
 def _read(event: click.utils.LazyFile) -> bytes:
@@ -146,7 +150,9 @@ def _shortly(text: str) -> str:
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
-def _explanation(outcome: Outcome, policy: Policy, candidate: _Candidate) -> Iterator[str]:
+def _explanation(
+    outcome: Outcome, policy: Policy, candidate: _Candidate, own: type[DestinationSettings]
+) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
     yield from _ignored(outcome.ignored)
     match outcome:
@@ -159,21 +165,21 @@ def _explanation(outcome: Outcome, policy: Policy, candidate: _Candidate) -> Ite
             yield from orjson.dumps(orjson.loads(record), option=orjson.OPT_INDENT_2).decode().split("\n")
         case Drop(reason=reason, rule=rule):
             yield f"outcome   dropped: {reason}"
-            yield f"decided   {_setting(outcome, policy) or _decider(rule, policy.rules)}"
+            yield f"decided   {_setting(outcome, policy, own) or _decider(rule, policy.rules)}"
         case Reject(reason=reason):
             yield f"outcome   rejected: {reason}; it would become a dead letter"
-            if setting := _setting(outcome, policy):
+            if setting := _setting(outcome, policy, own):
                 yield f"decided   {setting}"
     for shadow in () if isinstance(outcome, Reject) else outcome.shadows:
         yield f"shadow    {_decider(shadow, policy.rules)}, if it were not a shadow rule"
 
 
-def _setting(outcome: Drop | Reject, policy: Policy) -> str | None:
+def _setting(outcome: Drop | Reject, policy: Policy, own: type[DestinationSettings]) -> str | None:
     """Return the setting that decided, if it was not a rule."""
     match outcome.reason:
         case DropReason.ANONYMOUS | RejectReason.ANONYMOUS if outcome.kind is not None:
             field = _ANONYMOUS[outcome.kind.category]
-            return f"{variable(field)}={getattr(policy, field)}: the event has no external id"
+            return f"{variable(own.setting(field))}={getattr(policy, field)}: the event has no external id"
         case RejectReason.UNKNOWN_KIND if policy.unknown_kinds is UnknownKinds.REJECT:
             return f"{variable('unknown_kinds')}={policy.unknown_kinds}"
         case _:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 _RAW_EVENT = "raw-event"
-_NAMES = (_RAW_EVENT, "segment-record", "dead-letter")
+_NAMES = (_RAW_EVENT, "segment-record", "mixpanel-record", "dead-letter")
 _WHICH = click.argument("contracts", nargs=-1, type=click.Choice(_NAMES))
 
 
@@ -48,11 +48,15 @@ def check(invocation: Invocation, contracts: tuple[str, ...]) -> int:
 @click.option("--dry-run", is_flag=True, help="Only check whether the registry would accept them.")
 @pass_invocation
 def register(invocation: Invocation, contracts: tuple[str, ...], *, dry_run: bool) -> int:
-    """Register CONTRACTS (default: segment-record).
+    """Register CONTRACTS (default: those of the records of the destinations in use).
 
-    `PIPELINE_RECORDS_FORMAT=avro` needs segment-record to be registered.
+    `PIPELINE_RECORDS_FORMAT=avro` needs them to be registered.
     """
-    return asyncio.run(_register(_settings(invocation), contracts or ("segment-record",), dry_run=dry_run))
+    from pipeline.bootstrap import in_use
+
+    settings = _settings(invocation)
+    records = tuple(row.records.contract.subject for row in in_use(settings))
+    return asyncio.run(_register(settings, contracts or records, dry_run=dry_run))
 
 
 def _settings(invocation: Invocation) -> Settings:
@@ -97,13 +101,16 @@ async def _registry(settings: Settings) -> AsyncIterator[SchemaRegistry]:
 
 async def _go_through(registry: SchemaRegistry, settings: Settings, names: Collection[str], *, register: bool) -> bool:
     """Print the status of each contract; return whether the registry has or would accept all of them."""
+    from pipeline.bootstrap import DESTINATIONS
     from pipeline.bootstrap.registry import subject
     from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT
-    from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 
     topics = {
         _RAW_EVENT: (settings.raw_topic, RAW_EVENT),
-        "segment-record": (settings.segment.records_topic, SEGMENT_RECORD),
+        **{
+            row.records.contract.subject: (row.section(settings).records_topic, row.records.contract)
+            for row in DESTINATIONS.values()
+        },
         "dead-letter": (settings.dead_letter_topic, DEAD_LETTER),
     }
     refused = 0

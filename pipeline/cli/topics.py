@@ -27,11 +27,13 @@ def topics() -> None:
 @topics.command()
 @pass_invocation
 def create(invocation: Invocation) -> None:
-    """Create the missing topics as the settings describe them.
+    """Create the missing topics of the destinations in use, as the settings describe them.
+
+    A destination is in use when any of its settings is set; Segment is when nothing of any is.
 
     Existing topics stay unchanged; where they differ from the settings is printed.
     """
-    from pipeline.bootstrap import tls_mistakes, topic_uses
+    from pipeline.bootstrap import in_use, roles_of, tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.errors import TopicsError
     from pipeline.kafka.topic_configuration import differences
@@ -41,7 +43,7 @@ def create(invocation: Invocation) -> None:
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
     connection = connection_options(settings)
-    uses = topic_uses(tuple(Role), settings)
+    uses = topic_uses(roles_of(in_use(settings)), settings)
     raw = asyncio.run(describe_topics(connection)).get(settings.raw_topic)
     plans = plan_topics(settings, topics_of(uses), raw_partitions=None if raw is None else raw.partitions)
     outcomes = asyncio.run(create_topics(connection, plans))
@@ -67,17 +69,18 @@ def _wanted(there: int, wanted: int) -> str:
 @click.argument("role", type=click.Choice([role.value for role in Role]), required=False)
 @pass_invocation
 def check(invocation: Invocation, role: str | None) -> None:
-    """Check the topics of a ROLE (default: all), and list every fault."""
-    from pipeline.bootstrap import tls_mistakes, topic_uses
+    """Check the topics of a ROLE (default: those of the destinations in use), and list every fault."""
+    from pipeline.bootstrap import in_use, roles_of, tls_mistakes, topic_uses
     from pipeline.kafka.connection import connection_options
     from pipeline.kafka.topic_use import topics_of
     from pipeline.kafka.topics import check_topics
 
     settings = invocation.settings([Requirement.KAFKA], [tls_mistakes])
-    uses = topic_uses(tuple(Role) if role is None else (Role(role),), settings)
+    everything = roles_of(in_use(settings)) if role is None else (Role(role),)
+    uses = topic_uses(everything, settings)
     found = asyncio.run(check_topics(connection_options(settings), settings, uses))
     _warn(found, settings, uses)
-    for name in (topic.name for topic in topics_of(topic_uses(tuple(Role), settings))):
+    for name in (topic.name for topic in topics_of(uses)):
         if name in found:
             say(f"{name}: {_counted(found[name].partitions)}")
 

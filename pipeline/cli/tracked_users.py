@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.destinations import destination_option
 from pipeline.output.printing import say, say_error
 from pipeline.settings.choices import Requirement
 
 if TYPE_CHECKING:
+    from pipeline.bootstrap.destinations.row import DestinationRow
+    from pipeline.settings.loading import Check
     from pipeline.settings.sections import Settings
     from pipeline.tools.tracked_users.users_file import FileUsers
 
@@ -28,9 +32,10 @@ def tracked_users() -> None:
 
 @tracked_users.command("import")
 @click.argument("file", metavar="FILE.csv|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@destination_option
 @pass_invocation
-def import_users(invocation: Invocation, file: str) -> int:
-    """Import users whom Segment has already counted.
+def import_users(invocation: Invocation, file: str, destination: DestinationRow) -> int:
+    """Import users whom the destination has already counted.
 
     Processors then treat them as tracked, as if their events had come through the pipeline.
 
@@ -55,40 +60,42 @@ def import_users(invocation: Invocation, file: str) -> int:
     from pipeline.tools.tracked_users.tables import counts_by_month
     from pipeline.tools.tracked_users.users_file import UsersFileError
 
-    checks = [tls_mistakes, tracking_mistakes, feed_mistakes]
+    checks: list[Check] = [tls_mistakes, tracking_mistakes, partial(feed_mistakes, destination=destination)]
     settings = invocation.settings([Requirement.KAFKA], checks)
-    partitions = asyncio.run(raw_partitions(settings))
+    partitions = asyncio.run(raw_partitions(settings, destination))
     try:
-        users = _read(settings, file, partitions)
+        users = _read(settings, destination, file, partitions)
     except UsersFileError as error:
         say_error(*str(error).split("\n"), "Nothing was imported.")
         return _MISTAKE
     if users.by_key:
         asyncio.run(check_partitioner(settings, partitions))
     counts = users.counts()
-    asyncio.run(feed(settings, users, _Progress("users written").show))
+    asyncio.run(feed(settings, destination, users, _Progress("users written").show))
     if users.over:
         say_error(f"Skipped, because their month is over: {_lines(users.over)}.")
     imported = counts_by_month(counts) or "no users"
-    say(f"Imported into {settings.segment.tracked_users_feed_topic}: {imported}. Processors load them within seconds.")
+    feed_topic = destination.section(settings).tracked_users_feed_topic
+    say(f"Imported into {feed_topic}: {imported}. Processors load them within seconds.")
     return 0
 
 
-def _read(settings: Settings, file: str, partitions: int) -> FileUsers:
+def _read(settings: Settings, destination: DestinationRow, file: str, partitions: int) -> FileUsers:
     from pipeline.bootstrap.tracked_users import read_file
     from pipeline.tools.tracked_users.users_file import bounded_lines
 
     with click.open_file(file, "rb") as opened:
         text = io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
         try:
-            return read_file(settings, bounded_lines(text), partitions, _Progress("lines read").show)
+            return read_file(settings, destination, bounded_lines(text), partitions, _Progress("lines read").show)
         finally:
             text.detach()
 
 
 @tracked_users.command()
+@destination_option
 @pass_invocation
-def export(invocation: Invocation) -> None:
+def export(invocation: Invocation, destination: DestinationRow) -> None:
     """Export tracked users as CSV.
 
     Users are hashes, which `import` accepts with the same secret and raw topic.
@@ -98,12 +105,12 @@ def export(invocation: Invocation) -> None:
     from pipeline.tools.tracked_users.tables import counts_by_month
 
     settings = _settings(invocation)
-    topics = users_topics(settings)
+    topics = users_topics(settings, destination)
     fingerprint = topics.topics.codec.fingerprint.hex()
     counts: dict[int, int] = {}
 
     async def write() -> None:
-        partitions = await raw_partitions(settings)
+        partitions = await raw_partitions(settings, destination)
         say(",".join(BY_HASH))
         for number in range(partitions):
             for month, users in (await topics.read(number)).users.months():
@@ -116,8 +123,9 @@ def export(invocation: Invocation) -> None:
 
 
 @tracked_users.command()
+@destination_option
 @pass_invocation
-def stats(invocation: Invocation) -> None:
+def stats(invocation: Invocation, destination: DestinationRow) -> None:
     """Count tracked users by partition and month.
 
     `by feed` counts the users who are tracked through the feed alone.
@@ -126,11 +134,11 @@ def stats(invocation: Invocation) -> None:
     from pipeline.tools.tracked_users.tables import table
 
     settings = _settings(invocation)
-    topics = users_topics(settings)
+    topics = users_topics(settings, destination)
 
     async def count() -> None:
-        partitions = [await topics.read(number) for number in range(await raw_partitions(settings))]
-        say(*table(partitions, has_feed=settings.segment.tracked_users_feed_topic is not None))
+        partitions = [await topics.read(number) for number in range(await raw_partitions(settings, destination))]
+        say(*table(partitions, has_feed=topics.topics.feed is not None))
 
     asyncio.run(count())
 

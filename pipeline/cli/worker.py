@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
-from pipeline.settings.choices import Role
+from pipeline.cli.destinations import PROCESSORS
+from pipeline.core.classification import Destination
+from pipeline.settings.choices import Requirement, Role
 from pipeline.settings.mistakes import Mistake, variable
 
 if TYPE_CHECKING:
@@ -19,16 +21,24 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 _ALL: Final = "all"
+_SINKS: Final = tuple(role for role in Role if role not in PROCESSORS.values())
+_NAMES: Final = (*(role.value for role in (Role.PROCESSOR, *_SINKS)), _ALL)
 _LAST_PORT: Final = 65_535
 
 
 @click.command()
-@click.argument("role", type=click.Choice([*(role.value for role in Role), _ALL]))
+@click.argument("role", type=click.Choice(_NAMES))
+@click.option(
+    "--destination",
+    type=click.Choice([destination.value for destination in PROCESSORS]),
+    help="Whose records a processor builds; segment by default.",
+)
 @pass_invocation
-def worker(invocation: Invocation, role: str) -> int:
-    """Run the processor, the Segment sink, or both.
+def worker(invocation: Invocation, role: str, destination: str | None) -> int:
+    """Run a processor, the sink of a destination, or everything.
 
-    With `all`, each role is a separate process, and they end together.
+    `processor` builds the records of one destination. With `all`, every destination whose credentials are set gets a
+    processor and a sink; each is a separate process, and they end together.
 
     On SIGTERM or Ctrl-C, stops fetching, settles what was fetched, commits, leaves the group and exits with 0. A second
     signal ends it at once.
@@ -38,8 +48,9 @@ def worker(invocation: Invocation, role: str) -> int:
     from pipeline.bootstrap import run_all, run_worker
 
     gc.enable()
-    settings = _settings(invocation, role)
-    return run_all(invocation.environment, settings) if role == _ALL else run_worker(Role(role), settings)
+    chosen = _role(role, destination)
+    settings = _settings(invocation, chosen)
+    return run_all(invocation.environment, settings) if chosen is None else run_worker(chosen, settings)
 
 
 def import_structlog_alone() -> None:
@@ -57,18 +68,40 @@ def import_structlog_alone() -> None:
             del sys.modules["rich"]
 
 
-def _settings(invocation: Invocation, role: str) -> Settings:
+def _role(name: str, destination: str | None) -> Role | None:
+    """Return the role that the arguments name; None for all."""
+    if destination is not None and name != Role.PROCESSOR:
+        text = f"only `worker {Role.PROCESSOR}` has this option: a sink is named after its destination."
+        raise click.BadOptionUsage("--destination", text)
+    if name == Role.PROCESSOR:
+        return PROCESSORS[Destination(destination or Destination.SEGMENT)]
+    return None if name == _ALL else Role(name)
+
+
+def _settings(invocation: Invocation, role: Role | None) -> Settings:
     """Read the settings and the files that they name, so that the mistakes in both are listed together."""
     from pipeline.bootstrap import checks_of, registry_mistakes, requirements_of, tls_mistakes
 
-    roles = tuple(Role) if role == _ALL else (Role(role),)
-    ports: list[Check] = [_port_mistakes] if role == _ALL else []
-    checks = [tls_mistakes, registry_mistakes, *ports, *checks_of(roles)]
-    return invocation.settings(requirements_of(roles), checks, role=None if role == _ALL else Role(role))
+    checks: list[Check] = [tls_mistakes, registry_mistakes]
+    if role is None:
+        return invocation.settings([Requirement.KAFKA], [*checks, _all_mistakes])
+    return invocation.settings(requirements_of([role]), [*checks, *checks_of([role])], role=role)
 
 
-def _port_mistakes(settings: Settings) -> Iterator[Mistake]:
-    last = settings.http_port + len(Role) - 1
-    if last > _LAST_PORT:
-        text = f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(Role)} ports from there on."
+def _all_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """List what is wrong with the settings of the roles that `all` starts."""
+    from pipeline.bootstrap import checks_of, roles_of, with_credentials
+
+    roles = roles_of(with_credentials(settings))
+    if not roles:
+        fields = tuple(own.setting(own.credential) for own in settings.destinations)
+        names = ", ".join(map(variable, fields))
+        text = f"`worker all` runs the destinations whose credentials are set, and none are: set one of {names}."
+        yield Mistake(fields=fields, text=text)
+    if settings.http_port + len(roles) - 1 > _LAST_PORT:
+        text = (
+            f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(roles)} ports from there on."
+        )
         yield Mistake(fields=("http_port",), text=text)
+    for check in checks_of(roles):
+        yield from check(settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pipeline.settings.choices import (
     LogFormat,
     LogLevel,
+    MixpanelRegion,
     Partitioning,
     RecordsCompression,
     Requirement,
@@ -20,6 +21,7 @@ from pipeline.settings.choices import (
 from pipeline.settings.kafka_sections import KafkaSettings, TopicSettings
 from pipeline.settings.loading import load_settings
 from pipeline.settings.mistakes import Mistake, SettingsError
+from pipeline.settings.mixpanel_section import MixpanelSettings
 from pipeline.settings.processor_section import ProcessorSettings
 from pipeline.settings.sections import Settings
 from pipeline.settings.segment_section import SegmentSettings
@@ -30,6 +32,8 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Mistake",
+    "MixpanelRegion",
+    "MixpanelSettings",
     "Partitioning",
     "ProcessorSettings",
     "RecordsCompression",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.settings.sections import Settings
 
 _TLS_FILES: Final = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file", "kafka_ssl_key_password")
+_SERVICE_ACCOUNT: Final = ("mixpanel_service_account", "mixpanel_service_account_secret", "mixpanel_project_id")
 _CREDENTIALS: Final = ("kafka_sasl_username", "kafka_sasl_password")
 
 
@@ -36,11 +37,20 @@ def missing(settings: Settings, requirements: Collection[Requirement]) -> Iterat
     """List the required settings that are not set."""
     if Requirement.KAFKA in requirements and settings.kafka_bootstrap_servers is None:
         yield _mistake("{} is not set: give Kafka's brokers, such as `kafka-1:9092`.", "kafka_bootstrap_servers")
-    if Requirement.SEGMENT in requirements and settings.segment.write_key is None:
+    if Requirement.SEGMENT in requirements and not settings.segment.has_credentials:
         file = secret_file_variable("segment_write_key")
         yield _mistake(
             f"{{}} is not set: give the write key of your Segment source, or name a file that holds it in {file}.",
             "segment_write_key",
+        )
+
+    if Requirement.MIXPANEL in requirements and not settings.mixpanel.has_credentials:
+        file = secret_file_variable("mixpanel_project_token")
+        yield _mistake(
+            f"{{}} is not set: give the token of your Mixpanel project, or name a file that holds it in {file}; or "
+            "give a service account with {}, {} and {}.",
+            "mixpanel_project_token",
+            *_SERVICE_ACCOUNT,
         )
 
 
@@ -121,6 +131,18 @@ def _names(settings: Settings) -> Iterator[Mistake]:
         yield _mistake(text, "names_file", "name_profile")
 
 
+def _mixpanel_credentials(settings: Settings) -> Iterator[Mistake]:
+    given = [field for field in _SERVICE_ACCOUNT if settings.value(field) is not None]
+    if settings.mixpanel.project_token is not None:
+        for field in given:
+            text = "{} and {} are both set: keep the token, or the service account with its secret and project."
+            yield _mistake(text, "mixpanel_project_token", field)
+    elif given:
+        for field in _SERVICE_ACCOUNT:
+            if field not in given:
+                yield _mistake("{} is not set: {} is of no use without it.", field, given[0])
+
+
 def _formats(settings: Settings) -> Iterator[Mistake]:
     if settings.records_format is RecordsFormat.AVRO and settings.schema_registry_url is None:
         yield _mistake("{} is not set: {} is `avro`, which needs a registry.", "schema_registry_url", "records_format")
@@ -156,7 +178,7 @@ def _addresses(settings: Settings) -> Iterator[Mistake]:
 
 
 def _waits(settings: Settings) -> Iterator[Mistake]:
-    for own in settings.destinations:
+    for own in settings.destinations_in_use:
         first, last = own.setting("retry_base_seconds"), own.setting("retry_max_seconds")
         yield from _not_above(settings, first, last, "the first delay may not exceed the last")
         for field, wait in _NO_STALL.items():
@@ -211,6 +233,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Mistake]], ...]] = (
     _distinct_groups,
     _rules,
     _names,
+    _mixpanel_credentials,
     _formats,
     _registry,
     _addresses,

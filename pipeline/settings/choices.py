@@ -10,6 +10,8 @@ class Role(StrEnum):
 
     PROCESSOR = "processor"
     SEGMENT_SINK = "segment-sink"
+    MIXPANEL_PROCESSOR = "mixpanel-processor"
+    MIXPANEL_SINK = "mixpanel-sink"
 
 
 class Requirement(StrEnum):
@@ -17,6 +19,7 @@ class Requirement(StrEnum):
 
     KAFKA = "kafka"
     SEGMENT = "segment"
+    MIXPANEL = "mixpanel"
 
 
 class SecurityProtocol(StrEnum):
@@ -85,6 +88,14 @@ class SegmentRegion(StrEnum):
 
     US = "us"
     EU = "eu"
+
+
+class MixpanelRegion(StrEnum):
+    """Where a Mixpanel project stores its data."""
+
+    US = "us"
+    EU = "eu"
+    IN = "in"
 
 
 class LogLevel(StrEnum):

@@ -21,6 +21,8 @@ class DestinationSettings(Section):
     """
 
     prefix: ClassVar[str]
+    credential: ClassVar[str]
+    """The field of the credential that most users set."""
     without_prefix: ClassVar[frozenset[str]] = frozenset()
     """The fields whose setting has the field's own name."""
     listed_before: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -71,6 +73,16 @@ class DestinationSettings(Section):
     )
     max_requests_per_second: float
     max_records_per_second: float
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether a credential of the destination is set, so that `worker all` runs it."""
+        raise NotImplementedError
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anything of the destination is set, so that its topics exist and its settings matter."""
+        return self.has_credentials or bool(self.model_fields_set)
 
     @classmethod
     def setting(cls, field: str) -> str:

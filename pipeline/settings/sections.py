@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from pipeline.settings.destination_section import DestinationSettings
 from pipeline.settings.kafka_sections import FormatSettings, KafkaSettings, Section, TopicSettings
+from pipeline.settings.mixpanel_section import MixpanelSettings
 from pipeline.settings.processor_section import ProcessorSettings
 from pipeline.settings.segment_section import SegmentSettings
 from pipeline.settings.state_section import StateSettings
@@ -34,6 +35,7 @@ class Settings(
     """
 
     segment: SegmentSettings = Field(default_factory=SegmentSettings)
+    mixpanel: MixpanelSettings = Field(default_factory=MixpanelSettings)
     _files: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -44,7 +46,12 @@ class Settings(
     @property
     def destinations(self) -> tuple[DestinationSettings, ...]:
         """The sections of all destinations."""
-        return (self.segment,)
+        return (self.segment, self.mixpanel)
+
+    @property
+    def destinations_in_use(self) -> tuple[DestinationSettings, ...]:
+        """The sections in which anything is set; the first destination where nothing is."""
+        return tuple(own for own in self.destinations if own.is_in_use) or self.destinations[:1]
 
     def secret_file(self, setting: str) -> Path | None:
         """Return the file that a secret was read from; None if it was given as a variable."""
@@ -90,6 +97,7 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     ProcessorSettings,
     StateSettings,
     SegmentSettings,
+    MixpanelSettings,
     WorkerSettings,
 )
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.core.destinations.segment.names import NameProfile
 from pipeline.settings.choices import SegmentRegion
 from pipeline.settings.destination_section import DestinationSettings
-from pipeline.settings.values import Hours, Name, ReadableFile, Topic, Url, WriteKey
+from pipeline.settings.values import Hours, Name, ReadableFile, Topic, Url, Words, WriteKey
 
 
 class SegmentSettings(DestinationSettings):
@@ -18,6 +18,7 @@ class SegmentSettings(DestinationSettings):
 
     # Segment was the first destination: what its processor uses has no prefix, and is listed with the common settings.
     prefix: ClassVar[str] = "segment"
+    credential: ClassVar[str] = "write_key"
     without_prefix: ClassVar[frozenset[str]] = frozenset(
         {
             "processor_group",
@@ -84,6 +85,12 @@ class SegmentSettings(DestinationSettings):
     endpoint: Url | None = Field(
         default=None, description="Full address for batches instead of a region, such as that of a proxy."
     )
+    integrations_off: Words = Field(
+        default="",
+        description="Integrations that Segment does not forward the records to, separated by commas, such as "
+        "`Mixpanel (Actions)`. Without it, a workspace that forwards to Mixpanel delivers every event there a second "
+        "time, under names that count.",
+    )
     max_batch_bytes: int = Field(
         default=475_000,
         ge=40_000,
@@ -110,3 +117,8 @@ class SegmentSettings(DestinationSettings):
         description="Records per second of a worker; `0` is no limit. Segment elsewhere names 1,000 per workspace; "
         "it answers excess with 429, which is obeyed.",
     )
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the write key is set."""
+        return self.write_key is not None

@@ -68,6 +68,19 @@ def _write_key(value: SecretStr) -> SecretStr:
     raise ValueError("it has characters other than letters and digits")
 
 
+def _plain(text: str) -> str:
+    if text.strip() != text:
+        raise ValueError("there is a space or a line break around it")
+    if not text.isascii() or not text.isprintable() or " " in text or ":" in text:
+        raise ValueError("it has characters that no user name or secret of Mixpanel has")
+    return text
+
+
+def _plain_secret(value: SecretStr) -> SecretStr:
+    _plain(value.get_secret_value())
+    return value
+
+
 def _long_secret(value: SecretStr) -> SecretStr:
     length = len(value.get_secret_value().strip())
     if length < _SECRET_LENGTH:
@@ -97,6 +110,12 @@ def _url(value: str) -> str:
         problem = "its host or its port cannot be used"
     if problem is not None:
         raise ValueError(problem)
+    return value
+
+
+def _import_url(value: str) -> str:
+    if not URL(_url(value)).path.endswith("/import"):
+        raise ValueError("it does not end with `/import`, the path of the call")
     return value
 
 
@@ -185,6 +204,24 @@ WriteKey = Annotated[
 ]
 Url = Annotated[
     str, AfterValidator(_batch_url), Expected("an address such as `https://events.eu1.segmentapis.com/v1/batch`")
+]
+MixpanelUrl = Annotated[
+    str, AfterValidator(_import_url), Expected("an address such as `https://api-eu.mixpanel.com/import`")
+]
+PlainText = Annotated[
+    str,
+    Field(min_length=1, max_length=_LONGEST_TEXT),
+    AfterValidator(_plain),
+    Expected("visible ASCII characters without spaces and colons"),
+]
+PlainSecret = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=_LONGEST_TEXT),
+    AfterValidator(_plain_secret),
+    Expected("visible ASCII characters without spaces and colons"),
+]
+ProjectId = Annotated[
+    str, Field(pattern="^[0-9]{1,20}$"), Expected("the number of the project, as in the address of its pages")
 ]
 RegistryUrl = Annotated[
     str,

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pipeline.bootstrap.destinations.options import delivery_options
 from pipeline.bootstrap.destinations.row import DestinationRow, RecordFormat
 from pipeline.core.classification import Destination
 from pipeline.core.destinations.segment.avro import encode_record, record_decoder
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
+from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.delivery.secret_file import SecretFile
 from pipeline.metrics.credentials import CredentialsMetrics
+from pipeline.settings.choices import Requirement
+from pipeline.settings.segment_section import SegmentSettings
 from pipeline.sinks.segment.api import SegmentApi
 from pipeline.sinks.segment.credentials import write_key_problem
 from pipeline.sinks.segment.options import ENDPOINTS, SegmentOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prometheus_client import CollectorRegistry
 
     from pipeline.settings.sections import Settings
@@ -33,19 +39,7 @@ def segment_options(settings: Settings) -> SegmentOptions:
     return SegmentOptions(
         endpoint=own.endpoint or ENDPOINTS[own.region],
         write_key=own.write_key,
-        max_batch_bytes=own.max_batch_bytes,
-        max_batch_records=own.max_batch_records,
-        flush_interval_seconds=own.flush_interval_seconds,
-        lanes=own.lanes,
-        request_timeout_seconds=own.request_timeout_seconds,
-        gzip=own.gzip,
-        retry_base_seconds=own.retry_base_seconds,
-        retry_max_seconds=own.retry_max_seconds,
-        retry_after_cap_seconds=own.retry_after_cap_seconds,
-        max_requests_per_second=own.max_requests_per_second,
-        max_records_per_second=own.max_records_per_second,
-        dead_letter_max_share=settings.dead_letter_max_share,
-        dead_letter_window=settings.dead_letter_window,
+        **delivery_options(settings, own),
     )
 
 
@@ -65,8 +59,25 @@ def segment_api(settings: Settings, key: SecretFile | None = None) -> SegmentApi
     return SegmentApi(segment_options(settings), write_key=None if key is None else key.current)
 
 
+def segment_records(settings: Settings, names: Mapping[str, str]) -> SegmentRecords:
+    """Return the record builders, with the names of the names file."""
+    own = settings.segment
+    return SegmentRecords(
+        name_profile=own.name_profile,
+        custom_names=names,
+        integrations_off=tuple(filter(None, own.integrations_off.split(","))),
+    )
+
+
 SEGMENT: Final = DestinationRow(
     name=Destination.SEGMENT.value,
+    settings=SegmentSettings,
+    section=lambda settings: settings.segment,
+    reserved_names=None,
+    billing_month_start_day=lambda settings: settings.billing_month_start_day,
+    build_records=segment_records,
+    requirement=Requirement.SEGMENT,
+    fills_by_count=False,
     max_record_bytes=MAX_RECORD_BYTES,
     records=RecordFormat(contract=SEGMENT_RECORD, encode=encode_record, compile_decoder=record_decoder),
     options=segment_options,
