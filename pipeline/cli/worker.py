@@ -90,10 +90,11 @@ def _settings(invocation: Invocation, role: Role | None) -> Settings:
 
 def _all_mistakes(settings: Settings) -> Iterator[Mistake]:
     """List what is wrong with the settings of the roles that `all` starts."""
-    from pipeline.bootstrap import checks_of, roles_of, with_credentials
+    from pipeline.bootstrap import checks_of, in_use, roles_of, with_credentials
 
-    roles = roles_of(with_credentials(settings))
-    if not roles:
+    destinations = with_credentials(settings)
+    roles = roles_of(destinations or in_use(settings))
+    if not destinations:
         fields = tuple(own.setting(own.credential) for own in settings.destinations)
         names = ", ".join(map(variable, fields))
         text = f"`worker all` runs the destinations whose credentials are set, and none are: set one of {names}."
@@ -103,5 +104,5 @@ def _all_mistakes(settings: Settings) -> Iterator[Mistake]:
             f"{variable('http_port')} is `{settings.http_port}`: `worker all` needs {len(roles)} ports from there on."
         )
         yield Mistake(fields=("http_port",), text=text)
-    for check in checks_of(roles):
+    for check in checks_of(roles_of(in_use(settings))):
         yield from check(settings)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.bootstrap import build_policy, policy_mistakes, schema_mistakes, tls_mistakes
-from pipeline.bootstrap.destinations.segment import segment_options
+from pipeline.bootstrap.destinations.table import DESTINATIONS
 from pipeline.bootstrap.registry import open_registry
 from pipeline.bootstrap.state import user_hasher
 from pipeline.cli.main import ExitCode, run
@@ -108,6 +108,7 @@ NASTY: Final = (
 USABLE: Final = {
     "kafka_bootstrap_servers": "127.0.0.1:9092",
     "segment_write_key": "k" * 32,
+    "mixpanel_project_token": "t" * 32,
     "schema_registry_url": "http://127.0.0.1:8081",
     "schema_registry_username": "user",
     "schema_registry_password": "password",
@@ -117,12 +118,22 @@ SASL: Final = {
     "kafka_sasl_username": "user",
     "kafka_sasl_password": "password",
 }
+SERVICE_ACCOUNT: Final = {
+    "mixpanel_project_token": "",
+    "mixpanel_service_account": "user",
+    "mixpanel_service_account_secret": "secret",
+    "mixpanel_project_id": "1",
+}
 RELATED: Final = {
     "kafka_sasl_username": SASL,
     "kafka_sasl_password": SASL,
     "kafka_ssl_ca_file": {"kafka_security_protocol": "SSL"},
     "names_file": {"name_profile": "custom"},
     "raw_schema_file": {"raw_format": "avro"},
+    "mixpanel_tracked_users_feed_topic": {"tracked_users_secret": "s" * 20},
+    "mixpanel_service_account": SERVICE_ACCOUNT,
+    "mixpanel_service_account_secret": SERVICE_ACCOUNT,
+    "mixpanel_project_id": SERVICE_ACCOUNT,
     "tracked_users_feed_topic": {"tracked_users_secret": "s" * 20},
 }
 CHECKS: Final = (tls_mistakes, policy_mistakes, schema_mistakes)
@@ -139,8 +150,9 @@ def use(variables: dict[str, str]) -> str:
     except SettingsError as error:
         return str(error)
     connection_options(loaded)
-    segment_options(loaded)
-    build_policy(loaded)
+    for row in DESTINATIONS.values():
+        build_policy(loaded, row)
+        row.options(loaded)
     user_hasher(loaded)
     return "\n".join(str(line.value) for line in effective_settings(loaded))
 

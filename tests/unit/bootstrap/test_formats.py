@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def processor_formats(chosen: Settings) -> AbstractAsyncContextManager[of_processors.ProcessorFormats]:
-    return of_processors.processor_formats(chosen, SEGMENT.records)
+    return of_processors.processor_formats(chosen, SEGMENT)
 
 
 def sink_formats(chosen: Settings) -> AbstractAsyncContextManager[of_sinks.SinkFormats]:

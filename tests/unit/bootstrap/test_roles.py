@@ -1,12 +1,30 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pipeline.bootstrap.roles import ROLES, checks_of, collect_seconds, requirements_of, topic_use, topic_uses
+from pipeline.bootstrap.destinations.segment import SEGMENT
+from pipeline.bootstrap.destinations.table import DESTINATIONS
+from pipeline.bootstrap.roles import (
+    ROLES,
+    checks_of,
+    collect_seconds,
+    in_hand,
+    processor_of,
+    requirements_of,
+    roles_of,
+    topic_use,
+    topic_uses,
+    worker_arguments,
+)
 from pipeline.bootstrap.topic_table import TOPICS
 from pipeline.kafka.topic_use import TopicKind
 from pipeline.settings import Role, Settings, SettingsError, load_settings
 from pipeline.settings.sections import FIELDS
+
+if TYPE_CHECKING:
+    from pipeline.bootstrap.destinations.row import DestinationRow
 
 EVERYTHING = {
     "PIPELINE_TRACKED_USERS_SECRET": "a secret that is long enough",
@@ -40,6 +58,8 @@ def test_every_kind_of_topic_is_in_the_table_of_topics() -> None:
     [
         (Role.PROCESSOR, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS"]),
         (Role.SEGMENT_SINK, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS", "PIPELINE_SEGMENT_WRITE_KEY"]),
+        (Role.MIXPANEL_PROCESSOR, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS"]),
+        (Role.MIXPANEL_SINK, ["PIPELINE_KAFKA_BOOTSTRAP_SERVERS", "PIPELINE_MIXPANEL_PROJECT_TOKEN"]),
     ],
 )
 def test_a_role_asks_for_what_it_needs_and_no_more(role: Role, asked_for: list[str]) -> None:
@@ -49,14 +69,58 @@ def test_a_role_asks_for_what_it_needs_and_no_more(role: Role, asked_for: list[s
 
 
 def test_the_checks_of_several_roles_are_made_once() -> None:
-    assert checks_of(tuple(Role)) == checks_of([Role.PROCESSOR])
-    assert checks_of([Role.SEGMENT_SINK]) == ()
+    of_segment, of_mixpanel = checks_of([Role.PROCESSOR]), checks_of([Role.MIXPANEL_PROCESSOR])
+    assert checks_of(tuple(Role)) == tuple(dict.fromkeys((*of_segment, *of_mixpanel)))
+    assert len(set(of_segment) & set(of_mixpanel)) == 1, "the schema of raw events is common, rules are not"
+    assert checks_of([Role.SEGMENT_SINK]) == checks_of([Role.MIXPANEL_SINK]) == ()
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS.values(), ids=DESTINATIONS)
+def test_each_destination_has_a_processor_and_a_sink(destination: DestinationRow) -> None:
+    processor, sink = roles_of([destination])
+    assert processor_of(destination) is processor
+    assert worker_arguments(processor) == ("processor", "--destination", destination.name)
+    assert worker_arguments(sink) == (sink.value,) == (f"{destination.name}-sink",)
+    assert ROLES[processor].writes == ROLES[sink].reads
+
+
+def test_destinations_share_no_topic_and_no_group_except_raw_events_and_dead_letters() -> None:
+    chosen = load_settings({**EVERYTHING, "PIPELINE_MIXPANEL_TRACKED_USERS_FEED_TOPIC": "mixpanel-feed"})
+    used = [
+        {topic.name for role in roles_of([row]) for topic in topic_use(role, chosen).topics}
+        for row in DESTINATIONS.values()
+    ]
+    assert set.intersection(*used) == {"onesignal.events", "onesignal.dead-letters"}
+    groups = [chosen.value(row.group) for row in ROLES.values()]
+    assert len(set(groups)) == len(groups) == len(Role)
+
+
+def test_a_sink_whose_requests_fill_by_count_has_room_for_a_second_request() -> None:
+    assert in_hand(Role.MIXPANEL_SINK, settings()) == (4_000, 4_194_304)
+    assert in_hand(Role.MIXPANEL_SINK, settings(MAX_MESSAGES_IN_HAND="5000", MAX_BYTES_IN_HAND="20000")) == (
+        5_000,
+        4_000_000,
+    )
+    assert in_hand(Role.MIXPANEL_SINK, settings(MIXPANEL_MAX_BATCH_RECORDS="10")) == (2_000, 4_194_304)
+
+
+@pytest.mark.parametrize("role", [Role.PROCESSOR, Role.SEGMENT_SINK, Role.MIXPANEL_PROCESSOR])
+def test_other_roles_have_in_hand_what_the_settings_say(role: Role) -> None:
+    chosen = settings(MAX_MESSAGES_IN_HAND="7", MAX_BYTES_IN_HAND="16384")
+    assert in_hand(role, chosen) == (7, 16_384)
 
 
 def test_a_processor_uses_its_state_and_a_sink_has_none() -> None:
     chosen = load_settings(EVERYTHING)
-    processor, sink = topic_uses(tuple(Role), chosen)
-    assert [topic.setting for topic in processor.topics] == list(TOPICS)
+    processor, sink = topic_uses(roles_of([SEGMENT]), chosen)
+    assert [topic.setting for topic in processor.topics] == [
+        "raw_topic",
+        "records_topic",
+        "dead_letter_topic",
+        "tracked_users_topic",
+        "tracked_users_feed_topic",
+        "message_catalogue_topic",
+    ]
     assert [topic.setting for topic in sink.topics] == ["records_topic", "dead_letter_topic"]
     assert [topic.name for topic in topic_use(Role.PROCESSOR, settings(RAW_TOPIC="raw")).topics] == [
         "raw",

@@ -15,7 +15,7 @@ def found(**configuration: str) -> dict[str, FoundTopic]:
     topic = FoundTopic(
         partitions=1, configuration={name.replace("_", "."): value for name, value in configuration.items()}
     )
-    return {SETTINGS.raw_topic: topic, SETTINGS.segment.records_topic: topic}
+    return {SETTINGS.raw_topic: topic, **{own.records_topic: topic for own in SETTINGS.destinations}}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -116,7 +116,12 @@ def test_completion_is_printed_for_a_shell(shell: str, capsys: pytest.CaptureFix
 def test_a_shell_is_told_what_may_come_next() -> None:
     words = {"COMP_WORDS": "onesignal-pipeline worker ", "COMP_CWORD": "2"}
     told = _program(_ONESIGNAL_PIPELINE_COMPLETE="bash_complete", **words)
-    assert told.stdout.split() == ["plain,processor", "plain,segment-sink", "plain,all"]
+    assert told.stdout.split() == [
+        "plain,processor",
+        "plain,segment-sink",
+        "plain,mixpanel-sink",
+        "plain,all",
+    ]
 
 
 def test_a_reader_that_goes_away_is_no_crash() -> None:

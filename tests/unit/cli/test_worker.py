@@ -16,11 +16,48 @@ pytestmark = pytest.mark.usefixtures("logs_put_back")
 
 KAFKA = {"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
 SEGMENT = {"PIPELINE_SEGMENT_WRITE_KEY": "x" * 32}
+MIXPANEL = {"PIPELINE_MIXPANEL_PROJECT_TOKEN": "0" * 32}
 
 
 def test_worker_all_needs_a_port_for_each_role(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["worker", "all"], {**KAFKA, **SEGMENT, "PIPELINE_HTTP_PORT": "65535"}) == ExitCode.MISTAKE
     assert capsys.readouterr().err == "PIPELINE_HTTP_PORT is `65535`: `worker all` needs 2 ports from there on.\n"
+
+
+def test_worker_all_counts_the_ports_of_the_destinations_whose_credentials_are_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = {**KAFKA, **SEGMENT, **MIXPANEL, "PIPELINE_HTTP_PORT": "65533"}
+    assert run(["worker", "all"], both) == ExitCode.MISTAKE
+    assert capsys.readouterr().err == "PIPELINE_HTTP_PORT is `65533`: `worker all` needs 4 ports from there on.\n"
+    assert run(["worker", "all"], {**KAFKA, **MIXPANEL, "PIPELINE_HTTP_PORT": "65535"}) == ExitCode.MISTAKE
+    assert capsys.readouterr().err == "PIPELINE_HTTP_PORT is `65535`: `worker all` needs 2 ports from there on.\n"
+
+
+def test_worker_all_needs_the_credentials_of_some_destination(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["worker", "all"], KAFKA) == ExitCode.MISTAKE
+    assert capsys.readouterr().err == (
+        "`worker all` runs the destinations whose credentials are set, and none are: set one of "
+        "PIPELINE_SEGMENT_WRITE_KEY, PIPELINE_MIXPANEL_PROJECT_TOKEN.\n"
+    )
+
+
+@pytest.mark.parametrize("role", ["segment-sink", "mixpanel-sink", "all"])
+def test_only_a_processor_has_a_destination(role: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["worker", role, "--destination", "mixpanel"], KAFKA) == ExitCode.MISTAKE
+    assert "only `worker processor` has this option" in capsys.readouterr().err
+
+
+def test_the_processor_of_a_destination_reads_that_destinations_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: 1\n", encoding="utf-8")
+    environment = {**KAFKA, "PIPELINE_RULES_FILE": "/nowhere", "PIPELINE_MIXPANEL_RULES_FILE": f"{tmp_path}/rules.yaml"}
+    assert run(["worker", "processor", "--destination", "mixpanel"], environment) == ExitCode.MISTAKE
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == [
+        "PIPELINE_RULES_FILE",
+        f"{tmp_path}/rules.yaml:1:",
+    ]
 
 
 @pytest.mark.parametrize("role", ["processor", "all"])

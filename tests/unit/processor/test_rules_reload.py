@@ -9,6 +9,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
+from pipeline.bootstrap.destinations.segment import SEGMENT as SEGMENT_ROW
 from pipeline.bootstrap.policy import build_policy, rules_source
 from pipeline.core.mistakes import RulesError
 from pipeline.core.policy import Policy
@@ -43,8 +44,8 @@ class Bench:
         self.objection = objection
         self.asked = asyncio.Event()
         self.reload = RulesReload(
-            rules_source(settings),
-            build_policy(settings),
+            rules_source(settings, SEGMENT_ROW),
+            build_policy(settings, SEGMENT_ROW),
             metrics=RulesMetrics(self.registry, destination="segment"),
             interval_seconds=0.01,
             objection=self.object_to,
@@ -283,7 +284,7 @@ async def test_without_a_file_that_may_change_nothing_is_looked_at(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rules.yaml").write_text(KEEP)
-    source = rules_source(load_settings(environment))
+    source = rules_source(load_settings(environment), SEGMENT_ROW)
     assert len(source.files) == named
     if not named:
         reload = RulesReload(

@@ -310,6 +310,7 @@ def test_every_mistake_is_listed_at_once_in_the_order_of_the_documentation() -> 
         "PIPELINE_HTTP_PORT",
         "PIPELINE_KAFKA_BOOTSTRAP_SERVERS",
         "PIPELINE_SEGMENT_WRITE_KEY",
+        "PIPELINE_MIXPANEL_PROJECT_TOKEN",
         "PIPELINE_KAFKA_SASL_USERNAME",
         "PIPELINE_RECORDS_TOPIC",
     ]
@@ -349,6 +350,8 @@ def test_the_secrets_are_known() -> None:
         "schema_registry_password",
         "tracked_users_secret",
         "segment_write_key",
+        "mixpanel_project_token",
+        "mixpanel_service_account_secret",
     )
 
 

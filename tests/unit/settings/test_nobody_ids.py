@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.policy import build_policy, nobody_ids
 from pipeline.settings import SettingsError, load_settings
 
@@ -30,7 +31,7 @@ def mistakes(**variables: str) -> list[str]:
 def test_own_words_are_separated_by_commas(value: str | None, words: set[str]) -> None:
     settings = load_settings({} if value is None else {"PIPELINE_NOBODY_IDS": value})
     assert nobody_ids(settings) == words
-    assert build_policy(settings).nobody_ids == words
+    assert build_policy(settings, SEGMENT).nobody_ids == words
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_it_is_listed_with_all_other_mistakes() -> None:
 
 def test_the_policy_s_version_changes_with_the_words_and_not_with_their_order() -> None:
     def version(value: str) -> str:
-        return build_policy(load_settings({"PIPELINE_NOBODY_IDS": value} if value else {})).version
+        return build_policy(load_settings({"PIPELINE_NOBODY_IDS": value} if value else {}), SEGMENT).version
 
     assert version("guest,1") == version("1, guest") == version("GUEST,(1),'guest'")
     assert len({version(""), version("guest"), version("1"), version("guest,1")}) == 4
