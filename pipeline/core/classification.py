@@ -44,5 +44,9 @@ class MtuRules(msgspec.Struct, frozen=True, kw_only=True):
 
 def mtu_class(kind: Kind, rules: MtuRules) -> MtuClass:
     """Return whether an event of this kind counts under these rules, if it is sent under the destination's name."""
-    exempt = rules.names.get(kind.name) in rules.exempt_names
-    return MtuClass.EXEMPT if exempt else MtuClass.COUNTED
+    return mtu_class_of_name(rules.names.get(kind.name), rules)
+
+
+def mtu_class_of_name(name: str | None, rules: MtuRules) -> MtuClass:
+    """Return whether an event that is sent under a name counts under these rules."""
+    return MtuClass.EXEMPT if name in rules.exempt_names else MtuClass.COUNTED

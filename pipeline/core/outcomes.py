@@ -46,6 +46,10 @@ class RejectReason(StrEnum):
     UNREADABLE_EXTERNAL_ID = "unreadable_external_id"
     """The event's only external id cannot be read, such as a number that lost digits."""
     RECORD_TOO_LARGE = "record_too_large"
+    NO_TIME = "no_time"
+    """Neither the event nor Kafka has a time that the destination accepts."""
+    USER_ID_TOO_LONG = "user_id_too_long"
+    """The destination would cut the user's id, so several users could become one."""
 
 
 class StateChange(msgspec.Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ It is compiled into a plan for each kind, so that nothing is computed twice.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import orjson
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.filters import Filter, FilterBook, Rules
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.ids import EMPTY_IDS, EmptyIds
@@ -23,7 +25,7 @@ from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.record_builders import BuildRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pipeline.core.record_builders import RecordBuilders
 
@@ -50,14 +52,18 @@ class StateOptions:
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything about the events of a kind that is known in advance. ``refusal``: none of them can be used."""
+    """Everything about the events of a kind that is known in advance.
+
+    ``is_counted``: their records make their users billed users. ``refusal``: none of them can be used.
+    """
 
     kind: Kind
     identified: Filter
     anonymous: Filter
     anonymous_policy: AnonymousPolicy
     build_record: BuildRecord
-    max_message_id_characters: int
+    message_id_of: Callable[[str | None, bytes], str]
+    is_counted: bool = True
     refusal: RejectReason | None = None
 
 
@@ -93,7 +99,8 @@ class Policy:
                 anonymous=book.filter_for(kind, anonymous=True),
                 anonymous_policy=self._anonymous_policy(kind.category),
                 build_record=self.records.builder_of(kind),
-                max_message_id_characters=self.records.max_message_id_characters,
+                message_id_of=self.records.message_id_of,
+                is_counted=self.records.mtu_class(kind) is MtuClass.COUNTED,
                 refusal=self._refusal(kind),
             )
 

@@ -15,7 +15,6 @@ from pipeline.core.events import Event, decode
 from pipeline.core.filters import in_sample
 from pipeline.core.identity import AnonymousPolicy, Identity, identify, ignored_external_ids, user_key
 from pipeline.core.ids import IgnoredId
-from pipeline.core.message_ids import message_id_of
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason, StateChange
 from pipeline.core.policy import Plan
 from pipeline.core.rules import KEEP, Verdict
@@ -82,9 +81,9 @@ def process(
     event_time = own_time(facts.timestamp, facts.datetime)
     timestamp = event_time or stored_time(message.timestamp)
     plan, change, ignored = kept.plan, kept.change, kept.ignored
-    record = plan.build_record(kept.event, kept.identity, kept.message_id, timestamp)
-    if record is None:
-        return Reject(plan.kind, RejectReason.RECORD_TOO_LARGE, ignored)
+    record = plan.build_record(kept.event, kept.identity, kept.message_id, timestamp, message.timestamp)
+    if not isinstance(record, bytes):
+        return Reject(plan.kind, record, ignored)
     is_timed = event_time is not None
     return Deliver(plan.kind, kept.user_key, record, kept.rule, change, kept.shadows, kept.filled, ignored, is_timed)
 
@@ -114,7 +113,7 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
     rules = plan.anonymous if user_id is None else plan.identified
     ruling = rules.ruling(known) if rules.indexes else rules.otherwise
     key = user_key(identity) if user_id is None else user_id.encode()
-    message_id = message_id_of(facts.id, value, plan.max_message_id_characters)
+    message_id = plan.message_id_of(facts.id, value)
 
     withheld: DropReason | RejectReason | None = None
     mark = None
@@ -123,7 +122,7 @@ def judge(event: Event, value: bytes, message: Message, policy: Policy, state: S
     if withheld is None and user_id is None:
         withheld = _withhold_unidentified(plan.anonymous_policy, identity, event.flaws)
     if withheld is None and (ruling.decision is not KEEP or state.tracked_users is not None):
-        withheld, mark = _track(message, ruling, key, state.tracked_users)
+        withheld, mark = _track(message, ruling, key, state.tracked_users, is_counted=plan.is_counted)
     if withheld is not None and isinstance(withheld, RejectReason):
         return Reject(plan.kind, withheld, ignored)
 
@@ -167,9 +166,12 @@ def _withhold_unidentified(
 
 
 def _track(
-    message: Message, ruling: Ruling, key: bytes, tracked_users: TrackedUsers | None
+    message: Message, ruling: Ruling, key: bytes, tracked_users: TrackedUsers | None, *, is_counted: bool
 ) -> tuple[DropReason | None, Mark | None]:
-    """Return the reason to drop if the user is not tracked yet, and the mark that a kept event makes for a new user."""
+    """Return the reason to drop if the user is not tracked yet, and the mark that a kept event makes for a new user.
+
+    Events that the destination does not bill (`is_counted`) make no mark.
+    """
     needs_tracked_user = ruling.decision.verdict is Verdict.TRACKED_ONLY
     if tracked_users is None:
         return DropReason.NOT_TRACKED if needs_tracked_user else None, None
@@ -178,6 +180,6 @@ def _track(
         return None, None
     if needs_tracked_user:
         return DropReason.NOT_TRACKED, None
-    if marked_at == message.offset:
+    if marked_at == message.offset or not is_counted:
         return None, None
     return None, tracked_users.mark_of(key, message.timestamp, message.offset)

@@ -21,6 +21,7 @@ WORKING_TREE: Final = Path(__file__).parents[2]
 _PACKAGE: Final = "pipeline"
 _MODULES: Final = ("core.processing", "core.policy", "core.presets", "core.rules_file")
 _BUILDERS: Final = "core.destinations.segment.builders"
+_MESSAGE_IDS: Final = "core.destinations.segment.message_ids"
 """A version without this module builds records for Segment only."""
 
 
@@ -49,6 +50,9 @@ class Version:
 
     def message_id(self, event_id: str | None, value: bytes) -> str:
         """Return the message id that this version assigns to an event for Segment."""
+        if f"{_PACKAGE}.{_MESSAGE_IDS}" in self.modules:
+            own: str = self.find(_MESSAGE_IDS, "message_id_of")(event_id, value)
+            return own
         limits = (100,) if self._takes_builders else ()
         found: str = self.find("core.message_ids", "message_id_of")(event_id, value, *limits)
         return found

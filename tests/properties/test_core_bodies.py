@@ -83,7 +83,7 @@ def test_however_a_body_is_decoded_it_comes_to_the_same(
     assert usual.event.kind == tolerant.event.kind
     assert identify(usual) == identify(tolerant)
     plan = Policy(records=SEGMENT).plan_for(usual.event.kind)
-    records = [plan.build_record(found, identify(found), "m", None) for found in (usual, tolerant)]
+    records = [plan.build_record(found, identify(found), "m", None, -1) for found in (usual, tolerant)]
     assert records[0] == records[1]
     assert _ignored(usual) == _ignored(tolerant)
 

@@ -114,7 +114,7 @@ def test_however_a_body_is_decoded_its_record_is_the_same(event: Any, shape: Bod
     assert slowly.event.kind == decoded.event.kind
     assert identify(slowly) == identify(decoded)
     assert plan.identified.ruling(slowly) == plan.identified.ruling(decoded)
-    records = [plan.build_record(found, identify(found), "m", None) for found in (decoded, slowly)]
+    records = [plan.build_record(found, identify(found), "m", None, -1) for found in (decoded, slowly)]
     assert records[0] == records[1]
 
 

@@ -23,8 +23,9 @@ def test_unknown_kinds_follow_the_setting() -> None:
     assert Policy(records=SEGMENT).plan_for("message.fax.sent").refusal is RejectReason.UNKNOWN_KIND
     plan = Policy(records=SEGMENT, unknown_kinds=UnknownKinds.DELIVER).plan_for("message.fax.sent")
     fax = event("message.fax.sent")
-    record = plan.build_record(fax, identify(fax), "m-1", None)
-    assert (plan.refusal, json.loads(record or b"")["event"]) == (None, "Fax Sent")
+    record = plan.build_record(fax, identify(fax), "m-1", None, -1)
+    assert isinstance(record, bytes)
+    assert (plan.refusal, json.loads(record)["event"]) == (None, "Fax Sent")
 
 
 def test_a_kind_without_a_name_is_never_delivered() -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.core.classification import MtuRules, mtu_class
-from pipeline.core.destinations.segment.limits import MAX_MESSAGE_ID_CHARACTERS
-from pipeline.core.destinations.segment.mtu import STATED_MTU_RULES
+from pipeline.core.classification import MtuClass, MtuRules, mtu_class
+from pipeline.core.destinations.segment.message_ids import message_id_of
+from pipeline.core.destinations.segment.mtu import SEGMENT_MTU, STATED_MTU_RULES
 from pipeline.core.destinations.segment.names import NameProfile, derived_name, event_names
 from pipeline.core.destinations.segment.record import MESSAGE_TYPES, Shape
 from pipeline.core.texts import shown
@@ -38,12 +38,16 @@ class SegmentRecords:
     name_profile: NameProfile = NameProfile.ONESIGNAL
     custom_names: Mapping[str, str] = field(default_factory=dict)
     mtu_rules: tuple[MtuRules, ...] = STATED_MTU_RULES
-    max_message_id_characters: int = field(default=MAX_MESSAGE_ID_CHARACTERS, init=False)
+    message_id_of = staticmethod(message_id_of)
 
     @property
     def shaping(self) -> tuple[object, ...]:
         """The version of the records' shape, the event names, and the versions of the MTU rules."""
         return RECORD_VERSION, sorted(self._names().items()), [rules.version for rules in self.mtu_rules]
+
+    def mtu_class(self, kind: Kind) -> MtuClass:
+        """Return that a kind counts: Segment exempts none."""
+        return mtu_class(kind, SEGMENT_MTU)
 
     def builder_of(self, kind: Kind) -> BuildRecord:
         """Return the builder for a kind. A kind without a name is named by its own words."""

@@ -23,6 +23,7 @@ from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
 from pipeline.core.events import Person
 from pipeline.core.kinds import Channel
 from pipeline.core.localized import one_text
+from pipeline.core.outcomes import RejectReason
 from pipeline.core.privacy import clean_reason, clean_url
 from pipeline.core.shortening import shortened
 from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, shown
@@ -107,8 +108,10 @@ class Shape(msgspec.Struct, frozen=True):
     message_type: str
     context: Callable[[str | None], msgspec.Raw]
 
-    def build_record(self, event: Event, identity: Identity, message_id: str, timestamp: str | None, /) -> bytes | None:
-        """Build the record of an event; None when it exceeds Segment's limit even without contents and title."""
+    def build_record(
+        self, event: Event, identity: Identity, message_id: str, timestamp: str | None, _stored_ms: int, /
+    ) -> bytes | RejectReason:
+        """Build the record of an event, unless it exceeds Segment's limit even without contents and title."""
         track = Track(
             self.event_name,
             message_id,
@@ -198,8 +201,8 @@ def _real_id(onesignal_id: str | None, person: Person) -> str | None:
     return next((each for each in ids if each and not each.startswith(_TEMPORARY_ID)), None)
 
 
-def _fitted(track: Track, size: int) -> bytes | None:
-    """Return the record with shortened contents, then title, so that it fits; None when it does not fit even so."""
+def _fitted(track: Track, size: int) -> bytes | RejectReason:
+    """Return the record with shortened contents, then title, so that it fits; it may not fit even so."""
     properties = track.properties
     for name in ("message_contents", "message_title"):
         text = getattr(properties, name)
@@ -209,4 +212,4 @@ def _fitted(track: Track, size: int) -> bytes | None:
             if len(record) <= MAX_RECORD_BYTES:
                 return record
             size = len(record)
-    return None
+    return RejectReason.RECORD_TOO_LARGE

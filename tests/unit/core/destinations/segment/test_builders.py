@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def mtu_of(kind: str, *rules: MtuRules) -> object:
     clicked = event(kind)
-    record = SegmentRecords(mtu_rules=rules).builder_of(kind_of(kind))(clicked, identify(clicked), "m-1", None)
+    record = SegmentRecords(mtu_rules=rules).builder_of(kind_of(kind))(clicked, identify(clicked), "m-1", None, -1)
     return json.loads(record or b"")["context"]["onesignal"]["mtu"]
 
 

@@ -220,8 +220,8 @@ def test_without_any_time_the_record_has_none() -> None:
     raw = {"event": {"kind": "message.push.sent", "external_id": "u-1"}}
     asked = event("message.push.sent")
     build_record = SEGMENT.builder_of(kind_of("message.push.sent"))
-    written = build_record(asked, identify(asked), "m", None)
-    assert written is not None
+    written = build_record(asked, identify(asked), "m", None, -1)
+    assert isinstance(written, bytes)
     assert "timestamp" not in json.loads(written)
     assert "timestamp" in json.loads(record_bytes(raw))
 
