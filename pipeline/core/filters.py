@@ -21,8 +21,9 @@ from pipeline.core.reachability import covers_kind, find_unreachable
 from pipeline.core.rules import SETTLED_BY_KIND, Clause, Decision, Rule, SampleBy, Verdict, rules_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from pipeline.core.classification import MtuClass
     from pipeline.core.events import Event
     from pipeline.core.kinds import Kind
     from pipeline.core.mistakes import Mistake
@@ -96,15 +97,19 @@ class Rules:
 class FilterBook:
     """The filters of all kinds, compiled on demand. Kinds that the same rules can match share one."""
 
-    def __init__(self, rules: Rules) -> None:
-        """Number the rules; the default follows the last one."""
+    def __init__(self, rules: Rules, mtu_class: Callable[[Kind], MtuClass]) -> None:
+        """Number the rules; the default follows the last one. `mtu_class` returns the MTU class of a kind as sent."""
+        self._mtu_class = mtu_class
         self._rules = [(Ruling(order, order, rule.then), rule) for order, rule in enumerate(rules.rules)]
         self._default = Ruling(len(self._rules), None, rules.default)
         self._cached_filter = cache(self._compile)
 
     def filter_for(self, kind: Kind, *, anonymous: bool) -> Filter:
         """Return the filter for the identified or the anonymous events of a kind."""
-        met = tuple(ruling.order for ruling, rule in self._rules if covers_kind(rule, kind, anonymous=anonymous))
+        mtu = self._mtu_class(kind)
+        met = tuple(
+            ruling.order for ruling, rule in self._rules if covers_kind(rule, kind, anonymous=anonymous, mtu=mtu)
+        )
         return self._cached_filter(met)
 
     def _compile(self, met: tuple[int, ...]) -> Filter:

@@ -90,7 +90,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Compile the plans of all known spellings; those of unknown kinds are compiled on demand."""
-        book = FilterBook(self.rules)
+        book = FilterBook(self.rules, self.records.mtu_class)
 
         def plan_of(kind: Kind) -> Plan:
             return Plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.filters import Rules
 from pipeline.core.kinds import Action, Category
 from pipeline.core.rules import DROP, KEEP, TRACKED_ONLY, Clause, Condition, Rule
@@ -17,13 +18,16 @@ class Preset(StrEnum):
     """The names of the presets.
 
     ``engagement-only`` saves the most MTUs: Received touches nearly the same users as Sent. ``tracked-only`` saves as
-    many, and keeps the delivery events of users who are tracked already.
+    many, and keeps the delivery events of users who are tracked already. ``exempt-delivery`` saves as many where the
+    destination exempts delivery events by name, and keeps those; at Segment, which exempts none, it equals
+    ``engagement-only``.
     """
 
     KEEP_ALL = "keep-all"
     CURB_SENT_AND_DISPLAYED = "curb-sent-and-displayed"
     ENGAGEMENT_ONLY = "engagement-only"
     TRACKED_ONLY = "tracked-only"
+    EXEMPT_DELIVERY = "exempt-delivery"
 
 
 _RULES: Final[Mapping[Preset, tuple[Rule, ...]]] = {
@@ -47,6 +51,16 @@ _RULES: Final[Mapping[Preset, tuple[Rule, ...]]] = {
             when=(Clause(Condition.CATEGORY, frozenset({Category.DELIVERY})),),
             then=TRACKED_ONLY,
             name="the whole delivery category",
+        ),
+    ),
+    Preset.EXEMPT_DELIVERY: (
+        Rule(
+            when=(
+                Clause(Condition.CATEGORY, frozenset({Category.DELIVERY})),
+                Clause(Condition.MTU, frozenset({MtuClass.COUNTED})),
+            ),
+            then=DROP,
+            name="delivery events that make MTUs",
         ),
     ),
 }

@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.indexes import names_matcher
 from pipeline.core.kinds import CATEGORIES, KINDS, Action, Channel, Kind
 from pipeline.core.mistakes import MOST_LISTED, Mistake
@@ -18,23 +19,25 @@ _UNKNOWN_KINDS: Final = tuple(
     Kind(name="", channel=channel, action=action, category=CATEGORIES[action], known=False)
     for channel, action in product(Channel, Action)
 )
-_CASES: Final = tuple((kind, anonymous) for kind in (*KINDS.values(), *_UNKNOWN_KINDS) for anonymous in (False, True))
-_KNOWN_CASES: Final = sum(1 << number for number, (kind, _) in enumerate(_CASES) if kind.known)
+_CASES: Final = tuple(product((*KINDS.values(), *_UNKNOWN_KINDS), (False, True), MtuClass))
+"""Every kind in both MTU classes: destinations share a rules file, and the names that are sent decide the class."""
+_KNOWN_CASES: Final = sum(1 << number for number, (kind, _, _) in enumerate(_CASES) if kind.known)
 _PATTERN_SIGNS: Final = frozenset("*?[")
 
 
-def covers_kind(rule: Rule, kind: Kind, *, anonymous: bool) -> bool:
-    """Return whether a rule's conditions on the kind and on being anonymous hold."""
-    return all(_holds(clause, kind, anonymous=anonymous) for clause in rule.when)
+def covers_kind(rule: Rule, kind: Kind, *, anonymous: bool, mtu: MtuClass) -> bool:
+    """Return whether a rule's conditions on the kind, on being anonymous and on the MTU class hold."""
+    return all(_holds(clause, kind, anonymous=anonymous, mtu=mtu) for clause in rule.when)
 
 
-def _holds(clause: Clause, kind: Kind, *, anonymous: bool) -> bool:
+def _holds(clause: Clause, kind: Kind, *, anonymous: bool, mtu: MtuClass) -> bool:
     answers = {
         Condition.KIND: kind.name,
         Condition.CHANNEL: kind.channel,
         Condition.ACTION: kind.action,
         Condition.CATEGORY: kind.category,
         Condition.ANONYMOUS: "true" if anonymous else "false",
+        Condition.MTU: mtu,
     }
     answer = answers.get(clause.condition)
     return answer is None or answer in clause.values
@@ -88,10 +91,10 @@ def describe(rule: Rule, index: int) -> str:
 
 
 def _cases_of(rule: Rule) -> int:
-    """Return the cases that a rule can match as bits: kinds, known and unknown, each identified and anonymous."""
+    """Return the cases that a rule can match as bits."""
     bits = 0
-    for number, (kind, anonymous) in enumerate(_CASES):
-        if covers_kind(rule, kind, anonymous=anonymous):
+    for number, (kind, anonymous, mtu) in enumerate(_CASES):
+        if covers_kind(rule, kind, anonymous=anonymous, mtu=mtu):
             bits |= 1 << number
     return bits
 

@@ -24,6 +24,7 @@ class Condition(StrEnum):
     ACTION = "action"
     CATEGORY = "category"
     ANONYMOUS = "anonymous"
+    MTU = "mtu"
     APP_ID = "app_id"
     TEMPLATE_ID = "template_id"
     MESSAGE_ID = "message_id"
@@ -39,8 +40,9 @@ SETTLED_BY_KIND: Final = (
     Condition.ACTION,
     Condition.CATEGORY,
     Condition.ANONYMOUS,
+    Condition.MTU,
 )
-"""The conditions that depend only on the kind and on whether the event is anonymous."""
+"""The conditions that depend only on the kind, on whether the event is anonymous, and on the destination."""
 
 WITHOUT_LETTER_CASE: Final = frozenset({Condition.DEVICE_TYPE, Condition.LANGUAGE})
 """The conditions that ignore letter case."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.rules import Condition, SampleBy, Verdict
 
@@ -47,6 +48,10 @@ _CONDITIONS: Final[dict[Condition, tuple[str, Schema]]] = {
     Condition.ACTION: ("What happened to the message.", _member(Action)),
     Condition.CATEGORY: ("What the sender did (delivery) or the person did (engagement).", _member(Category)),
     Condition.ANONYMOUS: ("Whether the event has no external id.", {"type": "boolean"}),
+    Condition.MTU: (
+        "Whether the event makes its user a billed one (counted) or not (exempt), by the destination's rules.",
+        _member(MtuClass),
+    ),
     Condition.APP_ID: ("The OneSignal app.", _NAME),
     Condition.TEMPLATE_ID: ("The message template.", _NAME),
     Condition.MESSAGE_ID: ("The message.", _NAME),

@@ -45,8 +45,8 @@ _HTTP_DATE: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MILLISECONDS: Final = frozenset(f".{number:03d}Z" for number in range(1000))
-_SECOND_LENGTH: Final = len("2026-01-01T00:00:00")
+MILLISECONDS: Final = {f".{number:03d}Z": number for number in range(1000)}
+SECOND_LENGTH: Final = len("2026-01-01T00:00:00")
 _LONGEST_TEXT: Final = 40
 
 
@@ -85,6 +85,16 @@ def iso_text(milliseconds: int) -> str:
     return f"{_second_text(seconds)}.{rest:03d}Z"
 
 
+@lru_cache(maxsize=8192)
+def _milliseconds_of_second(text: str) -> int:
+    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def milliseconds_of(text: str) -> int:
+    """Return the milliseconds since the epoch that `iso_text` wrote as text."""
+    return _milliseconds_of_second(text[:SECOND_LENGTH]) + MILLISECONDS[text[SECOND_LENGTH:]]
+
+
 def event_time(timestamp: Timestamp, datetime_text: str | None, stored_milliseconds: int) -> str | None:
     """Return the time of an event as text; None when neither it nor Kafka (``-1``) has one."""
     return own_time(timestamp, datetime_text) or stored_time(stored_milliseconds)
@@ -96,8 +106,8 @@ def own_time(timestamp: Timestamp, datetime_text: str | None) -> str | None:
     if (
         datetime_text
         and type(timestamp) is int
-        and datetime_text[:_SECOND_LENGTH] == _usual_second(timestamp)
-        and datetime_text[_SECOND_LENGTH:] in _MILLISECONDS
+        and datetime_text[:SECOND_LENGTH] == _usual_second(timestamp)
+        and datetime_text[SECOND_LENGTH:] in MILLISECONDS
     ):
         return datetime_text
     chosen = _chosen(timestamp, datetime_text)

@@ -60,13 +60,13 @@ _ACTS_OF_A_PERSON: Final = frozenset(
     },
 )
 KEEP_ALL, CURB, ENGAGEMENT_ONLY = "keep-all", "curb-sent-and-displayed", "engagement-only"
-TRACKED_ONLY: Final = "tracked-only"
-PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY, TRACKED_ONLY)
+TRACKED_ONLY, EXEMPT_DELIVERY = "tracked-only", "exempt-delivery"
+PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY, TRACKED_ONLY, EXEMPT_DELIVERY)
 
 
 def preset_drops(preset: str, kind: str) -> bool:
     """Return whether a preset drops a kind, given by its canonical name, for every user."""
-    if preset == ENGAGEMENT_ONLY:
+    if preset in {ENGAGEMENT_ONLY, EXEMPT_DELIVERY}:  # Segment exempts no delivery event
         return kind not in _ACTS_OF_A_PERSON
     return preset == CURB and kind in _SENT_OR_DISPLAYED
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.kinds import KINDS
 from pipeline.core.reachability import covers_kind
 from pipeline.core.rules import SETTLED_BY_KIND, Condition, Decision, Rule
@@ -34,6 +36,37 @@ class _Effect(NamedTuple):
             return str(self.otherwise)
         cases = "; ".join(f"{decision} where {_conditions(clauses)}" for clauses, decision in self.cases)
         return f"{cases}; else {self.otherwise}"
+
+
+class _Who(NamedTuple):
+    """Users, identified or anonymous, of a kind in an MTU class."""
+
+    anonymous: bool
+    mtu: MtuClass
+
+
+_EVERYBODY: Final = tuple(_Who(anonymous, mtu) for anonymous, mtu in product((False, True), MtuClass))
+
+
+_WORDS: Final = {False: "identified", True: "anonymous"}
+
+
+def _suffixes() -> Iterator[tuple[list[_Who], str]]:
+    """Yield every set of users that can have a change in common, with its words."""
+    for size in range(len(_EVERYBODY), 0, -1):
+        for cases in combinations(_EVERYBODY, size):
+            yield list(cases), _suffix(cases)
+
+
+def _suffix(cases: Sequence[_Who]) -> str:
+    """Return what distinguishes users, such as `, identified, exempt`; nothing if they are all users."""
+    words, classes = {_WORDS[each.anonymous] for each in cases}, {each.mtu.value for each in cases}
+    if len(cases) < len(words) * len(classes):
+        return "".join(f", {_WORDS[each.anonymous]} {each.mtu}" for each in cases)
+    return "".join(f", {next(iter(each))}" for each in (words, classes) if len(each) == 1)
+
+
+_SUFFIXES: Final = tuple(_suffixes())
 
 
 def differences(old: Rules, new: Rules) -> Iterator[str]:
@@ -161,16 +194,18 @@ def _alternatives(values: Sequence[str]) -> str:
 
 
 def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
-    """Yield the changes for each kind, identified and anonymous. Kinds with the same change share a line."""
-    changed: defaultdict[tuple[_Effect, _Effect], dict[str, list[bool]]] = defaultdict(dict)
-    for kind in KINDS.values():
-        for anonymous in (False, True):
-            effects = _effect(old, kind, anonymous=anonymous), _effect(new, kind, anonymous=anonymous)
-            if effects[0] != effects[1]:
-                changed[effects].setdefault(kind.name, []).append(anonymous)
+    """Yield the changes for each kind: identified and anonymous, and in both MTU classes, which a destination assigns.
+
+    Kinds with the same change share a line.
+    """
+    changed: defaultdict[tuple[_Effect, _Effect], dict[str, list[_Who]]] = defaultdict(dict)
+    for kind, who in product(KINDS.values(), _EVERYBODY):
+        effects = _effect(old, kind, who), _effect(new, kind, who)
+        if effects[0] != effects[1]:
+            changed[effects].setdefault(kind.name, []).append(who)
     for (before, after), kinds in changed.items():
-        for who, suffix in (([False, True], ""), ([False], ", identified"), ([True], ", anonymous")):
-            names = [name.removeprefix("message.") for name, cases in kinds.items() if cases == who]
+        for cases, suffix in _SUFFIXES:
+            names = [name.removeprefix("message.") for name, found in kinds.items() if found == cases]
             if names:
                 conditional = before.cases or after.cases
                 subject = f"{', '.join(names)}{suffix}:"
@@ -180,12 +215,12 @@ def _effect_changes(old: Rules, new: Rules) -> Iterator[str]:
                     yield f"{subject} {before} becomes {after}"
 
 
-def _effect(rules: Rules, kind: Kind, *, anonymous: bool) -> _Effect:
-    """Return the decision for a kind, identified or anonymous. Shadow rules decide nothing."""
+def _effect(rules: Rules, kind: Kind, who: _Who) -> _Effect:
+    """Return the decision for a kind. Shadow rules decide nothing."""
     cases: list[_Case] = []
     otherwise = rules.default
     for rule in rules.rules:
-        if rule.shadow or not covers_kind(rule, kind, anonymous=anonymous):
+        if rule.shadow or not covers_kind(rule, kind, anonymous=who.anonymous, mtu=who.mtu):
             continue
         clauses = frozenset(clause for clause in rule.when if clause.condition not in SETTLED_BY_KIND)
         if not clauses:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from hypothesis import strategies as st
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.rules import DROP, KEEP, TRACKED_ONLY, Clause, Condition, Decision, Rule, SampleBy, Verdict
 from tests.builders import BodyShape, RawMessage, encode, raw_event
@@ -110,6 +111,7 @@ def _clauses() -> SearchStrategy[tuple[Clause, ...]]:
         "channel": clause(Condition.CHANNEL, st.sampled_from([channel.value for channel in Channel])),
         "action": clause(Condition.ACTION, st.sampled_from([action.value for action in Action])),
         "category": clause(Condition.CATEGORY, st.sampled_from([category.value for category in Category])),
+        "mtu": clause(Condition.MTU, st.sampled_from([mtu.value for mtu in MtuClass])),
         "anonymous": clause(Condition.ANONYMOUS, st.sampled_from(["true", "false"])),
         "app_id": clause(Condition.APP_ID, ids),
         "template_id": clause(Condition.TEMPLATE_ID, ids),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.events import Event, decode
 from pipeline.core.filters import FilterBook, Rules, in_sample
 from pipeline.core.identity import identify
@@ -15,11 +16,13 @@ from pipeline.core.kinds import Kind, kind_of
 from pipeline.core.mistakes import RulesError
 from pipeline.core.rules import Clause, Condition, Decision, Rule, SampleBy, Verdict
 from pipeline.core.rules_file import parse_rules
-from tests.builders import encode
+from tests.builders import SEGMENT, encode
 from tests.properties.core_strategies import decisions, events, patterns, percents, rule_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipeline.core.record_builders import RecordBuilders
 
 # The simplest implementation, with which the compiled rules must agree.
 PLAIN: Final[dict[Condition, Callable[[Any, Kind], str]]] = {
@@ -37,7 +40,9 @@ PLAIN: Final[dict[Condition, Callable[[Any, Kind], str]]] = {
 TAG_TEXTS: Final = {"free": "free", "premium": "premium", 5: "5", True: "true", 1.5: "1.5"}
 
 
-def holds(clause: Clause, event: Any, kind: Kind) -> bool:
+def holds(clause: Clause, event: Any, kind: Kind, records: RecordBuilders) -> bool:
+    if clause.condition is Condition.MTU:
+        return records.mtu_class(kind).value in clause.values
     if clause.condition is Condition.TAG:
         tags = event["user"]["tags"]
         return clause.tag in tags and TAG_TEXTS[tags[clause.tag]] in clause.values
@@ -47,28 +52,32 @@ def holds(clause: Clause, event: Any, kind: Kind) -> bool:
     return PLAIN[clause.condition](event, kind) in clause.values
 
 
-def first_match(rules: list[Rule], default: Decision, event: Any) -> tuple[int | None, Decision]:
+def first_match(
+    rules: list[Rule], default: Decision, event: Any, records: RecordBuilders
+) -> tuple[int | None, Decision]:
     kind = kind_of(event["event"]["kind"])
     for number, rule in enumerate(rules):
-        if not rule.shadow and all(holds(clause, event, kind) for clause in rule.when):
+        if not rule.shadow and all(holds(clause, event, kind, records) for clause in rule.when):
             return number, rule.then
     return None, default
 
 
-def shadows_that_would_decide(rules: list[Rule], default: Decision, event: Any) -> list[int]:
+def shadows_that_would_decide(rules: list[Rule], default: Decision, event: Any, records: RecordBuilders) -> list[int]:
     """Return the shadow rules that decide when each is made active alone."""
     lit = [
         [replace(other, shadow=other.shadow and index != shadow) for index, other in enumerate(rules)]
         for shadow in range(len(rules))
     ]
     indexes = [index for index, rule in enumerate(rules) if rule.shadow]
-    return [index for index in indexes if first_match(lit[index], default, event)[0] == index]
+    return [index for index in indexes if first_match(lit[index], default, event, records)[0] == index]
 
 
-@given(rule_lists, decisions, st.lists(events(), min_size=1, max_size=5))
-def test_compiled_rules_decide_as_plain_ones(rules: list[Rule], default: Decision, asked: list[Any]) -> None:
+@given(rule_lists, decisions, st.lists(events(), min_size=1, max_size=5), st.sampled_from([SEGMENT, MixpanelRecords()]))
+def test_compiled_rules_decide_as_plain_ones(
+    rules: list[Rule], default: Decision, asked: list[Any], records: RecordBuilders
+) -> None:
     compiled = Rules(rules=tuple(rules), default=default, filename="rules.yaml")
-    book = FilterBook(compiled)
+    book = FilterBook(compiled, records.mtu_class)
     reported = [warning.message.split()[1] for warning in compiled.warnings]
     never = {index for index in range(len(rules)) if str(index + 1) in reported}
     for raw in asked:
@@ -77,9 +86,9 @@ def test_compiled_rules_decide_as_plain_ones(rules: list[Rule], default: Decisio
         kind = kind_of(event.event.kind)
         compiled_filter = book.filter_for(kind, anonymous=identify(event).user_id is None)
         ruling = compiled_filter.ruling(event)
-        assert (ruling.rule, ruling.decision) == first_match(rules, default, raw)
+        assert (ruling.rule, ruling.decision) == first_match(rules, default, raw, records)
         shadows = compiled_filter.shadows_before(ruling, event)
-        assert list(shadows) == shadows_that_would_decide(rules, default, raw)
+        assert list(shadows) == shadows_that_would_decide(rules, default, raw, records)
         if kind.known:
             assert not {ruling.rule, *shadows} & never
 

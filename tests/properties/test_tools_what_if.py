@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.billing_month import BillingMonth
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.events import decode
 from pipeline.core.filters import FilterBook, Rules
 from pipeline.core.identity import AnonymousPolicy
@@ -22,6 +23,9 @@ from pipeline.tools.what_if.tally import RuleSet
 from tests.builders import SEGMENT, RawMessage, encode
 from tests.fakes.tracking import PlainTrackedUsers, month
 from tests.properties.core_strategies import bodies, decisions, events, rule_lists, shapes
+
+if TYPE_CHECKING:
+    from pipeline.core.record_builders import RecordBuilders
 
 START = 1_769_000_000_000  # ten days before the end of January 2026
 rules = st.builds(Rules, rules=rule_lists.map(tuple), default=decisions, filename=st.just("rules.yaml"))
@@ -97,11 +101,13 @@ def test_each_set_of_rules_comes_to_what_processing_each_message_comes_to(
     assert sum(estimate.value for estimate in findings.reasons.values()) == findings.baseline.all_users.value
 
 
-@given(rules, rules, events())
-def test_what_is_not_said_to_change_is_decided_alike(old: Rules, new: Rules, event: Any) -> None:
+@given(rules, rules, events(), st.sampled_from([SEGMENT, MixpanelRecords()]))
+def test_what_is_not_said_to_change_is_decided_alike(
+    old: Rules, new: Rules, event: Any, records: RecordBuilders
+) -> None:
     decoded = decode(encode(event))
     said = "\n".join(_effect_changes(old, new))
-    books = FilterBook(old), FilterBook(new)
+    books = FilterBook(old, records.mtu_class), FilterBook(new, records.mtu_class)
     for name, kind in KINDS.items():
         for anonymous in (False, True):
             before, after = (book.filter_for(kind, anonymous=anonymous).ruling(decoded).decision for book in books)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pipeline.core.filters import FilterBook, Rules
 from pipeline.core.identity import identify
 from pipeline.core.kinds import kind_of
 from pipeline.core.rules import KEEP, Clause, Condition, Decision, Rule
-from tests.builders import encode, raw_event
+from tests.builders import SEGMENT, encode, raw_event
 
 if TYPE_CHECKING:
     from pipeline.core.indexes import Ruling
@@ -33,6 +33,10 @@ def event(kind: str = "message.push.clicked", **parts: Any) -> Event:
     return found
 
 
+def filters(written: Rules) -> FilterBook:
+    return FilterBook(written, SEGMENT.mtu_class)
+
+
 def ruling(written: Rules, asked: Event) -> Ruling:
     anonymous = identify(asked).user_id is None
-    return FilterBook(written).filter_for(kind_of(asked.event.kind), anonymous=anonymous).ruling(asked)
+    return filters(written).filter_for(kind_of(asked.event.kind), anonymous=anonymous).ruling(asked)

@@ -4,11 +4,11 @@ import pytest
 
 from pipeline.core.content import EventContent
 from pipeline.core.events import Event, Facts, Person
-from pipeline.core.filters import FilterBook, in_sample
+from pipeline.core.filters import in_sample
 from pipeline.core.kinds import KINDS, kind_of
 from pipeline.core.rules import DROP, KEEP, Condition, Decision, SampleBy, Verdict
 from pipeline.core.rules_file import parse_rules
-from tests.unit.core.filtering import asks, event, rule, rules, ruling
+from tests.unit.core.filtering import asks, event, filters, rule, rules, ruling
 
 
 def test_the_first_rule_that_matches_decides() -> None:
@@ -106,13 +106,13 @@ def test_a_long_name_is_matched_without_being_remembered() -> None:
 
 
 def test_kinds_that_meet_the_same_rules_share_a_filter() -> None:
-    book = FilterBook(rules(rule(DROP, asks(Condition.CHANNEL, "push"), asks(Condition.MESSAGE_ID, "m"))))
-    filters = {id(book.filter_for(kind, anonymous=False)) for kind in KINDS.values()}
-    assert len(filters) == 2
+    book = filters(rules(rule(DROP, asks(Condition.CHANNEL, "push"), asks(Condition.MESSAGE_ID, "m"))))
+    found = {id(book.filter_for(kind, anonymous=False)) for kind in KINDS.values()}
+    assert len(found) == 2
 
 
 def test_rules_after_one_that_takes_all_are_not_compiled() -> None:
-    book = FilterBook(rules(rule(DROP), rule(KEEP, asks(Condition.MESSAGE_ID, "m"))))
+    book = filters(rules(rule(DROP), rule(KEEP, asks(Condition.MESSAGE_ID, "m"))))
     compiled = book.filter_for(KINDS["message.sms.sent"], anonymous=True)
     assert (compiled.indexes, compiled.otherwise.rule) == ((), 0)
 
@@ -123,7 +123,7 @@ def test_an_unknown_kind_meets_rules_by_what_its_words_tell() -> None:
         rule(DROP, asks(Condition.CHANNEL, "sms"), asks(Condition.ACTION, "unsubscribed")),
         rule(DROP, asks(Condition.ACTION, "other")),
     )
-    book = FilterBook(written)
+    book = filters(written)
     for spelling, expected in (("message.sms.unsubscribed", 1), ("message.fax.burnt", 2), ("message.fax.sent", None)):
         assert book.filter_for(kind_of(spelling), anonymous=False).ruling(event()).rule == expected
 

@@ -9,11 +9,12 @@ import yaml
 from jsonschema import Draft7Validator
 
 from pipeline.core.classification import Destination, MtuClass
-from pipeline.core.destinations.segment.record import MESSAGE_TYPES, Properties, Track
+from pipeline.core.destinations.segment.record import Properties, Track
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.outcomes import Deliver
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
+from pipeline.core.record_values import MESSAGE_TYPES
 from pipeline.core.rules_mistakes import EXPLAINED_KEYWORDS
 from pipeline.core.rules_schema import rules_schema
 from tests.builders import SEGMENT, raw_message

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from pipeline.core.events import Event, decode
-from pipeline.core.filters import FilterBook
 from pipeline.core.kinds import kind_of
 from pipeline.core.outcomes import Deliver, Drop
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
 from pipeline.core.rules_file import parse_rules
 from tests.builders import SEGMENT, encode, raw_event, raw_message
+from tests.unit.core.filtering import filters
 
 RULES = """
 rules:
@@ -71,7 +71,7 @@ rules:
 def test_shadows_that_ask_for_other_values_are_not_even_tried() -> None:
     many = "".join(f"  - {{when: {{template_id: t-{number}}}, then: drop, shadow: true}}\n" for number in range(1_000))
     rules = parse_rules(f"rules:\n{many}", filename="rules.yaml")
-    found = FilterBook(rules).filter_for(kind_of("message.push.sent"), anonymous=False)
+    found = filters(rules).filter_for(kind_of("message.push.sent"), anonymous=False)
     event = decode(encode(raw_event("message.push.sent", message={"template_id": "t-7"})))
     assert isinstance(event, Event)
     assert [len(tuple(index(event))) for index in found.shadows] == [1]

@@ -1,8 +1,12 @@
-"""How a user is named in Mixpanel."""
+"""How a user is named in Mixpanel (schemas/SOURCES.md, "Mixpanel identity")."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+DEVICE_PREFIX: Final = "$device:"
+"""Marks a ``distinct_id`` as that of a device. Without it Mixpanel takes the id for a user's."""
 
 
 class AnonymousId(StrEnum):

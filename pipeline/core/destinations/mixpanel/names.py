@@ -36,3 +36,7 @@ MIXPANEL_NAMES: Final[Mapping[str, str]] = {
     "message.live_activity.failed": "Live Activity Failed",
 }
 """Mixpanel's event name for each kind (schemas/SOURCES.md, "Mixpanel event names")."""
+
+ALLOWED_DOLLAR_NAMES: Final = frozenset(name for name in MIXPANEL_NAMES.values() if name.startswith("$"))
+"""The names of Mixpanel's own that a names file may use. With others, such as ``$identify``, Mixpanel refuses the whole
+request (schemas/SOURCES.md, "Mixpanel identity")."""

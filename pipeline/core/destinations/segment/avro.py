@@ -1,28 +1,18 @@
-"""Write a record for Segment as Avro, and read it back as the same JSON bytes that the processor built.
-
-Readers are compiled as for events (`pipeline.core.avro.source`); fastavro writes.
-"""
+"""Write a record for Segment as Avro, and read it back as the same JSON bytes that the processor built."""
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-import fastavro
 import msgspec
 import orjson
 
-from pipeline.core.avro.reading import TooDeepError
-from pipeline.core.avro.schema_types import parse_schema, read_record
-from pipeline.core.avro.source import reader_of
-from pipeline.core.avro.vocabulary import MISFITS, UnreadableError
+from pipeline.core.avro.records import record_decoder_factory, record_encoder
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.core.destinations.segment.record import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    DecodeRecord: TypeAlias = Callable[[bytes, int], bytes | None]
+    from collections.abc import Mapping
 
 
 def _required() -> Any:
@@ -69,33 +59,6 @@ _STRUCTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "Integration": _Integration,
     "OneSignal": _OneSignal,
 }
-_READER: Final = read_record(SEGMENT_RECORD.schema)
-_WRITER: Final = fastavro.parse_schema(SEGMENT_RECORD.schema)
-_REFUSALS: Final = (((*MISFITS, UnreadableError, TooDeepError), None),)
 
-_encode: Final = msgspec.json.Encoder().encode
-
-
-def encode_record(record_json: bytes) -> bytes:
-    """Return the Avro body of a record, without framing."""
-    body = BytesIO()
-    fastavro.schemaless_writer(body, _WRITER, orjson.loads(record_json), strict_allow_default=True)
-    return body.getvalue()
-
-
-def record_decoder(writer_schema: str) -> DecodeRecord:
-    """Return a decoder of records that were written with a schema.
-
-    Its arguments are the whole value of a message and the offset of the body. It returns the record as compact JSON;
-    None when the bytes do not match the schema.
-
-    Raises:
-        UnusableSchemaError: the schema cannot be resolved to a record; the text gives the reason.
-    """
-    read = reader_of(parse_schema(writer_schema), _READER, _STRUCTS, _REFUSALS)
-
-    def decode(value: bytes, start: int) -> bytes | None:
-        track = read(value, start)
-        return None if track is None else _encode(track)
-
-    return decode
+encode_record: Final = record_encoder(SEGMENT_RECORD, orjson.loads)
+record_decoder: Final = record_decoder_factory(SEGMENT_RECORD, _STRUCTS)

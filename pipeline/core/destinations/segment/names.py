@@ -7,14 +7,11 @@ schemas/SOURCES.md, "Segment event names", for Segment's spec.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pipeline.core.kinds import Kind
 
 
 class NameProfile(StrEnum):
@@ -68,9 +65,6 @@ SEGMENT_SPEC_NAMES: Final[Mapping[str, str]] = {
 }
 """The names of Segment's email and mobile specs. Kinds that have no event there keep OneSignal's names."""
 
-_SPECIAL_WORDS: Final[Mapping[str, str]] = {"iam": "In-App Message", "sms": "SMS"}
-_BETWEEN_WORDS: Final = re.compile(r"[^0-9a-z]+")
-
 
 def event_names(profile: NameProfile, custom: Mapping[str, str]) -> Mapping[str, str]:
     """Return the event name of each known kind. Only the profile ``custom`` uses the custom names."""
@@ -80,9 +74,3 @@ def event_names(profile: NameProfile, custom: Mapping[str, str]) -> Mapping[str,
         NameProfile.CUSTOM: {**ONESIGNAL_NAMES, **custom},
     }
     return names[profile]
-
-
-def derived_name(kind: Kind) -> str:
-    """Return a name for an unknown kind, built from its words: ``message.sms.opted_out`` is ``SMS Opted Out``."""
-    words = [word for word in _BETWEEN_WORDS.split(kind.name.removeprefix("message.")) if word]
-    return " ".join(_SPECIAL_WORDS.get(word, word.capitalize()) for word in words) or "Unknown"

@@ -4,60 +4,27 @@ Names and properties are those of the OneSignal Source page (schemas/SOURCES.md,
 Everything else known about an event is a property too, under the name in
 schemas/SOURCES.md, "OneSignal event variables": `subscription_id`, `subscription_device_type` (the page's
 `subscription_type` by its newer name), `language`, `event_kind`, `failure_reason`, page and target, live activity,
-`url`. App, category and MTU class are in ``context.onesignal``, where a destination can filter on them. Texts by
-language become one text: the user's language, else English, else the first, also if they arrive as one text
-(`pipeline.core.localized`). `pipeline.core.privacy` cleans the launch URL and the failure reason. Empty ids were
-removed before (`pipeline.core.cleaning`); blank texts and placeholders are removed here.
+`url`. App, category and MTU class are in ``context.onesignal``, where a destination can filter on them.
+`pipeline.core.record_values` cleans the values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from pipeline.core.content import Details, EventContent
 from pipeline.core.destinations.segment.limits import MAX_RECORD_BYTES
-from pipeline.core.events import Person
-from pipeline.core.kinds import Channel
-from pipeline.core.localized import one_text
 from pipeline.core.outcomes import RejectReason
-from pipeline.core.privacy import clean_reason, clean_url
+from pipeline.core.record_bytes import record_bytes
+from pipeline.core.record_values import record_values
 from pipeline.core.shortening import shortened
-from pipeline.core.texts import PLACEHOLDERS, SURE_BEGINNINGS, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.core.events import Event
     from pipeline.core.identity import Identity
-
-MESSAGE_TYPES: Final[Mapping[Channel, str]] = {
-    Channel.PUSH: "push",
-    Channel.IN_APP: "in-app",
-    Channel.EMAIL: "email",
-    Channel.SMS: "SMS",
-    Channel.LIVE_ACTIVITY: "live-activity",
-    Channel.OTHER: "other",
-}
-"""``message_type`` for each channel, spelled as the OneSignal Source page spells it
-(schemas/SOURCES.md, "OneSignal source at Segment")."""
-
-_LOOP_GUARD: Final = msgspec.Raw(b'{"All":true,"OneSignal New":false}')
-"""Keeps Segment's OneSignal destination from turning these properties into OneSignal tags
-(schemas/SOURCES.md, "Segment's OneSignal destination")."""
-
-_SURE: Final = SURE_BEGINNINGS
-_NO_CONTENT: Final = EventContent()
-_NO_PERSON: Final = Person()
-_NO_DETAILS: Final = Details()
-_APP_DEVICES: Final = ("ios", "android", "huawei", "amazon", "fireos", "fire os", "kindle")
-"""Devices whose links open an app, by the beginning of OneSignal's name (iOS, AndroidPush, FireOSPush …)."""
-_TEMPORARY_ID: Final = "local-"
-"""The prefix of a onesignal_id that the SDK generated before it had a real one
-(schemas/SOURCES.md, "OneSignal temporary ids")."""
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -107,98 +74,55 @@ class Shape(msgspec.Struct, frozen=True):
     kind_name: str
     message_type: str
     context: Callable[[str | None], msgspec.Raw]
+    integrations: msgspec.Raw
 
     def build_record(
         self, event: Event, identity: Identity, message_id: str, timestamp: str | None, _stored_ms: int, /
     ) -> bytes | RejectReason:
         """Build the record of an event, unless it exceeds Segment's limit even without contents and title."""
+        (
+            campaign_id,
+            name,
+            title,
+            contents,
+            device,
+            subscription_id,
+            template_id,
+            onesignal_id,
+            language,
+            url,
+            details,
+        ) = record_values(event)
+        properties = Properties(
+            self.kind_name,
+            self.message_type,
+            campaign_id,
+            campaign_id,
+            name,
+            title,
+            contents,
+            device,
+            device,
+            subscription_id,
+            template_id,
+            onesignal_id,
+            language,
+            url,
+        )
+        if details is not None:
+            properties = replace(properties, **details)
         track = Track(
             self.event_name,
             message_id,
-            _properties(self, event),
+            properties,
             self.context(event.event.app_id),
-            _LOOP_GUARD,
+            self.integrations,
             identity.user_id,
             identity.anonymous_id,
             timestamp,
         )
-        record = _encoded(track)
+        record = record_bytes(track)
         return record if len(record) <= MAX_RECORD_BYTES else _fitted(track, len(record))
-
-
-_encode: Final = msgspec.json.Encoder().encode
-_encode_into: Final = msgspec.json.Encoder().encode_into
-_BUFFERS: Final[list[bytearray]] = []
-"""One buffer for each thread that builds records. Their content is scratch space."""
-
-
-def _encoded(track: Track) -> bytes:
-    """Encode a record without spare capacity: the bytes of msgspec's `encode` occupy half as much memory again."""
-    try:
-        buffer = _BUFFERS.pop()  # atomic, so no two threads share a buffer
-    except IndexError:
-        buffer = bytearray()
-    _encode_into(track, buffer)
-    record = bytes(buffer)
-    if len(record) <= MAX_RECORD_BYTES:
-        _BUFFERS.append(buffer)
-    return record
-
-
-def _properties(shape: Shape, event: Event) -> Properties:
-    """Return the properties. Runs for every record, so usual texts are recognized inline by their first character."""
-    facts, content, person = event.event, event.message or _NO_CONTENT, event.user or _NO_PERSON
-    message_id, name, title, contents = content.id or None, content.name, content.title, content.contents
-    device, language, url = facts.subscription_device_type, person.language, content.url
-    onesignal_id = facts.onesignal_id
-    device = device if device and (device[0] in _SURE or shown(device)) else None
-    language = language if language and (language[0] in _SURE or shown(language)) else None
-    link = clean_url(url) if url and (url[0] in _SURE or shown(url)) else None
-    if (content.app_url or content.web_url) and not shown(url):
-        link = _link_of_device(content, device)
-    properties = Properties(
-        shape.kind_name,
-        shape.message_type,
-        message_id,
-        message_id,
-        name if name and (name[0] in _SURE or (name not in PLACEHOLDERS and not name.isspace())) else None,
-        one_text(title, language) if title else None,
-        one_text(contents, language) if contents else None,
-        device,
-        device,
-        facts.subscription_id or None,
-        content.template_id or None,
-        onesignal_id if onesignal_id and onesignal_id[0] != _TEMPORARY_ID[0] else _real_id(onesignal_id, person),
-        language,
-        link,
-    )
-    kind = content.live_activity_event_kind
-    if not kind and (facts.data is None or facts.data == _NO_DETAILS):
-        return properties
-    return replace(properties, **_details(facts.data or _NO_DETAILS, kind))
-
-
-def _details(details: Details, live_activity_event_kind: str | None) -> dict[str, str | None]:
-    """Return the properties that only some kinds have, by name."""
-    reason = shown(details.failure_reason)
-    return {
-        **{name: shown(text) for name, text in asdict(details).items()},
-        "failure_reason": clean_reason(reason) if reason else None,
-        "live_activity_event_kind": shown(live_activity_event_kind),
-    }
-
-
-def _link_of_device(content: EventContent, device: str | None) -> str | None:
-    """Return the launch URL for the device, an app's or a browser's; the other one when there is none."""
-    is_app = device is not None and device.lower().startswith(_APP_DEVICES)
-    urls = (content.app_url, content.web_url) if is_app else (content.web_url, content.app_url)
-    return next(filter(None, map(clean_url, filter(None, map(shown, urls)))), None)
-
-
-def _real_id(onesignal_id: str | None, person: Person) -> str | None:
-    """Return the id that OneSignal assigned: the event's, else the user's, without temporary ids."""
-    ids = (onesignal_id, person.onesignal_id)
-    return next((each for each in ids if each and not each.startswith(_TEMPORARY_ID)), None)
 
 
 def _fitted(track: Track, size: int) -> bytes | RejectReason:
@@ -208,7 +132,7 @@ def _fitted(track: Track, size: int) -> bytes | RejectReason:
         text = getattr(properties, name)
         if text is not None:
             properties = replace(properties, **{name: shortened(text, size - MAX_RECORD_BYTES)})
-            record = _encoded(replace(track, properties=properties))
+            record = record_bytes(replace(track, properties=properties))
             if len(record) <= MAX_RECORD_BYTES:
                 return record
             size = len(record)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.core.derived_names import derived_name
 from pipeline.core.destinations.segment.names import (
     ONESIGNAL_NAMES,
     SEGMENT_SPEC_NAMES,
     NameProfile,
-    derived_name,
     event_names,
 )
 from pipeline.core.kinds import KINDS, kind_of

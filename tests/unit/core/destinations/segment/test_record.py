@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.core.destinations.segment.names import ONESIGNAL_NAMES
-from pipeline.core.destinations.segment.record import MESSAGE_TYPES
 from pipeline.core.identity import identify
 from pipeline.core.kinds import KINDS, Channel, kind_of
 from pipeline.core.outcomes import Deliver, Reject, RejectReason
 from pipeline.core.policy import Policy
 from pipeline.core.processing import STATELESS, process
+from pipeline.core.record_values import MESSAGE_TYPES
 from tests.builders import SEGMENT, raw_event, raw_message
 from tests.unit.core.filtering import event
 
