@@ -14,7 +14,7 @@ from pipeline.core.ids import IdField
 from pipeline.core.kinds import Action, Category, Channel
 from pipeline.core.outcomes import DropReason, RejectReason
 from pipeline.metrics.credentials import CredentialsMetrics
-from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics, Doubt
+from pipeline.metrics.delivery import AnswerClass, DeliveryMetrics, Doubt, UnclearAnswer
 from pipeline.metrics.processor import NO_KIND, ProcessorMetrics
 from pipeline.metrics.rules import RulesMetrics
 from pipeline.metrics.state import StateMetrics
@@ -35,6 +35,7 @@ LABEL_VALUES: Final[Mapping[str, Sequence[str]]] = {
     "answer": [each.value for each in AnswerClass],
     "category": [each.value for each in Category] + [NO_KIND],
     "content": [each.value for each in Doubt],
+    "problem": [each.value for each in UnclearAnswer],
     "channel": [each.value for each in Channel] + [NO_KIND],
     "destination": [Destination.SEGMENT.value],
     "field": [each.value for each in IdField],

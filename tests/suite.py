@@ -78,7 +78,7 @@ FULLY_COVERED: Final = (
             "status",
         )
     ),
-    "pipeline/sinks/segment/*",
+    "pipeline/sinks/*",
 )
 
 

@@ -38,6 +38,7 @@ class Api(Protocol):
         reject_reasons: Every reason that `examine` or `decide` may return, including all of `DeliveryRejectReason`.
             Metrics show each from the start, so the set is closed.
         limits: What one request may contain. `build_body` must return exactly `limits.body_bytes(…)` bytes.
+        max_seconds_ahead: How far the time of an event may be ahead of the present; None if it does not matter.
         max_answer_bytes: How much of an answer's body `decide` needs, after decompression. The client reads no more.
     """
 
@@ -51,6 +52,8 @@ class Api(Protocol):
     def reject_reasons(self) -> Collection[StrEnum]: ...
     @property
     def limits(self) -> RequestLimits: ...
+    @property
+    def max_seconds_ahead(self) -> float | None: ...
     @property
     def max_answer_bytes(self) -> int: ...
 
@@ -75,16 +78,18 @@ class Api(Protocol):
 
         * `Done`: accepted. `Done.refused` names the records that were refused while the others were accepted, by their
           index in the body as it was sent, each with a reason. `Done.accepted` is the answer's own count, or None. The
-          accepted records are settled. The sink treats the answer as unknown, and sends the request again, if an index
-          is out of range or the counts do not add up. Refused records become dead letters if the breaker allows all of
+          accepted records are settled. The sink treats the answer as `Unknown` if an index is out of range or the
+          counts do not add up. Refused records become dead letters if the breaker allows all of
           them; if not, the sink holds and sends them again, without the accepted ones.
         * `Refuse`: nothing was accepted, because of a record or because of the size. The sink sends smaller requests
           until the record at fault is alone, and stores it as a dead letter. With the reason
           `DeliveryRejectReason.TOO_LARGE` the sink also learns a smaller limit for requests.
-        * `Retry`: the result is unknown, or the destination is busy. The same records are sent again.
-        * `Hold`: an operator has to change something first. Every answer that is not understood is a `Hold`.
+        * `Retry`: there was no answer, or the destination is busy. The same records are sent again.
+        * `Unknown`: the answer leaves open what was accepted. The same records are sent again, and the third such
+          answer in a row is a hold.
+        * `Hold`: an operator has to change something first. Every answer that nobody knows is a `Hold`.
 
-        Where the body carries the verdict, an answer that is not `Answered.whole` is a `Retry`: the missing part may
+        Where the body carries the verdict, an answer that is not `Answered.whole` is `Unknown`: the missing part may
         name refused records.
         """
 

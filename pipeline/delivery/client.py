@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,7 +17,7 @@ from pipeline.delivery.guarded_http import GuardedConnector, GuardedRequest, Gua
 from pipeline.kafka.certificates import certificate_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 DNS_CACHE_SECONDS: Final = 300
 CONNECTION_AGE_SECONDS: Final = 12 * 3600.0
@@ -57,6 +57,7 @@ class HttpOptions:
         max_answer_bytes: How much of an answer's body is read, and how much of it is kept after decompression.
         answer_seconds: How long to wait for the body once the head has arrived. It is longer for a destination whose
             body carries the verdict than for one whose status does.
+        headers: Further headers of every request.
     """
 
     url: str
@@ -65,6 +66,7 @@ class HttpOptions:
     max_answer_bytes: int
     content_type: str = "application/json"
     answer_seconds: float = ANSWER_BODY_SECONDS
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpClient:
@@ -158,6 +160,7 @@ def failure_of(error: Exception) -> Failure:
 
 def _open_session(options: HttpOptions) -> aiohttp.ClientSession:
     headers = {"Content-Type": options.content_type, "User-Agent": USER_AGENT, "Accept-Encoding": ENCODING}
+    headers |= options.headers
     if options.gzip:
         headers["Content-Encoding"] = "gzip"
     return aiohttp.ClientSession(

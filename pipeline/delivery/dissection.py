@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import Partition
     from pipeline.delivery.api import Api
+    from pipeline.delivery.decisions import RefusedRecord
 
 NOTHING: Final = RequestBatch(runs=())
 HALVES: Final = 2
@@ -39,10 +40,11 @@ QUARTERS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Verdict:
-    """A record at fault, as a separate run."""
+    """A record at fault, as a separate run. ``detail`` is what the destination said about it."""
 
     run: Run
     reason: StrEnum
+    detail: str | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -89,7 +91,8 @@ class Dissection:
         for run in self._letters.runs:
             letters[run.source] += run.letters
         for verdict in self._verdicts:
-            letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[0])
+            message = verdict.run.messages[0]
+            letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=message, detail=verdict.detail)
             letters[verdict.run.source].append(letter)
         return RequestBatch(
             runs=tuple(
@@ -137,19 +140,22 @@ class Dissection:
         self._settle(part, part, refused=())
         return part
 
-    def accepted_in_part(self, sent: RequestBatch, refused: Mapping[int, StrEnum]) -> RequestBatch:
+    def accepted_in_part(self, sent: RequestBatch, refused: Mapping[int, RefusedRecord]) -> RequestBatch:
         """Called when the first part was accepted except for some records. Return the accepted ones.
 
         Args:
             sent: The first part as it was sent. Partitions may have been forgotten since.
-            refused: The reasons of the refused records, by their index in ``sent``.
+            refused: The refused records, by their index in ``sent``.
         """
         part = self._parts.popleft()
         sources = {id(run.source) for run in part.runs}
         runs = (run for run in sent.except_for(refused).runs if id(run.source) in sources)
         accepted = RequestBatch(runs=tuple(runs))
         singles = ((index, run) for index, run in sent.singles(refused) if id(run.source) in sources)
-        self._settle(part, accepted, refused=[_Verdict(run=run, reason=refused[index]) for index, run in singles])
+        verdicts = [
+            _Verdict(run=run, reason=refused[index].reason, detail=refused[index].detail) for index, run in singles
+        ]
+        self._settle(part, accepted, refused=verdicts)
         return accepted
 
     def confirm(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.metrics.delivery import Doubt
+from pipeline.metrics.delivery import Doubt, UnclearAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,13 @@ _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 DOUBT_WORDS: Final[Mapping[Doubt, str]] = {
     Doubt.PAGE: "the answer is a web page, which this destination does not send: is it a login page, or from a proxy?",
     Doubt.NOT_SUCCESS: "the answer reports a failure",
+}
+
+
+UNCLEAR_WORDS: Final[Mapping[UnclearAnswer, str]] = {
+    UnclearAnswer.NOT_WHOLE: "the answer was cut off",
+    UnclearAnswer.NOT_UNDERSTOOD: "the answer was not understood",
+    UnclearAnswer.CONTRADICTION: "the numbers in the answer contradict what was sent",
 }
 
 

@@ -128,7 +128,9 @@ class LaneDriver:
             return
         response, now = request.result(), self._now()
         self._report.answered(response, seconds=now - started)
-        decision = self._exchange.decide(response, attempt=attempt, sent_records=records)
+        decision = self._exchange.decide(
+            response, attempt=attempt, sent_records=records, unclear_before=self.lane.unclear_answers
+        )
         self._report.decided(
             decision,
             response,

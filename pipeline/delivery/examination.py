@@ -41,11 +41,17 @@ class Examined:
     unknown_format: bytes | None
 
 
-def examine(messages: Sequence[Message], *, api: Api, read_avro: ReadAvro | None = None) -> Examined:
+def examine(
+    messages: Sequence[Message],
+    *,
+    api: Api,
+    read_avro: ReadAvro | None = None,
+    latest_time: float = float("inf"),
+) -> Examined:
     """Check each message of a batch. A message without a format version counts as JSON.
 
     `read_avro` returns the JSON of a record in Avro. Without it (no schema registry is set), such a record has an
-    unknown format.
+    unknown format. ``latest_time`` is the latest time that an event may have, in seconds since the epoch.
     """
     records: list[bytes] = []
     sendable: list[Message] = []
@@ -71,6 +77,8 @@ def examine(messages: Sequence[Message], *, api: Api, read_avro: ReadAvro | None
         seen = examine_record(value)
         if isinstance(seen, StrEnum):
             letters.append(DeadLetter(stage=stage, reason=seen, message=message))
+        elif seen > latest_time:
+            letters.append(DeadLetter(stage=stage, reason=DeliveryRejectReason.TOO_FAR_AHEAD, message=message))
         else:
             records.append(value)
             sendable.append(message)

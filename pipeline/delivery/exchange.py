@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.delivery.decisions import Attempt, trusted
+from pipeline.delivery.decisions import Attempt, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.delivery.answers import Response
     from pipeline.delivery.api import Api
-    from pipeline.delivery.decisions import Decision, RetryPolicy
+    from pipeline.delivery.decisions import RetryPolicy, Settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +35,17 @@ class Exchange:
         """Return the body of one attempt."""
         return self.api.build_body(records, sent_at=self.wall_clock())
 
-    def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
-        """Return what a response means. A partial answer that contradicts the request is a retry."""
+    def decide(self, response: Response, *, attempt: int, sent_records: int, unclear_before: int = 0) -> Settled:
+        """Return what to do about a response.
+
+        ``unclear_before`` is how many answers directly before it left open what was accepted of the same request.
+        """
         circumstances = Attempt(
             number=attempt,
             sent_records=sent_records,
             jitter=self.chance(),
             now=self.wall_clock(),
             policy=self.policy,
+            unclear_before=unclear_before,
         )
-        return trusted(self.api.decide(response, circumstances), circumstances)
+        return settled(self.api.decide(response, circumstances), circumstances)

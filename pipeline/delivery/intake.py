@@ -14,7 +14,7 @@ from pipeline.delivery.packing import Backlog
 from pipeline.delivery.request_batch import RequestBatch, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pipeline.core.messages import Partition
     from pipeline.delivery.api import Api
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 class Intake:
     """Batches in order of arrival, from which request batches are filled."""
 
-    def __init__(self, *, api: Api, limits: LearntLimits, read_avro: ReadAvro | None) -> None:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        limits: LearntLimits,
+        read_avro: ReadAvro | None,
+        latest_time: Callable[[], float] | None = None,
+    ) -> None:
         self.backlog = Backlog(limits)
         self._api = api
         self._read_avro = read_avro
+        self._latest_time = latest_time
         self._unexamined: deque[BatchInHand] = deque()  # empty unless the backlog fills a request
         self._unreadable: dict[Partition, bytes] = {}
 
@@ -72,7 +80,8 @@ class Intake:
                 self._examine(source)
 
     def _examine(self, source: BatchInHand) -> None:
-        seen = examine(source.batch.messages, api=self._api, read_avro=self._read_avro)
+        latest = float("inf") if self._latest_time is None else self._latest_time()
+        seen = examine(source.batch.messages, api=self._api, read_avro=self._read_avro, latest_time=latest)
         if seen.records or seen.letters:
             self.backlog.append(
                 Run(

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.delivery.actions import Acknowledge, Action, Send, Store, Wait
-from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, Retry
+from pipeline.delivery.decisions import Done, Hold, Refuse, Retry, Settled
 from pipeline.delivery.dissection import NOTHING, Dissection
 from pipeline.delivery.holds import reasons_of, too_many_dead_letters
 from pipeline.delivery.in_hand import InHand
 from pipeline.delivery.intake import Intake
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pipeline.core.breaker import Breaker
     from pipeline.core.messages import MessageBatch, Partition
@@ -43,7 +43,10 @@ class _Phase(Enum):
 
 
 class Lane:
-    """Decide for one lane. While ``draining``, it sends without waiting for full requests."""
+    """Decide for one lane. While ``draining``, it sends without waiting for full requests.
+
+    ``latest_time`` returns the latest time that an event may have, in seconds since the epoch.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Lane:
         breaker: Breaker,
         hold_seconds: float,
         read_avro: ReadAvro | None = None,
+        latest_time: Callable[[], float] | None = None,
     ) -> None:
         self.draining = False
         self._api = api
@@ -61,13 +65,14 @@ class Lane:
         self._flush_interval_seconds = flush_interval_seconds
         self._breaker = breaker
         self._hold_seconds = hold_seconds
-        self._intake = Intake(api=api, limits=limits, read_avro=read_avro)
+        self._intake = Intake(api=api, limits=limits, read_avro=read_avro, latest_time=latest_time)
         self._in_hand = InHand()
         self._leaving: set[Partition] = set()
         self._phase = _Phase.IDLE
         self._rest = self._dissection_of(NOTHING)
         self._sent = NOTHING
         self._attempt = 0
+        self._unclear = 0
         self._due_at = 0.0
         self._hold: Hold | None = None
         self._tripped: Hold | None = None
@@ -104,6 +109,11 @@ class Lane:
         """Whether a request that failed waits to be sent again or is in flight again, and the lane does not hold."""
         unsettled = self._phase in {_Phase.BACKING_OFF, _Phase.SENDING}
         return unsettled and self.hold is None and (self._attempt > 1 or self._phase is _Phase.BACKING_OFF)
+
+    @property
+    def unclear_answers(self) -> int:
+        """How many of the last answers left open what was accepted of the request, one directly after the other."""
+        return self._unclear
 
     @property
     def in_flight(self) -> bool:
@@ -175,8 +185,10 @@ class Lane:
                 move_at = self.next_move_at(not_before=not_before)
                 return Wait(until=move_at) if now < move_at else self._depart(now)
 
-    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+    def answered(self, decision: Settled, *, now: float) -> RequestBatch:
         """Called with the decision on the answer to a request. Return the records that it accepted."""
+        is_unclear = isinstance(decision, Retry | Hold) and decision.unclear is not None
+        self._unclear = self._unclear + 1 if is_unclear else 0
         match decision:
             case Done():
                 return self._accepted(decision, now)
@@ -249,7 +261,7 @@ class Lane:
 
     def _accepted(self, done: Done, now: float) -> RequestBatch:
         """Settle the accepted records, and ask the breaker about those that the same answer refused."""
-        refused = {record.index: record.reason for record in reversed(done.refused)}  # the first of several counts
+        refused = {record.index: record for record in reversed(done.refused)}  # the first of several counts
         accepted = self._rest.accepted_in_part(self._sent, refused) if refused else self._rest.accepted()
         self._in_hand.settle((run.source, len(run.records)) for run in accepted.runs)
         self._hold = None

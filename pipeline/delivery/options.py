@@ -47,6 +47,8 @@ class DeliveryOptions:
     """The minimum and maximum of `max_batch_bytes`."""
     most_records: ClassVar[int]
     endpoint_example: ClassVar[str]
+    added_jitter_seconds: ClassVar[tuple[float, float] | None] = None
+    """See `pipeline.delivery.decisions.RetryPolicy`."""
 
     endpoint: str
     max_batch_bytes: int

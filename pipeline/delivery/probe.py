@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from pipeline.delivery.answers import Failure, Response, Unanswered, answer_name
-from pipeline.delivery.decisions import Attempt, Done, Hold, Refuse, Retry, RetryPolicy, trusted
-from pipeline.delivery.doubts import DOUBT_WORDS
+from pipeline.delivery.decisions import Attempt, Done, Hold, Refuse, Retry, RetryPolicy, settled
+from pipeline.delivery.doubts import DOUBT_WORDS, UNCLEAR_WORDS
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
     from pipeline.delivery.api import Api
-    from pipeline.metrics.delivery import Doubt
+    from pipeline.metrics.delivery import Doubt, UnclearAnswer
 
 _NO_WAITING: Final = RetryPolicy(base_seconds=0.0, max_seconds=0.0, retry_after_cap_seconds=0.0)
 
@@ -56,23 +56,29 @@ async def send_marked(api: Api, record: bytes, *, now: float, where_to_look: tup
 def _read(api: Api, response: Response, *, now: float, where_to_look: tuple[str, ...]) -> ProbeReport:
     attempt = Attempt(number=1, sent_records=1, jitter=0.0, now=now, policy=_NO_WAITING)
     answer, endpoint = answer_name(response), variable(f"{api.name}_endpoint")
-    match trusted(api.decide(response, attempt), attempt):
-        case Done(refused=refused) if refused:
-            return _report(
-                ProbeOutcome.REFUSED, f"answered {answer}, and refused the record: {refused[0].reason.value}"
-            )
+    match settled(api.decide(response, attempt), attempt):
+        case Done(refused=(first, *_)):
+            fault = first.reason.value if first.detail is None else f"{first.reason.value}, {first.detail}"
+            return _report(ProbeOutcome.REFUSED, f"answered {answer}, and refused the record: {fault}")
         case Done(doubt=doubt) if doubt is not None:
             return _report(ProbeOutcome.DOUBTFUL, *_doubtful(answer, doubt, endpoint))
         case Done():
-            first, *others = where_to_look
-            return _report(ProbeOutcome.ACCEPTED, f"answered {answer}; {first}", *others)
-        case Retry() if isinstance(response, Unanswered):
-            return _report(ProbeOutcome.UNREACHABLE, _failure_words(endpoint)[response.failure])
-        case Retry():
-            return _report(ProbeOutcome.BUSY, f"reached, but it answered {answer}: try again later")
+            where, *others = where_to_look
+            return _report(ProbeOutcome.ACCEPTED, f"answered {answer}; {where}", *others)
+        case Retry(unclear=unclear):
+            return _retried(response, unclear, endpoint)
         case Hold(advice=advice) | Refuse(advice=advice):
             unreachable = isinstance(response, Unanswered)
             return _report(ProbeOutcome.UNREACHABLE if unreachable else ProbeOutcome.REFUSED, advice)
+
+
+def _retried(response: Response, unclear: UnclearAnswer | None, endpoint: str) -> ProbeReport:
+    if isinstance(response, Unanswered):
+        return _report(ProbeOutcome.UNREACHABLE, _failure_words(endpoint)[response.failure])
+    answer = answer_name(response)
+    if unclear is not None:
+        return _report(ProbeOutcome.DOUBTFUL, f"answered {answer}, but {UNCLEAR_WORDS[unclear]}: check {endpoint}")
+    return _report(ProbeOutcome.BUSY, f"reached, but it answered {answer}: try again later")
 
 
 def _report(outcome: ProbeOutcome, *lines: str) -> ProbeReport:

@@ -18,4 +18,6 @@ class DeliveryRejectReason(StrEnum):
     UNKNOWN_SCHEMA = "unknown_schema"
     UNUSABLE_SCHEMA = "unusable_schema"
     TOO_DEEP = "too_deep"
+    TOO_FAR_AHEAD = "too_far_ahead"
+    """The event's time is later than the destination allows."""
     REFUSED = "refused"

@@ -9,7 +9,7 @@ import structlog
 
 from pipeline.delivery.answers import answer_class, answer_name
 from pipeline.delivery.decisions import Done, Hold, Refuse, Retry
-from pipeline.delivery.doubts import Doubts
+from pipeline.delivery.doubts import UNCLEAR_WORDS, Doubts
 from pipeline.delivery.holds import Holds, unknown_formats
 from pipeline.metrics.summary import Summary
 from pipeline.settings.mistakes import variable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import MessageBatch
     from pipeline.delivery.answers import Response
     from pipeline.delivery.api import Api
-    from pipeline.delivery.decisions import Decision
+    from pipeline.delivery.decisions import Settled
     from pipeline.delivery.lane import Lane
     from pipeline.delivery.limits import LearntLimits
     from pipeline.kafka.dead_letters import DeadLetter
@@ -82,7 +82,7 @@ class DeliveryReport:
 
     def decided(
         self,
-        decision: Decision,
+        decision: Settled,
         response: Response,
         *,
         lane: int,
@@ -95,6 +95,9 @@ class DeliveryReport:
         if isinstance(decision, Done) and not decision.refused:
             return  # the usual case, which `accepted` logs
         log = self._logger.bind(lane=lane, records=records, bytes=size, attempts=attempt, answer=answer_name(response))
+        if isinstance(decision, Retry | Hold) and decision.unclear is not None:
+            self._metrics.unclear(decision.unclear)
+            log = log.bind(unclear=UNCLEAR_WORDS[decision.unclear])
         match decision:
             case Done(refused=refused):
                 log.warning("request accepted in part", refused=len({record.index for record in refused}))

@@ -64,6 +64,7 @@ class Sink:
             base_seconds=options.retry_base_seconds,
             max_seconds=options.retry_max_seconds,
             retry_after_cap_seconds=options.retry_after_cap_seconds,
+            added_jitter_seconds=options.added_jitter_seconds,
         )
         self._dead_letters = dead_letters
         self._limits = LearntLimits(api.limits)
@@ -73,6 +74,7 @@ class Sink:
         self._report = DeliveryReport(api=api, metrics=metrics, limits=self._limits, wall_clock=wall_clock)
         breaker = Breaker(BreakerLimits(max_share=options.dead_letter_max_share, window=options.dead_letter_window))
         exchange = Exchange(api=api, policy=policy, wall_clock=wall_clock, chance=chance)
+        ahead = api.max_seconds_ahead
         self._drivers = tuple(
             LaneDriver(
                 number=number,
@@ -83,6 +85,7 @@ class Sink:
                     breaker=breaker,
                     hold_seconds=options.retry_max_seconds,
                     read_avro=read_avro,
+                    latest_time=None if ahead is None else lambda: wall_clock() + ahead,
                 ),
                 client=api.connect(),
                 exchange=exchange,

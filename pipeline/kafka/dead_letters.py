@@ -39,6 +39,7 @@ class DeadLetter:
     reason: StrEnum
     message: Message
     rules_version: bytes = NO_RULES
+    detail: str | None = None
 
 
 class DeadLetterStore(Protocol):

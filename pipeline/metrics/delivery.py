@@ -46,6 +46,15 @@ class Doubt(StrEnum):
     NOT_SUCCESS = "not_success"
 
 
+class UnclearAnswer(StrEnum):
+    """Why an answer leaves open what was accepted, as a metric label."""
+
+    NOT_WHOLE = "not_whole"
+    NOT_UNDERSTOOD = "not_understood"
+    CONTRADICTION = "contradiction"
+    """Its numbers contradict what was sent."""
+
+
 class LanesStatus(Protocol):
     """The status of all lanes, read at each scrape."""
 
@@ -118,6 +127,13 @@ class DeliveryMetrics:
             "content",
         )
         self._doubtful = {doubt: doubtful.labels(destination, doubt) for doubt in Doubt}
+        unclear = counter(
+            "unclear_answers",
+            "Answers that leave open what was accepted: cut off, not understood, or with numbers that contradict what was"
+            " sent. The request is sent again.",
+            "problem",
+        )
+        self._unclear = {answer: unclear.labels(destination, answer) for answer in UnclearAnswer}
         self._duration = histogram("request_duration_seconds", "Duration of one request.", _DURATIONS)
         self._fullness = histogram(
             "request_batch_fullness_ratio",
@@ -190,6 +206,10 @@ class DeliveryMetrics:
         """Count records that were received and given up unsettled with their partition."""
         self._given_back.inc(records)
         self._in_flight.dec(records)
+
+    def unclear(self, answer: UnclearAnswer) -> None:
+        """Count one answer that leaves open what was accepted."""
+        self._unclear[answer].inc()
 
     def doubted(self, doubt: Doubt) -> None:
         """Count one request that counts as accepted although the answer may not be the destination's."""

@@ -23,7 +23,7 @@ from pipeline.delivery.decisions import (
     Hold,
     Refuse,
     RefusedRecord,
-    Retry,
+    Unknown,
     is_server_error,
     retry_later,
     unanswered,
@@ -34,7 +34,7 @@ from pipeline.delivery.limits import RequestLimits
 from pipeline.delivery.probe import ProbeReport, send_marked
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.dead_letters import Stage
-from pipeline.metrics.delivery import Doubt
+from pipeline.metrics.delivery import Doubt, UnclearAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -78,6 +78,7 @@ class ArrayApi:
     stage: Stage = STAGE
     reject_reasons: Collection[StrEnum] = field(default=(*DeliveryRejectReason, *ArrayRejectReason))
     limits: RequestLimits = _LIMITS
+    max_seconds_ahead: float | None = None
     max_answer_bytes: int = 100_000
     endpoint: str = "https://array.test/import"
     connection: Callable[[], RequestClient] | None = None
@@ -108,7 +109,7 @@ class ArrayApi:
         if response.status not in {200, 202, 400}:
             return Hold(after_seconds=attempt.slow_seconds, advice=f"Array answered {response.status}: look")
         if not response.whole:
-            return Retry(after_seconds=attempt.backoff_seconds)
+            return Unknown(answer=UnclearAnswer.NOT_WHOLE, advice="Array's answer was cut")
         return self._verdict(response, attempt)
 
     def _verdict(self, answer: Answered, attempt: Attempt) -> Decision:

@@ -1,4 +1,4 @@
-"""The destinations that the tests of delivery use: Segment, and a second one with different rules."""
+"""The destinations that the tests of delivery use: both real ones, and one with different rules for tests alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.fakes.array_api import ArrayApi
+from tests.fakes.mixpanel import SMALL as MIXPANEL
 from tests.fakes.segment import API
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline.delivery.api import Api
     from pipeline.delivery.limits import RequestLimits
 
-APIS: Final[Mapping[str, Api]] = {"segment": API, "array": ArrayApi()}
-with_both_apis: Final = pytest.mark.parametrize("api", APIS.values(), ids=APIS)
+APIS: Final[Mapping[str, Api]] = {"segment": API, "mixpanel": MIXPANEL, "array": ArrayApi()}
+with_every_api: Final = pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 
 
 class SelectedApi:

@@ -40,9 +40,9 @@ class FakeMessage:
 
 
 def record(message_id: str = "m-1", **changes: Any) -> bytes:
-    """Build a valid record. A change to None removes the field."""
+    """Build a record that every destination of the tests accepts. A change to None removes the field."""
     call: dict[str, Any] = {"type": "track", "event": "Push Clicked", "messageId": message_id, "userId": "u-1"}
-    call |= {"properties": {}} | changes
+    call |= {"properties": {"distinct_id": "u-1", "$insert_id": message_id, "time": 1_767_225_600_120}} | changes
     return json.dumps({name: value for name, value in call.items() if value is not None}).encode()
 
 
@@ -170,9 +170,10 @@ class FakeClient:
 
 
 def ids_of(body: bytes) -> tuple[str, ...]:
-    """Return the messageIds of a body, in order: of Segment's batch, or of the second destination's array."""
+    """Return the ids of a body's records, in order: of Segment's batch, or of another destination's array."""
     read = json.loads(body)
-    return tuple(call["messageId"] for call in (read if isinstance(read, list) else read["batch"]))
+    calls = read if isinstance(read, list) else read["batch"]
+    return tuple(call["messageId"] if "messageId" in call else call["properties"]["$insert_id"] for call in calls)
 
 
 def options(**changes: Any) -> SegmentOptions:

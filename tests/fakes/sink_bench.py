@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.delivery.sink import Sink
 from pipeline.metrics.delivery import DeliveryMetrics
+from pipeline.sinks.mixpanel.api import MixpanelApi
 from tests.fakes.array_api import ArrayApi
 from tests.fakes.destinations import SELECTED
+from tests.fakes.mixpanel import ScriptedMixpanel
 from tests.fakes.segment import (
     Effect,
     FakeBatch,
@@ -58,10 +60,12 @@ class Bench:
 
 def api_of(chosen: SegmentOptions, segment: FakeSegment) -> Api:
     """Build the selected destination with the chosen sizes; its connections go to a fake."""
+    sizes = {"max_bytes": chosen.max_batch_bytes, "max_records": chosen.max_batch_records}
+    if isinstance(SELECTED.api, MixpanelApi):
+        return ScriptedMixpanel(segment.connect, **sizes)
     if not isinstance(SELECTED.api, ArrayApi):
         return ScriptedApi(chosen, segment.connect)
-    limits = replace(SELECTED.limits, max_bytes=chosen.max_batch_bytes, max_records=chosen.max_batch_records)
-    return ArrayApi(limits=limits, connection=segment.connect)
+    return ArrayApi(limits=replace(SELECTED.limits, **sizes), connection=segment.connect)
 
 
 def bench(*, wall_clock: float = 1_767_225_600.0, chance: float = 0.5, **changes: Any) -> Bench:

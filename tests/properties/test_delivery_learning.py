@@ -14,7 +14,7 @@ from pipeline.delivery.decisions import Done, Refuse, Retry
 from pipeline.delivery.lane import Lane
 from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
-from tests.fakes.destinations import with_both_apis
+from tests.fakes.destinations import with_every_api
 from tests.fakes.segment import FakeBatch, FakeMessage, record_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Way:
         lane.answered(Retry(after_seconds=1.0) if lost else Done(), now=self._now)
 
 
-@with_both_apis
+@with_every_api
 @given(
     first=SIZES,
     later=SIZES,
@@ -117,7 +117,7 @@ def test_a_size_is_learnt_in_a_few_steps_and_nothing_is_lost_or_out_of_order(
     assert len(way.refused) == refused or learnt > most_bytes, "what is learnt is not refused any more"
 
 
-@with_both_apis
+@with_every_api
 @given(sizes=SIZES, poisoned=st.sets(st.integers(0, 89), min_size=1, max_size=4))
 def test_records_that_are_refused_alone_become_dead_letters_and_teach_nothing(
     api: Api, sizes: list[int], poisoned: set[int]

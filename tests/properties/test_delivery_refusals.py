@@ -13,7 +13,7 @@ from pipeline.delivery.decisions import Done, Hold, Refuse, RefusedRecord, Retry
 from pipeline.delivery.lane import Lane
 from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
-from tests.fakes.destinations import with_both_apis
+from tests.fakes.destinations import with_every_api
 from tests.fakes.moody_breaker import MoodyBreaker
 from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
 
@@ -160,7 +160,7 @@ class Scenario:
 REFUSED: Final = Turn(Refuse(reason=BAD, advice="look"), breaker_says_no=False, given_up=None)
 
 
-@with_both_apis
+@with_every_api
 @settings(max_examples=max(EXAMPLES, settings().max_examples))
 @example(  # the second record is accepted, its answer is lost, and then it is refused while the breaker says no
     sizes=[2, 1], most=2, turns=[REFUSED, REFUSED, WELL._replace(decision=LOST), REFUSED._replace(breaker_says_no=True)]

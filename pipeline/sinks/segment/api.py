@@ -48,6 +48,7 @@ class SegmentApi:
     title: Final = "Segment"
     stage: Final = STAGE
     reject_reasons: Collection[StrEnum] = (*DeliveryRejectReason, *SegmentRejectReason)
+    max_seconds_ahead: float | None = None
     max_answer_bytes: Final = MAX_ANSWER_BYTES
 
     def __init__(self, options: SegmentOptions, *, write_key: Callable[[], SecretStr] | None = None) -> None:

@@ -10,7 +10,7 @@ from pipeline.delivery.api import Api
 from tests.fakes.segment import API
 
 OPERATIONS = ("examine", "build_body", "decide", "connect", "probe")
-VALUES = ("name", "title", "stage", "reject_reasons", "limits", "max_answer_bytes")
+VALUES = ("name", "title", "stage", "reject_reasons", "limits", "max_seconds_ahead", "max_answer_bytes")
 
 
 def test_the_contract_has_five_operations_and_the_values_that_they_need() -> None:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.answers import Answered
-from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, RefusedRecord
+from pipeline.delivery.decisions import Decision, Done, Hold, Refuse, RefusedRecord, Unknown
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
-from pipeline.metrics.delivery import Doubt
+from pipeline.metrics.delivery import Doubt, UnclearAnswer
 from tests.fakes.array_api import ArrayApi, ArrayRejectReason, answer
-from tests.fakes.attempts import ATTEMPT, UNKNOWN
+from tests.fakes.attempts import ATTEMPT
 
 ARRAY = ArrayApi()
 NO_ID = (RefusedRecord(index=1, reason=ArrayRejectReason.NO_ID),)
@@ -26,6 +26,7 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+CUT = Unknown(answer=UnclearAnswer.NOT_WHOLE, advice="Array's answer was cut")
 
 
 def decided(status: int, body: bytes, *, whole: bool = True) -> Decision:
@@ -48,7 +49,7 @@ def test_a_whole_answer_is_a_verdict_on_each_record(body: bytes, decision: Decis
 @pytest.mark.parametrize("status", [200, 202, 400])
 def test_a_body_that_is_not_whole_makes_the_answer_unknown(status: int) -> None:
     body = answer((1, "no_id"), accepted=2).body
-    assert {repr(decided(status, body[:end], whole=False)) for end in range(len(body) + 1)} == {repr(UNKNOWN)}
+    assert {repr(decided(status, body[:end], whole=False)) for end in range(len(body) + 1)} == {repr(CUT)}
 
 
 @pytest.mark.parametrize("body", [b'{"accepted":"3"}', b'{"failed":[{"index":"0"}]}', b'{"failed":{}}', b"[]"])

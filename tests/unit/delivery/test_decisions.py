@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -17,15 +18,17 @@ from pipeline.delivery.decisions import (
     RefusedRecord,
     Retry,
     RetryPolicy,
+    Unknown,
     backoff,
     is_server_error,
     retry_after_seconds,
     retry_later,
-    trusted,
+    settled,
     unanswered,
 )
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.kafka.certificates import CertificateFault
+from pipeline.metrics.delivery import UnclearAnswer
 
 POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds=300.0)
 NOW = 1_767_225_600.0
@@ -130,7 +133,7 @@ def refused(*indexes: int) -> tuple[RefusedRecord, ...]:
     ],
 )
 def test_what_does_not_contradict_the_request_is_trusted(decision: Decision) -> None:
-    assert trusted(decision, attempt_of(sent_records=3)) is decision
+    assert settled(decision, attempt_of(sent_records=3)) is decision
 
 
 @pytest.mark.parametrize(
@@ -146,4 +149,27 @@ def test_what_does_not_contradict_the_request_is_trusted(decision: Decision) -> 
     ],
 )
 def test_a_partial_answer_that_contradicts_the_request_is_unknown_and_sent_again(claimed: Done) -> None:
-    assert trusted(claimed, attempt_of(2, sent_records=3)) == Retry(after_seconds=0.5)
+    again = Retry(after_seconds=0.5, unclear=UnclearAnswer.CONTRADICTION)
+    assert settled(claimed, attempt_of(2, sent_records=3)) == again
+
+
+@pytest.mark.parametrize("unclear", UnclearAnswer)
+def test_the_third_unclear_answer_in_a_row_holds(unclear: UnclearAnswer) -> None:
+    decision = Unknown(answer=unclear, advice="check it")
+    attempt = attempt_of(1, sent_records=3)
+    for before in (0, 1):
+        again = Retry(after_seconds=attempt.backoff_seconds, unclear=unclear)
+        assert settled(decision, replace(attempt, unclear_before=before)) == again
+    for before in (2, 3, 99):
+        held = Hold(after_seconds=attempt.slow_seconds, advice="check it", unclear=unclear)
+        assert settled(decision, replace(attempt, unclear_before=before)) == held
+
+
+@pytest.mark.parametrize(
+    ("number", "jitter", "seconds"), [(1, 0.0, 3.0), (1, 0.5, 5.0), (2, 0.0, 5.0), (6, 0.0, 61.0), (60, 0.75, 64.0)]
+)
+def test_jitter_can_be_added_to_the_whole_delay(number: int, jitter: float, seconds: float) -> None:
+    policy = RetryPolicy(
+        base_seconds=2.0, max_seconds=60.0, retry_after_cap_seconds=300.0, added_jitter_seconds=(1.0, 5.0)
+    )
+    assert backoff(number, jitter=jitter, policy=policy) == seconds

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.breaker import Breaker, BreakerLimits
+from pipeline.delivery.decisions import RefusedRecord
 from pipeline.delivery.dissection import Dissection
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("destination")
 REFUSED, TOO_LARGE = DeliveryRejectReason.REFUSED, DeliveryRejectReason.TOO_LARGE
+
+
+def naming(index: int, reason: DeliveryRejectReason) -> dict[int, RefusedRecord]:
+    return {index: RefusedRecord(index=index, reason=reason)}
 
 
 def breaker(max_share: float = 1.0) -> Breaker:
@@ -113,7 +118,7 @@ def test_a_record_that_is_too_large_alone_explains_the_refusals_before_it() -> N
 def test_a_record_that_an_answer_names_as_too_large_explains_the_refusals_before_it() -> None:
     rest = dissection(RequestBatch(runs=(run_of(0, *range(8)),)), breaker())
     rest.refused(TOO_LARGE)
-    assert numbers(rest.accepted_in_part(rest.part, {2: TOO_LARGE})) == [0, 1, 3]
+    assert numbers(rest.accepted_in_part(rest.part, naming(2, TOO_LARGE))) == [0, 1, 3]
     rest.accepted()
     assert letters_of(rest) == [(2, "too_large")]
     assert rest.cured_bytes is None
@@ -123,7 +128,7 @@ def test_records_that_an_answer_refuses_for_themselves_got_through_what_refuses_
     rest = dissection(RequestBatch(runs=(run_of(0, *range(8)),)), breaker())
     whole = rest.part.body_bytes(SELECTED.limits)
     rest.refused(TOO_LARGE)
-    rest.accepted_in_part(rest.part, {2: REFUSED})
+    rest.accepted_in_part(rest.part, naming(2, REFUSED))
     rest.accepted()
     assert rest.cured_bytes == whole
 
@@ -154,8 +159,8 @@ def refuse_both_alone(rest: Dissection) -> None:
 
 
 def refuse_both_in_answers_that_name_them(rest: Dissection) -> None:
-    rest.accepted_in_part(rest.part, {0: TOO_LARGE})
-    rest.accepted_in_part(rest.part, {0: TOO_LARGE})
+    rest.accepted_in_part(rest.part, naming(0, TOO_LARGE))
+    rest.accepted_in_part(rest.part, naming(0, TOO_LARGE))
 
 
 def forget_both(rest: Dissection) -> None:
@@ -188,7 +193,7 @@ def test_records_that_are_accepted_beside_refused_ones_make_the_verdicts_before_
     rest = dissection(RequestBatch(runs=(run_of(0, *range(12)),)), breaker())
     for _ in range(5):
         rest.refused(REFUSED)
-    assert numbers(rest.accepted_in_part(rest.part, {0: REFUSED})) == [4, 5]
+    assert numbers(rest.accepted_in_part(rest.part, naming(0, REFUSED))) == [4, 5]
     rest.rejoin()
     assert letters_of(rest) == [(0, "refused"), (1, "refused"), (2, "refused")]
     assert numbers(rest.part)[0] == 3

@@ -12,10 +12,11 @@ import structlog
 
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.delivery.actions import Acknowledge, Send, Store, Wait
-from pipeline.delivery.decisions import Done, Hold, Refuse, RefusedRecord, Retry, trusted
+from pipeline.delivery.decisions import Done, Hold, Refuse, RefusedRecord, Retry, settled
 from pipeline.delivery.lane import Lane
 from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
+from pipeline.metrics.delivery import UnclearAnswer
 from tests.fakes.array_api import ArrayRejectReason, answer
 from tests.fakes.attempts import ATTEMPT, UNKNOWN
 from tests.fakes.destinations import APIS, SELECTED, limits_of
@@ -208,7 +209,7 @@ def test_an_interrupted_storing_is_repeated_and_asks_no_breaker_again() -> None:
     ],
 )
 def test_an_answer_that_adds_up_is_trusted(done: Done) -> None:
-    assert trusted(done, ATTEMPT) == done
+    assert settled(done, ATTEMPT) == done
 
 
 @pytest.mark.parametrize(
@@ -224,14 +225,14 @@ def test_an_answer_that_adds_up_is_trusted(done: Done) -> None:
     ],
 )
 def test_an_answer_that_contradicts_what_was_sent_is_unknown(done: Done) -> None:
-    assert trusted(done, ATTEMPT) == UNKNOWN
+    assert settled(done, ATTEMPT) == replace(UNKNOWN, unclear=UnclearAnswer.CONTRADICTION)
 
 
 @pytest.mark.parametrize(
     "decision", [UNKNOWN, Hold(after_seconds=1.0, advice="look"), Refuse(reason=REFUSED, advice="")]
 )
 def test_other_decisions_claim_nothing(decision: Retry | Hold | Refuse) -> None:
-    assert trusted(decision, ATTEMPT) is decision
+    assert settled(decision, ATTEMPT) is decision
 
 
 @pytest.fixture

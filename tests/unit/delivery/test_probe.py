@@ -43,14 +43,27 @@ def refused(index: int) -> Done:
     return Done(refused=(RefusedRecord(index=index, reason=DeliveryRejectReason.TOO_LARGE),))
 
 
+CONTRADICTORY = "answered 200, but the numbers in the answer contradict what was sent"
+
+
 @pytest.mark.parametrize(
     ("decision", "response", "outcome", "says"),
     [
         (Done(), Answered(status=200), ProbeOutcome.ACCEPTED, "answered 200; look there"),
         (Done(accepted=1), Answered(status=202), ProbeOutcome.ACCEPTED, "answered 202; look there"),
         (refused(0), Answered(status=200), ProbeOutcome.REFUSED, "answered 200, and refused the record: too_large"),
-        (refused(1), Answered(status=200), ProbeOutcome.BUSY, "it answered 200: try again later"),
-        (Done(accepted=0), Answered(status=200), ProbeOutcome.BUSY, "it answered 200: try again later"),
+        (
+            refused(1),
+            Answered(status=200),
+            ProbeOutcome.DOUBTFUL,
+            CONTRADICTORY,
+        ),
+        (
+            Done(accepted=0),
+            Answered(status=200),
+            ProbeOutcome.DOUBTFUL,
+            CONTRADICTORY,
+        ),
         (Done(doubt=Doubt.PAGE), Answered(status=200), ProbeOutcome.DOUBTFUL, "a web page"),
         (Retry(after_seconds=0.0), Answered(status=503), ProbeOutcome.BUSY, "it answered 503: try again later"),
         (

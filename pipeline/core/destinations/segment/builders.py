@@ -46,6 +46,7 @@ class SegmentRecords:
     name_profile: NameProfile = NameProfile.ONESIGNAL
     custom_names: Mapping[str, str] = field(default_factory=dict)
     mtu_rules: tuple[MtuRules, ...] = STATED_MTU_RULES
+    integrations_off: tuple[str, ...] = ()
     message_id_of = staticmethod(message_id_of)
 
     def __post_init__(self) -> None:

@@ -53,6 +53,7 @@ FOUND_ELSEWHERE = (
     DeliveryRejectReason.NOT_AVRO,
     DeliveryRejectReason.UNKNOWN_SCHEMA,
     DeliveryRejectReason.UNUSABLE_SCHEMA,
+    DeliveryRejectReason.TOO_FAR_AHEAD,
 )
 
 USABLE = [
