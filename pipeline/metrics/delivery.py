@@ -129,8 +129,8 @@ class DeliveryMetrics:
         self._doubtful = {doubt: doubtful.labels(destination, doubt) for doubt in Doubt}
         unclear = counter(
             "unclear_answers",
-            "Answers that leave open what was accepted: cut off, not understood, or with numbers that contradict what was"
-            " sent. The request is sent again.",
+            "Answers that leave open what was accepted: cut off, not understood, or with numbers that contradict what"
+            " was sent. The request is sent again.",
             "problem",
         )
         self._unclear = {answer: unclear.labels(destination, answer) for answer in UnclearAnswer}

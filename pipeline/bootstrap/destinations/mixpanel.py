@@ -51,10 +51,10 @@ def mixpanel_options(settings: Settings) -> MixpanelOptions:
 def mixpanel_secret_file(settings: Settings, registry: CollectorRegistry) -> SecretFile | None:
     """Return what reads the token or the secret again when its file changes; None if it was given as a variable."""
     metrics, own = CredentialsMetrics(registry, destination=Destination.MIXPANEL.value), settings.mixpanel
-    secret, setting, words, problem_of = own.project_token, "project_token", "project token", project_token_problem
+    secret, setting, words = own.project_token, "project_token", "project token"
+    problem_of = project_token_problem if secret is not None else service_account_secret_problem
     if secret is None:
         secret, setting, words = own.service_account_secret, "service_account_secret", "service account's secret"
-        problem_of = service_account_secret_problem
     path = settings.secret_file(own.setting(setting))
     if path is None or secret is None:
         return None

@@ -2,7 +2,7 @@
 
 The body carries the verdict, and every number in it is compared with what was sent. Rows are matched by their index in
 the body as it was sent, never by insert id: two events may share one. ``message`` may quote a value of the event, so it
-is neither kept nor logged. Source: schemas/SOURCES.md, "Mixpanel import".
+is neither kept nor logged. Source: schemas/SOURCES.md, "Mixpanel import requests".
 """
 
 from __future__ import annotations

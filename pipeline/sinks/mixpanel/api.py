@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES: Final = 2 * MAX_REQUEST_RECORDS * 1_024
 """Two rows for each record of the largest request, with 1 KB each: an insert id of 36 bytes, a field, and a message
 that may quote a value of 255 characters."""
 MAX_SECONDS_AHEAD: Final = 3_600.0
-"""Mixpanel refuses an event whose time is later than this from now (schemas/SOURCES.md, "Mixpanel import")."""
+"""Mixpanel refuses an event whose time is later than this from now (schemas/SOURCES.md, "Mixpanel import requests")."""
 INTEGRATION_ID: Final = "onesignal-pipeline"
 
 

@@ -1,6 +1,6 @@
 """The credentials: a project token, or a service account with its secret and project. Both are sent as Basic auth.
 
-Source: schemas/SOURCES.md, "Mixpanel import".
+Source: schemas/SOURCES.md, "Mixpanel import requests".
 """
 
 from __future__ import annotations

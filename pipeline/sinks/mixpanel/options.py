@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_BYTES: Final = 2_000_000
 """Mixpanel's pages name 10 MB before compression, and 2 MiB in the text of a 413
-(schemas/SOURCES.md, "Mixpanel import"). This is below both."""
+(schemas/SOURCES.md, "Mixpanel import requests"). This is below both."""
 MAX_REQUEST_RECORDS: Final = 2_000
 """2,000 events per request."""
 MIN_REQUEST_BYTES: Final = 100_000
@@ -46,7 +46,7 @@ class MixpanelOptions(DeliveryOptions):
     most_records: ClassVar = MAX_REQUEST_RECORDS
     endpoint_example: ClassVar = ENDPOINTS[MixpanelRegion.US]
     added_jitter_seconds: ClassVar = (1.0, 5.0)
-    """Mixpanel asks for 2 s, doubled up to 60 s, plus this (schemas/SOURCES.md, "Mixpanel import")."""
+    """Mixpanel asks for 2 s, doubled up to 60 s, plus this (schemas/SOURCES.md, "Mixpanel import requests")."""
 
     project_token: SecretStr | None = None
     service_account: str | None = None

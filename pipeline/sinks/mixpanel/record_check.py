@@ -1,6 +1,6 @@
 """Check a record before it is sent: one invalid event makes Mixpanel refuse it, drop it silently, or hide others.
 
-Sources: schemas/SOURCES.md, "Mixpanel import" and "Mixpanel reserved properties".
+Sources: schemas/SOURCES.md, "Mixpanel import limits" and "Mixpanel reserved properties".
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def check_record(record: bytes, *, max_bytes: int) -> StrEnum | float:
         and is_insert_id(insert_id)
         and 0 < len(name) <= MAX_TEXT_CHARACTERS
         and name not in IDENTITY_EVENTS
-        and len(properties) <= MAX_PROPERTIES
+        and len(properties) < MAX_PROPERTIES
         and HARMFUL_PROPERTIES.isdisjoint(properties)
         and not name.isspace()
         and not user.isspace()
@@ -101,7 +101,7 @@ def _diagnose(record: bytes) -> StrEnum | float:
         *_faults_of_user(properties.get("distinct_id")),
         (MixpanelRejectReason.INVALID_INSERT_ID, not _is_insert_id(properties.get("$insert_id"))),
         (MixpanelRejectReason.INVALID_TIME, not _is_time(properties.get("time"))),
-        (MixpanelRejectReason.TOO_MANY_PROPERTIES, widest > MAX_PROPERTIES),
+        (MixpanelRejectReason.TOO_MANY_PROPERTIES, widest >= MAX_PROPERTIES),
         (MixpanelRejectReason.HARMFUL_PROPERTY, not HARMFUL_PROPERTIES.isdisjoint(properties)),
     ):
         if wrong:
