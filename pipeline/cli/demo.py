@@ -1,4 +1,4 @@
-"""`demo`: the whole pipeline on this machine, with its own broker and a stand-in for Segment."""
+"""`demo`: the whole pipeline on this machine, with its own broker and stand-ins for the destinations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVENTS: Final = 200_000
 @click.command()
 @click.option("--events", type=EventCount(), default=_EVENTS, show_default=True, help="Events to generate.")
 @click.option("--seed", type=Seed(), default=1, show_default=True, help="The same seed gives the same events.")
-@click.option("--faults", is_flag=True, help="Make Segment busy, slow or broken at times.")
+@click.option("--faults", is_flag=True, help="Make the destinations busy, slow or broken at times.")
 @click.option(
     "--preset",
     type=click.Choice([preset.value for preset in Preset]),
@@ -30,8 +30,8 @@ _EVENTS: Final = 200_000
 def demo(invocation: Invocation, *, events: int, seed: int, faults: bool, preset: str, keep: bool) -> int:
     """Run the whole pipeline on this machine.
 
-    Starts a broker, the workers and a stand-in for Segment, and sends events through them. Ends with a table; the exit
-    code is 1 if it does not add up. Needs the extra `demo`: pip install 'onesignal-pipeline[demo]'.
+    Starts a broker, the workers, and stand-ins for Segment and Mixpanel, and sends events through them. Ends with a
+    table; the exit code is 1 if it does not add up. Needs the extra `demo`: pip install 'onesignal-pipeline[demo]'.
     """
     require_extra(Extra.DEMO, needed_by="`demo`")
     from pipeline.local.demo import DemoOptions, run_demo

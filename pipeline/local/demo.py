@@ -1,6 +1,6 @@
-"""Run the demo: the whole pipeline on this machine, from a traffic generator to a stand-in for Segment.
+"""Run the demo: the whole pipeline on this machine, from a traffic generator to stand-ins for the destinations.
 
-The broker and the generator run in this process. The stand-in and the workers run in their own processes and are
+The broker and the generator run in this process. The stand-ins and the workers run in their own processes and are
 started as an operator would start them. At the end the demo checks that the counts add up.
 """
 
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.local.broker import EmbeddedBroker
 from pipeline.local.demo_children import Children, without_settings
+from pipeline.local.demo_destinations import DESTINATIONS
 from pipeline.local.demo_errors import DemoError
 from pipeline.local.demo_progress import DemoProgress
 from pipeline.local.demo_report import print_report
 from pipeline.local.demo_run import DemoRun
-from pipeline.local.demo_watch import Names
 from pipeline.output.console import TerminalConsole, words
 from pipeline.output.printing import OutputLostError
 
@@ -98,13 +98,12 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     children = Children(folder=folder)
     with EmbeddedBroker() as broker:
-        names = Names()
-        for topic in names.topics:
+        for topic in dict.fromkeys(topic for each in DESTINATIONS for topic in each.names.topics):
             broker.create_topic(topic, PARTITIONS)
         try:
             run = DemoRun(
                 bootstrap_servers=broker.bootstrap_servers,
-                names=names,
+                destinations=DESTINATIONS,
                 partitions=PARTITIONS,
                 children=children,
                 environment=environment,
@@ -112,7 +111,8 @@ async def _run(options: DemoOptions, environment: Mapping[str, str], folder: Pat
                 seed=options.seed,
                 faults=options.faults,
             )
-            with DemoProgress(console, events=options.events) as progress:
+            titles = [each.title for each in DESTINATIONS]
+            with DemoProgress(console, titles, events=options.events) as progress:
                 outcome = await run.execute(options.events, progress)
             print_report(console, outcome)
             if options.keep:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.core.classification import Destination
 from pipeline.local.traffic_truth import Fate
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """What the stand-in accepted: the user of each messageId, in the order of first acceptance."""
+    """What a stand-in accepted: the user of each id, in the order of first acceptance."""
 
     users: Mapping[str, str]
     thrown_away: Mapping[str, int]
@@ -87,14 +88,14 @@ def _out_of_order(truth: Truth, arrivals: Arrivals) -> int:
     return len(disordered)
 
 
-def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapshot) -> list[Sum]:
-    """Return the sums of the processor, the sink and the destination."""
+def sums(title: str, truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapshot) -> list[Sum]:
+    """Return the sums of a destination's processor, its sink and itself; ``title`` is its name."""
     forwarded, rejected = _seen(observed.forwarded), _seen(observed.rejected)
     rejected_by_sink = _seen(observed.rejected_by_sink)
     accepted = sum(1 + truth.repeated[message_id] for message_id in arrivals.users if message_id in truth.ids)
     return [
         Sum(
-            where="processor",
+            where=f"{title} processor",
             total=("received", truth.written),
             parts=(
                 ("forwarded", forwarded),
@@ -104,7 +105,7 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
             ),
         ),
         Sum(
-            where="sink",
+            where=f"{title} sink",
             total=("received", forwarded),
             parts=(
                 ("accepted", accepted),
@@ -113,8 +114,8 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
             ),
         ),
         Sum(
-            where="destination",
-            total=("distinct messageIds", len(arrivals.users)),
+            where=title,
+            total=("distinct ids", len(arrivals.users)),
             parts=(
                 ("forwarded", forwarded),
                 ("repeated ids", -truth.repeated.total()),
@@ -124,36 +125,40 @@ def sums(truth: Truth, observed: Observed, arrivals: Arrivals, snapshot: Snapsho
     ]
 
 
-def checks(truth: Truth, observed: Observed, arrivals: Arrivals, comparison: PresetComparison) -> list[Check]:
-    """Return the checks of what the sums cannot show."""
+def checks(
+    title: str, truth: Truth, observed: Observed, arrivals: Arrivals, comparison: PresetComparison
+) -> list[Check]:
+    """Return the checks of what the sums cannot show; ``title`` is the destination's name."""
     users_differ = sum(truth.ids[each].user != user for each, user in arrivals.users.items() if each in truth.ids)
     presets_differ = sum(
         tally.events != truth.forwarded_under[preset.value]
         or {user.decode() for user in tally.users} != truth.under[preset.value].users
-        for preset, tally in comparison.tallies.items()
+        for preset, tally in comparison.tallies[Destination(truth.destination)].items()
     )
     return [
         Check(
-            claim="each message was forwarded, dropped or rejected as expected",
+            claim=f"{title}: each message was forwarded, dropped or rejected as expected",
             exceptions=_fates_missed(truth, observed),
         ),
         Check(
-            claim="the destination has exactly the expected messageIds",
+            claim=f"{title} has exactly the expected ids",
             exceptions=len(truth.ids.keys() ^ arrivals.users.keys()),
         ),
-        Check(claim="each messageId has the expected user", exceptions=users_differ),
-        Check(claim="each user's records were accepted in order", exceptions=_out_of_order(truth, arrivals)),
-        Check(claim="each record is in the partition of its source message", exceptions=observed.displaced),
-        Check(claim="no email address, phone number or push token left the pipeline", exceptions=observed.leaks),
-        Check(claim="core and generator agree on every preset", exceptions=presets_differ),
+        Check(claim=f"{title}: each id has the expected user", exceptions=users_differ),
+        Check(claim=f"{title}: each user's records were accepted in order", exceptions=_out_of_order(truth, arrivals)),
+        Check(claim=f"{title}: each record is in the partition of its source message", exceptions=observed.displaced),
+        Check(
+            claim=f"{title}: no email address, phone number or push token left the pipeline", exceptions=observed.leaks
+        ),
+        Check(claim=f"{title}: core and generator agree on every preset", exceptions=presets_differ),
     ]
 
 
 _COUNTERS = "onesignal_pipeline_"
 
 
-def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrivals) -> Check:
-    """Compare the workers' counters with the truth. Valid only for a run in which no worker was killed."""
+def counter_check(title: str, counters: Mapping[str, float], truth: Truth) -> Check:
+    """Compare the counters of a destination's workers with the truth. Valid only if no worker was killed."""
     forwarded = truth.counts[Fate.FORWARDED]
     expected = {
         "events_received_total": truth.written,
@@ -163,7 +168,7 @@ def counter_check(counters: Mapping[str, float], truth: Truth, arrivals: Arrival
         "sink_records_received_total": forwarded,
         "sink_records_accepted_total": forwarded,
         "sink_records_rejected_total": 0,
-        "tracked_users": len(set(arrivals.users.values())),
+        "tracked_users": len(truth.under[truth.preset].users),
     }
     wrong = sum(counters.get(f"{_COUNTERS}{name}", 0) != value for name, value in expected.items())
-    return Check(claim="the workers' counters agree", exceptions=wrong)
+    return Check(claim=f"{title}: the workers' counters agree", exceptions=wrong)

@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipeline.local.demo_children import Children
+    from pipeline.local.demo_destinations import DemoDestination
     from pipeline.local.demo_watch import Snapshot, Watch
 
 FAULT_RATE: Final = 0.08
-"""Share of the requests to the stand-in that fail."""
+"""Share of the requests to each stand-in that fail."""
 
 _KILL_AT: Final = 0.3
 """A worker is killed when this share of the events is settled."""
@@ -32,11 +33,11 @@ def _sink_reached_kill_point(events: int) -> Callable[[Snapshot], bool]:
 
 
 async def kill_each_worker_once(
-    children: Children, watch: Watch, *, events: int, processor: str, sink: str, say: Callable[[str], None]
+    children: Children, routes: Sequence[tuple[DemoDestination, Watch]], *, events: int, say: Callable[[str], None]
 ) -> list[str]:
-    """Kill and restart both workers, each when it has settled its share of the events; return their names."""
+    """Kill and restart every worker, each when it has settled its share of the events; return their names."""
 
-    async def kill(name: str, moment: Callable[[Snapshot], bool]) -> str:
+    async def kill(name: str, watch: Watch, moment: Callable[[Snapshot], bool]) -> str:
         await watch.until(moment)
         await children.kill_and_restart(name)
         say(f"killed the {name} and restarted it; Kafka keeps the killed one in its group for 6 s")
@@ -44,6 +45,13 @@ async def kill_each_worker_once(
 
     return list(
         await asyncio.gather(
-            kill(processor, _processor_reached_kill_point(events)), kill(sink, _sink_reached_kill_point(events))
+            *(
+                kill(name, watch, moment)
+                for destination, watch in routes
+                for name, moment in (
+                    (destination.processor_name, _processor_reached_kill_point(events)),
+                    (destination.sink_name, _sink_reached_kill_point(events)),
+                )
+            )
         )
     )

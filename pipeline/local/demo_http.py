@@ -21,8 +21,8 @@ _LONGEST_LINE_BYTES: Final = 1024 * 1024
 _OK: Final = 200
 
 
-async def read_arrivals(stand_in: str) -> Arrivals:
-    """Read the stand-in's whole ledger."""
+async def read_arrivals(stand_in: str, *, user_prefix: str = "") -> Arrivals:
+    """Read a stand-in's whole ledger. ``user_prefix`` is removed from users."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT, read_bufsize=_LONGEST_LINE_BYTES) as session:
         async with session.get(f"{stand_in}/ledger", raise_for_status=True) as answer:
             summary = orjson.loads(await answer.read())
@@ -30,7 +30,7 @@ async def read_arrivals(stand_in: str) -> Arrivals:
         async with session.get(f"{stand_in}/ledger/records", raise_for_status=True) as answer:
             async for line in answer.content:
                 record = orjson.loads(line)
-                users[record["message_id"]] = record["user"]
+                users[record["message_id"]] = record["user"].removeprefix(user_prefix)
     return Arrivals(
         users=users,
         thrown_away={reason: count for reason, count in summary["discarded"].items() if count},

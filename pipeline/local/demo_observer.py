@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from pipeline.kafka.headers import SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
+from pipeline.kafka.headers import DESTINATION, SOURCE_OFFSET, SOURCE_PARTITION, SOURCE_TOPIC
 from pipeline.local.traffic_population import PRIVATE_MARKS
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
+
+    from pipeline.local.demo_destinations import Names
 
 _FETCHED_AT_ONCE: Final = 2_000
 _WAIT_SECONDS: Final = 0.1
@@ -69,14 +71,13 @@ class Observed:
 
 
 class Observer:
-    """Read both topics from their beginning until ``close``."""
+    """Read the records and the dead letters of one destination from their beginning until ``close``."""
 
-    def __init__(
-        self, *, bootstrap_servers: str, raw_topic: str, records_topic: str, dead_letter_topic: str, partitions: int
-    ) -> None:
+    def __init__(self, *, bootstrap_servers: str, destination: str, names: Names, partitions: int) -> None:
         self.observed = Observed()
         self.fault: Exception | None = None
-        self._raw_topic, self._records_topic = raw_topic, records_topic
+        self._destination = destination.encode()
+        self._raw_topic, self._records_topic = names.raw_topic, names.records_topic
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -88,7 +89,7 @@ class Observer:
                 "log_level": 0,
             }
         )
-        topics = (records_topic, dead_letter_topic)
+        topics = (names.records_topic, names.dead_letter_topic)
         self._consumer.assign([TopicPartition(topic, number, 0) for topic in topics for number in range(partitions)])
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -119,5 +120,6 @@ class Observer:
             self.observed.add_record(partition, value if isinstance(value, bytes) else b"", headers)
             self.observed.records_read[partition] = offset + 1
         else:
-            self.observed.add_dead_letter(headers, raw_topic=self._raw_topic)
+            if headers[DESTINATION] == self._destination:
+                self.observed.add_dead_letter(headers, raw_topic=self._raw_topic)
             self.observed.dead_letters_read[partition] = offset + 1

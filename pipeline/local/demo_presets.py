@@ -7,8 +7,10 @@ without the records, which would be too slow to build once for each preset.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pipeline.core.classification import Destination
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.destinations.segment.builders import SegmentRecords
 from pipeline.core.events import decode
 from pipeline.core.identity import identify, user_key
@@ -19,14 +21,15 @@ from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pipeline.core.record_builders import RecordBuilders
     from pipeline.local.traffic_truth import TrafficMessage
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one preset would forward."""
+    """What one preset would forward to one destination. ``users`` are those whom it would bill."""
 
     policy: Policy
     events: int = 0
@@ -34,15 +37,23 @@ class Tally:
     users: set[bytes] = field(default_factory=set)
 
 
-def _tallies() -> dict[Preset, Tally]:
-    return {preset: Tally(Policy(records=SegmentRecords(), rules=preset_rules(preset))) for preset in Preset}
+def _tallies(records: RecordBuilders) -> dict[Preset, Tally]:
+    return {preset: Tally(Policy(records=records, rules=preset_rules(preset))) for preset in Preset}
+
+
+_RECORDS: Final[Mapping[Destination, RecordBuilders]] = {
+    Destination.SEGMENT: SegmentRecords(),
+    Destination.MIXPANEL: MixpanelRecords(),
+}
 
 
 @dataclass(slots=True)
 class PresetComparison:
-    """The events and the distinct users (MTUs) that each preset would forward, all in one month."""
+    """The events and the billed users (MTUs) that each preset would forward to each destination, all in one month."""
 
-    tallies: dict[Preset, Tally] = field(default_factory=_tallies)
+    tallies: Mapping[Destination, Mapping[Preset, Tally]] = field(
+        default_factory=lambda: {destination: _tallies(records) for destination, records in _RECORDS.items()}
+    )
 
     def watching(self, messages: Iterable[TrafficMessage]) -> Iterator[TrafficMessage]:
         """Yield the messages, and count each under every preset."""
@@ -60,7 +71,7 @@ class PresetComparison:
         if not key:
             return
         kind, is_anonymous = event.event.kind, identity.user_id is None
-        for tally in self.tallies.values():
+        for tally in (tally for of_presets in self.tallies.values() for tally in of_presets.values()):
             plan = tally.policy.plan_for(kind)
             filters = plan.anonymous if is_anonymous else plan.identified
             verdict = filters.ruling(event).decision.verdict
@@ -68,4 +79,5 @@ class PresetComparison:
             if plan.refusal is None and is_kept:
                 tally.events += 1
                 tally.sent += plan.kind.action is Action.SENT
-                tally.users.add(key)
+                if plan.is_counted:
+                    tally.users.add(key)

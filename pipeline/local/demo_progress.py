@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from pipeline.local.demo_watch import Snapshot
@@ -49,14 +49,25 @@ def _columns(width: int, events: int) -> list[ProgressColumn]:
 class DemoProgress:
     """Show snapshots; use it with ``with``."""
 
-    def __init__(self, console: TerminalConsole, *, events: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: TerminalConsole,
+        titles: Sequence[str],
+        *,
+        events: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
+        self._titles = titles
         self._events = events
         self._now = now
         self._begun = now()
         self._line_at = self._begun
         self._bars: Progress | None = None
-        self._written = self._processed = self._accepted = TaskID(0)
+        self._written = TaskID(0)
+        self._processed: dict[str, TaskID] = {}
+        self._accepted: dict[str, TaskID] = {}
+        self._latest: dict[str, Snapshot] = {}
 
     def __enter__(self) -> Self:
         """Start showing."""
@@ -68,8 +79,9 @@ class DemoProgress:
                 transient=True,
             )
             self._written = self._bars.add_task("written to Kafka", total=self._events)
-            self._processed = self._bars.add_task("settled by processor", total=self._events)
-            self._accepted = self._bars.add_task("settled by sink", total=None)
+            for title in self._titles:
+                self._processed[title] = self._bars.add_task(f"{title} processor", total=self._events)
+                self._accepted[title] = self._bars.add_task(f"{title} sink", total=None)
             self._bars.start()
         return self
 
@@ -84,19 +96,24 @@ class DemoProgress:
         """Print a line above the bars."""
         self._console.print(text)
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Show the progress of all readers."""
+    def show(self, title: str, snapshot: Snapshot) -> None:
+        """Show the progress of a destination's readers."""
+        self._latest[title] = snapshot
         written, processed, accepted = snapshot.progress()
-        records = sum(snapshot.records.high.values())
         if self._bars is not None:
+            records = sum(snapshot.records.high.values())
             self._bars.update(self._written, completed=written)
-            self._bars.update(self._processed, completed=processed)
-            self._bars.update(self._accepted, completed=accepted, total=records or None)
+            self._bars.update(self._processed[title], completed=processed)
+            self._bars.update(self._accepted[title], completed=accepted, total=records or None)
             return
         now = self._now()
         if now - self._line_at >= _LINE_SECONDS:
             self._line_at = now
-            self.say(
-                f"{now - self._begun:5.0f} s  written {written:>9,}   settled by processor {processed:>9,}   "
-                f"settled by sink {accepted:>9,} of {records:,} records"
-            )
+            self.say(f"{now - self._begun:5.0f} s  written {written:>9,}   " + "   ".join(self._settled()))
+
+    def _settled(self) -> Iterator[str]:
+        """Return how far each destination is: messages settled by the processor, and records settled by the sink."""
+        for title, snapshot in self._latest.items():
+            _, processed, accepted = snapshot.progress()
+            records = sum(snapshot.records.high.values())
+            yield f"{title}: processor {processed:>9,}, sink {accepted:>9,} of {records:,} records"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
+from pipeline.core.presets import Preset
 from pipeline.output.console import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.text import Text
 
-    from pipeline.core.presets import Preset
     from pipeline.local.demo_accounts import Arrivals, Check, Sum
     from pipeline.local.demo_presets import PresetComparison
     from pipeline.output.console import TerminalConsole
@@ -29,12 +29,15 @@ _NUMBER: Final = re.compile(r"[0-9][0-9,.]*%?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The results that are printed at the end. ``redelivered``: records that were written more than once."""
+    """The results that are printed at the end. ``arrivals`` are those at each destination, by its title.
+
+    ``redelivered``: records that were written more than once.
+    """
 
     sums: Sequence[Sum]
     checks: Sequence[Check]
     comparison: PresetComparison
-    arrivals: Arrivals
+    arrivals: Mapping[str, Arrivals]
     preset: Preset
     events: int
     seconds: float
@@ -78,22 +81,25 @@ def _checks(outcome: Outcome) -> Table:
 
 
 def _presets(outcome: Outcome) -> Table:
-    tallies = outcome.comparison.tallies
     table = Table(title="Presets: the same traffic under each of them", title_justify="left")
+    table.add_column("destination")
     table.add_column("preset")
     for name in ("events forwarded", "share", "of which Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
         table.add_column(name, justify="right")
-    most_users = max(len(tally.users) for tally in tallies.values())
-    for preset, tally in tallies.items():
-        table.add_row(
-            words(preset, "bold") + words(" (this run)") if preset == outcome.preset else str(preset),
-            f"{tally.events:,}",
-            f"{tally.events / max(1, outcome.events):.0%}",
-            f"{tally.sent:,}",
-            f"{len(tally.users):,}",
-            f"{len(tally.users) / max(1, most_users):.0%}",
-            f"${len(tally.users) * PRICE:,.2f}",
-        )
+    for destination, tallies in outcome.comparison.tallies.items():
+        most_users = max(len(tally.users) for tally in tallies.values())
+        for preset, tally in tallies.items():
+            table.add_row(
+                destination.capitalize() if preset is Preset.KEEP_ALL else "",
+                words(preset, "bold") + words(" (this run)") if preset == outcome.preset else str(preset),
+                f"{tally.events:,}",
+                f"{tally.events / max(1, outcome.events):.0%}",
+                f"{tally.sent:,}",
+                f"{len(tally.users):,}",
+                f"{len(tally.users) / max(1, most_users):.0%}",
+                f"${len(tally.users) * PRICE:,.2f}",
+                end_section=preset is list(tallies)[-1],
+            )
     return table
 
 
@@ -109,29 +115,36 @@ def _fitted(table: Table, width: int) -> Table:
     return table
 
 
+def _records(outcome: Outcome) -> str:
+    return ", ".join(f"{len(arrivals.users):,} records at {title}" for title, arrivals in outcome.arrivals.items())
+
+
 def print_report(console: TerminalConsole, outcome: Outcome) -> None:
     """Print all tables; the last line states whether the counts add up."""
     console.print()
     for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
         console.print(_fitted(table, console.width))
     rate = outcome.events / max(outcome.seconds, 0.001)
-    arrivals = outcome.arrivals
     console.print(
         f"{outcome.events:,} events in {outcome.seconds:.1f} s: {rate:,.0f} events/s on this machine, which also ran "
-        f"the generator, the broker and the stand-in. The stand-in answered {arrivals.requests:,} requests.",
+        "the generator, the broker and the stand-ins.",
     )
-    if outcome.killed or arrivals.faults:
+    for title, arrivals in outcome.arrivals.items():
         faults = ", ".join(f"{count} x {name}" for name, count in arrivals.faults.items()) or "none"
-        again = arrivals.thrown_away.get("duplicate", 0)
         console.print(
-            f"Killed and restarted: {', '.join(outcome.killed) or 'none'}. Faults of the stand-in: {faults}. "
-            f"Records written again by the processor: {outcome.redelivered:,}. Duplicates dropped by the stand-in: "
-            f"{again:,}. The workers' counters are not compared, because a restarted worker counts from 0.",
+            f"{title}'s stand-in: {arrivals.requests:,} requests; faults: {faults}; duplicates dropped: "
+            f"{arrivals.thrown_away.get('duplicate', 0):,}.",
+        )
+    if outcome.killed or any(arrivals.faults for arrivals in outcome.arrivals.values()):
+        console.print(
+            f"Killed and restarted: {', '.join(outcome.killed) or 'none'}. Records written again by the processors: "
+            f"{outcome.redelivered:,}. The workers' counters are not compared, because a restarted worker counts from "
+            "0.",
         )
     wrong = [each.where for each in outcome.sums if not each.adds_up]
     wrong += [each.claim for each in outcome.checks if not each.holds]
     if outcome.adds_up:
-        summary = f" nothing lost, nothing counted twice ({len(arrivals.users):,} records)."
+        summary = " nothing lost, nothing counted twice (" + _records(outcome) + ")."
         verdict = words("It adds up:", "green") + words(summary)
     else:
         verdict = words("It does not add up:", "bold red") + words(f" {'; '.join(wrong)}")

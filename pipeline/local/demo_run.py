@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -19,31 +21,42 @@ from pipeline.local.demo_observer import Observer
 from pipeline.local.demo_presets import PresetComparison
 from pipeline.local.demo_report import Outcome
 from pipeline.local.demo_watch import watching
-from pipeline.local.segment_stand_in import WRITE_KEY
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import Truth
 from pipeline.local.traffic_window import Window
 from pipeline.local.traffic_writer import TrafficWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pipeline.core.presets import Preset
+    from pipeline.local.demo_accounts import Arrivals, Check, Sum
     from pipeline.local.demo_children import Children
+    from pipeline.local.demo_destinations import DemoDestination
+    from pipeline.local.demo_observer import Observed
     from pipeline.local.demo_progress import DemoProgress
-    from pipeline.local.demo_watch import Names, Snapshot, Watch
+    from pipeline.local.demo_watch import Snapshot, Watch
 
-SEGMENT, PROCESSOR, SINK = "segment-stand-in", "processor", "segment-sink"
 _READY_SECONDS: Final = 60
 _SETTINGS: Final[Mapping[str, str]] = {
-    "SEGMENT_WRITE_KEY": WRITE_KEY,
-    "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.2",
-    "SEGMENT_RETRY_MAX_SECONDS": "2",
     "COMMIT_INTERVAL_SECONDS": "0.2",
     "SESSION_TIMEOUT_SECONDS": "6",  # on the embedded broker the successor of a killed worker waits this long
     "HTTP_HOST": "127.0.0.1",
     "LOG_FORMAT": "console",
+    "TRACKED_USERS_SECRET": "not a secret: the demo's",
 }
+
+
+@dataclass(slots=True, kw_only=True)
+class _Route:
+    """One destination in a run: what it should get, how far it is, and what was seen of it."""
+
+    destination: DemoDestination
+    truth: Truth
+    window: Window
+    observer: Observer
+    watch: Watch
+    address: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,113 +64,153 @@ class DemoRun:
     """All steps from an empty broker to the closing counts."""
 
     bootstrap_servers: str
-    names: Names
+    destinations: Sequence[DemoDestination]
     partitions: int
     children: Children
     environment: Mapping[str, str]
     preset: Preset
     seed: int
     faults: bool
-    _stand_in: str = field(init=False, default="")
+    _stand_ins: dict[str, str] = field(init=False, default_factory=dict)
     _ports: dict[str, int] = field(init=False, default_factory=dict)
 
     async def execute(self, events: int, progress: DemoProgress) -> Outcome:
-        """Run until all events have arrived.
+        """Run until all events have arrived at every destination.
 
         Raises:
             DemoError: the run cannot go on; alone or in an exception group.
         """
         await self._start(progress)
-        truth = Truth(
-            preset=self.preset.value,
-            partitions=self.partitions,
-            id_of_body=content_id,
+        comparison = PresetComparison()
+        async with AsyncExitStack() as stack:
+            routes = [await stack.enter_async_context(self._route(each, progress)) for each in self.destinations]
+            begun = time.monotonic()
+            writer = TrafficWriter(
+                bootstrap_servers=self.bootstrap_servers,
+                topic=routes[0].destination.names.raw_topic,
+                partitions=self.partitions,
+                truths=[route.truth for route in routes],
+                windows=[route.window for route in routes],
+                wait_for_room=partial(_any_snapshot, [route.watch for route in routes]),
+            )
+            messages = comparison.watching(traffic(seed=self.seed, events=events))
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(route.watch.run()) for route in routes]
+                background.append(group.create_task(self.children.watch()))
+                killing = group.create_task(self._faults(routes, events, progress))
+                async with writer:
+                    await writer.write(messages)
+                killed = await killing
+                snapshots = await asyncio.gather(*(route.watch.until(partial(_is_over, route)) for route in routes))
+                seconds = time.monotonic() - begun
+                for task in background:
+                    task.cancel()
+        return await self._outcome(routes, snapshots, comparison, events=events, seconds=seconds, killed=killed)
+
+    async def _outcome(
+        self,
+        routes: Sequence[_Route],
+        snapshots: Sequence[Snapshot],
+        comparison: PresetComparison,
+        *,
+        events: int,
+        seconds: float,
+        killed: Sequence[str],
+    ) -> Outcome:
+        found_sums: list[Sum] = []
+        found_checks: list[Check] = []
+        all_arrivals: dict[str, Arrivals] = {}
+        for route, snapshot in zip(routes, snapshots, strict=True):
+            title, observed = route.destination.title, route.observer.observed
+            arrivals = await read_arrivals(route.address, user_prefix=route.destination.user_prefix)
+            all_arrivals[title] = arrivals
+            found_sums += sums(title, route.truth, observed, arrivals, snapshot)
+            found_checks += checks(title, route.truth, observed, arrivals, comparison)
+            if not killed and not arrivals.faults:
+                ports = [self._ports[name] for name in (route.destination.processor_name, route.destination.sink_name)]
+                found_checks.append(counter_check(title, await read_counters(ports), route.truth))
+        return Outcome(
+            sums=found_sums,
+            checks=found_checks,
+            comparison=comparison,
+            arrivals=all_arrivals,
+            preset=self.preset,
+            events=events,
+            seconds=seconds,
+            redelivered=sum(_redelivered(route.observer.observed) for route in routes),
+            killed=killed,
         )
-        window, comparison = Window(), PresetComparison()
+
+    @asynccontextmanager
+    async def _route(self, destination: DemoDestination, progress: DemoProgress) -> AsyncIterator[_Route]:
+        names, window = destination.names, Window()
         observer = Observer(
             bootstrap_servers=self.bootstrap_servers,
-            raw_topic=self.names.raw_topic,
-            records_topic=self.names.records_topic,
-            dead_letter_topic=self.names.dead_letter_topic,
+            destination=destination.destination,
+            names=names,
             partitions=self.partitions,
         )
         try:
             async with watching(
                 bootstrap_servers=self.bootstrap_servers,
-                names=self.names,
+                title=destination.title,
+                names=names,
                 partitions=self.partitions,
                 window=window,
                 observer=observer,
-                on_snapshot=progress.show,
+                on_snapshot=partial(progress.show, destination.title),
             ) as watch:
-                begun = time.monotonic()
-                writer = TrafficWriter(
-                    bootstrap_servers=self.bootstrap_servers,
-                    topic=self.names.raw_topic,
-                    truth=truth,
+                yield _Route(
+                    destination=destination,
+                    truth=Truth(
+                        destination=destination.destination,
+                        preset=self.preset.value,
+                        partitions=self.partitions,
+                        id_of_body=content_id,
+                    ),
                     window=window,
-                    wait_for_room=watch.next_snapshot,
+                    observer=observer,
+                    watch=watch,
+                    address=self._stand_ins[destination.stand_in_name],
                 )
-                messages = comparison.watching(traffic(seed=self.seed, events=events))
-                async with asyncio.TaskGroup() as group:
-                    background = [group.create_task(watch.run()), group.create_task(self.children.watch())]
-                    killing = group.create_task(self._faults(watch, events, progress))
-                    async with writer:
-                        await writer.write(messages)
-                    killed = await killing
-                    snapshot = await watch.until(lambda each: each.settled() and _written(each) == truth.written)
-                    seconds = time.monotonic() - begun
-                    for task in background:
-                        task.cancel()
         finally:
             observer.close()
-        arrivals = await read_arrivals(self._stand_in)
-        found = checks(truth, observer.observed, arrivals, comparison)
-        if not killed and not arrivals.faults:
-            found.append(counter_check(await read_counters(self._ports.values()), truth, arrivals))
-        return Outcome(
-            sums=sums(truth, observer.observed, arrivals, snapshot),
-            checks=found,
-            comparison=comparison,
-            arrivals=arrivals,
-            preset=self.preset,
-            events=events,
-            seconds=seconds,
-            redelivered=observer.observed.records
-            - sum(len(c) - c.count(0) for c in observer.observed.forwarded.values()),
-            killed=killed,
-        )
 
     def addresses(self) -> dict[str, str]:
         """Return the addresses and topics that a user can look at, by name."""
-        pages = {f"{name} metrics": f"http://127.0.0.1:{port}/metrics" for name, port in self._ports.items()}
-        return {
+        names = self.destinations[0].names
+        shown = {
             "Kafka": self.bootstrap_servers,
-            "raw topic": self.names.raw_topic,
-            "records topic": self.names.records_topic,
-            "dead-letter topic": self.names.dead_letter_topic,
-            "Segment stand-in": f"{self._stand_in}/v1/batch",
-            "its write key": WRITE_KEY,
-            "its ledger": f"{self._stand_in}/ledger",
-            **pages,
+            "raw topic": names.raw_topic,
+            "dead-letter topic": names.dead_letter_topic,
         }
+        for each in self.destinations:
+            address = self._stand_ins.get(each.stand_in_name, "")
+            shown |= {
+                f"{each.title} records topic": each.names.records_topic,
+                f"{each.title} stand-in": f"{address}{each.path}",
+                f"{each.title} secret": each.secret[1],
+                f"{each.title} ledger": f"{address}/ledger",
+            }
+        return shown | {f"{name} metrics": f"http://127.0.0.1:{port}/metrics" for name, port in self._ports.items()}
 
-    async def _faults(self, watch: Watch, events: int, progress: DemoProgress) -> list[str]:
+    async def _faults(self, routes: Sequence[_Route], events: int, progress: DemoProgress) -> list[str]:
         if not self.faults:
             return []
-        return await kill_each_worker_once(
-            self.children, watch, events=events, processor=PROCESSOR, sink=SINK, say=progress.say
-        )
+        watched = [(route.destination, route.watch) for route in routes]
+        return await kill_each_worker_once(self.children, watched, events=events, say=progress.say)
 
     async def _start(self, progress: DemoProgress) -> None:
-        progress.say(f"embedded broker at {self.bootstrap_servers}; starting the Segment stand-in and the workers")
-        await self._start_worker(PROCESSOR)
+        titles = " and ".join(each.title for each in self.destinations)
+        progress.say(f"embedded broker at {self.bootstrap_servers}; starting the stand-ins of {titles} and the workers")
         faults = ["--fault-seed", str(self.seed), "--fault-rate", str(FAULT_RATE)] if self.faults else []
-        announcement = await self.children.start_and_listen(
-            SEGMENT, ["pipeline.local.segment_stand_in", *faults], self.environment
-        )
-        self._stand_in = orjson.loads(announcement)["address"]
-        await self._start_worker(SINK)
+        for each in self.destinations:
+            await self._start_worker(each, each.processor_name, each.processor)
+            announcement = await self.children.start_and_listen(
+                each.stand_in_name, [each.stand_in, *faults], self.environment
+            )
+            self._stand_ins[each.stand_in_name] = orjson.loads(announcement)["address"]
+            await self._start_worker(each, each.sink_name, each.sink)
         try:
             async with asyncio.timeout(_READY_SECONDS), asyncio.TaskGroup() as group:
                 watching_children = group.create_task(self.children.watch())
@@ -166,31 +219,39 @@ class DemoRun:
         except TimeoutError as error:
             raise DemoError(f"the workers are not ready after {_READY_SECONDS} s") from error
 
-    async def _start_worker(self, role: str) -> None:
-        port = self._ports[role] = _free_port()
-        await self.children.start(role, ["pipeline", "worker", role], self._worker_environment(port))
+    async def _start_worker(self, destination: DemoDestination, name: str, arguments: Sequence[str]) -> None:
+        port = self._ports[name] = _free_port()
+        environment = self._worker_environment(destination, port)
+        await self.children.start(name, ["pipeline", "worker", *arguments], environment)
 
-    def _worker_environment(self, port: int) -> dict[str, str]:
+    def _worker_environment(self, destination: DemoDestination, port: int) -> dict[str, str]:
         own = {
             **_SETTINGS,
+            **destination.environment(self.preset),
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "RAW_TOPIC": self.names.raw_topic,
-            "RECORDS_TOPIC": self.names.records_topic,
-            "DEAD_LETTER_TOPIC": self.names.dead_letter_topic,
-            "PROCESSOR_GROUP": self.names.processor_group,
-            "SEGMENT_SINK_GROUP": self.names.segment_sink_group,
-            "RULES_PRESET": self.preset.value,
-            "TRACKED_USERS_SECRET": "not a secret: the demo's",
-            "TRACKED_USERS_TOPIC": self.names.tracked_users_topic,
             "HTTP_PORT": str(port),
         }
-        if self._stand_in:
-            own["SEGMENT_ENDPOINT"] = f"{self._stand_in}/v1/batch"
+        if address := self._stand_ins.get(destination.stand_in_name):
+            own[destination.endpoint_setting] = f"{address}{destination.path}"
         return {**self.environment, **{f"PIPELINE_{name}": value for name, value in own.items()}}
 
 
-def _written(snapshot: Snapshot) -> int:
-    return sum(snapshot.raw.high.values())
+def _is_over(route: _Route, snapshot: Snapshot) -> bool:
+    return snapshot.settled() and sum(snapshot.raw.high.values()) == route.truth.written
+
+
+async def _any_snapshot(watches: Sequence[Watch]) -> None:
+    """Wait for the next snapshot of any destination."""
+    waiting = [asyncio.create_task(watch.next_snapshot()) for watch in watches]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def _redelivered(observed: Observed) -> int:
+    return observed.records - sum(len(counts) - counts.count(0) for counts in observed.forwarded.values())
 
 
 def _free_port() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +16,7 @@ from pipeline.local.traffic_window import EvictionError, TopicOffsets, check_not
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from pipeline.local.demo_destinations import Names
     from pipeline.local.demo_observer import Observer
     from pipeline.local.traffic_window import Window
 
@@ -24,25 +25,9 @@ STANDSTILL_SECONDS: Final = 60.0
 """Longer than a group needs to detect a killed member, and longer than the longest backoff of the demo's sink."""
 
 
-class Names(NamedTuple):
-    """The topics and groups of one run."""
-
-    raw_topic: str = "onesignal.events"
-    records_topic: str = "segment.records"
-    dead_letter_topic: str = "onesignal.dead-letters"
-    tracked_users_topic: str = "onesignal.tracked-users"
-    processor_group: str = "onesignal-pipeline-processor"
-    segment_sink_group: str = "onesignal-pipeline-segment-sink"
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics. All have the same number of partitions."""
-        return self.raw_topic, self.records_topic, self.dead_letter_topic, self.tracked_users_topic
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Offsets of three topics and their readers: raw (processor), records (sink) and dead letters (observer)."""
+    """Offsets of one destination's topics: raw (its processor), records (its sink) and dead letters (the observer)."""
 
     raw: TopicOffsets
     records: TopicOffsets
@@ -62,8 +47,9 @@ class Snapshot:
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Poll offsets, advance the window, and detect evictions and a standstill."""
+    """Poll the offsets of one destination, advance its window, and detect evictions and a standstill."""
 
+    title: str
     names: Names
     partitions: int
     window: Window
@@ -99,7 +85,7 @@ class Watch:
             elif now - moved_at > STANDSTILL_SECONDS:
                 written, processed, accepted = last
                 raise StandstillError(
-                    f"no progress for {STANDSTILL_SECONDS:.0f} s: {written:,} messages written, "
+                    f"{self.title}: no progress for {STANDSTILL_SECONDS:.0f} s: {written:,} messages written, "
                     f"{processed:,} settled by the processor, {accepted:,} records settled by the sink"
                 )
             await asyncio.sleep(POLL_SECONDS)
@@ -135,7 +121,7 @@ class Watch:
     async def _poll(self) -> Snapshot:
         # Read offsets come first and end offsets second, so a reader never seems to be ahead of the writer.
         raw_read = await self._committed(self.names.processor_group, self.names.raw_topic)
-        records_read = await self._committed(self.names.segment_sink_group, self.names.records_topic)
+        records_read = await self._committed(self.names.sink_group, self.names.records_topic)
         observed = self.observer.observed
         records_observed = dict(observed.records_read)
         dead_letters_read = dict(observed.dead_letters_read)
@@ -167,6 +153,7 @@ class Watch:
 async def watching(
     *,
     bootstrap_servers: str,
+    title: str,
     names: Names,
     partitions: int,
     window: Window,
@@ -179,6 +166,7 @@ async def watching(
     try:
         async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers) as consumer:
             yield Watch(
+                title=title,
                 names=names,
                 partitions=partitions,
                 window=window,

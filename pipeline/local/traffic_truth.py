@@ -63,18 +63,44 @@ KEEP_ALL, CURB, ENGAGEMENT_ONLY = "keep-all", "curb-sent-and-displayed", "engage
 TRACKED_ONLY, EXEMPT_DELIVERY = "tracked-only", "exempt-delivery"
 PRESETS: Final = (KEEP_ALL, CURB, ENGAGEMENT_ONLY, TRACKED_ONLY, EXEMPT_DELIVERY)
 
+_COUNTED_BY_MIXPANEL: Final = frozenset(
+    {
+        "message.push.clicked",
+        "message.push.failed",
+        "message.iam.clicked",
+        "message.iam.page_displayed",
+        "message.email.opened",
+        "message.email.clicked",
+        "message.email.failed",
+        "message.sms.failed",
+        "message.sms.undelivered",
+        "message.live_activity.sent",
+        "message.live_activity.delivered",
+        "message.live_activity.clicked",
+        "message.live_activity.unsubscribed",
+        "message.live_activity.failed",
+    },
+)
 
-def preset_drops(preset: str, kind: str) -> bool:
+
+def is_counted(destination: str, kind: str) -> bool:
+    """Return whether an event of a kind makes its user a billed one. Segment exempts none."""
+    return destination == "segment" or kind in _COUNTED_BY_MIXPANEL
+
+
+def preset_drops(destination: str, preset: str, kind: str) -> bool:
     """Return whether a preset drops a kind, given by its canonical name, for every user."""
-    if preset in {ENGAGEMENT_ONLY, EXEMPT_DELIVERY}:  # Segment exempts no delivery event
+    if preset == ENGAGEMENT_ONLY:
         return kind not in _ACTS_OF_A_PERSON
+    if preset == EXEMPT_DELIVERY:
+        return kind not in _ACTS_OF_A_PERSON and is_counted(destination, kind)
     return preset == CURB and kind in _SENT_OR_DISPLAYED
 
 
 class TrafficMessage(msgspec.Struct, frozen=True, gc=False):
     """One message of the raw topic, with its expected properties.
 
-    ``user`` is the id that Segment would bill. ``message_id`` is the event's own id, or None if it has none.
+    ``user`` is the id that a destination would bill. ``message_id`` is the event's own id, or None if it has none.
     """
 
     key: bytes | None
@@ -95,25 +121,29 @@ _FATES: Final[Mapping[Sort, Fate]] = {
 
 
 @cache
-def _fate(sort: Sort, kind: str, preset: str) -> Fate:
+def _fate(sort: Sort, kind: str, destination: str, preset: str) -> Fate:
     """Return the expected outcome for a tracked user. Rules that drop apply before the user is looked up."""
-    if sort in {Sort.EVENT, Sort.NO_USER} and preset_drops(preset, kind):
+    if sort in {Sort.EVENT, Sort.NO_USER} and preset_drops(destination, preset, kind):
         return Fate.DROPPED
     return _FATES[sort]
 
 
 class Fates:
-    """The expected outcomes of one month's messages under a preset. Call `of` in the order of each user's messages."""
+    """The expected outcomes of one month's messages for a destination under a preset.
 
-    def __init__(self, preset: str) -> None:
+    Call `of` in the order of each user's messages.
+    """
+
+    def __init__(self, destination: str, preset: str) -> None:
         """Start without tracked users."""
+        self._destination = destination
         self._preset = preset
         self.users: set[str] = set()
-        """The users whom Segment would bill so far."""
+        """The users whom the destination would bill so far."""
 
     def of(self, message: TrafficMessage) -> Fate:
         """Return the expected outcome of the next message."""
-        found = _fate(message.sort, message.kind, self._preset)
+        found = _fate(message.sort, message.kind, self._destination, self._preset)
         if found is Fate.FORWARDED:
             if (
                 self._preset == TRACKED_ONLY
@@ -121,7 +151,8 @@ class Fates:
                 and message.user not in self.users
             ):
                 return Fate.DROPPED
-            self.users.add(message.user)
+            if is_counted(self._destination, message.kind):
+                self.users.add(message.user)
         return found
 
 
@@ -135,12 +166,13 @@ class Origin(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Truth:
-    """What was written: the expected outcome of every message by partition and offset, and what must arrive.
+    """What one destination should get: the outcome of every message by partition and offset, and what must arrive.
 
     ``id_of_body`` returns the messageId of an event without its own id. ``ids`` has each messageId that must
     arrive. ``repeated`` counts further forwarded messages with an id of ``ids``.
     """
 
+    destination: str
     preset: str
     partitions: int
     id_of_body: Callable[[bytes], str]
@@ -154,7 +186,7 @@ class Truth:
     def __post_init__(self) -> None:
         """Create empty counts for every partition and preset."""
         self.fates = {number: bytearray() for number in range(self.partitions)}
-        self.under = {preset: Fates(preset) for preset in PRESETS}
+        self.under = {preset: Fates(self.destination, preset) for preset in PRESETS}
 
     def add(self, message: TrafficMessage, partition: int) -> None:
         """Add the next message of a partition."""

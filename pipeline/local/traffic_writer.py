@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from pipeline.kafka.partitioner import partition_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import TracebackType
 
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -33,13 +33,14 @@ class TrafficWriteError(Exception):
 class TrafficWriter:
     """Write messages by key, to the partition of Kafka's default partitioner; use it with ``async with``.
 
-    ``wait_for_room`` returns after the window may have changed.
+    There is a truth and a window for each destination. ``wait_for_room`` returns after a window may have changed.
     """
 
     bootstrap_servers: str
     topic: str
-    truth: Truth
-    window: Window
+    partitions: int
+    truths: Sequence[Truth]
+    windows: Sequence[Window]
     wait_for_room: Callable[[], Awaitable[object]]
     _producer: AIOKafkaProducer = field(init=False)
     _open: dict[int, BatchBuilder] = field(init=False, default_factory=dict)
@@ -86,23 +87,25 @@ class TrafficWriter:
             await self._send(partition)
             builder = self._open[partition] = self._producer.create_batch()
             builder.append(key=message.key, value=message.value, timestamp=self._at_ms)
-        self.truth.add(message, partition)
+        for truth in self.truths:
+            truth.add(message, partition)
 
     def _partition_of(self, key: bytes | None) -> int:
         if key is None:
             self._keyless += 1
-            return self._keyless % self.truth.partitions
+            return self._keyless % self.partitions
         partition = self._partitions_by_key.get(key)
         if partition is None:
-            partition = self._partitions_by_key[key] = partition_for(key, self.truth.partitions)
+            partition = self._partitions_by_key[key] = partition_for(key, self.partitions)
         return partition
 
     async def _send(self, partition: int) -> None:
         builder = self._open.pop(partition)
         messages, size = builder.record_count(), builder.size()
-        while not self.window.has_room(partition, messages=messages, size=size):
+        while not all(window.has_room(partition, messages=messages, size=size) for window in self.windows):
             await self.wait_for_room()
-        self.window.wrote(partition, messages=messages, size=size)
+        for window in self.windows:
+            window.wrote(partition, messages=messages, size=size)
         start = self._starts.get(partition, 0)
         self._starts[partition] = start + messages
         confirmation = await self._producer.send_batch(builder, self.topic, partition=partition)

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.runtime.leash import leashed
 
 if TYPE_CHECKING:

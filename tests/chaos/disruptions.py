@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Final
 
-from pipeline.local.segment_faults import AnswerStatus
+from pipeline.local.stand_ins.faults import AnswerStatus
 from pipeline.settings.choices import Role
 from tests.chaos.members import Passerby
 from tests.chaos.plan import disruptions

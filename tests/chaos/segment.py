@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Refuse, TakeAndDrop
-from pipeline.local.segment_judgement import basic_auth_key
-from pipeline.local.segment_ledger import Ledger as SegmentLedger
-from pipeline.local.segment_stand_in import SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Refuse, TakeAndDrop
+from pipeline.local.segment.judgement import basic_auth_key
+from pipeline.local.segment.ledger import Ledger as SegmentLedger
+from pipeline.local.segment.stand_in import SegmentStandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from pipeline.local.segment_faults import Fault
+    from pipeline.local.stand_ins.faults import Fault
     from tests.chaos.ledger import Ledger
 
 _MOST_WORKERS: Final = 1_000

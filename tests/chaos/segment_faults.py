@@ -8,14 +8,14 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Refuse, Reset, Stall, TakeAndDrop
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Refuse, Reset, Stall, TakeAndDrop
 from tests.chaos.plan import SEGMENT_FAULTS, drawn
 from tests.integration.clients import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from pipeline.local.segment_faults import Fault
+    from pipeline.local.stand_ins.faults import Fault
     from tests.chaos.stage import Stage
 
 _TIMES: Final = 3

@@ -39,7 +39,7 @@ def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
     random = Random(seed)
     numbers = count()
     left = dict.fromkeys(LARGE, _LARGE_EVENTS)
-    fates = Fates(PRESET)
+    fates = Fates("segment", PRESET)
     for message in traffic(seed=seed, events=events):
         if random.random() < _POISONED:
             name = random.choice(tuple(POISON))

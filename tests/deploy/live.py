@@ -14,7 +14,7 @@ import orjson
 
 from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.local.broker import EmbeddedBroker
-from pipeline.local.segment_faults import Refuse
+from pipeline.local.stand_ins.faults import Refuse
 from pipeline.local.traffic import traffic
 from pipeline.settings.choices import Role
 from pipeline.sinks.segment.body import timestamp

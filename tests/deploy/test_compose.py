@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipeline.cli.main import PROGRAM, cli
-from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.settings.loading import load_settings
 from tests.deploy.compose import COMPOSE_FILE, ROOT, RefusedError, resolve
 from tests.deploy.programs import program

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pipeline.local.segment_faults import AnswerStatus
+from pipeline.local.stand_ins.faults import AnswerStatus
 from tests.deploy.dashboards.alerts import alerts
 from tests.deploy.dashboards.files import boards, generated
 from tests.deploy.dashboards.queries import PREFIX

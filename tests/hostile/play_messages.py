@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.kafka import headers
-from pipeline.local.segment_ledger import Ledger
-from pipeline.local.segment_stand_in import SegmentStandIn
+from pipeline.local.segment.ledger import Ledger
+from pipeline.local.segment.stand_in import SegmentStandIn
 from pipeline.settings.choices import Role
 from tests.chaos.sampler import asking_consumer, committed
 from tests.chaos.segment import write_key

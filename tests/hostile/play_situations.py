@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Producer
 
 from pipeline.kafka import headers
-from pipeline.local.segment_stand_in import SegmentStandIn
+from pipeline.local.segment.stand_in import SegmentStandIn
 from pipeline.settings.choices import Role
 from tests.chaos.segment import write_key
 from tests.hostile.batches import Batch, Record, encoded

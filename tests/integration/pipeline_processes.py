@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.runtime.leash import leashed
 from tests.integration.clients import committed_offsets, eventually, watermarks
 from tests.integration.stream_workers import SESSION_SECONDS

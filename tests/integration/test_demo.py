@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from pipeline.local.broker import KEPT_BYTES_PER_PARTITION, EmbeddedBroker
+from pipeline.local.demo_destinations import SEGMENT
 from pipeline.local.demo_errors import DemoError
 from pipeline.local.demo_observer import Observer
-from pipeline.local.demo_watch import Names, Watch, watching
+from pipeline.local.demo_watch import Watch, watching
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import Truth
 from pipeline.local.traffic_window import Window
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-NAMES = Names()
+NAMES = SEGMENT.names
 RUN_SECONDS = 110
 
 
@@ -63,8 +64,8 @@ def workers_of(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     return [each for each in psutil.Process(process.pid).children() if "worker" in each.cmdline()]
 
 
-async def both_workers(process: asyncio.subprocess.Process) -> list[psutil.Process]:
-    await eventually(lambda: len(workers_of(process)) == 2, within_seconds=60)
+async def all_workers(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    await eventually(lambda: len(workers_of(process)) == 4, within_seconds=60)
     return workers_of(process)
 
 
@@ -83,22 +84,22 @@ async def test_the_demo_adds_up_with_faults_and_killed_workers(tmp_path: Path) -
     async with running_demo(tmp_path, "--events", "20000", "--faults") as process:
         code, said = await ended(process)
     assert code == 0, said
-    assert "Killed and restarted: processor, segment-sink" in said
+    assert "Killed and restarted: segment-processor, segment-sink, mixpanel-processor, mixpanel-sink" in said
 
 
 @pytest.mark.slow
 async def test_a_worker_that_dies_fails_the_demo_with_the_end_of_its_log(tmp_path: Path) -> None:
     async with running_demo(tmp_path, "--events", "2000000") as process:
-        (await both_workers(process))[0].kill()
+        (await all_workers(process))[0].kill()
         code, said = await ended(process)
     assert code == 1
-    assert "The demo failed: the processor ended with exit code -9" in said
+    assert "The demo failed: the segment-processor ended with exit code -9" in said
 
 
 @pytest.mark.slow
 async def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path) -> None:
     async with running_demo(tmp_path, "--events", "2000000") as process:
-        workers = await both_workers(process)
+        workers = await all_workers(process)
         process.send_signal(signal.SIGINT)
         code, said = await ended(process)
     assert code == 130, said
@@ -117,7 +118,7 @@ async def test_a_demo_whose_reader_goes_away_ends_quietly_and_stops_everything(t
     )
     os.close(writer)
     try:
-        workers = await both_workers(process)
+        workers = await all_workers(process)
         with os.fdopen(reader, "rb") as output:
             for _ in range(lines):
                 await asyncio.to_thread(output.readline)
@@ -152,7 +153,7 @@ async def test_a_demo_that_cannot_print_says_why_and_stops_everything(tmp_path: 
 @pytest.mark.skipif(sys.platform != "linux", reason="the leash is Linux's parent death signal")
 async def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     async with running_demo(tmp_path, "--events", "2000000") as process:
-        workers = await both_workers(process)
+        workers = await all_workers(process)
         process.kill()
         await process.wait()
         await eventually(lambda: not [worker for worker in workers if worker.is_running()])
@@ -166,14 +167,15 @@ def writer(broker: EmbeddedBroker, truth: Truth, *, full: asyncio.Event) -> Traf
     return TrafficWriter(
         bootstrap_servers=broker.bootstrap_servers,
         topic=NAMES.raw_topic,
-        truth=truth,
-        window=Window(),
+        partitions=truth.partitions,
+        truths=[truth],
+        windows=[Window()],
         wait_for_room=wait_for_room,
     )
 
 
 def truth(partitions: int) -> Truth:
-    return Truth(preset="keep-all", partitions=partitions, id_of_body=lambda _body: "none")
+    return Truth(destination="segment", preset="keep-all", partitions=partitions, id_of_body=lambda _body: "none")
 
 
 async def test_the_writer_puts_every_message_where_its_truth_has_it() -> None:
@@ -219,14 +221,14 @@ async def a_watch(broker: EmbeddedBroker) -> AsyncIterator[Watch]:
         broker.create_topic(topic, 1)
     observer = Observer(
         bootstrap_servers=broker.bootstrap_servers,
-        raw_topic=NAMES.raw_topic,
-        records_topic=NAMES.records_topic,
-        dead_letter_topic=NAMES.dead_letter_topic,
+        destination=SEGMENT.destination,
+        names=NAMES,
         partitions=1,
     )
     try:
         async with watching(
             bootstrap_servers=broker.bootstrap_servers,
+            title=SEGMENT.title,
             names=NAMES,
             partitions=1,
             window=Window(),
@@ -252,13 +254,20 @@ async def test_messages_that_were_dropped_before_they_were_read_fail_the_run() -
 async def test_the_observer_sees_records_and_dead_letters_by_their_source() -> None:
     record = RawMessage(value=b"{}", headers=(("source-partition", b"0"), ("source-offset", b"4")))
     letter = RawMessage(
-        value=b"?", headers=(("source-topic", NAMES.raw_topic.encode()), *record.headers[:1], ("source-offset", b"5"))
+        value=b"?",
+        headers=(
+            ("destination", b"segment"),
+            ("source-topic", NAMES.raw_topic.encode()),
+            *record.headers[:1],
+            ("source-offset", b"5"),
+        ),
     )
+    others = RawMessage(value=b"?", headers=(("destination", b"mixpanel"), *letter.headers[1:]))
     with EmbeddedBroker() as broker:
         async with a_watch(broker) as watch:
             running = asyncio.create_task(watch.run())
             await asyncio.to_thread(produce, broker.bootstrap_servers, NAMES.records_topic, [record, record])
-            await asyncio.to_thread(produce, broker.bootstrap_servers, NAMES.dead_letter_topic, [letter])
+            await asyncio.to_thread(produce, broker.bootstrap_servers, NAMES.dead_letter_topic, [letter, others])
             await watch.until(
                 lambda each: sum(each.records_observed.values()) == 2 and not each.dead_letters.total_unread()
             )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.local.segment_faults import AnswerStatus
+from pipeline.local.stand_ins.faults import AnswerStatus
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import CURB, Fate, Fates
 from pipeline.settings.choices import Role
@@ -63,7 +63,7 @@ async def test_traffic_of_every_shape_adds_up_from_the_raw_topic_to_segment(brok
         await write(pipeline, [RawMessage(key=message.key, value=message.value) for message in messages])
         await pipeline.settled()
 
-        meant = Fates(CURB)
+        meant = Fates("segment", CURB)
         fates = [meant.of(message) for message in messages]
         expected = Counter(fates)
         told = await numbers(processor)

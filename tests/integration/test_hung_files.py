@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.fakes.hung_mount import mark

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.integration.brokers import REMEMBERED

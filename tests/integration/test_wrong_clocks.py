@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from pipeline.local.segment_faults import AnswerStatus
+from pipeline.local.stand_ins.faults import AnswerStatus
 from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks

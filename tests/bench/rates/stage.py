@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 from urllib.request import urlopen
 
-from pipeline.local.segment_stand_in import WRITE_KEY
+from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.runtime.leash import leashed
 from tests.bench.runs import RunError
 from tests.loopback import free_ports

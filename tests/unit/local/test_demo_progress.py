@@ -35,9 +35,9 @@ def times(*seconds: float) -> Callable[[], float]:
 
 def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
     out = io.StringIO()
-    with DemoProgress(TerminalConsole(file=out, width=120), events=10, now=times(0, 1, 2, 3, 4)) as progress:
+    with DemoProgress(TerminalConsole(file=out, width=120), ["A"], events=10, now=times(0, 1, 2, 3, 4)) as progress:
         for written in (1, 2, 3, 4):
-            progress.show(snapshot(written, 1, 1, 1))
+            progress.show("A", snapshot(written, 1, 1, 1))
     assert [line.split()[3] for line in out.getvalue().splitlines()] == ["2", "4"]
 
 
@@ -52,17 +52,19 @@ def test_without_a_terminal_there_is_a_line_every_two_seconds() -> None:
 )
 def test_where_nothing_can_be_redrawn_there_are_lines(console: Callable[[io.StringIO], TerminalConsole]) -> None:
     out = io.StringIO()
-    with DemoProgress(console(out), events=10, now=times(0, 2)) as progress:
-        progress.show(snapshot(7, 5, 3, 2))
-    assert "settled by sink" in out.getvalue()
+    with DemoProgress(console(out), ["A", "B"], events=10, now=times(0, 1, 2)) as progress:
+        progress.show("A", snapshot(7, 5, 3, 2))
+        progress.show("B", snapshot(7, 4, 2, 1))
+    (line,) = out.getvalue().splitlines()
+    assert "A: processor         5, sink         2 of 3 records   B: processor         4, sink         1" in line
     assert "━" not in out.getvalue()
 
 
 def test_on_a_terminal_there_are_bars() -> None:
     out = io.StringIO()
-    with DemoProgress(terminal(out, 120), events=10) as progress:
+    with DemoProgress(terminal(out, 120), ["A"], events=10) as progress:
         progress.say("starting")
-        progress.show(snapshot(7, 5, 3, 2))
+        progress.show("A", snapshot(7, 5, 3, 2))
     assert "starting" in out.getvalue()
     assert "7/10" in out.getvalue()
 
@@ -74,8 +76,8 @@ def test_a_narrow_terminal_loses_the_bars_then_the_time_and_never_a_count(
     width: int, beside: tuple[bool, bool]
 ) -> None:
     out = io.StringIO()
-    with DemoProgress(terminal(out, width), events=20_000_000) as progress:
-        progress.show(snapshot(19_999_999, 5_999_999, 6_999_999, 2_999_999))
+    with DemoProgress(terminal(out, width), ["A"], events=20_000_000) as progress:
+        progress.show("A", snapshot(19_999_999, 5_999_999, 6_999_999, 2_999_999))
     for count in ("19999999/20000000", "5999999/20000000", "2999999/6999999"):
         assert count in out.getvalue()
     assert ("━" in out.getvalue(), "0:00:0" in out.getvalue()) == beside

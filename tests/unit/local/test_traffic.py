@@ -100,7 +100,7 @@ def test_personal_data_is_in_the_bodies_so_that_a_leak_could_be_seen() -> None:
 def test_the_core_agrees_with_the_generators_truth_about_every_message(preset: Preset) -> None:
     policy, fates, tracked_users = (
         Policy(records=SEGMENT, rules=preset_rules(preset)),
-        Fates(preset.value),
+        Fates("segment", preset.value),
         PlainTrackedUsers(),
     )
     for offset, message in enumerate(sample()):
@@ -134,7 +134,12 @@ def test_garbage_is_of_many_kinds() -> None:
 
 
 def truth() -> Truth:
-    return Truth(preset="curb-sent-and-displayed", partitions=2, id_of_body=lambda body: f"of-{body.decode()}")
+    return Truth(
+        destination="segment",
+        preset="curb-sent-and-displayed",
+        partitions=2,
+        id_of_body=lambda body: f"of-{body.decode()}",
+    )
 
 
 def event(kind: str, message_id: str | None, user: str = "u-1", value: bytes = b"{}") -> TrafficMessage:

@@ -99,4 +99,4 @@ def test_without_the_extras_only_what_they_are_for_cannot_be_imported() -> None:
     local = {name for name in failed if name.startswith("pipeline.local.")}
     assert failed - local == {"pipeline.tools.what_if.sketched_crowds"}
     assert "pipeline.local.broker" in local
-    assert not local & {"pipeline.local.traffic_stream", "pipeline.local.segment_stand_in"}
+    assert not local & {"pipeline.local.traffic_stream", "pipeline.local.segment.stand_in"}

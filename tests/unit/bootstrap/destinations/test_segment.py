@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from pipeline.bootstrap.destinations.segment import segment_api, segment_options, write_key_file
-from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.settings import load_settings
 from pipeline.sinks.segment.body import build_body
 from tests.fakes.segment import record

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pipeline.local.segment_ledger import Discard
+from pipeline.local.segment.ledger import Discard
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pipeline.local.segment_ledger import Ledger
+    from pipeline.local.segment.ledger import Ledger
 
 MAX_REQUEST_BYTES: Final = 500_000
 MAX_RECORD_BYTES: Final = 32_768

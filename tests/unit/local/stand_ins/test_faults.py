@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pipeline.local.segment_faults import AnswerStatus, Fault, FaultPlan, Refuse, Reset, Slow, Stall, kind_of
+from pipeline.local.stand_ins.faults import AnswerStatus, Fault, FaultPlan, Refuse, Reset, Slow, Stall, kind_of
 
 
 def plan() -> FaultPlan:

@@ -1,22 +1,39 @@
-"""The HTTP routes that read the ledger of the Segment stand-in and inject faults."""
+"""The HTTP routes that read the ledger of a stand-in and inject faults."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from aiohttp import web
 
-from pipeline.local.segment_faults import Fault
+from pipeline.local.stand_ins.faults import Fault
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
-    from pipeline.local.segment_faults import FaultPlan
-    from pipeline.local.segment_ledger import Ledger
+    from pipeline.local.stand_ins.faults import FaultPlan
 
 _RECORDS_PER_CHUNK: Final = 1000
+
+
+class Ledger(Protocol):
+    """What a stand-in accepted and saw.
+
+    ``accepted`` maps the id of each record to its user, in the order of the first acceptances. ``faults`` counts the
+    faults of requests, by kind.
+    """
+
+    accepted: dict[str, str]
+    faults: Counter[str]
+
+    def seen(self, status: int, *, size: int) -> None:
+        """Store a request that was answered with a status and without a look at its records."""
+
+    def summary(self) -> msgspec.Struct:
+        """Return the totals."""
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,8 +46,8 @@ class _Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rate: float
 
 
-class SegmentControl:
-    """The routes of the stand-in that are not Segment's."""
+class Control:
+    """The routes of a stand-in that are not its destination's."""
 
     def __init__(self, *, ledger: Ledger, faults: FaultPlan, resume: Callable[[], None]) -> None:
         self._ledger = ledger
@@ -38,7 +55,7 @@ class SegmentControl:
         self._call_resume = resume
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes to those of Segment's API."""
+        """Add the routes to that of the destination."""
         router.add_get("/ledger", self._show_ledger)
         router.add_get("/ledger/records", self._show_records)
         router.add_post("/control/faults", self._order)

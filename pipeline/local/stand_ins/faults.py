@@ -1,17 +1,16 @@
-"""The faults of the Segment stand-in, requested one by one or drawn from a seeded schedule."""
+"""The faults of a stand-in, requested one by one or drawn from a seeded schedule."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
@@ -21,6 +20,7 @@ class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
     retry_after: str | None = None
     location: str | None = None
     body: str = '{"success":false}'
+    content_type: str = "application/json"
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refuse"):
@@ -59,7 +59,27 @@ class CutAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     """Accept the records and reset the connection in the middle of the answer."""
 
 
-Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer
+class WrongNumber(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="wrong-number"):
+    """Accept the records, and answer that another number of them was accepted. For answers with a number."""
+
+    difference: int = -1
+
+
+class RefuseRecords(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refuse-records"):
+    """Refuse the records that contain ``text`` and accept the others. For answers that name records.
+
+    ``twice``: each is named twice, for two fields. ``whole``: if there is one, the whole body is refused instead, and
+    none is named.
+    """
+
+    text: str
+    twice: bool = False
+    whole: bool = False
+
+
+Fault: TypeAlias = (
+    AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer | WrongNumber | RefuseRecords
+)
 
 
 def kind_of(fault: Fault) -> str:
@@ -76,8 +96,9 @@ class _Order:
 class FaultPlan:
     """Choose the fault of each request: requested faults come first, then those of the schedule."""
 
-    def __init__(self, *, wall_clock: Callable[[], float]) -> None:
-        self._wall_clock = wall_clock
+    def __init__(self, scheduled: Callable[[], Sequence[Fault]]) -> None:
+        """Draw the faults of the schedule from those that ``scheduled`` returns."""
+        self._scheduled = scheduled
         self._orders: deque[_Order] = deque()
         self._random = random.Random(0)
         self._rate = 0.0
@@ -106,19 +127,4 @@ class FaultPlan:
                 order.left -= 1
                 return order.fault
             self._orders.popleft()
-        return self._scheduled() if self._rate and self._random.random() < self._rate else None
-
-    def _scheduled(self) -> Fault:
-        """Draw a fault from which a client recovers within seconds."""
-        faults: tuple[Fault, ...] = (
-            AnswerStatus(status=429, retry_after="1"),
-            AnswerStatus(status=429, retry_after=formatdate(self._wall_clock() + 1, usegmt=True)),
-            AnswerStatus(status=429, retry_after="soon"),
-            AnswerStatus(status=500),
-            AnswerStatus(status=503),
-            Slow(seconds=0.3),
-            Reset(),
-            TakeAndDrop(),
-            CutAnswer(),
-        )
-        return self._random.choice(faults)
+        return self._random.choice(self._scheduled()) if self._rate and self._random.random() < self._rate else None

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.segment_judgement import basic_auth_key, judge
-from pipeline.local.segment_ledger import Discard, Ledger
+from pipeline.local.segment.judgement import basic_auth_key, judge
+from pipeline.local.segment.ledger import Discard, Ledger
 from tests.fakes.segment import WRITE_KEY, record, record_of
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from pipeline.local.segment_faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
-from pipeline.local.segment_stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
+from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.sinks.segment.body import build_body
 from pipeline.sinks.segment.credentials import write_key_problem
 from tests.fakes.segment import record
@@ -21,7 +21,7 @@ from tests.fakes.segment import record
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pipeline.local.segment_faults import Fault
+    from pipeline.local.stand_ins.faults import Fault
 
 
 def authorization(key: str) -> dict[str, str]:
@@ -157,7 +157,7 @@ async def test_an_order_that_is_not_understood_is_refused(
 
 async def test_it_runs_as_a_process_of_its_own() -> None:
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "pipeline.local.segment_stand_in", "--write-key", "k" * 32],
+        *[sys.executable, "-m", "pipeline.local.segment.stand_in", "--write-key", "k" * 32],
         *["--fault-rate", "1.0", "--fault-seed", "3"],
         stdout=asyncio.subprocess.PIPE,
     )

@@ -68,6 +68,10 @@ class Ledger:
         else:
             self.accepted[message_id] = user
 
+    def seen(self, status: int, *, size: int) -> None:
+        """Store a request that was answered with a status and without a look at its records."""
+        self.see(SeenRequest(status=status, size=size, records=0))
+
     def see(self, request: SeenRequest) -> None:
         """Store a request that was answered."""
         self.requests.append(request)
