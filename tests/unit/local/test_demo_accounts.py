@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.core.classification import Destination
 from pipeline.core.presets import Preset
 from pipeline.local.demo_accounts import Arrivals, Check, Sum, checks, counter_check, sums
 from pipeline.local.demo_observer import Observed
@@ -18,13 +19,14 @@ from pipeline.local.traffic_window import TopicOffsets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ORDER = "each user's records were accepted in order"
-FATES = "each message was forwarded, dropped or rejected as expected"
-IDS = "the destination has exactly the expected messageIds"
-USERS = "each messageId has the expected user"
-PARTITION = "each record is in the partition of its source message"
-PRIVACY = "no email address, phone number or push token left the pipeline"
-PRESETS = "core and generator agree on every preset"
+ORDER = "Segment: each user's records were accepted in order"
+FATES = "Segment: each message was forwarded, dropped or rejected as expected"
+IDS = "Segment has exactly the expected ids"
+USERS = "Segment: each id has the expected user"
+PARTITION = "Segment: each record is in the partition of its source message"
+PROCESSOR, SINK, DESTINATION = "Segment processor", "Segment sink", "Segment"
+PRIVACY = "Segment: no email address, phone number or push token left the pipeline"
+PRESETS = "Segment: core and generator agree on every preset"
 
 PHONE = Subscription("s-1", "iOS", "token-private-1", "iPhone15,3")
 
@@ -49,7 +51,9 @@ class Run:
     """A run without a fault. A test then adds one."""
 
     def __init__(self) -> None:
-        self.truth = Truth(preset="curb-sent-and-displayed", partitions=2, id_of_body=bytes.decode)
+        self.truth = Truth(
+            destination="segment", preset="curb-sent-and-displayed", partitions=2, id_of_body=bytes.decode
+        )
         self.comparison = PresetComparison()
         for message, partition in MESSAGES:
             list(self.comparison.watching([message]))
@@ -65,11 +69,11 @@ class Run:
     def sums(self) -> list[Sum]:
         read = TopicOffsets(low={}, high={0: 4, 1: 2}, read={0: 4, 1: 2})
         snapshot = Snapshot(raw=read, records=read, dead_letters=read, records_observed={})
-        return sums(self.truth, self.observed, self.arrivals, snapshot)
+        return sums("Segment", self.truth, self.observed, self.arrivals, snapshot)
 
     def failing(self) -> set[str]:
         wrong = [each.where for each in self.sums() if not each.adds_up]
-        found = checks(self.truth, self.observed, self.arrivals, self.comparison)
+        found = checks("Segment", self.truth, self.observed, self.arrivals, self.comparison)
         return {*wrong, *(each.claim for each in found if not each.holds)}
 
 
@@ -84,7 +88,7 @@ def test_a_run_without_faults_adds_up() -> None:
     assert processor.total == ("received", 6)
     assert processor.parts == (("forwarded", 4), ("dropped", 1), ("rejected", 1), ("in flight", 0))
     assert sink.parts == (("accepted", 4), ("rejected", 0), ("in flight", 0))
-    assert destination.total == ("distinct messageIds", 3)
+    assert destination.total == ("distinct ids", 3)
     assert destination.parts == (("forwarded", 4), ("repeated ids", -1), ("rejected by the sink", 0))
 
 
@@ -140,7 +144,7 @@ def spoil_leak(run: Run) -> None:
 
 
 def spoil_presets(run: Run) -> None:
-    run.comparison.tallies[Preset.KEEP_ALL].users.add(b"u-9")
+    run.comparison.tallies[Destination.SEGMENT][Preset.KEEP_ALL].users.add(b"u-9")
 
 
 def spoil_reject_in_the_sink_what_arrived(run: Run) -> None:
@@ -150,19 +154,19 @@ def spoil_reject_in_the_sink_what_arrived(run: Run) -> None:
 @pytest.mark.parametrize(
     ("spoil", "noticed_by"),
     [
-        (spoil_lose_on_the_way_in, {"processor", "sink", "destination", FATES}),
-        (spoil_forward_what_is_dropped, {"processor", "sink", "destination", FATES}),
-        (spoil_forward_and_reject, {"processor", FATES}),
-        (spoil_forward_what_was_never_written, {"processor", "sink", "destination", FATES}),
-        (spoil_lose_on_the_way_out, {"sink", "destination", IDS}),
-        (spoil_invent, {"destination", IDS}),
-        (spoil_exchange_an_id, {"sink", IDS}),
+        (spoil_lose_on_the_way_in, {PROCESSOR, SINK, DESTINATION, FATES}),
+        (spoil_forward_what_is_dropped, {PROCESSOR, SINK, DESTINATION, FATES}),
+        (spoil_forward_and_reject, {PROCESSOR, FATES}),
+        (spoil_forward_what_was_never_written, {PROCESSOR, SINK, DESTINATION, FATES}),
+        (spoil_lose_on_the_way_out, {SINK, DESTINATION, IDS}),
+        (spoil_invent, {DESTINATION, IDS}),
+        (spoil_exchange_an_id, {SINK, IDS}),
         (spoil_mix_users, {USERS}),
         (spoil_order, {ORDER}),
         (spoil_move, {PARTITION}),
         (spoil_leak, {PRIVACY}),
         (spoil_presets, {PRESETS}),
-        (spoil_reject_in_the_sink_what_arrived, {"sink", "destination"}),
+        (spoil_reject_in_the_sink_what_arrived, {SINK, DESTINATION}),
     ],
 )
 def test_whatever_goes_wrong_is_noticed(spoil: Callable[[Run], None], noticed_by: set[str]) -> None:
@@ -183,12 +187,12 @@ def test_the_workers_counters_must_say_the_same() -> None:
         "onesignal_pipeline_sink_records_rejected_total": 0,
         "onesignal_pipeline_tracked_users": 2,
     }
-    assert counter_check(counters, run.truth, run.arrivals).holds
+    assert counter_check("Segment", counters, run.truth).holds
     assert (
-        counter_check({**counters, "onesignal_pipeline_events_forwarded_total": 5}, run.truth, run.arrivals).exceptions
+        counter_check("Segment", {**counters, "onesignal_pipeline_events_forwarded_total": 5}, run.truth).exceptions
         == 1
     )
-    assert counter_check({}, run.truth, run.arrivals).exceptions == 7
+    assert counter_check("Segment", {}, run.truth).exceptions == 7
 
 
 def test_a_check_with_an_exception_does_not_hold() -> None:

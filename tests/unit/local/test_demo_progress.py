@@ -55,8 +55,8 @@ def test_where_nothing_can_be_redrawn_there_are_lines(console: Callable[[io.Stri
     with DemoProgress(console(out), ["A", "B"], events=10, now=times(0, 1, 2)) as progress:
         progress.show("A", snapshot(7, 5, 3, 2))
         progress.show("B", snapshot(7, 4, 2, 1))
-    (line,) = out.getvalue().splitlines()
-    assert "A: processor         5, sink         2 of 3 records   B: processor         4, sink         1" in line
+    line = " ".join(out.getvalue().split())
+    assert line.endswith("A: processor 5, sink 2 of 3 records B: processor 4, sink 1 of 2 records")
     assert "━" not in out.getvalue()
 
 

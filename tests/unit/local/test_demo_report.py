@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.core.classification import Destination
 from pipeline.core.presets import Preset
 from pipeline.local.demo_accounts import Arrivals, Check, Sum
 from pipeline.local.demo_presets import PresetComparison
@@ -16,19 +17,21 @@ if TYPE_CHECKING:
 
 RIGHT = Sum(where="sink", total=("received", 1_000), parts=(("accepted", 1_000), ("in flight", 0)))
 WRONG = Sum(where="processor", total=("received", 3), parts=(("forwarded", 1), ("dropped", 1)))
-MINUS = Sum(where="destination", total=("distinct messageIds", 1), parts=(("forwarded", 2), ("repeated ids", -1)))
+MINUS = Sum(where="destination", total=("distinct ids", 1), parts=(("forwarded", 2), ("repeated ids", -1)))
 
 
 def outcome(*sums: Sum, exceptions: int = 0, killed: Sequence[str] = (), faults: bool = False) -> Outcome:
     comparison = PresetComparison()
-    comparison.tallies[Preset.KEEP_ALL].events = 2
-    comparison.tallies[Preset.KEEP_ALL].sent = 1
-    comparison.tallies[Preset.KEEP_ALL].users = {b"u-1", b"u-2"}
+    tally = comparison.tallies[Destination.SEGMENT][Preset.KEEP_ALL]
+    tally.events, tally.sent, tally.users = 2, 1, {b"u-1", b"u-2"}
     return Outcome(
         sums=sums,
         checks=[Check(claim="nobody was forgotten", exceptions=exceptions)],
         comparison=comparison,
-        arrivals=Arrivals(users={"a": "u-1"}, thrown_away={}, faults={"slow": 2} if faults else {}, requests=4),
+        arrivals={
+            "Segment": Arrivals(users={"a": "u-1"}, thrown_away={}, faults={"slow": 2} if faults else {}, requests=4),
+            "Mixpanel": Arrivals(users={}, thrown_away={}, faults={}, requests=0),
+        },
         preset=Preset.KEEP_ALL,
         events=4,
         seconds=2.0,
@@ -62,6 +65,7 @@ def test_sums_are_written_with_their_signs() -> None:
 def test_presets_are_shown_with_their_events_and_users_and_the_preset_of_the_run_is_marked() -> None:
     row = next(line for line in printed(outcome(RIGHT)).splitlines() if "(this run)" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "Segment",
         "keep-all (this run)",
         "2",
         "50%",
@@ -82,11 +86,11 @@ def test_what_was_done_to_the_run_is_told() -> None:
 def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
     sink = Sum(
         where="destination",
-        total=("distinct messageIds", 12_345_678),
+        total=("distinct ids", 12_345_678),
         parts=(("forwarded", 12_345_679), ("repeated ids", -1), ("rejected by the sink", 0)),
     )
     told = outcome(RIGHT, sink, exceptions=9_876_543)
-    told.comparison.tallies[Preset.KEEP_ALL].events = 23_456_789
+    told.comparison.tallies[Destination.MIXPANEL][Preset.KEEP_ALL].events = 23_456_789
     text = printed(told, width)
     assert [n for n in ("12,345,678", "12,345,679", "9,876,543", "23,456,789", "1,000") if n not in text] == []
     assert "…" not in text
