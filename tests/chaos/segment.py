@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Refuse, TakeAndDrop
 from pipeline.local.segment.judgement import basic_auth_key
 from pipeline.local.segment.ledger import Ledger as SegmentLedger
 from pipeline.local.segment.stand_in import SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Refuse, TakeAndDrop
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -56,30 +56,30 @@ class ChaosSegment(SegmentStandIn):
         self.first_accepted: dict[str, float] = {}
         self.affected = 0
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         await request.read()  # from here to the verdict there is no await
         self.acceptances.answered = _ANSWER_LOST not in request
         self.acceptances.caller = _caller(request)
         before = self.acceptances.records
-        answer = await super()._answer(request)
+        answer = await super().answer(request)
         if self.acceptances.records > before:
             self.first_accepted.setdefault(_caller(request), time.time())
         return answer
 
-    async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
+    async def answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
         self.affected += 1
         if fault.status in _REFUSALS:
             records = orjson.loads(await request.read())["batch"]
             if len(records) == 1:
                 self.acceptances.ledger.refused_alone(records[0]["messageId"], caller=_caller(request))
-        return await super()._answer_status(request, fault)
+        return await super().answer_status(request, fault)
 
-    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+    async def fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if isinstance(fault, TakeAndDrop | CutAnswer):
             request[_ANSWER_LOST] = True
         if not isinstance(fault, AnswerStatus | Refuse):
             self.affected += 1
-        return await super()._fail(request, fault)
+        return await super().fail(request, fault)
 
 
 def _caller(request: web.Request) -> str:

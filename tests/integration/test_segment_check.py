@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.cli.main import ExitCode, run
-from pipeline.local.stand_ins.faults import AnswerStatus
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

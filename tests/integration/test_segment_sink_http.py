@@ -16,8 +16,8 @@ from pipeline.core.hold_reasons import HoldReason
 from pipeline.delivery.probe import ProbeOutcome
 from pipeline.delivery.secret_file import SecretFile
 from pipeline.delivery.sink import Sink
-from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Fault, Refuse, Reset, Slow, Stall, TakeAndDrop
 from pipeline.metrics.credentials import CredentialsMetrics
 from pipeline.metrics.delivery import DeliveryMetrics
 from pipeline.sinks.segment.api import SegmentApi

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from pipeline.delivery.answers import Answered, Failure, Unanswered
 from pipeline.delivery.client import CONNECTION_AGE_SECONDS, HttpClient
-from pipeline.local.stand_ins.faults import AnswerStatus, Stall
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, Stall
 from pipeline.sinks.segment.api import MAX_ANSWER_BYTES, SegmentApi
 from pipeline.sinks.segment.body import build_body
 from pipeline.sinks.segment.options import SegmentOptions

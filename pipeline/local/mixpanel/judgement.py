@@ -35,10 +35,25 @@ _LARGEST_SECONDS: Final = 100_000_000_000
 """Larger times are milliseconds."""
 _INSERT_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,36}")
 _REFUSED_IDS: Final = frozenset(
-    (
-        "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown <nil> 0 -1 true "
-        "false [] {}"
-    ).split(" ")
+    [
+        "00000000-0000-0000-0000-000000000000",
+        "anon",
+        "anonymous",
+        "nil",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "undefined",
+        "unknown",
+        "<nil>",
+        "0",
+        "-1",
+        "true",
+        "false",
+        "[]",
+        "{}",
+    ]
 )
 _IDENTITY_EVENTS: Final = frozenset({"$identify", "$create_alias", "$merge"})
 _PARTIAL: Final = "some data points in the request failed validation"

@@ -145,5 +145,9 @@ class Ledger:
 
 
 def _changes(first: Row, row: Row) -> list[Change]:
-    pairs = {Change.EVENT: (first.event, row.event), Change.USER: (first.user, row.user), Change.TIME: (first.time, row.time)}
+    pairs = {
+        Change.EVENT: (first.event, row.event),
+        Change.USER: (first.user, row.user),
+        Change.TIME: (first.time, row.time),
+    }
     return [change for change, (before, now) in pairs.items() if before != now]

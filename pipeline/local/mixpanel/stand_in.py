@@ -95,10 +95,9 @@ class MixpanelStandIn(StandIn):
         """Return Mixpanel's answer, and store what was imported."""
         return self._judged(body, request, self._circumstances(request))
 
-    def refusal(self, status: int, body: bytes) -> web.Response:
-        """Return an answer that refuses a whole request."""
-        self.ledger.seen(status, size=len(body))
-        return _json(status, {"code": status, "error": "refused", "status": "refused"})
+    def refusal(self, status: int) -> str:
+        """Return the body of an answer that refuses a whole request."""
+        return orjson.dumps({"code": status, "error": "refused", "num_records_imported": 0}).decode()
 
     async def fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         """Answer with a fault."""
@@ -117,9 +116,7 @@ class MixpanelStandIn(StandIn):
                 return await super().fail(request, fault)
 
     def _judged(self, body: bytes, request: web.Request, circumstances: Circumstances) -> web.Response:
-        allowed = self._access.allows(
-            request.headers.get("Authorization"), project_id=request.query.get("project_id")
-        )
+        allowed = self._access.allows(request.headers.get("Authorization"), project_id=request.query.get("project_id"))
         if not allowed:
             answer = {"code": 401, "error": "Invalid credentials", "status": "Unauthorized"}
             return self._respond(Judgement(status=401, answer=answer), body, request)

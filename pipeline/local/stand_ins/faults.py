@@ -77,9 +77,7 @@ class RefuseRecords(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     whole: bool = False
 
 
-Fault: TypeAlias = (
-    AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer | WrongNumber | RefuseRecords
-)
+Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer | WrongNumber | RefuseRecords
 
 
 def kind_of(fault: Fault) -> str:

@@ -1,12 +1,12 @@
 """The HTTP server that the stand-ins of all destinations share. It answers as the destination, or with a fault.
 
-    POST   (the destination's call) as the destination
-    GET    /ledger                  totals of the ledger
-    GET    /ledger/records?from=N   accepted records in the order of first acceptance, as JSON lines
-    POST   /control/faults          {"fault": {"kind": "status", "status": 503}, "times": 3}; times null: until cleared
-    DELETE /control/faults          remove all faults
-    POST   /control/schedule        {"seed": 1, "rate": 0.05}
-    POST   /control/resume          continue stalled requests
+POST   (the destination's call) as the destination
+GET    /ledger                  totals of the ledger
+GET    /ledger/records?from=N   accepted records in the order of first acceptance, as JSON lines
+POST   /control/faults          {"fault": {"kind": "status", "status": 503}, "times": 3}; times null: until cleared
+DELETE /control/faults          remove all faults
+POST   /control/schedule        {"seed": 1, "rate": 0.05}
+POST   /control/resume          continue stalled requests
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class StandIn(ABC):
         """Return the destination's answer to a request, and store in the ledger what was accepted and seen."""
 
     @abstractmethod
-    def refusal(self, status: int, body: bytes) -> web.Response:
-        """Return the destination's answer that refuses a whole body with a status, and store that it was seen."""
+    def refusal(self, status: int) -> str:
+        """Return the body of the destination's answer that refuses a whole request with a status."""
 
     @property
     def endpoint(self) -> str:
@@ -115,21 +115,13 @@ class StandIn(ABC):
         """Answer with a fault. A subclass adds the faults of its destination."""
         match fault:
             case AnswerStatus():
-                return await self._answer_status(request, fault)
+                return await self.answer_status(request, fault)
             case Refuse():
-                body = await request.read()
-                status = fault.status_for(body)
-                return await self.answer(request) if status is None else self.refusal(status, body)
+                return await self._refuse(request, fault)
             case Slow() | Stall():
                 return await self._answer_late(request, fault)
-            case Reset():
-                await request.content.readany()
-                return hang_up(request)
-            case TakeAndDrop():
-                await self.answer(request)
-                return hang_up(request)
-            case CutAnswer():
-                return await self._cut_answer(request)
+            case Reset() | TakeAndDrop() | CutAnswer():
+                return await self._break_off(request, fault)
             case WrongNumber() | RefuseRecords():
                 raise ValueError(f"{type(fault).__name__} is not a fault of this destination")
 
@@ -142,6 +134,22 @@ class StandIn(ABC):
         self._ledger.faults[kind_of(fault)] += 1
         return await self.fail(request, fault)
 
+    async def _refuse(self, request: web.Request, fault: Refuse) -> web.Response:
+        status = fault.status_for(await request.read())
+        if status is None:
+            return await self.answer(request)
+        return await self.answer_status(request, AnswerStatus(status=status, body=self.refusal(status)))
+
+    async def _break_off(self, request: web.Request, fault: Reset | TakeAndDrop | CutAnswer) -> web.StreamResponse:
+        match fault:
+            case Reset():
+                await request.content.readany()
+            case TakeAndDrop():
+                await self.answer(request)
+            case CutAnswer():
+                return await self._cut_answer(request)
+        return hang_up(request)
+
     async def _answer_late(self, request: web.Request, fault: Slow | Stall) -> web.Response:
         if isinstance(fault, Stall):
             await self._resumed.wait()
@@ -150,7 +158,8 @@ class StandIn(ABC):
         await asyncio.sleep(fault.seconds)
         return answer or await self.answer(request)
 
-    async def _answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
+    async def answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
+        """Answer with a status, and accept nothing."""
         self._ledger.seen(fault.status, size=len(await request.read()))
         optional = {"Retry-After": fault.retry_after, "Location": fault.location}
         headers = {name: value for name, value in optional.items() if value is not None}
@@ -190,4 +199,3 @@ async def serve(stand_in: StandIn, *, host: str, port: int, fault_seed: int, fau
     say(json.dumps({"address": stand_in.address, "endpoint": stand_in.endpoint}))
     await ended.wait()
     await stand_in.stop()
-

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
 from pipeline.sinks.segment.body import build_body
 from pipeline.sinks.segment.credentials import write_key_problem
 from tests.fakes.segment import record

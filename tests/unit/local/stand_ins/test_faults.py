@@ -3,11 +3,24 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pipeline.local.stand_ins.faults import AnswerStatus, Fault, FaultPlan, Refuse, Reset, Slow, Stall, kind_of
+from pipeline.local.stand_ins.faults import (
+    AnswerStatus,
+    CutAnswer,
+    Fault,
+    FaultPlan,
+    Refuse,
+    Reset,
+    Slow,
+    Stall,
+    TakeAndDrop,
+    kind_of,
+)
+
+FAULTS = (AnswerStatus(status=429), Slow(seconds=0.3), Reset(), TakeAndDrop(), CutAnswer())
 
 
 def plan() -> FaultPlan:
-    return FaultPlan(wall_clock=lambda: 0.0)
+    return FaultPlan(lambda: FAULTS)
 
 
 def test_nothing_goes_wrong_unless_it_is_ordered() -> None:
