@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from pipeline.core.presets import Preset
 from pipeline.output.console import words
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from pipeline.core.classification import Destination
+    from pipeline.core.presets import Preset
     from pipeline.local.demo_accounts import Arrivals, Check, Sum
     from pipeline.local.demo_presets import PresetComparison
     from pipeline.output.console import TerminalConsole
@@ -80,26 +81,24 @@ def _checks(outcome: Outcome) -> Table:
     return table
 
 
-def _presets(outcome: Outcome) -> Table:
-    table = Table(title="Presets: the same traffic under each of them", title_justify="left")
-    table.add_column("destination")
+def _presets(outcome: Outcome, destination: Destination) -> Table:
+    tallies = outcome.comparison.tallies[destination]
+    title = f"Presets for {destination.capitalize()}: the same traffic under each of them"
+    table = Table(title=title, title_justify="left")
     table.add_column("preset")
     for name in ("events forwarded", "share", "of which Sent", "users (MTUs)", "share", f"at ${PRICE} each"):
         table.add_column(name, justify="right")
-    for destination, tallies in outcome.comparison.tallies.items():
-        most_users = max(len(tally.users) for tally in tallies.values())
-        for preset, tally in tallies.items():
-            table.add_row(
-                destination.capitalize() if preset is Preset.KEEP_ALL else "",
-                words(preset, "bold") + words(" (this run)") if preset == outcome.preset else str(preset),
-                f"{tally.events:,}",
-                f"{tally.events / max(1, outcome.events):.0%}",
-                f"{tally.sent:,}",
-                f"{len(tally.users):,}",
-                f"{len(tally.users) / max(1, most_users):.0%}",
-                f"${len(tally.users) * PRICE:,.2f}",
-                end_section=preset is list(tallies)[-1],
-            )
+    most_users = max(len(tally.users) for tally in tallies.values())
+    for preset, tally in tallies.items():
+        table.add_row(
+            words(preset, "bold") + words(" (this run)") if preset == outcome.preset else str(preset),
+            f"{tally.events:,}",
+            f"{tally.events / max(1, outcome.events):.0%}",
+            f"{tally.sent:,}",
+            f"{len(tally.users):,}",
+            f"{len(tally.users) / max(1, most_users):.0%}",
+            f"${len(tally.users) * PRICE:,.2f}",
+        )
     return table
 
 
@@ -122,7 +121,8 @@ def _records(outcome: Outcome) -> str:
 def print_report(console: TerminalConsole, outcome: Outcome) -> None:
     """Print all tables; the last line states whether the counts add up."""
     console.print()
-    for table in (_presets(outcome), _sums(outcome), _checks(outcome)):
+    presets = (_presets(outcome, destination) for destination in outcome.comparison.tallies)
+    for table in (*presets, _sums(outcome), _checks(outcome)):
         console.print(_fitted(table, console.width))
     rate = outcome.events / max(outcome.seconds, 0.001)
     console.print(

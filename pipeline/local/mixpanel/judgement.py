@@ -31,8 +31,8 @@ MAX_DEPTH: Final = 3
 MAX_CHARACTERS: Final = 255
 EARLIEST_MS: Final = 31_536_000_000
 SECONDS_AHEAD: Final = 3_600
-_LARGEST_SECONDS: Final = 100_000_000_000
-"""Larger times are milliseconds."""
+_FIRST_MILLISECONDS: Final = EARLIEST_MS
+"""Smaller times are seconds."""
 _INSERT_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,36}")
 _REFUSED_IDS: Final = frozenset(
     [
@@ -56,6 +56,7 @@ _REFUSED_IDS: Final = frozenset(
     ]
 )
 _IDENTITY_EVENTS: Final = frozenset({"$identify", "$create_alias", "$merge"})
+_NESTED: Final = frozenset({dict, list})
 _PARTIAL: Final = "some data points in the request failed validation"
 
 
@@ -176,15 +177,17 @@ def _faults_of(event: Any, circumstances: Circumstances) -> list[tuple[str, str]
         return [fault, ("event", fault[1])] if circumstances.twice else [fault]
     if not isinstance(event, dict) or not isinstance(properties := event.get("properties"), dict):
         return [("properties", "an event is an object with properties")]
-    name = event.get("event")
-    checks = (
-        ("event", "the name is a text of 1 to 255 characters", _is_text(name)),
-        ("properties.time", "the time is a number from 1971 to an hour from now", _is_time(properties, circumstances)),
-        ("properties.distinct_id", f"'{properties.get('distinct_id')}' is no id", _is_user(properties)),
-        ("properties.$insert_id", f"'{properties.get('$insert_id')}' is no insert id", _is_insert_id(properties)),
-        ("properties", "there are too many properties, or they are nested too deep", _is_small(properties)),
-    )
-    return [(where, why) for where, why, holds in checks if not holds]
+    holds = {
+        "event": _is_text(event.get("event")),
+        "properties.time": _is_time(properties, circumstances),
+        "properties.distinct_id": _is_user(properties),
+        "properties.$insert_id": _is_insert_id(properties),
+        "properties": _is_small(properties),
+    }
+    if all(holds.values()):
+        return []
+    # Mixpanel's words may quote a value of the event.
+    return [(where, f"'{properties}' is invalid") for where, is_valid in holds.items() if not is_valid]
 
 
 def _is_text(name: object) -> bool:
@@ -199,7 +202,7 @@ def _is_time(properties: Mapping[str, Any], circumstances: Circumstances) -> boo
 
 
 def _milliseconds(time: float) -> int:
-    return int(time * 1000 if time < _LARGEST_SECONDS else time)
+    return int(time * 1000 if time < _FIRST_MILLISECONDS else time)
 
 
 def _is_user(properties: Mapping[str, Any]) -> bool:
@@ -221,7 +224,7 @@ def _is_small(properties: Mapping[str, Any]) -> bool:
         return False
     level: list[Any] = list(properties.values())
     for _ in range(MAX_DEPTH + 1):
-        nested = [each for each in level if isinstance(each, dict | list)]
+        nested = [each for each in level if type(each) in _NESTED]
         if not nested:
             return True
         if any(len(each) > MAX_MEMBERS for each in nested):

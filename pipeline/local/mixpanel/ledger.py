@@ -98,8 +98,9 @@ class Ledger:
 
     def accept(self, row: Row) -> None:
         """Ingest an event."""
-        first = self._first.setdefault(row.insert_id, row)
-        if first is row:
+        first = self._first.get(row.insert_id)
+        if first is None:
+            self._first[row.insert_id] = row
             self.accepted[row.insert_id] = row.user
         elif first == row:
             self.discarded[Discard.DUPLICATE] += 1

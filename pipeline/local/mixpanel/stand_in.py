@@ -11,7 +11,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import aiohttp
 import click
 import orjson
 from aiohttp import web
@@ -88,7 +87,7 @@ class MixpanelStandIn(StandIn):
         """Answer as Mixpanel does, also to a body that cannot be decompressed."""
         try:
             return await super().answer(request)
-        except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError):
+        except web.RequestPayloadError:
             return self._respond(whole_refusal("the request body cannot be decompressed"), b"", request)
 
     def judge(self, body: bytes, request: web.Request) -> web.Response:

@@ -65,7 +65,6 @@ def test_sums_are_written_with_their_signs() -> None:
 def test_presets_are_shown_with_their_events_and_users_and_the_preset_of_the_run_is_marked() -> None:
     row = next(line for line in printed(outcome(RIGHT)).splitlines() if "(this run)" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
-        "Segment",
         "keep-all (this run)",
         "2",
         "50%",

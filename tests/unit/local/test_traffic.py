@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.kinds import KINDS, SPELLINGS
 from pipeline.core.message_ids import content_id
 from pipeline.core.outcomes import Deliver, Drop, Outcome, Reject
@@ -19,6 +21,9 @@ from pipeline.local.traffic_truth import PRESETS, Fate, Fates, Sort, TrafficMess
 from pipeline.local.traffic_window import LARGEST_RECORD_BYTES
 from tests.builders import SEGMENT, RawMessage
 from tests.fakes.tracking import PlainTrackedUsers
+
+if TYPE_CHECKING:
+    from pipeline.core.record_builders import RecordBuilders
 
 EVENTS = 30_000
 HEADER_BYTES = 150
@@ -96,11 +101,14 @@ def test_personal_data_is_in_the_bodies_so_that_a_leak_could_be_seen() -> None:
         assert any(mark in (message.value or b"") for message in sample())
 
 
+@pytest.mark.parametrize(("destination", "records"), [("segment", SEGMENT), ("mixpanel", MixpanelRecords())])
 @pytest.mark.parametrize("preset", Preset)
-def test_the_core_agrees_with_the_generators_truth_about_every_message(preset: Preset) -> None:
+def test_the_core_agrees_with_the_generators_truth_about_every_message(
+    preset: Preset, destination: str, records: RecordBuilders
+) -> None:
     policy, fates, tracked_users = (
-        Policy(records=SEGMENT, rules=preset_rules(preset)),
-        Fates("segment", preset.value),
+        Policy(records=records, rules=preset_rules(preset)),
+        Fates(destination, preset.value),
         PlainTrackedUsers(),
     )
     for offset, message in enumerate(sample()):
@@ -133,9 +141,9 @@ def test_garbage_is_of_many_kinds() -> None:
     assert len(bodies) >= 5
 
 
-def truth() -> Truth:
+def truth(destination: str = "segment") -> Truth:
     return Truth(
-        destination="segment",
+        destination=destination,
         preset="curb-sent-and-displayed",
         partitions=2,
         id_of_body=lambda body: f"of-{body.decode()}",
@@ -188,10 +196,27 @@ def test_the_truth_counts_the_users_of_each_preset() -> None:
         "curb-sent-and-displayed": {"u-2", "u-3"},
         "engagement-only": {"u-3"},
         "tracked-only": {"u-3"},
+        "exempt-delivery": {"u-3"},
     }
     assert told.forwarded_under == {
         "keep-all": 5,
         "curb-sent-and-displayed": 2,
         "engagement-only": 1,
         "tracked-only": 2,
+        "exempt-delivery": 1,
     }
+
+
+def test_at_mixpanel_the_truth_counts_only_users_of_events_that_are_not_exempt() -> None:
+    told = truth("mixpanel")
+    told.add(event("message.push.sent", "a", user="u-1"), 0)
+    told.add(event("message.push.failed", "b", user="u-2"), 0)
+    told.add(event("message.push.clicked", "c", user="u-3"), 0)
+    assert {preset: fates.users for preset, fates in told.under.items()} == {
+        "keep-all": {"u-2", "u-3"},
+        "curb-sent-and-displayed": {"u-2", "u-3"},
+        "engagement-only": {"u-3"},
+        "tracked-only": {"u-3"},
+        "exempt-delivery": {"u-3"},
+    }
+    assert told.forwarded_under["exempt-delivery"] == 2
