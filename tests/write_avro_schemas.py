@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, Contract
 from pipeline.core.avro.framing import fingerprint_of
+from pipeline.core.destinations.mixpanel.avro_contract import MIXPANEL_RECORD
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONTRACTS: Final[Mapping[str, Contract]] = {
-    contract.subject: contract for contract in (RAW_EVENT, SEGMENT_RECORD, DEAD_LETTER)
+    contract.subject: contract for contract in (RAW_EVENT, SEGMENT_RECORD, MIXPANEL_RECORD, DEAD_LETTER)
 }
 """All contracts, by subject."""
 

@@ -13,6 +13,7 @@ from tests.builders import SEGMENT, encode, raw_event
 
 if TYPE_CHECKING:
     from pipeline.core.indexes import Ruling
+    from pipeline.core.record_builders import RecordBuilders
 
 
 def asks(condition: Condition, *values: str, tag: str | None = None) -> Clause:
@@ -33,10 +34,10 @@ def event(kind: str = "message.push.clicked", **parts: Any) -> Event:
     return found
 
 
-def filters(written: Rules) -> FilterBook:
-    return FilterBook(written, SEGMENT.mtu_class)
+def filters(written: Rules, records: RecordBuilders = SEGMENT) -> FilterBook:
+    return FilterBook(written, records.mtu_class)
 
 
-def ruling(written: Rules, asked: Event) -> Ruling:
+def ruling(written: Rules, asked: Event, records: RecordBuilders = SEGMENT) -> Ruling:
     anonymous = identify(asked).user_id is None
-    return filters(written).filter_for(kind_of(asked.event.kind), anonymous=anonymous).ruling(asked)
+    return filters(written, records).filter_for(kind_of(asked.event.kind), anonymous=anonymous).ruling(asked)

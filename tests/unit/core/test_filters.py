@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.content import EventContent
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
+from pipeline.core.destinations.mixpanel.mtu import MtuReading
 from pipeline.core.events import Event, Facts, Person
 from pipeline.core.filters import in_sample
 from pipeline.core.kinds import KINDS, kind_of
@@ -181,3 +183,12 @@ def test_the_version_is_of_the_meaning_and_not_of_the_text() -> None:
 def test_the_version_does_not_change_between_releases() -> None:
     text = "rules:\n  - when: {action: sent, tag: {plan: free}}\n    then: {sample: {percent: 12.5}}\n"
     assert parse_rules(text, filename="a.yaml").version == "045d62abbd71"
+
+
+def test_a_rule_can_ask_whether_an_event_makes_an_mtu() -> None:
+    written = rules(rule(DROP, asks(Condition.MTU, "exempt")), rule(KEEP, asks(Condition.MTU, "counted")))
+    sent, clicked = event("message.push.sent"), event("message.push.clicked")
+    assert [ruling(written, asked).rule for asked in (sent, clicked)] == [1, 1]
+    assert [ruling(written, asked, MixpanelRecords()).rule for asked in (sent, clicked)] == [0, 1]
+    by_list = MixpanelRecords(mtu_reading=MtuReading.LIST)
+    assert [ruling(written, asked, by_list).rule for asked in (sent, clicked)] == [0, 0]

@@ -60,3 +60,25 @@ def test_a_kind_is_quoted_shortened_and_without_what_steers_a_terminal() -> None
     with pytest.raises(RulesError) as raised:
         parse_names('"\\e[2J\\u202E' + "k" * 200 + '": x', filename="names.yaml")
     assert str(raised.value) == f"names.yaml:1: unknown kind `\\x1b[2J\\u202e{'k' * 55}…`"
+
+
+RESERVED = frozenset({"$app_open", "$campaign_open"})
+
+
+def test_a_reserved_name_may_be_used_only_where_the_destination_allows_it() -> None:
+    text = 'message.push.clicked: $app_open\nmessage.sms.sent: $1 off\n"message.push.sent": "  $identify"\n'
+    with pytest.raises(RulesError) as raised:
+        parse_names(text, filename="names.yaml", reserved=RESERVED)
+    assert str(raised.value).splitlines() == [
+        "names.yaml:2: the destination reserves the name `$1 off`; allowed are `$app_open`, `$campaign_open`",
+        "names.yaml:3: the destination reserves the name `  $identify`; allowed are `$app_open`, `$campaign_open`",
+    ]
+
+
+def test_a_misspelt_reserved_name_gets_a_suggestion() -> None:
+    with pytest.raises(RulesError, match=r"did you mean `\$app_open`\?"):
+        parse_names("message.push.clicked: $app_opened", filename="names.yaml", reserved=RESERVED)
+
+
+def test_a_destination_that_reserves_no_names_takes_any() -> None:
+    assert parse_names("message.push.sent: $identify", filename="names.yaml") == {"message.push.sent": "$identify"}

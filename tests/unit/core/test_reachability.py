@@ -27,6 +27,8 @@ def two(first: str, second: str) -> str:
         ("message_name: ['a*', 'b*']", "message_name: ['b*', abc]"),
         ("tag: {plan: [free, trial]}", "tag: {plan: free, vip: true}"),
         ("anonymous: [true, false]", "anonymous: true"),
+        ("mtu: [counted, exempt]", "mtu: exempt"),
+        ("mtu: counted", "mtu: counted, kind: message.push.sent"),
     ],
 )
 def test_a_rule_that_an_earlier_one_covers_is_reported(first: str, second: str) -> None:
@@ -48,6 +50,9 @@ def test_a_rule_that_an_earlier_one_covers_is_reported(first: str, second: str) 
         ("tag: {plan: free}", "tag: {vip: free}"),
         ("anonymous: true", "action: sent"),
         ("category: delivery", "channel: push"),
+        ("mtu: counted", "mtu: exempt"),
+        ("mtu: counted", "kind: message.push.sent"),
+        ("mtu: exempt", "category: engagement"),
     ],
 )
 def test_a_rule_that_is_left_something_is_not_reported(first: str, second: str) -> None:
@@ -87,6 +92,10 @@ def test_a_rule_whose_conditions_exclude_each_other_is_reported(conditions: str)
 @pytest.mark.parametrize("conditions", ["channel: other", "action: other", "channel: sms, action: other"])
 def test_a_rule_for_unknown_kinds_is_not_reported(conditions: str) -> None:
     assert warnings(f"rules:\n  - when: {{{conditions}}}\n    then: drop\n") == []
+
+
+def test_a_rule_for_exempt_events_is_not_reported_because_destinations_share_the_file() -> None:
+    assert warnings("rules:\n  - when: {mtu: exempt, category: engagement}\n    then: drop\n") == []
 
 
 def test_a_rule_for_unknown_kinds_after_one_for_all_is_reported() -> None:

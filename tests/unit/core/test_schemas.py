@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator
+from msgspec.structs import fields
 
 from pipeline.core.classification import Destination, MtuClass
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
+from pipeline.core.destinations.mixpanel.limits import EARLIEST_MS
+from pipeline.core.destinations.mixpanel.record import DetailedProperties
 from pipeline.core.destinations.segment.record import Properties, Track
 from pipeline.core.kinds import SPELLINGS, Action, Category, Channel
 from pipeline.core.outcomes import Deliver
@@ -20,7 +24,11 @@ from pipeline.core.rules_schema import rules_schema
 from tests.builders import SEGMENT, raw_message
 from tests.write_rules_schema import RULES_SCHEMA, rules_schema_text
 
+if TYPE_CHECKING:
+    from pipeline.core.record_builders import RecordBuilders
+
 SCHEMAS = Path(__file__).parents[3] / "schemas"
+EXAMPLES = ("raw-event", "segment-record", "mixpanel-record")
 
 
 def load(path: Path) -> Any:
@@ -41,24 +49,27 @@ def test_a_schema_is_itself_valid(path: Path) -> None:
     Draft7Validator.check_schema(load(path))
 
 
-@pytest.mark.parametrize(("name", "example"), [*examples("raw-event", "valid"), *examples("segment-record", "valid")])
+@pytest.mark.parametrize(("name", "example"), [case for name in EXAMPLES for case in examples(name, "valid")])
 def test_a_valid_example_is_valid(name: str, example: object) -> None:
     assert is_valid(name, example)
 
 
 @pytest.mark.parametrize(
     ("name", "example"),
-    [*examples("raw-event", "invalid"), *examples("segment-record", "invalid")],
+    [case for name in EXAMPLES for case in examples(name, "invalid")],
 )
 def test_an_invalid_example_is_not(name: str, example: object) -> None:
     assert not is_valid(name, example)
 
 
+@pytest.mark.parametrize(("schema", "records"), [("segment-record", SEGMENT), ("mixpanel-record", MixpanelRecords())])
 @pytest.mark.parametrize(("name", "event"), examples("raw-event", "valid"))
-def test_a_valid_raw_event_becomes_a_valid_record(name: str, event: dict[str, Any]) -> None:
-    outcome = process(raw_message(event), Policy(records=SEGMENT), STATELESS)
+def test_a_valid_raw_event_becomes_a_valid_record(
+    name: str, event: dict[str, Any], schema: str, records: RecordBuilders
+) -> None:
+    outcome = process(raw_message(event), Policy(records=records), STATELESS)
     assert isinstance(outcome, Deliver), name
-    assert is_valid("segment-record", json.loads(outcome.record))
+    assert is_valid(schema, json.loads(outcome.record))
 
 
 def test_the_rules_schema_is_the_one_in_the_code() -> None:
@@ -109,6 +120,14 @@ def test_the_record_schema_knows_the_fields_and_words_of_the_code() -> None:
     assert onesignal["category"]["enum"] == [category.value for category in Category]
     assert list(onesignal["mtu"]["properties"]) == [destination.value for destination in Destination]
     assert onesignal["mtu"]["properties"]["segment"]["enum"] == [mtu.value for mtu in MtuClass]
+
+
+def test_mixpanels_record_schema_knows_the_fields_and_words_of_the_code() -> None:
+    schema = load(SCHEMAS / "mixpanel-record.schema.json")["properties"]["properties"]
+    assert list(schema["properties"]) == [field.encode_name for field in fields(DetailedProperties)]
+    assert schema["required"] == [field.encode_name for field in fields(DetailedProperties) if field.required]
+    assert schema["properties"]["message_type"]["enum"] == sorted(MESSAGE_TYPES.values())
+    assert schema["properties"]["time"]["minimum"] == EARLIEST_MS
 
 
 def test_the_raw_event_schema_knows_every_spelling_of_a_kind() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.kinds import KINDS
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Outcome, Reject, RejectReason, StateChange
@@ -111,3 +112,27 @@ def test_rules_tell_whether_they_need_to_know_who_is_tracked() -> None:
     assert needs("rules: []\ndefault: tracked_only")
     assert not needs("rules: [{then: drop}]")
     assert not needs("rules: [{then: tracked_only, shadow: true}]")
+
+
+@pytest.mark.parametrize("rules", ["rules: []", "rules: [{when: {category: delivery}, then: tracked_only}]"])
+def test_only_a_kept_event_that_counts_marks_its_user(rules: str) -> None:
+    """At Mixpanel push.sent is exempt by its name, and push.failed is not."""
+    policy = Policy(records=MixpanelRecords(), rules=parse_rules(rules, filename="rules.yaml"))
+    clicked = outcome(CLICKED, 7, PlainTrackedUsers(), policy=policy)
+    assert isinstance(clicked, Deliver)
+    assert clicked.change == StateChange(mark(b"u-1001", 7))
+    sent = outcome(SENT, 7, marked(3), policy=policy)
+    assert isinstance(sent, Deliver)
+    assert sent.change is None
+
+
+def test_an_exempt_event_of_a_new_user_makes_no_mark() -> None:
+    kept = {
+        kind: outcome(kind, 7, PlainTrackedUsers(), policy=Policy(records=MixpanelRecords()))
+        for kind in (SENT, "message.push.failed")
+    }
+    changes = {kind: each.change for kind, each in kept.items() if isinstance(each, Deliver)}
+    assert changes == {SENT: None, "message.push.failed": StateChange(mark(b"u-1001", 7))}
+    at_segment = outcome(SENT, 7, PlainTrackedUsers(), policy=Policy(records=SEGMENT))
+    assert isinstance(at_segment, Deliver)
+    assert at_segment.change == StateChange(mark(b"u-1001", 7))

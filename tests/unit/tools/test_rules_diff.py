@@ -130,3 +130,24 @@ def test_a_rule_that_nothing_reaches_has_no_effect() -> None:
 def test_presets_can_be_compared(preset: Preset) -> None:
     said = list(differences(preset_rules(preset), preset_rules(Preset.ENGAGEMENT_ONLY)))
     assert (said == ["Both make the same decisions."]) == (preset is Preset.ENGAGEMENT_ONLY)
+
+
+def test_a_change_for_one_mtu_class_is_told_with_the_class() -> None:
+    said = _said("rules: []\n", "rules:\n  - {when: {kind: message.push.sent, mtu: counted}, then: drop}\n")
+    assert said[0] == "added: rule 1: drop where kind is message.push.sent and mtu is counted"
+    assert said[-1] == "  push.sent, counted: keep becomes drop"
+    anonymous = _said(
+        "rules: []\n", "rules:\n  - {when: {kind: message.push.sent, mtu: exempt, anonymous: true}, then: drop}\n"
+    )
+    assert anonymous[-1] == "  push.sent, anonymous, exempt: keep becomes drop"
+
+
+def test_users_with_the_same_change_that_no_word_covers_are_listed() -> None:
+    new = """\
+rules:
+  - {when: {kind: message.push.sent, mtu: exempt, anonymous: true}, then: keep}
+  - {when: {kind: message.push.sent}, then: drop}
+"""
+    assert _said("rules: []\n", new)[-1] == (
+        "  push.sent, identified counted, identified exempt, anonymous counted: keep becomes drop"
+    )

@@ -1,4 +1,7 @@
-"""The ``$insert_id`` by which Mixpanel removes duplicates: always the same for the same message."""
+"""The ``$insert_id`` by which Mixpanel removes duplicates: always the same for the same message.
+
+Source: schemas/SOURCES.md, "Mixpanel deduplication".
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,9 @@ from msgspec.structs import fields
 from pipeline.core.avro import decoding
 from pipeline.core.avro.contracts import DEAD_LETTER, RAW_EVENT, Contract
 from pipeline.core.avro.schema_types import Record, Type, Union, read_record
+from pipeline.core.destinations.mixpanel import avro as mixpanel_records
+from pipeline.core.destinations.mixpanel.avro_contract import MIXPANEL_RECORD
+from pipeline.core.destinations.mixpanel.record import DetailedProperties
 from pipeline.core.destinations.segment import avro as records
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
@@ -37,6 +40,14 @@ NOT_SAID_BY_AVRO: Final = {
     "segment-record/message-id-with-a-space": "Avro has no patterns",
     "segment-record/time-without-milliseconds": "Avro has no patterns",
     "segment-record/url-with-query": "Avro has no patterns",
+    "mixpanel-record/another-source": "words are strings, so that a new one is a compatible change",
+    "mixpanel-record/blank-distinct-id": "Avro has no patterns: a blank string is a string",
+    "mixpanel-record/insert-id-with-a-dot": "Avro has no patterns",
+    "mixpanel-record/long-distinct-id": "Avro has no lengths",
+    "mixpanel-record/long-insert-id": "Avro has no lengths",
+    "mixpanel-record/long-text": "Avro has no lengths",
+    "mixpanel-record/time-in-seconds": "Avro has no ranges",
+    "mixpanel-record/url-with-query": "Avro has no patterns",
     "segment-record/no-loop-guard": "Avro cannot require keys of a map, and a field cannot be named OneSignal New",
 }
 """The invalid examples that the JSON Schema refuses and the Avro schema accepts, each with the reason."""
@@ -141,8 +152,12 @@ def all_records(kind: Type) -> Iterator[Record]:
 
 @pytest.mark.parametrize(
     ("contract", "structs"),
-    [(RAW_EVENT, decoding._STRUCTS), (SEGMENT_RECORD, records._STRUCTS)],
-    ids=["raw-event", "segment-record"],
+    [
+        (RAW_EVENT, decoding._STRUCTS),
+        (SEGMENT_RECORD, records._STRUCTS),
+        (MIXPANEL_RECORD, mixpanel_records._STRUCTS),
+    ],
+    ids=["raw-event", "segment-record", "mixpanel-record"],
 )
 def test_the_structs_have_the_fields_of_the_contract_in_its_order(contract: Contract, structs: Any) -> None:
     found = {
@@ -188,10 +203,14 @@ def test_no_contract_has_a_field_for_what_identifies_a_device_or_an_inbox() -> N
     assert not [word for word in ('token"', 'email"', "phone") if f'"name": "{word}' in everything]
 
 
+AVRO_NAMES = {field.encode_name: field.name for field in fields(DetailedProperties)}
+"""The contract's name of each property: Avro allows neither spaces nor `$`."""
+
+
 def examples(side: str) -> list[Any]:
     paths = [
         path
-        for subject in ("raw-event", "segment-record")
+        for subject in ("raw-event", "segment-record", "mixpanel-record")
         for path in sorted((SCHEMAS / subject / side).glob("*.json"))
     ]
     return [pytest.param(path, id=f"{path.parents[1].name}/{path.stem}") for path in paths]
@@ -203,6 +222,9 @@ def fits_avro(path: Path) -> bool:
     example = json.loads(path.read_text(encoding="utf-8"))
     if subject == "raw-event":
         example = _known(CONTRACTS[subject].schema, example)
+    if subject == "mixpanel-record":
+        renamed = {AVRO_NAMES.get(name, name): each for name, each in example["properties"].items()}
+        example = {**example, "properties": renamed}
     return avro.io.validate(avro.schema.parse(json.dumps(CONTRACTS[subject].schema)), example)
 
 
