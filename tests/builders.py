@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.destinations.segment.builders import SegmentRecords
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ STORED_AT = 1_767_225_660_500
 
 SEGMENT: Final = SegmentRecords()
 """The arguments with which a policy builds records for Segment, under OneSignal's own event names."""
+
+
+MIXPANEL: Final = MixpanelRecords()
 
 
 class BodyShape(StrEnum):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.timestamps import Timestamp, event_time, iso_text
+from pipeline.core.timestamps import Timestamp, event_time, iso_text, milliseconds_of
 
 STORED = 1_767_225_660_500
 STORED_TEXT = "2026-01-01T00:01:00.500Z"
@@ -96,3 +96,8 @@ def test_without_any_time_there_is_none() -> None:
 
 def test_milliseconds_have_three_digits() -> None:
     assert iso_text(1_767_225_600_007) == "2026-01-01T00:00:00.007Z"
+
+
+@pytest.mark.parametrize("milliseconds", [1, 999, 1_000, 31_536_000_000, STORED, 253_402_300_799_999])
+def test_the_milliseconds_of_a_text_are_those_that_it_was_written_from(milliseconds: int) -> None:
+    assert milliseconds_of(iso_text(milliseconds)) == milliseconds

@@ -43,7 +43,7 @@ from pipeline.state.restoring import TrackedUsersTopics
 from pipeline.state.store import CatalogueTopic, StateStore
 from pipeline.state.stored_marks import NO_EPOCH, MarkCodec
 from pipeline.state.tracked_users import UserHasher
-from tests.builders import SEGMENT
+from tests.builders import MIXPANEL, SEGMENT
 from tests.fakes.destinations import limits_of
 from tests.fakes.kafka import KeptWrites
 from tests.fakes.processor import build_step
@@ -88,6 +88,9 @@ def hashes() -> dict[str, str]:
         found |= _of_writes(_name(path), _processed(demo()[:_EVENTS_OF_AN_EXAMPLE], policy))
     for path in _examples("raw-event/*/*.json"):
         found |= _of_writes(_name(path), _processed([_message(_compact(path))], Policy(records=SEGMENT)))
+    found |= _of_writes("mixpanel", _processed(demo(), Policy(records=MIXPANEL)))
+    for path in _examples("raw-event/*/*.json"):
+        found |= _of_writes(f"mixpanel {_name(path)}", _processed([_message(_compact(path))], Policy(records=MIXPANEL)))
     for path in _examples("segment-record/*/*.json"):
         found[_name(path)] = _hash(_of_sink([_compact(path)]))
     records = [message.value or b"" for _, message in _written(_processed(demo(), Policy(records=SEGMENT)), _RECORDS)]

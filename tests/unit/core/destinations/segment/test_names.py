@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.derived_names import derived_name
 from pipeline.core.destinations.segment.names import (
     ONESIGNAL_NAMES,
     SEGMENT_SPEC_NAMES,
     NameProfile,
     event_names,
 )
-from pipeline.core.kinds import KINDS, kind_of
+from pipeline.core.kinds import KINDS
 
 # The Events table of the OneSignal Source page (schemas/SOURCES.md, "OneSignal source at Segment").
 PAGE = {
@@ -73,17 +72,3 @@ def test_custom_names_replace_onesignals_and_are_read_by_their_profile_only() ->
     assert event_names(NameProfile.CUSTOM, custom)["message.push.sent"] == "Sent!"
     assert event_names(NameProfile.CUSTOM, custom)["message.sms.sent"] == "SMS Sent"
     assert event_names(NameProfile.ONESIGNAL, custom)["message.push.sent"] == "Push Sent"
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        ("message.sms.opted_out", "SMS Opted Out"),
-        ("message.iam.dismissed", "In-App Message Dismissed"),
-        ("message.live_activity.confirmed_delivery", "Live Activity Confirmed Delivery"),
-        ("notification.clicked", "Notification Clicked"),
-        ("message.…", "Unknown"),
-    ],
-)
-def test_the_name_of_an_unknown_kind_is_made_of_its_words(kind: str, name: str) -> None:
-    assert derived_name(kind_of(kind)) == name
