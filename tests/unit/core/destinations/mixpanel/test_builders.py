@@ -72,7 +72,7 @@ def test_whatever_shapes_records_or_classes_changes_the_policys_version() -> Non
         MixpanelRecords(anonymous_id=AnonymousId.SUBSCRIPTION),
         MixpanelRecords(send_device_id=True),
     ]
-    versions = {Policy(records=records).version for records in (*others, SEGMENT)}
+    versions = {Policy(records=records).version for records in others} | {Policy(records=SEGMENT).version}
     assert len(versions) == len(others) + 1
     assert Policy(records=replace(DEFAULT)).version in versions
     named_as_usual = MixpanelRecords(custom_names={"message.push.sent": "$campaign_delivery"})
