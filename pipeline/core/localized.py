@@ -13,7 +13,7 @@ import orjson
 
 from pipeline.core.languages import ENGLISH, ONESIGNAL_LANGUAGES, best_match, primary_language
 from pipeline.core.quoted import quoted_reader
-from pipeline.core.texts import SURE_BEGINNINGS, has_no_text, shown, texts_without_nul
+from pipeline.core.texts import has_no_text, shown, texts_without_nul
 
 if TYPE_CHECKING:
     from pipeline.core.content import Localized
@@ -63,8 +63,6 @@ def is_empty(text: Localized) -> bool:
 def one_text(text: str | dict[str, Any], language: str | None) -> str | None:
     """Return the text in the user's language, else in English, else the first that is not blank or a placeholder."""
     if isinstance(text, str):
-        if text and text[0] in SURE_BEGINNINGS:
-            return text
         by_language = texts_by_language(text)
         if by_language is None:
             return shown(text)

@@ -73,7 +73,13 @@ def test_any_record_is_one_that_mixpanel_accepts(message: RawMessage, builders: 
     check(message, builders)
 
 
-@given(events(), records, times, st.lists(texts, min_size=8, max_size=8), st.none() | st.integers() | texts)
+@given(
+    events(),
+    records,
+    times,
+    st.lists(texts, min_size=8, max_size=8),
+    st.none() | st.integers(-(2**63), 2**63 - 1) | texts,
+)
 def test_texts_of_any_length_and_any_times_are_brought_within_the_limits(
     event: Any, builders: MixpanelRecords, stored: int, drawn: list[str], timestamp: object
 ) -> None:

@@ -197,6 +197,7 @@ def test_rules_and_event_cannot_both_come_from_standard_input(capsys: pytest.Cap
                 ("plain", "curb-sent-and-displayed"),
                 ("plain", "engagement-only"),
                 ("plain", "tracked-only"),
+                ("plain", "exempt-delivery"),
                 ("plain", "folder/"),
                 ("plain", "kept.yaml"),
             ],

@@ -93,3 +93,16 @@ def test_the_version_tells_a_shadow_from_a_rule() -> None:
 def test_rules_have_short_names() -> None:
     parsed = parse_rules(RULES, filename="rules.yaml")
     assert [parsed.label(index) for index in (0, 1, None)] == ["no sms", "rule 2", "default"]
+
+
+def test_of_the_shadows_for_a_message_only_those_whose_other_conditions_hold_are_counted() -> None:
+    rules = parse_rules(
+        "rules:\n"
+        "  - {when: {message_id: m-1, language: fr}, then: drop, shadow: true}\n"
+        "  - {when: {message_id: m-1, language: en}, then: drop, shadow: true}\n",
+        filename="rules.yaml",
+    )
+    asked = decode(encode(raw_event("message.push.sent", message={"id": "m-1"})))
+    assert isinstance(asked, Event)
+    found = filters(rules).filter_for(kind_of("message.push.sent"), anonymous=False)
+    assert found.shadows_before(found.ruling(asked), asked) == (1,)
