@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.policy import build_policy
 from pipeline.bootstrap.processor_formats import raw_reader
 from pipeline.bootstrap.producer import now_ms
 from pipeline.core.billing_month import BillingMonth
+from pipeline.core.classification import Destination
 from pipeline.kafka.connection import connection_options
 from pipeline.runtime.allocation import bound_unpacking
 from pipeline.state.message_catalogue import MessageCatalogue
+from pipeline.tools.what_if.accounts import Account
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.run import count_all
 from pipeline.tools.what_if.topic import open_topic
@@ -19,28 +20,44 @@ from pipeline.tools.what_if.topic import open_topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
     from pipeline.output.console import TerminalConsole
     from pipeline.settings.sections import Settings
     from pipeline.tools.what_if.findings import Findings
     from pipeline.tools.what_if.tally import RuleSet
 
 
-def build_count(settings: Settings, sets: Sequence[RuleSet], everything: RuleSet, *, exact_users: int) -> Count:
+def build_count(
+    settings: Settings,
+    destinations: Sequence[DestinationRow],
+    sets: Sequence[RuleSet],
+    everything: RuleSet,
+    *,
+    exact_users: int,
+) -> Count:
     """Return a count of rule sets; the first is the baseline, and `everything` is the one that drops nothing."""
     return Count(
         sets,
         everything,
-        policy=build_policy(settings, SEGMENT),
-        billing_month=BillingMonth(settings.billing_month_start_day),
+        accounts=[_account(settings, row) for row in destinations],
         exact_users=exact_users,
-        catalogue=MessageCatalogue(days=settings.message_catalogue_days, longest_step_ms=None)
-        if settings.message_catalogue
-        else None,
         now_ms=now_ms(),
     )
 
 
-async def count_topic(settings: Settings, count: Count, console: TerminalConsole, *, since_ms: int | None) -> Findings:
+def _account(settings: Settings, row: DestinationRow) -> Account:
+    days = settings.message_catalogue_days
+    return Account(
+        destination=Destination(row.name),
+        policy=build_policy(settings, row),
+        billing_month=BillingMonth(row.billing_month_start_day(settings)),
+        catalogue=MessageCatalogue(days=days, longest_step_ms=None) if settings.message_catalogue else None,
+    )
+
+
+async def count_topic(
+    settings: Settings, count: Count, console: TerminalConsole, *, since_ms: int | None
+) -> Sequence[Findings]:
     """Count the messages of the raw topic from a time on; progress is shown on the console.
 
     Raises:

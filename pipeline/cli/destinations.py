@@ -12,6 +12,8 @@ from pipeline.settings.choices import Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
+
     _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 PROCESSORS: Final[Mapping[Destination, Role]] = {
@@ -43,3 +45,26 @@ def destination_option(command: _Command) -> _Command:
         show_default=True,
         help="The destination whose settings are used.",
     )(command)
+
+
+def destinations_option(command: _Command) -> _Command:
+    """Add the repeatable option `--destination`, whose value is one `DestinationRow` or more: Segment's by default."""
+    return click.option(
+        "--destination",
+        "destinations",
+        type=DestinationChoice(),
+        multiple=True,
+        default=[Destination.SEGMENT.value],
+        show_default=True,
+        callback=_each_once,
+        help="Whose bill is estimated. Repeatable: results stand side by side.",
+    )(command)
+
+
+def _each_once(
+    context: click.Context, option: click.Parameter, rows: tuple[DestinationRow, ...]
+) -> tuple[DestinationRow, ...]:
+    for row in rows:
+        if rows.count(row) > 1:
+            raise click.BadParameter(f"`{row.name}` is given twice.", context, option)
+    return rows

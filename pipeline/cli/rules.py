@@ -154,6 +154,8 @@ def _explanation(
     outcome: Outcome, policy: Policy, candidate: _Candidate, own: type[DestinationSettings]
 ) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
+    if outcome.kind is not None and outcome.kind.name:
+        yield f"mtu       {policy.records.mtu_class(outcome.kind)}"
     yield from _ignored(outcome.ignored)
     match outcome:
         case Deliver(user_key=user_key, record=record, rule=rule):

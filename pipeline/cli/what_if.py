@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from pipeline.cli.context import Invocation, pass_invocation
+from pipeline.cli.destinations import destinations_option
 from pipeline.cli.numbers import MOST
 from pipeline.cli.rules_source import RulesSource, read_rules
 from pipeline.core.presets import Preset
@@ -24,8 +25,10 @@ from pipeline.settings.extras import Extra, require_extra
 from pipeline.settings.mistakes import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pipeline.bootstrap.destinations.row import DestinationRow
+    from pipeline.core.classification import Destination
     from pipeline.output.console import TerminalConsole
     from pipeline.settings.sections import Settings
     from pipeline.tools.what_if.counting import Count
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from pipeline.tools.what_if.prices import Prices
     from pipeline.tools.what_if.tally import RuleSet
 
-_REPLACED: Final = (variable("rules_file"), variable("rules_preset"))
 _STANDARD_INPUT: Final = "-"
 _PLAIN_WIDTH: Final = 1_000
 _SPAN: Final = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
@@ -71,16 +73,19 @@ class _Since(click.ParamType):
 
 
 class _Price(click.ParamType):
-    """A price for each MTU, or tiers of them."""
+    """A price for each MTU or event, or tiers of them."""
 
     name = "PRICE"
 
+    def __init__(self, *, of_events: bool = False) -> None:
+        self._of_events = of_events
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the prices in `0.01` or `0:0.012,25000:0.01`."""
-        from pipeline.tools.what_if.prices import parse_prices
+        from pipeline.tools.what_if.prices import Unit, parse_prices
 
         try:
-            return parse_prices(value)
+            return parse_prices(value, unit=Unit.EVENT if self._of_events else Unit.MTU)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -102,6 +107,7 @@ def diff(old: str, new: str) -> None:
 
 @click.command()
 @click.argument("file", metavar="FILE", type=RulesSource())
+@destinations_option
 @click.option(
     "--against",
     multiple=True,
@@ -125,6 +131,11 @@ def diff(old: str, new: str) -> None:
     type=_Price(),
     help="Price of an MTU: 0.01, or tiers 0:0.012,25000:0.01 (above 25,000 users each costs 0.01).",
 )
+@click.option(
+    "--price-event",
+    type=_Price(of_events=True),
+    help="Price of an event under Mixpanel's event plans, such as 0.00028, or tiers.",
+)
 @click.option("--currency", default="", metavar="TEXT", help="Shown after amounts, such as USD.")
 @click.option(
     "--exact-users",
@@ -138,15 +149,17 @@ def what_if(
     invocation: Invocation,
     *,
     file: str,
+    destinations: tuple[DestinationRow, ...],
     against: tuple[str, ...],
     since: int | None,
     source: str | None,
     html: str | None,
     price: Prices | None,
+    price_event: Prices | None,
     currency: str,
     exact_users: int,
 ) -> None:
-    """Show what the rules in FILE would cost, in MTUs and money.
+    """Show what the rules in FILE would cost, in MTUs, events and money.
 
     Applies the rules to your own traffic: to the raw topic, without any effect on live workers and their offsets, or to
     JSON lines. FILE may also be the name of a preset. The processor's other settings are read from the environment.
@@ -154,29 +167,50 @@ def what_if(
     Needs the extra `what-if`: pip install 'onesignal-pipeline[what-if]'.
     """
     require_extra(Extra.WHAT_IF, needed_by="`rules what-if`")
-    from dataclasses import replace
-
     from pipeline.bootstrap.what_if import build_count, count_topic
     from pipeline.output.console import TerminalConsole
     from pipeline.tools.what_if.tables import print_findings
 
     if since is not None and source is not None:
         raise click.UsageError("--since goes with the raw topic, not with --from.")
-    if currency and price is None:
-        raise click.UsageError("--currency goes with --price.")
+    charges = _charges(destinations, price, price_event, currency)
     _only_once([file, *against, source])
     sets, everything = _rule_sets(file, against)
-    settings = _settings(invocation, kafka=source is None)
-    count = build_count(settings, sets, everything, exact_users=exact_users)
+    settings = _settings(invocation, destinations, kafka=source is None)
+    count = build_count(settings, destinations, sets, everything, exact_users=exact_users)
     errors = TerminalConsole(stderr=True)
     if source is None:
         findings = asyncio.run(count_topic(settings, count, errors, since_ms=since))
     else:
         findings = asyncio.run(_count_file(source, count, errors))
-    prices = None if price is None else replace(price, currency=currency)
-    print_findings(TerminalConsole.of_output(plain_width=_PLAIN_WIDTH), findings, prices)
+    print_findings(TerminalConsole.of_output(plain_width=_PLAIN_WIDTH), findings, charges)
     if html is not None:
-        _write_page(html, findings, prices)
+        _write_page(html, findings, charges)
+
+
+def _charges(
+    rows: Sequence[DestinationRow], price: Prices | None, price_event: Prices | None, currency: str
+) -> Mapping[Destination, Prices]:
+    """Return the prices at each destination: of events where it has an event plan and they have a price, else of MTUs.
+
+    Raises:
+        UsageError: an option has no effect.
+    """
+    from dataclasses import replace
+
+    from pipeline.core.classification import Destination
+    from pipeline.tools.what_if.accounts import BILLS
+
+    asked = [Destination(row.name) for row in rows]
+    with_events = [each for each in asked if BILLS[each].has_event_plan]
+    if currency and price is None and price_event is None:
+        raise click.UsageError("--currency goes with --price or --price-event.")
+    if price_event is not None and not with_events:
+        raise click.UsageError("--price-event goes with --destination mixpanel: Segment bills users, not events.")
+    if price is not None and price_event is not None and with_events == asked:
+        raise click.UsageError("--price does not go with --price-event here: a plan bills either users or events.")
+    found = {each: price_event if price_event and each in with_events else price for each in asked}
+    return {each: replace(prices, currency=currency) for each, prices in found.items() if prices is not None}
 
 
 def _only_once(files: Sequence[str | None]) -> None:
@@ -205,16 +239,18 @@ def _names(files: Sequence[str]) -> dict[str, str]:
     return short | {_STANDARD_INPUT: "standard input"}
 
 
-def _settings(invocation: Invocation, *, kafka: bool) -> Settings:
-    from pipeline.bootstrap import policy_mistakes, registry_mistakes, schema_mistakes, tls_mistakes
+def _settings(invocation: Invocation, rows: Sequence[DestinationRow], *, kafka: bool) -> Settings:
+    from pipeline.bootstrap import policy_mistakes_of, registry_mistakes, schema_mistakes, tls_mistakes
 
-    others = {name: value for name, value in invocation.environment.items() if name not in _REPLACED}
+    replaced = {variable(row.settings.setting(field)) for row in rows for field in ("rules_file", "rules_preset")}
+    others = {name: value for name, value in invocation.environment.items() if name not in replaced}
     requirements = [Requirement.KAFKA] if kafka else []
-    checks = [policy_mistakes, schema_mistakes, *([tls_mistakes, registry_mistakes] if kafka else [])]
+    policies = [policy_mistakes_of(row) for row in rows]
+    checks = [*policies, schema_mistakes, *([tls_mistakes, registry_mistakes] if kafka else [])]
     return Invocation(environment=others).settings(requirements, checks)
 
 
-async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Findings:
+async def _count_file(name: str, count: Count, errors: TerminalConsole) -> Sequence[Findings]:
     from pipeline.tools.what_if.lines import LinesSource, UnusableLinesError
     from pipeline.tools.what_if.run import count_all
 
@@ -236,11 +272,11 @@ def _size(file: IO[bytes]) -> int | None:
     return status.st_size if S_ISREG(status.st_mode) else None
 
 
-def _write_page(path: str, findings: Findings, prices: Prices | None) -> None:
+def _write_page(path: str, findings: Sequence[Findings], charges: Mapping[Destination, Prices]) -> None:
     from pipeline.tools.what_if.page import page
 
     try:
-        write_whole(path, page(findings, prices, written_at=datetime.now(UTC)))
+        write_whole(path, page(findings, charges, written_at=datetime.now(UTC)))
     except FileNotWrittenError as error:
         raise click.ClickException(str(error)) from error
     say_error(f"written: {path}")

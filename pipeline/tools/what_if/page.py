@@ -10,35 +10,34 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from pipeline.tools.rules_diff import differences
-from pipeline.tools.what_if.findings import is_engagement
 from pipeline.tools.what_if.groups import BITS, Group
+from pipeline.tools.what_if.headline import headline
+from pipeline.tools.what_if.page_cards import cards
 from pipeline.tools.what_if.page_charts import cost_chart, growth_chart, reasons_chart
-from pipeline.tools.what_if.page_parts import colour, swatch, table, text
-from pipeline.tools.what_if.tables import sum_of
-from pipeline.tools.what_if.words import compared, losses, month_label, notes, number, share, short_kind, span
+from pipeline.tools.what_if.page_parts import beside, text
+from pipeline.tools.what_if.page_tables import kinds_table, months_table
+from pipeline.tools.what_if.words import listed, losses, month_label, notes, share, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from pipeline.tools.what_if.findings import Findings, KindCount, RuleSetFindings
+    from pipeline.core.classification import Destination
+    from pipeline.tools.what_if.findings import Findings
     from pipeline.tools.what_if.prices import Prices
 
-_EYEBROW: Final = "Cost of OneSignal&rsquo;s events in Segment, by monthly tracked users (MTUs)"
-_NONE: Final = "&ndash;"
-_ENGAGEMENT: Final = ' class="engagement"'
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def page(findings: Findings, prices: Prices | None, *, written_at: datetime) -> str:
-    """Return the whole page."""
-    headline = _headline(findings, prices)
+def page(destinations: Sequence[Findings], charges: Mapping[Destination, Prices], *, written_at: datetime) -> str:
+    """Return the whole page; `charges` has the prices of each destination that has one."""
+    title = headline(destinations, charges)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(headline)}</title><style>{_file('page.css')}</style></head><body><main>\n"
-        + "\n".join(_body(findings, prices, headline, written_at))
+        f"<title>{text(title)}</title><style>{_file('page.css')}</style></head><body><main>\n"
+        + "\n".join(_body(destinations, charges, title, written_at))
         + f"\n</main><script>{_file('page.js')}</script></body></html>\n"
     )
 
@@ -47,171 +46,77 @@ def _file(name: str) -> str:
     return (files("pipeline.tools.what_if") / name).read_text(encoding="utf-8")
 
 
-def _body(findings: Findings, prices: Prices | None, headline: str, written_at: datetime) -> Iterator[str]:
-    yield f'<p class="eyebrow">{_EYEBROW}</p>'
-    yield f"<h1>{text(headline)}</h1>"
-    yield f'<p class="soft">{text(span(findings))}. Compared with {text(findings.baseline.name)}.</p>'
-    for line in losses(findings):
+def _body(
+    destinations: Sequence[Findings], charges: Mapping[Destination, Prices], title: str, written_at: datetime
+) -> Iterator[str]:
+    first = destinations[0]
+    yield f'<p class="eyebrow">{_eyebrow(destinations)}</p>'
+    yield f"<h1>{text(title)}</h1>"
+    yield f'<p class="soft">{text(span(first.traffic))}. Compared with {text(first.baseline.name)}.</p>'
+    for line in losses(destinations):
         yield f'<p class="alarm" role="note">Engagements lost: {text(line)}</p>'
-    yield f'<div class="cards">{"".join(_cards(findings, prices))}</div>'
-    if findings.months:
-        yield _section("Why users are billed", _reasons_words(findings), reasons_chart(findings))
-        yield _section("MTUs over the month", _growth_words(findings), growth_chart(findings))
-        yield _section("Cost", _cost_words(prices), cost_chart(findings, prices))
-    if len(findings.months) > 1:
-        yield _section("Month by month", "", _months(findings, prices))
-    yield _section(
-        "Events by kind",
-        "The events that each set of rules keeps and drops. A dot marks engagements.",
-        _kinds(findings),
-    )
-    yield _section("Differences between the rules", "", "".join(_changes(findings)))
-    items = "".join(f"<li>{text(note)}</li>" for note in notes(findings))
-    yield _section("Notes", "", f'<ul class="notes">{items}</ul>')
+    yield cards(destinations, charges)
+    if first.months:
+        yield _section("Why users are billed", _each(destinations, _reasons))
+        yield _section("MTUs over the month", _each(destinations, _growth))
+        yield _section("Cost", _each(destinations, lambda found: _cost(found, charges.get(found.destination))))
+    if any(len(findings.months) > 1 for findings in destinations):
+        yield _section("Month by month", months_table(destinations, charges))
+    kinds = _words("The events that each set of rules keeps and drops. A dot marks engagements.")
+    yield _section("Events by kind", kinds + kinds_table(destinations))
+    yield _section("Differences between the rules", "".join(_changes(first)))
+    items = "".join(f"<li>{text(note)}</li>" for note in notes(destinations))
+    yield _section("Notes", f'<ul class="notes">{items}</ul>')
     yield (
         f"<footer>Written {written_at:%Y-%m-%d %H:%M} UTC by onesignal-pipeline {text(version('onesignal-pipeline'))}. "
         "Contains totals only: no user, no id, no message.</footer>"
     )
 
 
-def _section(title: str, words: str, content: str) -> str:
-    intro = f"<p>{text(words)}</p>" if words else ""
-    return f"<section><h2>{text(title)}</h2>{intro}{content}</section>"
+def _eyebrow(destinations: Sequence[Findings]) -> str:
+    where = listed([findings.bill.title for findings in destinations])
+    events = "events and " if any(findings.bill.has_event_plan for findings in destinations) else ""
+    return f"Cost of OneSignal&rsquo;s events in {where}, by {events}monthly tracked users (MTUs)"
 
 
-def _headline(findings: Findings, prices: Prices | None) -> str:
-    """Return the main result of the last set of rules in one sentence."""
-    found = findings.sets[-1]
-    if found is findings.baseline:
-        return f"{found.name} costs {number(found.all_users)} MTUs"
-    saved, lost = findings.saved(found), sum(found.engagements_lost.values())
-    part = share(abs(saved), findings.baseline.all_users.value)
-    change = f"saves {part} of the MTUs" if saved >= 0 else f"costs {part} more MTUs"
-    if prices is not None:
-        days = [month.first_day for month in findings.months]
-        money = sum_of(prices, findings.baseline, days) - sum_of(prices, found, days)
-        change += f" ({prices.format(abs(money))})"
-    return f"{found.name} {change} and loses {f'{lost:,}' if lost else 'no'} engagement{'s' * (lost > 1)}"
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{text(title)}</h2>{content}</section>"
 
 
-def _cards(findings: Findings, prices: Prices | None) -> Iterator[str]:
-    widest = max((found.all_users.value for found in findings.sets), default=0)
-    days = [month.first_day for month in findings.months]
-    for index, found in enumerate(findings.sets):
-        users = found.all_users
-        facts = {"events kept": f"{found.kept:,}"}
-        if prices is not None:
-            facts = {"cost": prices.format(sum_of(prices, found, days)), **facts}
-        if found is not findings.baseline:
-            facts["users no longer seen"] = number(found.never_seen)
-        listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts.items())
-        width = 100 * users.value / max(widest, 1)
-        yield (
-            f'<article class="card"><div class="head">{swatch(index)}<h3>{text(compared(findings, found))}</h3></div>'
-            f'<p class="big">{number(users)} <small>MTUs</small></p>{_verdict(findings, found)}'
-            f'<div class="meter" aria-hidden="true"><i style="width:{width:.1f}%;background:{colour(index)}"></i></div>'
-            f"<dl>{listed}</dl></article>"
-        )
+def _each(destinations: Sequence[Findings], content: Callable[[Findings], str]) -> str:
+    """Return what a section has about each destination, side by side if there are several."""
+    return beside({findings.bill.title: content(findings) for findings in destinations})
 
 
-def _verdict(findings: Findings, found: RuleSetFindings) -> str:
-    if found is findings.baseline:
-        return '<p class="verdict soft">reference for the others</p>'
-    saved, base = findings.saved(found), findings.baseline.all_users.value
-    change = f"{saved:,} saved ({share(saved, base)})" if saved >= 0 else f"{-saved:,} more ({share(-saved, base)})"
-    lost = sum(found.engagements_lost.values())
-    tone = "good" if saved > 0 else "soft"
-    noun = "engagement" if lost == 1 else "engagements"
-    warning, relief = (
-        f'<span class="bad">⚠ {lost:,} {noun} lost</span>',
-        '<span class="good">✓ no engagement lost</span>',
-    )
-    engagements = warning if lost else relief
-    return f'<p class="verdict"><span class="{tone}">{change}</span><br>{engagements}</p>'
+def _words(words: str) -> str:
+    return f"<p>{text(words)}</p>"
 
 
-def _reasons_words(findings: Findings) -> str:
+def _reasons(findings: Findings) -> str:
     reached = sum(e.value for bits, e in findings.reasons.items() if not bits & BITS[Group.ENGAGED])
     total = sum(estimate.value for estimate in findings.reasons.values())
-    sign = "" if findings.is_exact else "~"
-    return (
+    sign = "" if findings.traffic.is_exact else "~"
+    counting = " Exempt events bill nobody." if findings.exempt_kinds else ""
+    words = (
         f"If every event is kept, {sign}{total:,} MTUs are billed. {sign}{reached:,} of them ({share(reached, total)}) "
         "never interacted with a message: they are billed because one was sent, received, displayed or failed."
+        + counting
         + (" Users are counted once a month." if len(findings.months) > 1 else "")
     )
+    return _words(words) + reasons_chart(findings)
 
 
-def _growth_words(findings: Findings) -> str:
+def _growth(findings: Findings) -> str:
     months = ", ".join(month_label(month) for month in findings.months[-3:])
-    return f"A user is billed once a month, with the first event that is kept. {months}."
+    event = "the first event that is kept and counts" if findings.exempt_kinds else "the first event that is kept"
+    return _words(f"A user is billed once a month, with {event}. {months}.") + growth_chart(findings)
 
 
-def _cost_words(prices: Prices | None) -> str:
+def _cost(findings: Findings, prices: Prices | None) -> str:
+    words = f"Price: {prices}."
     if prices is None:
-        return "No price was given. Enter one: the lines show the cost of each set of rules by price."
-    return f"Price: {prices}."
-
-
-def _months(findings: Findings, prices: Prices | None) -> str:
-    names = ["MTUs", "saved", *(["cost"] if prices is not None else [])]
-    rows = []
-    for month in findings.months:
-        for found in findings.sets:
-            users = found.users[month.first_day]
-            saved = _NONE if found is findings.baseline else f"{findings.saved(found, month.first_day):,}"
-            cost = "" if prices is None else f"<td>{text(prices.format(prices.cost(users.value)))}</td>"
-            rows.append(
-                f'<tr><th scope="row">{text(month_label(month))}</th>'
-                f'<td class="name">{text(compared(findings, found))}</td>'
-                f"<td>{number(users)}</td><td>{saved}</td>{cost}</tr>"
-            )
-    first = '<th scope="col">month</th><th scope="col" class="name">rules</th>'
-    others = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
-    head = f"<tr>{first}{others}</tr>"
-    return table(head, rows, caption="MTUs of each billing month")
-
-
-def _kinds(findings: Findings) -> str:
-    rejects = any(found.rejected for found in findings.sets) or bool(findings.unusable)
-    words = ("kept", "dropped", "rejected") if rejects else ("kept", "dropped")
-    names = "".join(
-        f'<th scope="colgroup" class="edge" colspan="{len(words)}">{text(compared(findings, found))}</th>'
-        for found in findings.sets
-    )
-    columns = "".join(
-        f'<th scope="col"{_edge(index)}>{word}</th>' for _ in findings.sets for index, word in enumerate(words)
-    )
-    head = f'<tr><th scope="col" rowspan="2">kind</th>{names}</tr><tr>{columns}</tr>'
-    rows = [
-        f'<tr{_ENGAGEMENT * is_engagement(kind)}><th scope="row">{text(short_kind(kind))}</th>'
-        + "".join(_cells(found.kinds.get(kind), len(words)) for found in findings.sets)
-        + "</tr>"
-        for kind in findings.kinds
-    ]
-    unusable = sum(findings.unusable.values())
-    for name, count in (("(no body)", (0, findings.empty, 0)), ("(cannot be decoded)", (0, 0, unusable))):
-        if any(count):
-            cells = _numbers(count[: len(words)]) * len(findings.sets)
-            rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    totals = "".join(
-        _numbers((found.kept, found.dropped + findings.empty, found.rejected + unusable)[: len(words)])
-        for found in findings.sets
-    )
-    foot = f'<tr><th scope="row">all {findings.read:,}</th>{totals}</tr>'
-    return table(head, rows, caption=f"{findings.read:,} messages by kind", foot=foot, wide=True)
-
-
-def _cells(count: KindCount | None, columns: int) -> str:
-    return _numbers((0, 0, 0)[:columns] if count is None else (count.kept, count.dropped, count.rejected)[:columns])
-
-
-def _numbers(numbers: tuple[int, ...]) -> str:
-    texts = (f"{each:,}" if each else _NONE for each in numbers)
-    return "".join(f"<td{_edge(index)}>{each}</td>" for index, each in enumerate(texts))
-
-
-def _edge(index: int) -> str:
-    return ' class="edge"' if index == 0 else ""
+        words = "No price was given. Enter one: the lines show the cost of each set of rules by price."
+    return _words(words) + cost_chart(findings, prices)
 
 
 def _changes(findings: Findings) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pipeline.tools.what_if.crowds import counted
+from pipeline.tools.what_if.findings import amount_of
 from pipeline.tools.what_if.groups import BITS, MEANINGS, Group, groups_of
 from pipeline.tools.what_if.page_parts import (
     colour,
@@ -20,6 +21,7 @@ from pipeline.tools.what_if.page_parts import (
     table,
     text,
 )
+from pipeline.tools.what_if.prices import Unit
 from pipeline.tools.what_if.words import compared, day, month_label, number, share
 
 if TYPE_CHECKING:
@@ -33,12 +35,12 @@ _MOST_COMBINATIONS: Final = 12
 _MOST_DAYS: Final = 124
 _LABELS: Final = 4
 _CURVE_POINTS: Final = 60
-_USUAL_PRICE: Final = 0.02
-"""The end of the price axis. Segment's list prices per MTU are about 0.01 dollars."""
 
 
 def reasons_chart(findings: Findings) -> str:
-    """Return the chart of users by the combination of event groups that touched them."""
+    """Return the chart of users by the combination of event groups that bill them."""
+    if not findings.reasons:
+        return '<p class="soft">No event in the traffic counts.</p>'
     found = sorted(findings.reasons.items(), key=lambda each: -each[1].value)
     total = sum(estimate.value for _, estimate in found)
     highest = max((estimate.value for _, estimate in found), default=0)
@@ -137,66 +139,78 @@ def _day_label(each: int) -> str:
 
 
 def cost_chart(findings: Findings, prices: Prices | None) -> str:
-    """Return the chart of cost: by MTUs if a price was given, else by price."""
-    return _cost_by_price(findings) if prices is None else _cost_by_users(findings, prices)
+    """Return the chart of cost: by what is billed if a price was given, else by price."""
+    return _cost_by_price(findings) if prices is None else _cost_by_amount(findings, prices)
 
 
-def _cost_by_users(findings: Findings, prices: Prices) -> str:
-    month = max(findings.months, key=lambda each: findings.baseline.users[each.first_day].value)
-    points = [found.users[month.first_day].value for found in findings.sets]
+def _cost_by_amount(findings: Findings, prices: Prices) -> str:
+    unit = prices.unit
+    month = max(findings.months, key=lambda each: amount_of(unit, findings.baseline, [each.first_day]))
+    points = [amount_of(unit, found, [month.first_day]) for found in findings.sets]
     widest = nice_ticks(max(*points, 1) * 1.1)
     highest = nice_ticks(float(prices.cost(widest[-1])))
     curve = [widest[-1] * step / _CURVE_POINTS for step in range(_CURVE_POINTS + 1)]
 
-    def at(users: float) -> tuple[float, float]:
-        return 100 * users / widest[-1], 100 * float(prices.cost(users)) / highest[-1]
+    def at(amount: float) -> tuple[float, float]:
+        return 100 * amount / widest[-1], 100 * float(prices.cost(amount)) / highest[-1]
 
     dots = "".join(
         f'<span class="dot" style="left:{x:.2f}%;bottom:{y:.2f}%;background:{colour(index)};'
         f'{_dot(len(points) - index)}"></span>'
         for index, (x, y) in enumerate(map(at, points))
     )
-    line = f'<polyline points="{_points([at(users) for users in curve])}" style="stroke:var(--soft);stroke-width:2.5"/>'
+    line = f'<polyline points="{_points([at(each) for each in curve])}" style="stroke:var(--soft);stroke-width:2.5"/>'
     labels = [(100 * tick / widest[-1], short_number(tick)) for tick in widest]
-    drawn = _frame(
-        line, [(100 * tick / highest[-1], short_number(tick)) for tick in highest], labels, "MTUs in the month", dots
-    )
+    rise = [(100 * tick / highest[-1], short_number(tick)) for tick in highest]
+    drawn = _frame(line, rise, labels, f"{unit}s in the month", dots)
+    sign = "" if unit is Unit.EVENT or findings.traffic.is_exact else "~"
     rows = [
-        row(compared(findings, found), [number(found.users[month.first_day]), text(prices.format(prices.cost(users)))])
-        for found, users in zip(findings.sets, points, strict=True)
+        row(compared(findings, found), [f"{sign}{amount:,}", text(prices.format(prices.cost(amount)))])
+        for found, amount in zip(findings.sets, points, strict=True)
     ]
-    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption=f"{month_label(month)}")
+    figures = table(heads(["rules", f"{unit}s", "cost"]), rows, caption=f"{month_label(month)}")
     names = [compared(findings, found) for found in findings.sets]
-    unit = f", in {text(prices.currency)}" if prices.currency else ""
+    currency = f", in {text(prices.currency)}" if prices.currency else ""
     return (
-        f'{_dots_legend(names)}<div class="pair"><div><span class="soft">Cost of a month{unit}</span>{drawn}</div>'
+        f'{_dots_legend(names)}<div class="pair"><div><span class="soft">Cost of a month{currency}</span>{drawn}</div>'
         f"<div>{figures}</div></div>"
     )
 
 
 def _cost_by_price(findings: Findings) -> str:
-    users = [found.all_users.value for found in findings.sets]
-    ticks = nice_ticks(max(*users, 1) * _USUAL_PRICE)
+    bill = findings.bill
+    unit, highest_price = bill.unit, bill.usual_price
+    days = [month.first_day for month in findings.months]
+    amounts = [amount_of(unit, found, days) for found in findings.sets]
+    ticks = nice_ticks(max(*amounts, 1) * highest_price)
     lines = "".join(
-        _line(index, len(users), [(0, 0), (100, 100 * each * _USUAL_PRICE / ticks[-1])])
-        for index, each in enumerate(users)
+        _line(index, len(amounts), [(0, 0), (100, 100 * each * highest_price / ticks[-1])])
+        for index, each in enumerate(amounts)
     )
-    labels = [(100 * step / 2, f"{_USUAL_PRICE * step / 2:g}") for step in range(3)]
-    drawn = _frame(lines, [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, "price per MTU")
+    labels = [(100 * step / 2, _decimal(highest_price * step / 2).rstrip(".")) for step in range(3)]
+    drawn = _frame(lines, [(100 * t / ticks[-1], short_number(t)) for t in ticks], labels, f"price per {unit}")
     names = [compared(findings, found) for found in findings.sets]
+    sign = "" if unit is Unit.EVENT or findings.traffic.is_exact else "~"
     rows = [
-        row(name, [number(found.all_users), f'<span data-users="{found.all_users.value}">&ndash;</span>'])
-        for name, found in zip(names, findings.sets, strict=True)
+        row(name, [f"{sign}{amount:,}", f'<span data-amount="{amount}">&ndash;</span>'])
+        for name, amount in zip(names, amounts, strict=True)
     ]
-    figures = table(heads(["rules", "MTUs", "cost"]), rows, caption="All months together")
+    figures = table(heads(["rules", f"{unit}s", "cost"]), rows, caption="All months together")
+    name = f"price-{findings.destination}"
     field = (
-        '<p class="try" hidden><label for="price">Your price per MTU</label>'
-        '<input id="price" type="number" min="0" step="0.001" value="0.01" inputmode="decimal"></p>'
+        f'<p class="try" hidden><label for="{name}">Your price per {unit}</label>'
+        f'<input id="{name}" type="number" min="0" step="{_decimal(highest_price / 20)}" '
+        f'value="{_decimal(highest_price / 2)}" inputmode="decimal"></p>'
     )
     return (
-        f'{legend(names)}<div class="pair"><div><span class="soft">Cost</span>{drawn}</div>'
+        f'{legend(names)}<div class="pair priced"><div><span class="soft">Cost</span>{drawn}</div>'
         f"<div>{field}{figures}</div></div>"
     )
+
+
+def _decimal(value: float) -> str:
+    """Return a number without an exponent."""
+    return f"{value:.6f}".rstrip("0")
 
 
 def _dots_legend(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline.core.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SERIES: Final = 6
 _WIDTH: Final = 2.5
@@ -78,6 +78,14 @@ def table(
         f"<caption>{text(caption)}</caption>{columns}<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
         f"{f'<tfoot>{foot}</tfoot>' if foot else ''}</table></div>"
     )
+
+
+def beside(parts: Mapping[str, str]) -> str:
+    """Return markup under its titles, side by side on a wide screen; a single part needs no title."""
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    columns = (f"<div><h3>{text(title)}</h3>{part}</div>" for title, part in parts.items())
+    return f'<div class="beside">{"".join(columns)}</div>'
 
 
 def row(name: str, cells: Sequence[str], *, attributes: str = "") -> str:

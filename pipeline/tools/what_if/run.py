@@ -26,7 +26,7 @@ async def count_all(
     count: Count,
     console: TerminalConsole,
     learn: Callable[[Sequence[Message]], Awaitable[None]] = _no_schemas,
-) -> Findings:
+) -> Sequence[Findings]:
     """Count all messages of a source and show the progress on the console.
 
     `learn` is called with the messages before they are decoded, for example to fetch their schemas.

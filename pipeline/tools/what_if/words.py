@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from pipeline.core.billing_month import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from pipeline.core.classification import Destination
     from pipeline.tools.what_if.crowds import Estimate
-    from pipeline.tools.what_if.findings import Findings, Month, RuleSetFindings
+    from pipeline.tools.what_if.findings import Findings, Month, RuleSetFindings, Traffic
+    from pipeline.tools.what_if.prices import Prices
 
 
 def number(estimate: Estimate) -> str:
@@ -55,12 +57,12 @@ def month_label(month: Month) -> str:
     return f"{month_name(month)} (partial: {covered})"
 
 
-def span(findings: Findings) -> str:
+def span(traffic: Traffic) -> str:
     """Return how many messages were read, their source and their time range."""
-    messages = f"{findings.read:,} messages of {findings.source}"
-    if findings.first_ms is None or findings.last_ms is None:
+    messages = f"{traffic.read:,} messages of {traffic.source}"
+    if traffic.first_ms is None or traffic.last_ms is None:
         return messages
-    first, last = (datetime.fromtimestamp(each / 1000, UTC) for each in (findings.first_ms, findings.last_ms))
+    first, last = (datetime.fromtimestamp(each / 1000, UTC) for each in (traffic.first_ms, traffic.last_ms))
     return f"{messages}, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
 
 
@@ -69,36 +71,65 @@ def by_number(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
 
 
-def losses(findings: Findings) -> Iterator[str]:
+def losses(destinations: Sequence[Findings]) -> Iterator[str]:
     """Yield, for each set of rules that loses engagements, which ones."""
-    for found in findings.others:
-        lost = sum(found.engagements_lost.values())
-        if lost:
-            kinds = by_number({short_kind(kind): count for kind, count in found.engagements_lost.items()})
-            noun = "engagement" if lost == 1 else "engagements"
-            yield f"{found.name} loses {lost:,} {noun} that {findings.baseline.name} keeps: {kinds}"
+    for findings in destinations:
+        where = f" at {findings.bill.title}" if len(destinations) > 1 else ""
+        for found in findings.others:
+            lost = sum(found.engagements_lost.values())
+            if lost:
+                kinds = by_number({short_kind(kind): count for kind, count in found.engagements_lost.items()})
+                yield f"{found.name} loses {engagements(lost)}{where} that {findings.baseline.name} keeps: {kinds}"
 
 
-def error(findings: Findings) -> float:
+def listed(parts: Sequence[str]) -> str:
+    """Return parts as a list in words: ``a``, ``a and b``, or ``a, b, and c``."""
+    if len(parts) < 3:  # noqa: PLR2004 -- two parts need no comma
+        return " and ".join(parts)
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}"
+
+
+def engagements(number_of_events: int) -> str:
+    """Return a number of engagements as text."""
+    return f"{number_of_events:,} engagement{'' if number_of_events == 1 else 's'}"
+
+
+def error(destinations: Sequence[Findings]) -> float:
     """Return the largest relative error of the MTUs at 95 % confidence."""
-    estimates = [estimate for found in findings.sets for estimate in found.users.values() if estimate.value]
+    users = [found.users for findings in destinations for found in findings.sets]
+    estimates = [estimate for of_months in users for estimate in of_months.values() if estimate.value]
     return max((max(e.high - e.value, e.value - e.low) / e.value for e in estimates), default=0.0)
 
 
-def notes(findings: Findings) -> Iterator[str]:
-    """Yield the notes that a reader needs to interpret the figures."""
-    if findings.is_exact:
-        yield "Distinct users were counted exactly."
-    else:
-        yield (
-            f"There are more than {findings.exact_up_to:,} distinct users, so numbers of users (~) are estimates by "
-            f"Theta sketches: MTUs within ±{error(findings):.1%} at 95 % confidence. Events are counted exactly."
-        )
-    if findings.unusable:
-        reasons = by_number({reason.value: count for reason, count in findings.unusable.items()})
-        yield f"{sum(findings.unusable.values()):,} messages cannot be decoded ({reasons}), whatever the rules are."
-    if findings.empty:
-        yield f"{findings.empty:,} messages have no body and are dropped, whatever the rules are."
+def notes(destinations: Sequence[Findings]) -> Iterator[str]:
+    """Yield the notes that a reader needs to interpret the figures, each once."""
+    yield _certainty(destinations)
+    yield from _unread(destinations[0].traffic)
+    yield from dict.fromkeys(note for findings in destinations for note in _limits(findings))
+    for findings in destinations:
+        yield from _guardrail(findings)
+        yield findings.bill.meaning
+
+
+def _certainty(destinations: Sequence[Findings]) -> str:
+    traffic = destinations[0].traffic
+    if traffic.is_exact:
+        return "Distinct users were counted exactly."
+    return (
+        f"There are more than {traffic.exact_up_to:,} distinct users, so numbers of users (~) are estimates by "
+        f"Theta sketches: MTUs within ±{error(destinations):.1%} at 95 % confidence. Events are counted exactly."
+    )
+
+
+def _unread(traffic: Traffic) -> Iterator[str]:
+    if traffic.unusable:
+        reasons = by_number({reason.value: count for reason, count in traffic.unusable.items()})
+        yield f"{sum(traffic.unusable.values()):,} messages cannot be decoded ({reasons}), whatever the rules are."
+    if traffic.empty:
+        yield f"{traffic.empty:,} messages have no body and are dropped, whatever the rules are."
+
+
+def _limits(findings: Findings) -> Iterator[str]:
     partial = [month_label(month) for month in findings.months if month.is_partial]
     if partial:
         yield (
@@ -113,10 +144,38 @@ def notes(findings: Findings) -> Iterator[str]:
     undated = max((found.undated for found in findings.sets), default=0)
     if undated:
         yield f"{undated:,} events have no time: they belong to no month, and their users are not counted."
-    yield (
-        "An MTU is a distinct user in a billing month (UTC, by the time at which Kafka stored the message). Users who "
-        "are also tracked by other sources of the workspace are billed anyway, so the real saving may be smaller."
-    )
+
+
+def _guardrail(findings: Findings) -> Iterator[str]:
+    limit = findings.bill.guardrail
+    if limit is not None:
+        yield (
+            f"{findings.bill.title}'s guardrail: if a project has more than {limit:,} events per user in a month, its "
+            f"MTUs are its events/{limit:,}. This depends on the whole project, not only on OneSignal's events, whose "
+            "part is shown. Whether exempt events count is not documented; here they do."
+        )
+
+
+def thousands(findings: Findings, found: RuleSetFindings, months: Sequence[Month]) -> str | None:
+    """Return the events of months as the guardrail counts them; None if the destination has no guardrail."""
+    limit = findings.bill.guardrail
+    if limit is None:
+        return None
+    return f"{sum(found.records[month.first_day] for month in months) / limit:,.1f}"
+
+
+def guardrail_name(destinations: Sequence[Findings]) -> str | None:
+    """Return the name of the guardrail's figure; None if no destination has a guardrail."""
+    limits = [findings.bill.guardrail for findings in destinations if findings.bill.guardrail is not None]
+    return f"events/{limits[0]:,}" if limits else None
+
+
+def price_words(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> Iterator[str]:
+    """Yield the price at each destination that has one."""
+    for findings in destinations:
+        if prices := charges.get(findings.destination):
+            where = f" at {findings.bill.title}" if len(destinations) > 1 else ""
+            yield f"Price{where}: {prices}."
 
 
 def compared(findings: Findings, found: RuleSetFindings) -> str:

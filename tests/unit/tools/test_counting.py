@@ -110,8 +110,8 @@ def test_users_add_up_by_day_whatever_the_order_of_the_messages() -> None:
 def test_what_no_rules_can_change_is_counted_apart() -> None:
     odd = [RawMessage(value=None), RawMessage(value=b"nonsense"), RawMessage(value=b"\xff")]
     findings = findings_of([*odd, *TRAFFIC], EVERYTHING, ENGAGEMENT)
-    assert (findings.read, findings.empty) == (9, 1)
-    assert findings.unusable == {RejectReason.NOT_JSON: 1, RejectReason.NOT_UTF8: 1}
+    assert (findings.traffic.read, findings.traffic.empty) == (9, 1)
+    assert findings.traffic.unusable == {RejectReason.NOT_JSON: 1, RejectReason.NOT_UTF8: 1}
 
 
 def test_a_message_without_a_time_has_the_time_of_its_event() -> None:
@@ -124,7 +124,7 @@ def test_events_without_any_time_are_kept_and_in_no_month() -> None:
     timeless = RawMessage(value=encode(raw_event(SENT, datetime="", timestamp=None)), timestamp=-1)
     findings = findings_of([timeless], EVERYTHING, TRACKED)
     assert findings.baseline.undated == findings.baseline.kept == 1
-    assert (findings.months, findings.first_ms, findings.baseline.all_users) == ((), None, counted(0))
+    assert (findings.months, findings.traffic.first_ms, findings.baseline.all_users) == ((), None, counted(0))
     assert findings.sets[1].dropped == 1
 
 
@@ -157,8 +157,8 @@ def test_beyond_the_stated_number_users_are_estimated_and_everything_else_is_the
     more = [happened("u-1", SENT), happened("u-4", CLICKED), happened("u-4", SENT)]
     exact = findings_of([*TRAFFIC, *more], EVERYTHING, ENGAGEMENT, TRACKED)
     count_twice = findings_of([*TRAFFIC, *more], EVERYTHING, ENGAGEMENT, TRACKED, exact_users=exact_users)
-    assert exact.is_exact
-    assert count_twice.is_exact == (exact_users >= 4)
+    assert exact.traffic.is_exact
+    assert count_twice.traffic.is_exact == (exact_users >= 4)
     assert [found.kinds for found in count_twice.sets] == [found.kinds for found in exact.sets]
     assert [_users(found) for found in count_twice.sets] == [_users(found) for found in exact.sets]
     assert count_twice.reasons == exact.reasons

@@ -57,7 +57,7 @@ class _Reader(HTMLParser):
 
 
 def _read(findings: Findings, prices: Prices | None = None) -> tuple[str, _Reader]:
-    written = page(findings, prices, written_at=WRITTEN_AT)
+    written = page([findings], {} if prices is None else {findings.destination: prices}, written_at=WRITTEN_AT)
     reader = _Reader()
     reader.feed(written)
     assert reader.open == []

@@ -24,7 +24,7 @@ def _printed(findings: Findings, prices: Prices | None = None, width: int = 1000
     console = TerminalConsole(
         file=written, width=width, force_terminal=terminal, color_system=None, legacy_windows=False
     )
-    print_findings(console, findings, prices)
+    print_findings(console, [findings], {} if prices is None else {findings.destination: prices})
     return written.getvalue()
 
 

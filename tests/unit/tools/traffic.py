@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.billing_month import BillingMonth
+from pipeline.core.classification import Destination
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
+from pipeline.tools.what_if.accounts import Account
 from pipeline.tools.what_if.counting import Count
 from pipeline.tools.what_if.tally import LAST_MS, RuleSet
 from tests.builders import SEGMENT, RawMessage, encode, raw_event
@@ -41,15 +43,25 @@ def findings_of(
     catalogue: MessageCatalogue | None = None,
     now_ms: int = LAST_MS,
 ) -> Findings:
-    """Count messages under sets of rules; the first is the baseline."""
-    count = Count(
-        sets,
-        EVERYTHING,
+    """Count messages for Segment under sets of rules; the first is the baseline."""
+    account = Account(
+        destination=Destination.SEGMENT,
         policy=Policy(records=SEGMENT),
         billing_month=BillingMonth(start_day),
-        exact_users=exact_users,
         catalogue=catalogue,
-        now_ms=now_ms,
     )
+    (findings,) = all_findings_of(messages, *sets, accounts=[account], exact_users=exact_users, now_ms=now_ms)
+    return findings
+
+
+def all_findings_of(
+    messages: Sequence[RawMessage],
+    *sets: RuleSet,
+    accounts: Sequence[Account],
+    exact_users: int = 1000,
+    now_ms: int = LAST_MS,
+) -> Sequence[Findings]:
+    """Count messages for several destinations under sets of rules; the first is the baseline."""
+    count = Count(sets, EVERYTHING, accounts=accounts, exact_users=exact_users, now_ms=now_ms)
     count.count(messages)
     return count.findings("a test")
