@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pipeline.core.classification import MtuClass
 from pipeline.core.kinds import KINDS, Category, kind_of
 from pipeline.tools.what_if.accounts import BILLS
 from pipeline.tools.what_if.crowds import Estimate
@@ -137,6 +138,12 @@ class Findings:
     def others(self) -> Sequence[RuleSetFindings]:
         """The sets that are compared with the baseline."""
         return self.sets[1:]
+
+    def class_of(self, kind: str) -> MtuClass | None:
+        """Return whether events of a kind bill their users; None if no set keeps such events."""
+        if not any(found.kinds[kind].kept for found in self.sets if kind in found.kinds):
+            return None
+        return MtuClass.EXEMPT if kind in self.exempt_kinds else MtuClass.COUNTED
 
     def exempt(self, found: RuleSetFindings) -> int:
         """Return how many events a set keeps that bill no user."""

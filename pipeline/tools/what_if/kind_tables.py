@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from pipeline.core.classification import MtuClass
 from pipeline.output.console import stacked, words
 from pipeline.tools.what_if.findings import kinds_of
 from pipeline.tools.what_if.words import compared, short_kind
@@ -79,7 +78,8 @@ def _above(destinations: Sequence[Findings], findings: Findings, found: RuleSetF
 
 
 def _class(findings: Findings, kind: str) -> str:
-    return (MtuClass.EXEMPT if kind in findings.exempt_kinds else MtuClass.COUNTED).value
+    mtu_class = findings.class_of(kind)
+    return _NONE if mtu_class is None else mtu_class.value
 
 
 def _cells(count: KindCount | None) -> tuple[str, str, str]:

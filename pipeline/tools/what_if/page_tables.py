@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.classification import MtuClass
 from pipeline.tools.what_if.findings import cost_of, is_engagement, kinds_of
 from pipeline.tools.what_if.page_parts import table, text
 from pipeline.tools.what_if.words import compared, month_label, number, short_kind
@@ -94,7 +93,8 @@ def kinds_table(destinations: Sequence[Findings]) -> str:
 
 
 def _class(findings: Findings, kind: str) -> str:
-    return (MtuClass.EXEMPT if kind in findings.exempt_kinds else MtuClass.COUNTED).value
+    mtu_class = findings.class_of(kind)
+    return _NONE if mtu_class is None else mtu_class.value
 
 
 def _cells(count: KindCount | None, columns: int) -> str:

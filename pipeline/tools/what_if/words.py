@@ -108,6 +108,7 @@ def notes(destinations: Sequence[Findings]) -> Iterator[str]:
     yield from dict.fromkeys(note for findings in destinations for note in _limits(findings))
     for findings in destinations:
         yield from _guardrail(findings)
+        yield from _exempt_dropped(findings)
         yield findings.bill.meaning
 
 
@@ -154,6 +155,18 @@ def _guardrail(findings: Findings) -> Iterator[str]:
             f"MTUs are its events/{limit:,}. This depends on the whole project, not only on OneSignal's events, whose "
             "part is shown. Whether exempt events count is not documented; here they do."
         )
+
+
+def _exempt_dropped(findings: Findings) -> Iterator[str]:
+    """Yield which sets of rules drop events that bill no user."""
+    kept = findings.exempt(findings.baseline)
+    for found in findings.others:
+        dropped = kept - findings.exempt(found)
+        if dropped > 0:
+            yield (
+                f"{found.name} drops {dropped:,} events that bill no user at {findings.bill.title}: under an MTU plan "
+                "that saves nothing."
+            )
 
 
 def thousands(findings: Findings, found: RuleSetFindings, months: Sequence[Month]) -> str | None:
