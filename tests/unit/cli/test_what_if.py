@@ -17,6 +17,7 @@ from tests.full_disk import full_disk
 
 pytestmark = pytest.mark.usefixtures("logs_put_back")
 
+MIXPANEL = ("--destination", "mixpanel")
 NEW = "rules:\n  - {when: {action: sent}, then: tracked_only}\n  - {when: {category: delivery}, then: drop}\n"
 
 
@@ -95,6 +96,39 @@ def test_money_and_a_page(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_both_destinations_are_counted_in_one_pass_over_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("events.jsonl").read_bytes())))
+    arguments = ["--destination", "segment", "--destination", "mixpanel", "--price", "2", "--price-event", "0.5"]
+    assert run(["rules", "what-if", "new.yaml", "--from", "-", *arguments], {}) == ExitCode.DONE
+    told = capsys.readouterr().out
+    assert re.search(r"^ keep-all \(baseline\) +Segment +2 .* 4.00 ", told, re.MULTILINE)
+    assert re.search(r"^ +Mixpanel +1 .* 2.50 ", told, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("files")
+def test_each_destination_has_its_own_settings_and_none_of_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    line = encode(raw_event("message.push.clicked", external_id="", subscription_id="s-1"))
+    Path("events.jsonl").write_bytes(line)
+    environment = {"PIPELINE_MIXPANEL_ANONYMOUS_ENGAGEMENT": "drop", "PIPELINE_MIXPANEL_RULES_PRESET": "nonsense"}
+    environment |= {"PIPELINE_MIXPANEL_MTU_RULES": "list"}
+    arguments = ["--from", "events.jsonl", "--destination", "segment", "--destination", "mixpanel"]
+    assert run(["rules", "what-if", "keep-all", *arguments], environment) == ExitCode.DONE
+    assert re.search(r"^ push.clicked +- +1 +- +- +- +1 ", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_names_file_of_the_asked_destination_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("names.yaml").write_text("message.push.sent: $identify\n", encoding="utf-8")
+    environment = {"PIPELINE_MIXPANEL_NAMES_FILE": "names.yaml"}
+    arguments = ["rules", "what-if", "keep-all", "--from", "events.jsonl"]
+    assert run(arguments, environment) == ExitCode.DONE
+    assert run([*arguments, "--destination", "mixpanel"], environment) == ExitCode.MISTAKE
+    assert "names.yaml:1: the destination reserves the name `$identify`" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("files")
 def test_other_settings_count_and_those_for_rules_do_not(capsys: pytest.CaptureFixture[str]) -> None:
     line = encode(raw_event("message.push.clicked", external_id="", subscription_id="s-1"))
     Path("events.jsonl").write_bytes(line)
@@ -119,6 +153,27 @@ def test_beyond_the_number_of_exact_users_it_goes_on_with_estimates(capsys: pyte
         (["new.yaml", "--from", "events.jsonl", "--since", "7d"], "--since goes with the raw topic"),
         (["new.yaml", "--since", "soon"], "`soon` is not a time; give a span such as `7d`"),
         (["new.yaml", "--from", "events.jsonl", "--currency", "EUR"], "--currency goes with --price"),
+        (["new.yaml", "--from", "events.jsonl", "--currency", "EUR"], "or --price-event"),
+        (
+            ["new.yaml", "--from", "events.jsonl", "--destination", "amplitude"],
+            "'amplitude' is not one of 'segment',",
+        ),
+        (
+            ["new.yaml", "--from", "events.jsonl", *["--destination", "mixpanel"] * 2],
+            "'--destination': `mixpanel` is given twice.",
+        ),
+        (
+            ["new.yaml", "--from", "events.jsonl", "--price-event", "1"],
+            "--price-event goes with --destination mixpanel: Segment bills users",
+        ),
+        (
+            ["new.yaml", "--from", "events.jsonl", *MIXPANEL, "--price-event", "1", "--price", "1"],
+            "--price does not go with --price-event here",
+        ),
+        (
+            ["new.yaml", "--from", "events.jsonl", *MIXPANEL, "--price-event", "5:1"],
+            "no price for the first 5 events",
+        ),
         (["-", "--from", "-"], "`-` is given twice"),
         (["-", "--against", "-", "--from", "events.jsonl"], "`-` is given twice"),
         (["absent.yaml", "--from", "events.jsonl"], "absent.yaml: there is no such file"),

@@ -5,15 +5,29 @@ from datetime import date
 import pytest
 
 from pipeline.core.billing_month import MILLISECONDS_A_DAY
+from pipeline.core.classification import Destination
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
+from pipeline.core.identity import AnonymousPolicy
 from pipeline.core.kinds import Action
 from pipeline.core.outcomes import RejectReason
+from pipeline.core.policy import Policy
 from pipeline.state.message_catalogue import MessageCatalogue
+from pipeline.tools.what_if.accounts import BILLS
 from pipeline.tools.what_if.crowds import counted
 from pipeline.tools.what_if.findings import KindCount, RuleSetFindings
 from pipeline.tools.what_if.groups import BITS, GROUPS, MEANINGS, Group, groups_of
 from pipeline.tools.what_if.words import day
 from tests.builders import RawMessage, encode, raw_event
-from tests.unit.tools.traffic import ENGAGEMENT, EVERYTHING, findings_of, happened, rule_set
+from tests.unit.tools.traffic import (
+    ENGAGEMENT,
+    EVERYTHING,
+    EXEMPT,
+    account,
+    all_findings_of,
+    findings_of,
+    happened,
+    rule_set,
+)
 
 SENT, RECEIVED, CLICKED = "message.push.sent", "message.push.received", "message.push.clicked"
 TRAFFIC = [
@@ -162,3 +176,62 @@ def test_beyond_the_stated_number_users_are_estimated_and_everything_else_is_the
     assert [found.kinds for found in count_twice.sets] == [found.kinds for found in exact.sets]
     assert [_users(found) for found in count_twice.sets] == [_users(found) for found in exact.sets]
     assert count_twice.reasons == exact.reasons
+
+
+FAILED = "message.push.failed"
+
+
+def test_only_events_that_a_destination_bills_make_billed_users() -> None:
+    segment, mixpanel = all_findings_of([*TRAFFIC, happened("u-2", FAILED)], EVERYTHING, ENGAGEMENT, EXEMPT)
+    assert [found.kept for found in segment.sets] == [7, 1, 1]
+    assert [found.kept for found in mixpanel.sets] == [7, 1, 6]
+    assert [_users(found) for found in segment.sets] == [[3], [1], [1]]
+    assert [_users(found) for found in mixpanel.sets] == [[2], [1], [1]]
+    assert [found.never_seen.value for found in mixpanel.sets] == [0, 2, 0]
+    assert [mixpanel.exempt(found) for found in mixpanel.sets] == [5, 0, 5]
+    assert [segment.exempt(found) for found in segment.sets] == [0, 0, 0]
+    assert mixpanel.exempt_kinds == {SENT, RECEIVED}
+    named = {groups_of(bits): estimate.value for bits, estimate in mixpanel.reasons.items()}
+    assert named == {(Group.ENGAGED,): 1, (Group.NOT_DELIVERED,): 1}
+
+
+def test_a_user_of_exempt_events_is_not_tracked() -> None:
+    later = rule_set("rules:\n  - {when: {action: sent}, then: keep}\ndefault: tracked_only\n")
+    traffic = [happened("u-1", SENT), happened("u-1", CLICKED)]
+    segment, mixpanel = all_findings_of(traffic, EVERYTHING, later)
+    assert segment.sets[1].kinds == {SENT: KindCount(kept=1), CLICKED: KindCount(kept=1)}
+    assert mixpanel.sets[1].kinds == {SENT: KindCount(kept=1), CLICKED: KindCount(dropped=1)}
+
+
+def test_each_destination_has_its_own_policy_and_month() -> None:
+    nameless = happened("", CLICKED, "2026-01-20T10:00")
+    dropping = Policy(records=MixpanelRecords(), anonymous_engagement=AnonymousPolicy.DROP)
+    accounts = [account(Destination.SEGMENT, start_day=15), account(Destination.MIXPANEL, dropping)]
+    segment, mixpanel = all_findings_of([*TRAFFIC, nameless], EVERYTHING, accounts=accounts)
+    assert segment.baseline.kinds[CLICKED] == KindCount(kept=2)
+    assert mixpanel.baseline.kinds[CLICKED] == KindCount(kept=1, dropped=1)
+    assert [str(day(month.first_day)) for month in segment.months] == ["2025-12-15", "2026-01-15"]
+    assert list(segment.baseline.records.values()) == [6, 1]
+    assert [str(day(month.first_day)) for month in mixpanel.months] == ["2026-01-01"]
+    assert list(mixpanel.baseline.records.values()) == [6]
+
+
+def test_what_mixpanel_cannot_use_is_rejected_there_alone() -> None:
+    odd = [
+        happened("u" * 256, CLICKED),
+        RawMessage(value=encode(raw_event(CLICKED, datetime="", timestamp=None)), timestamp=-1),
+        RawMessage(value=encode(raw_event(CLICKED, datetime="1970-06-01T00:00:00Z", timestamp=None)), timestamp=-1),
+    ]
+    segment, mixpanel = all_findings_of(odd, EVERYTHING)
+    assert segment.baseline.kinds == {CLICKED: KindCount(kept=3)}
+    assert mixpanel.baseline.kinds == {CLICKED: KindCount(rejected=3)}
+
+
+def test_every_destination_has_a_bill() -> None:
+    assert BILLS.keys() == set(Destination)
+
+
+def test_seen_and_billed_users_are_estimated_apart() -> None:
+    exact = all_findings_of(TRAFFIC, EVERYTHING, ENGAGEMENT, TRACKED)
+    estimated = all_findings_of(TRAFFIC, EVERYTHING, ENGAGEMENT, TRACKED, exact_users=0)
+    assert [found.sets for found in estimated] == [found.sets for found in exact]

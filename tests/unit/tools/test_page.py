@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.core.classification import Destination
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
+from pipeline.core.identity import AnonymousPolicy
+from pipeline.core.policy import Policy
 from pipeline.core.visible import visible
 from pipeline.tools.what_if.page import page
 from pipeline.tools.what_if.page_parts import nice_ticks, short_number
-from pipeline.tools.what_if.prices import Prices, parse_prices
+from pipeline.tools.what_if.prices import Prices, Unit, parse_prices
+from tests.builders import RawMessage, encode, raw_event
 from tests.hostile.terminal import EVERYTHING
 from tests.unit.tools.test_counting import CLICKED, RECEIVED, SENT, TRACKED, TRAFFIC
-from tests.unit.tools.traffic import ENGAGEMENT, findings_of, happened, rule_set
+from tests.unit.tools.traffic import ENGAGEMENT, EXEMPT, account, all_findings_of, findings_of, happened, rule_set
 from tests.unit.tools.traffic import EVERYTHING as EVERYTHING_KEPT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pipeline.tools.what_if.findings import Findings
 
 NASTY = rule_set(
@@ -57,7 +64,11 @@ class _Reader(HTMLParser):
 
 
 def _read(findings: Findings, prices: Prices | None = None) -> tuple[str, _Reader]:
-    written = page([findings], {} if prices is None else {findings.destination: prices}, written_at=WRITTEN_AT)
+    return _read_all([findings], {} if prices is None else {findings.destination: prices})
+
+
+def _read_all(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> tuple[str, _Reader]:
+    written = page(destinations, charges, written_at=WRITTEN_AT)
     reader = _Reader()
     reader.feed(written)
     assert reader.open == []
@@ -161,3 +172,71 @@ def test_a_page_of_half_characters_can_be_written() -> None:
     written, _ = _read(findings_of(MONTHS, EVERYTHING_KEPT, rule_set("rules: []", "\udcff.yaml")))
     assert "\\udcff.yaml" in written
     assert written.encode()
+
+
+SEGMENT_PRICE = {Destination.SEGMENT: parse_prices("10", "USD")}
+BOTH_PRICES = {**SEGMENT_PRICE, Destination.MIXPANEL: parse_prices("0.5", "USD", Unit.EVENT)}
+
+
+def test_both_destinations_stand_side_by_side_in_every_part() -> None:
+    written, reader = _read_all(all_findings_of(MONTHS, EVERYTHING_KEPT, ENGAGEMENT, EXEMPT), BOTH_PRICES)
+    assert reader.addresses == []
+    assert reader.tags.count("article") == 6
+    assert written.count('<div class="cards paired">') == 1
+    assert written.count('<div class="beside"><div><h3>Segment</h3>') == 3
+    assert written.count('class="chart" aria-hidden="true"') == 4
+    assert "Cost of OneSignal&rsquo;s events in Segment and Mixpanel, by events and monthly tracked users" in written
+    assert {"Mixpanel MTU", "keep-all (baseline), Mixpanel", "events/1,000 (guardrail)"} <= set(reader.words)
+    assert "Price: 0.5 USD per event." in reader.words
+    assert any("depends on the whole project, not only on OneSignal's events" in words for words in reader.words)
+
+
+@pytest.mark.parametrize(
+    ("charges", "told"),
+    [
+        (BOTH_PRICES, "saves 67 % of the MTUs (20.00 USD) at Segment, saves 83 % of the events (2.50 USD) at Mixpanel"),
+        ({}, "saves 67 % of the MTUs at Segment, saves 83 % of the events at Mixpanel"),
+        (
+            {each: parse_prices("10", "USD") for each in Destination},
+            "saves 67 % of the MTUs (20.00 USD) at Segment, saves 0 % of the MTUs (0.00 USD) at Mixpanel",
+        ),
+    ],
+)
+def test_the_headline_answers_for_each_destination(charges: dict[Destination, Prices], told: str) -> None:
+    written, _ = _read_all(all_findings_of(TRAFFIC, EVERYTHING_KEPT, ENGAGEMENT), charges)
+    assert f"<h1>engagement-only {told}, and loses no engagement</h1>" in written
+    written, _ = _read_all(all_findings_of(TRAFFIC, EVERYTHING_KEPT), {})
+    assert "<h1>keep-all costs 3 MTUs at Segment and 6 events at Mixpanel</h1>" in written
+
+
+def test_engagements_that_only_one_destination_loses_are_told_there() -> None:
+    nameless = [happened("", CLICKED)]
+    dropping = account(
+        Destination.MIXPANEL, Policy(records=MixpanelRecords(), anonymous_engagement=AnonymousPolicy.DROP)
+    )
+    only_named = rule_set("rules:\n  - {when: {anonymous: true}, then: drop}\n")
+    found = all_findings_of(nameless, EVERYTHING_KEPT, only_named, accounts=[account(Destination.SEGMENT), dropping])
+    written, _ = _read_all(found, {})
+    assert "and loses 1 engagement at Segment and 0 engagements at Mixpanel</h1>" in written
+
+
+def test_a_price_can_be_entered_for_each_destination_without_one() -> None:
+    written, _ = _read_all(all_findings_of(TRAFFIC, EVERYTHING_KEPT), {})
+    assert '<label for="price-segment">Your price per MTU</label>' in written
+    assert '<label for="price-mixpanel">Your price per event</label>' in written
+    assert 'step="0.000025" value="0.00025"' in written
+    written, _ = _read_all(all_findings_of(TRAFFIC, EVERYTHING_KEPT), SEGMENT_PRICE)
+    assert written.count('class="try"') == 1
+
+
+def test_traffic_that_bills_nobody_has_a_page() -> None:
+    sent = [happened("u-1", SENT)]
+    _, reader = _read_all(all_findings_of(sent, EVERYTHING_KEPT, EXEMPT), BOTH_PRICES)
+    assert "No event in the traffic counts." in reader.words
+
+
+def test_a_destination_without_any_month_has_a_page_next_to_one_that_has() -> None:
+    late = [RawMessage(value=encode(raw_event(CLICKED, datetime="1970-06-01T00:00:00Z", timestamp=None)), timestamp=-1)]
+    for destinations in (all_findings_of(late, EVERYTHING_KEPT, ENGAGEMENT), all_findings_of([], EVERYTHING_KEPT)):
+        _read_all(destinations, BOTH_PRICES)
+        _read_all(destinations, {})

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.tools.what_if.prices import parse_prices
+from pipeline.tools.what_if.prices import Unit, parse_prices
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,14 @@ def test_what_is_no_price_is_refused_with_examples(text: str) -> None:
 def test_the_first_tier_begins_at_nought() -> None:
     with pytest.raises(ValueError, match="has no price for the first 5 users"):
         parse_prices("5:0.01")
+
+
+def test_events_have_prices_as_users_do() -> None:
+    assert str(parse_prices("0:0.0003,1000000:0.0002", "USD", Unit.EVENT)) == (
+        "0.0003 USD per event, 0.0002 USD beyond 1,000,000"
+    )
+    with pytest.raises(ValueError, match="has no price for the first 5 events"):
+        parse_prices("5:0.01", unit=Unit.EVENT)
 
 
 def test_tiers_rise() -> None:

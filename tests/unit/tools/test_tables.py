@@ -5,26 +5,49 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.core.classification import Destination
 from pipeline.output.console import TerminalConsole
-from pipeline.tools.what_if.prices import Prices, parse_prices
+from pipeline.tools.what_if.prices import Prices, Unit, parse_prices
 from pipeline.tools.what_if.tables import print_findings
 from pipeline.tools.what_if.words import share
 from tests.builders import RawMessage
 from tests.unit.tools.test_counting import CLICKED, SENT, TRACKED, TRAFFIC
-from tests.unit.tools.traffic import ENGAGEMENT, EVERYTHING, findings_of, happened, rule_set
+from tests.unit.tools.traffic import (
+    ENGAGEMENT,
+    EVERYTHING,
+    EXEMPT,
+    account,
+    all_findings_of,
+    findings_of,
+    happened,
+    rule_set,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pipeline.tools.what_if.findings import Findings
 
 LOSSY = rule_set("rules:\n  - {when: {action: clicked}, then: drop}\n", "lossy.yaml")
 
 
 def _printed(findings: Findings, prices: Prices | None = None, width: int = 1000, *, terminal: bool = False) -> str:
+    charges = {} if prices is None else {findings.destination: prices}
+    return _all_printed([findings], charges, width, terminal=terminal)
+
+
+def _all_printed(
+    destinations: Sequence[Findings],
+    charges: Mapping[Destination, Prices],
+    width: int = 1000,
+    *,
+    terminal: bool = False,
+) -> str:
     written = io.StringIO()
     console = TerminalConsole(
         file=written, width=width, force_terminal=terminal, color_system=None, legacy_windows=False
     )
-    print_findings(console, [findings], {} if prices is None else {findings.destination: prices})
+    print_findings(console, destinations, charges)
     return written.getvalue()
 
 
@@ -118,6 +141,73 @@ def test_on_a_narrow_terminal_tables_are_parted_and_no_number_is_cut() -> None:
 def test_the_markup_of_a_name_is_no_markup() -> None:
     bold = rule_set("rules: []\n", "[bold]x[/].yaml")
     assert "[bold]x[/].yaml (baseline)" in _printed(findings_of(TRAFFIC, bold, EVERYTHING))
+
+
+FAILED = "message.push.failed"
+MORE = [*TRAFFIC, happened("u-2", FAILED), happened("u-4", FAILED)]
+EVENTS = parse_prices("0.5", "USD", Unit.EVENT)
+
+
+def test_two_destinations_stand_next_to_each_other_with_their_own_users_and_prices() -> None:
+    charges = {Destination.SEGMENT: parse_prices("10", "USD"), Destination.MIXPANEL: EVENTS}
+    printed = _all_printed(all_findings_of(MORE, EVERYTHING, ENGAGEMENT, EXEMPT), charges)
+    assert "Cost in 2026-01 (partial: 05 Jan)\n" in printed
+    begin = printed.index("keep-all (baseline)")
+    assert [" ".join(line.split()) for line in printed[begin:].splitlines()[:6]] == [
+        "keep-all (baseline) Segment 4 - - - 40.00 USD - 8 - - -",
+        "Mixpanel 3 - - 0.0 4.00 USD - 8 5 - -",
+        "engagement-only Segment 1 3 75 % - 10.00 USD 30.00 USD 1 - 0 3",
+        "Mixpanel 1 2 67 % 0.0 0.50 USD 3.50 USD 1 0 0 3",
+        "exempt-delivery Segment 1 3 75 % - 10.00 USD 30.00 USD 1 - 0 3",
+        "Mixpanel 1 2 67 % 0.0 3.00 USD 1.00 USD 6 5 0 1",
+    ]
+    assert _row(printed, "push.sent")[:7] == ["exempt", "3", "-", "-", "3", "-", "-"]
+    assert _row(printed, "push.failed")[0] == "counted"
+    assert "Price at Segment: 10 USD per MTU.\nPrice at Mixpanel: 0.5 USD per event.\n" in printed
+
+
+def test_the_guardrail_is_said_to_depend_on_the_whole_project() -> None:
+    printed = _all_printed(all_findings_of([*TRAFFIC] * 400, EVERYTHING, ENGAGEMENT), {})
+    assert _row(printed, "Mixpanel")[:4] == ["1", "-", "-", "2.4"]
+    assert "its MTUs are its events/1,000. This depends on the whole project, not only on OneSignal's events" in printed
+    assert "engagement-only drops 2,000 events that bill no user at Mixpanel" in printed
+    assert "compare with $all_mtu_events in Insights" in printed
+
+
+def test_hints_name_the_price_that_each_destination_lacks() -> None:
+    both = all_findings_of(TRAFFIC, EVERYTHING)
+    mixpanel = both[1:]
+    hints = [each in _all_printed(both, {}) for each in ("add --price,", "add --price-event,")]
+    assert hints == [True, True]
+    printed = _all_printed(both, {Destination.SEGMENT: parse_prices("1")})
+    assert ("add --price," in printed, "add --price-event," in printed) == (False, True)
+    printed = _all_printed(mixpanel, {Destination.MIXPANEL: EVENTS})
+    assert "Price: 0.5 USD per event.\n" in printed
+    assert "add --price" not in printed
+
+
+def test_destinations_with_other_months_have_a_row_for_each_of_theirs() -> None:
+    accounts = [account(Destination.SEGMENT, start_day=10), account(Destination.MIXPANEL)]
+    messages = [*MORE, happened("u-1", CLICKED, "2026-01-20T00:00")]
+    printed = _all_printed(all_findings_of(messages, EVERYTHING, accounts=accounts), {Destination.MIXPANEL: EVENTS})
+    assert "\nCost\n" in printed
+    assert _row(printed, "keep-all (baseline)")[:3] == ["Segment", "2025-12-10", "to"]
+    assert _row(printed, "all months")[:6] == ["5", "-", "-", "-", "-", "-"]
+    assert " ".join(_row(printed, "Mixpanel")[:10]) == "2026-01 (partial: 05 Jan to 20 Jan) 3 - -"
+
+
+def test_on_a_narrow_terminal_each_destination_has_its_tables() -> None:
+    charges = {Destination.SEGMENT: parse_prices("0.012", "USD"), Destination.MIXPANEL: EVENTS}
+    printed = _all_printed(all_findings_of(MORE, EVERYTHING, ENGAGEMENT), charges, width=100, terminal=True)
+    assert "Other effects" in printed
+    assert "Events by kind: engagement-only, Mixpanel" in printed
+    assert "…" not in printed
+    assert max(len(line) for line in printed.splitlines() if line.startswith("  ")) <= 100
+
+
+def test_engagements_lost_are_told_for_each_destination() -> None:
+    printed = _all_printed(all_findings_of(TRAFFIC, EVERYTHING, LOSSY), {})
+    assert printed.count("ENGAGEMENTS LOST: lossy.yaml loses 1 engagement at ") == 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.billing_month import BillingMonth
 from pipeline.core.classification import Destination
+from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.policy import Policy
 from pipeline.core.presets import Preset, preset_rules
 from pipeline.core.rules_file import parse_rules
@@ -18,11 +19,25 @@ from tests.builders import SEGMENT, RawMessage, encode, raw_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.core.record_builders import RecordBuilders
     from pipeline.state.message_catalogue import MessageCatalogue
     from pipeline.tools.what_if.findings import Findings
 
 EVERYTHING = RuleSet(name="keep-all", rules=preset_rules(Preset.KEEP_ALL))
 ENGAGEMENT = RuleSet(name="engagement-only", rules=preset_rules(Preset.ENGAGEMENT_ONLY))
+
+
+EXEMPT = RuleSet(name="exempt-delivery", rules=preset_rules(Preset.EXEMPT_DELIVERY))
+
+
+def account(destination: Destination, policy: Policy | None = None, *, start_day: int = 1) -> Account:
+    """Return the account of a destination with the default settings."""
+    records: dict[Destination, RecordBuilders] = {Destination.SEGMENT: SEGMENT, Destination.MIXPANEL: MixpanelRecords()}
+    return Account(
+        destination=destination,
+        policy=policy or Policy(records=records[destination]),
+        billing_month=BillingMonth(start_day),
+    )
 
 
 def rule_set(text: str, name: str = "new.yaml") -> RuleSet:
@@ -54,10 +69,13 @@ def findings_of(
     return findings
 
 
+BOTH = (account(Destination.SEGMENT), account(Destination.MIXPANEL))
+
+
 def all_findings_of(
     messages: Sequence[RawMessage],
     *sets: RuleSet,
-    accounts: Sequence[Account],
+    accounts: Sequence[Account] = BOTH,
     exact_users: int = 1000,
     now_ms: int = LAST_MS,
 ) -> Sequence[Findings]:
