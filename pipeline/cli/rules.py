@@ -154,7 +154,7 @@ def _explanation(
     outcome: Outcome, policy: Policy, candidate: _Candidate, own: type[DestinationSettings]
 ) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
-    if outcome.kind is not None and outcome.kind.name:
+    if outcome.kind is not None and not isinstance(outcome, Reject):
         yield f"mtu       {policy.records.mtu_class(outcome.kind)}"
     yield from _ignored(outcome.ignored)
     match outcome:

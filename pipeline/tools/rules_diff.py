@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     _Case: TypeAlias = tuple[frozenset[Clause], Decision]
 
 _NO_CHANGE: Final = "Both make the same decisions."
+_MTU_CLASSES: Final = (
+    "Whether an event is counted or exempt depends on the destination: at Segment all events are counted, at Mixpanel the "
+    "event name decides."
+)
 
 
 class _Effect(NamedTuple):
@@ -81,6 +85,8 @@ def differences(old: Rules, new: Rules) -> Iterator[str]:
     yield ""
     yield "Effect:" if effects else "No effect: every event gets the same decision as before."
     yield from (f"  {line}" for line in effects)
+    if any(clause.condition is Condition.MTU for rule in (*old.rules, *new.rules) for clause in rule.when):
+        yield _MTU_CLASSES
 
 
 # ---- rule by rule

@@ -83,6 +83,7 @@ def test_the_rule_that_decides_is_named(rules: str, tmp_path: Path, capsys: pyte
     assert run(["rules", "explain", rules, _event(tmp_path, kind="message.push.sent")], {}) == ExitCode.DONE
     assert capsys.readouterr().out.splitlines() == [
         "kind      message.push.sent (push, sent, delivery)",
+        "mtu       counted",
         "outcome   dropped: rule",
         f"decided   {rules}:2: rule 1 `no sends`: drop",
     ]
@@ -95,7 +96,7 @@ def test_what_depends_on_who_is_tracked_and_what_shadows_would_do_is_told(
     path.write_text("rules:\n  - {name: no sends, then: drop, shadow: true}\n  - {then: tracked_only}\n")
     assert run(["rules", "explain", str(path), _event(tmp_path, kind="message.push.sent")], {}) == ExitCode.DONE
     told = capsys.readouterr().out.splitlines()
-    assert told[1:3] == [
+    assert told[2:4] == [
         "outcome   delivered if its user was tracked this month before, else dropped: not_tracked",
         f"decided   {path}:3: rule 2: tracked_only",
     ]
@@ -109,14 +110,32 @@ def test_the_record_of_a_delivered_event_is_shown(
     assert run(["rules", "explain", rules, _event(tmp_path, kind="message.push.clicked")], {}) == ExitCode.DONE
     told = capsys.readouterr().out
     head, _, record = told.partition("{")
-    assert head.splitlines()[:4] == [
+    assert head.splitlines()[:5] == [
         "kind      message.push.clicked (push, clicked, engagement)",
+        "mtu       counted",
         "outcome   delivered",
         f"decided   {rules}: no rule matches, so the default applies: keep",
         "user key  u-1",
     ]
     sent = orjson.loads("{" + record)
     assert (sent["event"], sent["userId"], sent["messageId"]) == ("Push Clicked", "u-1", "e-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("message.push.sent", {"segment": "dropped: rule", "mixpanel": "delivered"}),
+        ("message.push.failed", {"segment": "dropped: rule", "mixpanel": "dropped: rule"}),
+    ],
+)
+def test_the_mtu_class_at_the_destination_is_told_and_decides(
+    kind: str, told: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = _event(tmp_path, kind=kind, datetime="2026-01-01T00:00:00Z")
+    for destination, outcome in told.items():
+        assert run(["rules", "explain", "exempt-delivery", event, "--destination", destination], {}) == ExitCode.DONE
+        mtu_class = "exempt" if outcome == "delivered" else "counted"
+        assert capsys.readouterr().out.splitlines()[1:3] == [f"mtu       {mtu_class}", f"outcome   {outcome}"]
 
 
 def test_what_cannot_be_used_is_told_with_its_reason(

@@ -135,11 +135,11 @@ def test_presets_can_be_compared(preset: Preset) -> None:
 def test_a_change_for_one_mtu_class_is_told_with_the_class() -> None:
     said = _said("rules: []\n", "rules:\n  - {when: {kind: message.push.sent, mtu: counted}, then: drop}\n")
     assert said[0] == "added: rule 1: drop where kind is message.push.sent and mtu is counted"
-    assert said[-1] == "  push.sent, counted: keep becomes drop"
+    assert said[-2] == "  push.sent, counted: keep becomes drop"
     anonymous = _said(
         "rules: []\n", "rules:\n  - {when: {kind: message.push.sent, mtu: exempt, anonymous: true}, then: drop}\n"
     )
-    assert anonymous[-1] == "  push.sent, anonymous, exempt: keep becomes drop"
+    assert anonymous[-2] == "  push.sent, anonymous, exempt: keep becomes drop"
 
 
 def test_users_with_the_same_change_that_no_word_covers_are_listed() -> None:
@@ -148,6 +148,6 @@ rules:
   - {when: {kind: message.push.sent, mtu: exempt, anonymous: true}, then: keep}
   - {when: {kind: message.push.sent}, then: drop}
 """
-    assert _said("rules: []\n", new)[-1] == (
+    assert _said("rules: []\n", new)[-2] == (
         "  push.sent, identified counted, identified exempt, anonymous counted: keep becomes drop"
     )
