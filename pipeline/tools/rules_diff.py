@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _NO_CHANGE: Final = "Both make the same decisions."
 _MTU_CLASSES: Final = (
-    "Whether an event is counted or exempt depends on the destination: at Segment all events are counted, at Mixpanel the "
-    "event name decides."
+    "Whether an event is counted or exempt depends on the destination: at Segment all events are counted, at Mixpanel "
+    "the event name decides."
 )
 
 

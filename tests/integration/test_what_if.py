@@ -132,6 +132,21 @@ async def test_the_page_of_a_topic_is_written(broker: Broker, tmp_path: Path) ->
     assert "engagement-only saves 100 % of the MTUs" in page.read_text(encoding="utf-8")
 
 
+async def test_one_pass_over_a_topic_counts_for_both_destinations(broker: Broker, tmp_path: Path) -> None:
+    topic = broker.create_topic("raw", 2)
+    clicks = events("u-1", kind="message.push.clicked")
+    await asyncio.to_thread(produce, broker.bootstrap_servers, topic, [*events("u-1", "u-2", "u-3"), *clicks])
+    page = tmp_path / "report.html"
+    asked = ["--destination", "segment", "--destination", "mixpanel", "--price-event", "0.5", "--html", str(page)]
+    told = await what_if(environment(broker, topic), "exempt-delivery", *asked)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith(f"4 messages of topic {topic}, from ")
+    assert row(told.stdout, "keep-all (baseline) ")[:2] == ["Segment", "3"]
+    assert row(told.stdout, "exempt-delivery")[:2] == ["Segment", "1"]
+    assert row(told.stdout, "Mixpanel")[:7] == ["1", "-", "-", "0.0", "2.00", "-", "4"]
+    assert "saves 67 % of the MTUs at Segment, saves 0 % of the events (0.00) at Mixpanel" in page.read_text("utf-8")
+
+
 async def test_avro_is_read_as_the_settings_say(broker: Broker, tmp_path: Path) -> None:
     topic = broker.create_topic("raw")
     schema = tmp_path / "raw.avsc"

@@ -53,6 +53,29 @@ OF_THE_OUTPUT: Final = (
         tests=("unit/output/test_console.py::test_output_that_is_lost_is_told_once",),
     ),
     Sabotage(
+        name="events that bill no user make MTUs",
+        file="tools/what_if/tally.py",
+        old="if kept.plan.is_counted:",
+        new="if True:",
+        tests=("unit/tools/test_counting.py::test_only_events_that_a_destination_bills_make_billed_users",),
+    ),
+    Sabotage(
+        name="events that a destination cannot use are counted as kept",
+        file="tools/what_if/tally.py",
+        old="outcome = processed if isinstance(processed, Reject) else outcome",
+        new="pass",
+        tests=("unit/tools/test_counting.py::test_what_mixpanel_cannot_use_is_rejected_there_alone",),
+    ),
+    Sabotage(
+        name="an event plan is priced by users",
+        file="tools/what_if/findings.py",
+        old="if unit is Unit.EVENT:",
+        new="if False:",
+        tests=(
+            "unit/tools/test_tables.py::test_two_destinations_stand_next_to_each_other_with_their_own_users_and_prices",
+        ),
+    ),
+    Sabotage(
         name="times before 1970 are accepted for Kafka",
         file="cli/what_if.py",
         old="if seconds < 0:",
