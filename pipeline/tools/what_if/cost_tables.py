@@ -31,6 +31,7 @@ _NONE: Final = "-"
 _ALL_MONTHS: Final = "all months"
 _USERS: Final = ("MTUs", "saved", "%")
 _MONEY: Final = ("cost", "saved")
+_EFFECTS: Final = ("engagements lost", "users no longer seen")
 
 
 class _Row(NamedTuple):
@@ -43,30 +44,58 @@ class _Row(NamedTuple):
     is_whole: bool
     ends_set: bool
 
+    @property
+    def days(self) -> Sequence[int]:
+        """The first days of the months."""
+        return [month.first_day for month in self.months]
+
 
 def costs(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> Table:
     """Return one table of users, money and other effects."""
-    effects = _effect_names(destinations)
-    table = _table(destinations, "Cost", [*_user_names(destinations, charges), *effects])
+    guardrail = guardrail_name(destinations)
+    names = [*_USERS, *([guardrail] if guardrail else ()), *(_MONEY if charges else ())]
+    counts, effects = _count_names(destinations), _EFFECTS
+    table = _table(destinations, "Cost", [*names, *counts, *effects])
     for row in _rows(destinations, month_label):
-        cells = _users(destinations, row, charges)
-        others = _effects(destinations, row) if row.is_whole else [""] * len(effects)
-        table.add_row(*_heads(destinations, row), *cells, *others, end_section=row.ends_set)
+        guarded = [thousands(row.findings, row.found, row.months) or _NONE] if guardrail else []
+        others = [*_counts(destinations, row), *_effects(row)] if row.is_whole else [""] * len(counts + effects)
+        cells = (*_users(row), *guarded, *_money(row, charges), *others)
+        table.add_row(*_heads(destinations, row), *cells, end_section=row.ends_set)
     return table
 
 
-def costs_apart(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> Sequence[Table]:
-    """Return a table of users and money, and another of other effects."""
-    users = _table(destinations, "Cost", _user_names(destinations, charges))
-    effects = _table(destinations, "Other effects", _effect_names(destinations), by_month=False)
+def costs_apart(
+    destinations: Sequence[Findings], charges: Mapping[Destination, Prices], where: str = ""
+) -> Sequence[Table]:
+    """Return narrower tables: of users and money, of events where some are exempt, and of other effects.
+
+    `where` is added to the titles.
+    """
+    guardrail, counts = guardrail_name(destinations), _count_names(destinations)
+    users = _table(destinations, f"Cost{where}", [*_USERS, *(_MONEY if charges else ())])
+    events = _table(destinations, f"Events{where}", [*counts, *([guardrail] if guardrail else ())], by_month=False)
+    names = _EFFECTS if guardrail else (*counts, *_EFFECTS)
+    effects = _table(destinations, f"Other effects{where}", names, by_month=False)
     for row in _rows(destinations, month_name):
-        users.add_row(*_heads(destinations, row), *_users(destinations, row, charges), end_section=row.ends_set)
+        cells = (*_users(row), *_money(row, charges))
+        users.add_row(*_heads(destinations, row), *cells, end_section=row.ends_set)
         if row.is_whole:
-            is_first = row.findings is destinations[0]
-            name = words(compared(row.findings, row.found) if is_first else "")
-            place = [words(row.findings.bill.title)] if len(destinations) > 1 else []
-            effects.add_row(name, *place, *_effects(destinations, row), end_section=row.ends_set)
-    return users, effects
+            heads = list(_heads_without_month(destinations, row))
+            counted = list(_counts(destinations, row))
+            guarded = thousands(row.findings, row.found, row.months) or _NONE
+            events.add_row(*heads, *counted, guarded, end_section=row.ends_set)
+            others = _effects(row) if guardrail else (*counted, *_effects(row))
+            effects.add_row(*heads, *others, end_section=row.ends_set)
+    return (users, events, effects) if guardrail else (users, effects)
+
+
+def costs_by_destination(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> Sequence[Table]:
+    """Return the narrower tables of each destination."""
+    found: list[Table] = []
+    for findings in destinations:
+        own = {each: prices for each, prices in charges.items() if each is findings.destination}
+        found += costs_apart([findings], own, f" at {findings.bill.title}" if len(destinations) > 1 else "")
+    return found
 
 
 def _has_months(destinations: Sequence[Findings]) -> bool:
@@ -101,6 +130,13 @@ def _heads(destinations: Sequence[Findings], row: _Row) -> Iterator[Text]:
         yield words(month)
 
 
+def _heads_without_month(destinations: Sequence[Findings], row: _Row) -> Iterator[Text]:
+    """Yield the heads of a row that is the only one of its rules at its destination."""
+    yield words(compared(row.findings, row.found) if row.findings is destinations[0] else "")
+    if len(destinations) > 1:
+        yield words(row.findings.bill.title)
+
+
 def _table(destinations: Sequence[Findings], title: str, numbers: Sequence[str], *, by_month: bool = True) -> Table:
     months = [month for findings in destinations for month in findings.months]
     has_months = _has_months(destinations)
@@ -117,44 +153,43 @@ def _table(destinations: Sequence[Findings], title: str, numbers: Sequence[str],
     return table
 
 
-def _user_names(destinations: Sequence[Findings], charges: Mapping[Destination, Prices]) -> Sequence[str]:
-    guardrail = guardrail_name(destinations)
-    return (*_USERS, *([guardrail] if guardrail else ()), *(_MONEY if charges else ()))
-
-
-def _users(destinations: Sequence[Findings], row: _Row, charges: Mapping[Destination, Prices]) -> Iterator[str]:
-    findings, found = row.findings, row.found
-    days = [month.first_day for month in row.months]
+def _users(row: _Row) -> Iterator[str]:
+    findings, found, days = row.findings, row.found, row.days
     users, base = (sum(each.users[day].value for day in days) for each in (found, findings.baseline))
     sign = "" if findings.traffic.is_exact else "~"
     is_baseline = found is findings.baseline
     yield f"{sign}{users:,}"
     yield _NONE if is_baseline else f"{sign}{base - users:,}"
     yield _NONE if is_baseline else share(base - users, base)
-    if guardrail_name(destinations):
-        yield thousands(findings, found, row.months) or _NONE
-    prices = charges.get(findings.destination)
-    if prices is not None:
-        cost, base_cost = (cost_of(prices, each, days) for each in (found, findings.baseline))
-        yield prices.format(cost)
-        yield _NONE if is_baseline else prices.format(base_cost - cost)
-    elif charges:
-        yield from (_NONE, _NONE)
 
 
-def _effect_names(destinations: Sequence[Findings]) -> Sequence[str]:
-    exempt = ["of them exempt"] if any(findings.bill.has_event_plan for findings in destinations) else []
-    return "events kept", *exempt, "engagements lost", "users no longer seen"
-
-
-def _effects(destinations: Sequence[Findings], row: _Row) -> Iterator[str | Text]:
+def _money(row: _Row, charges: Mapping[Destination, Prices]) -> Iterator[str]:
+    if not charges:
+        return
     findings, found = row.findings, row.found
-    yield f"{found.kept:,}"
-    if any(each.bill.has_event_plan for each in destinations):
-        yield f"{findings.exempt(found):,}" if findings.bill.has_event_plan else _NONE
-    if found is findings.baseline:
+    prices = charges.get(findings.destination)
+    if prices is None:
         yield from (_NONE, _NONE)
         return
+    cost, base_cost = (cost_of(prices, each, row.days) for each in (found, findings.baseline))
+    yield prices.format(cost)
+    yield _NONE if found is findings.baseline else prices.format(base_cost - cost)
+
+
+def _count_names(destinations: Sequence[Findings]) -> tuple[str, ...]:
+    exempts = any(findings.bill.has_event_plan for findings in destinations)
+    return ("events kept", "of them exempt") if exempts else ("events kept",)
+
+
+def _counts(destinations: Sequence[Findings], row: _Row) -> Iterator[str]:
+    yield f"{row.found.kept:,}"
+    if len(_count_names(destinations)) > 1:
+        yield f"{row.findings.exempt(row.found):,}" if row.findings.bill.has_event_plan else _NONE
+
+
+def _effects(row: _Row) -> Sequence[str | Text]:
+    findings, found = row.findings, row.found
+    if found is findings.baseline:
+        return _NONE, _NONE
     lost = sum(found.engagements_lost.values())
-    yield words(f"{lost:,}", style="bold red" if lost else "")
-    yield number(found.never_seen)
+    return words(f"{lost:,}", style="bold red" if lost else ""), number(found.never_seen)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE_HEAD
 
 from pipeline.output.console import words
-from pipeline.tools.what_if.cost_tables import costs, costs_apart
+from pipeline.tools.what_if.cost_tables import costs, costs_apart, costs_by_destination
 from pipeline.tools.what_if.kind_tables import kinds, kinds_apart
 from pipeline.tools.what_if.words import losses, notes, price_words, span
 
@@ -32,14 +32,15 @@ def print_findings(
     """Print all findings; `charges` has the prices of each destination that has one."""
     console.print(words(f"{span(destinations[0].traffic)}."), soft_wrap=True)
     console.print()
-    for table in _fitting(console, costs(destinations, charges), costs_apart(destinations, charges)):
+    by_destination = costs_by_destination(destinations, charges)
+    for table in _fitting(console, [costs(destinations, charges)], costs_apart(destinations, charges), by_destination):
         _print(console, table)
     lost = list(losses(destinations))
     for line in lost:
         console.print(words(f"ENGAGEMENTS LOST: {line}", style="bold red"), soft_wrap=True)
     if lost:
         console.print()
-    for table in _fitting(console, kinds(destinations), kinds_apart(destinations)):
+    for table in _fitting(console, [kinds(destinations)], kinds_apart(destinations)):
         _print(console, table)
     for note in (*notes(destinations), *price_words(destinations, charges), *_hints(destinations, charges)):
         console.print(words(note), soft_wrap=True)
@@ -53,11 +54,15 @@ def _hints(destinations: Sequence[Findings], charges: Mapping[Destination, Price
         yield _EVENT_HINT
 
 
-def _fitting(console: TerminalConsole, whole: Table, parts: Sequence[Table]) -> Sequence[Table]:
-    """Return one table if the terminal is wide enough for it, else its parts."""
-    whole.box = SIMPLE_HEAD if console.is_terminal else None
-    wanted = console.measure(whole, options=console.options.update_width(_ANY_WIDTH)).maximum
-    return [whole] if wanted <= console.width else parts
+def _fitting(console: TerminalConsole, *layouts: Sequence[Table]) -> Sequence[Table]:
+    """Return the first of the layouts for which the terminal is wide enough, else the last."""
+    return next((tables for tables in layouts if all(_fits(console, table) for table in tables)), layouts[-1])
+
+
+def _fits(console: TerminalConsole, table: Table) -> bool:
+    table.box = SIMPLE_HEAD if console.is_terminal else None
+    wanted = console.measure(table, options=console.options.update_width(_ANY_WIDTH)).maximum
+    return wanted <= console.width
 
 
 def _print(console: TerminalConsole, table: Table) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,13 +197,28 @@ def test_destinations_with_other_months_have_a_row_for_each_of_theirs() -> None:
     assert " ".join(_row(printed, "Mixpanel")[:10]) == "2026-01 (partial: 05 Jan to 20 Jan) 3 - -"
 
 
-def test_on_a_narrow_terminal_each_destination_has_its_tables() -> None:
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (200, ["Cost in 2026-01 (partial: 05 Jan)"]),
+        (120, ["Cost in 2026-01 (partial: 05 Jan)", "Events", "Other effects"]),
+        (
+            80,
+            [
+                *("Cost at Segment in 2026-01 (partial: 05 Jan)", "Other effects at Segment"),
+                *("Cost at Mixpanel in 2026-01 (partial: 05 Jan)", "Events at Mixpanel", "Other effects at Mixpanel"),
+            ],
+        ),
+    ],
+)
+def test_the_narrower_a_terminal_is_the_more_tables_it_has_and_no_number_is_cut(width: int, titles: list[str]) -> None:
     charges = {Destination.SEGMENT: parse_prices("0.012", "USD"), Destination.MIXPANEL: EVENTS}
-    printed = _all_printed(all_findings_of(MORE, EVERYTHING, ENGAGEMENT), charges, width=100, terminal=True)
-    assert "Other effects" in printed
-    assert "Events by kind: engagement-only, Mixpanel" in printed
+    found = all_findings_of(MORE * 2_000, EVERYTHING, ENGAGEMENT)
+    printed = _all_printed(found, charges, width=width, terminal=True)
+    assert [line.strip() for line in printed.splitlines() if re.match(r"(Cost|Other|Events( at|\s*$))", line)] == titles
+    assert ("Events by kind: engagement-only, Mixpanel" in printed) == (width < 200)
     assert "…" not in printed
-    assert max(len(line) for line in printed.splitlines() if line.startswith("  ")) <= 100
+    assert max(len(line) for line in printed.splitlines() if line.startswith("  ")) <= width
 
 
 def test_engagements_lost_are_told_for_each_destination() -> None:
