@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.producer import now_ms
 from pipeline.bootstrap.state import open_state
 from pipeline.cli.main import ExitCode, run
@@ -53,7 +54,7 @@ async def tracked(environment: dict[str, str], *users: bytes, mark: bool = False
     producer = BatchProducer(connection)
     await producer.start()
     try:
-        async with open_state(settings, connection, producer, None) as store:
+        async with open_state(settings, SEGMENT, connection, producer, None) as store:
             found = []
             for user in users:
                 partition = partition_for(user, PARTITIONS)

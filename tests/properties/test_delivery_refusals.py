@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.delivery.actions import Action
     from pipeline.delivery.api import Api
-    from pipeline.delivery.decisions import Decision
+    from pipeline.delivery.decisions import Settled
 
 PARTITIONS: Final = 2
 RECORDS: Final = 9
@@ -45,7 +45,7 @@ def in_part(indexes: Sequence[int]) -> Done:
 class Turn(NamedTuple):
     """The outcome of one request, and what else happens while it is under way."""
 
-    decision: Decision
+    decision: Settled
     breaker_says_no: bool
     given_up: int | None
 

@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
-from pipeline.delivery.decisions import Attempt, Done, Hold, Refuse, Retry, RetryPolicy, retry_after_seconds
+from pipeline.delivery.decisions import (
+    Attempt,
+    Done,
+    Hold,
+    Refuse,
+    Retry,
+    RetryPolicy,
+    Unknown,
+    retry_after_seconds,
+)
 from pipeline.sinks.segment.answers import decide
 
 POLICY = RetryPolicy(base_seconds=0.5, max_seconds=60.0, retry_after_cap_seconds=300.0)
@@ -42,6 +51,8 @@ def test_every_answer_has_a_decision_and_every_wait_an_end(
             assert response.status in {400, 413}
             assert b"write key" not in response.body.lower()
             assert advice.startswith(f"Segment answered {response.status}: ")
+        case Unknown():
+            raise AssertionError("Segment's status carries the verdict")
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z]{0,9},? ?-?\d{0,12}[ -][A-Za-z]{3}[ -]\d{0,9} [\d:]{0,9} ?[A-Z+\-\d]{0,7}"))

@@ -199,5 +199,6 @@ class Broker:
 def _record(written: Written, padding: str) -> bytes:
     mark = POISON.decode() if written.refused else ""
     return (
-        f'{{"type":"track","event":"e","messageId":"{written.name}","userId":"{written.user}","p":"{padding}"{mark}}}'
+        f'{{"type":"track","event":"e","messageId":"{written.name}","userId":"{written.user}","p":"{padding}","properties":'
+        f'{{"distinct_id":"{written.user}","$insert_id":"{written.name}","time":1767225600000}}{mark}}}'
     ).encode()

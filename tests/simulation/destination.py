@@ -1,6 +1,7 @@
 """A scripted destination: it accepts, refuses, does not answer, and accepts requests that have timed out.
 
-It is Segment, or the second destination of the tests, whose answers may accept in part.
+It is Segment, Mixpanel, or the destination that lives in the tests alone. The answers of the last two may accept in
+part.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pipeline.delivery.answers import Answered, Failure, Response, Unanswered
+from pipeline.sinks.mixpanel.api import MixpanelApi
 from pipeline.sinks.segment.api import SegmentApi
 from tests.fakes.array_api import ArrayApi, answer
+from tests.fakes.mixpanel import in_mixpanels_words, refusal, row, success
+from tests.fakes.mixpanel import options as mixpanel_options
 from tests.fakes.segment import options
 from tests.simulation.broker import POISON
 from tests.simulation.scenario import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.delivery.api import Api
     from tests.simulation.broker import Sender
@@ -54,10 +58,11 @@ _LOST: Final = (
 _FOR_THE_KEY: Final = Outcome(
     name="400 for the key", takes=False, response=Answered(status=400, body=b"Invalid write key")
 )
-"""Segment's alone: to the second destination any 400 without rows is about the records."""
+"""Segment's alone: to the others a 400 without rows is about the records, or not understood."""
 _OUTCOMES: Final = (
     *(OK,) * 24,
     Outcome(name="202", takes=True, response=Answered(status=202)),
+    Outcome(name="200, body cut", takes=True, response=Answered(status=200, whole=False)),
     Outcome(name="429, Retry-After: 7", takes=False, response=Answered(status=429, retry_after="7")),
     Outcome(name="429, Retry-After: 99999", takes=False, response=Answered(status=429, retry_after="99999")),
     Outcome(name="429", takes=False, response=Answered(status=429)),
@@ -118,7 +123,7 @@ _PARTIAL_OUTCOMES: Final = (
 
 def api_of(setup: Setup) -> Api:
     """Build the destination of a scenario, as the sink sees it."""
-    own = ArrayApi() if setup.second_api else SegmentApi(options())
+    own = _APIS[setup.api]()
     own.limits = replace(
         own.limits,
         max_bytes=setup.max_batch_bytes,
@@ -128,8 +133,29 @@ def api_of(setup: Setup) -> Api:
     return own
 
 
+_APIS: Final[Mapping[str, Callable[[], SegmentApi | ArrayApi | MixpanelApi]]] = {
+    "segment": lambda: SegmentApi(options()),
+    "array": ArrayApi,
+    "mixpanel": lambda: MixpanelApi(mixpanel_options()),
+}
+
+
+def _in_part_by_array(named: Sequence[int], accepted: int) -> Answered:
+    return answer(*((index, "refused") for index in named), accepted=accepted)
+
+
+def _in_part_by_mixpanel(named: Sequence[int], accepted: int) -> Answered:
+    return refusal(*map(row, named), imported=accepted) if named else success(accepted)
+
+
+_IN_PART_BY: Final[Mapping[str, Callable[[Sequence[int], int], Answered]]] = {
+    "array": _in_part_by_array,
+    "mixpanel": _in_part_by_mixpanel,
+}
+
+
 class Destination:
-    """Segment or the second destination, with the requests that are under way to it."""
+    """The destination of a scenario, with the requests that are under way to it."""
 
     def __init__(self, setup: Setup, promises: Promises) -> None:
         self.requests: list[Request] = []
@@ -138,10 +164,10 @@ class Destination:
 
     def answer_somehow(self, request: Request, amount: int) -> Outcome:
         """Answer a request with one of the possible outcomes."""
-        if self._setup.second_api and amount % 5 == 0:
+        if self._setup.api in _IN_PART_BY and amount % 5 == 0:
             return self._accept_in_part(request, _PARTIAL_OUTCOMES[amount // 5 % len(_PARTIAL_OUTCOMES)], amount >> 8)
         outcomes: Sequence[Outcome] = _LOSSY_OUTCOMES if self._setup.lossy else _OUTCOMES
-        if self._setup.second_api:
+        if self._setup.api != "segment":
             outcomes = [outcome for outcome in outcomes if outcome is not _FOR_THE_KEY]
         return self.answer(request, outcomes[amount % len(outcomes)])
 
@@ -166,14 +192,14 @@ class Destination:
             accepted = [value for index, value in enumerate(values) if index not in named]
             self._promises.turn_down(values[index] for index in named)
         self._promises.accept(accepted)
-        response = answer(
-            *((index + wanted.beyond, "refused") for index in named),
-            accepted=len(values) - len(set(named)) - wanted.missing,
-        )
+        imported = len(values) - len(set(named)) - wanted.missing
+        response = _IN_PART_BY[self._setup.api]([index + wanted.beyond for index in named], imported)
         self._respond(request, response)
         return Outcome(name=f"accepted in part, {wanted.name}", takes=True, response=response)
 
     def _respond(self, request: Request, response: Response | None) -> None:
+        if self._setup.api == "mixpanel" and response is not None:
+            response = in_mixpanels_words(response, records=len(request.values))
         request.response = response
         request.sender.wake()
         if response is not None or request.abandoned:

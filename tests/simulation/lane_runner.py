@@ -197,7 +197,12 @@ class LaneRunner:
             response = Unanswered(failure=Failure.TIMEOUT)
             request.abandoned = True
         self.request = None
-        decision = self._exchange.decide(response, attempt=self._attempt, sent_records=len(self._sent))
+        decision = self._exchange.decide(
+            response,
+            attempt=self._attempt,
+            sent_records=len(self._sent),
+            unclear_before=self.lane.unclear_answers,
+        )
         if isinstance(decision, Retry) and decision.everywhere:
             self._worker.pause_until = max(self._worker.pause_until, self._world.now + decision.after_seconds)
         self._world.tell("%s: %s", self._name, decision)

@@ -6,7 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from pipeline.delivery.actions import Acknowledge, Send
-from pipeline.delivery.decisions import Attempt, Done, Hold, Retry
+from pipeline.delivery.decisions import Attempt, Done, Hold, Retry, Unknown
 from pipeline.delivery.dissection import NOTHING
 from pipeline.delivery.exchange import Exchange
 from pipeline.delivery.lane import Lane, _Phase
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Message, Partition
     from pipeline.delivery.actions import Action
     from pipeline.delivery.answers import Response
-    from pipeline.delivery.decisions import Decision
+    from pipeline.delivery.decisions import Settled
     from pipeline.delivery.limits import RequestLimits
     from pipeline.stream.ledger import TopicPartition, _Assignment
 
@@ -147,14 +147,14 @@ class LaneThatKeepsItsRequestBatch(Lane):
 class LaneThatTakesAFailureForAnAnswer(Lane):
     """Continues with the next records after an answer that asks for a retry."""
 
-    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+    def answered(self, decision: Settled, *, now: float) -> RequestBatch:
         return super().answered(Done() if isinstance(decision, Retry) else decision, now=now)
 
 
 class LaneThatRetriesBehindTheOthers(Lane):
     """Moves failed records to the end of the queue."""
 
-    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+    def answered(self, decision: Settled, *, now: float) -> RequestBatch:
         request_batch = self._rest.part
         accepted = super().answered(decision, now=now)
         if isinstance(decision, Retry) and self._intake.backlog:
@@ -194,7 +194,7 @@ class LaneThatForgetsDeadLetters(Lane):
 class LaneThatSleeps(Lane):
     """Waits without end after an answer that holds."""
 
-    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+    def answered(self, decision: Settled, *, now: float) -> RequestBatch:
         accepted = super().answered(decision, now=now)
         if isinstance(decision, Hold):
             self._due_at = float("inf")
@@ -257,7 +257,7 @@ class LaneThatIsNeverDue(Lane):
 class LaneThatAcceptsWhatWasRefused(Lane):
     """Settles every record of a request that was accepted in part."""
 
-    def answered(self, decision: Decision, *, now: float) -> RequestBatch:
+    def answered(self, decision: Settled, *, now: float) -> RequestBatch:
         return super().answered(Done() if isinstance(decision, Done) else decision, now=now)
 
 
@@ -272,7 +272,7 @@ class LaneThatAsksNoBreaker(Lane):
 class ExchangeThatTrustsEveryAnswer(Exchange):
     """Believes an answer that contradicts what was sent, and keeps only the indexes that exist."""
 
-    def decide(self, response: Response, *, attempt: int, sent_records: int) -> Decision:
+    def decide(self, response: Response, *, attempt: int, sent_records: int, unclear_before: int = 0) -> Settled:
         decision = self.api.decide(
             response,
             Attempt(
@@ -281,8 +281,11 @@ class ExchangeThatTrustsEveryAnswer(Exchange):
                 jitter=self.chance(),
                 now=self.wall_clock(),
                 policy=self.policy,
+                unclear_before=unclear_before,
             ),
         )
+        if isinstance(decision, Unknown):
+            return Retry(after_seconds=1.0)
         if not isinstance(decision, Done):
             return decision
         return Done(refused=tuple(record for record in decision.refused if 0 <= record.index < sent_records))

@@ -63,7 +63,7 @@ class Setup:
     """Whether the destination refuses some records permanently."""
     destination_max_bytes: int
     """Larger bodies are answered with 413."""
-    second_api: bool
+    api: str
     """Whether the destination is not Segment: its answers may accept in part."""
 
 
@@ -75,8 +75,8 @@ class Scenario:
     decisions: tuple[Decision, ...]
 
 
-MAX_RECORD_BYTES: Final = 160
-MAX_BODY_BYTES: Final = 4_000
+MAX_RECORD_BYTES: Final = 255
+MAX_BODY_BYTES: Final = 6_500
 PICKS: Final = 1 << 10
 AMOUNTS: Final = 1 << 30
 
@@ -111,8 +111,8 @@ def scenario_of(seed: int, *, refusals: bool) -> Scenario:
 
     Args:
         seed: Any number.
-        refusals: Whether the destination may refuse single records (400) and large bodies (413). Every other scenario
-            has a destination that accepts requests in part.
+        refusals: Whether the destination may refuse single records (400) and large bodies (413). Two of three
+            scenarios have a destination that accepts requests in part.
     """
     chance = random.Random(seed)
     setup = Setup(
@@ -120,7 +120,7 @@ def scenario_of(seed: int, *, refusals: bool) -> Scenario:
         workers=chance.randint(1, 3),
         lanes=chance.randint(1, 2),
         max_batch_records=chance.choice((1, 2, 3, 5, 50)),
-        max_batch_bytes=chance.choice((260, 420, MAX_BODY_BYTES)),
+        max_batch_bytes=chance.choice((355, 610, MAX_BODY_BYTES)),
         max_messages_in_hand=chance.choice((1, 3, 8, 20)),
         max_fetch=chance.choice((1, 3, 7)),
         jitter=chance.choice((0.0, 0.5, 0.99)),
@@ -128,8 +128,8 @@ def scenario_of(seed: int, *, refusals: bool) -> Scenario:
         any_order=chance.random() < 0.2,
         unsendable=chance.random() < 0.4,
         poisoned=refusals and chance.random() < 0.4,
-        destination_max_bytes=chance.choice((230, MAX_BODY_BYTES)) if refusals else MAX_BODY_BYTES,
-        second_api=seed % 2 == 1,
+        destination_max_bytes=chance.choice((325, MAX_BODY_BYTES)) if refusals else MAX_BODY_BYTES,
+        api=("segment", "array", "mixpanel")[seed % 3],
     )
     weights = {kind: weight * chance.choice((0.5, 1.0, 2.0)) for kind, weight in _EVERYDAY.items()}
     for kind, weight in _FAULTS.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ def _smaller_setups(scenario: Scenario) -> Iterator[Scenario]:
         if getattr(setup, field) > 1
     ]
     smaller += [
-        replace(setup, **{field: False})
+        replace(setup, **cast("Any", {field: False}))
         for field in ("lossy", "any_order", "unsendable", "poisoned")
         if getattr(setup, field)
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.bootstrap import tracked_users
+from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.tracked_users import read_file
 from pipeline.core.billing_month import BillingMonth
 from pipeline.kafka.partitioner import partition_for
@@ -47,7 +48,7 @@ def read(*lines: str | bytes, start_day: int = 1, told: list[int] | None = None)
     )
     content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
     file = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline="")
-    return read_file(settings, file, PARTITIONS, (told if told is not None else []).append)
+    return read_file(settings, SEGMENT, file, PARTITIONS, (told if told is not None else []).append)
 
 
 def users(found: FileUsers) -> dict[tuple[int, int], list[int]]:

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from pipeline.bootstrap.destinations.segment import SEGMENT
 from pipeline.bootstrap.tracked_users import read_file
 from pipeline.settings import load_settings
 from pipeline.tools.tracked_users.users_file import UsersFileError
@@ -15,7 +16,7 @@ def imported(*users: str, nobody_ids: str = "") -> int:
         {"PIPELINE_TRACKED_USERS_SECRET": "a secret that is long enough", "PIPELINE_NOBODY_IDS": nobody_ids}
     )
     file = io.StringIO("\n".join(("user_id", *users)), newline="")
-    return sum(len(hashes) for hashes in read_file(settings, file, 4, lambda _rows: None).marks.values())
+    return sum(len(hashes) for hashes in read_file(settings, SEGMENT, file, 4, lambda _rows: None).marks.values())
 
 
 @pytest.mark.parametrize(
