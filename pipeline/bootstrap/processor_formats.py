@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.registry import open_registry, subject
 from pipeline.core.avro.decoding import event_decoder
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of, registry_prefix
-from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder
+from pipeline.core.avro.schema_book import RawFormat, SchemaBook, raw_decoder, raw_words
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.events import Event
 from pipeline.core.events import decode as decode_json
@@ -49,11 +49,10 @@ async def processor_formats(settings: Settings, destination: DestinationRow) -> 
         RegistryFaultError: the schema of records is not registered, or the registry does not answer.
     """
     async with open_registry(settings) as registry:
-        decode, schemas = _raw_format(settings, registry)
-        encode = None
+        formats, schemas = _raw_format(settings, registry)
         if settings.records_format is RecordsFormat.AVRO:
-            encode = await _record_encoder(settings, destination, registry)
-        yield ProcessorFormats(formats=Formats(decode=decode, encode_record=encode), schemas=schemas)
+            formats = replace(formats, encode_record=await _record_encoder(settings, destination, registry))
+        yield ProcessorFormats(formats=formats, schemas=schemas)
 
 
 class RawReader:
@@ -102,20 +101,20 @@ async def raw_reader(settings: Settings) -> AsyncIterator[RawReader]:
         SettingsError: the file with the raw topic's schema cannot be used, or the extra `registry` is not installed.
     """
     async with open_registry(settings) as registry:
-        yield RawReader(*_raw_format(settings, registry), settings.raw_topic)
+        formats, schemas = _raw_format(settings, registry)
+        yield RawReader(formats.decode, schemas, settings.raw_topic)
 
 
-def _raw_format(
-    settings: Settings, registry: SchemaRegistry | None
-) -> tuple[Callable[[bytes], Event | RejectReason], TopicSchemas[Event] | None]:
-    """Return the decoder of the raw topic, and its schemas; None where all messages are JSON."""
+def _raw_format(settings: Settings, registry: SchemaRegistry | None) -> tuple[Formats, TopicSchemas[Event] | None]:
+    """Return how the raw topic is read, and its schemas; None where all messages are JSON."""
     book = SchemaBook[Event]()
     schemas = None
     if settings.raw_format is not RawFormat.JSON:
         schemas = TopicSchemas(book, compile_decoder=event_decoder, registry=registry)
         if (found := raw_schema(settings)) is not None:
             book.learn(*found)
-    return raw_decoder(book, settings.raw_format, decode_json), schemas
+    decode = raw_decoder(book, settings.raw_format, decode_json)
+    return Formats(decode=decode, words=raw_words(book, settings.raw_format)), schemas
 
 
 async def _record_encoder(

@@ -7,6 +7,7 @@ from typing import Final
 
 _REMOVED: Final = "[removed]"
 _LONGEST_REASON: Final = 500
+_LONGEST_DETAIL_BYTES: Final = 200
 _LONGEST_URL: Final = 2048
 
 # Repetitions are bounded and texts are cut first, so the time is bounded for any text.
@@ -29,6 +30,19 @@ def clean_reason(text: str) -> str:
     for marks in (_ADDRESSES, _LONG_WORDS, _PHONE_NUMBERS):
         cleaned = marks.sub(_REMOVED, cleaned)
     return cleaned
+
+
+def clean_detail(text: str) -> str:
+    """Return a text cleaned as `clean_reason` does, without control characters, in at most 200 bytes of UTF-8.
+
+    Characters that are not printable are removed first, because an address may be hidden between them. A text that
+    `clean_reason` would cut loses its last word as well: the rest of a number may be too short to be recognized.
+    """
+    plain = "".join(each if each.isprintable() else " " * each.isspace() for each in text[: 2 * _LONGEST_REASON])
+    if len(plain) > _LONGEST_REASON:
+        plain = plain[:_LONGEST_REASON].rpartition(" ")[0]
+    cut = clean_reason(plain).encode()[:_LONGEST_DETAIL_BYTES]
+    return cut.decode(errors="ignore").strip()
 
 
 def clean_url(url: str) -> str | None:

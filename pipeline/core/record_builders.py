@@ -36,6 +36,11 @@ class RecordBuilders(Protocol):
     """The record builders of one destination. Two that build the same records are equal."""
 
     @property
+    def destination(self) -> str:
+        """The name of the destination, as in metrics and dead letters."""
+        ...
+
+    @property
     def shaping(self) -> tuple[object, ...]:
         """Everything that affects the bytes of records, as JSON values. It is part of the policy's version."""
         ...

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from pipeline.delivery.letters import letter_for
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.delivery.request_batch import BatchInHand, RequestBatch, Run
-from pipeline.kafka.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.core.messages import Partition
     from pipeline.delivery.api import Api
     from pipeline.delivery.decisions import RefusedRecord
+    from pipeline.kafka.dead_letters import DeadLetter
 
 NOTHING: Final = RequestBatch(runs=())
 HALVES: Final = 2
@@ -67,7 +68,7 @@ class Dissection:
         self.dissected = False
         self.cured_bytes: int | None = None
         self._too_large: list[_TooLarge] = []  # each contains the next, and all of them contain the first part
-        self._stage = api.stage
+        self._api = api
         self._limits = api.limits
         self._breaker = breaker
         self._accepted = 0
@@ -91,9 +92,11 @@ class Dissection:
         for run in self._letters.runs:
             letters[run.source] += run.letters
         for verdict in self._verdicts:
-            message = verdict.run.messages[0]
-            letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=message, detail=verdict.detail)
-            letters[verdict.run.source].append(letter)
+            run = verdict.run
+            letter = letter_for(
+                self._api, run.messages[0], verdict.reason, record=run.records[0], detail=verdict.detail
+            )
+            letters[run.source].append(letter)
         return RequestBatch(
             runs=tuple(
                 Run(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pipeline.delivery.letters import letter_for
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
-from pipeline.kafka.dead_letters import DeadLetter
 from pipeline.kafka.headers import AVRO_RECORD_FORMAT, FORMAT_VERSION, RECORD_FORMAT
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.messages import Message
     from pipeline.delivery.api import Api
+    from pipeline.kafka.dead_letters import DeadLetter
 
 _PRESENT_FORMAT: Final = (FORMAT_VERSION, RECORD_FORMAT)
 ReadAvro: TypeAlias = "Callable[[bytes], bytes | DeliveryRejectReason]"
@@ -57,7 +58,7 @@ def examine(
     sendable: list[Message] = []
     times: list[float] = []
     letters: list[DeadLetter] = []
-    examine_record, stage = api.examine, api.stage
+    examine_record = api.examine
     for message in messages:
         found = message.headers
         # The processor writes the version first.
@@ -66,19 +67,19 @@ def examine(
         if version == AVRO_RECORD_FORMAT and read_avro is not None:
             read = _json_of(value, read_avro)
             if isinstance(read, DeliveryRejectReason):
-                letters.append(DeadLetter(stage=stage, reason=read, message=message))
+                letters.append(letter_for(api, message, read, record=None))
                 continue
             value = read
         elif version != RECORD_FORMAT:
             return Examined(records=records, messages=sendable, times=times, letters=letters, unknown_format=version)
         if value is None:
-            letters.append(DeadLetter(stage=stage, reason=DeliveryRejectReason.TOMBSTONE, message=message))
+            letters.append(letter_for(api, message, DeliveryRejectReason.TOMBSTONE, record=None))
             continue
         seen = examine_record(value)
         if isinstance(seen, StrEnum):
-            letters.append(DeadLetter(stage=stage, reason=seen, message=message))
+            letters.append(letter_for(api, message, seen, record=value))
         elif seen > latest_time:
-            letters.append(DeadLetter(stage=stage, reason=DeliveryRejectReason.TOO_FAR_AHEAD, message=message))
+            letters.append(letter_for(api, message, DeliveryRejectReason.TOO_FAR_AHEAD, record=value))
         else:
             records.append(value)
             sendable.append(message)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NewType, Protocol
 
-from pipeline.kafka import headers
+from pipeline.kafka.letter_headers import letter_headers
 from pipeline.kafka.producer import OutboundMessage
 
 if TYPE_CHECKING:
@@ -31,15 +31,19 @@ dead letter's headers and in a metric label, so the names are a closed set."""
 class DeadLetter:
     """One rejected message. ``reason`` is a member of the stage's closed enum.
 
-    The key and the bytes of ``message`` are stored unchanged. ``rules_version`` is that of the policy that decided; a
-    sink has none.
+    The key and the bytes of ``message`` are stored unchanged. ``destination`` is the one that was to get the event: a
+    message that several processors reject has one letter for each. ``kind`` is the event's canonical kind, None where
+    it is unknown. ``rules_version`` is that of the policy that decided; a sink has none. ``detail`` are the words of
+    the decoder or the destination, which are cleaned and cut when the letter is stored.
     """
 
     stage: Stage
+    destination: str
     reason: StrEnum
     message: Message
-    rules_version: bytes = NO_RULES
+    kind: str | None = None
     detail: str | None = None
+    rules_version: bytes = NO_RULES
 
 
 class DeadLetterStore(Protocol):
@@ -70,9 +74,8 @@ class DeadLetterStore(Protocol):
 class DeadLetterWriter:
     """Stores dead letters in a Kafka topic.
 
-    Key and value are the rejected message's own bytes. The headers are `reason`, `stage`,
-    `source-topic`, `source-partition`, `source-offset`, `rejected-at` (milliseconds since the epoch), `rules-version`
-    and `format-version`, all as ASCII. A source partition's letters stay in one partition, in order.
+    Key and value are the rejected message's own bytes; `pipeline.kafka.letter_headers` builds the headers. A source
+    partition's letters stay in one partition, in order.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class DeadLetterWriter:
         rejected_at = str(self._now_ms()).encode()
         for letter in letters:
             partition = letter.message.partition % self._partitions
-            runs.setdefault(partition, []).append(self._outbound(letter, rejected_at))
+            runs.setdefault(partition, []).append(_outbound(letter, rejected_at))
         await asyncio.gather(*(self._producer.write(self._topic, partition, run) for partition, run in runs.items()))
         for (stage, reason), count in Counter((letter.stage, letter.reason) for letter in letters).items():
             self._on_stored(stage, reason, count)
@@ -129,20 +132,7 @@ class DeadLetterWriter:
         """Return whether a write of a source partition's dead letters is being retried."""
         return self._producer.repeats(self._topic, source_partition % self._partitions)
 
-    def _outbound(self, letter: DeadLetter, rejected_at: bytes) -> OutboundMessage:
-        message = letter.message
-        return OutboundMessage(
-            key=message.key,
-            value=message.value,
-            timestamp_ms=None,
-            headers=[
-                (headers.REASON, letter.reason.value.encode()),
-                (headers.STAGE, letter.stage.encode()),
-                (headers.SOURCE_TOPIC, message.topic.encode()),
-                (headers.SOURCE_PARTITION, b"%d" % message.partition),
-                (headers.SOURCE_OFFSET, b"%d" % message.offset),
-                (headers.REJECTED_AT, rejected_at),
-                (headers.RULES_VERSION, letter.rules_version),
-                (headers.FORMAT_VERSION, headers.DEAD_LETTER_FORMAT),
-            ],
-        )
+
+def _outbound(letter: DeadLetter, rejected_at: bytes) -> OutboundMessage:
+    message = letter.message
+    return OutboundMessage(message.key, message.value, None, letter_headers(letter, rejected_at=rejected_at))

@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
+from pipeline.kafka.letter_headers import MAX_HEADER_BYTES
 from pipeline.kafka.topic_use import TopicKind
 from pipeline.settings.mistakes import variable
 
@@ -52,8 +53,6 @@ _REQUESTED: Final = (
 _WORDS: Final = frozenset({CLEANUP_POLICY, COMPRESSION, TIMESTAMP_TYPE, UNCLEAN_ELECTION})
 """The others are whole numbers."""
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_HEADER_BYTES: Final = 1_024
-"""Bound of a dead letter's headers: their names, a topic name of at most 249 characters, and numbers."""
 
 
 async def read_configuration(client: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, dict[str, str]]:
@@ -95,7 +94,7 @@ def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[st
 
 def message_bytes(record_bytes: int) -> int:
     """Return the largest size of a message with such a record; its key is a part of the record, and it has headers."""
-    return 2 * record_bytes + _HEADER_BYTES
+    return 2 * record_bytes + MAX_HEADER_BYTES
 
 
 def size_faults(configurations: Configurations, uses: Collection[TopicUse]) -> tuple[str, ...]:
@@ -131,7 +130,7 @@ def _letter_warning(configurations: Configurations, use: TopicUse) -> str | None
     raw, dead_letters = (_limit(configurations, topic.name) for topic in (use.reads, use.dead_letters))
     if use.reads.kind is not TopicKind.RAW_EVENTS or raw is None or dead_letters is None:
         return None
-    needed = raw + _HEADER_BYTES
+    needed = raw + MAX_HEADER_BYTES
     if dead_letters >= needed:
         return None
     return (

@@ -145,7 +145,7 @@ class TopicSchemas(Generic[Read]):
         return number is None or self._highest is None or number <= self._highest + NEW_IDS
 
     def _refuse(self, schema: bytes, reason: RejectReason, why: str) -> None:
-        self._book.refuse(schema, reason)
+        self._book.refuse(schema, reason, why)
         logger.error("messages of this schema cannot be read, they become dead letters", schema=schema.hex(), why=why)
 
     def _forget_expired(self) -> None:

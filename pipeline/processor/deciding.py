@@ -15,6 +15,7 @@ from pipeline.core.kinds import Category, Kind
 from pipeline.core.messages import MessageBatch
 from pipeline.core.outcomes import Deliver, Drop, DropReason, Reject, RejectReason, StateChange
 from pipeline.core.processing import process
+from pipeline.core.rejection_words import json_words
 from pipeline.kafka import headers
 from pipeline.kafka.dead_letters import DeadLetter, Stage
 from pipeline.kafka.producer import OutboundMessage
@@ -114,9 +115,13 @@ class DecidedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formats:
-    """How raw messages are read, and how records are written. Without `encode_record`, records are not encoded."""
+    """How raw messages are read, and how records are written. Without `encode_record`, records are not encoded.
+
+    ``words`` returns what the decoder knows about a body that was rejected, beyond the reason.
+    """
 
     decode: Callable[[bytes], Event | RejectReason] = decode_json
+    words: Callable[[bytes, RejectReason], str | None] = json_words
     encode_record: Callable[[bytes], bytes] | None = None
 
     @property
@@ -152,8 +157,7 @@ def decide_batch(
             case Drop() as dropped:
                 outcomes.dropped_one(dropped, message)
             case Reject(kind=kind, reason=reason, ignored=ignored):
-                letter = DeadLetter(stage=STAGE, reason=reason, message=message, rules_version=rules)
-                letters.append(letter)
+                letters.append(_letter(message, kind, reason, policy, formats))
                 outcomes.rejected[kind, reason] += 1
                 outcomes.ignored(ignored)
     return DecidedBatch(
@@ -162,6 +166,19 @@ def decide_batch(
         records=records,
         letters=letters,
         tally=outcomes.tally(received=len(batch.messages)),
+    )
+
+
+def _letter(message: Message, kind: Kind | None, reason: RejectReason, policy: Policy, formats: Formats) -> DeadLetter:
+    """Return the dead letter of a rejected message. The name of an unknown kind may be any text, so it is left out."""
+    return DeadLetter(
+        stage=STAGE,
+        destination=policy.records.destination,
+        reason=reason,
+        message=message,
+        kind=kind.name if kind is not None and kind.known and kind.name else None,
+        rules_version=policy.version.encode(),
+        detail=formats.words(message.value or b"", reason),
     )
 
 

@@ -114,8 +114,8 @@ async def test_a_dead_letter_keeps_the_message_and_tells_why_and_where_from(brok
             assert told["source-topic"] == pipeline.raw_topic.encode()
             assert told["source-partition"] == b"0"
             assert told["source-offset"] == str(offset).encode()
-            assert told["stage"] == b"processor"
-            assert told["format-version"] == b"1"
+            assert (told["stage"], told["destination"]) == (b"processor", b"segment")
+            assert told["format-version"] == b"2"
             assert told["rejected-at"].isdigit()
         reasons = [dict(letter.headers)["reason"] for letter in letters]
         assert reasons[0] == b"not_utf8"

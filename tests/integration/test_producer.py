@@ -228,7 +228,10 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
     async with writing(broker) as producer:
         writer = DeadLetterWriter(producer, topic=topic, partitions=2, now_ms=lambda: 1_234)
         await writer.store(
-            [DeadLetter(stage=STAGE, reason=reason, message=each, rules_version=b"r-9") for each in rejected]
+            [
+                DeadLetter(stage=STAGE, destination="segment", reason=reason, message=each, rules_version=b"r-9")
+                for each in rejected
+            ]
         )
     first, second = await asyncio.to_thread(read_topic, broker.bootstrap_servers, topic)
     assert [(each.partition, each.key, each.value) for each in (first, second)] == [
@@ -238,12 +241,14 @@ async def test_a_dead_letter_is_read_back_with_its_bytes_and_its_story(broker: B
     assert first.headers == (
         ("reason", reason.value.encode()),
         ("stage", b"processor"),
+        ("destination", b"segment"),
         ("source-topic", b"onesignal.events"),
         ("source-partition", b"3"),
         ("source-offset", b"7"),
+        ("source-timestamp", b"1700000000000"),
         ("rejected-at", b"1234"),
         ("rules-version", b"r-9"),
-        ("format-version", b"1"),
+        ("format-version", b"2"),
     )
 
 

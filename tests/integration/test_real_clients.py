@@ -117,15 +117,16 @@ async def test_another_client_reads_records_and_dead_letters_with_key_headers_an
             source = sources.pop((int(told["source-partition"]), int(told["source-offset"])))
             # librdkafka's murmur2 has chosen the source's partition.
             assert (stored.key, stored.partition) == (source.key, source.partition)
-            assert told["format-version"] == b"1"
             assert told["rules-version"]
         assert sources == {}
         for record in records:
             assert set(dict(record.headers)) == {"format-version", "source-partition", "source-offset", "rules-version"}
+            assert dict(record.headers)["format-version"] == b"1"
             assert orjson.loads(record.value or b"")["userId"].encode() == record.key
         for letter in letters:
             told = dict(letter.headers)
             assert letter.value == NOT_JSON
             assert (told["reason"], told["stage"]) == (b"not_json", b"processor")
+            assert (told["format-version"], told["destination"]) == (b"2", b"segment")
             assert told["source-topic"] == pipeline.raw_topic.encode()
         assert await processor.stop() == 0

@@ -298,8 +298,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="self.tidy()", added="pass", times=3, reason=TIDIED),
         Harmless(
-            removed="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[0])",
-            added="letter = DeadLetter(stage=self._stage, reason=verdict.reason, message=verdict.run.messages[ -1])",
+            removed="letter = letter_for(self._api, run.messages[0], verdict.reason, record=run.records[0])",
+            added="letter = letter_for(self._api, run.messages[ -1], verdict.reason, record=run.records[0])",
             reason="a verdict concerns one message",
         ),
         Harmless(

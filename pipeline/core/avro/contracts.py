@@ -130,22 +130,38 @@ RAW_EVENT: Final = Contract(
     ),
 )
 
+_MILLISECONDS: Final[Schema] = {"type": "long", "logicalType": "timestamp-millis"}
+
 DEAD_LETTER: Final = Contract(
     "dead-letter",
-    1,
+    2,
     record_schema(
         "DeadLetter",
         "One rejected message: its own bytes, why it was rejected, and where it came from.",
         required_field("reason", "string", "Why it was rejected, such as not_an_event."),
-        required_field("stage", "string", "The part of the pipeline that rejected it: processor or segment-sink."),
+        required_field(
+            "stage", "string", "The part of the pipeline that rejected it: processor or, for example, segment-sink."
+        ),
         required_field("source_topic", "string", "The topic that it was read from."),
         required_field("source_partition", "int", "The partition that it was read from."),
         required_field("source_offset", "long", "Its offset there."),
-        required_field("rejected_at", {"type": "long", "logicalType": "timestamp-millis"}, "When it was rejected."),
+        required_field("rejected_at", _MILLISECONDS, "When it was rejected."),
         required_field("rules_version", "string", "The policy that decided."),
         required_field("format_version", "string", "The version of the dead letter's format."),
         optional_field("key", "The message's key, as it was.", ["null", "bytes"]),
         optional_field("value", "The message's value, as it was.", ["null", "bytes"]),
+        optional_field("destination", "The destination that was to get the event: segment or mixpanel. Null: segment."),
+        optional_field("kind", "The event's canonical kind; null where it is unknown."),
+        optional_field(
+            "source_timestamp", "Kafka's time of the message; null if it has none.", ["null", _MILLISECONDS]
+        ),
+        optional_field("detail", "The decoder's or the destination's words, cleaned, at most 200 bytes of UTF-8."),
+        {
+            "name": "source_headers",
+            "type": TEXTS,
+            "default": {},
+            "doc": "The headers of the message that the pipeline itself wrote, by their names there.",
+        },
         namespace=NAMESPACE,
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pipeline.core.avro.framing import FIRST_BYTES, REGISTRY_PREFIX_BYTES, schema_prefix
+from pipeline.core.avro.framing import FIRST_BYTES, REGISTRY_PREFIX_BYTES, registry_id, schema_prefix
 from pipeline.core.outcomes import RejectReason
+from pipeline.core.rejection_words import json_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from pipeline.core.events import Event
 
 Read = TypeVar("Read")
+
+
+_OF_AVRO: Final = frozenset(
+    {
+        RejectReason.NOT_AVRO,
+        RejectReason.UNKNOWN_SCHEMA,
+        RejectReason.UNUSABLE_SCHEMA,
+        RejectReason.TOO_DEEP,
+        RejectReason.NOT_AN_EVENT,
+    }
+)
+"""The reasons that the decoder of a schema may return."""
 
 
 class RawFormat(StrEnum):
@@ -33,6 +46,7 @@ class SchemaBook(Generic[Read]):
 
     def __init__(self) -> None:
         self._decoders: dict[bytes, Callable[[bytes, int], Read | RejectReason]] = {}
+        self._why: dict[bytes, str] = {}
 
     def missing(self, values: Collection[bytes | None]) -> set[bytes]:
         """Return the prefixes of values whose schemas are not known yet."""
@@ -48,13 +62,15 @@ class SchemaBook(Generic[Read]):
         """Store the decoder of a schema."""
         self._decoders[prefix] = decoder
 
-    def refuse(self, prefix: bytes, reason: RejectReason) -> None:
-        """Store the reason why messages of a schema cannot be used."""
+    def refuse(self, prefix: bytes, reason: RejectReason, why: str) -> None:
+        """Store the reason why messages of a schema cannot be used; `why` is a clause for an operator."""
         self._decoders[prefix] = lambda _value, _start: reason
+        self._why[prefix] = why
 
     def forget(self, prefix: bytes) -> None:
         """Remove a schema, so that it is looked up again."""
         self._decoders.pop(prefix, None)
+        self._why.pop(prefix, None)
 
     def read(self, value: bytes) -> Read | RejectReason | None:
         """Decode a framed value; None when the value is not framed as Avro.
@@ -67,6 +83,15 @@ class SchemaBook(Generic[Read]):
             return decoder(value, REGISTRY_PREFIX_BYTES)
         prefix = schema_prefix(value)
         return self._decoders[prefix](value, len(prefix)) if isinstance(prefix, bytes) else prefix
+
+    def words(self, value: bytes, reason: RejectReason) -> str | None:
+        """Return which schema a rejected value has and why it was refused; None when the value is not the cause."""
+        prefix = schema_prefix(value) if reason in _OF_AVRO else None
+        if not isinstance(prefix, bytes):
+            return None if prefix is None else "the value ends within the prefix that identifies its schema"
+        number = registry_id(prefix)
+        schema = f"schema {prefix.hex() if number is None else number}"
+        return f"{schema}: {self._why[prefix]}" if prefix in self._why else schema
 
 
 def raw_decoder(
@@ -81,3 +106,12 @@ def raw_decoder(
         return book.read(value) or decode_json(value)
 
     return {RawFormat.JSON: decode_json, RawFormat.AVRO: decode_avro, RawFormat.AUTO: decode_any}[raw_format]
+
+
+def raw_words(book: SchemaBook[Event], raw_format: RawFormat) -> Callable[[bytes, RejectReason], str | None]:
+    """Return what describes the rejected bodies of the raw topic beyond the reason: those of `raw_decoder`."""
+
+    def words(value: bytes, reason: RejectReason) -> str | None:
+        return book.words(value, reason) or json_words(value, reason)
+
+    return {RawFormat.JSON: json_words, RawFormat.AVRO: book.words, RawFormat.AUTO: words}[raw_format]

@@ -3,8 +3,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.core.privacy import clean_reason, clean_url
+from pipeline.core.privacy import clean_detail, clean_reason, clean_url
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,38 @@ def test_no_text_takes_long(text: str) -> None:
     clean_reason(text)
     clean_url(text)
     assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("", ""),
+        (" \t\n", ""),
+        ("properties.time is missing", "properties.time is missing"),
+        ("line 1\ncolumn 2", "line 1 column 2"),
+        ("a\x00b\x1b[2J", "ab[2J"),
+        ("jo\x00@mail\u200b.example", "[removed]"),
+        ("+49\x00 151\u200b 12345678", "[removed]"),
+        ("half \ud800 of a pair", "half  of a pair"),
+        ("ä" * 300, "ä" * 100),
+        ("a" + "ä" * 300, "a" + "ä" * 99),
+        ("x " * 400, "x " * 99 + "x"),
+        ("[removed] " * 60, "[removed] " * 20),
+    ],
+)
+def test_a_detail_is_a_short_line_that_names_nobody(text: str, cleaned: str) -> None:
+    assert clean_detail(text) == cleaned.strip()
+
+
+def test_a_number_that_the_bound_cuts_is_not_left_in_part() -> None:
+    reason = f"<{'a' * 60}@{'m' * 255}> and <{'b' * 60}@{'m' * 90}> are not at +49 151 12345678"
+    for length in range(len(reason)):
+        assert "+4" not in clean_detail("x" * (500 - length) + " " + reason)
+
+
+@given(st.text(max_size=1_200))
+def test_a_detail_is_printable_and_within_its_bound(text: str) -> None:
+    found = clean_detail(text)
+    assert len(found.encode()) <= 200
+    assert found.isprintable()
+    assert found == found.strip()

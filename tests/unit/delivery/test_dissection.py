@@ -50,7 +50,7 @@ def run_of(partition: int, *offsets: int, letters: tuple[int, ...] = ()) -> Run:
         messages=messages,
         times=[0.0] * len(messages),
         letters=[
-            DeadLetter(stage=STAGE, reason=DeliveryRejectReason.NOT_JSON, message=message)
+            DeadLetter(stage=STAGE, destination="segment", reason=DeliveryRejectReason.NOT_JSON, message=message)
             for message in every[len(offsets) :]
         ],
     )

@@ -53,8 +53,12 @@ def test_the_good_ones_keep_their_order_and_the_others_become_dead_letters() -> 
     assert seen.records == [record("a"), record("b"), record("c")]
     assert seen.messages == [messages[0], messages[2], messages[4]]
     assert seen.letters == [
-        DeadLetter(stage=SELECTED.stage, reason=DeliveryRejectReason.NOT_JSON, message=messages[1]),
-        DeadLetter(stage=SELECTED.stage, reason=DeliveryRejectReason.TOMBSTONE, message=messages[3]),
+        DeadLetter(
+            stage=SELECTED.stage, destination=SELECTED.name, reason=DeliveryRejectReason.NOT_JSON, message=messages[1]
+        ),
+        DeadLetter(
+            stage=SELECTED.stage, destination=SELECTED.name, reason=DeliveryRejectReason.TOMBSTONE, message=messages[3]
+        ),
     ]
     assert seen.unknown_format is None
 

@@ -152,6 +152,11 @@ def test_the_times_of_a_run_are_cut_and_joined_with_its_records() -> None:
 
 
 def test_dead_letters_travel_with_the_first_part_of_a_run_alone() -> None:
-    letter = DeadLetter(stage=STAGE, reason=DeliveryRejectReason.NOT_JSON, message=FakeMessage(value=b"{", offset=9))
+    letter = DeadLetter(
+        stage=STAGE,
+        destination="segment",
+        reason=DeliveryRejectReason.NOT_JSON,
+        message=FakeMessage(value=b"{", offset=9),
+    )
     backlog = backlog_of(replace(run_of(*[b"x"] * 6), letters=[letter]))
     assert [request_batch.letters for request_batch in (backlog.take(), backlog.take())] == [[letter], []]

@@ -16,7 +16,8 @@ def run_of(partition: int, *records: bytes, letters: int = 0) -> Run:
         records=records,
         messages=messages,
         times=[float(n) for n in range(len(records))],
-        letters=[DeadLetter(stage=STAGE, reason=DeliveryRejectReason.NOT_JSON, message=rejected)] * letters,
+        letters=[DeadLetter(stage=STAGE, destination="segment", reason=DeliveryRejectReason.NOT_JSON, message=rejected)]
+        * letters,
     )
 
 

@@ -19,7 +19,7 @@ class Why(StrEnum):
 
 
 def letter(message: FakeMessage) -> DeadLetter:
-    return DeadLetter(stage=STAGE, reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
+    return DeadLetter(stage=STAGE, destination="segment", reason=Why.NOT_JSON, message=message, rules_version=b"r-1")
 
 
 def writer(producer: KeptWrites, partitions: int = 4) -> DeadLetterWriter:
@@ -38,12 +38,14 @@ async def test_a_dead_letter_keeps_the_key_and_the_bytes_and_tells_why_and_where
     assert stored.headers == [
         ("reason", b"not_json"),
         ("stage", b"processor"),
+        ("destination", b"segment"),
         ("source-topic", b"onesignal.events"),
         ("source-partition", b"2"),
         ("source-offset", b"41"),
+        ("source-timestamp", b"1700000000000"),
         ("rejected-at", b"1700000000123"),
         ("rules-version", b"r-1"),
-        ("format-version", b"1"),
+        ("format-version", b"2"),
     ]
 
 

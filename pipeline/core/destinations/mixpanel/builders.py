@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pipeline.core.classification import MtuClass, mtu_class_of_name
+from pipeline.core.classification import Destination, MtuClass, mtu_class_of_name
 from pipeline.core.derived_names import derived_name
 from pipeline.core.destinations.mixpanel.identity import AnonymousId
 from pipeline.core.destinations.mixpanel.limits import MAX_TEXT_CHARACTERS
@@ -37,6 +37,7 @@ class MixpanelRecords:
     mtu_reading: MtuReading = MtuReading.PROSE
     anonymous_id: AnonymousId = AnonymousId.DEVICE
     send_device_id: bool = False
+    destination: str = field(default=Destination.MIXPANEL.value, init=False)
     message_id_of = staticmethod(message_id_of)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.core.classification import MtuClass, MtuRules, mtu_class
+from pipeline.core.classification import Destination, MtuClass, MtuRules, mtu_class
 from pipeline.core.derived_names import derived_name
 from pipeline.core.destinations.segment.message_ids import message_id_of
 from pipeline.core.destinations.segment.mtu import SEGMENT_MTU, STATED_MTU_RULES
@@ -47,6 +47,7 @@ class SegmentRecords:
     custom_names: Mapping[str, str] = field(default_factory=dict)
     mtu_rules: tuple[MtuRules, ...] = STATED_MTU_RULES
     integrations_off: tuple[str, ...] = ()
+    destination: str = field(default=Destination.SEGMENT.value, init=False)
     message_id_of = staticmethod(message_id_of)
 
     def __post_init__(self) -> None:

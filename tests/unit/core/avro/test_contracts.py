@@ -20,7 +20,7 @@ from pipeline.core.destinations.mixpanel.record import DetailedProperties
 from pipeline.core.destinations.segment import avro as records
 from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
-from tests.avro_bodies import without_logical_types
+from tests.avro_bodies import read_by_fastavro, without_logical_types, written
 from tests.write_avro_schemas import AVRO_SCHEMAS, CONTRACTS, fingerprints, published, schema_path, schema_text
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ contracts = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACT
 
 @contracts
 def test_the_latest_file_is_what_the_code_says(contract: Contract) -> None:
-    written = schema_path(contract.subject, contract.version).read_text(encoding="utf-8")
-    assert written == schema_text(contract), "regenerate it: python -m tests.write_avro_schemas"
+    file = schema_path(contract.subject, contract.version).read_text(encoding="utf-8")
+    assert file == schema_text(contract), "regenerate it: python -m tests.write_avro_schemas"
 
 
 @contracts
@@ -191,10 +191,36 @@ def test_every_record_and_field_is_documented(contract: Contract) -> None:
 
 
 def test_a_dead_letter_has_a_field_for_each_header_and_both_bytes() -> None:
-    named = {
-        value.replace("-", "_") for name, value in vars(headers).items() if isinstance(value, str) and name.isupper()
+    values = {value for name, value in vars(headers).items() if isinstance(value, str) and name.isupper()}
+    named = {value.replace("-", "_") for value in values - {headers.SOURCE_HEADER_PREFIX}}
+    fields = {field["name"] for field in DEAD_LETTER.schema["fields"]}
+    assert fields == named | {"key", "value", "source_headers"}
+
+
+def test_a_dead_letter_of_format_1_is_read_with_the_contract_of_format_2() -> None:
+    first, second = (without_logical_types(json.loads(version)) for version in versions_of(DEAD_LETTER))
+    letter = {
+        "reason": "not_json",
+        "stage": "processor",
+        "source_topic": "onesignal.events",
+        "source_partition": 2,
+        "source_offset": 41,
+        "rejected_at": 1_700_000_000_123,
+        "rules_version": "none",
+        "format_version": "1",
+        "key": None,
+        "value": b"{",
     }
-    assert {field["name"] for field in DEAD_LETTER.schema["fields"]} == named | {"key", "value"}
+    found = read_by_fastavro(written(letter, first), first, second)
+    new: dict[str, Any] = {
+        "destination": None,
+        "kind": None,
+        "source_timestamp": None,
+        "detail": None,
+        "source_headers": {},
+    }
+    assert {name: found[name] for name in new} == new
+    assert (found["reason"], found["source_offset"], found["value"]) == ("not_json", 41, b"{")
 
 
 def test_no_contract_has_a_field_for_what_identifies_a_device_or_an_inbox() -> None:

@@ -29,7 +29,7 @@ def test_a_body_is_decoded_by_the_decoder_of_its_schema() -> None:
 
 def test_messages_of_a_refused_schema_have_the_reason() -> None:
     book = SchemaBook[str]()
-    book.refuse(ONE, RejectReason.UNKNOWN_SCHEMA)
+    book.refuse(ONE, RejectReason.UNKNOWN_SCHEMA, "the registry does not have it")
     assert book.read(ONE + b"body") is RejectReason.UNKNOWN_SCHEMA
 
 
@@ -49,7 +49,7 @@ def test_the_unknown_schemas_of_values_are_missing_each_once() -> None:
     values = [None, b"", b"{}", ONE, ONE + b"body", TWO, OBJECT + b"x", b"\x00\x00", b"\xc3\xa9"]
     assert book.missing(values) == {ONE, OBJECT}
     book.learn(ONE, text)
-    book.refuse(OBJECT, RejectReason.UNUSABLE_SCHEMA)
+    book.refuse(OBJECT, RejectReason.UNUSABLE_SCHEMA, "it is not Avro")
     assert book.missing(values) == set()
     book.forget(OBJECT)
     assert book.missing(values) == {OBJECT}
