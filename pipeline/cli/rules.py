@@ -154,9 +154,9 @@ def _explanation(
     outcome: Outcome, policy: Policy, candidate: _Candidate, own: type[DestinationSettings]
 ) -> Iterator[str]:
     yield f"kind      {_kind(outcome.kind)}"
+    yield from _ignored(outcome.ignored)
     if outcome.kind is not None and not isinstance(outcome, Reject):
         yield f"mtu       {policy.records.mtu_class(outcome.kind)}"
-    yield from _ignored(outcome.ignored)
     match outcome:
         case Deliver(user_key=user_key, record=record, rule=rule):
             yield f"outcome   delivered{_condition(rule, policy.rules)}"

@@ -329,4 +329,4 @@ def holds_of(metrics: Iterable[str]) -> list[str]:
     return sorted({line[len(start) : -len(end)] for line in lines if line.startswith(start) and line.endswith(end)})
 
 
-ALL_ROLES: Final = tuple(Role)
+ALL_ROLES: Final = (Role.PROCESSOR, Role.SEGMENT_SINK)

@@ -14,6 +14,7 @@ import aiohttp
 
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.runtime.leash import leashed
+from pipeline.settings.choices import Role
 from tests.integration.clients import committed_offsets, eventually, watermarks
 from tests.integration.stream_workers import SESSION_SECONDS
 from tests.loopback import free_port
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.settings.choices import Role
     from tests.integration.brokers import Broker
 
 PARTITIONS = 4
+SEGMENT_ROLES = (Role.PROCESSOR, Role.SEGMENT_SINK)
 EXIT_SECONDS = 60.0
 
 

@@ -18,7 +18,7 @@ from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import CURB, Fate, Fates
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic
-from tests.integration.pipeline_processes import PARTITIONS, Pipeline, WorkerProcess, running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, SEGMENT_ROLES, Pipeline, WorkerProcess, running_pipeline
 from tests.integration.test_kill import click
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def until(worker: WorkerProcess, path: str, status: int) -> dict[str, Any]
 
 async def test_traffic_of_every_shape_adds_up_from_the_raw_topic_to_segment(broker: Broker, tmp_path: Path) -> None:
     async with running_pipeline(broker, tmp_path, RULES_PRESET=CURB) as pipeline:
-        processor, sink = [await pipeline.start(role) for role in Role]
+        processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
         messages = list(traffic(seed=7, events=EVENTS))
         await write(pipeline, [RawMessage(key=message.key, value=message.value) for message in messages])
         await pipeline.settled()
@@ -128,7 +128,7 @@ async def test_the_sink_holds_while_segment_refuses_the_key_and_goes_on_by_itsel
 ) -> None:
     async with running_pipeline(broker, tmp_path, MAX_POLL_RECORDS="100", MAX_MESSAGES_IN_HAND="200") as pipeline:
         pipeline.segment.faults.order(AnswerStatus(status=401), times=None)
-        processor, sink = [await pipeline.start(role) for role in Role]
+        processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await write(pipeline, [click(number, f"u-{number % 40}") for number in range(EVENTS)])
         await pipeline.segment.arrived(1)
         told = await until(sink, "/readyz", 503)
@@ -157,7 +157,7 @@ async def test_a_sink_told_to_stop_while_segment_is_away_ends_in_time_and_the_ne
 ) -> None:
     async with running_pipeline(broker, tmp_path, SHUTDOWN_TIMEOUT_SECONDS="2") as pipeline:
         pipeline.segment.faults.order(AnswerStatus(status=503), times=None)
-        processor, sink = [await pipeline.start(role) for role in Role]
+        processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await write(pipeline, [click(number, "u") for number in range(100)])
         await pipeline.segment.arrived(2)
         assert await sink.stop() == 0, pipeline.logs()

@@ -14,7 +14,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from pipeline.settings.choices import Role
 from tests.integration.clients import eventually
 from tests.integration.load import EVENTS_A_CHUNK, Load
-from tests.integration.pipeline_processes import Pipeline, running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, Pipeline, running_pipeline
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
 
@@ -59,7 +59,7 @@ async def test_a_foreign_member_that_comes_and_goes_under_load_costs_nothing_and
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         load, enough = Load(pipeline), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.write_until(enough, ahead=AHEAD))
@@ -123,7 +123,7 @@ async def test_a_member_whose_subscription_nobody_can_read_gets_nothing_and_stop
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
-        worker, _ = [await pipeline.start(role) for role in Role]
+        worker, _ = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await worker.said("/readyz", '"ok": true')
         guest = stranger(pipeline, StrangeAssignor)
         joining = asyncio.create_task(guest.start())

@@ -11,7 +11,7 @@ from pipeline.cli.main import ExitCode, run
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage
 from tests.integration.cluster_changes import set_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
 
@@ -58,7 +58,7 @@ async def test_no_worker_starts_on_a_records_topic_that_loses_messages(
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
         set_topic(broker, pipeline.records_topic, **settings)
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         assert [await worker.ended() for worker in workers] == [1, 1]
         for worker in workers:
             assert f"Topic `{pipeline.records_topic}` {says}" in worker.log.read_text()
@@ -68,7 +68,7 @@ async def test_a_worker_does_not_write_to_a_topic_that_is_compacted_while_it_run
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path, partitions=1, TOPIC_WATCH_SECONDS=SOON) as pipeline:
-        processor, sink = [await pipeline.start(role) for role in Role]
+        processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await write(pipeline, [click(number, "one user") for number in range(30)])
         await pipeline.accepted(30)
         await pipeline.settled()

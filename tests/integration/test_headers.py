@@ -10,7 +10,7 @@ import pytest
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from tests.fakes.batches import Header, record
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.raw_batches import write_batch
 from tests.integration.test_memory import PARTITIONS, bound, bound_of_processor, is_full
 from tests.integration.test_unreadable import (
@@ -50,7 +50,7 @@ async def test_a_format_version_without_a_value_is_no_version_and_loses_and_reor
         for begin in (0, 10, 20):
             records = (record(at, *given(role, begin + at), kept) for at, kept in enumerate(odd))
             await write_batch(broker.bootstrap_servers, topic_of(role, pipeline), 0, batch(*records))
-        for each in Role:
+        for each in SEGMENT_ROLES:
             await pipeline.start(each)
         await pipeline.accepted(15)
         await pipeline.settled()

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, produce
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.stream_workers import SESSION_SECONDS
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ async def test_ten_rounds_of_killing_both_workers_lose_nothing_and_keep_the_orde
         SESSION_TIMEOUT_SECONDS="2" if is_ours else str(SESSION_SECONDS),
     ) as pipeline:
         for round_number in range(ROUNDS):
-            processor, sink = [await pipeline.start(role) for role in Role]
+            processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
             events = [click(next(numbers), f"u-{chance.randrange(USERS)}") for _ in range(EVENTS_A_ROUND)]
             await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.raw_topic, events)
             for event in events:
@@ -61,7 +60,7 @@ async def test_ten_rounds_of_killing_both_workers_lose_nothing_and_keep_the_orde
             await pipeline.accepted(round_number * EVENTS_A_ROUND + chance.randrange(1, EVENTS_A_ROUND // 2))
             for worker in chance.sample([processor, sink], 2):
                 await worker.kill()
-        last = [await pipeline.start(role) for role in Role]
+        last = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await pipeline.accepted(ROUNDS * EVENTS_A_ROUND)
         # Uncommitted messages of a killed worker are processed again, some of them after the last new record.
         await pipeline.settled()

@@ -11,7 +11,7 @@ from pipeline.settings.choices import Role
 from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.clients import eventually
 from tests.integration.load import EVENTS_A_CHUNK, Load
-from tests.integration.pipeline_processes import PARTITIONS, Pipeline, running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, SEGMENT_ROLES, Pipeline, running_pipeline
 from tests.kafka_cluster import NODES, KafkaCluster
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def test_a_lost_leader_and_one_that_is_restarted_lose_nothing_and_keep_the
     bounds = {"MAX_POLL_RECORDS": POLL, "MAX_MESSAGES_IN_HAND": IN_HAND, "SEGMENT_MAX_BATCH_RECORDS": REQUEST}
     settings = {name: str(bound) for name, bound in bounds.items()}
     async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, **settings) as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         # Idempotent: a retried request of the test's own client would write an event twice to the raw topic.
         load, cluster = Load(pipeline, enable_idempotence=True), kafka_cluster
         await lose_leader_under_load(cluster, pipeline, load, topic=pipeline.records_topic, by=cluster.kill)

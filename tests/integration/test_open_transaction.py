@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from pipeline.settings.choices import Role
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import numbers, write
 from tests.integration.test_kill import click
 
@@ -45,7 +45,7 @@ async def test_messages_behind_an_open_transaction_are_counted_and_timed_until_i
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path) as pipeline:
-        worker, _ = [await pipeline.start(role) for role in Role]
+        worker, _ = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await worker.said("/readyz", '"ok": true')
         producer = Producer(
             {

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pipeline.settings.choices import Role
 from tests.bench.steady_feed import feed
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +31,7 @@ async def test_a_thousand_events_a_second_take_few_requests_and_no_line_of_the_l
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path, partitions=PARTITIONS, LOG_FORMAT="json") as pipeline:
-        reports = {role: tmp_path / f"{role.value}.json" for role in Role}
+        reports = {role: tmp_path / f"{role.value}.json" for role in SEGMENT_ROLES}
         workers = [
             await pipeline.start(role, program=("tests.bench.contestants.counted", str(report)))
             for role, report in reports.items()

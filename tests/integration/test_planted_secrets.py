@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from pipeline.local.segment.stand_in import WRITE_KEY
-from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, eventually, read_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import write
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ async def test_nothing_that_is_secret_or_personal_goes_where_it_must_not(broker:
     }
     async with running_pipeline(broker, tmp_path, partitions=1, **settings) as pipeline:
         await write(pipeline, traffic())
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await pipeline.settled()
         servers = broker.bootstrap_servers
         await eventually(lambda: len(read_topic(servers, pipeline.dead_letter_topic)) == 2 * EACH)

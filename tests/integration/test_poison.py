@@ -7,9 +7,8 @@ from zlib import crc32
 
 import orjson
 
-from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, read_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import numbers, write
 from tests.integration.test_kill import click
 
@@ -114,7 +113,7 @@ async def test_each_poisoned_message_has_one_outcome_and_its_neighbours_arrive(b
         bad = [RawMessage(key=name.encode(), value=value) for name, value in POISON.items()]
         good = [click(number, "good") for number in range(NEIGHBOURS + len(bad))]
         messages = [each for pair in zip(good, bad, strict=False) for each in pair] + good[len(bad) :]
-        workers = processor, sink = [await pipeline.start(role) for role in Role]
+        workers = processor, sink = [await pipeline.start(role) for role in SEGMENT_ROLES]
         await write(pipeline, messages)
         await pipeline.settled()
 

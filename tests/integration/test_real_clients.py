@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from pipeline.settings.choices import Role
 from tests.fakes.stream import FakeStep
 from tests.integration.clients import RawMessage, eventually, produce, read_topic
-from tests.integration.pipeline_processes import WorkerProcess, running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, WorkerProcess, running_pipeline
 from tests.integration.stream_workers import running_worker, stage
 from tests.integration.test_end_to_end import numbers
 from tests.integration.test_kill import click
@@ -78,7 +78,7 @@ async def test_committed_events_of_every_codec_reach_segment_aborted_ones_do_not
     servers = broker.bootstrap_servers
     runs = [[click(100 * run + number, f"u-{number % 10}") for number in range(100)] for run in range(3 * len(CODECS))]
     async with running_pipeline(broker, tmp_path, RECORDS_COMPRESSION="zstd") as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         expected: list[str] = []
         for codec, (plain, committed, aborted) in zip(CODECS, zip(*[iter(runs)] * 3, strict=True), strict=True):
             await asyncio.to_thread(produce, servers, pipeline.raw_topic, plain, compression_type=codec)

@@ -15,7 +15,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, produce, read_topic
-from tests.integration.pipeline_processes import Pipeline, WorkerProcess, running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, Pipeline, WorkerProcess, running_pipeline
 from tests.registry_server import RegistryServer, RegistryUnavailableError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ async def test_avro_and_json_go_through_together_with_the_registry_restarted_in_
             b"\x01" + ours[0][1:],
             strange[0],
         ]
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         as_json = [json.dumps(event(number)).encode() for number in range(200, 400)]
         await asyncio.to_thread(produce, servers, pipeline.raw_topic, keyed([*ours, *as_json], 0))
         await pipeline.accepted(400)

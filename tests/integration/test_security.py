@@ -14,7 +14,7 @@ import pytest
 from pipeline.cli.main import ExitCode
 from pipeline.settings.choices import Role
 from tests.integration.clients import produce, read_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_kill import click
 from tests.kafka_security import MECHANISMS, PASSWORD
 
@@ -102,7 +102,7 @@ async def test_events_pass_processor_and_sink_over_tls_with_a_scram_password(
 ) -> None:
     broker, settings = secured_kafka.broker, secured_kafka.listener.settings(KAFKA_SASL_MECHANISM=mechanism)
     async with running_pipeline(broker, tmp_path, partitions=2, **settings) as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         events = [click(number, f"u-{number % 20}") for number in range(EVENTS)]
         await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.raw_topic, events)
         await pipeline.accepted(EVENTS)
@@ -146,7 +146,7 @@ async def test_a_worker_with_a_wrong_setting_ends_at_once_and_names_it(
 ) -> None:
     settings = settings_of(WRONG[name], secured_kafka)
     async with running_pipeline(secured_kafka.broker, tmp_path, partitions=2, **settings) as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         assert [await worker.ended() for worker in workers] == [ExitCode.FAILED] * len(Role)
         for worker in workers:
             said = worker.log.read_text()
@@ -196,7 +196,7 @@ async def test_running_workers_hold_and_name_the_certificate_until_there_is_a_go
     wrong = CERTIFICATES[kind]
     broker, settings = secured_kafka.broker, secured_kafka.listener.settings(TOPIC_WATCH_SECONDS="0.2")
     async with running_pipeline(broker, tmp_path, partitions=2, **settings) as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         for worker in workers:
             assert await worker.said("/readyz", '"ready') == 200
         with presenting(secured_kafka, wrong):

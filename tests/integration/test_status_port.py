@@ -10,10 +10,9 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from pipeline.settings.choices import Role
 from tests.builders import encode, raw_event
 from tests.integration.clients import RawMessage
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.stream_workers import numbers, stage, worker_process
 from tests.integration.test_end_to_end import write
 
@@ -54,7 +53,7 @@ async def test_idle_connections_beyond_the_limit_of_descriptors_stop_neither_pro
 ) -> None:
     messages = [RawMessage(key=b"u", value=encode(raw_event(id=f"event-{number}"))) for number in range(50)]
     async with running_pipeline(broker, tmp_path, partitions=1, LOG_FORMAT="json") as pipeline:
-        workers = [await pipeline.start(role) for role in Role]
+        workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
         for worker in workers:
             assert await worker.said("/readyz", "ready") == 200
             resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))

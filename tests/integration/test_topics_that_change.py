@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, read_topic
 from tests.integration.cluster_changes import add_partitions, delete_topic
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
 
@@ -38,7 +38,7 @@ def clicks(first: int, count: int, partitions: int) -> list[RawMessage]:
 
 async def started(pipeline: Pipeline) -> list[WorkerProcess]:
     """Start both workers, and wait until they are ready."""
-    workers = [await pipeline.start(role) for role in Role]
+    workers = [await pipeline.start(role) for role in SEGMENT_ROLES]
     for worker in workers:
         assert await worker.said("/readyz", '"ready') == 200
     return workers

@@ -20,7 +20,7 @@ from tests.fakes import batches
 from tests.fakes.batches import record
 from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import committed_offsets, eventually
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import SEGMENT_ROLES, running_pipeline
 from tests.integration.raw_batches import write_batch
 from tests.integration.test_kill import click
 from tests.integration.test_memory import PARTITIONS, bound
@@ -82,12 +82,12 @@ async def test_a_header_name_that_is_not_utf8_stops_no_role_and_no_tool_and_is_i
     broker: Broker, tmp_path: Path
 ) -> None:
     async with running_pipeline(broker, tmp_path, GROUP_START="earliest", LOG_LEVEL="debug") as pipeline:
-        for role in Role:
+        for role in SEGMENT_ROLES:
             for at in range(0, 6, 3):
                 records = [record(each, *given(role, 10 + at + each), [VERSION, (NAME, b"x")]) for each in range(2)]
                 data = batch(*records, record(2, *given(role, 12 + at), [VERSION]), codec=at)
                 await write_batch(broker.bootstrap_servers, topic_of(role, pipeline), at % 2, data)
-        for role in Role:
+        for role in SEGMENT_ROLES:
             await pipeline.start(role)
         await pipeline.settled()
         assert len(pipeline.segment.ledger.accepted) == 12
@@ -209,7 +209,7 @@ async def test_what_an_operator_is_told_to_do_passes_over_the_batch_and_nothing_
             await write_batch(broker.bootstrap_servers, pipeline.raw_topic, 0, good(role, *numbers))
         segment = broker.server.segment_file(pipeline.raw_topic, 0)
         damage(segment, middle(segment, given(role, 3)[1]))
-        for each in Role:
+        for each in SEGMENT_ROLES:
             await pipeline.start(each)
         processor, sink = pipeline.workers
         command = f"--to-offset 5 --group {pipeline.processor_group} --topic {pipeline.raw_topic}:0 --execute"

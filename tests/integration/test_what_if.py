@@ -15,12 +15,11 @@ from pipeline.core.avro.contracts import RAW_EVENT
 from pipeline.core.avro.framing import SINGLE_OBJECT_MARK, fingerprint_of
 from pipeline.core.presets import Preset
 from pipeline.local.traffic import traffic
-from pipeline.settings.choices import Role
 from tests.avro_bodies import without_logical_types
 from tests.builders import encode, raw_event
 from tests.integration.brokers import REMEMBERED
 from tests.integration.clients import RawMessage, committed_offsets, produce
-from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import numbers
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ async def test_what_it_predicts_beside_the_live_group_is_what_segment_has_counte
         "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS, **REMEMBERED),
     }
     async with running_pipeline(broker, tmp_path, **settings) as pipeline:
-        processor, _ = [await pipeline.start(role) for role in Role]
+        processor, _ = [await pipeline.start(role) for role in SEGMENT_ROLES]
         messages = [RawMessage(key=message.key, value=message.value) for message in traffic(seed=3, events=EVENTS)]
         await asyncio.to_thread(
             produce, broker.bootstrap_servers, pipeline.raw_topic, messages, message_max_bytes=2_000_000

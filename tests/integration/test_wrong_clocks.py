@@ -17,7 +17,7 @@ from pipeline.settings.choices import Role
 from tests.builders import raw_event
 from tests.integration.clients import RawMessage, eventually, produce, read_topic, watermarks
 from tests.integration.cluster_changes import set_topic
-from tests.integration.pipeline_processes import PARTITIONS, running_pipeline
+from tests.integration.pipeline_processes import PARTITIONS, SEGMENT_ROLES, running_pipeline
 from tests.integration.test_end_to_end import write
 from tests.integration.test_kill import click
 from tests.integration.test_tracked_users import CLICKED, SENT, settings
@@ -72,7 +72,7 @@ async def test_workers_with_a_wrong_clock_hold_at_once_and_go_on_when_it_is_righ
         for topic in (pipeline.records_topic, pipeline.dead_letter_topic):
             set_topic(broker, topic, message_timestamp_type=stamped_by)
         await write(pipeline, [*clicks(50), RawMessage(key=b"k", value=b"no event")])
-        workers = [await pipeline.start(role, variables=clock.environment(offset)) for role in Role]
+        workers = [await pipeline.start(role, variables=clock.environment(offset)) for role in SEGMENT_ROLES]
         for worker in workers:
             await holds(worker, says, "PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS")
             assert await difference(worker) == pytest.approx(offset, abs=60)
@@ -94,7 +94,7 @@ async def test_a_clock_that_jumps_while_workers_run_stops_them_before_anything_i
 ) -> None:
     clock = WrongClock(tmp_path / "offset")
     async with running_pipeline(broker, tmp_path, TOPIC_WATCH_SECONDS="15") as pipeline:
-        workers = [await pipeline.start(role, variables=clock.environment()) for role in Role]
+        workers = [await pipeline.start(role, variables=clock.environment()) for role in SEGMENT_ROLES]
         await write(pipeline, clicks(20))
         await pipeline.accepted(20)
         await pipeline.settled()
@@ -133,7 +133,7 @@ async def test_a_clock_that_is_a_minute_off_is_a_warning_and_the_workers_continu
 ) -> None:
     clock = WrongClock(tmp_path / "offset")
     async with running_pipeline(broker, tmp_path, TOPIC_WATCH_SECONDS=SOON) as pipeline:
-        workers = [await pipeline.start(role, variables=clock.environment(-90)) for role in Role]
+        workers = [await pipeline.start(role, variables=clock.environment(-90)) for role in SEGMENT_ROLES]
         await write(pipeline, clicks(20))
         await pipeline.accepted(20)
         await pipeline.settled()

@@ -298,8 +298,8 @@ HARMLESS: Final[dict[str, tuple[Harmless, ...]]] = {
         ),
         Harmless(removed="self.tidy()", added="pass", times=3, reason=TIDIED),
         Harmless(
-            removed="letter = letter_for(self._api, run.messages[0], verdict.reason, record=run.records[0])",
-            added="letter = letter_for(self._api, run.messages[ -1], verdict.reason, record=run.records[0])",
+            removed="self._api, run.messages[0], verdict.reason, record=run.records[0], detail=verdict.detail",
+            added="self._api, run.messages[ -1], verdict.reason, record=run.records[0], detail=verdict.detail",
             reason="a verdict concerns one message",
         ),
         Harmless(

@@ -83,7 +83,7 @@ PRODUCER: Final = (
     ),
     Sabotage(
         name="a dead letter loses its source offset",
-        file="kafka/dead_letters.py",
+        file="kafka/letter_headers.py",
         old='(headers.SOURCE_OFFSET, b"%d" % message.offset),',
         new="",
         tests=(

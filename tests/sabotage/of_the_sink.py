@@ -413,8 +413,8 @@ MEMORY: Final = (
     Sabotage(
         name="headers of any size are accepted",
         file="kafka/fetched/messages.py",
-        old="_kept(headers) if headers else (),",
-        new="tuple(headers) if headers else (),",
+        old="kept = _kept(headers) if headers else ()\n",
+        new="kept = tuple(headers) if headers else ()\n",
         tests=(
             "unit/stream/test_fetched_ahead.py::test_a_message_in_hand_takes_no_more_memory_with_headers_than_without",
         ),

@@ -43,7 +43,7 @@ def test_a_body_is_described_by_what_is_wrong_and_where(body: bytes, words: str)
 
 
 def test_a_fault_behind_one_that_is_repaired_is_the_one_that_is_described() -> None:
-    assert words_of(b'{"a":"\x01","b":}') == ("unexpected character, expected a JSON value: line 1 column 18 (char 17)")
+    assert words_of(b'{"a":"\x01","b":}') == ("unexpected character, expected a JSON value: line 1 column 19 (char 18)")
 
 
 @pytest.mark.parametrize("reason", sorted(set(RejectReason) - {"not_utf8", "not_json", "too_deep", "not_an_event"}))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
-BOTH = tuple(Role)
+BOTH = (Role.PROCESSOR, Role.SEGMENT_SINK)
 SETTINGS = load_settings({})
 RECORD_BYTES = message_bytes(MAX_RECORD_BYTES)
 DEFAULT = 1_048_588
@@ -107,7 +107,7 @@ def test_a_topic_of_which_one_fetch_brings_more_than_memory_is_counted_for_is_a_
     assert "accepts batches of up to 1048589 bytes (max.message.bytes)" in warning
     assert "set PIPELINE_FETCH_MAX_BYTES to 1048589" in warning
     assert list(size_warnings(larger, SETTINGS, [role])) == [warning]
-    assert list(size_warnings(larger, SETTINGS, [other for other in Role if other is not role])) == []
+    assert list(size_warnings(larger, SETTINGS, [other for other in BOTH if other is not role])) == []
     assert list(size_warnings(_limits(**{topic: DEFAULT}), SETTINGS, BOTH)) == []
     fetched = load_settings({"PIPELINE_FETCH_MAX_BYTES": str(DEFAULT + 1)})
     assert list(size_warnings(larger, fetched, BOTH)) == []

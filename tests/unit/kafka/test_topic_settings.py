@@ -9,7 +9,7 @@ from pipeline.kafka.topic_use import TopicUse, UsedTopic, topics_of
 from pipeline.kafka.topics import FoundTopic, find_faults, find_warnings
 from pipeline.settings import Role, Settings, load_settings
 
-BOTH = tuple(Role)
+BOTH = (Role.PROCESSOR, Role.SEGMENT_SINK)
 REMEMBERING = {
     "PIPELINE_TRACKED_USERS_SECRET": "a secret that is long enough",
     "PIPELINE_TRACKED_USERS_FEED_TOPIC": "feed",

@@ -15,7 +15,7 @@ from pipeline.settings import Role, Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-BOTH = tuple(Role)
+BOTH = (Role.PROCESSOR, Role.SEGMENT_SINK)
 HEALTHY = {
     "onesignal.events": FoundTopic(partitions=12),
     "segment.records": FoundTopic(partitions=12),

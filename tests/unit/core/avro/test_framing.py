@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.avro.contracts import DEAD_LETTER
 from pipeline.core.avro.framing import (
     SINGLE_OBJECT_MARK,
     fingerprint,
@@ -16,6 +17,7 @@ from pipeline.core.avro.framing import (
 from pipeline.core.avro.schema_types import UnusableSchemaError
 from pipeline.core.outcomes import RejectReason
 
+FIRST_DEAD_LETTER = Path(__file__).parents[4] / "schemas/avro/dead-letter/1.avsc"
 ID_7 = b"\x00\x00\x00\x00\x07"
 INT_FINGERPRINT = (0x7275D51A3F395C8F).to_bytes(8, "little")
 """The fingerprint of the schema "int" in Avro's own tests."""
@@ -77,7 +79,7 @@ JAVA_FINGERPRINTS = {
     '"namespace":"","fields":[{"name":"q","type":{"type":"string","avro.java.string":"String"}}]}}]}': (
         "bc77907ea2e62551"
     ),
-    DEAD_LETTER.text: "702e350c796e0a3c",
+    FIRST_DEAD_LETTER.read_text("utf-8"): "702e350c796e0a3c",
 }
 """The results of ``SchemaNormalization.parsingFingerprint("CRC-64-AVRO", …)`` of Avro 1.12.2 for Java."""
 
