@@ -26,7 +26,7 @@ MAX_BYTES = 20_000
 LARGEST = 900
 TOO_LARGE = Refuse(reason=DeliveryRejectReason.TOO_LARGE, advice="look")
 LANES = 2
-SIZES = st.lists(st.integers(150, LARGEST), min_size=1, max_size=90)
+SIZES = st.lists(st.integers(190, LARGEST), min_size=1, max_size=90)
 
 
 class Way:
@@ -62,7 +62,7 @@ class Way:
             self._serial += len(sizes)
             self.poison |= {given[-1][index % len(sizes)] for index in poisoned}
             messages = [
-                FakeMessage(value=record_of(size, str(serial)), partition=number, offset=serial)
+                FakeMessage(value=record_of(size, f"m-{serial}"), partition=number, offset=serial)
                 for size, serial in zip(sizes, given[-1], strict=True)
             ]
             lane.accept(FakeBatch(number, messages, []), since=self._now)

@@ -89,7 +89,7 @@ class Scenario:
 
     def give(self, partition: int, records: int) -> None:
         messages = [
-            FakeMessage(value=record(f"{partition}/{offset}"), partition=partition, offset=offset)
+            FakeMessage(value=record(f"{partition}-{offset}"), partition=partition, offset=offset)
             for offset in range(records)
         ]
         self.lane.accept(FakeBatch(partition, messages, []), since=self.now)
