@@ -18,7 +18,7 @@ from pipeline.runtime.leash import leashed
 from pipeline.settings.choices import Role
 from tests.chaos.recovery import Recovery
 from tests.chaos.segment import write_key
-from tests.integration.pipeline_processes import WorkerProcess
+from tests.integration.pipeline_processes import SEGMENT_ROLES, WorkerProcess
 from tests.loopback import free_port
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Crew:
         folder: Path,
         environment: Mapping[str, str],
         tell: Callable[[str], None],
-        roles: Sequence[Role] = tuple(Role),
+        roles: Sequence[Role] = SEGMENT_ROLES,
         workers_of_a_role: int = WORKERS_OF_A_ROLE,
         most_own_ends: float = inf,
     ) -> None:

@@ -12,6 +12,7 @@ from pipeline.settings.choices import Role
 from tests.chaos.members import Passerby
 from tests.chaos.plan import disruptions
 from tests.chaos.stage import POLL_INTERVAL_SECONDS, SESSION_SECONDS
+from tests.integration.pipeline_processes import SEGMENT_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +31,7 @@ async def kill_at_random(stage: Stage) -> None:
     """Send SIGKILL to processors and sinks at random moments; the slot is filled again at once."""
     while stage.crew.kills < stage.form.kills:
         await stage.rest(stage.form.kill_gap_seconds)
-        role = tuple(Role)[stage.crew.kills % len(Role)]
+        role = SEGMENT_ROLES[stage.crew.kills % len(SEGMENT_ROLES)]
         slot = stage.chance.choice(stage.crew.of(role))
         async with slot.lock:
             before = stage.crew.kills
@@ -156,7 +157,7 @@ async def _segment_unavailable(stage: Stage) -> None:
 
 async def _rolling_restart(stage: Stage) -> None:
     """Replace every worker, one after another in each role."""
-    await asyncio.gather(*(_roll(stage, role) for role in Role))
+    await asyncio.gather(*(_roll(stage, role) for role in SEGMENT_ROLES))
 
 
 async def _roll(stage: Stage, role: Role) -> None:
