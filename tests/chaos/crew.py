@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.kafka.errors import WENT_AWAY
 from pipeline.runtime.leash import leashed
-from pipeline.settings.choices import Role
 from tests.chaos.recovery import Recovery
 from tests.chaos.segment import write_key
 from tests.integration.pipeline_processes import SEGMENT_ROLES, WorkerProcess
@@ -24,6 +23,8 @@ from tests.loopback import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from pipeline.settings.choices import Role
 
 WORKERS_OF_A_ROLE: Final = 2
 _FAULT: Final = "worker ends after a fault; unsettled messages stay in Kafka"

@@ -1,4 +1,4 @@
-"""The pipeline as in production: worker processes between a broker and the Segment stand-in."""
+"""The pipeline as in production: worker processes between a broker and the stand-ins of the destinations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from pipeline.bootstrap.roles import worker_arguments
+from pipeline.local.mixpanel.stand_in import PROJECT_TOKEN, MixpanelStandIn
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
 from pipeline.runtime.leash import leashed
 from pipeline.settings.choices import Role
@@ -21,11 +23,13 @@ from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from tests.integration.brokers import Broker
 
 PARTITIONS = 4
+MIXPANEL_ROLES = (Role.MIXPANEL_PROCESSOR, Role.MIXPANEL_SINK)
 SEGMENT_ROLES = (Role.PROCESSOR, Role.SEGMENT_SINK)
 EXIT_SECONDS = 60.0
 
@@ -75,10 +79,12 @@ class WorkerProcess:
 
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
-    """A test's own topics, a Segment stand-in, and the processes that the test starts."""
+    """A test's own topics, the stand-ins, and the processes that the test starts."""
 
     broker: Broker
     segment: SegmentStandIn
+    mixpanel: MixpanelStandIn
+    mixpanel_records_topic: str
     folder: Path
     raw_topic: str
     records_topic: str
@@ -102,6 +108,14 @@ class Pipeline:
             "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.1",
             "SEGMENT_RETRY_BASE_SECONDS": "0.05",
             "SEGMENT_RETRY_MAX_SECONDS": "0.5",
+            "MIXPANEL_RECORDS_TOPIC": self.mixpanel_records_topic,
+            "MIXPANEL_PROCESSOR_GROUP": f"{self.processor_group}-mixpanel",
+            "MIXPANEL_SINK_GROUP": f"{self.segment_sink_group}-mixpanel",
+            "MIXPANEL_PROJECT_TOKEN": PROJECT_TOKEN,
+            "MIXPANEL_ENDPOINT": self.mixpanel.endpoint,
+            "MIXPANEL_FLUSH_INTERVAL_SECONDS": "0.1",
+            "MIXPANEL_RETRY_BASE_SECONDS": "0.05",
+            "MIXPANEL_RETRY_MAX_SECONDS": "0.5",
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(http_port),
             "LOG_FORMAT": "console",
@@ -126,7 +140,7 @@ class Pipeline:
         log = self.folder / f"{role.value}-{len(self.workers)}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", *program, "worker", role.value]),
+                *leashed([sys.executable, "-m", *program, "worker", *worker_arguments(role)]),
                 env={**self.environment(port), **(variables or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -170,16 +184,32 @@ class Pipeline:
         return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()[-3000:]}" for worker in self.workers)
 
 
-@asynccontextmanager
-async def running_pipeline(
+def running_pipeline(
     broker: Broker, folder: Path, *, partitions: int = PARTITIONS, **settings: str
+) -> AbstractAsyncContextManager[Pipeline]:
+    """Create Segment's topics and the stand-ins; kill the workers that still run at the end."""
+    return _running(broker, folder, partitions=partitions, settings=settings, with_mixpanel=False)
+
+
+def running_both(
+    broker: Broker, folder: Path, *, partitions: int = PARTITIONS, **settings: str
+) -> AbstractAsyncContextManager[Pipeline]:
+    """Do the same with Mixpanel's topics too."""
+    return _running(broker, folder, partitions=partitions, settings=settings, with_mixpanel=True)
+
+
+@asynccontextmanager
+async def _running(
+    broker: Broker, folder: Path, *, partitions: int, settings: Mapping[str, str], with_mixpanel: bool
 ) -> AsyncIterator[Pipeline]:
-    """Create topics and a stand-in; kill the workers that still run at the end."""
-    segment = SegmentStandIn()
+    segment, mixpanel = SegmentStandIn(), MixpanelStandIn()
     await segment.start()
+    await mixpanel.start()
     pipeline = Pipeline(
         broker=broker,
         segment=segment,
+        mixpanel=mixpanel,
+        mixpanel_records_topic=broker.create_topic("mixpanel-records", partitions) if with_mixpanel else "unused",
         folder=folder,
         raw_topic=broker.create_topic("raw", partitions),
         records_topic=broker.create_topic("records", partitions),
@@ -195,3 +225,4 @@ async def running_pipeline(
             if worker.process.returncode is None:
                 await worker.kill()
         await segment.stop()
+        await mixpanel.stop()
