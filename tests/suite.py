@@ -143,13 +143,18 @@ STEPS: Final = (
     Step(title="site, in a browser", command=(*PYTHON, "pytest", "tests/docs_site"), needs_program=PROGRAM),
     Step(
         title="integration, real Kafka",
-        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster"),
+        command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "not cluster and not alone"),
         needs_real_kafka=True,
         begins_with=UNIT,
     ),
     Step(
         title="integration, three-node Kafka",
         command=(*PYTHON, "pytest", "tests/integration", "--broker", "real", "-rfE", "-m", "cluster"),
+        needs_real_kafka=True,
+    ),
+    Step(
+        title="integration, one destination away",
+        command=(*PYTHON, "pytest", "tests/integration/test_isolation.py", "--broker", "real", "-rfE", "-m", "alone"),
         needs_real_kafka=True,
     ),
     Step(

@@ -35,6 +35,7 @@ SAMPLE_SECONDS: Final = 0.5
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.real_only("a backlog of a minute")
 @pytest.mark.parametrize("away", ["segment", "mixpanel"])
 async def test_while_one_destination_is_away_the_other_gets_everything_within_seconds(
