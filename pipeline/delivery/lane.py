@@ -112,7 +112,7 @@ class Lane:
 
     @property
     def unclear_answers(self) -> int:
-        """How many of the last answers left open what was accepted of the request, one directly after the other."""
+        """How many of the last answers left open what was accepted of the present request, one after the other."""
         return self._unclear
 
     @property
@@ -248,7 +248,7 @@ class Lane:
     def _depart(self, now: float) -> Action:
         if self._phase is _Phase.IDLE:
             self._rest = self._dissection_of(self._intake.take())
-            self._attempt = 0
+            self._attempt = self._unclear = 0
         if not self._attempt:  # a request that may have been accepted already is sent again unchanged
             self._rest.cut(self._limits.max_bytes)
         part = self._rest.part

@@ -87,3 +87,12 @@ def test_the_time_of_an_event_comes_from_its_examination() -> None:
     assert seen.times == [SELECTED.examine(message.value) for message in messages]
     if SELECTED.name == "segment":
         assert seen.times == [*times.values(), UNKNOWN_TIME]
+
+
+def test_an_event_later_than_the_latest_time_is_rejected_and_one_at_that_time_is_not() -> None:
+    value = record("a", timestamp="2026-01-01T00:00:00.120Z", at=1_767_225_600.12)
+    messages = [FakeMessage(value=value)]
+    assert examine(messages, api=SELECTED, latest_time=1_767_225_600.12).records == [value]
+    seen = examine(messages, api=SELECTED, latest_time=1_767_225_600.119)
+    assert seen.records == []
+    assert [letter.reason for letter in seen.letters] == [DeliveryRejectReason.TOO_FAR_AHEAD]

@@ -12,7 +12,7 @@ from pipeline.delivery.limits import LearntLimits
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
 from pipeline.metrics.delivery import UnclearAnswer
 from tests.fakes.destinations import SELECTED
-from tests.fakes.segment import FakeBatch, FakeMessage, record
+from tests.fakes.segment import TOPIC, FakeBatch, FakeMessage, record
 
 pytestmark = pytest.mark.usefixtures("destination")
 UNCLEAR = Retry(after_seconds=1.0, unclear=UnclearAnswer.NOT_WHOLE)
@@ -65,6 +65,15 @@ def test_an_accepting_answer_ends_the_hold_and_the_count() -> None:
     lane = lane_with(record("a"))
     answered(lane, UNCLEAR, UNCLEAR, HELD, Done())
     assert (lane.unclear_answers, lane.hold) == (0, None)
+
+
+def test_the_answers_to_a_request_that_was_forgotten_do_not_count_against_the_next() -> None:
+    lane = lane_with(record("a"))
+    assert answered(lane, UNCLEAR, UNCLEAR) == [1, 2]
+    lane.forget([(TOPIC, 0)])
+    lane.accept(FakeBatch(messages=[FakeMessage(value=record("b"))], partition=0, effects=[]), since=0.0)
+    assert isinstance(lane.next_action(now=500.0, not_before=0.0), Send)
+    assert lane.unclear_answers == 0
 
 
 def test_the_same_records_are_sent_again_after_an_unclear_answer() -> None:
