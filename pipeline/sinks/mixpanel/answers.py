@@ -40,7 +40,6 @@ _CREDENTIALS: Final = (
     "check PIPELINE_MIXPANEL_PROJECT_TOKEN, or the service account with its secret, role, project and expiry date, and "
     "that PIPELINE_MIXPANEL_REGION is the project's"
 )
-_REDIRECT_ADVICE: Final = "redirects are not followed: set PIPELINE_MIXPANEL_ENDPOINT to the address it moved to"
 _ADVICE: Final[Mapping[int, str]] = {
     **dict.fromkeys(
         (301, 302, 303, 307, 308), "redirects are not followed: set PIPELINE_MIXPANEL_ENDPOINT to the new address"
@@ -72,8 +71,8 @@ _MOST_DETAIL_CHARACTERS: Final = 200
 class _Report:
     """The parts of an answer that carry the verdict. ``imported`` is None where it is absent or no number.
 
-    ``rows`` are the failed records, in the order of the answer; None where it lists something else than rows with a
-    valid index each. ``is_empty``: it lists nothing but texts, or nothing.
+    ``rows`` are the failed records, in the order of the answer; None unless it lists nothing but rows with a valid
+    index. ``is_empty``: it lists nothing but texts, or nothing.
     """
 
     imported: int | None
@@ -134,13 +133,13 @@ def _unknown(answer: UnclearAnswer) -> Unknown:
 
 
 def _report_of(answer: Answered, attempt: Attempt) -> _Report | None:
-    """Return the report in an answer's body; None if the body is no JSON object."""
+    """Return the report in an answer's body; None if the body is no JSON."""
     try:
         body = orjson.loads(without_mark(answer.body))
     except orjson.JSONDecodeError:
         return None
     if not isinstance(body, dict):
-        return None
+        return _Report(imported=None, rows=None, is_empty=False)
     listed = body.get("failed_records")
     found = [] if listed is None else listed
     if not isinstance(found, list):

@@ -14,6 +14,7 @@ import orjson
 from pipeline.core.destinations.mixpanel.limits import (
     DISALLOWED_IDS,
     EARLIEST_MS,
+    LATEST_MS,
     MAX_DEPTH,
     MAX_PROPERTIES,
     MAX_TEXT_CHARACTERS,
@@ -49,7 +50,9 @@ class MixpanelRejectReason(StrEnum):
     HARMFUL_PROPERTY = "harmful_property"
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A record of ours. msgspec would skip other fields without validating their UTF-8, so `_diagnose` reads these."""
+
     event: str
     properties: dict[str, str | int | float | bool | None]
 
@@ -69,7 +72,7 @@ def check_record(record: bytes, *, max_bytes: int) -> StrEnum | float:
     time, user, insert_id = properties.get("time"), properties.get("distinct_id"), properties.get("$insert_id")
     if (
         type(time) is int
-        and time >= EARLIEST_MS
+        and EARLIEST_MS <= time <= LATEST_MS
         and type(user) is str
         and 0 < len(user) <= MAX_TEXT_CHARACTERS
         and user not in DISALLOWED_IDS
@@ -133,7 +136,7 @@ def _is_insert_id(value: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return type(value) is int and value >= EARLIEST_MS
+    return type(value) is int and EARLIEST_MS <= value <= LATEST_MS
 
 
 def _nesting(properties: _Properties) -> tuple[int, int]:

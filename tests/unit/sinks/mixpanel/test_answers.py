@@ -222,9 +222,27 @@ def test_a_403_of_the_edge_holds_and_is_no_refusal_of_records() -> None:
     assert "blocks the network" in advice
 
 
-@pytest.mark.parametrize("body", [b"", PAGE, b"Bad Request", b"[1]", b'"text"'])
-def test_a_400_without_a_json_object_holds(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", PAGE, PROXY, b"Bad Request", b"\xff", b'{"a":"\\ud800"}', b'{"a":NaN}', b"[" * 5_000, b"1" * 5_000]
+)
+def test_a_400_without_json_holds(body: bytes) -> None:
     assert "Mixpanel answered 400" in held(decided(Answered(status=400, body=body)))
+
+
+@pytest.mark.parametrize("body", [[], [1], "text", 3, None, True, {}, {"error": "bad"}, {"code": 400}])
+def test_any_other_json_of_a_400_leaves_the_result_unknown(body: object) -> None:
+    assert unclear(decided(json_answer(400, body))) is UnclearAnswer.NOT_UNDERSTOOD
+
+
+def test_a_byte_order_mark_and_blanks_around_a_report_do_not_matter() -> None:
+    answer = success(3)
+    assert decided(replace(answer, body=b"\xef\xbb\xbf\r\n" + answer.body + b"\n")) == Done(accepted=3)
+
+
+@pytest.mark.parametrize("number", [b"3e0", b"9" * 30, b"-0.0"])
+def test_a_number_that_json_cannot_hold_as_an_integer_counts_nothing(number: bytes) -> None:
+    answer = Answered(status=200, body=b'{"num_records_imported":' + number + b"}")
+    assert unclear(decided(answer)) is UnclearAnswer.NOT_UNDERSTOOD
 
 
 @pytest.mark.parametrize(
