@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.destinations.mixpanel.limits import DISALLOWED_IDS, MAX_RECORD_BYTES
+from pipeline.core.kinds import KINDS
+from pipeline.core.outcomes import Deliver
+from pipeline.core.policy import Policy
+from pipeline.core.processing import State, process
 from pipeline.delivery.reject_reasons import DeliveryRejectReason
-from pipeline.sinks.mixpanel.record_check import MixpanelRejectReason, _diagnose, check_record
+from pipeline.local.mixpanel.judgement import Circumstances, judge
+from pipeline.local.mixpanel.ledger import Ledger
+from pipeline.sinks.mixpanel.record_check import MixpanelRejectReason, _decode, _diagnose, check_record
+from tests.builders import MIXPANEL, raw_event, raw_message
 from tests.fakes.mixpanel import API, TIME_MS, record
 
 Own = MixpanelRejectReason
@@ -56,6 +63,7 @@ REJECTED = [
     (record(time=None), Own.INVALID_TIME),
     (record(time="2026-01-01T00:00:00Z"), Own.INVALID_TIME),
     (record(time=1.5), Own.INVALID_TIME),
+    (record(time=float(TIME_MS)), Own.INVALID_TIME),
     (record(time=True), Own.INVALID_TIME),
     (record(time=31_535_999_999), Own.INVALID_TIME),
     (record(time=-1), Own.INVALID_TIME),
@@ -127,6 +135,39 @@ JSON = st.recursive(
 def test_the_fast_check_and_the_slow_one_agree(changes: dict[str, object]) -> None:
     value = record(**{"insert_id": "id", **changes}) if "insert_id" not in changes else record(**changes)  # type: ignore[arg-type]
     assert check_record(value, max_bytes=MAX_RECORD_BYTES) == _diagnose(value)
+
+
+@given(
+    value=st.sampled_from([record(), record(a={"b": [1, "x"]}, Language="é")]),
+    start=st.integers(0, 300),
+    length=st.integers(0, 6),
+    inserted=st.binary(max_size=4)
+    | st.sampled_from([b"\xed\xa0\x80", b"\xc0\xaf", b"\\ud800", b"1e999", b"{}", b"[[["]),
+)
+def test_both_checks_agree_on_damaged_records(value: bytes, start: int, length: int, inserted: bytes) -> None:
+    damaged = value[:start] + inserted + value[start + length :]
+    assert check_record(damaged, max_bytes=MAX_RECORD_BYTES) == _diagnose(damaged)
+
+
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["event", "distinct_id", "__insert_id", "time", "a"]), JSON | st.integers(0, 2**41), max_size=4
+    )
+)
+def test_mixpanel_accepts_what_the_check_lets_through(changes: dict[str, Any]) -> None:
+    value = record(**changes)
+    seen = check_record(value, max_bytes=MAX_RECORD_BYTES)
+    if isinstance(seen, float):
+        judgement = judge(b"[" + value + b"]", Circumstances(now=seen), Ledger())
+        assert judgement.status == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_records_of_every_kind_are_checked_without_the_slow_check(kind: str) -> None:
+    details = {"failure_reason": "x", "page_name": "x", "target_id": "x", "live_activity_id": "x"}
+    outcome = process(raw_message(raw_event(kind, data=details)), Policy(records=MIXPANEL), State())
+    assert isinstance(outcome, Deliver)
+    assert _decode(outcome.record).properties.event_kind == kind
 
 
 @given(st.binary(max_size=60) | JSON.map(orjson.dumps))
