@@ -148,6 +148,7 @@ class LaneDriver:
                 records=accepted.record_count,
                 body_bytes=len(body),
                 budget_bytes=limit_bytes,
+                budget_records=self._exchange.api.limits.max_records,
                 attempts=attempt,
                 duration_seconds=now - self._departed_at,
                 event_times=accepted.times,

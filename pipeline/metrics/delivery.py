@@ -73,7 +73,7 @@ class LanesStatus(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedFlush:
-    """One request batch that the destination accepted.
+    """One request batch that the destination accepted. It is full when it has ``budget_bytes`` or ``budget_records``.
 
     ``duration_seconds`` counts from its first attempt. ``event_times`` are the times of its events in seconds since the
     epoch, 0 where the time is unknown.
@@ -82,13 +82,15 @@ class AcceptedFlush:
     records: int
     body_bytes: int
     budget_bytes: int
+    budget_records: int
     attempts: int
     duration_seconds: float
     event_times: Sequence[float]
 
     @property
     def fullness(self) -> float:
-        return self.body_bytes / self.budget_bytes
+        """Return the share of the limit that binds."""
+        return max(self.body_bytes / self.budget_bytes, self.records / self.budget_records)
 
 
 class DeliveryMetrics:
@@ -137,7 +139,8 @@ class DeliveryMetrics:
         self._duration = histogram("request_duration_seconds", "Duration of one request.", _DURATIONS)
         self._fullness = histogram(
             "request_batch_fullness_ratio",
-            "Bytes of an accepted request batch as a share of the limit in force; sum / count is the mean.",
+            "How full an accepted request batch was: its share of the limit that binds, bytes or records. sum / count"
+            " is the mean.",
             _FULLNESS,
         )
         self._flush_records = histogram(

@@ -11,6 +11,7 @@ from tests.bench.avro_traffic import as_avro, light_registry
 from tests.bench.destination_process import light_destination
 from tests.bench.runs import Contestant, Run, Topics
 from tests.bench.traffic import events, fill, fill_records
+from tests.builders import MIXPANEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.bench.cluster import Cluster
     from tests.bench.meter import Measured
 
+_LIKE_SEGMENT = {"PIPELINE_MIXPANEL_GZIP": "false", "PIPELINE_MIXPANEL_MAX_RECORDS_PER_SECOND": "0"}
+"""Segment's sink compresses nothing and has no limit on records by default."""
 FAUST_SHARE = 20
 """Stock Faust gets this fraction of the events: at a fiftieth of the speed, a run still takes seconds."""
 
@@ -31,6 +34,8 @@ class Round:
     stock_faust: Measured
     avro: Measured
     sink: Measured
+    mixpanel_processor: Measured
+    mixpanel_sink: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +59,16 @@ class Comparison:
             for each in self.rounds
         )
 
-    @property
-    def fullness(self) -> float:
-        """Return the median of the sink's mean request size against its budget."""
-        return median(each.sink.fullness or 0.0 for each in self.rounds)
+    def ratio(self, contestant: Callable[[Round], Measured], other: Callable[[Round], Measured]) -> float:
+        """Return the median of one contestant's CPU per message against another's."""
+        return median(
+            contestant(each).cpu_microseconds_per_message / other(each).cpu_microseconds_per_message
+            for each in self.rounds
+        )
+
+    def fullness(self, sink: Callable[[Round], Measured]) -> float:
+        """Return the median of a sink's mean request against the limit that binds."""
+        return median(sink(each).fullness or 0.0 for each in self.rounds)
 
 
 def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callable[[str], None]) -> Comparison:
@@ -71,14 +82,16 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
         cluster.topic("raw") as raw,
         cluster.topic("raw-few") as raw_few,
         cluster.topic("records") as records,
+        cluster.topic("mixpanel-records") as mixpanel_records,
         cluster.topic("raw-avro") as raw_avro,
-        light_destination() as segment,
+        light_destination() as endpoints,
         light_registry() as registry,
     ):
         fill(cluster.bootstrap_servers, raw, events(events_per_run))
         fill(cluster.bootstrap_servers, raw_few, events(few))
         fill(cluster.bootstrap_servers, raw_avro, as_avro(events(events_per_run)))
         fill_records(cluster.bootstrap_servers, records, events(events_per_run))
+        fill_records(cluster.bootstrap_servers, mixpanel_records, events(events_per_run), records=MIXPANEL)
         measured = []
         for number in range(1, rounds + 1):
             measured.append(
@@ -87,7 +100,11 @@ def compare(cluster: Cluster, *, events_per_run: int, rounds: int, tell: Callabl
                     handwritten=_process(cluster, Contestant.HANDWRITTEN, raw, events_per_run),
                     stock_faust=_process(cluster, Contestant.STOCK_FAUST, raw_few, few),
                     avro=_process(cluster, Contestant.PROCESSOR, raw_avro, events_per_run, registry),
-                    sink=_sink(cluster, records, events_per_run, segment),
+                    sink=_sink(cluster, Contestant.SINK, records, events_per_run, endpoints),
+                    mixpanel_processor=_process(cluster, Contestant.MIXPANEL_PROCESSOR, raw, events_per_run),
+                    mixpanel_sink=_sink(
+                        cluster, Contestant.MIXPANEL_SINK, mixpanel_records, events_per_run, endpoints | _LIKE_SEGMENT
+                    ),
                 )
             )
             tell(_line(number, rounds, measured[-1]))
@@ -104,10 +121,10 @@ def _process(
             return run.measured()
 
 
-def _sink(cluster: Cluster, records: str, messages: int, segment: dict[str, str]) -> Measured:
+def _sink(cluster: Cluster, sink: Contestant, records: str, messages: int, endpoints: Mapping[str, str]) -> Measured:
     with cluster.topic("letters") as letters:
         topics = Topics(raw="not.read", records=records, dead_letters=letters)
-        with Run(Contestant.SINK, cluster, topics, messages=messages, settings=segment) as run:
+        with Run(sink, cluster, topics, messages=messages, settings=endpoints) as run:
             return run.measured()
 
 
@@ -120,6 +137,8 @@ def _line(number: int, rounds: int, measured: Round) -> str:
             ("stock Faust", measured.stock_faust),
             ("Avro in", measured.avro),
             ("sink", measured.sink),
+            ("Mixpanel processor", measured.mixpanel_processor),
+            ("Mixpanel sink", measured.mixpanel_sink),
         )
     )
     return f"round {number} of {rounds}: {', '.join(figures)} (machine load: {os.getloadavg()[0]:.1f})"

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.local.mixpanel.stand_in import PROJECT_TOKEN
 from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.runtime.leash import leashed
 
@@ -30,9 +31,12 @@ def light_destination() -> Iterator[dict[str, str]]:
         first_line = process.stdout.readline() if process.stdout is not None else ""
         if not first_line:
             raise RuntimeError("the destination did not start")
+        endpoints = json.loads(first_line)
         yield {
-            "PIPELINE_SEGMENT_ENDPOINT": json.loads(first_line)["endpoint"],
+            "PIPELINE_SEGMENT_ENDPOINT": endpoints["segment"],
             "PIPELINE_SEGMENT_WRITE_KEY": WRITE_KEY,
+            "PIPELINE_MIXPANEL_ENDPOINT": endpoints["mixpanel"],
+            "PIPELINE_MIXPANEL_PROJECT_TOKEN": PROJECT_TOKEN,
         }
     finally:
         process.terminate()

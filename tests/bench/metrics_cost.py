@@ -99,6 +99,7 @@ def _sink() -> Callable[[], None]:
             records=FLUSH,
             body_bytes=470_000,
             budget_bytes=475_000,
+            budget_records=2_500,
             attempts=1,
             duration_seconds=0.1,
             event_times=times,

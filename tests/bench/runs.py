@@ -27,9 +27,6 @@ _TAIL_CHARACTERS = 3_000
 WRITE_KEY = "0123456789abcdefghijklmnopqrstuv"
 
 
-_GROUP_SETTINGS = ("PIPELINE_PROCESSOR_GROUP", "PIPELINE_SEGMENT_SINK_GROUP")
-
-
 class RunError(Exception):
     """A contestant failed, or did not process everything; its figures would be worthless."""
 
@@ -39,8 +36,18 @@ class Contestant(StrEnum):
 
     PROCESSOR = "pipeline_worker processor"
     SINK = "pipeline_worker segment-sink"
+    MIXPANEL_PROCESSOR = "pipeline_worker mixpanel-processor"
+    MIXPANEL_SINK = "pipeline_worker mixpanel-sink"
     HANDWRITTEN = "handwritten"
     STOCK_FAUST = "stock_faust"
+
+
+_SINKS = frozenset({Contestant.SINK, Contestant.MIXPANEL_SINK})
+_GROUP_SETTINGS = {
+    Contestant.SINK: "PIPELINE_SEGMENT_SINK_GROUP",
+    Contestant.MIXPANEL_PROCESSOR: "PIPELINE_MIXPANEL_PROCESSOR_GROUP",
+    Contestant.MIXPANEL_SINK: "PIPELINE_MIXPANEL_SINK_GROUP",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +107,9 @@ class Run:
             **kept,
             "PIPELINE_KAFKA_BOOTSTRAP_SERVERS": self._cluster.bootstrap_servers,
             "PIPELINE_RAW_TOPIC": self._topics.raw,
-            "PIPELINE_RECORDS_TOPIC": self._topics.records,
+            _records_setting(self._contestant): self._topics.records,
             "PIPELINE_DEAD_LETTER_TOPIC": self._topics.dead_letters,
-            _GROUP_SETTINGS[self._contestant is Contestant.SINK]: self.group,
+            _GROUP_SETTINGS.get(self._contestant, "PIPELINE_PROCESSOR_GROUP"): self.group,
             "PIPELINE_HTTP_HOST": "127.0.0.1",
             "PIPELINE_HTTP_PORT": "0",
             **self._settings,
@@ -134,9 +141,9 @@ class Run:
         return read_report(self._report)
 
     def _check(self) -> None:
-        source = self._topics.records if self._contestant is Contestant.SINK else self._topics.raw
+        source = self._topics.records if self._contestant in _SINKS else self._topics.raw
         facts = [("messages committed", self._cluster.committed(self.group, source))]
-        if self._contestant is not Contestant.SINK:
+        if self._contestant not in _SINKS:
             facts.append(("records written", self._cluster.written(self._topics.records)))
         for fact, count in facts:
             if count != self._messages:
@@ -145,3 +152,8 @@ class Run:
     def _failure(self, what: str) -> RunError:
         tail = self._log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]
         return RunError(f"{self._contestant} {what}; the end of its log:\n{tail}")
+
+
+def _records_setting(contestant: Contestant) -> str:
+    mixpanel = contestant in {Contestant.MIXPANEL_PROCESSOR, Contestant.MIXPANEL_SINK}
+    return "PIPELINE_MIXPANEL_RECORDS_TOPIC" if mixpanel else "PIPELINE_RECORDS_TOPIC"

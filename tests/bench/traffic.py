@@ -20,6 +20,8 @@ from tests.integration.clients import StoredMessage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pipeline.core.record_builders import RecordBuilders
+
 Written: TypeAlias = tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]
 """Key, value and headers of a message."""
 
@@ -83,16 +85,18 @@ def fill(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]
             filler.put(key, value)
 
 
-def fill_records(bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write the records that the processor builds from events."""
+def fill_records(
+    bootstrap_servers: str, topic: str, pairs: Iterable[tuple[bytes, bytes]], *, records: RecordBuilders = SEGMENT
+) -> None:
+    """Write the records that a processor builds from events."""
     with Filler(bootstrap_servers, topic) as filler:
-        for record in record_messages(pairs):
+        for record in record_messages(pairs, records=records):
             filler.put(*record)
 
 
-def record_messages(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Written]:
-    """Build the records that the processor builds from events, with its headers."""
-    policy = Policy(records=SEGMENT)
+def record_messages(pairs: Iterable[tuple[bytes, bytes]], *, records: RecordBuilders = SEGMENT) -> Iterator[Written]:
+    """Build the records that a processor builds from events, with its headers."""
+    policy = Policy(records=records)
     for offset, (key, value) in enumerate(pairs):
         message = StoredMessage(topic="", partition=0, offset=offset, key=key, value=value, timestamp=0, headers=())
         outcome = process(message, policy, STATELESS)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 REPORT = Path("build/bench.json")
 MOST_BACKLOG_RATIO = 1.1
 """In a backlog the processor uses at most this many times the CPU of the hand-written contestant."""
+MOST_MIXPANEL_PROCESSOR_RATIO = 1.1
+MOST_MIXPANEL_SINK_RATIO = 1.2
+MOST_UNUSED = 0.05
 MOST_DUPLICATES_A_KILL = 200
 """At 1,000 events/s: what `PIPELINE_FETCH_MAX_WAIT_MS` collects, and as much again under way."""
 
@@ -57,6 +60,24 @@ def speed_verdicts(comparison: Comparison) -> Iterator[Verdict]:
         unit="x",
     )
     yield Verdict(name="sink, CPU per record", value=comparison.cpu(lambda each: each.sink), bar=10, unit="µs")
+    yield Verdict(
+        name="Mixpanel's processor relative to Segment's",
+        value=comparison.ratio(lambda each: each.mixpanel_processor, lambda each: each.processor),
+        bar=MOST_MIXPANEL_PROCESSOR_RATIO,
+        unit="x",
+    )
+    yield Verdict(
+        name="Mixpanel's sink relative to Segment's",
+        value=comparison.ratio(lambda each: each.mixpanel_sink, lambda each: each.sink),
+        bar=MOST_MIXPANEL_SINK_RATIO,
+        unit="x",
+    )
+    yield Verdict(
+        name="Mixpanel's requests, share of the limit that is not used",
+        value=1 - comparison.fullness(lambda each: each.mixpanel_sink),
+        bar=MOST_UNUSED,
+        unit="of 1",
+    )
 
 
 def memory_verdicts(memory: Memory) -> Iterator[Verdict]:
@@ -90,12 +111,15 @@ def speed_table(comparison: Comparison) -> Table:
             f"{comparison.rate(contestant):,.0f}",
             f"{comparison.cpu_ratio(contestant):.3f}",
         )
-    table.add_row(
-        f"Segment sink (requests {comparison.fullness:.1%} full)",
-        f"{comparison.cpu(lambda each: each.sink):.1f}",
-        f"{comparison.rate(lambda each: each.sink):,.0f}",
-        "",
-    )
+    for name, contestant in (
+        (f"Segment sink (requests {comparison.fullness(lambda each: each.sink):.1%} full)", lambda each: each.sink),
+        ("Mixpanel processor", lambda each: each.mixpanel_processor),
+        (
+            f"Mixpanel sink (requests {comparison.fullness(lambda each: each.mixpanel_sink):.1%} full)",
+            lambda each: each.mixpanel_sink,
+        ),
+    ):
+        table.add_row(name, f"{comparison.cpu(contestant):.1f}", f"{comparison.rate(contestant):,.0f}", "")
     for column in table.columns[1:]:
         column.justify = "right"
     return table
@@ -114,7 +138,16 @@ def speed_figures(comparison: Comparison) -> dict[str, Any]:
         "sink": {
             "cpu_us_per_record": round(comparison.cpu(lambda each: each.sink), 2),
             "records_per_second": round(comparison.rate(lambda each: each.sink)),
-            "fullness": round(comparison.fullness, 4),
+            "fullness": round(comparison.fullness(lambda each: each.sink), 4),
+        },
+        "mixpanel": {
+            "processor_us_per_event": round(comparison.cpu(lambda each: each.mixpanel_processor), 2),
+            "sink_us_per_record": round(comparison.cpu(lambda each: each.mixpanel_sink), 2),
+            "fullness": round(comparison.fullness(lambda each: each.mixpanel_sink), 4),
+            "processor_to_segment": round(
+                comparison.ratio(lambda each: each.mixpanel_processor, lambda each: each.processor), 3
+            ),
+            "sink_to_segment": round(comparison.ratio(lambda each: each.mixpanel_sink, lambda each: each.sink), 3),
         },
     }
 

@@ -1,6 +1,6 @@
 """The pipeline's own worker, unchanged: settings, metrics, logs, status pages. Only its counters are read.
 
-``python -m tests.bench.contestants.pipeline_worker processor|segment-sink --messages N --report FILE``
+``python -m tests.bench.contestants.pipeline_worker ROLE --messages N --report FILE``
 """
 
 from __future__ import annotations

@@ -127,6 +127,17 @@ def _requests(scope: Scope) -> Row:
                 ),
             ),
             Panel(
+                title="Unclear answers",
+                description="Answers that leave open which records were accepted: cut off, not understood, or with "
+                "numbers that contradict the request. The same request is sent again, because the destination drops "
+                "duplicates.",
+                unit="reqps",
+                series=one(
+                    f"{scope.rate('sink_unclear_answers_total', 'destination', 'problem')} > 0",
+                    "{{destination}}: {{problem}}",
+                ),
+            ),
+            Panel(
                 title="Request duration",
                 description="Duration of one attempt, as quantiles. After the timeout (15 s by default) an attempt is "
                 "cancelled and retried.",

@@ -31,7 +31,8 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 
 
 def flush(records: int = 1, *, event_times: Sequence[float] = (), **changes: Any) -> AcceptedFlush:
-    facts: dict[str, Any] = {"body_bytes": 980, "budget_bytes": 1000, "attempts": 1, "duration_seconds": 0.2}
+    facts: dict[str, Any] = {"body_bytes": 980, "budget_bytes": 1000, "budget_records": 2500}
+    facts |= {"attempts": 1, "duration_seconds": 0.2}
     return AcceptedFlush(records=records, event_times=event_times, **(facts | changes))
 
 
@@ -56,6 +57,10 @@ def test_size_fullness_attempts_and_duration_of_a_flush_are_observed() -> None:
     sums = {name: value(registry, f"request_batch_{name}_sum") for name in names}
     assert sums == {"records": 300, "bytes": 1500, "fullness_ratio": 1.5, "attempts": 4, "duration_seconds": 4.2}
     assert {value(registry, f"request_batch_{name}_count") for name in names} == {2.0}
+
+
+def test_a_flush_that_reaches_the_limit_of_records_before_that_of_bytes_is_full() -> None:
+    assert flush(2_500, body_bytes=800, budget_bytes=1000, budget_records=2_500).fullness == 1.0
 
 
 def test_each_record_of_a_flush_counts_with_its_own_age() -> None:
