@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from pipeline.sinks.mixpanel.options import MixpanelOptions
 
 STAGE: Final = Stage("mixpanel-sink")
-MAX_ANSWER_BYTES: Final = 2 * MAX_REQUEST_RECORDS * 1_024
-"""Two rows for each record of the largest request, with 1 KB each: an insert id of 36 bytes, a field, and a message
-that may quote a value of 255 characters."""
+MAX_ROW_BYTES: Final = 2_048
+"""One row of `failed_records`. Its message may quote a value of 255 characters, each up to 6 bytes where JSON escapes
+it: 1,530 bytes. The rest, with an insert id of 36 characters and the name of a field, has 518."""
+MAX_ANSWER_BYTES: Final = 2 * MAX_REQUEST_RECORDS * MAX_ROW_BYTES
+"""Two rows for each record of the largest request, about 8 MB. A longer answer counts as cut off, and the same request
+would be refused in the same way again and again. An ordinary answer has some 60 bytes."""
 MAX_SECONDS_AHEAD: Final = 3_600.0
 """Mixpanel refuses an event whose time is later than this from now (schemas/SOURCES.md, "Mixpanel import requests")."""
 INTEGRATION_ID: Final = "onesignal-pipeline"
