@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.sabotage.of_kafka import OF_KAFKA
+from tests.sabotage.of_mixpanel import OF_MIXPANEL
 from tests.sabotage.of_the_answers import OF_THE_ANSWERS
 from tests.sabotage.of_the_output import OF_THE_OUTPUT
 from tests.sabotage.of_the_sink import OF_THE_SINK
@@ -17,6 +18,7 @@ SABOTAGES: Final = (
     *OF_KAFKA,
     *OF_THE_SINK,
     *OF_THE_ANSWERS,
+    *OF_MIXPANEL,
     *OF_THE_OUTPUT,
     *OF_THE_STATUS_PORT,
     *OF_WHAT_IS_FETCHED,
