@@ -1,6 +1,7 @@
 """The credentials: a project token, or a service account with its secret and project. Both are sent as Basic auth.
 
-Source: schemas/SOURCES.md, "Mixpanel import requests".
+Mixpanel documents no length of a token or a secret, and answers 401 to a wrong one. So only what cannot be sent is a
+problem (schemas/SOURCES.md, "Mixpanel import requests").
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ def project_token_problem(token: str) -> str | None:
 def service_account_secret_problem(secret: str) -> str | None:
     """Return what is wrong with the format of a service account's secret, without showing it; None if it is valid."""
     return _problem(secret)
+
+
+def service_account_problem(user_name: str) -> str | None:
+    """Return what is wrong with the format of a service account's user name; None if it is valid."""
+    return _problem(user_name)
+
+
+def project_id_problem(project_id: str) -> str | None:
+    """Return what is wrong with the format of a project's id; None if it is valid."""
+    return None if project_id.isascii() and project_id.isdecimal() else "is not the number of a project"
 
 
 def authorization(user_name: str | None, secret: SecretStr) -> str:

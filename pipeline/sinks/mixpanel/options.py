@@ -9,7 +9,12 @@ from yarl import URL
 
 from pipeline.delivery.options import DeliveryOptions, OptionMistake
 from pipeline.settings.choices import MixpanelRegion
-from pipeline.sinks.mixpanel.credentials import project_token_problem, service_account_secret_problem
+from pipeline.sinks.mixpanel.credentials import (
+    project_id_problem,
+    project_token_problem,
+    service_account_problem,
+    service_account_secret_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +35,8 @@ ENDPOINTS: Final[Mapping[MixpanelRegion, str]] = {
     MixpanelRegion.IN: "https://api-in.mixpanel.com/import",
 }
 
+_NEITHER: Final = "is not set, and neither is a project token"
+_BOTH: Final = "is set together with a project token: keep one of them"
 _STRICT: Final = {"strict": "1"}
 """With 0, the default of old clients, invalid events vanish behind a 200."""
 
@@ -78,25 +85,20 @@ class MixpanelOptions(DeliveryOptions):
         """Yield the mistakes, including those in the credentials."""
         yield from super().mistakes()
         account = {
-            "service_account": self.service_account,
-            "service_account_secret": self.service_account_secret,
-            "project_id": self.project_id,
+            "service_account": (self.service_account, service_account_problem),
+            "service_account_secret": (_text_of(self.service_account_secret), service_account_secret_problem),
+            "project_id": (self.project_id, project_id_problem),
         }
-        if self.project_token is not None:
-            yield from self._of_token(account)
-            return
-        for option, value in account.items():
-            if value is None:
-                yield OptionMistake(option=option, problem="is not set, and neither is a project token")
-        if self.service_account_secret is not None:
-            problem = service_account_secret_problem(self.service_account_secret.get_secret_value())
+        token = _text_of(self.project_token)
+        if token is None:
+            problems = {option: _NEITHER if value is None else of(value) for option, (value, of) in account.items()}
+        else:
+            problems = {option: None if value is None else _BOTH for option, (value, _) in account.items()}
+            problems["project_token"] = project_token_problem(token)
+        for option, problem in problems.items():
             if problem is not None:
-                yield OptionMistake(option="service_account_secret", problem=problem)
+                yield OptionMistake(option=option, problem=problem)
 
-    def _of_token(self, account: Mapping[str, object]) -> Iterator[OptionMistake]:
-        token = self.project_token
-        if token is not None and (problem := project_token_problem(token.get_secret_value())) is not None:
-            yield OptionMistake(option="project_token", problem=problem)
-        for option, value in account.items():
-            if value is not None:
-                yield OptionMistake(option=option, problem="is set together with a project token: keep one of them")
+
+def _text_of(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

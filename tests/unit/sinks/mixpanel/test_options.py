@@ -60,6 +60,16 @@ def test_what_cannot_be_sent_as_a_secret_is_a_mistake() -> None:
     assert wrong(**{**ACCOUNT, "service_account_secret": SecretStr(" a")}) == {"service_account_secret"}
 
 
+@pytest.mark.parametrize("name", ["", "a:b", "a b", "a\n"])
+def test_a_user_name_that_cannot_be_sent_is_a_mistake(name: str) -> None:
+    assert wrong(**{**ACCOUNT, "service_account": name}) == {"service_account"}
+
+
+@pytest.mark.parametrize("number", ["", " 12", "12a", "-1", "1.5", "\u0661\u0662"])
+def test_a_project_id_is_a_number(number: str) -> None:
+    assert wrong(**{**ACCOUNT, "project_id": number}) == {"project_id"}
+
+
 @pytest.mark.parametrize(("option", "value"), [("max_batch_bytes", 2_000_001), ("max_batch_records", 2_001)])
 def test_no_request_is_larger_than_mixpanel_accepts(option: str, value: int) -> None:
     assert wrong(**{option: value}) == {option}
