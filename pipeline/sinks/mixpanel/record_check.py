@@ -6,7 +6,7 @@ Sources: schemas/SOURCES.md, "Mixpanel import limits" and "Mixpanel reserved pro
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import orjson
@@ -26,8 +26,6 @@ from pipeline.delivery.reject_reasons import DeliveryRejectReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    _AnyProperties: TypeAlias = Mapping[str, Any]
 
 IDENTITY_EVENTS: Final = frozenset({"$identify", "$create_alias", "$merge"})
 """On a project with Simplified ID Merge, one of them makes Mixpanel refuse the whole request."""
@@ -145,7 +143,7 @@ def _is_time(value: object) -> bool:
     return type(value) is int and EARLIEST_MS <= value <= LATEST_MS
 
 
-def _nesting(properties: _AnyProperties) -> tuple[int, int]:
+def _nesting(properties: Mapping[str, Any]) -> tuple[int, int]:
     """Return how deep the values of properties are nested, 0 for scalars, and the size of the largest object or array.
 
     What is nested deeper than one level beyond the limit is not looked at.

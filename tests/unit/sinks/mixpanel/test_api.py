@@ -54,7 +54,7 @@ class Server:
     def endpoint(self) -> str:
         return f"http://localhost:{self.port}/import"
 
-    async def receive(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.BaseRequest) -> web.Response:
         self.paths.append(request.raw_path)
         self.headers.append(dict(request.headers))
         body = b"".join([chunk async for chunk, _ in request.content.iter_chunks()])
