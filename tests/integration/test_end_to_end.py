@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -18,8 +19,17 @@ from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import CURB, Fate, Fates
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic
-from tests.integration.pipeline_processes import PARTITIONS, SEGMENT_ROLES, Pipeline, WorkerProcess, running_pipeline
+from tests.integration.pipeline_processes import (
+    MIXPANEL_ROLES,
+    PARTITIONS,
+    SEGMENT_ROLES,
+    Pipeline,
+    WorkerProcess,
+    running_both,
+    running_pipeline,
+)
 from tests.integration.test_kill import click
+from tests.loopback import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,50 +241,65 @@ async def test_a_worker_without_a_broker_says_so_and_ends(broker: Broker, tmp_pa
 
 
 @pytest.mark.parametrize("ends_by", ["signal", "fault"])
-async def test_worker_all_runs_both_roles_and_ends_them_together(broker: Broker, tmp_path: Path, ends_by: str) -> None:
-    async with running_pipeline(broker, tmp_path) as pipeline:
-        both = await asyncio.create_subprocess_exec(
+@pytest.mark.parametrize("destinations", [1, 2])
+async def test_worker_all_runs_the_roles_of_destinations_with_credentials_and_ends_them_together(
+    broker: Broker, tmp_path: Path, destinations: int, ends_by: str
+) -> None:
+    async with running_both(broker, tmp_path) as pipeline:
+        roles = [*SEGMENT_ROLES, *MIXPANEL_ROLES][: 2 * destinations]
+        port = _free_ports(len(roles))
+        environment = pipeline.environment(port)
+        if destinations == 1:
+            del environment["PIPELINE_MIXPANEL_PROJECT_TOKEN"]
+        everything = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "pipeline",
             "worker",
             "all",
-            env=pipeline.environment(_two_free_ports()),
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
             await write(pipeline, [click(number, "u") for number in range(50)])
             await pipeline.accepted(50)
-            children = _children(both.pid)
-            assert len(children) == len(Role)
+            if destinations > 1:
+                async with asyncio.timeout(60):
+                    await pipeline.mixpanel.accepted(50)
+            children = _children(everything.pid)
+            assert len(children) == len(roles)
+            for index, role in enumerate(roles):
+                worker = WorkerProcess(role=role, process=everything, http_port=port + index, log=tmp_path / "unused")
+                assert f'role="{role.value}"' in (await worker.get("/metrics"))[1]
             if ends_by == "signal":
-                both.terminate()
+                everything.terminate()
             else:
                 os.kill(children[0], 9)
             async with asyncio.timeout(60):
-                _, said = await both.communicate()
-            assert (both.returncode == 0) == (ends_by == "signal"), said.decode()
+                _, said = await everything.communicate()
+            assert (everything.returncode == 0) == (ends_by == "signal"), said.decode()
             for child in children:
                 with pytest.raises(ProcessLookupError):
                     os.kill(child, 0)
         finally:
-            if both.returncode is None:
-                both.kill()
-                await both.wait()
+            if everything.returncode is None:
+                everything.kill()
+                await everything.wait()
 
 
 def _children(parent: int) -> list[int]:
     return [child.pid for child in psutil.Process(parent).children()]
 
 
-def _two_free_ports() -> int:
+def _free_ports(count: int) -> int:
+    """Return the first of consecutive ports that are free."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
+        first = free_port()
+        with contextlib.ExitStack() as held:
             try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
+                for port in range(first, first + count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except (OSError, OverflowError):
                 continue
-            return port
+            return first

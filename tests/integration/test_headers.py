@@ -34,7 +34,7 @@ A_BATCH: Final = 10
 
 
 @pytest.mark.real_only("raw batches")
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", SEGMENT_ROLES)
 async def test_a_format_version_without_a_value_is_no_version_and_loses_and_reorders_nothing(
     role: Role, broker: Broker, tmp_path: Path
 ) -> None:
@@ -64,7 +64,7 @@ def number_of(message_id: str) -> int:
 
 
 @pytest.mark.real_only("raw batches")
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", SEGMENT_ROLES)
 async def test_thousands_of_waiting_messages_with_thousands_of_headers_stay_under_the_stated_bound(
     role: Role, broker: Broker, tmp_path: Path
 ) -> None:

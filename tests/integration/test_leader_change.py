@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.settings.choices import Role
 from tests.integration.brokers import Broker, BrokerKind
 from tests.integration.clients import eventually
 from tests.integration.load import EVENTS_A_CHUNK, Load
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.cluster("three nodes of Kafka")
 AHEAD = 1_000
 AFTER_THE_CHANGE = 2_000
 IN_HAND, POLL, REQUEST = 100, 50, 50
-MOST_DUPLICATES_A_CHANGE = len(Role) * PARTITIONS * (IN_HAND + POLL + REQUEST)
+MOST_DUPLICATES_A_CHANGE = len(SEGMENT_ROLES) * PARTITIONS * (IN_HAND + POLL + REQUEST)
 """What processor and sink may have in hand if their coordinator is lost: it is read and sent again."""
 NOBODY = -1
 

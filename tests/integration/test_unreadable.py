@@ -100,7 +100,7 @@ async def test_a_header_name_that_is_not_utf8_stops_no_role_and_no_tool_and_is_i
 
 
 @pytest.mark.real_only("the files of a broker")
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", SEGMENT_ROLES)
 async def test_a_damaged_batch_holds_its_partition_alone_until_it_is_repaired(
     role: Role, broker: Broker, tmp_path: Path
 ) -> None:
@@ -228,7 +228,7 @@ async def test_what_an_operator_is_told_to_do_passes_over_the_batch_and_nothing_
 
 
 @pytest.mark.real_only("a broker that looks at no offset of a record")
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", SEGMENT_ROLES)
 async def test_an_offset_that_a_record_claims_is_never_committed(role: Role, broker: Broker, tmp_path: Path) -> None:
     async with running_pipeline(broker, tmp_path, GROUP_START="earliest") as pipeline:
         topic, group = topic_of(role, pipeline), group_of(role, pipeline)
@@ -255,7 +255,7 @@ def bombs() -> dict[Codec, bytes]:
 
 
 @pytest.mark.real_only("a broker that unpacks what it is given")
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", SEGMENT_ROLES)
 async def test_batches_that_unpack_to_gigabytes_hold_their_partitions_in_bounded_memory(
     role: Role, broker: Broker, tmp_path: Path
 ) -> None:
