@@ -66,6 +66,7 @@ FULLY_COVERED: Final = (
             "in_hand",
             "intake",
             "lane",
+            "letters",
             "limits",
             "options",
             "pace",

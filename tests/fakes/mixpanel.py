@@ -35,13 +35,14 @@ SMALL.limits = replace(API.limits, max_record_bytes=32_768)
 
 
 def record(insert_id: str = "id-1", *, event: object = "$campaign_delivery", **properties: Any) -> bytes:
-    """Build a record; a property that is given as None is left out."""
+    """Build a record with what each of ours has; a property that is given as None is left out."""
     usual = {
         "distinct_id": "u-1",
         "$user_id": "u-1",
         "$insert_id": insert_id,
         "time": TIME_MS,
         "event_kind": "message.push.sent",
+        "message_type": "push",
         "$source": "onesignal",
         "ip": 0,
     }
