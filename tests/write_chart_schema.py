@@ -41,6 +41,17 @@ CHARTS_OWN: Final = frozenset(
         "kafka_sasl_username",
         "kafka_security_protocol",
         "kafka_ssl_check_hostname",
+        "mixpanel_endpoint",
+        "mixpanel_max_records_per_second",
+        "mixpanel_max_requests_per_second",
+        "mixpanel_processor_group",
+        "mixpanel_project_id",
+        "mixpanel_records_topic",
+        "mixpanel_records_topic_retention_hours",
+        "mixpanel_region",
+        "mixpanel_rules_preset",
+        "mixpanel_service_account",
+        "mixpanel_sink_group",
         "name_profile",
         "processor_group",
         "raw_format",
@@ -109,8 +120,8 @@ def settings_schema() -> dict[str, Any]:
 def values_schema() -> dict[str, Any]:
     """Return the schema with the parts that the code defines."""
     schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
-    schema["properties"]["rules"]["properties"]["preset"]["enum"] = ["", *Preset]
-    schema["properties"]["names"]["properties"]["custom"] = _custom_names()
+    schema["definitions"]["rulesSource"]["properties"]["preset"]["enum"] = ["", *Preset]
+    schema["definitions"]["names"] = _custom_names()
     schema["definitions"]["settings"] = settings_schema()
     schema["definitions"]["secretSettings"] = _secret_settings()
     schema["definitions"]["extraEnv"] = _extra_environment()

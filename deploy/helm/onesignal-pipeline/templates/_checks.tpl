@@ -60,12 +60,26 @@
 {{- if and .Values.components.segmentSink.enabled (not .Values.segment.writeKey.existingSecret) }}
 {{- include $mistake "segment.writeKey.existingSecret is empty: name the Secret that holds the write key of your Segment source" }}
 {{- end }}
-{{- if and (ne .Values.segment.region "us") .Values.segment.endpoint }}
-{{- include $mistake "segment.region and segment.endpoint are both set: keep one" }}
+{{- with .Values.mixpanel }}
+{{- $account := list .serviceAccount.username .serviceAccount.existingSecret .serviceAccount.projectId | compact }}
+{{- if and .projectToken.existingSecret $account }}
+{{- include $mistake "mixpanel.projectToken and mixpanel.serviceAccount are both set: keep one" }}
+{{- else if and $account (lt (len $account) 3) }}
+{{- include $mistake "mixpanel.serviceAccount needs username, existingSecret and projectId: give all three" }}
+{{- else if and $.Values.components.mixpanelSink.enabled (not .projectToken.existingSecret) (not $account) }}
+{{- include $mistake "mixpanel.projectToken.existingSecret is empty: name the Secret that holds the token of your Mixpanel project, or give mixpanel.serviceAccount" }}
 {{- end }}
-{{- $topics := list .Values.topics.raw .Values.topics.records .Values.topics.deadLetters }}
+{{- end }}
+{{- $topics := list .Values.topics.raw .Values.topics.deadLetters }}
+{{- range include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- $block := get $.Values .block }}
+{{- if and (ne $block.region "us") $block.endpoint }}
+{{- include $mistake (printf "%s.region and %s.endpoint are both set: keep one" .block .block) }}
+{{- end }}
+{{- $topics = append $topics (get $.Values.topics .records) }}
+{{- end }}
 {{- if ne (len $topics) (len (uniq $topics)) }}
-{{- include $mistake "topics.raw, topics.records and topics.deadLetters must differ: each needs its own topic" }}
+{{- include $mistake "topics.raw, topics.records, topics.mixpanelRecords and topics.deadLetters must differ: each needs its own topic" }}
 {{- end }}
 {{- $readers := dict }}
 {{- range $key, $component := .Values.components }}
@@ -82,23 +96,25 @@
 
 {{- define "onesignal-pipeline.fileMistakes" -}}
 {{- $mistake := "onesignal-pipeline.mistake" }}
-{{- with .Values.rules }}
+{{- range $row := include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- with include "onesignal-pipeline.at" (dict "root" $ "path" .rules) | fromYaml }}
 {{- $given := list }}
 {{- range $name, $value := dict "preset" .preset "document" .document "text" .text "existingConfigMap" .existingConfigMap.name }}
 {{- if $value }}
-{{- $given = append $given (printf "rules.%s" $name) }}
+{{- $given = append $given (printf "%s.%s" $row.rules $name) }}
 {{- end }}
 {{- end }}
 {{- if gt (len $given) 1 }}
 {{- include $mistake (printf "%s are set: keep one" (join ", " ($given | sortAlpha))) }}
 {{- end }}
 {{- if and (or (eq .preset "tracked-only") (contains "tracked_only" (print .text .document))) (not $.Values.trackedUsers.existingSecret) }}
-{{- include $mistake "trackedUsers.existingSecret is empty: the rules keep events of tracked users only, who are remembered by a secret" }}
+{{- include $mistake (printf "trackedUsers.existingSecret is empty: the %s keep events of tracked users only, who are remembered by a secret" $row.rules) }}
 {{- end }}
 {{- if .text }}
 {{- $read := fromYaml .text }}
 {{- if not (hasKey $read "rules") }}
-{{- include $mistake (printf "rules.text is no rules file%s: run `onesignal-pipeline rules check` on it" (empty $read.Error | ternary "" (printf " (%s)" $read.Error))) }}
+{{- include $mistake (printf "%s.text is no rules file%s: run `onesignal-pipeline rules check` on it" $row.rules (empty $read.Error | ternary "" (printf " (%s)" $read.Error))) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -220,7 +236,9 @@
 {{- with dig "limits" "memory" "" .values.resources }}
 {{- $bound := include "onesignal-pipeline.memoryBound" (dict "root" $.root "values" $.values "key" $.key) | int64 }}
 {{- if lt (include "onesignal-pipeline.bytes" . | int64) $bound }}
-{{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower PIPELINE_MAX_MESSAGES_IN_HAND in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000)) }}
+{{- $row := include "onesignal-pipeline.destinationOf" $ | fromYaml }}
+{{- $lower := ternary (print $row.api "MAX_BATCH_RECORDS") "PIPELINE_MAX_MESSAGES_IN_HAND" (and $row.batch.fillsByCount (eq $.key $row.sink.key)) }}
+{{- include $mistake (printf "%s.resources.limits.memory is %v, but a worker with all %d partitions may use %d MB: give more, or lower %s in its settings" $path (include "onesignal-pipeline.text" .) $partitions (div (add $bound 999999) 1000000) $lower) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{- /*
 Everything that a component is: a Deployment and what belongs to it. A further component is a block in `components` and a
-template like processor.yaml. Takes a dict of
+template like sinks.yaml. Takes a dict of
   root         the root context
   key          name of the block in `components`
   name         name of the component in what is made
@@ -9,7 +9,7 @@ template like processor.yaml. Takes a dict of
   reads        topic that it reads
   settings     map of the variables that only it has
   files        list of files that settings name, see _pod.tpl
-  rules        ConfigMap with the rules, where it reads them
+  rules        {configMap, key} of the rules file, where it reads one
   egress       list of NetworkPolicy rules for what it reaches beside Kafka
 */ -}}
 

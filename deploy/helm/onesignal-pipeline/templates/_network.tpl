@@ -60,9 +60,9 @@ spec:
 {{- end }}
 {{- end }}
 
-{{- define "onesignal-pipeline.segmentEgress" -}}
-{{- $address := .Values.segment.endpoint | default "https://segment" }}
-{{- include "onesignal-pipeline.addressEgress" (dict "address" $address "to" .Values.networkPolicy.segment.to) }}
+{{- define "onesignal-pipeline.destinationEgress" -}}
+{{- $address := (get .root.Values .row.block).endpoint | default (printf "https://%s" .row.block) }}
+{{- include "onesignal-pipeline.addressEgress" (dict "address" $address "to" (get .root.Values.networkPolicy .row.block).to) }}
 {{- end }}
 
 {{- define "onesignal-pipeline.addressEgress" -}}

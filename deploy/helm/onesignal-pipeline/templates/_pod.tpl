@@ -2,7 +2,7 @@
 Parts of a pod that run the program. Each takes `root`, and what it needs of:
   settings  map of variables
   files     list of {setting, file, key, and secret or configMap}: files that settings name
-  rules     ConfigMap with the rules; empty where they are not mounted
+  rules     {configMap, key} of the rules file; empty where none is mounted
 */ -}}
 
 {{- define "onesignal-pipeline.podSecurity" -}}
@@ -115,13 +115,12 @@ volumes:
                 path: {{ .file | quote }}
         {{- end }}
   {{- end }}
-  {{- if .rules }}
-  {{- $existing := .root.Values.rules.existingConfigMap }}
+  {{- with .rules }}
   - name: rules
     configMap:
-      name: {{ .rules }}
+      name: {{ .configMap }}
       items:
-        - key: {{ ternary $existing.key "rules.yaml" (ne $existing.name "") | quote }}
+        - key: {{ .key | quote }}
           path: rules.yaml
   {{- end }}
 {{- end }}

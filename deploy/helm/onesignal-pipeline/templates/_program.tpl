@@ -5,10 +5,16 @@ address, which may hold a secret. The tests compare them with the program's own 
 
 {{- define "onesignal-pipeline.programMistakes" -}}
 {{- $mistake := "onesignal-pipeline.mistake" }}
-{{- include "onesignal-pipeline.addressMistakes" (dict "path" "segment.endpoint" "address" .Values.segment.endpoint "instead" "segment.writeKey.existingSecret") }}
-{{- if and .Values.segment.endpoint (not (regexMatch (printf "^[^/]*//[^/]*%s$" (include "onesignal-pipeline.pathPattern" .)) .Values.segment.endpoint)) }}
-{{- include $mistake "segment.endpoint ends with the host: the path of the batch call belongs to it, such as /v1/batch" }}
+{{- $calls := dict "segment" "the batch call belongs to it, such as /v1/batch" "mixpanel" "the import call belongs to it, such as /import" }}
+{{- $instead := dict "segment" "segment.writeKey.existingSecret" "mixpanel" "mixpanel.projectToken.existingSecret" }}
+{{- range $name, $call := $calls }}
+{{- $address := (get $.Values $name).endpoint }}
+{{- include "onesignal-pipeline.addressMistakes" (dict "path" (printf "%s.endpoint" $name) "address" $address "instead" (get $instead $name)) }}
+{{- if and $address (not (regexMatch (printf "^[^/]*//[^/]*%s$" (include "onesignal-pipeline.pathPattern" $)) $address)) }}
+{{- include $mistake (printf "%s.endpoint ends with the host: the path of %s" $name $call) }}
 {{- end }}
+{{- end }}
+{{- include "onesignal-pipeline.textMistakes" (dict "path" "mixpanel.serviceAccount.username" "text" .Values.mixpanel.serviceAccount.username) }}
 {{- include "onesignal-pipeline.addressMistakes" (dict "path" "schemaRegistry.url" "address" .Values.schemaRegistry.url "instead" "schemaRegistry.username and schemaRegistry.existingSecret") }}
 {{- range $index, $server := .Values.kafka.bootstrapServers }}
 {{- $pattern := printf "^%s:%s$" (include "onesignal-pipeline.hostPattern" $) (include "onesignal-pipeline.portPattern" $) }}
@@ -19,6 +25,7 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- include "onesignal-pipeline.textMistakes" (dict "path" "kafka.sasl.username" "text" .Values.kafka.sasl.username) }}
 {{- include "onesignal-pipeline.textMistakes" (dict "path" "schemaRegistry.username" "text" .Values.schemaRegistry.username) }}
 {{- include "onesignal-pipeline.groupMistakes" . }}
+{{- include "onesignal-pipeline.topicMistakes" . }}
 {{- include "onesignal-pipeline.rulesMistakes" . }}
 {{- end }}
 
@@ -74,7 +81,11 @@ address, which may hold a secret. The tests compare them with the program's own 
 
 {{- /* A pod knows its own consumer group, and takes the other's default for the other's. */ -}}
 {{- define "onesignal-pipeline.groupMistakes" -}}
-{{- $defaults := dict "processor" "onesignal-pipeline-processor" "segmentSink" "onesignal-pipeline-segment-sink" }}
+{{- $defaults := dict }}
+{{- range include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- $_ := set $defaults .processor.key .processor.group }}
+{{- $_ := set $defaults .sink.key .sink.group }}
+{{- end }}
 {{- range $key, $component := .Values.components }}
 {{- if $component.enabled }}
 {{- include "onesignal-pipeline.textMistakes" (dict "path" (printf "components.%s.consumerGroup" $key) "text" $component.consumerGroup) }}
@@ -87,17 +98,32 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- end }}
 {{- end }}
 
+{{- /* The same holds for the records topic of another destination. */ -}}
+{{- define "onesignal-pipeline.topicMistakes" -}}
+{{- range include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- $given := get $.Values.topics .records }}
+{{- $usual := .topic }}
+{{- range $path, $topic := omit (pick $.Values.topics "raw" "records" "mixpanelRecords" "deadLetters") .records }}
+{{- if and (eq $topic $usual) (ne $given $usual) }}
+{{- include "onesignal-pipeline.mistake" (printf "topics.%s is the usual name of another topic (%s): choose another" $path $usual) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* `rules.text` is compared with the shape of a rules file; `onesignal-pipeline rules check` reads all of it. */ -}}
 {{- define "onesignal-pipeline.rulesMistakes" -}}
 {{- $known := .Files.Get "vocabulary.yaml" | fromYaml }}
-{{- with .Values.rules }}
+{{- range $row := include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- with include "onesignal-pipeline.at" (dict "root" $ "path" .rules) | fromYaml }}
 {{- $file := .text | default (empty .document | ternary "" (toYaml .document)) }}
 {{- if gt (regexReplaceAll "(?s)." (trimSuffix "\n" $file) "-" | len | add1) (int $known.mostCharacters) }}
-{{- include "onesignal-pipeline.mistake" (printf "rules.%s is too large: a rules file has at most %d characters" (empty .text | ternary "document" "text") (int $known.mostCharacters)) }}
+{{- include "onesignal-pipeline.mistake" (printf "%s.%s is too large: a rules file has at most %d characters" $row.rules (empty .text | ternary "document" "text") (int $known.mostCharacters)) }}
 {{- else if .text }}
 {{- $read := fromYaml .text }}
 {{- if not (hasKey $read "Error") }}
-{{- include "onesignal-pipeline.shapeMistakes" (dict "path" "rules.text" "value" $read "shape" $known.shape) }}
+{{- include "onesignal-pipeline.shapeMistakes" (dict "path" (printf "%s.text" $row.rules) "value" $read "shape" $known.shape) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -175,11 +201,20 @@ here: `no` is a word to the program.
 {{- include $mistake (printf "%s.settings.PIPELINE_HTTP_HOST is no host name and no IP address" $.path) }}
 {{- end }}
 {{- end }}
-{{- range list
-      (list "PIPELINE_SEGMENT_RETRY_BASE_SECONDS" 0.5 "PIPELINE_SEGMENT_RETRY_MAX_SECONDS" 60 0)
-      (list "PIPELINE_SEGMENT_FLUSH_INTERVAL_SECONDS" 1 "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
-      (list "PIPELINE_SEGMENT_REQUEST_TIMEOUT_SECONDS" 15 "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
-      (list "PIPELINE_REVOKE_TIMEOUT_SECONDS" 5 "PIPELINE_REBALANCE_TIMEOUT_SECONDS" 30 1) }}
+{{- $orders := list (list "PIPELINE_REVOKE_TIMEOUT_SECONDS" 5 "PIPELINE_REBALANCE_TIMEOUT_SECONDS" 30 1) }}
+{{- range $row := include "onesignal-pipeline.destinations" . | fromYaml }}
+{{- $used := has $.key (list .processor.key .sink.key) }}
+{{- range $name, $_ := $settings }}
+{{- $used = or $used (hasPrefix $row.api $name) }}
+{{- end }}
+{{- if $used }}
+{{- $orders = concat $orders (list
+      (list (print .api "RETRY_BASE_SECONDS") .waits.first (print .api "RETRY_MAX_SECONDS") .waits.last 0)
+      (list (print .api "FLUSH_INTERVAL_SECONDS") .waits.flush "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)
+      (list (print .api "REQUEST_TIMEOUT_SECONDS") .waits.request "PIPELINE_STALL_TIMEOUT_SECONDS" 300 0)) }}
+{{- end }}
+{{- end }}
+{{- range $orders }}
 {{- $lower := hasKey $settings (index . 0) | ternary (get $settings (index . 0)) (index . 1) }}
 {{- $upper := hasKey $settings (index . 2) | ternary (get $settings (index . 2)) (index . 3) }}
 {{- if gt (addf $lower (index . 4)) (float64 $upper) }}
@@ -194,19 +229,23 @@ here: `no` is a word to the program.
 {{- define "onesignal-pipeline.memoryTopicMistakes" -}}
 {{- $mistake := "onesignal-pipeline.mistake" }}
 {{- $settings := .values.settings }}
-{{- $secret := and .root.Values.trackedUsers.existingSecret (eq .key "processor") }}
+{{- $isProcessor := eq .key (include "onesignal-pipeline.destinationOf" . | fromYaml).processor.key }}
+{{- $secret := and .root.Values.trackedUsers.existingSecret $isProcessor }}
 {{- $tracks := $secret }}
 {{- range concat .values.secretSettings .values.extraEnv }}
 {{- $tracks = or $tracks (eq (.setting | default .name) "PIPELINE_TRACKED_USERS_SECRET") }}
 {{- end }}
 {{- $names := dict }}
-{{- range $path, $name := pick .root.Values.topics "raw" "records" "deadLetters" }}
+{{- range $path, $name := pick .root.Values.topics "raw" "records" "mixpanelRecords" "deadLetters" }}
 {{- $_ := set $names $name (printf "topics.%s" $path) }}
 {{- end }}
 {{- range list
       (list "PIPELINE_TRACKED_USERS_TOPIC" "onesignal.tracked-users" $tracks)
       (list "PIPELINE_TRACKED_USERS_FEED_TOPIC" "" true)
-      (list "PIPELINE_MESSAGE_CATALOGUE_TOPIC" "onesignal.message-catalogue" (get $settings "PIPELINE_MESSAGE_CATALOGUE")) }}
+      (list "PIPELINE_MESSAGE_CATALOGUE_TOPIC" "onesignal.message-catalogue" (get $settings "PIPELINE_MESSAGE_CATALOGUE"))
+      (list "PIPELINE_MIXPANEL_TRACKED_USERS_TOPIC" "mixpanel.tracked-users" $tracks)
+      (list "PIPELINE_MIXPANEL_TRACKED_USERS_FEED_TOPIC" "" true)
+      (list "PIPELINE_MIXPANEL_MESSAGE_CATALOGUE_TOPIC" "mixpanel.message-catalogue" (get $settings "PIPELINE_MESSAGE_CATALOGUE")) }}
 {{- $variable := index . 0 }}
 {{- $name := get $settings $variable | default (index . 1) }}
 {{- if and (index . 2) $name }}
@@ -216,11 +255,13 @@ here: `no` is a word to the program.
 {{- $_ := set $names $name $variable }}
 {{- end }}
 {{- end }}
-{{- if and (get $settings "PIPELINE_TRACKED_USERS_FEED_TOPIC") (not $tracks) }}
-{{- include $mistake (printf "trackedUsers.existingSecret is empty: %s.settings.PIPELINE_TRACKED_USERS_FEED_TOPIC is of no use without it" $.path) }}
+{{- range $feed := list "PIPELINE_TRACKED_USERS_FEED_TOPIC" "PIPELINE_MIXPANEL_TRACKED_USERS_FEED_TOPIC" }}
+{{- if and (get $settings $feed) (not $tracks) }}
+{{- include $mistake (printf "trackedUsers.existingSecret is empty: %s.settings.%s is of no use without it" $.path $feed) }}
+{{- end }}
 {{- end }}
 {{- $retention := "PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS" }}
-{{- if and $tracks (eq .key "processor") (or (hasKey $settings $retention) (not $secret)) }}
+{{- if and $tracks $isProcessor (or (hasKey $settings $retention) (not $secret)) }}
 {{- $kept := hasKey $settings $retention | ternary (get $settings $retention) 936 | int64 }}
 {{- $raw := int64 .root.Values.topics.retentionHours.raw }}
 {{- if and (ge $kept 0) (or (lt $raw 0) (lt $kept (add 744 $raw))) }}

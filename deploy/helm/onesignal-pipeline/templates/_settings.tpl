@@ -25,7 +25,6 @@ PIPELINE_KAFKA_SASL_USERNAME: {{ .Values.kafka.sasl.username | quote }}
 PIPELINE_KAFKA_SSL_CHECK_HOSTNAME: {{ .Values.kafka.tls.checkHostname | quote }}
 {{- end }}
 PIPELINE_RAW_TOPIC: {{ .Values.topics.raw | quote }}
-PIPELINE_RECORDS_TOPIC: {{ .Values.topics.records | quote }}
 PIPELINE_DEAD_LETTER_TOPIC: {{ .Values.topics.deadLetters | quote }}
 {{- end }}
 
@@ -85,16 +84,21 @@ PIPELINE_SCHEMA_REGISTRY_USERNAME: {{ .username | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* Takes `root` and `row`, a destination. */ -}}
 {{- define "onesignal-pipeline.processorSettings" -}}
-{{- if .Values.rules.preset }}
-PIPELINE_RULES_PRESET: {{ .Values.rules.preset }}
-{{- else if include "onesignal-pipeline.rulesConfigMap" . }}
-PIPELINE_RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
+{{- $rules := include "onesignal-pipeline.at" (dict "root" .root "path" .row.rules) | fromYaml }}
+{{- if $rules.preset }}
+{{ .row.own }}RULES_PRESET: {{ $rules.preset }}
+{{- else if include "onesignal-pipeline.rulesSource" . }}
+{{ .row.own }}RULES_FILE: {{ include "onesignal-pipeline.rulesFolder" . }}/rules.yaml
 {{- end }}
-PIPELINE_NAME_PROFILE: {{ .Values.names.profile }}
+{{- with .row.profile }}
+PIPELINE_NAME_PROFILE: {{ include "onesignal-pipeline.at" (dict "root" $.root "path" .) }}
+{{- end }}
+{{ .row.own }}RECORDS_TOPIC: {{ get .root.Values.topics .row.records | quote }}
 {{- /* What the alert about retention reckons with, where the cluster does not tell workers. */}}
-PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .Values.topics.retentionHours.raw | quote }}
-{{- include "onesignal-pipeline.trackedUsersSettings" . }}
+PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .root.Values.topics.retentionHours.raw | quote }}
+{{- include "onesignal-pipeline.trackedUsersSettings" .root }}
 {{- end }}
 
 {{- /* Users are remembered for the longest month, while its raw events are kept, and a day. */ -}}
@@ -114,42 +118,64 @@ PIPELINE_TRACKED_USERS_TOPIC_RETENTION_HOURS: {{ ternary -1 (add 744 $raw 24) (l
 {{- end }}
 
 {{- define "onesignal-pipeline.processorFiles" -}}
-{{- include "onesignal-pipeline.trackedUsersFiles" . }}
-{{- if .Values.names.custom }}
-- {setting: PIPELINE_NAMES_FILE, file: names.yaml, configMap: {{ include "onesignal-pipeline.fullname" . }}-names, key: names.yaml}
+{{- include "onesignal-pipeline.trackedUsersFiles" .root }}
+{{- if include "onesignal-pipeline.at" (dict "root" .root "path" .row.names) | fromYaml }}
+- {setting: {{ .row.own }}NAMES_FILE, file: names.yaml, configMap: {{ include "onesignal-pipeline.fullname" .root }}-{{ .row.folder }}names, key: names.yaml}
 {{- end }}
 {{- end }}
 
-{{- /* The ConfigMap that holds the rules file; empty where there is none. */ -}}
-{{- define "onesignal-pipeline.rulesConfigMap" -}}
-{{- with .Values.rules }}
+{{- /* Where the rules file of a destination is, as {configMap, key}; empty where there is none. */ -}}
+{{- define "onesignal-pipeline.rulesSource" -}}
+{{- with include "onesignal-pipeline.at" (dict "root" .root "path" .row.rules) | fromYaml }}
 {{- if .existingConfigMap.name }}
-{{- .existingConfigMap.name }}
+configMap: {{ .existingConfigMap.name | quote }}
+key: {{ .existingConfigMap.key | quote }}
 {{- else if or .document .text }}
-{{- include "onesignal-pipeline.fullname" $ }}-rules
+configMap: {{ include "onesignal-pipeline.fullname" $.root }}-{{ $.row.folder }}rules
+key: rules.yaml
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{- /* Segment limits a workspace, the program a worker. */ -}}
-{{- define "onesignal-pipeline.segmentSettings" -}}
-{{- $values := include "onesignal-pipeline.componentValues" (dict "root" . "key" "segmentSink") | fromYaml }}
+{{- /* A destination limits all who send to it, the program a worker. Takes `root` and `row`. */ -}}
+{{- define "onesignal-pipeline.sinkSettings" -}}
+{{- $values := include "onesignal-pipeline.componentValues" (dict "root" .root "key" .row.sink.key) | fromYaml }}
 {{- $workers := include "onesignal-pipeline.mostReplicas" $values }}
-{{- with .Values.segment }}
+{{- with get .root.Values .row.block }}
 {{- if .endpoint }}
-PIPELINE_SEGMENT_ENDPOINT: {{ .endpoint | quote }}
+{{ $.row.api }}ENDPOINT: {{ .endpoint | quote }}
 {{- else }}
-PIPELINE_SEGMENT_REGION: {{ .region }}
+{{ $.row.api }}REGION: {{ .region }}
 {{- end }}
-PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int $.Values.topics.retentionHours.records | quote }}
-PIPELINE_SEGMENT_MAX_REQUESTS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRequestsPerSecond "workers" $workers) | quote }}
-PIPELINE_SEGMENT_MAX_RECORDS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRecordsPerSecond "workers" $workers) | quote }}
+{{ $.row.own }}RECORDS_TOPIC: {{ get $.root.Values.topics $.row.records | quote }}
+{{ $.row.own }}RECORDS_TOPIC_RETENTION_HOURS: {{ int (get $.root.Values.topics.retentionHours $.row.records) | quote }}
+{{ $.row.api }}MAX_REQUESTS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRequestsPerSecond "workers" $workers) | quote }}
+{{ $.row.api }}MAX_RECORDS_PER_SECOND: {{ include "onesignal-pipeline.share" (dict "whole" .maxRecordsPerSecond "workers" $workers) | quote }}
+{{- with .serviceAccount }}
+{{- if .existingSecret }}
+{{ $.row.api }}SERVICE_ACCOUNT: {{ .username | quote }}
+{{ $.row.api }}PROJECT_ID: {{ .projectId | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "onesignal-pipeline.segmentFiles" -}}
 {{- with .Values.segment.writeKey }}
 - {setting: PIPELINE_SEGMENT_WRITE_KEY_FILE, file: segment-write-key, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "onesignal-pipeline.mixpanelFiles" -}}
+{{- with .Values.mixpanel.projectToken }}
+{{- if .existingSecret }}
+- {setting: PIPELINE_MIXPANEL_PROJECT_TOKEN_FILE, file: mixpanel-project-token, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
+{{- end }}
+{{- with .Values.mixpanel.serviceAccount }}
+{{- if .existingSecret }}
+- {setting: PIPELINE_MIXPANEL_SERVICE_ACCOUNT_SECRET_FILE, file: mixpanel-service-account-secret, secret: {{ .existingSecret | quote }}, key: {{ .key | quote }}}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -162,7 +188,10 @@ PIPELINE_DEAD_LETTER_TOPIC_PARTITIONS: {{ int .deadLetterPartitions | quote }}
 {{- end }}
 PIPELINE_TOPIC_REPLICATION_FACTOR: {{ int .replicationFactor | quote }}
 PIPELINE_RAW_TOPIC_RETENTION_HOURS: {{ int .retentionHours.raw | quote }}
-PIPELINE_RECORDS_TOPIC_RETENTION_HOURS: {{ int .retentionHours.records | quote }}
+{{- range include "onesignal-pipeline.destinationsInUse" $ | fromYaml }}
+{{ .own }}RECORDS_TOPIC: {{ get $.Values.topics .records | quote }}
+{{ .own }}RECORDS_TOPIC_RETENTION_HOURS: {{ int (get $.Values.topics.retentionHours .records) | quote }}
+{{- end }}
 PIPELINE_DEAD_LETTER_TOPIC_RETENTION_HOURS: {{ int .retentionHours.deadLetters | quote }}
 PIPELINE_TOPIC_COMPRESSION: {{ .compression }}
 {{- end }}

@@ -64,21 +64,31 @@
 {{- $fetch := get .values.settings "PIPELINE_FETCH_MAX_BYTES" | default 1048576 | int64 }}
 {{- $hand := get .values.settings "PIPELINE_MAX_MESSAGES_IN_HAND" | default 2000 | int64 }}
 {{- $poll := get .values.settings "PIPELINE_MAX_POLL_RECORDS" | default 1000 | int64 }}
+{{- $row := include "onesignal-pipeline.destinationOf" . | fromYaml }}
+{{- $isProcessor := eq .key $row.processor.key }}
 {{- $message := add (int64 .root.Values.topics.messageBytes) 500 }}
 {{- $users := 0 }}
-{{- if and .root.Values.trackedUsers.existingSecret (eq .key "processor") }}
+{{- if and .root.Values.trackedUsers.existingSecret $isProcessor }}
 {{- $users = mul 150 (int64 .root.Values.trackedUsers.most) }}
 {{- end }}
 {{- /* The message catalogue holds about 100 MB at the most. */}}
 {{- $catalogue := ternary 100000000 0 (eq (toString (get .values.settings "PIPELINE_MESSAGE_CATALOGUE")) "true") }}
 {{- $bytes := get .values.settings "PIPELINE_MAX_BYTES_IN_HAND" | default 4194304 | int64 }}
+{{- /* Where records fill a request, there is room for two. */}}
+{{- $request := get .values.settings (print $row.api "MAX_BATCH_BYTES") | default $row.batch.bytes | int64 }}
+{{- if and $row.batch.fillsByCount (not $isProcessor) }}
+{{- $hand = max $hand (mul 2 (get .values.settings (print $row.api "MAX_BATCH_RECORDS") | default $row.batch.records | int64)) }}
+{{- $bytes = max $bytes (mul 2 $request) }}
+{{- end }}
 {{- $waiting := min (mul (add $hand $poll) $message) (add $bytes $fetch (mul (add $hand $poll) 500)) }}
-{{- $records := ternary (mul $poll (add $message 500)) 0 (eq .key "processor") }}
+{{- $records := ternary (mul $poll (add $message 500)) 0 $isProcessor }}
+{{- /* A request and its compressed copy: small change for Segment's 500 KB, which is in the first 100 MB. */}}
+{{- $lanes := get .values.settings (print $row.api "LANES") | default 4 | int64 }}
+{{- $requests := ternary (mul 2 $lanes $request) 0 (and $row.batch.fillsByCount (not $isProcessor)) }}
 {{- /* Of Avro, each lane of a sink decodes what two requests hold, and a batch: the JSON is up to three times as large. */}}
-{{- $lanes := get .values.settings "PIPELINE_SEGMENT_LANES" | default 4 | int64 }}
 {{- $batch := min (mul $poll (int64 .root.Values.topics.messageBytes)) $fetch }}
-{{- $reads := and (eq .key "segmentSink") (ne (toString .root.Values.schemaRegistry.url) "") }}
-{{- $decoded := ternary (mul $lanes (add 1000000 (mul 3 $batch))) 0 $reads }}
+{{- $reads := and (not $isProcessor) (ne (toString .root.Values.schemaRegistry.url) "") }}
+{{- $decoded := ternary (mul $lanes (add (mul 2 $row.batch.bytes) (mul 3 $batch))) 0 $reads }}
 {{- $unpacked := get .values.settings "PIPELINE_MAX_UNPACKED_BATCH_BYTES" | default 33554432 | int64 }}
-{{- add 100000000 $users $catalogue $decoded $unpacked (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
+{{- add 100000000 $users $catalogue $requests $decoded $unpacked (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
 {{- end }}
