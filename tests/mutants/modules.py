@@ -15,6 +15,7 @@ _LANE_TESTS: Final = (
 )
 _SINK_TESTS: Final = (f"{_DELIVERY}/test_sink.py", f"{_DELIVERY}/test_partial_answers.py")
 _PROCESSOR: Final = "tests/unit/processor"
+_MIXPANEL: Final = "tests/unit/sinks/mixpanel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,5 +99,9 @@ MODULES: Final = {
     ),
     "client": Module(
         file="delivery/client.py", tests=(f"{_DELIVERY}/test_client.py", f"{_DELIVERY}/test_compression.py")
+    ),
+    "mixpanel-answers": Module(file="sinks/mixpanel/answers.py", tests=(f"{_MIXPANEL}/test_answers.py",)),
+    "mixpanel-record-check": Module(
+        file="sinks/mixpanel/record_check.py", tests=(f"{_MIXPANEL}/test_record_check.py",)
     ),
 }

@@ -44,7 +44,6 @@ _ADVICE: Final[Mapping[int, str]] = {
     **dict.fromkeys(
         (301, 302, 303, 307, 308), "redirects are not followed: set PIPELINE_MIXPANEL_ENDPOINT to the new address"
     ),
-    400: f"this answer is not one of Mixpanel's: {_ENDPOINT}",
     401: _CREDENTIALS,
     403: f"{_CREDENTIALS}; Mixpanel's edge also answers 403 when it blocks the network of the sender: {_ENDPOINT}",
     404: "check the path of PIPELINE_MIXPANEL_ENDPOINT",
