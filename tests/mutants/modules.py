@@ -11,6 +11,7 @@ _LANE_TESTS: Final = (
     f"{_DELIVERY}/test_lane.py",
     f"{_DELIVERY}/test_sink.py",
     f"{_DELIVERY}/test_partial_answers.py",
+    f"{_DELIVERY}/test_unclear_answers.py",
     "tests/properties/test_delivery_lane.py",
 )
 _SINK_TESTS: Final = (f"{_DELIVERY}/test_sink.py", f"{_DELIVERY}/test_partial_answers.py")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=APIS)
 def destination(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Run every test of a module that uses this fixture with both destinations."""
+    """Run every test of a module that uses this fixture with every destination."""
     SELECTED.api = APIS[request.param]
     yield request.param
     SELECTED.api = APIS["segment"]

@@ -77,6 +77,7 @@ REJECTED = [
     (record(bucket="a"), Own.HARMFUL_PROPERTY),
     (record(__bucket="a"), Own.HARMFUL_PROPERTY),
     (record(a={"b": {"c": {"d": 1}}, "e": [[[[]]]]}), DeliveryRejectReason.TOO_DEEP),
+    (record(a={"b": {"c": {"d": {}}}}), DeliveryRejectReason.TOO_DEEP),
     (record(a="x" * MAX_RECORD_BYTES), DeliveryRejectReason.TOO_LARGE),
 ]
 ELSEWHERE = {
@@ -87,16 +88,21 @@ ELSEWHERE = {
     DeliveryRejectReason.UNUSABLE_SCHEMA,
     DeliveryRejectReason.TOO_FAR_AHEAD,
 }
+AT_THE_LIMITS: list[dict[str, Any]] = [
+    {"time": 31_536_000_000},
+    {"time": 253_402_300_799_999},
+    {"insert_id": "x" * 36},
+    {"distinct_id": "x" * 255},
+    {"event": "x" * 255},
+    {"a": "x" * (MAX_RECORD_BYTES - len(record(a="")))},
+]
 USABLE = [
     record(),
-    record(time=31_536_000_000),
-    record(time=253_402_300_799_999),
     record()[:-1] + b',"more":1}',
-    record("x" * 36),
-    record(distinct_id="x" * 255),
     record(distinct_id="$device:abc"),
-    record(event="x" * 255),
-    record(a={"b": {"c": 1}}, d=[[[1]]]),
+    *(record(**values) for values in AT_THE_LIMITS),
+    *(record(**{"url": 1, **values}) for values in AT_THE_LIMITS[:-1]),
+    record(a={"b": {"c": {"d": 1}}}, d=[[[1]]]),
     record(a="é\U0001f600"),
     record(**dict(list(MANY.items())[:246])),
 ]
