@@ -6,12 +6,14 @@ Settings with values of their own in the chart, and those that name files in a p
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import yaml
 
+from pipeline.core.destinations.mixpanel.names import ALLOWED_DOLLAR_NAMES
 from pipeline.core.kinds import SPELLINGS
 from pipeline.core.names_file import MAX_NAME_CHARACTERS
 from pipeline.core.presets import Preset
@@ -94,6 +96,7 @@ _BY_TYPE: Final[Mapping[str, Mapping[str, Any]]] = {
     if isinstance(expected, Expected)
 }
 """What the program checks by its own code, with the words of its error message."""
+_MIXPANEL_NAME: Final = rf"^(\s*[^$\s]|({'|'.join(re.escape(name) for name in sorted(ALLOWED_DOLLAR_NAMES))})$)"
 _FOR_PEOPLE: Final = frozenset({"$schema", "title", "description"})
 
 
@@ -122,6 +125,7 @@ def values_schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(VALUES_SCHEMA.read_text(encoding="utf-8"))
     schema["definitions"]["rulesSource"]["properties"]["preset"]["enum"] = ["", *Preset]
     schema["definitions"]["names"] = _custom_names()
+    schema["definitions"]["mixpanelNames"] = _custom_names(pattern=_MIXPANEL_NAME)
     schema["definitions"]["settings"] = settings_schema()
     schema["definitions"]["secretSettings"] = _secret_settings()
     schema["definitions"]["extraEnv"] = _extra_environment()
@@ -160,9 +164,9 @@ def _strict(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict
     }
 
 
-def _custom_names() -> dict[str, Any]:
+def _custom_names(pattern: str = r"\S") -> dict[str, Any]:
     """Return the schema of custom event names: one for each kind, which may be spelt in one way."""
-    name = {"type": "string", "pattern": r"\S", "maxLength": MAX_NAME_CHARACTERS}
+    name = {"type": "string", "pattern": pattern, "maxLength": MAX_NAME_CHARACTERS}
     spellings: dict[str, list[str]] = {}
     for spelling, kind in SPELLINGS.items():
         spellings.setdefault(kind.name, []).append(spelling)

@@ -32,7 +32,7 @@ def test_helm_finds_nothing_to_complain_of(chart: Chart, values: Path | None) ->
 
 
 def test_there_is_an_example_for_each_way_to_run_it() -> None:
-    assert [example.stem for example in EXAMPLES] == ["one-node", "production", "sasl-tls"]
+    assert [example.stem for example in EXAMPLES] == ["one-node", "production", "sasl-tls", "two-destinations"]
 
 
 @RENDERED

@@ -30,6 +30,12 @@ SERVERS: Final = "kafka.bootstrapServers"
 TEXT: Final = "rules.text"
 PROCESSOR: Final = "components.processor.settings"
 SINK: Final = "components.segmentSink.settings"
+MIXPANEL_SINK: Final = "components.mixpanelSink.settings"
+MIXPANEL: Final[dict[str, Any]] = {
+    "components.mixpanelProcessor.enabled": True,
+    "components.mixpanelSink.enabled": True,
+    "mixpanel.projectToken.existingSecret": "mixpanel",
+}
 TRACKED: Final = {"trackedUsers.existingSecret": "tracked-users", "componentDefaults.resources.limits.memory": "1G"}
 LONG_HOST: Final = "a." * 124 + "a.test"
 LAST_KIND: Final = "rules: [{when: {kind: message.push.sent}, then: drop}]\n"
@@ -220,6 +226,51 @@ REFUSED: Final[Mapping[str, dict[str, Any]]] = {
         "components.processor.consumerGroup": "onesignal-pipeline-segment-sink",
         "components.segmentSink": {"enabled": False, "consumerGroup": "other"},
     },
+    "Mixpanel's usual group": {
+        "components.processor.consumerGroup": "onesignal-pipeline-mixpanel-sink",
+        "components.mixpanelSink.consumerGroup": "other",
+    },
+    "a password in Mixpanel's endpoint": {
+        **MIXPANEL,
+        "mixpanel.endpoint": f"https://user:{PASSWORD}@proxy.test/import",
+    },
+    "an endpoint of Mixpanel without a path": {**MIXPANEL, "mixpanel.endpoint": "https://proxy.test"},
+    "Mixpanel's records in the usual topic of Segment's": {
+        **MIXPANEL,
+        "topics.mixpanelRecords": "segment.records",
+        "topics.records": "other",
+    },
+    "Segment's records in the usual topic of Mixpanel's": {
+        "topics.records": "mixpanel.records",
+        "topics.mixpanelRecords": "other",
+    },
+    "rules of Mixpanel of an unknown condition": {
+        **MIXPANEL,
+        "mixpanel.rules.text": "rules: [{when: {mtu: all}, then: drop}]",
+    },
+    "a name of Mixpanel's own": {**MIXPANEL, "mixpanel.names": {"message.push.sent": "$identify"}},
+    "a first delay of Mixpanel beyond the last": {
+        **MIXPANEL,
+        f"{MIXPANEL_SINK}.PIPELINE_MIXPANEL_RETRY_MAX_SECONDS": 1.5,
+    },
+    "a request to Mixpanel that looks like a stall": {
+        **MIXPANEL,
+        f"{MIXPANEL_SINK}.PIPELINE_STALL_TIMEOUT_SECONDS": 29,
+    },
+    "one topic for the users of both destinations": {
+        **TRACKED,
+        f"{PROCESSOR}.PIPELINE_TRACKED_USERS_TOPIC": "mixpanel.tracked-users",
+    },
+    "a service account of Mixpanel with a colon": {
+        **MIXPANEL,
+        "mixpanel.projectToken.existingSecret": "",
+        "mixpanel.serviceAccount": {"username": "a:b", "projectId": "1", "existingSecret": "mixpanel"},
+    },
+    "a number of Mixpanel's project that is too long": {
+        **MIXPANEL,
+        "mixpanel.projectToken.existingSecret": "",
+        "mixpanel.serviceAccount": {"username": "a", "projectId": "1" * 21, "existingSecret": "mixpanel"},
+    },
     "a blank user name of the registry": {
         REGISTRY: "http://registry.test",
         "schemaRegistry.username": " ",
@@ -236,6 +287,20 @@ REFUSED: Final[Mapping[str, dict[str, Any]]] = {
     },
 }
 TAKEN: Final[Mapping[str, dict[str, Any]]] = {
+    "both destinations": MIXPANEL,
+    "an endpoint of Mixpanel": {**MIXPANEL, "mixpanel.endpoint": "https://proxy.test:8443/import"},
+    "a service account of Mixpanel": {
+        **MIXPANEL,
+        "mixpanel.projectToken.existingSecret": "",
+        "mixpanel.serviceAccount": {
+            "username": "a.b.mp-service-account",
+            "projectId": "1",
+            "existingSecret": "mixpanel",
+        },
+    },
+    "a request to Mixpanel as long as may be": {**MIXPANEL, f"{MIXPANEL_SINK}.PIPELINE_STALL_TIMEOUT_SECONDS": 30},
+    "rules of exempt events": {**MIXPANEL, "mixpanel.rules.text": "rules: [{when: {mtu: exempt}, then: keep}]"},
+    "names of Mixpanel": {**MIXPANEL, "mixpanel.names": {"message.push.sent": "Pushed"}},
     "an endpoint of an IPv6 address": {ENDPOINT: "https://[2001:db8::1]:8443/v1/batch"},
     "an endpoint of an IPv4 address": {ENDPOINT: "http://10.0.0.1:80/v1"},
     "an endpoint of a deep path": {ENDPOINT: "HTTPS://proxy.test./a//b/c@d/"},
@@ -360,13 +425,33 @@ PARTS: Final = some.tuples(
     ),
     some.sampled_from(["", "", ":1", ":443", ":0", ":65535", ":65536", ":99999", ":", ":x"]),
     some.sampled_from(
-        ["/v1", "/v1/batch", "", "/", "//", "/.", "/..", "/a/..", "/a/./..", "/...", "/v1 b", "/@", "/%2e"]
+        [
+            "/v1",
+            "/v1/batch",
+            "/import",
+            "/v1/import",
+            "/import/..",
+            "",
+            "/",
+            "//",
+            "/.",
+            "/..",
+            "/a/..",
+            "/a/./..",
+            "/...",
+            "/v1 b",
+            "/@",
+            "/%2e",
+        ]
     ),
     some.sampled_from(["", "", "", "?", "?a", "#", "#b"]),
 ).map("".join)
 
 
-@pytest.mark.parametrize(("name", "field"), [(ENDPOINT, "segment_endpoint"), (REGISTRY, "schema_registry_url")])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(ENDPOINT, "segment_endpoint"), (REGISTRY, "schema_registry_url"), ("mixpanel.endpoint", "mixpanel_endpoint")],
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(address=PARTS)
 def test_an_address_that_the_chart_takes_is_one_to_the_program(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.deploy.rendering import Chart
 
 SASL: Final = {"kafka.securityProtocol": "SASL_SSL"}
+MIXPANEL: Final = {"components.mixpanelSink.enabled": True}
 HPA: Final = {"components.segmentSink.autoscaling.hpa.enabled": True}
 RESOURCES: Final = "componentDefaults.resources"
 FROM: Final = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
@@ -107,6 +108,25 @@ CONTRADICTIONS: Final[Refusals] = [
         "kafka.tls.ca.existingSecret and kafka.tls.ca.existingConfigMap are both set",
     ),
     ({"topics.records": "onesignal.events"}, "each needs its own topic"),
+    ({"topics.mixpanelRecords": "segment.records"}, "each needs its own topic"),
+    (
+        {"topics.mixpanelRecords": "other", "topics.raw": "mixpanel.records"},
+        "topics.raw is the usual name of another topic (mixpanel.records)",
+    ),
+    (MIXPANEL, "mixpanel.projectToken.existingSecret is empty"),
+    (
+        {"mixpanel.serviceAccount.projectId": "1"},
+        "mixpanel.serviceAccount needs username, existingSecret and projectId",
+    ),
+    ({"mixpanel.projectToken.existingSecret": "a", "mixpanel.serviceAccount.username": "a"}, "are both set: keep one"),
+    ({"mixpanel.region": "in", "mixpanel.endpoint": "https://a.test/import"}, "mixpanel.region and mixpanel.endpoint"),
+    ({"mixpanel.rules": {"preset": "keep-all", "text": "rules: []"}}, "mixpanel.rules.preset, mixpanel.rules.text are"),
+    ({"mixpanel.rules.preset": "tracked-only"}, "the mixpanel.rules keep events of tracked users only"),
+    ({"mixpanel.rules.text": "default: keep"}, "mixpanel.rules.text is no rules file"),
+    (
+        {**MIXPANEL, "mixpanel.projectToken.existingSecret": "a", "topics.partitions": 16},
+        "or lower PIPELINE_MIXPANEL_MAX_BATCH_RECORDS in its settings",
+    ),
     (
         {"components.processor.consumerGroup": "onesignal-pipeline-segment-sink"},
         "components.processor.consumerGroup, components.segmentSink.consumerGroup are the same",
@@ -241,6 +261,6 @@ def test_hpa_and_scaled_object_never_set_the_same_deployment(chart: Chart) -> No
         for kind in ("HorizontalPodAutoscaler", "ScaledObject")
         for each in manifests.of_kind(kind)
     ]
-    assert len(targets) == len(set(targets)) == 2
+    assert len(targets) == len(set(targets)) == 3
     scaled = [each for each in manifests.of_kind("Deployment") if each["metadata"]["name"] in targets]
-    assert ["replicas" in each["spec"] for each in scaled] == [False, False]
+    assert ["replicas" in each["spec"] for each in scaled] == [False, False, False]

@@ -5,14 +5,13 @@ address, which may hold a secret. The tests compare them with the program's own 
 
 {{- define "onesignal-pipeline.programMistakes" -}}
 {{- $mistake := "onesignal-pipeline.mistake" }}
-{{- $calls := dict "segment" "the batch call belongs to it, such as /v1/batch" "mixpanel" "the import call belongs to it, such as /import" }}
-{{- $instead := dict "segment" "segment.writeKey.existingSecret" "mixpanel" "mixpanel.projectToken.existingSecret" }}
-{{- range $name, $call := $calls }}
-{{- $address := (get $.Values $name).endpoint }}
-{{- include "onesignal-pipeline.addressMistakes" (dict "path" (printf "%s.endpoint" $name) "address" $address "instead" (get $instead $name)) }}
-{{- if and $address (not (regexMatch (printf "^[^/]*//[^/]*%s$" (include "onesignal-pipeline.pathPattern" $)) $address)) }}
-{{- include $mistake (printf "%s.endpoint ends with the host: the path of %s" $name $call) }}
+{{- include "onesignal-pipeline.addressMistakes" (dict "path" "segment.endpoint" "address" .Values.segment.endpoint "instead" "segment.writeKey.existingSecret") }}
+{{- if and .Values.segment.endpoint (not (regexMatch (printf "^[^/]*//[^/]*%s$" (include "onesignal-pipeline.pathPattern" .)) .Values.segment.endpoint)) }}
+{{- include $mistake "segment.endpoint ends with the host: the path of the batch call belongs to it, such as /v1/batch" }}
 {{- end }}
+{{- include "onesignal-pipeline.addressMistakes" (dict "path" "mixpanel.endpoint" "address" .Values.mixpanel.endpoint "instead" "mixpanel.projectToken.existingSecret") }}
+{{- if and .Values.mixpanel.endpoint (not (regexMatch "^[^/]*//[^/]+/(.*/)?import$" .Values.mixpanel.endpoint)) }}
+{{- include $mistake "mixpanel.endpoint does not end with `/import`, the path of the call: add it" }}
 {{- end }}
 {{- include "onesignal-pipeline.textMistakes" (dict "path" "mixpanel.serviceAccount.username" "text" .Values.mixpanel.serviceAccount.username) }}
 {{- include "onesignal-pipeline.addressMistakes" (dict "path" "schemaRegistry.url" "address" .Values.schemaRegistry.url "instead" "schemaRegistry.username and schemaRegistry.existingSecret") }}
