@@ -18,7 +18,7 @@ template like sinks.yaml. Takes a dict of
 {{- if $values.enabled }}
 {{- $part := merge (dict
       "values" $values
-      "fullname" (printf "%s-%s" (include "onesignal-pipeline.fullname" .root) .name)
+      "fullname" (printf "%s-%s" (include "onesignal-pipeline.fullname" .root | trunc (sub 62 (len .name) | int) | trimSuffix "-") .name)
       "selector" (printf "%s\napp.kubernetes.io/component: %s" (include "onesignal-pipeline.selectorLabels" .root) .name)
       "labels" (printf "%s\napp.kubernetes.io/component: %s" (include "onesignal-pipeline.labels" .root) .name)) . }}
 {{- include "onesignal-pipeline.deployment" $part }}

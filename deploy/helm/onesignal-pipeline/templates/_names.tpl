@@ -4,7 +4,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* What is made is called <fullname>-<component>: 45 characters leave room for the longest component. */ -}}
+{{- /* What is made is called <fullname>-<component>: 45 characters leave room for most components, longer ones cut it. */ -}}
 {{- define "onesignal-pipeline.fullname" -}}
 {{- $name := include "onesignal-pipeline.name" . }}
 {{- $both := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
