@@ -108,31 +108,31 @@ def test_the_files_that_are_there_are_all_taken(chart: Chart) -> None:
 FURTHER: Final = """\
 {{- /* Another sink. */ -}}
 {{- include "onesignal-pipeline.component" (dict
-      "root" $ "key" "mixpanelSink" "name" "mixpanel-sink"
-      "arguments" (list "worker" "mixpanel-sink")
-      "groupSetting" "PIPELINE_MIXPANEL_SINK_GROUP"
-      "reads" "mixpanel.records"
+      "root" $ "key" "archiveSink" "name" "archive-sink"
+      "arguments" (list "worker" "archive-sink")
+      "groupSetting" "PIPELINE_ARCHIVE_SINK_GROUP"
+      "reads" "archive.records"
       "settings" dict
       "files" list
-      "rules" ""
+      "rules" dict
       "annotations" dict
       "egress" list) }}
 """
 
 
 def test_a_further_component_is_a_block_and_a_template_of_ten_lines(copied: Chart) -> None:
-    (copied.folder / "templates" / "mixpanel-sink.yaml").write_text(FURTHER, encoding="utf-8")
+    (copied.folder / "templates" / "archive-sink.yaml").write_text(FURTHER, encoding="utf-8")
     assert FURTHER.count("\n") <= 11
     schema_file = copied.folder / "values.schema.json"
     schema: dict[str, Any] = json.loads(schema_file.read_text(encoding="utf-8"))
-    schema["properties"]["components"]["properties"]["mixpanelSink"] = {"$ref": "#/definitions/component"}
+    schema["properties"]["components"]["properties"]["archiveSink"] = {"$ref": "#/definitions/component"}
     schema_file.write_text(json.dumps(schema), encoding="utf-8")
-    block = {"components.mixpanelSink": {"enabled": True, "consumerGroup": "mixpanel", "replicas": 3}}
+    block = {"components.archiveSink": {"enabled": True, "consumerGroup": "archive", "replicas": 3}}
     manifests = copied.render(LEAST, values=block)
-    deployment = manifests.component("Deployment", "mixpanel-sink")
+    deployment = manifests.component("Deployment", "archive-sink")
     assert deployment["spec"]["replicas"] == 3
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["args"] == ["worker", "mixpanel-sink"]
-    assert manifests.component("PodDisruptionBudget", "mixpanel-sink")["spec"]["maxUnavailable"] == 1
-    refused = {**block, "components.mixpanelSink": {**block["components.mixpanelSink"], "replicas": 99}}
-    with pytest.raises(RefusedError, match=r"components\.mixpanelSink: up to 99 workers"):
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["args"] == ["worker", "archive-sink"]
+    assert manifests.component("PodDisruptionBudget", "archive-sink")["spec"]["maxUnavailable"] == 1
+    refused = {**block, "components.archiveSink": {**block["components.archiveSink"], "replicas": 99}}
+    with pytest.raises(RefusedError, match=r"components\.archiveSink: up to 99 workers"):
         copied.render(LEAST, values=refused)

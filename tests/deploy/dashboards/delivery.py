@@ -133,7 +133,7 @@ def _requests(scope: Scope) -> Row:
                 "duplicates.",
                 unit="reqps",
                 series=one(
-                    f"{scope.rate('sink_unclear_answers_total', 'destination', 'problem')} > 0",
+                    scope.rate("sink_unclear_answers_total", "destination", "problem"),
                     "{{destination}}: {{problem}}",
                 ),
             ),

@@ -73,13 +73,16 @@ mixpanel:
 {{- toYaml ($used | default (pick (include "onesignal-pipeline.destinations" . | fromYaml) "segment")) }}
 {{- end }}
 
-{{- /* The row of the component `key`, as YAML. */ -}}
+{{- /* The row of the component `key`, as YAML; one without anything of its own for a component of no destination. */ -}}
 {{- define "onesignal-pipeline.destinationOf" -}}
+{{- $none := dict "key" "" }}
+{{- $found := dict "processor" $none "sink" $none "api" "PIPELINE_" "batch" (dict "records" 0 "bytes" 0 "fillsByCount" false) }}
 {{- range include "onesignal-pipeline.destinations" .root | fromYaml }}
 {{- if has $.key (list .processor.key .sink.key) }}
-{{- toYaml . }}
+{{- $found = . }}
 {{- end }}
 {{- end }}
+{{- toYaml $found }}
 {{- end }}
 
 {{- /* The value at `path`, such as `mixpanel.rules`, as YAML. */ -}}

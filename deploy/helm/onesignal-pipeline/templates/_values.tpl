@@ -66,6 +66,7 @@
 {{- $poll := get .values.settings "PIPELINE_MAX_POLL_RECORDS" | default 1000 | int64 }}
 {{- $row := include "onesignal-pipeline.destinationOf" . | fromYaml }}
 {{- $isProcessor := eq .key $row.processor.key }}
+{{- $isSink := eq .key $row.sink.key }}
 {{- $message := add (int64 .root.Values.topics.messageBytes) 500 }}
 {{- $users := 0 }}
 {{- if and .root.Values.trackedUsers.existingSecret $isProcessor }}
@@ -76,7 +77,7 @@
 {{- $bytes := get .values.settings "PIPELINE_MAX_BYTES_IN_HAND" | default 4194304 | int64 }}
 {{- /* Where records fill a request, there is room for two. */}}
 {{- $request := get .values.settings (print $row.api "MAX_BATCH_BYTES") | default $row.batch.bytes | int64 }}
-{{- if and $row.batch.fillsByCount (not $isProcessor) }}
+{{- if and $row.batch.fillsByCount $isSink }}
 {{- $hand = max $hand (mul 2 (get .values.settings (print $row.api "MAX_BATCH_RECORDS") | default $row.batch.records | int64)) }}
 {{- $bytes = max $bytes (mul 2 $request) }}
 {{- end }}
@@ -84,10 +85,10 @@
 {{- $records := ternary (mul $poll (add $message 500)) 0 $isProcessor }}
 {{- /* A request and its compressed copy: small change for Segment's 500 KB, which is in the first 100 MB. */}}
 {{- $lanes := get .values.settings (print $row.api "LANES") | default 4 | int64 }}
-{{- $requests := ternary (mul 2 $lanes $request) 0 (and $row.batch.fillsByCount (not $isProcessor)) }}
+{{- $requests := ternary (mul 2 $lanes $request) 0 (and $row.batch.fillsByCount $isSink) }}
 {{- /* Of Avro, each lane of a sink decodes what two requests hold, and a batch: the JSON is up to three times as large. */}}
 {{- $batch := min (mul $poll (int64 .root.Values.topics.messageBytes)) $fetch }}
-{{- $reads := and (not $isProcessor) (ne (toString .root.Values.schemaRegistry.url) "") }}
+{{- $reads := and $isSink (ne (toString .root.Values.schemaRegistry.url) "") }}
 {{- $decoded := ternary (mul $lanes (add (mul 2 $row.batch.bytes) (mul 3 $batch))) 0 $reads }}
 {{- $unpacked := get .values.settings "PIPELINE_MAX_UNPACKED_BATCH_BYTES" | default 33554432 | int64 }}
 {{- add 100000000 $users $catalogue $requests $decoded $unpacked (mul (int64 .root.Values.topics.partitions) (add (mul 2 $fetch) $waiting $records)) }}
