@@ -32,6 +32,9 @@ _PORTS: Final = {
     "segment": (8090,),
     "processor": (8080,),
     "segment-sink": (8080,),
+    "mixpanel": (8091,),
+    "mixpanel-processor": (8080,),
+    "mixpanel-sink": (8080,),
     "prometheus": (9090,),
 }
 # What a container has and a process of this machine has not.

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.cli.main import PROGRAM, cli
+from pipeline.local.mixpanel.stand_in import PROJECT_TOKEN
 from pipeline.local.segment.stand_in import WRITE_KEY
 from pipeline.settings.loading import load_settings
 from tests.deploy.compose import COMPOSE_FILE, ROOT, RefusedError, resolve
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from tests.deploy.compose import Service
 
-EVERYWHERE = {"kafka", "topics", "processor", "prometheus", "grafana"}
+EVERYWHERE = {"kafka", "topics", "prometheus", "grafana"}
+REAL = {"segment-sink-real": "segment-sink", "mixpanel-sink-real": "mixpanel-sink"}
 DASHBOARDS = ROOT / "deploy" / "helm" / "onesignal-pipeline" / "dashboards"
 SERVICES = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]
 
@@ -32,14 +34,18 @@ def docker_compose(tool: Callable[[str], Path]) -> Path:
     return tool("docker-compose")
 
 
-@pytest.fixture(scope="module", params=["stand-in", "real"])
+@pytest.fixture(scope="module", params=["stand-in", "real", "real-mixpanel", "real,real-mixpanel"])
 def services(request: pytest.FixtureRequest, docker_compose: Path) -> dict[str, Service]:
     return resolve(docker_compose, COMPOSE_PROFILES=request.param)
 
 
-def test_without_a_word_a_stand_in_is_delivered_to_and_traffic_flows(docker_compose: Path) -> None:
+def test_without_a_word_stand_ins_are_delivered_to_and_traffic_flows(docker_compose: Path) -> None:
     services = resolve(docker_compose)
-    assert services.keys() == EVERYWHERE | {"segment", "segment-sink", "traffic"}
+    segment, mixpanel = {"segment", "processor", "segment-sink"}, {"mixpanel", "mixpanel-processor", "mixpanel-sink"}
+    assert services.keys() == EVERYWHERE | segment | mixpanel | {"traffic"}
+    settings = services["mixpanel-sink"].environment
+    assert settings["PIPELINE_MIXPANEL_ENDPOINT"] == "http://mixpanel:8091/import"
+    assert settings["PIPELINE_MIXPANEL_PROJECT_TOKEN"] == PROJECT_TOKEN
     settings = services["segment-sink"].environment
     assert settings["PIPELINE_SEGMENT_ENDPOINT"] == "http://segment:8090/v1/batch"
     assert settings["PIPELINE_SEGMENT_WRITE_KEY"] == WRITE_KEY
@@ -50,7 +56,7 @@ def test_the_real_segment_gets_no_made_up_traffic(docker_compose: Path) -> None:
     services = resolve(
         docker_compose, COMPOSE_PROFILES="real", PIPELINE_SEGMENT_WRITE_KEY=key, PIPELINE_SEGMENT_REGION="eu"
     )
-    assert services.keys() == EVERYWHERE | {"segment-sink-real"}
+    assert services.keys() == EVERYWHERE | {"processor", "segment-sink-real"}
     settings = load_settings(services["segment-sink-real"].environment)
     assert settings.segment.write_key is not None
     assert settings.segment.write_key.get_secret_value() == key
@@ -59,9 +65,27 @@ def test_the_real_segment_gets_no_made_up_traffic(docker_compose: Path) -> None:
     assert "segment-sink" in services["segment-sink-real"].resolved["networks"]["default"]["aliases"]
 
 
-def test_both_at_once_are_refused(docker_compose: Path) -> None:
+def test_the_real_mixpanel_gets_no_made_up_traffic_and_needs_no_segment(docker_compose: Path) -> None:
+    token = "0123456789abcdef0123456789abcdef"
+    services = resolve(
+        docker_compose,
+        COMPOSE_PROFILES="real-mixpanel",
+        PIPELINE_MIXPANEL_PROJECT_TOKEN=token,
+        PIPELINE_MIXPANEL_REGION="in",
+    )
+    assert services.keys() == EVERYWHERE | {"mixpanel-processor", "mixpanel-sink-real"}
+    settings = load_settings(services["mixpanel-sink-real"].environment)
+    assert settings.mixpanel.project_token is not None
+    assert settings.mixpanel.project_token.get_secret_value() == token
+    assert settings.mixpanel.region == "in"
+    assert settings.mixpanel.endpoint is None
+    assert "mixpanel-sink" in services["mixpanel-sink-real"].resolved["networks"]["default"]["aliases"]
+
+
+@pytest.mark.parametrize("real", ["real", "real-mixpanel"])
+def test_a_stand_in_and_the_real_one_at_once_are_refused(docker_compose: Path, real: str) -> None:
     with pytest.raises(RefusedError, match="already in use"):
-        resolve(docker_compose, COMPOSE_PROFILES="real,stand-in")
+        resolve(docker_compose, COMPOSE_PROFILES=f"{real},stand-in")
 
 
 def test_the_rate_of_the_traffic_can_be_chosen(docker_compose: Path) -> None:
@@ -95,7 +119,9 @@ def test_what_runs_goes_on_after_a_fault_and_has_time_to_end(services: dict[str,
     for service in services.values():
         assert service.resolved["restart"] == ("on-failure" if service.name == "topics" else "unless-stopped")
     settings = load_settings({})
-    for name in ("processor", *(each for each in services if each.startswith("segment-sink"))):
+    workers = [service.name for service in services.values() if service.command[1:2] == ["worker"]]
+    assert workers
+    for name in workers:
         assert services[name].resolved["stop_grace_period"] == "45s"
     assert settings.shutdown_timeout_seconds + 10 < 45  # with Kafka away, leaving takes up to 10 s more
 
@@ -118,7 +144,10 @@ def test_nothing_starts_before_what_it_needs_is_healthy(services: dict[str, Serv
             )
             assert name == "topics" or services[name].healthcheck, name
     assert services["topics"].waits_for.keys() == {"kafka"}
-    assert [name for name in services if not services[name].waits_for and name != "kafka"] in ([], ["segment"])
+    assert [name for name in services if not services[name].waits_for and name != "kafka"] in (
+        [],
+        ["mixpanel", "segment"],
+    )
 
 
 def test_settings_are_settings_and_commands_are_commands(services: dict[str, Service]) -> None:
@@ -191,6 +220,7 @@ def test_prometheus_asks_the_workers_that_there_are(services: dict[str, Service]
         for each in job["static_configs"]
         for target in each["targets"]
     ]
-    names = {"segment-sink" if name == "segment-sink-real" else name for name in services}
-    assert {target.removesuffix(":8080") for target in targets} == {"processor", "segment-sink"}
-    assert {target.removesuffix(":8080") for target in targets} <= names
+    asked = {target.removesuffix(":8080") for target in targets}
+    assert asked == {"processor", "segment-sink", "mixpanel-processor", "mixpanel-sink"}
+    workers = {REAL.get(name, name) for name, service in services.items() if service.command[1:2] == ["worker"]}
+    assert workers == asked & {REAL.get(name, name) for name in services}

@@ -57,13 +57,16 @@ def test_every_command_of_the_stack_runs_and_traffic_arrives(stack: Stack, tool:
     ledger = stack.address("segment", 8090)
     eventually(lambda: told(ledger, "/ledger")["records_accepted"] > 200, stack)
     assert {reason for reason, count in told(ledger, "/ledger")["discarded"].items() if count} <= {"duplicate"}
-    eventually(lambda: sample(stack, "up") == {"processor": 1, "segment-sink": 1}, stack)
+    told_by_mixpanel = stack.address("mixpanel", 8091)
+    eventually(lambda: told(told_by_mixpanel, "/ledger")["records_accepted"] > 200, stack)
+    workers = ("processor", "segment-sink", "mixpanel-processor", "mixpanel-sink")
+    eventually(lambda: sample(stack, "up") == dict.fromkeys(workers, 1), stack)
     received = "sum(onesignal_pipeline_events_received_total{namespace='compose', release='onesignal-pipeline'})"
     eventually(lambda: sample(stack, received).get("", 0) > 200, stack)
     rules = told(stack.address("prometheus", 9090), "/api/v1/rules")["data"]["groups"]
     assert rules
     assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
-    for name in ("traffic", "segment-sink", "processor", "segment", "prometheus"):
+    for name in ("traffic", *reversed(workers), "segment", "mixpanel", "prometheus"):
         assert stack.stop(name, GRACE_SECONDS) == 0, stack.log(name)
     assert stack.processes["topics"].returncode == 0
     assert "events written" in stack.log("traffic")
