@@ -85,6 +85,7 @@ class Pipeline:
     segment: SegmentStandIn
     mixpanel: MixpanelStandIn
     mixpanel_records_topic: str
+    """Empty where Mixpanel is not in use."""
     folder: Path
     raw_topic: str
     records_topic: str
@@ -108,14 +109,7 @@ class Pipeline:
             "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.1",
             "SEGMENT_RETRY_BASE_SECONDS": "0.05",
             "SEGMENT_RETRY_MAX_SECONDS": "0.5",
-            "MIXPANEL_RECORDS_TOPIC": self.mixpanel_records_topic,
-            "MIXPANEL_PROCESSOR_GROUP": f"{self.processor_group}-mixpanel",
-            "MIXPANEL_SINK_GROUP": f"{self.segment_sink_group}-mixpanel",
-            "MIXPANEL_PROJECT_TOKEN": PROJECT_TOKEN,
-            "MIXPANEL_ENDPOINT": self.mixpanel.endpoint,
-            "MIXPANEL_FLUSH_INTERVAL_SECONDS": "0.1",
-            "MIXPANEL_RETRY_BASE_SECONDS": "0.05",
-            "MIXPANEL_RETRY_MAX_SECONDS": "0.5",
+            **(self._mixpanel_settings() if self.mixpanel_records_topic else {}),
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(http_port),
             "LOG_FORMAT": "console",
@@ -127,6 +121,18 @@ class Pipeline:
             **os.environ,
             "TMPDIR": str(self.folder),
             **{f"PIPELINE_{name}": value for name, value in own.items()},
+        }
+
+    def _mixpanel_settings(self) -> dict[str, str]:
+        return {
+            "MIXPANEL_RECORDS_TOPIC": self.mixpanel_records_topic,
+            "MIXPANEL_PROCESSOR_GROUP": f"{self.processor_group}-mixpanel",
+            "MIXPANEL_SINK_GROUP": f"{self.segment_sink_group}-mixpanel",
+            "MIXPANEL_PROJECT_TOKEN": PROJECT_TOKEN,
+            "MIXPANEL_ENDPOINT": self.mixpanel.endpoint,
+            "MIXPANEL_FLUSH_INTERVAL_SECONDS": "0.1",
+            "MIXPANEL_RETRY_BASE_SECONDS": "0.05",
+            "MIXPANEL_RETRY_MAX_SECONDS": "0.5",
         }
 
     async def start(
@@ -209,7 +215,7 @@ async def _running(
         broker=broker,
         segment=segment,
         mixpanel=mixpanel,
-        mixpanel_records_topic=broker.create_topic("mixpanel-records", partitions) if with_mixpanel else "unused",
+        mixpanel_records_topic=broker.create_topic("mixpanel-records", partitions) if with_mixpanel else "",
         folder=folder,
         raw_topic=broker.create_topic("raw", partitions),
         records_topic=broker.create_topic("records", partitions),
