@@ -15,6 +15,7 @@ _ADDRESSES: Final = re.compile(r"""[^\s<>()\[\]"',;:/?=]{1,64}(?:@|%40)[^\s<>()\
 _LONG_WORDS: Final = re.compile(r"[A-Za-z0-9_:\-]{32,}")
 _PHONE_NUMBERS: Final = re.compile(r"\+?\(?[0-9](?:[\s().\-]{0,2}[0-9]){6,}")
 _PERSONAL_SCHEMES: Final = re.compile(r"\s*(?:tel|sms|smsto|mms|mailto|callto|facetime|whatsapp|sip):", re.IGNORECASE)
+_OF_NUMBERS: Final = "+0123456789 ().-"
 _WEB: Final = "https://"
 _INTERNATIONAL_NUMBERS: Final = re.compile(r"(?:\+|%2B)[0-9][0-9().\-]{6,20}", re.IGNORECASE)
 _PERSONAL_ID: Final = re.compile(r"@|%40|://|\A\s*\+[0-9]|\b(?![0-9]+\b)[A-Za-z0-9_:\-]{45,}")
@@ -36,11 +37,11 @@ def clean_detail(text: str) -> str:
     """Return a text cleaned as `clean_reason` does, without control characters, in at most 200 bytes of UTF-8.
 
     Characters that are not printable are removed first, because an address may be hidden between them. A text that
-    `clean_reason` would cut loses its last word as well: the rest of a number may be too short to be recognized.
+    `clean_reason` would cut loses its last word, and numbers at its end: they may be too short to be recognized.
     """
     plain = "".join(each if each.isprintable() else " " * each.isspace() for each in text[: 2 * _LONGEST_REASON])
     if len(plain) > _LONGEST_REASON:
-        plain = plain[:_LONGEST_REASON].rpartition(" ")[0]
+        plain = plain[:_LONGEST_REASON].rpartition(" ")[0].rstrip(_OF_NUMBERS)
     cut = clean_reason(plain).encode()[:_LONGEST_DETAIL_BYTES]
     return cut.decode(errors="ignore").strip()
 
