@@ -77,7 +77,7 @@ class DestinationSettings(Section):
     @property
     def has_credentials(self) -> bool:
         """Whether a credential of the destination is set, so that `worker all` runs it."""
-        raise NotImplementedError
+        return getattr(self, self.credential) is not None
 
     @property
     def is_in_use(self) -> bool:

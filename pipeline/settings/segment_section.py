@@ -117,8 +117,3 @@ class SegmentSettings(DestinationSettings):
         description="Records per second of a worker; `0` is no limit. Segment elsewhere names 1,000 per workspace; "
         "it answers excess with 429, which is obeyed.",
     )
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether the write key is set."""
-        return self.write_key is not None
