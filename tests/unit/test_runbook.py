@@ -16,11 +16,13 @@ from prometheus_client import CollectorRegistry
 from pipeline.cli.main import cli
 from pipeline.core.hold_reasons import HoldReason
 from pipeline.core.outcomes import RejectReason
+from pipeline.kafka import headers
 from pipeline.processor.deciding import STAGE as PROCESSOR_STAGE
 from pipeline.runtime.health import Health
 from pipeline.runtime.status_server import StatusServer
 from pipeline.settings.mistakes import variable
 from pipeline.settings.sections import FIELDS, Settings
+from pipeline.sinks.mixpanel.api import MixpanelApi
 from pipeline.sinks.segment.api import SegmentApi
 from tests.deploy.dashboards.alerts import NAME, RUNBOOK, alerts
 from tests.deploy.dashboards.files import boards
@@ -112,7 +114,9 @@ def test_the_reasons_and_stages_of_dead_letters_are_those_of_the_code() -> None:
     section = sections(TEXT)[f"{NAME}DeadLetters"].partition("**Do.**")[2]
     named = set(re.findall(r"`([a-z]+(?:[_-][a-z]+)*)`", section))
     assert len(named) >= 7
-    assert named <= {*RejectReason, *SegmentApi.reject_reasons, PROCESSOR_STAGE, SegmentApi.stage}
+    sinks = (SegmentApi, MixpanelApi)
+    known = {*RejectReason, PROCESSOR_STAGE, headers.DETAIL}
+    assert named <= known.union(*({*api.reject_reasons, api.stage} for api in sinks))
 
 
 def test_every_dashboard_is_there_by_its_name() -> None:
