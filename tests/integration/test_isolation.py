@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pipeline.local.mixpanel.stand_in import PROXY_AWAY
+from pipeline.local.stand_ins.faults import AnswerStatus
 from tests.bench.steady_feed import feed
 from tests.integration.clients import watermarks
 from tests.integration.pipeline_processes import MIXPANEL_ROLES, SEGMENT_ROLES, running_both
@@ -47,7 +47,7 @@ async def test_while_one_destination_is_away_the_other_gets_everything_within_se
         stand_ins: dict[str, AnyStandIn] = {"segment": pipeline.segment, "mixpanel": pipeline.mixpanel}
         absent = stand_ins.pop(away)
         (present,) = stand_ins.values()
-        absent.faults.order(PROXY_AWAY, times=None)
+        absent.faults.order(AnswerStatus(status=503), times=None)
         feeding = asyncio.ensure_future(
             asyncio.to_thread(feed, broker.bootstrap_servers, pipeline.raw_topic, rate=RATE, seconds=AWAY_SECONDS)
         )

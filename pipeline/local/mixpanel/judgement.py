@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from pipeline.local.mixpanel.answers import MAX_REQUEST_BYTES, TOO_LARGE, refusal_of, success, whole_refusal
 from pipeline.local.mixpanel.ledger import Discard, Row
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from pipeline.local.mixpanel.ledger import Ledger
 
-MAX_REQUEST_BYTES: Final = 2_097_152
 MAX_RECORDS: Final = 2_000
 MAX_RECORD_BYTES: Final = 1_000_000
 MAX_MEMBERS: Final = 254
@@ -33,7 +33,7 @@ EARLIEST_MS: Final = 31_536_000_000
 SECONDS_AHEAD: Final = 3_600
 _FIRST_MILLISECONDS: Final = EARLIEST_MS
 """Smaller times are seconds."""
-_INSERT_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,36}")
+_INSERT_ID: Final = re.compile(r"[A-Za-z0-9-]{1,36}")
 _REFUSED_IDS: Final = frozenset(
     [
         "00000000-0000-0000-0000-000000000000",
@@ -57,7 +57,7 @@ _REFUSED_IDS: Final = frozenset(
 )
 _IDENTITY_EVENTS: Final = frozenset({"$identify", "$create_alias", "$merge"})
 _NESTED: Final = frozenset({dict, list})
-_PARTIAL: Final = "some data points in the request failed validation"
+_SIMPLIFIED: Final = "identity events are not allowed on a project with simplified identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,39 +108,22 @@ class Circumstances:
 def judge(body: bytes, circumstances: Circumstances, ledger: Ledger) -> Judgement:
     """Return the answer to a body, and store in the ledger what was accepted."""
     if len(body) > MAX_REQUEST_BYTES:
-        text = f"request exceeds max limit of {MAX_REQUEST_BYTES} bytes"
-        return Judgement(status=413, answer=_envelope(413, text, "Request Entity Too Large"))
+        return Judgement(status=413, answer=TOO_LARGE)
     try:
         events = _events_in(body)
     except orjson.JSONDecodeError:
-        return whole_refusal("the request body cannot be read as JSON")
-    if len(events) > MAX_RECORDS:
-        return whole_refusal(f"a request has at most {MAX_RECORDS} events", records=len(events))
-    if any(isinstance(each, dict) and each.get("event") in _IDENTITY_EVENTS for each in events):
-        listed = ["identity events are not allowed on a project with simplified identity"]
-        return whole_refusal(_PARTIAL, listed=listed, records=len(events))
+        return Judgement(status=400, answer=whole_refusal("the request body cannot be read as JSON"))
+    records = len(events)
+    if records > MAX_RECORDS:
+        answer = whole_refusal(f"a request has at most {MAX_RECORDS} events")
+        return Judgement(status=400, answer=answer, records=records)
+    if any(_is_of_identity(each) for each in events):
+        return Judgement(status=400, answer=refusal_of([_SIMPLIFIED]), records=records)
     rows = _ingest(events, circumstances, ledger, may_be_large=len(body) >= MAX_RECORD_BYTES)
-    imported = len(events) - len({row["index"] for row in rows})
+    imported = records - len({row["index"] for row in rows})
     if rows and circumstances.strict:
-        answer = {**_envelope(400, _PARTIAL, "Bad Request"), "num_records_imported": imported, "failed_records": rows}
-        return Judgement(status=400, answer=answer, records=len(events))
-    return Judgement(status=200, answer=success(imported), records=len(events))
-
-
-def success(imported: int) -> dict[str, Any]:
-    """Return the body of an answer that accepts."""
-    return {"code": 200, "num_records_imported": imported, "status": "OK"}
-
-
-def whole_refusal(error: str, *, listed: Sequence[str] | None = None, records: int = 0) -> Judgement:
-    """Return the answer that imports nothing; ``listed`` are texts in place of failed records."""
-    failed = {} if listed is None else {"failed_records": list(listed)}
-    answer = {**_envelope(400, error, "Bad Request"), "num_records_imported": 0, **failed}
-    return Judgement(status=400, answer=answer, records=records)
-
-
-def _envelope(code: int, error: str, status: str) -> dict[str, Any]:
-    return {"code": code, "error": error, "status": status}
+        return Judgement(status=400, answer=refusal_of(rows, imported=imported), records=records)
+    return Judgement(status=200, answer=success(imported), records=records)
 
 
 def _events_in(body: bytes) -> list[Any]:
@@ -172,37 +155,38 @@ def _ingest(
 
 
 def _faults_of(event: Any, circumstances: Circumstances) -> list[tuple[str, str]]:
-    if circumstances.refuse is not None and circumstances.refuse in orjson.dumps(event):
-        fault = ("properties", f"an event with '{circumstances.refuse.decode()}' is refused")
-        return [fault, ("event", fault[1])] if circumstances.twice else [fault]
     if not isinstance(event, dict) or not isinstance(properties := event.get("properties"), dict):
         return [("properties", "an event is an object with properties")]
     holds = {
-        "event": _is_text(event.get("event")),
+        "event": isinstance(event.get("event"), str) and event["event"] != "",
         "properties.time": _is_time(properties, circumstances),
         "properties.distinct_id": _is_user(properties),
         "properties.$insert_id": _is_insert_id(properties),
         "properties": _is_small(properties),
     }
-    if all(holds.values()):
+    if not all(holds.values()):
+        # Mixpanel's words may quote a value of the event.
+        return [(where, f"'{properties}' is invalid") for where, is_valid in holds.items() if not is_valid]
+    if circumstances.refuse is None or circumstances.refuse not in orjson.dumps(event):
         return []
-    # Mixpanel's words may quote a value of the event.
-    return [(where, f"'{properties}' is invalid") for where, is_valid in holds.items() if not is_valid]
+    why = f"an event with '{circumstances.refuse.decode()}' is refused"
+    return [("properties", why), ("event", why)] if circumstances.twice else [("properties", why)]
 
 
-def _is_text(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= MAX_CHARACTERS
+def _is_of_identity(event: Any) -> bool:
+    name = event.get("event") if isinstance(event, dict) else None
+    return isinstance(name, str) and name in _IDENTITY_EVENTS
 
 
 def _is_time(properties: Mapping[str, Any], circumstances: Circumstances) -> bool:
     time = properties.get("time")
-    if isinstance(time, bool) or not isinstance(time, int | float):
+    if type(time) is not int:  # nor a bool
         return False
     return EARLIEST_MS <= _milliseconds(time) <= (circumstances.now + SECONDS_AHEAD) * 1000
 
 
-def _milliseconds(time: float) -> int:
-    return int(time * 1000 if time < _FIRST_MILLISECONDS else time)
+def _milliseconds(time: int) -> int:
+    return time * 1000 if time < _FIRST_MILLISECONDS else time
 
 
 def _is_user(properties: Mapping[str, Any]) -> bool:
@@ -216,17 +200,17 @@ def _is_insert_id(properties: Mapping[str, Any]) -> bool:
     insert_id = properties["$insert_id"]
     if not isinstance(insert_id, str) or insert_id in _REFUSED_IDS:
         return False
-    return _INSERT_ID.fullmatch(insert_id.encode(errors="surrogatepass")) is not None
+    return _INSERT_ID.fullmatch(insert_id) is not None
 
 
 def _is_small(properties: Mapping[str, Any]) -> bool:
     if len(properties) > MAX_MEMBERS:
         return False
-    level: list[Any] = list(properties.values())
+    level: Collection[Any] = properties.values()
     for _ in range(MAX_DEPTH + 1):
-        nested = [each for each in level if type(each) in _NESTED]
-        if not nested:
+        if _NESTED.isdisjoint(map(type, level)):
             return True
+        nested = [each for each in level if type(each) in _NESTED]
         if any(len(each) > MAX_MEMBERS for each in nested):
             return False
         level = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
@@ -244,4 +228,4 @@ def _accept(event: Mapping[str, Any], circumstances: Circumstances, ledger: Ledg
     if user is None:  # the sender's address becomes one user
         user = hashlib.sha256(circumstances.sender.encode()).hexdigest()[:32]
     insert_id = properties.get("$insert_id") or str(uuid.uuid4())
-    ledger.accept(Row(event["event"], user[:MAX_CHARACTERS], min(time, now_ms), insert_id))
+    ledger.accept(Row(event["event"][:MAX_CHARACTERS], user[:MAX_CHARACTERS], min(time, now_ms), insert_id))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 import msgspec
 
-_SEEN_REQUESTS: Final = 10_000
+from pipeline.local.stand_ins import ledger as shared
+
 _MILLISECONDS_PER_DAY: Final = 86_400_000
 HOT_SHARD_EVENTS: Final = 200_000
 """More events than these of one user on one day are hidden from the user's reports."""
@@ -40,32 +41,19 @@ class Row(NamedTuple):
     insert_id: str
 
 
-class SeenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request that was read completely. ``size`` is the size of its decompressed body in bytes."""
+class SeenRequest(shared.SeenRequest, frozen=True, kw_only=True):
+    """One request that was read completely, with the header that names the integration."""
 
-    status: int
-    size: int
-    records: int
-    encoding: str | None = None
     integration: str | None = None
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class Summary(shared.Summary, frozen=True, kw_only=True):
     """The ledger in numbers.
 
-    ``records_received`` = ``records_accepted`` + everything in ``discarded``. ``raw_rows`` are what a raw export shows,
-    ``report_rows`` what a report counts. ``changed`` counts insert ids that returned with something else.
+    ``raw_rows`` are what a raw export shows, ``report_rows`` what a report counts. ``changed`` counts insert ids that
+    returned with something else.
     """
 
-    requests: int
-    answers: dict[int, int]
-    faults: dict[str, int]
-    records_received: int
-    records_accepted: int
-    discarded: dict[str, int]
-    users: int
-    largest_request_bytes: int
-    largest_request_records: int
     raw_rows: int
     report_rows: int
     changed: dict[str, int]
@@ -73,28 +61,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     hides_others: int
 
 
-class Ledger:
-    """Store every ingested event, and the first acceptance of each ``$insert_id``, in order.
+class Ledger(shared.Ledger[Discard, SeenRequest]):
+    """Store every ingested event, and the first acceptance of each ``$insert_id``; its user is the distinct_id.
 
-    ``accepted`` maps the insert id to the user (distinct_id); its order is that of the first acceptances. ``raw`` has
-    every row, as a raw export shows it, and ``report`` each different row once.
+    ``raw`` has every row, as a raw export shows it, and ``report`` each different row once.
     """
 
     def __init__(self, *, hot_shard_events: int = HOT_SHARD_EVENTS) -> None:
-        self.accepted: dict[str, str] = {}
+        super().__init__(reasons=Discard, request=SeenRequest)
         self.raw: list[Row] = []
         self.report: set[Row] = set()
-        self.discarded: Counter[Discard] = Counter()
         self.changed: Counter[Change] = Counter()
-        self.faults: Counter[str] = Counter()
-        self.requests: deque[SeenRequest] = deque(maxlen=_SEEN_REQUESTS)
         self.hides_others = 0
         self._hot_shard_events = hot_shard_events
-        self._of_day: Counter[tuple[str, int]] = Counter()
+        self._of_day: dict[tuple[str, int], int] = {}
         self._first: dict[str, Row] = {}
-        self._answers: Counter[int] = Counter()
-        self._largest_bytes = 0
-        self._largest_records = 0
 
     def accept(self, row: Row) -> None:
         """Ingest an event."""
@@ -102,41 +83,20 @@ class Ledger:
         if first is None:
             self._first[row.insert_id] = row
             self.accepted[row.insert_id] = row.user
-        elif first == row:
-            self.discarded[Discard.DUPLICATE] += 1
-            row = first
         else:
             self.discarded[Discard.DUPLICATE] += 1
             self.changed.update(_changes(first, row))
-        self._of_day[row.user, row.time // _MILLISECONDS_PER_DAY] += 1
-        if row.user and self._of_day[row.user, row.time // _MILLISECONDS_PER_DAY] > self._hot_shard_events:
+        day = row.user, row.time // _MILLISECONDS_PER_DAY
+        of_day = self._of_day[day] = self._of_day.get(day, 0) + 1
+        if row.user and of_day > self._hot_shard_events:
             row = Row(HOT_SHARD_NAME, "", row.time, row.insert_id)
         self.raw.append(row)
         self.report.add(row)
 
-    def seen(self, status: int, *, size: int) -> None:
-        """Store a request that was answered with a status and without a look at its records."""
-        self.see(SeenRequest(status=status, size=size, records=0))
-
-    def see(self, request: SeenRequest) -> None:
-        """Store a request that was answered."""
-        self.requests.append(request)
-        self._answers[request.status] += 1
-        self._largest_bytes = max(self._largest_bytes, request.size)
-        self._largest_records = max(self._largest_records, request.records)
-
     def summary(self) -> Summary:
         """Return the totals."""
         return Summary(
-            requests=self._answers.total(),
-            answers=dict(sorted(self._answers.items())),
-            faults=dict(sorted(self.faults.items())),
-            records_received=len(self.accepted) + self.discarded.total(),
-            records_accepted=len(self.accepted),
-            discarded={reason.value: self.discarded[reason] for reason in Discard},
-            users=len(set(self.accepted.values())),
-            largest_request_bytes=self._largest_bytes,
-            largest_request_records=self._largest_records,
+            **msgspec.structs.asdict(super().summary()),
             raw_rows=len(self.raw),
             report_rows=len(self.report),
             changed={change.value: self.changed[change] for change in Change},

@@ -15,14 +15,8 @@ import click
 import orjson
 from aiohttp import web
 
-from pipeline.local.mixpanel.judgement import (
-    Access,
-    Circumstances,
-    Judgement,
-    judge,
-    success,
-    whole_refusal,
-)
+from pipeline.local.mixpanel.answers import WRONG_CREDENTIALS, refusal_of, usual
+from pipeline.local.mixpanel.judgement import Access, Circumstances, Judgement, judge
 from pipeline.local.mixpanel.ledger import HOT_SHARD_EVENTS, Ledger, SeenRequest
 from pipeline.local.stand_ins.faults import (
     AnswerStatus,
@@ -33,6 +27,7 @@ from pipeline.local.stand_ins.faults import (
     Reset,
     Slow,
     TakeAndDrop,
+    Usual,
     WrongNumber,
 )
 from pipeline.local.stand_ins.server import StandIn, serve
@@ -41,22 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 PROJECT_TOKEN: Final = "57a4d1157a4d1157a4d1157a4d115000"  # noqa: S105 -- what the stand-in accepts by default
-PROXY_TEXT: Final = "upstream connect error or disconnect/reset before headers"
-THROTTLED: Final = '{"code":429,"error":"Project exceeded rate limits.","status":"Too Many Requests"}'
-EDGE_PAGE: Final = "<html><head><title>403 Forbidden</title></head></html>"
-
-PROXY_AWAY: Final = AnswerStatus(status=503, body=PROXY_TEXT, content_type="text/plain")
-"""What a proxy in front of Mixpanel answers: text and no JSON."""
-BLOCKED: Final = AnswerStatus(status=403, body=EDGE_PAGE, content_type="text/html")
-"""What Mixpanel's edge answers to a network that it blocks."""
-RATE_LIMITED: Final = AnswerStatus(status=429, body=THROTTLED)
-"""Mixpanel documents no `Retry-After`."""
 
 _SCHEDULED: Final[tuple[Fault, ...]] = (
-    RATE_LIMITED,
-    AnswerStatus(status=429, body=THROTTLED, retry_after="1"),
-    AnswerStatus(status=502, body=PROXY_TEXT, content_type="text/plain"),
-    PROXY_AWAY,
+    AnswerStatus(status=429),  # Mixpanel documents no Retry-After
+    AnswerStatus(status=429, retry_after="1"),
+    AnswerStatus(status=502),
+    AnswerStatus(status=503),
     Slow(seconds=0.3),
     Reset(),
     TakeAndDrop(),
@@ -69,6 +54,7 @@ class MixpanelStandIn(StandIn):
     """The server. Code in the same process may use ``ledger`` and ``faults`` at any time."""
 
     path: ClassVar = "/import"
+    ledger: Ledger
 
     def __init__(
         self,
@@ -78,37 +64,27 @@ class MixpanelStandIn(StandIn):
         wall_clock: Callable[[], float] = time.time,
         hot_shard_events: int = HOT_SHARD_EVENTS,
     ) -> None:
-        self.ledger = Ledger(hot_shard_events=hot_shard_events)
         self._access = Access(tokens=tokens, accounts=accounts or {})
         self._wall_clock = wall_clock
-        super().__init__(ledger=self.ledger, faults=FaultPlan(lambda: _SCHEDULED))
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer as Mixpanel does, also to a body that cannot be decompressed."""
-        try:
-            return await super().answer(request)
-        except web.RequestPayloadError:
-            return self._respond(whole_refusal("the request body cannot be decompressed"), b"", request)
+        super().__init__(ledger=Ledger(hot_shard_events=hot_shard_events), faults=FaultPlan(lambda: _SCHEDULED))
 
     def judge(self, body: bytes, request: web.Request) -> web.Response:
         """Return Mixpanel's answer, and store what was imported."""
         return self._judged(body, request, self._circumstances(request))
 
-    def refusal(self, status: int) -> str:
-        """Return the body of an answer that refuses a whole request."""
-        return orjson.dumps({"code": status, "error": "refused", "num_records_imported": 0}).decode()
+    def usual(self, status: int) -> Usual:
+        """Return how Mixpanel, or a server in front of it, refuses a whole request with a status."""
+        return usual(status)
 
     async def fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         """Answer with a fault."""
         match fault:
             case WrongNumber(difference=difference):
-                answer = await self.answer(request)
-                imported = self.ledger.requests[-1].records
-                return answer if answer.status != web.HTTPOk.status_code else _json(200, success(imported + difference))
+                return _with_wrong_number(await self.answer(request), difference)
             case RefuseRecords(text=text, twice=twice, whole=whole):
                 body = await request.read()
                 if whole and text.encode() in body:
-                    return self._respond(whole_refusal("refused", listed=["refused"]), body, request)
+                    return self._respond(Judgement(status=400, answer=refusal_of(["refused"])), body, request)
                 chosen = replace(self._circumstances(request), refuse=text.encode(), twice=twice)
                 return self._judged(body, request, chosen)
             case _:
@@ -117,8 +93,7 @@ class MixpanelStandIn(StandIn):
     def _judged(self, body: bytes, request: web.Request, circumstances: Circumstances) -> web.Response:
         allowed = self._access.allows(request.headers.get("Authorization"), project_id=request.query.get("project_id"))
         if not allowed:
-            answer = {"code": 401, "error": "Invalid credentials", "status": "Unauthorized"}
-            return self._respond(Judgement(status=401, answer=answer), body, request)
+            return self._respond(Judgement(status=401, answer=WRONG_CREDENTIALS), body, request)
         return self._respond(judge(body, circumstances, self.ledger), body, request)
 
     def _circumstances(self, request: web.Request) -> Circumstances:
@@ -140,6 +115,14 @@ class MixpanelStandIn(StandIn):
 
 def _json(status: int, answer: Mapping[str, object]) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(answer), content_type="application/json")
+
+
+def _with_wrong_number(answer: web.Response, difference: int) -> web.Response:
+    body: dict[str, object] = orjson.loads(answer.body) if isinstance(answer.body, bytes) else {}
+    imported = body.get("num_records_imported")
+    if not isinstance(imported, int) or not imported:
+        return answer
+    return _json(answer.status, body | {"num_records_imported": imported + difference})
 
 
 @click.command()

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from pipeline.local.segment.judgement import judge
 from pipeline.local.segment.ledger import Ledger, SeenRequest
-from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Fault, FaultPlan, Reset, Slow, TakeAndDrop
+from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Fault, FaultPlan, Reset, Slow, TakeAndDrop, Usual
 from pipeline.local.stand_ins.server import StandIn, serve
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class SegmentStandIn(StandIn):
     """The server. Code in the same process may use ``ledger`` and ``faults`` at any time."""
 
     path: ClassVar = "/v1/batch"
+    ledger: Ledger
 
     def __init__(
         self, *, write_keys: Collection[str] = (WRITE_KEY,), wall_clock: Callable[[], float] = time.time
     ) -> None:
-        self.ledger = Ledger()
         self._keys = frozenset(write_keys)
-        super().__init__(ledger=self.ledger, faults=FaultPlan(lambda: _scheduled_faults(wall_clock())))
+        super().__init__(ledger=Ledger(), faults=FaultPlan(lambda: _scheduled_faults(wall_clock())))
 
     def judge(self, body: bytes, request: web.Request) -> web.Response:
         """Return Segment's answer, and store what was accepted."""
@@ -72,10 +72,10 @@ class SegmentStandIn(StandIn):
         text = refused if judgement.message else _SUCCESS
         return web.Response(status=judgement.status, text=text, content_type="application/json")
 
-    def refusal(self, status: int) -> str:
+    def usual(self, status: int) -> Usual:
         """Return the body of an answer that refuses a whole batch."""
         del status  # Segment's own code is in the status alone
-        return _FAILURE
+        return Usual(_FAILURE)
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -11,29 +11,12 @@ from aiohttp import web
 from pipeline.local.stand_ins.faults import Fault
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
 
     from pipeline.local.stand_ins.faults import FaultPlan
+    from pipeline.local.stand_ins.ledger import Ledger
 
 _RECORDS_PER_CHUNK: Final = 1000
-
-
-class Ledger(Protocol):
-    """What a stand-in accepted and saw.
-
-    ``accepted`` maps the id of each record to its user, in the order of the first acceptances. ``faults`` counts the
-    faults of requests, by kind.
-    """
-
-    accepted: dict[str, str]
-    faults: Counter[str]
-
-    def seen(self, status: int, *, size: int) -> None:
-        """Store a request that was answered with a status and without a look at its records."""
-
-    def summary(self) -> msgspec.Struct:
-        """Return the totals."""
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +32,7 @@ class _Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Control:
     """The routes of a stand-in that are not its destination's."""
 
-    def __init__(self, *, ledger: Ledger, faults: FaultPlan, resume: Callable[[], None]) -> None:
+    def __init__(self, *, ledger: Ledger[Any, Any], faults: FaultPlan, resume: Callable[[], None]) -> None:
         self._ledger = ledger
         self._faults = faults
         self._call_resume = resume

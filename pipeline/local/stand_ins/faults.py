@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -13,14 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+class Usual(NamedTuple):
+    """The body of a destination's answer, and its type."""
+
+    body: str
+    content_type: str = "application/json"
+
+
 class AnswerStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
-    """Answer with a status and accept nothing. ``retry_after`` and ``location`` are the values of those headers."""
+    """Answer with a status and accept nothing. ``retry_after`` and ``location`` are the values of those headers.
+
+    Without ``body`` and ``content_type`` the answer is the destination's usual one with that status.
+    """
 
     status: int
     retry_after: str | None = None
     location: str | None = None
-    body: str = '{"success":false}'
-    content_type: str = "application/json"
+    body: str | None = None
+    content_type: str | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="refuse"):
@@ -60,7 +70,10 @@ class CutAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class WrongNumber(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="wrong-number"):
-    """Accept the records, and answer that another number of them was accepted. For answers with a number."""
+    """Accept the records, and answer that another number of them was accepted. For answers with a number.
+
+    An answer that accepts none is left as it is.
+    """
 
     difference: int = -1
 

@@ -15,7 +15,7 @@ import asyncio
 import json
 import signal
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from aiohttp import web
 
@@ -39,7 +39,8 @@ from pipeline.output.printing import say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.local.stand_ins.control import Ledger
+    from pipeline.local.stand_ins.faults import Usual
+    from pipeline.local.stand_ins.ledger import Ledger
 
 _MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _SHUTDOWN_SECONDS: Final = 1.0
@@ -52,8 +53,8 @@ class StandIn(ABC):
     path: ClassVar[str]
     """The path of the destination's call."""
 
-    def __init__(self, *, ledger: Ledger, faults: FaultPlan) -> None:
-        self._ledger = ledger
+    def __init__(self, *, ledger: Ledger[Any, Any], faults: FaultPlan) -> None:
+        self.ledger = ledger
         self.faults = faults
         self._arrived = 0
         self._changed = asyncio.Event()
@@ -66,8 +67,8 @@ class StandIn(ABC):
         """Return the destination's answer to a request, and store in the ledger what was accepted and seen."""
 
     @abstractmethod
-    def refusal(self, status: int) -> str:
-        """Return the body of the destination's answer that refuses a whole request with a status."""
+    def usual(self, status: int) -> Usual:
+        """Return how the destination, or a server in front of it, refuses a whole request with a status."""
 
     @property
     def endpoint(self) -> str:
@@ -78,7 +79,7 @@ class StandIn(ABC):
         """Start listening; port 0 chooses a free port. Sets ``address`` to scheme, host and port."""
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_post(self.path, self._receive)
-        Control(ledger=self._ledger, faults=self.faults, resume=self.resume).add_routes(app.router)
+        Control(ledger=self.ledger, faults=self.faults, resume=self.resume).add_routes(app.router)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -98,7 +99,7 @@ class StandIn(ABC):
 
     async def accepted(self, records: int) -> None:
         """Wait until that many records were accepted; each id counts once."""
-        await self._until(lambda: len(self._ledger.accepted) >= records)
+        await self._until(lambda: len(self.ledger.accepted) >= records)
 
     def resume(self) -> None:
         """Continue stalled requests."""
@@ -129,16 +130,22 @@ class StandIn(ABC):
         self._arrived += 1
         self._notify()
         fault = self.faults.draw()
-        if fault is None:
-            return await self.answer(request)
-        self._ledger.faults[kind_of(fault)] += 1
-        return await self.fail(request, fault)
+        try:
+            if fault is None:
+                return await self.answer(request)
+            self.ledger.faults[kind_of(fault)] += 1
+            return await self.fail(request, fault)
+        except web.RequestPayloadError:  # it cannot be decompressed
+            self.ledger.seen(400, size=0)
+            return self._refusal(AnswerStatus(status=400))
+        finally:
+            self._notify()
 
     async def _refuse(self, request: web.Request, fault: Refuse) -> web.Response:
         status = fault.status_for(await request.read())
         if status is None:
             return await self.answer(request)
-        return await self.answer_status(request, AnswerStatus(status=status, body=self.refusal(status)))
+        return await self.answer_status(request, AnswerStatus(status=status))
 
     async def _break_off(self, request: web.Request, fault: Reset | TakeAndDrop | CutAnswer) -> web.StreamResponse:
         match fault:
@@ -160,10 +167,18 @@ class StandIn(ABC):
 
     async def answer_status(self, request: web.Request, fault: AnswerStatus) -> web.Response:
         """Answer with a status, and accept nothing."""
-        self._ledger.seen(fault.status, size=len(await request.read()))
+        self.ledger.seen(fault.status, size=len(await request.read()))
+        return self._refusal(fault)
+
+    def _refusal(self, fault: AnswerStatus) -> web.Response:
+        usual = self.usual(fault.status)
         optional = {"Retry-After": fault.retry_after, "Location": fault.location}
-        headers = {name: value for name, value in optional.items() if value is not None}
-        return web.Response(status=fault.status, text=fault.body, headers=headers, content_type=fault.content_type)
+        return web.Response(
+            status=fault.status,
+            text=usual.body if fault.body is None else fault.body,
+            headers={name: value for name, value in optional.items() if value is not None},
+            content_type=fault.content_type or usual.content_type,
+        )
 
     async def _cut_answer(self, request: web.Request) -> web.StreamResponse:
         whole = await self.answer(request)

@@ -72,6 +72,14 @@ async def test_a_compressed_batch_is_accepted(stand_in: SegmentStandIn, http: ai
     assert list(stand_in.ledger.accepted) == ["a", "b"]
 
 
+async def test_a_body_that_cannot_be_decompressed_is_refused(
+    stand_in: SegmentStandIn, http: aiohttp.ClientSession
+) -> None:
+    async with http.post(stand_in.endpoint, data=b"no gzip", headers={"Content-Encoding": "gzip"}) as answer:
+        assert (answer.status, await answer.json()) == (400, {"success": False})
+    assert [request.status for request in stand_in.ledger.requests] == [400]
+
+
 async def test_a_refusal_says_why(stand_in: SegmentStandIn, http: aiohttp.ClientSession) -> None:
     async with http.post(stand_in.endpoint, data=BODY, headers=authorization("abc123")) as answer:
         assert answer.status == 400
