@@ -32,8 +32,7 @@ PROCESSOR: Final = "components.processor.settings"
 SINK: Final = "components.segmentSink.settings"
 MIXPANEL_SINK: Final = "components.mixpanelSink.settings"
 MIXPANEL: Final[dict[str, Any]] = {
-    "components.mixpanelProcessor.enabled": True,
-    "components.mixpanelSink.enabled": True,
+    "mixpanel.enabled": True,
     "mixpanel.projectToken.existingSecret": "mixpanel",
 }
 TRACKED: Final = {"trackedUsers.existingSecret": "tracked-users", "componentDefaults.resources.limits.memory": "1G"}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.deploy.rendering import Chart
 
 SASL: Final = {"kafka.securityProtocol": "SASL_SSL"}
-MIXPANEL: Final = {"components.mixpanelSink.enabled": True}
+MIXPANEL: Final = {"mixpanel.enabled": True}
 HPA: Final = {"components.segmentSink.autoscaling.hpa.enabled": True}
 RESOURCES: Final = "componentDefaults.resources"
 FROM: Final = {"valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
@@ -252,6 +252,21 @@ def test_what_just_works_is_taken(chart: Chart, values: dict[str, Any]) -> None:
 def test_a_component_that_is_off_is_not_judged(chart: Chart) -> None:
     off = {"components.segmentSink": {"enabled": False, "replicas": 99}, "segment.writeKey.existingSecret": ""}
     assert list(chart.render(LEAST, values=off).pods()) == ["processor", "topics"]
+
+
+@pytest.mark.parametrize(
+    ("values", "pods"),
+    [
+        ({"mixpanel.enabled": False}, {"processor", "segment-sink"}),
+        ({}, {"processor", "segment-sink", "mixpanel-processor", "mixpanel-sink"}),
+        ({"segment.enabled": False, "segment.writeKey.existingSecret": ""}, {"mixpanel-processor", "mixpanel-sink"}),
+        ({"components.mixpanelProcessor.enabled": False}, {"processor", "segment-sink", "mixpanel-sink"}),
+    ],
+    ids=["Segment alone", "both", "Mixpanel alone", "one component less"],
+)
+def test_one_value_switches_a_destination(chart: Chart, values: dict[str, Any], pods: set[str]) -> None:
+    both = {"mixpanel.enabled": True, "mixpanel.projectToken.existingSecret": "mixpanel"}
+    assert chart.render(LEAST, values={**both, **values}).pods().keys() == {*pods, "topics"}
 
 
 def test_hpa_and_scaled_object_never_set_the_same_deployment(chart: Chart) -> None:

@@ -35,8 +35,7 @@ WORKERS: Final = {
     "mixpanel-sink": Role.MIXPANEL_SINK,
 }
 BOTH: Final[Mapping[str, object]] = {
-    "components.mixpanelProcessor.enabled": True,
-    "components.mixpanelSink.enabled": True,
+    "mixpanel.enabled": True,
     "components.mixpanelSink.resources.limits.memory": "512Mi",
     "mixpanel.projectToken.existingSecret": "mixpanel",
 }

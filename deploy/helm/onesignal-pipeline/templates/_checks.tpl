@@ -57,7 +57,7 @@
 {{- include $mistake (printf "%s.existingSecret and %s.existingConfigMap are both set: keep one" $path $path) }}
 {{- end }}
 {{- end }}
-{{- if and .Values.components.segmentSink.enabled (not .Values.segment.writeKey.existingSecret) }}
+{{- if and (include "onesignal-pipeline.runs" (dict "root" $ "key" "segmentSink")) (not .Values.segment.writeKey.existingSecret) }}
 {{- include $mistake "segment.writeKey.existingSecret is empty: name the Secret that holds the write key of your Segment source" }}
 {{- end }}
 {{- with .Values.mixpanel }}
@@ -66,7 +66,7 @@
 {{- include $mistake "mixpanel.projectToken and mixpanel.serviceAccount are both set: keep one" }}
 {{- else if and $account (lt (len $account) 3) }}
 {{- include $mistake "mixpanel.serviceAccount needs username, existingSecret and projectId: give all three" }}
-{{- else if and $.Values.components.mixpanelSink.enabled (not .projectToken.existingSecret) (not $account) }}
+{{- else if and (include "onesignal-pipeline.runs" (dict "root" $ "key" "mixpanelSink")) (not .projectToken.existingSecret) (not $account) }}
 {{- include $mistake "mixpanel.projectToken.existingSecret is empty: name the Secret that holds the token of your Mixpanel project, or give mixpanel.serviceAccount" }}
 {{- end }}
 {{- end }}
@@ -83,7 +83,7 @@
 {{- end }}
 {{- $readers := dict }}
 {{- range $key, $component := .Values.components }}
-{{- if $component.enabled }}
+{{- if include "onesignal-pipeline.runs" (dict "root" $ "key" $key) }}
 {{- $_ := set $readers $component.consumerGroup (append (get $readers $component.consumerGroup | default list) (printf "components.%s.consumerGroup" $key)) }}
 {{- end }}
 {{- end }}

@@ -5,7 +5,7 @@ The destinations, and what of the chart differs between them. A further destinat
   sink       the same of the sink
   own        prefix of the variables of its processor and topics
   api        prefix of the variables of its sink
-  block      block of values with its address and limits
+  block      block of values with its switch, its address and its limits
   records    name of its records topic in `topics`, and of that topic's retention
   topic      what the program takes for that topic if nothing is set
   rules      path of its rules in the values; `names` likewise, and `profile` where there is one
@@ -66,7 +66,7 @@ mixpanel:
 {{- define "onesignal-pipeline.destinationsInUse" -}}
 {{- $used := dict }}
 {{- range $name, $row := include "onesignal-pipeline.destinations" . | fromYaml }}
-{{- if or (get $.Values.components $row.processor.key).enabled (get $.Values.components $row.sink.key).enabled }}
+{{- if or (include "onesignal-pipeline.runs" (dict "root" $ "key" $row.processor.key)) (include "onesignal-pipeline.runs" (dict "root" $ "key" $row.sink.key)) }}
 {{- $_ := set $used $name $row }}
 {{- end }}
 {{- end }}

@@ -86,11 +86,12 @@ address, which may hold a secret. The tests compare them with the program's own 
 {{- $_ := set $defaults .sink.key .sink.group }}
 {{- end }}
 {{- range $key, $component := .Values.components }}
-{{- if $component.enabled }}
+{{- $runs := include "onesignal-pipeline.runs" (dict "root" $ "key" $key) }}
+{{- if $runs }}
 {{- include "onesignal-pipeline.textMistakes" (dict "path" (printf "components.%s.consumerGroup" $key) "text" $component.consumerGroup) }}
 {{- end }}
 {{- range $other, $default := omit $defaults $key }}
-{{- if and $component.enabled (eq $component.consumerGroup $default) (ne (get $.Values.components $other).consumerGroup $default) }}
+{{- if and $runs (eq $component.consumerGroup $default) (ne (get $.Values.components $other).consumerGroup $default) }}
 {{- include "onesignal-pipeline.mistake" (printf "components.%s.consumerGroup is the usual name of the group of components.%s: choose another" $key $other) }}
 {{- end }}
 {{- end }}

@@ -11,11 +11,21 @@
 {{- end }}
 {{- end }}
 
-{{- /* The values of the component `key`, as YAML. */ -}}
+{{- /* The values of the component `key`, as YAML. It is off where its destination is. */ -}}
 {{- define "onesignal-pipeline.componentValues" -}}
 {{- $values := deepCopy .root.Values.componentDefaults }}
 {{- include "onesignal-pipeline.overlay" (dict "base" $values "over" (get .root.Values.components .key)) }}
+{{- with (include "onesignal-pipeline.destinationOf" . | fromYaml).block }}
+{{- if not (get $.root.Values .).enabled }}
+{{- $_ := set $values "enabled" false }}
+{{- end }}
+{{- end }}
 {{- toYaml $values }}
+{{- end }}
+
+{{- /* Whether the component `key` is enabled. */ -}}
+{{- define "onesignal-pipeline.runs" -}}
+{{- if (include "onesignal-pipeline.componentValues" . | fromYaml).enabled }}yes{{ end }}
 {{- end }}
 
 {{- /* A value as the environment has it. Helm reads 1048576 as a float and would write 1.048576e+06. */ -}}
