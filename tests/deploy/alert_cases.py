@@ -15,6 +15,8 @@ _DECIDES: Final = f"{_PROCESSOR},{_SEGMENT}"
 """Labels of the metrics that only processors have."""
 _AGE: Final = "onesignal_pipeline_sink_event_age_seconds"
 _BUILD: Final = "onesignal_pipeline_build_info"
+_SINK_IS_UP: Final = (f'{_BUILD}{{{_SENDS},role="segment-sink"}}', "1x60")
+_PROCESSOR_IS_UP: Final = (f'{_BUILD}{{{_DECIDES},role="processor"}}', "1x60")
 _STARTED: Final = "process_start_time_seconds"
 
 
@@ -27,6 +29,14 @@ class Case:
     series: tuple[tuple[str, str], ...]
     after: str
     fires: bool
+
+    def at(self, destination: str) -> tuple[tuple[str, str], ...]:
+        """Return the series of the same case at another destination than Segment."""
+        named = (
+            name.replace(_SEGMENT, f'destination="{destination}"').replace("segment-sink", f"{destination}-sink")
+            for name, _ in self.series
+        )
+        return tuple(zip(named, (values for _, values in self.series), strict=True))
 
 
 def _ages(late: int, *, of: int = 100, minutes: int = 500) -> tuple[tuple[str, str], ...]:
@@ -60,6 +70,7 @@ def _waits(
         (f'onesignal_pipeline_holding{{{_SINK},reason="destination_refuses"}}', f"{holding}x30"),
         (f"onesignal_pipeline_retrying{{{_SINK}}}", retrying),
         (f"onesignal_pipeline_commits_total{{{_SINK}}}", "0x30" if idle.startswith("0+") else "0+9x30"),
+        _SINK_IS_UP,
     )
 
 
@@ -71,6 +82,7 @@ _RESTARTED: Final = tuple(
         ("onesignal_pipeline_commits_total", "", "0+9x2 18x3", "0x6"),
         ("onesignal_pipeline_holding", ',reason="destination_refuses"', "0x6", "0x6"),
         ("onesignal_pipeline_retrying", "", "0x6", "0x6"),
+        (_BUILD, f',{_SEGMENT},role="segment-sink"', "1x6", "1x6"),
     )
 )
 """A worker stuck from the second minute on and after each restart. It runs for six minutes and is down for two."""
@@ -81,6 +93,7 @@ def _of_retention(seconds: str) -> tuple[tuple[str, str], ...]:
         (f'onesignal_pipeline_consumer_lag_seconds{{{_PROCESSOR},partition="0"}}', "0x30"),
         (f'onesignal_pipeline_consumer_lag_seconds{{{_PROCESSOR},partition="1"}}', seconds),
         (f"onesignal_pipeline_source_retention_seconds{{{_PROCESSOR}}}", "7200x30"),
+        _PROCESSOR_IS_UP,
     )
 
 
@@ -89,6 +102,7 @@ def _hidden(seconds: str) -> tuple[tuple[str, str], ...]:
         (f'onesignal_pipeline_hidden_seconds{{{_PROCESSOR},partition="0"}}', "0x60"),
         (f'onesignal_pipeline_hidden_seconds{{{_PROCESSOR},partition="1"}}', seconds),
         (f'onesignal_pipeline_consumer_lag_messages{{{_PROCESSOR},partition="1"}}', "0x60"),
+        _PROCESSOR_IS_UP,
     )
 
 
@@ -226,6 +240,7 @@ def _memory(used: int) -> tuple[tuple[str, str], ...]:
     return (
         (f"process_resident_memory_bytes{{{_SINK}}}", f"{used}x30"),
         (f"onesignal_pipeline_memory_limit_bytes{{{_SINK}}}", "1000x30"),
+        _SINK_IS_UP,
     )
 
 

@@ -127,10 +127,10 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
     commits = f"sum by ({worker}) (increase({scope.worker('commits_total')}[10m]))"
     unmoved = f"({commits} == 0 and {lag} > 0) unless {holds} == 1 unless {retries} == 1"
     still = f"sum by ({worker}) ({scope.worker('stuck_seconds')})"
-    stuck = f"{still} > {STUCK_SECONDS} or ({unmoved})"
-    not_taken = f"({idle} > {STUCK_SECONDS} and {lag} > 0 and {retries} == 1) unless {holds} == 1"
-    used_up = lag_of_retention(scope)
-    hidden = f"max by ({worker}) ({scope.worker('hidden_seconds')})"
+    stuck = scope.with_role(f"{still} > {STUCK_SECONDS} or ({unmoved})")
+    not_taken = scope.with_role(f"({idle} > {STUCK_SECONDS} and {lag} > 0 and {retries} == 1) unless {holds} == 1")
+    used_up = scope.with_role(lag_of_retention(scope))
+    hidden = scope.with_role(f"max by ({worker}) ({scope.worker('hidden_seconds')})")
     return (
         Alert(
             name=f"{NAME}Stuck",
@@ -138,7 +138,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(lag, still, commits, holds, retries),
             rule=stuck,
             lasting="4m",
-            summary=f"A partition of a worker in {_WHERE} makes no progress",
+            summary=f"A worker for {_DESTINATION} in {_WHERE} makes no progress",
             description="{{ $labels.instance }} has messages and commits none of them, for no known reason.",
         ),
         Alert(
@@ -147,7 +147,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(lag, idle, holds, retries),
             rule=not_taken,
             lasting="5m",
-            summary=f"What a worker in {_WHERE} sends is not accepted",
+            summary=f"What a worker for {_DESTINATION} in {_WHERE} sends is not accepted",
             description=(
                 "{{ $labels.instance }} has retried for {{ $value | humanizeDuration }}: the destination or Kafka is "
                 "failing or unreachable. Events wait in Kafka and are late."
@@ -159,7 +159,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(hidden,),
             rule=f"{hidden} > 600",
             lasting="1m",
-            summary=f"Events in {_WHERE} are hidden by an open transaction",
+            summary=f"An open transaction hides events for {_DESTINATION} in {_WHERE}",
             description=(
                 "The same transaction of a producer has hidden messages of a partition of {{ $labels.instance }} for "
                 "{{ $value | humanizeDuration }}. They are not part of the lag and cannot be read until it ends."
@@ -171,7 +171,7 @@ def _lag(scope: Scope) -> tuple[Alert, ...]:
             watched=(used_up,),
             rule=f"{used_up} > 0.5",
             lasting="5m",
-            summary=f"Events in {_WHERE} are about to be deleted unread",
+            summary=f"Events for {_DESTINATION} in {_WHERE} are about to be deleted unread",
             description=(
                 "The oldest unsettled message of {{ $labels.instance }} has used "
                 "{{ $value | humanizePercentage }} of its topic's retention; at 100 % Kafka deletes it."
@@ -192,7 +192,7 @@ def _accounting(scope: Scope) -> tuple[Alert, ...]:
             rule=f"abs({expression}) > 0",
             lasting="5m",
             labels={"between": role},
-            summary=f"The counters of a {role} in {_WHERE} do not add up",
+            summary=f"Counters of a {role} for {_DESTINATION} in {_WHERE} do not add up",
             description=(
                 "{{ $labels.instance }} has received {{ $value }} messages that are neither settled nor in flight. "
                 "That is a bug."
@@ -246,7 +246,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
     credentials = f"max by ({by}) ({scope.series('sink_credentials_reload_failing')})"
     clock = f"max by ({by}) ({scope.with_role(f'abs({scope.worker(_CLOCK)})')})"
     doubtful = f"sum by ({by}) (rate({scope.series('sink_doubtful_answers_total')}[10m]))"
-    memory = memory_share(scope)
+    memory = scope.with_role(memory_share(scope))
     here = f"group by ({roles}) ({scope.series('build_info')} unless {scope.younger(YOUNG_SECONDS)})"
     ages = scope.with_role(f"time() - {scope.foreign('process_start_time_seconds')}")
     before = f"group by ({roles}) (last_over_time({scope.series('build_info')}[6h]))"
@@ -277,8 +277,8 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
             lasting="5m",
             summary=f"The clock of a worker for {_DESTINATION} in {_WHERE} is wrong",
             description=(
-                "It differs from the brokers' by {{ $value | humanizeDuration }}. Segment shifts the time of every "
-                "event that such a sink sends; beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS the worker holds."
+                "It differs from the brokers' by {{ $value | humanizeDuration }}, so events can reach the destination "
+                "with a wrong time. Beyond PIPELINE_CLOCK_MAX_DIFFERENCE_SECONDS the worker holds."
             ),
         ),
         Alert(
@@ -315,7 +315,7 @@ def _worker(scope: Scope) -> tuple[Alert, ...]:
             watched=(memory,),
             rule=f"{memory} > 0.9",
             lasting="10m",
-            summary=f"A worker in {_WHERE} is about to run out of memory",
+            summary=f"A worker for {_DESTINATION} in {_WHERE} is about to run out of memory",
             description="{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory limit.",
         ),
         Alert(

@@ -75,7 +75,7 @@ def _now(scope: Scope) -> Row:
             ),
             number(
                 "Fullness, mean",
-                "Mean bytes of a request batch as a share of the limit. Near 100 % under load, low under little load.",
+                "Mean share of the limit that binds, bytes or records. Near 100 % under load, low under little load.",
                 scope.mean("sink_request_batch_fullness_ratio"),
                 unit="percentunit",
                 decimals=0,
@@ -139,8 +139,8 @@ def _requests(scope: Scope) -> Row:
             ),
             Panel(
                 title="Request duration",
-                description="Duration of one attempt, as quantiles. After the timeout (15 s by default) an attempt is "
-                "cancelled and retried.",
+                description="Duration of one attempt, as quantiles. After the timeout (by default 15 s for Segment, "
+                "30 s for Mixpanel) an attempt is cancelled and retried.",
                 unit="s",
                 series=scope.quantiles("sink_request_duration_seconds", 0.5, 0.95, 0.99),
             ),
@@ -168,8 +168,8 @@ def _request_batches(scope: Scope) -> Row:
         panels=(
             Panel(
                 title="Fullness of request batches",
-                description="Bytes as a share of the limit. Full request batches are the most efficient; under little "
-                "load the flush interval sends them before they are full.",
+                description="Share of the limit that binds, bytes or records. Full request batches are the most "
+                "efficient; under little load the flush interval sends them before they are full.",
                 unit="percentunit",
                 most=1.0,
                 series=(
@@ -179,7 +179,8 @@ def _request_batches(scope: Scope) -> Row:
             ),
             Panel(
                 title="Records per request batch",
-                description="Segment's limit is 2,500 records. The limit of bytes is usually reached first.",
+                description="Segment's limit is 2,500 records, and bytes usually reach theirs first. Mixpanel's is "
+                "2,000 records, which is usually reached before its limit of bytes.",
                 unit="short",
                 series=(
                     Series(query=scope.mean("sink_request_batch_records"), name="{{destination}} mean"),
@@ -188,9 +189,9 @@ def _request_batches(scope: Scope) -> Row:
             ),
             Panel(
                 title="Bytes per request batch",
-                description="Before compression. The limit for Segment is 475,000 by default, Segment's own is "
-                "500,000. A lower limit: a sink got a 413 from something on the way, and sends smaller request batches "
-                "until it is restarted.",
+                description="Before compression. The default limit is 475,000 for Segment, whose own is 500,000, and "
+                "2,000,000 for Mixpanel. A lower limit: a sink got a 413 from something on the way, and sends smaller "
+                "request batches until it is restarted.",
                 unit="decbytes",
                 series=(
                     Series(query=scope.mean("sink_request_batch_bytes"), name="{{destination}} mean"),

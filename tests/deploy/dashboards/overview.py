@@ -82,8 +82,9 @@ def _health(scope: Scope) -> Row:
             number(
                 "Unaccounted",
                 "Received messages that are neither settled nor in flight. Anything but 0 is a bug: report it.",
-                f"sum(abs({scope.processor_gap()})) + sum(abs({scope.sink_gap()}))",
+                " + ".join(f"sum by (destination) (abs({gap}))" for gap in (scope.processor_gap(), scope.sink_gap())),
                 colours=ZERO_IS_GOOD,
+                name="{{destination}}",
             ),
         ),
     )
