@@ -1,4 +1,4 @@
-"""The running pipeline under load, with a real Prometheus that scrapes it."""
+"""The running pipeline under load, to one or both destinations, with a real Prometheus that scrapes it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import orjson
 
 from pipeline.kafka.producer import BatchProducer, OutboundMessage
 from pipeline.local.broker import EmbeddedBroker
-from pipeline.local.stand_ins.faults import Refuse
+from pipeline.local.stand_ins.faults import Refuse, RefuseRecords
 from pipeline.local.traffic import traffic
-from pipeline.settings.choices import Role
 from pipeline.sinks.segment.body import timestamp
 from tests.deploy.prometheus import running_prometheus
 from tests.integration.brokers import Broker, BrokerKind
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import MIXPANEL_ROLES, SEGMENT_ROLES, running_both, running_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,6 +35,7 @@ SEED: Final = 7
 APPS: Final = 6
 ONE_IN_SIXTEEN: Final = Refuse(text='"messageId":"0')
 """Makes Segment refuse the records whose id starts with 0, always."""
+ONE_IN_SIXTEEN_OF_MIXPANEL: Final = RefuseRecords(text='"$insert_id":"0')
 _TICK_SECONDS: Final = 0.2
 _SECONDS_OF_AN_EVENT: Final = {"timestamp", "event.timestamp", "event_timestamp"}
 _MOMENT_OF_AN_EVENT: Final = {"datetime", "event.datetime", "event_datetime"}
@@ -67,8 +67,8 @@ class Live:
 
 
 @asynccontextmanager
-async def live(program: str, folder: Path, **settings: str) -> AsyncIterator[Live]:
-    """Run a processor and a sink under load, scraped by Prometheus.
+async def live(program: str, folder: Path, *, both: bool = False, **settings: str) -> AsyncIterator[Live]:
+    """Run a processor and a sink under load, scraped by Prometheus: Segment's, or those of both destinations.
 
     The embedded broker supports one member per group.
     """
@@ -82,10 +82,12 @@ async def live(program: str, folder: Path, **settings: str) -> AsyncIterator[Liv
             "TRACKED_USERS_TOPIC": broker.create_topic("tracked-users", PARTITIONS),
             "MESSAGE_CATALOGUE": "true",
             "MESSAGE_CATALOGUE_TOPIC": broker.create_topic("message-catalogue", 1),
+            **(_of_mixpanel(broker, rules) if both else {}),
             **settings,
         }
-        async with running_pipeline(broker, folder, partitions=PARTITIONS, **chosen) as pipeline:
-            workers = [await pipeline.start(role) for role in (Role.PROCESSOR, Role.SEGMENT_SINK)]
+        running, roles = (running_both, SEGMENT_ROLES + MIXPANEL_ROLES) if both else (running_pipeline, SEGMENT_ROLES)
+        async with running(broker, folder, partitions=PARTITIONS, **chosen) as pipeline:
+            workers = [await pipeline.start(role) for role in roles]
             for worker in workers:
                 await worker.said("/readyz", '"ok": true')
             targets = [(worker.role.value, worker.http_port) for worker in workers]
@@ -98,6 +100,14 @@ async def live(program: str, folder: Path, **settings: str) -> AsyncIterator[Liv
                     await asyncio.wait({load})
                 if not load.cancelled() and load.exception() is not None:
                     load.result()
+
+
+def _of_mixpanel(broker: Broker, rules: Path) -> dict[str, str]:
+    return {
+        "MIXPANEL_RULES_FILE": str(rules),
+        "MIXPANEL_TRACKED_USERS_TOPIC": broker.create_topic("mixpanel-tracked-users", PARTITIONS),
+        "MIXPANEL_MESSAGE_CATALOGUE_TOPIC": broker.create_topic("mixpanel-message-catalogue", 1),
+    }
 
 
 async def _load(pipeline: Pipeline) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pipeline.core.classification import Destination
 from pipeline.local.stand_ins.faults import AnswerStatus
 from tests.deploy.dashboards.alerts import alerts
 from tests.deploy.dashboards.files import boards, generated
-from tests.deploy.dashboards.queries import PREFIX
-from tests.deploy.live import ONE_IN_SIXTEEN, live
+from tests.deploy.dashboards.queries import PREFIX, Scope
+from tests.deploy.live import ONE_IN_SIXTEEN, ONE_IN_SIXTEEN_OF_MIXPANEL, live
 from tests.deploy.programs import program
 from tests.deploy.prometheus import NAMESPACE, RELEASE, SCRAPE_SECONDS
 from tests.metrics_catalogue import catalogue
@@ -31,9 +32,8 @@ VARIABLES: Final = {
     "$__range": "30s",
     "$namespace": NAMESPACE,
     "$release": f".*|{RELEASE}",
-    "$destination": "segment",
 }
-"""What Grafana substitutes for each variable; the release as for `All`."""
+"""What Grafana substitutes for each variable besides the destination; the release as for `All`."""
 
 
 def panels() -> Iterator[tuple[str, str, list[str]]]:
@@ -47,8 +47,8 @@ def panels() -> Iterator[tuple[str, str, list[str]]]:
                     yield path.stem, panel["title"], [target["expr"] for target in panel["targets"]]
 
 
-def filled_in(expression: str) -> str:
-    for name, value in VARIABLES.items():
+def filled_in(expression: str, destination: Destination) -> str:
+    for name, value in {**VARIABLES, "$destination": destination.value}.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
     return expression
@@ -60,14 +60,15 @@ def embedded_broker_provides(query: str) -> bool:
 
 
 async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
-    """Return the queries that have no finite sample now. One that Prometheus rejects raises."""
+    """Return the queries that have no finite sample now of a destination. One that Prometheus rejects raises."""
     quiet = {(board.name, panel.title) for board in boards() for panel in board.panels if panel.under_faults}
     found = [
-        f"{board}: {title}: {query}"
+        f"{destination}: {board}: {title}: {query}"
+        for destination in Destination
         for board, title, queries in panels()
         if under_faults or (board, title) not in quiet
         for query in queries
-        if not await prometheus.finite(filled_in(query)) and embedded_broker_provides(query)
+        if not await prometheus.finite(filled_in(query, destination)) and embedded_broker_provides(query)
     ]
     return found + [
         f"{alert.name}: {watched}"
@@ -77,10 +78,16 @@ async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
     ]
 
 
+async def values_of(prometheus: Prometheus, label: str) -> set[str]:
+    """Return the values of a label over all workers."""
+    return {sample.labels[label] for sample in await prometheus.query(f"count by ({label}) ({PREFIX}build_info)")}
+
+
 async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_under_faults(tmp_path: Path) -> None:
-    async with live(program("prometheus", package="prometheus"), tmp_path, DEAD_LETTER_MAX_SHARE="1") as stage:
+    prometheus_program = program("prometheus", package="prometheus")
+    async with live(prometheus_program, tmp_path, both=True, DEAD_LETTER_MAX_SHARE="1") as stage:
         prometheus = stage.prometheus
-        accepted = f"rate({PREFIX}sink_records_accepted_total[15s]) > 0"
+        accepted = f"count(rate({PREFIX}sink_records_accepted_total[15s]) > 0) == {len(Destination)}"
         await prometheus.until(accepted, seconds=START_SECONDS)
         await asyncio.sleep(LOAD_SECONDS)
 
@@ -88,29 +95,33 @@ async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_
         rules = [rule for group in (await prometheus.get("rules"))["groups"] for rule in group["rules"]]
         assert {rule["health"] for rule in rules} == {"ok"}
         assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
-        for name, value in (("namespace", NAMESPACE), ("release", RELEASE), ("destination", "segment")):
-            labels = await prometheus.query(f"count by ({name}) ({PREFIX}build_info)")
-            assert [sample.labels[name] for sample in labels] == [value]
+        assert await values_of(prometheus, "namespace") == {NAMESPACE}
+        assert await values_of(prometheus, "release") == {RELEASE}
+        assert await values_of(prometheus, "destination") == set(Destination)
 
-        faults = stage.pipeline.segment.faults
-        faults.order(ONE_IN_SIXTEEN, times=None)
-        refused = f"sum(rate({PREFIX}sink_records_rejected_total[15s])) > 0"
+        segment, mixpanel = stage.pipeline.segment.faults, stage.pipeline.mixpanel.faults
+        segment.order(ONE_IN_SIXTEEN, times=None)
+        mixpanel.order(ONE_IN_SIXTEEN_OF_MIXPANEL, times=None)
+        rejected = f"sum by (destination) (rate({PREFIX}sink_records_rejected_total[15s]))"
+        refused = f"count({rejected} > 0) == {len(Destination)}"
         await prometheus.until(refused, seconds=START_SECONDS)
         await asyncio.sleep(2 * SCRAPE_SECONDS)
         assert await silent(prometheus, under_faults=True) == []
 
-        faults.clear()
-        faults.order(AnswerStatus(status=429), times=3)
-        faults.schedule(seed=1, rate=0.3)
+        for plan in (segment, mixpanel):
+            plan.clear()
+            plan.order(AnswerStatus(status=429), times=3)
+            plan.schedule(seed=1, rate=0.3)
         await asyncio.sleep(FAULT_SECONDS)
         assert await silent(prometheus, under_faults=False) == []
+        letters = f"rate({PREFIX}dead_letters_total[15s])"
         for happened in (
-            f'sum(increase({PREFIX}sink_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
-            f"sum(rate({PREFIX}dead_letters_total[15s])) > 0",
-            f"sum(increase({PREFIX}sink_request_batch_attempts_sum[{FAULT_SECONDS}s]))"
-            f" > sum(increase({PREFIX}sink_request_batch_attempts_count[{FAULT_SECONDS}s]))",
+            f'sum by (destination) (increase({PREFIX}sink_attempts_total{{answer!="2xx"}}[{FAULT_SECONDS}s])) > 0',
+            f"sum by (destination) ({Scope().with_role(letters)}) > 0",
+            f"sum by (destination) (increase({PREFIX}sink_request_batch_attempts_sum[{FAULT_SECONDS}s]))"
+            f" > sum by (destination) (increase({PREFIX}sink_request_batch_attempts_count[{FAULT_SECONDS}s]))",
         ):
-            assert await prometheus.query(happened), happened
+            assert len(await prometheus.query(happened)) == len(Destination), happened
 
 
 def test_every_metric_in_a_query_is_in_the_catalogue_and_every_metric_is_in_a_query() -> None:
