@@ -75,7 +75,7 @@ def test_the_pod_of_a_job_completes(cluster: Cluster, restricted: str) -> None:
 
 
 def test_helm_reaches_it(cluster: Cluster) -> None:
-    assert json.loads(cluster.helm("list", "--all-namespaces", "-o", "json")) == []
+    assert json.loads(cluster.helm("list", "--namespace", "default", "-o", "json")) == []
 
 
 def test_a_command_that_fails_tells_what_was_said(cluster: Cluster) -> None:
