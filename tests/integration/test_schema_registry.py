@@ -219,8 +219,8 @@ async def test_contracts_are_checked_and_registered_from_the_command_line(
         assert refused.returncode == 1
         assert "run `onesignal-pipeline schemas register`" in refused.stderr
         told = await command(pipeline, "schemas", "check")
-        assert (told.returncode, told.stdout.count("the registry would accept it")) == (0, 3)
-        for name in ("raw-event", "segment-record", "dead-letter"):
+        assert (told.returncode, told.stdout.count("the registry would accept it")) == (0, 4)
+        for name in ("raw-event", "segment-record", "mixpanel-record", "dead-letter"):
             assert f"`onesignal-pipeline schemas register {name}`" in told.stdout
         assert told.stderr == ""
         dry = await command(pipeline, "schemas", "register", "--dry-run")
