@@ -1,4 +1,7 @@
-"""Options and fixtures of the whole suite; pytest reads options only from the conftest at its root."""
+"""Options, fixtures and Hypothesis profiles of all tests; pytest reads options only from the conftest at its root.
+
+Property tests try few examples by default, and more with ``HYPOTHESIS_PROFILE=thorough``.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# No deadlines, and no check of how fast examples are drawn: the machine may be busy with brokers, and time is measured
+# by the benchmarks.
+for _profile, _examples in (("fast", 100), ("thorough", 5_000)):
+    settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
