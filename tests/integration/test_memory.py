@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -15,21 +16,24 @@ from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from tests.bench.traffic import EVENT_BYTES, events, record_messages
+from tests.builders import MIXPANEL
 from tests.fakes.schema_registry import Answer, FakeRegistry
 from tests.integration.clients import RawMessage, produce
 from tests.integration.cluster_changes import limit_messages
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import running_both, running_pipeline
 from tests.integration.test_end_to_end import numbers
 from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from tests.integration.brokers import Broker
     from tests.integration.pipeline_processes import WorkerProcess
 
-MESSAGES: Final = 300_000
+MESSAGES: Final = 120_000
+"""More than is fetched of each partition: those in hand, a round, and two fetches."""
+DISTINCT: Final = 6_000
 RECORD_BYTES: Final = 870
 BIG_EVENT_BYTES: Final = 8_000
 PARTITIONS: Final = 16
@@ -37,15 +41,32 @@ LIMITS: Final = Limits()
 IN_HAND, POLL, FETCH_BYTES = LIMITS.messages_in_hand, LIMITS.poll_records, LIMITS.fetch_bytes
 LOOKS: Final = 30
 LANES: Final = 4
-AVRO_MESSAGES: Final = 120_000
 AVRO_BYTES: Final = 690
 AVRO_TO_JSON: Final = 3
+MIXPANEL_BYTES: Final = 825
+MIXPANEL_REQUEST_BYTES: Final = 2_000_000
+MIXPANEL_IN_HAND: Final = 4_000
+"""Two requests of the default 2,000 records: more than the default of `PIPELINE_MAX_MESSAGES_IN_HAND`."""
 FOREIGN_HEADER: Final = ("traceparent", b"x" * 400)
+GIVEN: Final = (
+    (headers.FORMAT_VERSION, headers.RECORD_FORMAT),
+    (headers.SOURCE_PARTITION, b"12"),
+    (headers.SOURCE_OFFSET, b"1234567"),
+    (headers.RULES_VERSION, b"0123456789ab"),
+    FOREIGN_HEADER,
+)
 
 
 def bound(message_bytes: int) -> int:
     """Return the memory of a worker by docs/operate/capacity.md."""
     return WORKER_BYTES + UNPACKED_BYTES + PARTITIONS * LIMITS.of_partition(message_bytes)
+
+
+def bound_of_mixpanel_sink(message_bytes: int) -> int:
+    """Return the same with room for a second request of each partition, plus two requests of each lane."""
+    limits = Limits(messages_in_hand=MIXPANEL_IN_HAND)
+    fixed = WORKER_BYTES + UNPACKED_BYTES + LANES * 2 * MIXPANEL_REQUEST_BYTES
+    return fixed + PARTITIONS * limits.of_partition(message_bytes)
 
 
 def bound_of_avro_sink(message_bytes: int) -> int:
@@ -59,17 +80,24 @@ def bound_of_processor(message_bytes: int, record_bytes: int) -> int:
     return bound(message_bytes) + PARTITIONS * LIMITS.of_records(message_bytes, record_bytes)
 
 
+def repeated(records: Sequence[tuple[bytes, bytes, Sequence[tuple[str, bytes]]]]) -> Iterator[RawMessage]:
+    """Return messages of keys, values and headers in all partitions, until each is full."""
+    for number, (key, value, ours) in zip(range(MESSAGES), cycle(records), strict=False):
+        yield RawMessage(value=value, key=key, partition=number % PARTITIONS, headers=(*ours, FOREIGN_HEADER))
+
+
 def avro_records() -> Iterator[RawMessage]:
     """Return records as a processor writes them as Avro, with one additional foreign header."""
     prefix = registry_prefix(1)
-    for number, (key, value, ours) in enumerate(record_messages(events(AVRO_MESSAGES))):
-        others = [each for each in ours if each[0] != headers.FORMAT_VERSION]
-        yield RawMessage(
-            value=prefix + encode_record(value),
-            key=key,
-            partition=number % PARTITIONS,
-            headers=((headers.FORMAT_VERSION, headers.AVRO_RECORD_FORMAT), *others, FOREIGN_HEADER),
+    records = [
+        (
+            key,
+            prefix + encode_record(value),
+            [(name, headers.AVRO_RECORD_FORMAT if name == headers.FORMAT_VERSION else given) for name, given in ours],
         )
+        for key, value, ours in record_messages(events(DISTINCT))
+    ]
+    return repeated(records)
 
 
 @pytest.fixture
@@ -79,6 +107,11 @@ async def registry() -> AsyncIterator[FakeRegistry]:
     await registry.start()
     yield registry
     await registry.stop()
+
+
+def mixpanel_records() -> Iterator[RawMessage]:
+    """Return records as a processor writes them for Mixpanel, with one additional foreign header."""
+    return repeated(list(record_messages(events(DISTINCT), records=MIXPANEL)))
 
 
 def record(number: int) -> bytes:
@@ -94,22 +127,34 @@ async def test_a_sink_with_a_full_topic_and_no_destination_stays_under_the_state
     async with running_pipeline(
         broker, tmp_path, partitions=PARTITIONS, SEGMENT_ENDPOINT="http://127.0.0.1:9/v1/batch"
     ) as pipeline:
-        given = (
-            (headers.FORMAT_VERSION, headers.RECORD_FORMAT),
-            (headers.SOURCE_PARTITION, b"12"),
-            (headers.SOURCE_OFFSET, b"1234567"),
-            (headers.RULES_VERSION, b"0123456789ab"),
-            FOREIGN_HEADER,
-        )
         await asyncio.to_thread(
             produce,
             broker.bootstrap_servers,
             pipeline.records_topic,
-            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=given) for each in range(MESSAGES)),
+            (RawMessage(value=record(each), partition=each % PARTITIONS, headers=GIVEN) for each in range(MESSAGES)),
         )
         sink = await pipeline.start(Role.SEGMENT_SINK)
         most = await most_memory(sink, full=PARTITIONS * IN_HAND)
         assert most <= bound(RECORD_BYTES), f"{most / 1e6:.0f} MB of {bound(RECORD_BYTES) / 1e6:.0f}"
+
+
+@pytest.mark.real_only("a topic that keeps more than 5 MiB of a partition")
+async def test_a_mixpanel_sink_with_a_full_topic_and_no_destination_stays_under_the_stated_bound(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with running_both(
+        broker, tmp_path, partitions=PARTITIONS, MIXPANEL_ENDPOINT="http://127.0.0.1:9/import"
+    ) as pipeline:
+        await asyncio.to_thread(
+            produce,
+            broker.bootstrap_servers,
+            pipeline.mixpanel_records_topic,
+            mixpanel_records(),
+        )
+        sink = await pipeline.start(Role.MIXPANEL_SINK)
+        most = await most_memory(sink, full=PARTITIONS * MIXPANEL_IN_HAND, in_hand=MIXPANEL_IN_HAND)
+        allowed = bound_of_mixpanel_sink(MIXPANEL_BYTES)
+        assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
 
 
 @pytest.mark.real_only("a topic that keeps more than 5 MiB of a partition")
@@ -159,7 +204,7 @@ async def test_a_processor_whose_records_topic_refuses_stays_under_the_stated_bo
         assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
 
 
-async def most_memory(worker: WorkerProcess, *, full: int) -> float:
+async def most_memory(worker: WorkerProcess, *, full: int, in_hand: int = IN_HAND) -> float:
     """Return a worker's highest resident memory until fetching has stopped, and some time longer."""
     process = psutil.Process(worker.process.pid)
     most = 0.0
@@ -170,7 +215,7 @@ async def most_memory(worker: WorkerProcess, *, full: int) -> float:
     for _ in range(LOOKS):
         most = max(most, process.memory_info().rss)
         told = await numbers(worker)
-        assert told["messages_in_hand"] <= PARTITIONS * (IN_HAND + POLL)
+        assert told["messages_in_hand"] <= PARTITIONS * (in_hand + POLL)
         await asyncio.sleep(0.05)
     return most
 
