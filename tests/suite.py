@@ -30,6 +30,7 @@ from tests.kafka_server import KafkaUnavailableError, find_tools
 BIN: Final = Path(sys.executable).parent
 PYTHON: Final = (sys.executable, "-m")
 UNIT: Final = "unit and property tests"
+SABOTAGE: Final = "sabotage, every mistake noticed"
 _LOOK_SECONDS: Final = 0.5
 COVERED: Final = (*PYTHON, "coverage", "run", "-m", "pytest")
 # Decisions are covered to the last branch; I/O as far as it can be driven from outside.
@@ -131,10 +132,15 @@ STEPS: Final = (
     Step(title="import rules", command=(str(BIN / "lint-imports"),)),
     Step(title="types", command=(str(BIN / "mypy"),)),
     Step(title=UNIT, command=(*COVERED, "tests/unit", "tests/properties")),
-    Step(title="sabotage, every mistake noticed", command=(*PYTHON, "tests.sabotage")),
+    Step(title=SABOTAGE, command=(*PYTHON, "tests.sabotage")),
     Step(title="simulation, 20,000 seeds", command=(*PYTHON, "pytest", "tests/simulation")),
     Step(title="fuzz, 100,000 bodies", command=(*PYTHON, "tests.bench", "fuzz", "--digest")),
-    Step(title="integration, embedded broker", command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE")),
+    Step(title="golden bytes and tables", command=(*PYTHON, "pytest", "tests/golden")),
+    Step(
+        title="integration, embedded broker",
+        command=(*COVERED, "tests/integration", "--broker", "embedded", "-rfE"),
+        begins_with=SABOTAGE,
+    ),
     Step(title="coverage files", command=(*PYTHON, "coverage", "combine", "--quiet")),
     Step(title="coverage, all code, 90 %", command=(*PYTHON, "coverage", "report")),
     Step(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.golden.bytes_out import HASHES, hashes
+from tests.golden.bytes_out import HASHES, hashes
 
 EXPECTED: dict[str, str] = json.loads(HASHES.read_text("utf-8")) if HASHES.exists() else {}
 

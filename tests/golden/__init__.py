@@ -1,0 +1,1 @@
+"""What much traffic comes to, byte by byte and in the tables of the documentation; run without coverage."""
