@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LOAD_SECONDS: Final = 40
 FAULT_SECONDS: Final = 20
 START_SECONDS: Final = 60
+COLUMNS: Final = 24
+"""The width of every Grafana dashboard."""
 VARIABLES: Final = {
     "$__rate_interval": "15s",
     "$__range": "30s",
@@ -81,6 +83,18 @@ async def silent(prometheus: Prometheus, *, under_faults: bool) -> list[str]:
 async def values_of(prometheus: Prometheus, label: str) -> set[str]:
     """Return the values of a label over all workers."""
     return {sample.labels[label] for sample in await prometheus.query(f"count by ({label}) ({PREFIX}build_info)")}
+
+
+def test_no_panel_is_wider_than_the_dashboard_or_covers_another() -> None:
+    for path, text in generated().items():
+        if path.suffix == ".json":
+            taken: dict[tuple[int, int], str] = {}
+            for panel in json.loads(text)["panels"]:
+                place = panel["gridPos"]
+                assert place["x"] + place["w"] <= COLUMNS, f"{path.stem}: {panel['title']}"
+                for x in range(place["x"], place["x"] + place["w"]):
+                    for y in range(place["y"], place["y"] + place["h"]):
+                        assert taken.setdefault((x, y), panel["title"]) == panel["title"], path.stem
 
 
 async def test_every_query_of_every_panel_and_alert_has_a_sample_under_load_and_under_faults(tmp_path: Path) -> None:

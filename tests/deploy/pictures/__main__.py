@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.deploy.dashboards.files import generated
-from tests.deploy.live import ONE_IN_SIXTEEN, live
+from tests.deploy.live import ONE_IN_SIXTEEN, ONE_IN_SIXTEEN_OF_MIXPANEL, live
 from tests.deploy.pictures.data import picture_data
 from tests.kafka_program import cache_directory
 
@@ -56,15 +56,19 @@ def main() -> None:
 
 
 async def _measure(folder: Path, seconds: int) -> dict[str, Any]:
-    """Run the pipeline with a healthy Segment, then with a failing one, then with a healthy one again."""
-    async with live(_program("prometheus"), folder, DEAD_LETTER_MAX_SHARE="1") as stage:
+    """Run the pipeline with healthy destinations, then with failing ones, then with healthy ones again."""
+    async with live(_program("prometheus"), folder, both=True, DEAD_LETTER_MAX_SHARE="1") as stage:
+        segment, mixpanel = stage.pipeline.segment.faults, stage.pipeline.mixpanel.faults
         await asyncio.sleep(20)
         started = time.time()
         await asyncio.sleep(seconds * 0.5)
-        stage.pipeline.segment.faults.order(ONE_IN_SIXTEEN, times=40)
-        stage.pipeline.segment.faults.schedule(seed=3, rate=0.35)
+        segment.order(ONE_IN_SIXTEEN, times=40)
+        mixpanel.order(ONE_IN_SIXTEEN_OF_MIXPANEL, times=40)
+        for faults in (segment, mixpanel):
+            faults.schedule(seed=3, rate=0.35)
         await asyncio.sleep(seconds * 0.2)
-        stage.pipeline.segment.faults.schedule(seed=3, rate=0.0)
+        for faults in (segment, mixpanel):
+            faults.schedule(seed=3, rate=0.0)
         await asyncio.sleep(seconds * 0.3)
         boards = {path.stem: json.loads(text) for path, text in generated().items() if path.suffix == ".json"}
         return {
