@@ -1,4 +1,4 @@
-"""The tables of docs/rules/mixpanel.md and of the presets are what the code says and what the demo's traffic gives."""
+"""The pages on Mixpanel agree with the code, and the tables of presets with the demo's traffic."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = "docs/rules/mixpanel.md"
+OPERATION = "docs/operate/mixpanel.md"
 EVENTS = 200_000
 READINGS: Mapping[MtuReading, MixpanelRecords] = {
     reading: MixpanelRecords(mtu_reading=reading) for reading in MtuReading
@@ -53,6 +54,22 @@ def test_the_page_lists_the_name_and_the_classes_of_every_kind() -> None:
         sent = MIXPANEL_NAMES[kind]
         assert sent == name if is_special else not sent.startswith("$")
         assert classes == [records.mtu_class(KINDS[kind]).value for records in READINGS.values()]
+
+
+OUT_OF_SESSIONS = {
+    *("$campaign_delivery", "$campaign_bounced", "$campaign_marked_spam", "$message_suppressed", "$unsubscribe")
+}
+"""What Mixpanel leaves out of sessions by itself (schemas/SOURCES.md, "Mixpanel sessions")."""
+
+
+def test_trap_9_the_customer_is_told_which_events_of_ours_extend_sessions() -> None:
+    text = (ROOT / OPERATION).read_text(encoding="utf-8")
+    advice = text.partition("* **Keep messages out of sessions.**")[2].partition("\n\n")[0]
+    by_itself, _, to_exclude = advice.partition("It does not leave out")
+    special = {name for name in MIXPANEL_NAMES.values() if name.startswith("$")}
+    assert set(re.findall(r"`(\$\w+)`", by_itself)) == OUT_OF_SESSIONS
+    assert set(re.findall(r"`(\$\w+)`", to_exclude)) == special - OUT_OF_SESSIONS
+    assert "Session Settings" in to_exclude
 
 
 @pytest.fixture(scope="module")
