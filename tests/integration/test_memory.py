@@ -15,10 +15,11 @@ from pipeline.core.destinations.segment.avro_contract import SEGMENT_RECORD
 from pipeline.kafka import headers
 from pipeline.settings.choices import Role
 from tests.bench.traffic import EVENT_BYTES, events, record_messages
+from tests.fakes.mixpanel import record as mixpanel_record
 from tests.fakes.schema_registry import Answer, FakeRegistry
 from tests.integration.clients import RawMessage, produce
 from tests.integration.cluster_changes import limit_messages
-from tests.integration.pipeline_processes import running_pipeline
+from tests.integration.pipeline_processes import running_both, running_pipeline
 from tests.integration.test_end_to_end import numbers
 from tests.memory_bound import UNPACKED_BYTES, WORKER_BYTES, Limits
 
@@ -113,6 +114,34 @@ async def test_a_sink_with_a_full_topic_and_no_destination_stays_under_the_state
 
 
 @pytest.mark.real_only("a topic that keeps more than 5 MiB of a partition")
+async def test_a_mixpanel_sink_with_room_for_two_requests_stays_under_the_stated_bound(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with running_both(
+        broker, tmp_path, partitions=PARTITIONS, MIXPANEL_ENDPOINT="http://127.0.0.1:9/import"
+    ) as pipeline:
+        given = ((headers.FORMAT_VERSION, headers.RECORD_FORMAT), FOREIGN_HEADER)
+        filler = "x" * (RECORD_BYTES - len(mixpanel_record("m-100000", language="")))
+        await asyncio.to_thread(
+            produce,
+            broker.bootstrap_servers,
+            pipeline.mixpanel_records_topic,
+            (
+                RawMessage(
+                    value=mixpanel_record(f"m-{each}", language=filler), partition=each % PARTITIONS, headers=given
+                )
+                for each in range(MESSAGES)
+            ),
+        )
+        sink = await pipeline.start(Role.MIXPANEL_SINK)
+        requests = Limits(messages_in_hand=2 * 2_000, bytes_in_hand=2 * 2_000_000 + FETCH_BYTES)
+        allowed = WORKER_BYTES + UNPACKED_BYTES + PARTITIONS * requests.of_partition(RECORD_BYTES)
+        allowed += LANES * 2 * 2_000_000
+        most = await most_memory(sink, full=PARTITIONS * 2 * 2_000, limit=PARTITIONS * (2 * 2_000 + POLL))
+        assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
+
+
+@pytest.mark.real_only("a topic that keeps more than 5 MiB of a partition")
 async def test_a_sink_that_reads_avro_stays_under_the_stated_bound_when_its_registry_comes_back_and_segment_does_not(
     broker: Broker, tmp_path: Path, registry: FakeRegistry
 ) -> None:
@@ -159,7 +188,7 @@ async def test_a_processor_whose_records_topic_refuses_stays_under_the_stated_bo
         assert most <= allowed, f"{most / 1e6:.0f} MB of {allowed / 1e6:.0f}"
 
 
-async def most_memory(worker: WorkerProcess, *, full: int) -> float:
+async def most_memory(worker: WorkerProcess, *, full: int, limit: int = PARTITIONS * (IN_HAND + POLL)) -> float:
     """Return a worker's highest resident memory until fetching has stopped, and some time longer."""
     process = psutil.Process(worker.process.pid)
     most = 0.0
@@ -170,7 +199,7 @@ async def most_memory(worker: WorkerProcess, *, full: int) -> float:
     for _ in range(LOOKS):
         most = max(most, process.memory_info().rss)
         told = await numbers(worker)
-        assert told["messages_in_hand"] <= PARTITIONS * (IN_HAND + POLL)
+        assert told["messages_in_hand"] <= limit
         await asyncio.sleep(0.05)
     return most
 
