@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-# No deadlines: the machine may be busy with brokers, and time is measured by the benchmarks.
+# No deadlines, as in all tests.
 settings.register_profile("fast", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
