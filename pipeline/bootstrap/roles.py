@@ -6,7 +6,7 @@ A further destination adds two rows here, and its module and row to `pipeline.bo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipeline.bootstrap.destinations.table import DESTINATIONS
 from pipeline.bootstrap.files import policy_mistakes_of, schema_mistakes
@@ -146,17 +146,35 @@ def checks_of(roles: Collection[Role]) -> tuple[Check, ...]:
     return tuple(dict.fromkeys(check for role in ROLES if role in roles for check in ROLES[role].checks))
 
 
-def in_hand(role: Role, settings: Settings) -> tuple[int, int]:
-    """Return how many messages, and bytes of them, a partition may have unsettled before fetching pauses.
+class Room(NamedTuple):
+    """How much of a partition a worker reads.
+
+    A batch has at most ``at_once`` messages, and fetching pauses at ``messages`` unsettled ones, or ``size`` bytes.
+    """
+
+    messages: int
+    size: int
+    at_once: int
+
+
+def room_for(role: Role, settings: Settings) -> Room:
+    """Return how much a role reads of each partition.
 
     Where records and not bytes fill a request, there is room for a second request, which fills while the first is in
-    flight.
+    flight. A message batch counts until its last record is settled, and a request may end within one, so there is also
+    room for a batch. Batches are half as long then: the memory of a partition is still that of two requests and
+    `PIPELINE_MAX_POLL_RECORDS`.
     """
-    messages, size, row = settings.max_messages_in_hand, settings.max_bytes_in_hand, ROLES[role]
+    messages, size, at_once = settings.max_messages_in_hand, settings.max_bytes_in_hand, settings.max_poll_records
+    row = ROLES[role]
     if row.writes is not None or not row.destination.fills_by_count:
-        return messages, size
-    own = row.destination.section(settings)
-    return max(messages, 2 * own.max_batch_records), max(size, 2 * own.max_batch_bytes)
+        return Room(messages, size, at_once)
+    own, half = row.destination.section(settings), at_once // 2
+    return Room(
+        messages=max(messages, 2 * own.max_batch_records + half),
+        size=max(size, 2 * own.max_batch_bytes + settings.fetch_max_bytes),
+        at_once=max(1, half),
+    )
 
 
 def collect_seconds(role: Role, settings: Settings) -> float:

@@ -19,8 +19,8 @@ from pipeline.bootstrap.role_parts import RoleInputs
 from pipeline.bootstrap.roles import (
     ROLES,
     collect_seconds,
-    in_hand,
     roles_of,
+    room_for,
     topic_use,
     topic_uses,
     worker_arguments,
@@ -107,7 +107,7 @@ def _inputs(role: Role, settings: Settings) -> RoleInputs:
 
 def _options(role: Role, inputs: RoleInputs, folder: Path) -> WorkerOptions:
     settings = inputs.settings
-    messages_in_hand, bytes_in_hand = in_hand(role, settings)
+    room = room_for(role, settings)
     return WorkerOptions(
         app=AppOptions(
             name=role.value,
@@ -121,9 +121,9 @@ def _options(role: Role, inputs: RoleInputs, folder: Path) -> WorkerOptions:
             max_poll_interval_seconds=settings.max_poll_interval_seconds,
             commit_interval_seconds=settings.commit_interval_seconds,
             collect_seconds=collect_seconds(role, settings),
-            max_poll_records=settings.max_poll_records,
-            max_messages_in_hand=messages_in_hand,
-            max_bytes_in_hand=bytes_in_hand,
+            max_poll_records=room.at_once,
+            max_messages_in_hand=room.messages,
+            max_bytes_in_hand=room.size,
             fetch_max_bytes=settings.fetch_max_bytes,
         ),
         http_host=settings.http_host,

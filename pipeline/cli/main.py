@@ -65,7 +65,7 @@ Settings are environment variables; `onesignal-pipeline settings` lists them.
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 @pass_invocation
 def cli(invocation: Invocation) -> None:
-    """Forward OneSignal's messaging events through Kafka to Segment."""
+    """Forward OneSignal's messaging events through Kafka to Segment and Mixpanel."""
     _check_authorities(invocation.environment)
 
 

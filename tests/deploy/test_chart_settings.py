@@ -237,7 +237,8 @@ def test_a_mixpanel_sink_needs_memory_for_two_whole_requests(
     size = settings.get("MAX_BATCH_BYTES", given.mixpanel.max_batch_bytes)
     lanes = settings.get("LANES", given.mixpanel.lanes)
     count = max(given.max_messages_in_hand, 2 * records) + given.max_poll_records
-    in_hand = min(count * (message + 500), max(given.max_bytes_in_hand, 2 * size) + given.fetch_max_bytes + count * 500)
+    size_in_hand = max(given.max_bytes_in_hand, 2 * size + given.fetch_max_bytes)
+    in_hand = min(count * (message + 500), size_in_hand + given.fetch_max_bytes + count * 500)
     batch = min(given.max_poll_records * message, given.fetch_max_bytes)
     bound = (
         100_000_000

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.kafka import headers
 from pipeline.local.mixpanel.ledger import Discard
-from pipeline.local.stand_ins.faults import CutAnswer, RefuseRecords, TakeAndDrop, WrongNumber
+from pipeline.local.stand_ins.faults import CutAnswer, RefuseRecords, Slow, TakeAndDrop, WrongNumber
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import EXEMPT_DELIVERY, Fate, Fates
 from pipeline.settings.choices import Role
+from tests.fakes.mixpanel import record
 from tests.integration.clients import RawMessage, committed_offsets, eventually, produce, read_topic, watermarks
 from tests.integration.pipeline_processes import MIXPANEL_ROLES, SEGMENT_ROLES, running_both
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from tests.integration.pipeline_processes import Pipeline
 
 EVENTS = 3_000
+BACKLOG = 13_000
+SOURCE = ((headers.SOURCE_PARTITION, b"0"), (headers.SOURCE_OFFSET, b"1"), (headers.RULES_VERSION, b"0123456789ab"))
 DEVICE = "$device:"
 BAD = b'{"event":{"kind":"message.pigeon.sent","id":"p-1","external_id":"u"}}'
 
@@ -124,11 +128,28 @@ async def test_a_record_that_mixpanel_names_is_a_dead_letter_with_the_field_and_
         await pipeline.start(Role.MIXPANEL_SINK)
         await settled(pipeline)
         (letter,) = read_topic(broker.bootstrap_servers, pipeline.dead_letter_topic)
-        headers = dict(letter.headers)
-        assert (headers["stage"], headers["reason"], headers["detail"]) == (b"mixpanel-sink", b"refused", b"properties")
-        assert (headers["destination"], headers["kind"]) == (b"mixpanel", b"message.push.clicked")
-        assert (headers["source-header.source-offset"], headers["source-offset"]) == (b"3", b"3")
+        found = dict(letter.headers)
+        assert (found["stage"], found["reason"], found["detail"]) == (b"mixpanel-sink", b"refused", b"properties")
+        assert (found["destination"], found["kind"]) == (b"mixpanel", b"message.push.clicked")
+        assert (found["source-header.source-offset"], found["source-offset"]) == (b"3", b"3")
         assert list(pipeline.mixpanel.ledger.accepted) == ["e-0", "e-1", "e-2", "e-4", "e-5"]
+
+
+async def test_requests_are_full_in_a_backlog_of_one_partition(broker: Broker, tmp_path: Path) -> None:
+    """Every answer takes longer than the flush interval, so a request leaves as full as it is by then."""
+    async with running_both(broker, tmp_path, partitions=1, MIXPANEL_LANES="1", MAX_POLL_RECORDS="700") as pipeline:
+        pipeline.mixpanel.faults.order(Slow(seconds=1.5, takes_first=True), times=None)
+        by_a_processor = ((headers.FORMAT_VERSION, headers.RECORD_FORMAT), *SOURCE)
+        backlog = [
+            RawMessage(value=record(f"e-{number}"), key=b"u-1", partition=0, headers=by_a_processor)
+            for number in range(BACKLOG)
+        ]
+        await asyncio.to_thread(produce, broker.bootstrap_servers, pipeline.mixpanel_records_topic, backlog)
+        await pipeline.start(Role.MIXPANEL_SINK)
+        async with asyncio.timeout(60):
+            await pipeline.mixpanel.accepted(BACKLOG)
+        *most, _ = (request.records for request in pipeline.mixpanel.ledger.requests)
+        assert most == [2_000] * (BACKLOG // 2_000)
 
 
 async def test_a_message_that_both_processors_reject_has_two_letters(broker: Broker, tmp_path: Path) -> None:

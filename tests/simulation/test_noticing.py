@@ -165,8 +165,46 @@ def test_the_scenarios_contain_partial_answers(happening: str, steps_of_all: str
     assert happening in steps_of_all
 
 
-def test_in_the_scenarios_some_records_are_accepted_after_an_answer_refused_them() -> None:
-    tally = Tally()
+BETWEEN = ("is killed", "gives its partitions up", "the breaker says no")
+
+
+def between_refusal_and_storing(steps: list[str]) -> set[str]:
+    """Return what befell a worker after an answer refused some of a body, and before it stored their dead letters."""
+    refusing: set[str] = set()  # the lanes, as in "w0 lane 1"
+    found: set[str] = set()
+    for step in steps:
+        text = step.split("  ", 2)[-1].strip()
+        lane, _, told = text.partition(": ")
+        if told.startswith("Done(refused=(RefusedRecord("):
+            refusing.add(lane)
+        elif told.startswith("stores "):
+            refusing.discard(lane)
+        else:
+            worker = text.split(":")[0].split(" ")[0]
+            hit = {each for each in refusing if each.split(" ")[0] == worker}
+            found |= {happening for happening in BETWEEN if hit and happening in text}
+            refusing -= hit if "is killed" in text or "gives its partitions up" in text else set()
+    return found
+
+
+@pytest.fixture(scope="module")
+def refusing() -> tuple[Tally, set[str]]:
+    """Play scenarios in which answers refuse records. Return their tally, and what they contain between."""
+    tally, found = Tally(), set[str]()
     for seed in range(2 * SCENARIOS):
-        play(scenario_of(seed, refusals=True), tally=tally)
-    assert tally.late
+        steps: list[str] = []
+        play(scenario_of(seed, refusals=True), tally=tally, steps=steps)
+        found |= between_refusal_and_storing(steps)
+    return tally, found
+
+
+def test_the_scenarios_contain_everything_between_a_partial_answer_and_its_dead_letters(
+    refusing: tuple[Tally, set[str]],
+) -> None:
+    assert refusing[1] == set(BETWEEN)
+
+
+def test_in_the_scenarios_some_records_are_accepted_after_an_answer_refused_them(
+    refusing: tuple[Tally, set[str]],
+) -> None:
+    assert refusing[0].late

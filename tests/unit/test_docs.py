@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+import pipeline
+from pipeline.bootstrap.destinations.table import DESTINATIONS
 from pipeline.cli.main import ExitCode, cli
 from pipeline.core.presets import Preset
 from pipeline.core.rules import Condition
@@ -42,6 +44,24 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(PAGES["README.md"].splitlines()) <= MOST_LINES
+
+
+INTRODUCTIONS: Final = {
+    "README.md": PAGES["README.md"].partition("## ")[0],
+    "pipeline/README.md": PAGES["pipeline/README.md"].partition("## ")[0],
+    "docs/index.md": PAGES["docs/index.md"].partition("## ")[0],
+    "mkdocs.yml": re.findall(
+        r"^site_description: (.*)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )[0],
+    "pyproject.toml": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["description"],
+    "the package": pipeline.__doc__ or "",
+    "the program": cli.help or "",
+}
+
+
+@pytest.mark.parametrize("text", INTRODUCTIONS.values(), ids=list(INTRODUCTIONS))
+def test_every_introduction_names_every_destination(text: str) -> None:
+    assert [row.name for row in DESTINATIONS.values() if row.name.capitalize() not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

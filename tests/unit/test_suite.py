@@ -5,12 +5,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import suite
 from tests.suite import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_a_busy_machine_fails_no_property() -> None:
+    assert settings.default is not None
+    assert settings.default.deadline is None
+
 
 LATE = "import sys, time; sys.stdout.buffer.write(b'\\xc3'); sys.stdout.flush(); time.sleep(.7); print('\\xa9 late')"
 

@@ -12,7 +12,8 @@ from pipeline.local.stand_ins import ledger as shared
 
 _MILLISECONDS_PER_DAY: Final = 86_400_000
 HOT_SHARD_EVENTS: Final = 200_000
-"""More events than these of one user on one day are hidden from the user's reports."""
+"""More events than these of one user on one day are hidden from the user's reports
+(schemas/SOURCES.md, "Mixpanel hot shards")."""
 HOT_SHARD_NAME: Final = "$hotshard_events"
 
 

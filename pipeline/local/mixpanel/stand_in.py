@@ -19,6 +19,7 @@ from pipeline.local.mixpanel.answers import WRONG_CREDENTIALS, refusal_of, usual
 from pipeline.local.mixpanel.judgement import Access, Circumstances, Judgement, judge
 from pipeline.local.mixpanel.ledger import HOT_SHARD_EVENTS, Ledger, SeenRequest
 from pipeline.local.stand_ins.faults import (
+    OF_ANSWERS,
     AnswerStatus,
     CutAnswer,
     Fault,
@@ -66,7 +67,10 @@ class MixpanelStandIn(StandIn):
     ) -> None:
         self._access = Access(tokens=tokens, accounts=accounts or {})
         self._wall_clock = wall_clock
-        super().__init__(ledger=Ledger(hot_shard_events=hot_shard_events), faults=FaultPlan(lambda: _SCHEDULED))
+        super().__init__(
+            ledger=Ledger(hot_shard_events=hot_shard_events),
+            faults=FaultPlan(lambda: _SCHEDULED, of_answers=OF_ANSWERS),
+        )
 
     def judge(self, body: bytes, request: web.Request) -> web.Response:
         """Return Mixpanel's answer, and store what was imported."""

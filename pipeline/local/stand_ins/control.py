@@ -67,9 +67,9 @@ class Control:
     async def _order(self, request: web.Request) -> web.Response:
         try:
             order = msgspec.json.decode(await request.read(), type=_Order)
-        except msgspec.DecodeError as error:
+            self._faults.order(order.fault, times=order.times)
+        except ValueError as error:  # also msgspec's
             return web.Response(status=400, text=str(error))
-        self._faults.order(order.fault, times=order.times)
         return web.Response(status=204)
 
     async def _clear(self, _: web.Request) -> web.Response:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 class Usual(NamedTuple):
@@ -90,7 +90,10 @@ class RefuseRecords(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     whole: bool = False
 
 
-Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer | WrongNumber | RefuseRecords
+OfAnswers: TypeAlias = WrongNumber | RefuseRecords
+OF_ANSWERS: Final[frozenset[type[OfAnswers]]] = frozenset({WrongNumber, RefuseRecords})
+"""Faults of answers that give a number of records or name records. Not every destination's do."""
+Fault: TypeAlias = AnswerStatus | Refuse | Slow | Stall | Reset | TakeAndDrop | CutAnswer | OfAnswers
 
 
 def kind_of(fault: Fault) -> str:
@@ -105,17 +108,30 @@ class _Order:
 
 
 class FaultPlan:
-    """Choose the fault of each request: requested faults come first, then those of the schedule."""
+    """Choose the fault of each request: requested faults come first, then those of the schedule.
 
-    def __init__(self, scheduled: Callable[[], Sequence[Fault]]) -> None:
-        """Draw the faults of the schedule from those that ``scheduled`` returns."""
+    Args:
+        scheduled: Returns the faults from which the schedule draws.
+        of_answers: The faults of `OF_ANSWERS` that the destination's answers can have.
+    """
+
+    def __init__(
+        self, scheduled: Callable[[], Sequence[Fault]], *, of_answers: Collection[type[OfAnswers]] = ()
+    ) -> None:
         self._scheduled = scheduled
+        self._foreign = OF_ANSWERS.difference(of_answers)
         self._orders: deque[_Order] = deque()
         self._random = random.Random(0)
         self._rate = 0.0
 
     def order(self, fault: Fault, *, times: int | None = 1) -> None:
-        """Apply a fault to the next ``times`` requests; None applies it until `clear`."""
+        """Apply a fault to the next ``times`` requests; None applies it until `clear`.
+
+        Raises:
+            ValueError: The destination's answers cannot have this fault.
+        """
+        if type(fault) in self._foreign:
+            raise ValueError(f"this destination's answers cannot have the fault {kind_of(fault)!r}")
         self._orders.append(_Order(fault, times))
 
     def schedule(self, *, seed: int, rate: float) -> None:

@@ -3,7 +3,8 @@
 POST   (the destination's call) as the destination
 GET    /ledger                  totals of the ledger
 GET    /ledger/records?from=N   accepted records in the order of first acceptance, as JSON lines
-POST   /control/faults          {"fault": {"kind": "status", "status": 503}, "times": 3}; times null: until cleared
+POST   /control/faults          {"fault": {"kind": "status", "status": 503}, "times": 3}; times null: until cleared;
+                                400 to a fault that the destination's answers cannot have
 DELETE /control/faults          remove all faults
 POST   /control/schedule        {"seed": 1, "rate": 0.05}
 POST   /control/resume          continue stalled requests

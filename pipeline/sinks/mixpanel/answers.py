@@ -60,8 +60,8 @@ _UNKNOWN_ADVICE: Final[Mapping[UnclearAnswer, str]] = {
     f"unknown: {_ENDPOINT}",
 }
 _REFUSED_ADVICE: Final = (
-    "Mixpanel refuses the whole request: look at the dead letters' `detail`, and whether the project uses Simplified "
-    "ID Merge"
+    "Mixpanel refuses the whole request and names no record: check whether the project uses Simplified ID Merge, and "
+    "whether a proxy in between changes requests"
 )
 _MOST_DETAIL_CHARACTERS: Final = 200
 

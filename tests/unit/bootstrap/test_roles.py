@@ -10,10 +10,10 @@ from pipeline.bootstrap.roles import (
     ROLES,
     checks_of,
     collect_seconds,
-    in_hand,
     processor_of,
     requirements_of,
     roles_of,
+    room_for,
     topic_use,
     topic_uses,
     worker_arguments,
@@ -95,19 +95,25 @@ def test_destinations_share_no_topic_and_no_group_except_raw_events_and_dead_let
     assert len(set(groups)) == len(groups) == len(Role)
 
 
-def test_a_sink_whose_requests_fill_by_count_has_room_for_a_second_request() -> None:
-    assert in_hand(Role.MIXPANEL_SINK, settings()) == (4_000, 4_194_304)
-    assert in_hand(Role.MIXPANEL_SINK, settings(MAX_MESSAGES_IN_HAND="5000", MAX_BYTES_IN_HAND="20000")) == (
-        5_000,
-        4_000_000,
-    )
-    assert in_hand(Role.MIXPANEL_SINK, settings(MIXPANEL_MAX_BATCH_RECORDS="10")) == (2_000, 4_194_304)
+def test_a_sink_whose_requests_fill_by_count_has_room_for_a_second_request_and_a_batch() -> None:
+    assert room_for(Role.MIXPANEL_SINK, settings()) == (4_500, 5_048_576, 500)
+    larger = settings(MAX_MESSAGES_IN_HAND="5000", MAX_BYTES_IN_HAND="20000", FETCH_MAX_BYTES="50000")
+    assert room_for(Role.MIXPANEL_SINK, larger) == (5_000, 4_050_000, 500)
+    assert room_for(Role.MIXPANEL_SINK, settings(MIXPANEL_MAX_BATCH_RECORDS="10")) == (2_000, 5_048_576, 500)
+
+
+@pytest.mark.parametrize("poll", [1, 2, 999, 1_000, 100_000])
+def test_in_a_backlog_the_request_after_the_one_in_flight_is_full_wherever_that_ends_in_a_batch(poll: int) -> None:
+    room = room_for(Role.MIXPANEL_SINK, settings(MAX_POLL_RECORDS=str(poll)))
+    settled_of_the_first_batch, in_flight = room.at_once - 1, 2_000
+    assert room.messages - settled_of_the_first_batch - in_flight >= 2_000
+    assert room.messages - 1 + room.at_once <= 2 * 2_000 + poll, "as docs/operate/capacity.md has it"
 
 
 @pytest.mark.parametrize("role", [Role.PROCESSOR, Role.SEGMENT_SINK, Role.MIXPANEL_PROCESSOR])
 def test_other_roles_have_in_hand_what_the_settings_say(role: Role) -> None:
-    chosen = settings(MAX_MESSAGES_IN_HAND="7", MAX_BYTES_IN_HAND="16384")
-    assert in_hand(role, chosen) == (7, 16_384)
+    chosen = settings(MAX_MESSAGES_IN_HAND="7", MAX_BYTES_IN_HAND="16384", MAX_POLL_RECORDS="3")
+    assert room_for(role, chosen) == (7, 16_384, 3)
 
 
 def test_a_processor_uses_its_state_and_a_sink_has_none() -> None:

@@ -85,11 +85,11 @@
 {{- /* The message catalogue holds about 100 MB at the most. */}}
 {{- $catalogue := ternary 100000000 0 (eq (toString (get .values.settings "PIPELINE_MESSAGE_CATALOGUE")) "true") }}
 {{- $bytes := get .values.settings "PIPELINE_MAX_BYTES_IN_HAND" | default 4194304 | int64 }}
-{{- /* Where records fill a request, there is room for two. */}}
+{{- /* Where records fill a request, there is room for two, and in bytes for the batch in which the first one ends. */}}
 {{- $request := get .values.settings (print $row.api "MAX_BATCH_BYTES") | default $row.batch.bytes | int64 }}
 {{- if and $row.batch.fillsByCount $isSink }}
 {{- $hand = max $hand (mul 2 (get .values.settings (print $row.api "MAX_BATCH_RECORDS") | default $row.batch.records | int64)) }}
-{{- $bytes = max $bytes (mul 2 $request) }}
+{{- $bytes = max $bytes (add (mul 2 $request) $fetch) }}
 {{- end }}
 {{- $waiting := min (mul (add $hand $poll) $message) (add $bytes $fetch (mul (add $hand $poll) 500)) }}
 {{- $records := ternary (mul $poll (add $message 500)) 0 $isProcessor }}

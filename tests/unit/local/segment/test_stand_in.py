@@ -13,7 +13,16 @@ import aiohttp
 import pytest
 
 from pipeline.local.segment.stand_in import WRITE_KEY, SegmentStandIn
-from pipeline.local.stand_ins.faults import AnswerStatus, CutAnswer, Reset, Slow, Stall, TakeAndDrop
+from pipeline.local.stand_ins.faults import (
+    AnswerStatus,
+    CutAnswer,
+    RefuseRecords,
+    Reset,
+    Slow,
+    Stall,
+    TakeAndDrop,
+    WrongNumber,
+)
 from pipeline.sinks.segment.body import build_body
 from pipeline.sinks.segment.credentials import write_key_problem
 from tests.fakes.segment import record
@@ -139,6 +148,22 @@ async def test_a_stalled_request_goes_on_when_it_is_told(stand_in: SegmentStandI
         assert answer.status == 204
     (await posting).release()
     await stand_in.accepted(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("wrong-number", WrongNumber()), ("refuse-records", RefuseRecords(text="a"))]
+)
+async def test_a_fault_that_segments_answers_cannot_have_is_refused(
+    stand_in: SegmentStandIn, http: aiohttp.ClientSession, kind: str, fault: Fault
+) -> None:
+    words = f"this destination's answers cannot have the fault {kind!r}"
+    with pytest.raises(ValueError, match=words):
+        stand_in.faults.order(fault)
+    order = {"fault": {"kind": kind, "text": "a"}, "times": 1}
+    async with http.post(f"{stand_in.address}/control/faults", json=order) as answer:
+        assert (answer.status, await answer.text()) == (400, words)
+    async with http.post(stand_in.endpoint, data=BODY) as answer:
+        assert answer.status == 200
 
 
 async def test_faults_are_ordered_and_cleared_over_http(stand_in: SegmentStandIn, http: aiohttp.ClientSession) -> None:

@@ -134,6 +134,8 @@ def test_trap_3_a_400_with_texts_imported_nothing_and_is_dissected(rows: list[ob
     decision = decided(refusal(*rows))
     assert isinstance(decision, Refuse)
     assert decision.reason is DeliveryRejectReason.REFUSED
+    assert "Simplified ID Merge" in decision.advice
+    assert "detail" not in decision.advice, "such an answer gives a dead letter none"
 
 
 def test_a_400_without_a_list_of_records_is_dissected() -> None:

@@ -1,7 +1,7 @@
 """The traps of Mixpanel's import call, and what went wrong in other exporters: each has a test that we do not do it.
 
-Traps 1 to 3 and 7 are in `test_answers`, `test_record_check` and `test_sink`; the others are here as far as a sink can
-meet them. Source of the answers: schemas/SOURCES.md, "Mixpanel import requests".
+Traps 1 to 3 and 7 are in `test_answers`, `test_record_check` and `test_sink`, trap 9 in `test_mixpanel_page`; the
+others are here. Source of the answers: schemas/SOURCES.md, "Mixpanel import requests".
 """
 
 from __future__ import annotations
@@ -142,6 +142,37 @@ def test_unlike_segment_and_rudderstack_an_invalid_insert_id_is_neither_sent_nor
 
 def test_unlike_segment_an_event_without_a_time_does_not_get_the_present_one() -> None:
     assert API.examine(record(time=None)) is MixpanelRejectReason.INVALID_TIME
+
+
+def test_unlike_segment_an_event_without_an_id_has_the_same_insert_id_each_time() -> None:
+    first, second = (sent_properties(id="", datetime="2026-01-01T00:00:00.120Z") for _ in range(2))
+    assert first == second
+    assert first["$insert_id"] != sent_properties(id="", datetime="2026-01-01T00:00:00.121Z")["$insert_id"]
+
+
+def test_unlike_segment_an_anonymous_user_is_a_device_and_no_user_of_that_id() -> None:
+    properties = sent_properties(external_id="")
+    assert properties["distinct_id"] == f"$device:{properties['$device_id']}"
+    assert "$user_id" not in properties
+
+
+def test_unlike_segment_the_id_of_a_message_that_reaches_many_is_not_the_insert_id() -> None:
+    sent = [sent_properties(id=f"e-{number}", message={"id": "campaign-1"}) for number in range(2)]
+    assert [each["Message ID"] for each in sent] == ["campaign-1", "campaign-1"]
+    assert [each["$insert_id"] for each in sent] == ["e-0", "e-1"]
+
+
+@pytest.mark.parametrize("written", ["2026-01-01T01:00:00.120+01:00", "2025-12-31T19:00:00.120-05:00"])
+def test_unlike_exports_in_local_time_no_time_moves_with_a_zone(written: str) -> None:
+    assert sent_properties(timestamp=None, datetime=written)["time"] == 1_767_225_600_120
+
+
+@pytest.mark.parametrize("attempt", [5, 11, 1_000])
+@pytest.mark.parametrize("status", [429, 503])
+def test_unlike_all_others_no_number_of_attempts_is_the_last(status: int, attempt: int) -> None:
+    decision = API.decide(Answered(status=status), replace(ATTEMPT, number=attempt))
+    assert isinstance(decision, Retry)
+    assert decision.after_seconds <= 65.0
 
 
 def test_unlike_posthog_retry_after_is_obeyed_and_retries_are_spread() -> None:

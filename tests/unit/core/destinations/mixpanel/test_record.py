@@ -10,6 +10,7 @@ from pipeline.core.destinations.mixpanel.builders import MixpanelRecords
 from pipeline.core.destinations.mixpanel.identity import AnonymousId
 from pipeline.core.destinations.mixpanel.limits import DISALLOWED_IDS, EARLIEST_MS, LATEST_MS, MAX_RECORD_BYTES
 from pipeline.core.destinations.mixpanel.record import DetailedProperties, ImportedEvent
+from pipeline.core.destinations.segment.record import Properties as SegmentProperties
 from pipeline.core.identity import NOBODY, Identity, identify
 from pipeline.core.kinds import KINDS
 from pipeline.core.outcomes import Deliver, Outcome, Reject, RejectReason
@@ -90,6 +91,23 @@ def test_of_the_reserved_properties_only_those_that_we_mean_are_sent() -> None:
     sent = {field.encode_name for field in fields(DetailedProperties)}
     assert sent & RESERVED == MEANT
     assert {name for name in sent if name.startswith(RESERVED_BEGINNINGS)} <= MEANT
+
+
+ONESIGNALS_NAMES = {
+    "messageId": "Message ID",
+    "campaign_id": "Message ID",
+    "message_name": "Message Name",
+    "message_title": "Message Title",
+    "message_contents": "Message Contents",
+    "subscription_type": "device_type",
+    "subscription_device_type": "device_type",
+}
+
+
+def test_the_list_has_every_property_of_segment_by_onesignals_name_or_by_segments() -> None:
+    segments = {field.encode_name for field in fields(SegmentProperties)}
+    sent = {field.encode_name for field in fields(DetailedProperties)}
+    assert sent == {ONESIGNALS_NAMES.get(name, name) for name in segments} | MEANT | {"app_id"}
 
 
 def test_tags_and_other_keys_of_the_user_are_not_sent() -> None:
