@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from tests.sabotage.mistake import Altered
 
-PATIENCE_SECONDS: Final = 60.0
-"""A trial that takes longer is stopped."""
+PATIENCE_SECONDS: Final = 240.0
+"""A trial that takes longer is stopped, though it may only wait for a core."""
+MOST_CPU_SECONDS: Final = 60
+"""A trial that uses more CPU time is stopped."""
 MOST_BYTES: Final = 2 * 1024**3
 """The memory limit of a trial: an endless loop must not use up the machine's memory."""
 _CPU: Final = "cpu"
@@ -86,17 +89,18 @@ def trial(
     *,
     stops_at_first: bool = False,
     patience_seconds: float = PATIENCE_SECONDS,
+    most_cpu_seconds: int = MOST_CPU_SECONDS,
 ) -> Seen:
     """Run tests, by path or node id; all modules but the altered one are imported as they are."""
     started = time.monotonic()
     with TemporaryDirectory() as folder:
         results, printed = Path(folder, "told"), Path(folder, "printed")
         arguments = ("--exitfirst", *tests) if stops_at_first else tuple(tests)
-        process = _FORKS.Process(target=_run, args=(arguments, altered, str(results), str(printed)))
+        process = _FORKS.Process(target=_run, args=(arguments, altered, str(results), str(printed), most_cpu_seconds))
         process.start()
         process.join(patience_seconds)
-        in_time = not process.is_alive()
-        if not in_time:
+        in_time = not process.is_alive() and process.exitcode != -signal.SIGXCPU
+        if process.is_alive():
             process.kill()
             process.join()
         seen = Seen(in_time=in_time, printed=printed.read_text("utf-8", "replace") if printed.exists() else "")
@@ -110,12 +114,15 @@ def trial(
     return seen
 
 
-def _run(arguments: tuple[str, ...], altered: Altered | None, results: str, printed: str) -> None:
+def _run(
+    arguments: tuple[str, ...], altered: Altered | None, results: str, printed: str, most_cpu_seconds: int
+) -> None:
     with Path(printed).open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (most_cpu_seconds, most_cpu_seconds + 1))
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(_COMPILED)
     if altered is not None:
         if altered.module in sys.modules:

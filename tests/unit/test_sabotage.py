@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -117,6 +117,15 @@ def test_a_trial_counts_the_cpu_of_its_tests_and_no_wait(tmp_path: Path) -> None
     seen = trial([str(waiting)])
     assert seen.cpu_seconds < seen.seconds - 0.9
     assert trial([str(computing)]).cpu_seconds >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"), [("pass", {"most_cpu_seconds": 1}), ("time.sleep(1)", {"patience_seconds": 2})]
+)
+def test_a_trial_that_does_not_end_is_stopped(line: str, limit: dict[str, Any], tmp_path: Path) -> None:
+    endless = tmp_path / "test_endless.py"
+    endless.write_text(f"import time\ndef test_it():\n    while True:\n        {line}\n", encoding="utf-8")
+    assert not trial([str(endless)], **limit).in_time
 
 
 def test_a_list_fails_with_each_mistake_that_is_not_noticed_as_it_must_be(
