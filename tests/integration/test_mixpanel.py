@@ -137,8 +137,9 @@ async def test_a_record_that_mixpanel_names_is_a_dead_letter_with_the_field_and_
 
 async def test_requests_are_full_in_a_backlog_of_one_partition(broker: Broker, tmp_path: Path) -> None:
     """Every answer takes longer than the flush interval, so a request leaves as full as it is by then."""
-    async with running_both(broker, tmp_path, partitions=1, MIXPANEL_LANES="1", MAX_POLL_RECORDS="700") as pipeline:
-        pipeline.mixpanel.faults.order(Slow(seconds=1.5, takes_first=True), times=None)
+    settings = {"MIXPANEL_LANES": "1", "MAX_POLL_RECORDS": "700", "MIXPANEL_FLUSH_INTERVAL_SECONDS": "0.5"}
+    async with running_both(broker, tmp_path, partitions=1, **settings) as pipeline:
+        pipeline.mixpanel.faults.order(Slow(seconds=0.6, takes_first=True), times=None)
         by_a_processor = ((headers.FORMAT_VERSION, headers.RECORD_FORMAT), *SOURCE)
         backlog = [
             RawMessage(value=record(f"e-{number}"), key=b"u-1", partition=0, headers=by_a_processor)

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import gzip
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -145,6 +146,11 @@ async def test_the_answer_to_a_request_of_which_every_record_has_two_faults_is_r
     decision = MixpanelApi(options()).decide(response, attempt)
     assert isinstance(decision, Done)
     assert {refused.index for refused in decision.refused} == set(range(MAX_REQUEST_RECORDS))
+
+
+def test_the_bound_of_an_answer_is_stated() -> None:
+    page = Path(__file__).parents[4] / "docs" / "operate" / "capacity.md"
+    assert f"up to {MAX_ANSWER_BYTES:,} bytes" in page.read_text(encoding="utf-8")
 
 
 async def test_an_answer_beyond_the_bound_is_cut_and_not_whole(server: Server) -> None:
