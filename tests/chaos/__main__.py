@@ -65,9 +65,9 @@ def main() -> int:
 
 def _chosen() -> Form:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Inject every kind of fault.")
-    parser.add_argument("--short", action="store_true", help="one minute instead of several: 16,000 events, 6 kills")
+    parser.add_argument("--short", action="store_true", help="two minutes instead of several: 16,000 events, 8 kills")
     parser.add_argument("--events", type=int, help="raw messages to write (default: 500000; short: 16000)")
-    parser.add_argument("--kills", type=int, help="SIGKILLs of workers over the run (default: 50; short: 6)")
+    parser.add_argument("--kills", type=int, help="SIGKILLs of workers over the run (default: 50; short: 8)")
     parser.add_argument("--rounds", type=int, help="how often every other fault is injected (default: 1)")
     parser.add_argument("--seed", type=int, help="seed of traffic and faults (default: random, and printed)")
     options = parser.parse_args()

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from pipeline.bootstrap.roles import worker_arguments
 from pipeline.kafka.errors import WENT_AWAY
 from pipeline.runtime.leash import leashed
+from tests.chaos.credentials import credential
 from tests.chaos.recovery import Recovery
-from tests.chaos.segment import write_key
-from tests.integration.pipeline_processes import SEGMENT_ROLES, WorkerProcess
+from tests.integration.pipeline_processes import WorkerProcess
 from tests.loopback import free_port
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Slot:
 
 
 class Crew:
-    """Keeps every slot filled. ``environment`` is that of all workers; each has its own write key.
+    """Keeps every slot filled. ``environment`` returns that of a role's workers; each has its own credential.
 
     ``most_own_ends``: a slot whose worker has ended by itself this many times stays empty.
     """
@@ -61,9 +62,9 @@ class Crew:
         self,
         *,
         folder: Path,
-        environment: Mapping[str, str],
+        environment: Callable[[Role], Mapping[str, str]],
         tell: Callable[[str], None],
-        roles: Sequence[Role] = SEGMENT_ROLES,
+        roles: Sequence[Role],
         workers_of_a_role: int = WORKERS_OF_A_ROLE,
         most_own_ends: float = inf,
     ) -> None:
@@ -71,7 +72,7 @@ class Crew:
             Slot(name=f"{role.value}-{number}", role=role) for number in range(workers_of_a_role) for role in roles
         ]
         self.recoveries: list[Recovery] = []
-        self.kills = 0
+        self.kills_of: Counter[Role] = Counter()
         self.starts = 0
         self.own_ends: list[str] = []
         self.failed_starts: Counter[str] = Counter()
@@ -102,12 +103,17 @@ class Crew:
         """Return the slots of a role."""
         return [slot for slot in self.slots if slot.role is role]
 
+    @property
+    def kills(self) -> int:
+        """Return how many workers were killed."""
+        return self.kills_of.total()
+
     def kill(self, slot: Slot) -> None:
         """Send SIGKILL to a worker, if there is one."""
         worker = slot.worker
         if worker is None or worker.process.returncode is not None:
             return
-        self.kills += 1
+        self.kills_of[slot.role] += 1
         slot.expected = True
         slot.killed_at = time.time()
         worker.process.kill()
@@ -198,17 +204,18 @@ class Crew:
         number, port = self.starts, free_port()
         self.starts += 1
         log = self._folder / f"{slot.name}-{number:03d}.log"
-        own = {"PIPELINE_HTTP_PORT": str(port), "PIPELINE_SEGMENT_WRITE_KEY": write_key(number)}
+        variable, value = credential(slot.role, number)
+        own = {**self._environment(slot.role), "PIPELINE_HTTP_PORT": str(port), variable: value}
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", "pipeline", "worker", slot.role.value]),
-                env={**os.environ, "TMPDIR": str(self._folder), **self._environment, **own},
+                *leashed([sys.executable, "-m", "pipeline", "worker", *worker_arguments(slot.role)]),
+                env={**os.environ, "TMPDIR": str(self._folder), **own},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
         slot.worker = worker = WorkerProcess(role=slot.role, process=process, http_port=port, log=log)
-        recovery = Recovery(role=slot.role.value, key=write_key(number), log=log, killed_at=slot.killed_at)
+        recovery = Recovery(role=slot.role, credential=value, log=log, killed_at=slot.killed_at)
         recovery.spawned_at = time.time()
         slot.killed_at = None
         self.recoveries.append(recovery)

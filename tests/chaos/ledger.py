@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NO_ID: Final = -1
 _EVIDENCE: Final = 10_000
+_ANYONE: Final = "anyone"
 
 
 class Mark(IntFlag):
@@ -56,7 +57,8 @@ class Ledger:
         self.samples = 0
         self.repeats_after_lost_answers = 0
         self.accepted_after_refusal: set[int] = set()
-        """Ids that Segment refused alone to one worker, then accepted from another: the first lost its verdict."""
+        """Ids that a destination refused and accepted later, as docs/guarantees.md, 4 allows: alone in a request of one
+        worker, then accepted from another, because the first lost its verdict; or beside others that it accepted."""
         self._refused_to: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
@@ -84,13 +86,17 @@ class Ledger:
         return number
 
     def refused_alone(self, message_id: str, *, caller: str) -> None:
-        """Record that Segment has refused a record that was alone in its request."""
+        """Record that the destination has refused a record that was alone in its request."""
         number = self._numbers.get(message_id)
         if number is not None and not self.accepted[number]:
             self._refused_to[number] = caller
 
+    def refused_beside_others(self, message_id: str) -> None:
+        """Record that the destination has refused a record, and accepted others of its request."""
+        self.refused_alone(message_id, caller=_ANYONE)
+
     def accept(self, message_id: str, user: str, *, answered: bool = True, caller: str = "") -> None:
-        """Record that Segment has accepted a record; its answer may never arrive."""
+        """Record that the destination has accepted a record; its answer may never arrive."""
         number = self._numbers.get(message_id)
         if number is None:
             self.unknown_ids[message_id] += 1

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from random import Random
 
 DISRUPTIONS: Final = (
-    "zombie processor",
-    "zombie sink",
+    "zombie processors",
+    "zombie sinks",
     "broker frozen",
     "broker stopped and started",
     "broker killed and started",
@@ -18,24 +18,8 @@ DISRUPTIONS: Final = (
     "network silent",
     "network slow",
     "members come and go",
-    "Segment unavailable",
+    "destination unavailable",
     "rolling restart",
-)
-SEGMENT_FAULTS: Final = (
-    "429 with Retry-After in seconds",
-    "429 with Retry-After as a date",
-    "429 with an absurd Retry-After",
-    "500",
-    "503",
-    "no answer in time",
-    "reset in the middle of the body",
-    "accepted, connection dropped",
-    "accepted, answer cut",
-    "400 for single records",
-    "400 for everything",
-    "unknown answers",
-    "401",
-    "413 for large requests",
 )
 
 
@@ -68,12 +52,12 @@ def form(
     chaos = 40.0 if short else 150.0
     return Form(
         events=events or (16_000 if short else 500_000),
-        kills=kills if kills is not None else (6 if short else 50),
+        kills=kills if kills is not None else (8 if short else 50),
         rounds=times,
         seed=seed,
         short=short,
         chaos_seconds=chaos * times,
-        limit_seconds=300.0 if short else 720.0 * times,
+        limit_seconds=180.0 if short else 900.0 * times,
         churn_seconds=4.0 if short else 60.0,
         outage_seconds=1.5 if short else 4.0,
         lane_seconds=0.3 if short else 1.0,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pipeline.settings.choices import Role
+
 PARTS: Final = ("process_start", "joined", "first_record", "total")
 
 
@@ -20,8 +22,8 @@ PARTS: Final = ("process_start", "joined", "first_record", "total")
 class Recovery:
     """One start of a worker; times are seconds since the epoch. ``killed_at`` is None if nothing was killed before."""
 
-    role: str
-    key: str
+    role: Role
+    credential: str
     log: Path
     killed_at: float | None
     spawned_at: float | None = None
@@ -54,7 +56,7 @@ def first_batch(log: Path) -> float | None:
 def recovery_seconds(recoveries: Sequence[Recovery]) -> dict[str, Mapping[str, Mapping[str, float]]]:
     """Return median, maximum and count by role and part."""
     found: dict[str, Mapping[str, Mapping[str, float]]] = {}
-    for role in sorted({each.role for each in recoveries}):
+    for role in sorted({each.role.value for each in recoveries}):
         measured = [parts for each in recoveries if each.role == role and (parts := each.parts())]
         if measured:
             found[role] = {

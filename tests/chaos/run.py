@@ -13,32 +13,27 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException
 
 from tests.chaos.crew import Crew
+from tests.chaos.destination_faults import break_destination
+from tests.chaos.destinations import DESTINATIONS
 from tests.chaos.disruptions import disrupt, kill_at_random
 from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import ProxiedListener, Proxy
 from tests.chaos.reckoning import reckon
 from tests.chaos.recovery import first_batch
-from tests.chaos.sampler import Names, SampleError, Sampler
-from tests.chaos.segment import ChaosSegment
-from tests.chaos.segment_faults import break_segment
-from tests.chaos.stage import POLL_INTERVAL_SECONDS, REQUEST_TIMEOUT_SECONDS, SESSION_SECONDS, Stage
-from tests.chaos.traffic import PRESET, chaos_traffic
+from tests.chaos.sampler import SampleError, Sampler, create_topics
+from tests.chaos.settings import PARTITIONS, environment
+from tests.chaos.stage import Side, Stage
+from tests.chaos.traffic import chaos_traffic
 from tests.chaos.writer import Writer
 from tests.kafka_server import KafkaServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    from tests.chaos.destinations import ChaosDestination
     from tests.chaos.plan import Form
     from tests.chaos.reckoning import Reckoning
-
-PARTITIONS: Final = 6
-MAX_POLL_RECORDS: Final = 200
-REQUEST_RECORDS: Final = 250
-LANES: Final = 2
-REPEATED_PER_DISTURBANCE: Final = LANES * REQUEST_RECORDS + PARTITIONS * MAX_POLL_RECORDS
-"""One request per lane, and one batch in hand per partition."""
 
 _HEAP_MEGABYTES: Final = 768
 _SAMPLE_SECONDS: Final = 0.3
@@ -51,45 +46,13 @@ _PROGRESS_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything that the report needs."""
+    """Everything that the report needs. ``reckonings`` and ``commits`` are in the order of the stage's sides."""
 
     stage: Stage
-    reckoning: Reckoning
-    commits: int
+    reckonings: Sequence[Reckoning]
+    commits: Sequence[int]
     unsettled: int
     seconds: float
-
-
-def environment(kafka_port: int, segment_endpoint: str, names: Names) -> dict[str, str]:
-    """Return what a deployment would set, with short times."""
-    settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka_port}",
-        "RAW_TOPIC": names.raw,
-        "RECORDS_TOPIC": names.records,
-        "DEAD_LETTER_TOPIC": names.letters,
-        "PROCESSOR_GROUP": names.processor_group,
-        "SEGMENT_SINK_GROUP": names.sink_group,
-        "RULES_PRESET": PRESET,
-        "TRACKED_USERS_SECRET": "a secret of the chaos",
-        "TRACKED_USERS_TOPIC": names.tracked_users,
-        "SEGMENT_ENDPOINT": segment_endpoint,
-        "SEGMENT_FLUSH_INTERVAL_SECONDS": "0.1",
-        "SEGMENT_RETRY_BASE_SECONDS": "0.05",
-        "SEGMENT_RETRY_MAX_SECONDS": "0.5",
-        "SEGMENT_RETRY_AFTER_CAP_SECONDS": "1",
-        "SEGMENT_REQUEST_TIMEOUT_SECONDS": str(REQUEST_TIMEOUT_SECONDS),
-        "SEGMENT_MAX_BATCH_RECORDS": str(REQUEST_RECORDS),
-        "SEGMENT_LANES": str(LANES),
-        "HTTP_HOST": "127.0.0.1",
-        "SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
-        "MAX_POLL_INTERVAL_SECONDS": str(POLL_INTERVAL_SECONDS),
-        "MAX_POLL_RECORDS": str(MAX_POLL_RECORDS),
-        "MAX_MESSAGES_IN_HAND": "400",
-        "COMMIT_INTERVAL_SECONDS": "0.5",
-        "REVOKE_TIMEOUT_SECONDS": "1",
-        "SHUTDOWN_TIMEOUT_SECONDS": "10",
-    }
-    return {f"PIPELINE_{name}": value for name, value in settings.items()}
 
 
 async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
@@ -110,12 +73,13 @@ async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
             sampling.cancel()
             telling.cancel()
             await asyncio.gather(sampling, telling, return_exceptions=True)
-        await asyncio.to_thread(stage.sampler.sample)
-        commits = await asyncio.to_thread(stage.sampler.read_commits)
+        for side in stage.sides:
+            await asyncio.to_thread(side.sampler.sample)
+        commits = [await asyncio.to_thread(side.sampler.read_commits) for side in stage.sides]
         _complete(stage)
         return Outcome(
             stage=stage,
-            reckoning=reckon(stage.sampler.ledger),
+            reckonings=[reckon(side.ledger) for side in stage.sides],
             commits=commits,
             unsettled=unsettled,
             seconds=time.monotonic() - started,
@@ -125,7 +89,6 @@ async def run(form: Form, folder: Path, tell: Callable[[str], None]) -> Outcome:
 @asynccontextmanager
 async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start everything, and leave no process behind."""
-    ledger, names = Ledger(PARTITIONS), Names()
     async with AsyncExitStack() as stack:
         proxy = Proxy()
         stack.push_async_callback(proxy.stop)
@@ -134,32 +97,54 @@ async def _staged(form: Form, folder: Path, tell: Callable[[str], None]) -> Asyn
         kafka = stack.enter_context(KafkaServer(heap_megabytes=_HEAP_MEGABYTES, properties=listener.properties))
         stack.callback(shutil.copyfile, kafka.log_file, folder / "kafka.log")
         proxy.upstream_port = listener.port
-        segment = ChaosSegment(ledger)
-        await segment.start()
-        stack.push_async_callback(segment.stop)
-        sampler = Sampler(bootstrap_servers=kafka.bootstrap_servers, names=names, partitions=PARTITIONS, ledger=ledger)
-        stack.callback(sampler.close)
-        messages = chaos_traffic(seed=form.seed, events=form.events)
-        writer = Writer(kafka.bootstrap_servers, names.raw, ledger, messages)
+        create_topics(kafka.bootstrap_servers, [each.names for each in DESTINATIONS], PARTITIONS)
+        sides = [await _side(each, kafka, stack) for each in DESTINATIONS]
+        writer = Writer(
+            kafka.bootstrap_servers,
+            DESTINATIONS[0].names.raw,
+            {side.destination.destination: side.ledger for side in sides},
+            chaos_traffic(seed=form.seed, events=form.events, destinations=[each.destination for each in DESTINATIONS]),
+            partitions=PARTITIONS,
+        )
         stack.callback(writer.stop)
-        crew = Crew(folder=folder, environment=environment(port, segment.endpoint, names), tell=tell)
+        environments = {
+            role: environment(port, side.stand_in.endpoint, side.destination)
+            for side in sides
+            for role in side.destination.roles
+        }
+        crew = Crew(folder=folder, environment=environments.__getitem__, tell=tell, roles=tuple(environments))
         stack.push_async_callback(crew.kill_all)
         crew.start()
         writer.start()
         await crew.all_ready()
-        tell(f"Kafka, {len(crew.slots)} workers and the Segment stand-in are running")
+        tell(f"Kafka, {len(crew.slots)} workers and {len(sides)} destinations are running")
         yield Stage(
             form=form,
             chance=Random(form.seed),
             kafka=kafka,
             proxy=proxy,
-            segment=segment,
+            sides=sides,
             crew=crew,
             writer=writer,
-            sampler=sampler,
-            names=names,
             tell=tell,
         )
+
+
+async def _side(destination: ChaosDestination, kafka: KafkaServer, stack: AsyncExitStack) -> Side:
+    """Start the stand-in of a destination, and observe its topics and groups."""
+    ledger = Ledger(PARTITIONS)
+    stand_in = destination.stand_in(ledger)
+    await stand_in.start()
+    stack.push_async_callback(stand_in.stop)
+    sampler = Sampler(
+        bootstrap_servers=kafka.bootstrap_servers,
+        destination=destination.destination,
+        names=destination.names,
+        partitions=PARTITIONS,
+        ledger=ledger,
+    )
+    stack.callback(sampler.close)
+    return Side(destination=destination, stand_in=stand_in, sampler=sampler)
 
 
 async def _break_everything(stage: Stage) -> None:
@@ -171,7 +156,8 @@ async def _break_everything(stage: Stage) -> None:
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(kill_at_random(stage))
             lanes.create_task(disrupt(stage))
-            lanes.create_task(break_segment(stage))
+            for side in stage.sides:
+                lanes.create_task(break_destination(stage, side))
     finally:
         sparing.cancel()
 
@@ -188,7 +174,8 @@ async def _spare(stage: Stage) -> None:
 async def _heal(stage: Stage) -> int:
     """End all faults, write the rest, and wait until all is committed; return how many messages are not."""
     stage.tell("faults end; the rest is written and settled")
-    stage.segment.faults.clear()
+    for side in stage.sides:
+        side.stand_in.faults.clear()
     stage.proxy.heal()
     stage.writer.per_second = _FASTEST
     deadline = time.monotonic() + _DRAIN_SECONDS
@@ -197,42 +184,49 @@ async def _heal(stage: Stage) -> int:
             break
     stage.writer.check()
     await stage.crew.all_ready()
-    samples = stage.sampler.ledger.samples
-    while stage.sampler.ledger.samples < samples + 2 or stage.sampler.lag > 0:
+    samples = stage.samples
+    while stage.samples < samples + 2 or stage.lag > 0:
         if time.monotonic() > deadline:
             break
         await asyncio.sleep(_SAMPLE_SECONDS)
-    return stage.sampler.lag
+    return stage.lag
 
 
 async def _sample(stage: Stage) -> None:
     while True:
-        try:
-            await asyncio.to_thread(stage.sampler.sample)
-        except (KafkaException, SampleError) as error:  # down on purpose; the next sample checks the same and more
-            stage.unsampled[str(error)] += 1
-        except Exception as error:
-            stage.broken.append(f"Kafka is not sampled any more: {error!r}")
-            raise
+        for side in stage.sides:
+            try:
+                await asyncio.to_thread(side.sampler.sample)
+            except (KafkaException, SampleError) as error:  # down on purpose; the next sample checks the same and more
+                side.unsampled[str(error)] += 1
+            except Exception as error:
+                stage.broken.append(f"Kafka is not sampled any more: {error!r}")
+                raise
         await asyncio.sleep(_SAMPLE_SECONDS)
 
 
 async def _tell_progress(stage: Stage) -> None:
-    ledger = stage.sampler.ledger
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         stage.tell(
-            f"— {stage.writer.written:,} of {stage.form.events:,} written, {stage.writer.stored:,} stored,"
-            f" {len(ledger.first_accepted):,} ids accepted, lag {stage.sampler.lag:,}, {ledger.samples} samples"
-            f" ({stage.unsampled.total()} failed), {len(ledger.commits_ahead)} commits ahead"
+            f"— {stage.writer.written:,} of {stage.form.events:,} written, {stage.writer.stored:,} stored; "
+            + "; ".join(_progress(side) for side in stage.sides)
         )
+
+
+def _progress(side: Side) -> str:
+    ledger = side.ledger
+    return (
+        f"{side.destination.title}: {len(ledger.first_accepted):,} ids accepted, lag {side.sampler.lag:,}, "
+        f"{ledger.samples} samples ({side.unsampled.total()} failed), {len(ledger.commits_ahead)} commits ahead"
+    )
 
 
 def _complete(stage: Stage) -> None:
     """Add to each start of a worker when its first record was settled."""
-    for recovery in stage.crew.recoveries:
-        recovery.first_at = (
-            first_batch(recovery.log)
-            if recovery.role == "processor"
-            else stage.segment.first_accepted.get(recovery.key)
-        )
+    for side in stage.sides:
+        for recovery in stage.crew.recoveries:
+            if recovery.role is side.destination.processor:
+                recovery.first_at = first_batch(recovery.log)
+            elif recovery.role is side.destination.sink:
+                recovery.first_at = side.stand_in.first_accepted.get(recovery.credential)

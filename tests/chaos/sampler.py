@@ -15,8 +15,11 @@ from pipeline.kafka import headers
 from tests.integration.clients import read_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from confluent_kafka import Message
 
+    from pipeline.core.classification import Destination
     from tests.chaos.ledger import Ledger
 
 _REQUEST_SECONDS: Final = 5
@@ -31,7 +34,7 @@ class SampleError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The topics and groups of the run."""
+    """The topics and groups of a destination. All share the raw topic and the dead letters."""
 
     raw: str = "chaos.raw"
     records: str = "chaos.records"
@@ -43,9 +46,10 @@ class Names:
 
 @dataclass(slots=True, kw_only=True)
 class Sampler:
-    """Fills the ledger from Kafka. Not thread-safe."""
+    """Fills the ledger of one destination from Kafka. Not thread-safe."""
 
     bootstrap_servers: str
+    destination: Destination
     names: Names
     partitions: int
     ledger: Ledger
@@ -55,17 +59,9 @@ class Sampler:
     _read: dict[tuple[str, int], int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Connect, create the topics, and read everything from the start."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-        names = (self.names.raw, self.names.records, self.names.letters)
-        topics = [NewTopic(name, num_partitions=self.partitions, replication_factor=1) for name in names]
-        compacted = {"cleanup.policy": "compact,delete", "retention.ms": "-1"}
-        topics.append(
-            NewTopic(self.names.tracked_users, num_partitions=self.partitions, replication_factor=1, config=compacted)
-        )
-        for created in admin.create_topics(topics, operation_timeout=30).values():
-            created.result(30)
-        self._read = dict.fromkeys([(name, number) for name in names[1:] for number in range(self.partitions)], 0)
+        """Connect, and read everything from the start."""
+        read = (self.names.records, self.names.letters)
+        self._read = dict.fromkeys([(name, number) for name in read for number in range(self.partitions)], 0)
         self._connect()
 
     def _connect(self) -> None:
@@ -139,18 +135,18 @@ class Sampler:
         source_partition, source_offset = int(found[headers.SOURCE_PARTITION]), int(found[headers.SOURCE_OFFSET])
         if topic == self.names.records:
             self.ledger.stored_record(partition, offset, source_partition, source_offset)
-        else:
+        elif found[headers.DESTINATION].decode() == self.destination.value:
             stage, reason = (found[name].decode() for name in (headers.STAGE, headers.REASON))
             self.ledger.stored_letter(stage, reason, source_partition, source_offset)
         self._read[topic, partition] = offset + 1
 
     def read_commits(self) -> int:
-        """Read every commit that Kafka ever stored, record those that go backward, and return their total number."""
+        """Read each commit of its groups that Kafka ever stored, record those that go backward; return their number."""
         before: dict[tuple[str, str, int], int] = {}
         commits = 0
         for stored in read_topic(self.bootstrap_servers, "__consumer_offsets"):
             partition = commit_partition(stored.key)
-            if partition is None or stored.value is None:
+            if partition is None or stored.value is None or partition[0] not in self._groups:
                 continue
             commits += 1
             (offset,) = struct.unpack_from(">q", stored.value, 2)
@@ -158,6 +154,20 @@ class Sampler:
                 self.ledger.commits_backward.append(f"{partition}: from {before[partition]} to {offset}")
             before[partition] = offset
         return commits
+
+
+def create_topics(bootstrap_servers: str, names: Collection[Names], partitions: int) -> None:
+    """Create the topics of all destinations."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    plain = {name for each in names for name in (each.raw, each.records, each.letters)}
+    compacted = {"cleanup.policy": "compact,delete", "retention.ms": "-1"}
+    topics = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in sorted(plain)]
+    topics += [
+        NewTopic(each.tracked_users, num_partitions=partitions, replication_factor=1, config=compacted)
+        for each in names
+    ]
+    for created in admin.create_topics(topics, operation_timeout=30).values():
+        created.result(30)
 
 
 def commit_partition(key: bytes | None) -> tuple[str, str, int] | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
+from pipeline.core.classification import Destination
 from pipeline.core.message_ids import content_id
 from pipeline.local.traffic import traffic
 from pipeline.local.traffic_truth import TRACKED_ONLY, Fate, Fates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PRESET: Final = TRACKED_ONLY
 _POISONED: Final = 0.004
@@ -24,41 +25,45 @@ _POISON_USERS: Final = 20
 
 
 class Written(NamedTuple):
-    """One raw message. ``message_id`` is set if it must be forwarded; ``name`` if it is a poison message."""
+    """One raw message, with its fate at each destination; ``name`` is set if it is a poison message.
+
+    ``message_id`` is the id of its record where it is forwarded.
+    """
 
     key: bytes | None
     value: bytes | None
-    fate: Fate
-    message_id: str | None
+    fates: Mapping[Destination, Fate]
+    message_id: str
     user: str
     name: str = ""
 
 
-def chaos_traffic(*, seed: int, events: int) -> Iterator[Written]:
+def chaos_traffic(*, seed: int, events: int, destinations: Sequence[Destination]) -> Iterator[Written]:
     """Generate the given number of messages, the same ones for the same seed and number."""
     random = Random(seed)
     numbers = count()
     left = dict.fromkeys(LARGE, _LARGE_EVENTS)
-    fates = Fates("segment", PRESET)
+    fates = {each: Fates(each.value, PRESET) for each in destinations}
     for message in traffic(seed=seed, events=events):
         if random.random() < _POISONED:
             name = random.choice(tuple(POISON))
             if left.get(name, 1) > 0:
                 left[name] = left.get(name, 1) - (name in LARGE)
-                yield poison(name, number=next(numbers), user=f"p-{random.randrange(_POISON_USERS)}")
+                user = f"p-{random.randrange(_POISON_USERS)}"
+                yield poison(name, number=next(numbers), user=user, destinations=destinations)
                 continue
-        outcome = fates.of(message)
-        forwarded = outcome is Fate.FORWARDED
-        message_id = (message.message_id or content_id(message.value or b"")) if forwarded else None
-        yield Written(message.key, message.value, outcome, message_id, message.user)
+        message_id = message.message_id or content_id(message.value or b"")
+        outcomes = {each: of_destination.of(message) for each, of_destination in fates.items()}
+        yield Written(message.key, message.value, outcomes, message_id, message.user)
 
 
-def poison(name: str, *, number: int, user: str) -> Written:
+def poison(name: str, *, number: int, user: str, destinations: Sequence[Destination]) -> Written:
     """Build one poison message of a user."""
     make, outcome = POISON[name]
     message_id = f"poison-{number:08d}"
     value = make(_click(message_id, user))
-    return Written(user.encode(), value, outcome, message_id if outcome is Fate.FORWARDED else None, user, name)
+    outcomes = {each: _ELSEWHERE.get((name, each), outcome) for each in destinations}
+    return Written(user.encode(), value, outcomes, message_id, user, name)
 
 
 def _click(message_id: str, user: str) -> bytes:
@@ -101,4 +106,8 @@ POISON: Final[Mapping[str, tuple[Callable[[bytes], bytes], Fate]]] = {
         Fate.FORWARDED,
     ),
 }
+_ELSEWHERE: Final[Mapping[tuple[str, Destination], Fate]] = {
+    ("a megabyte of name", Destination.MIXPANEL): Fate.FORWARDED,  # its texts are cut
+}
+"""Where the fate at a destination is another one."""
 LARGE: Final = tuple(name for name in POISON if "megabyte" in name)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.kafka.partitioner import partition_for
+from pipeline.local.traffic_truth import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from confluent_kafka import Message
 
+    from pipeline.core.classification import Destination
     from tests.chaos.ledger import Ledger
     from tests.chaos.traffic import Written
 
@@ -33,7 +35,15 @@ class WriteError(Exception):
 class Writer:
     """Writes messages by key. Offsets are known in advance: there is no other writer, and the order is kept."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, ledger: Ledger, messages: Iterable[Written]) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        ledgers: Mapping[Destination, Ledger],
+        messages: Iterable[Written],
+        *,
+        partitions: int,
+    ) -> None:
         self.per_second = 1_000.0
         self.running = threading.Event()
         self.done = threading.Event()
@@ -42,7 +52,8 @@ class Writer:
         self.poison: dict[str, int] = {}
         self.error: BaseException | None = None
         self._topic = topic
-        self._ledger = ledger
+        self._ledgers = ledgers
+        self._ends = [0] * partitions
         self._messages = messages
         self._stop = threading.Event()
         self._at_ms = time.time_ns() // 1_000_000
@@ -119,7 +130,8 @@ class Writer:
 
     def _send(self, message: Written) -> None:
         partition = self._partition_of(message.key)
-        expected = len(self._ledger.raw[partition].fates)
+        expected = self._ends[partition]
+        self._ends[partition] += 1
 
         def stored(error: object, stored_message: Message) -> None:
             self.stored += 1
@@ -127,7 +139,9 @@ class Writer:
             if error is not None or stored_message.offset() != expected:
                 self.error = WriteError(f"raw {partition}:{expected}: {error}, stored at {stored_message.offset()}")
 
-        self._ledger.wrote(partition, message.fate, message.message_id, message.user)
+        for destination, ledger in self._ledgers.items():
+            fate = message.fates[destination]
+            ledger.wrote(partition, fate, message.message_id if fate is Fate.FORWARDED else None, message.user)
         while True:
             try:
                 self._producer.produce(
@@ -149,8 +163,8 @@ class Writer:
 
     def _partition_of(self, key: bytes | None) -> int:
         if key is None:
-            return self.written % len(self._ledger.raw)
+            return self.written % len(self._ends)
         partition = self._partitions.get(key)
         if partition is None:
-            partition = self._partitions[key] = partition_for(key, len(self._ledger.raw))
+            partition = self._partitions[key] = partition_for(key, len(self._ends))
         return partition

@@ -14,8 +14,8 @@ from pipeline.kafka import headers
 from pipeline.local.segment.ledger import Ledger
 from pipeline.local.segment.stand_in import SegmentStandIn
 from pipeline.settings.choices import Role
+from tests.chaos.credentials import write_key
 from tests.chaos.sampler import asking_consumer, committed
-from tests.chaos.segment import write_key
 from tests.hostile.batches import Batch, encoded
 from tests.hostile.good_messages import good_batch
 from tests.hostile.messages import HostileMessage, Outcome, Topic

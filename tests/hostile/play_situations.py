@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from pipeline.kafka import headers
 from pipeline.local.segment.stand_in import SegmentStandIn
 from pipeline.settings.choices import Role
-from tests.chaos.segment import write_key
+from tests.chaos.credentials import write_key
 from tests.hostile.batches import Batch, Record, encoded
 from tests.hostile.good_messages import good_batch, good_event
 from tests.hostile.messages import Topic

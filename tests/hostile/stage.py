@@ -242,7 +242,7 @@ async def running_workers(
     folder.mkdir(parents=True)
     crew = Crew(
         folder=folder,
-        environment=settings,
+        environment=lambda _: settings,
         tell=lambda _text: None,
         roles=roles,
         workers_of_a_role=1,

@@ -97,7 +97,29 @@ def test_a_record_that_was_refused_alone_may_be_late_only_when_another_worker_se
     ledger.refused_alone("a", caller="first worker")
     ledger.accept("b", "u", caller="first worker")
     ledger.accept("a", "u", caller=taken_by)
-    assert reckon(ledger).order.count == violations
+    reckoning = reckon(ledger)
+    assert (reckoning.order.count, reckoning.late_after_refusal) == (violations, 1 - violations)
+
+
+@pytest.mark.parametrize("taken_by", ["first worker", "its successor"])
+def test_a_record_that_was_refused_beside_others_may_be_late_and_is_counted_apart(taken_by: str) -> None:
+    ledger = written("a", "b", "c")
+    forwarded(ledger, 0, 1, 2)
+    ledger.refused_beside_others("a")
+    ledger.accept("b", "u", caller="first worker")
+    ledger.accept("a", "u", caller=taken_by)
+    ledger.accept("c", "u", caller=taken_by)
+    reckoning = reckon(ledger)
+    assert (reckoning.order.count, reckoning.late_after_refusal, reckoning.broken) == (0, 1, False)
+
+
+def test_a_refusal_excuses_no_other_record_and_no_second_delay() -> None:
+    ledger = written("a", "b", "c")
+    forwarded(ledger, 0, 1, 2)
+    ledger.refused_beside_others("b")
+    accepted(ledger, "b", "c", "a")
+    reckoning = reckon(ledger)
+    assert (reckoning.order.count, reckoning.late_after_refusal) == (1, 0)
 
 
 def test_what_is_accepted_again_later_is_a_duplicate_and_not_out_of_order() -> None:
