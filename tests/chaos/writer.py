@@ -109,14 +109,17 @@ class Writer:
             self._send(message)
             self._find_leaders()
             due = max(due + 1 / self.per_second, time.monotonic() - 1)
-            ahead = due - time.monotonic()
-            if ahead > _BREATH_SECONDS:
-                self._producer.poll(ahead)
+            self._wait_until(due)
         deadline = time.monotonic() + _FLUSH_SECONDS
         while self._producer.flush(_STILL_SECONDS):
             if time.monotonic() > deadline:
                 raise WriteError("the broker has not confirmed everything")
             self._find_leaders()
+
+    def _wait_until(self, due: float) -> None:
+        """Wait, and handle confirmations meanwhile: each of them ends a poll before its time."""
+        while (ahead := due - time.monotonic()) > _BREATH_SECONDS and not self._stop.is_set():
+            self._producer.poll(ahead)
 
     def _find_leaders(self) -> None:
         """Refresh the leaders when nothing is stored: a client that saw none may never do so itself (sampler.py)."""
