@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipeline.local.traffic_truth import Fate
 
@@ -35,6 +35,13 @@ class RawPartition:
     marks: bytearray = field(default_factory=bytearray)
 
 
+class _Refusal(NamedTuple):
+    """To whom a record was refused, and how many ids had been accepted before it was refused first."""
+
+    caller: str
+    accepted_before: int
+
+
 class Ledger:
     """Facts, and the one check that must be done at once: whether a commit is ahead of what is settled.
 
@@ -56,10 +63,12 @@ class Ledger:
         self.letters: Counter[str] = Counter()
         self.samples = 0
         self.repeats_after_lost_answers = 0
-        self.accepted_after_refusal: set[int] = set()
-        """Ids that a destination refused and accepted later, as docs/guarantees.md, 4 allows: alone in a request of one
-        worker, then accepted from another, because the first lost its verdict; or beside others that it accepted."""
-        self._refused_to: dict[int, str] = {}
+        self.accepted_after_refusal: dict[int, int] = {}
+        """Ids that a destination refused and accepted later, as docs/guarantees.md, 4 allows: without another record to
+        one worker, then accepted from another, because the first lost its verdict; or beside others that it accepted.
+        Each with the number of first acceptances before its first refusal: records accepted until then excuse it not.
+        """
+        self._refused: dict[int, _Refusal] = {}
         self._numbers: dict[str, int] = {}
         self._unanswered: set[int] = set()
         self._letters_before: set[tuple[int, int]] = set()
@@ -86,14 +95,22 @@ class Ledger:
         return number
 
     def refused_alone(self, message_id: str, *, caller: str) -> None:
-        """Record that the destination has refused a record that was alone in its request."""
-        number = self._numbers.get(message_id)
-        if number is not None and not self.accepted[number]:
-            self._refused_to[number] = caller
+        """Record that the destination has refused a record, and accepted no other one of its request."""
+        self._refuse(message_id, caller)
 
     def refused_beside_others(self, message_id: str) -> None:
-        """Record that the destination has refused a record, and accepted others of its request."""
-        self.refused_alone(message_id, caller=_ANYONE)
+        """Record that the destination has refused a record, before it accepts others of its request."""
+        self._refuse(message_id, _ANYONE)
+
+    def _refuse(self, message_id: str, caller: str) -> None:
+        number = self._numbers.get(message_id)
+        if number is None or self.accepted[number]:
+            return
+        before = self._refused.get(number)
+        if before is None:
+            self._refused[number] = _Refusal(caller, len(self.first_accepted))
+        elif before.caller != _ANYONE:
+            self._refused[number] = before._replace(caller=caller)
 
     def accept(self, message_id: str, user: str, *, answered: bool = True, caller: str = "") -> None:
         """Record that the destination has accepted a record; its answer may never arrive."""
@@ -105,8 +122,9 @@ class Ledger:
             _add(self.foreign_users, f"{message_id}: accepted for another user than written")
         if not self.accepted[number]:
             self.first_accepted.append(number)
-            if self._refused_to.pop(number, caller) != caller:
-                self.accepted_after_refusal.add(number)
+            refusal = self._refused.pop(number, None)
+            if refusal is not None and refusal.caller != caller:
+                self.accepted_after_refusal[number] = refusal.accepted_before
         elif number in self._unanswered:
             self.repeats_after_lost_answers += 1
         self.accepted[number] += 1

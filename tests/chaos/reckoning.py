@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from pipeline.local.traffic_truth import Fate
 from tests.chaos.ledger import NO_ID, Mark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.chaos.ledger import Ledger
 
 _EVIDENCE = 50
@@ -143,8 +145,9 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> tuple[Finding, int]:
     """
     finding = Finding(promise="each user's records are first accepted in the order of the raw topic")
     last: dict[str, tuple[int, int]] = {}
+    accepted: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)  # offsets, each with its place
     allowed = 0
-    for identifier in ledger.first_accepted:
+    for place, identifier in enumerate(ledger.first_accepted):
         user = ledger.users[identifier]
         offset = origins.get(identifier)
         if (
@@ -152,18 +155,24 @@ def _order(ledger: Ledger, origins: dict[int, int]) -> tuple[Finding, int]:
         ):  # every record of it became a dead letter: an answer was lost, and the record was refused afterwards
             continue
         before = last.get(user)
-        late = before is not None and offset < before[0]
-        if late and identifier in ledger.accepted_after_refusal:
+        if before is None or offset > before[0]:
+            last[user] = (offset, identifier)
+        elif _is_excused(accepted[user], offset, ledger.accepted_after_refusal.get(identifier)):
             allowed += 1
-            continue
-        if before is not None and late:
+        else:
             finding.add(
                 f"{ledger.ids[identifier]} (offset {offset}) was accepted after {ledger.ids[before[1]]}"
                 f" (offset {before[0]})"
             )
-        else:
-            last[user] = (offset, identifier)
+        accepted[user].append((offset, place))
     return finding, allowed
+
+
+def _is_excused(accepted: Sequence[tuple[int, int]], offset: int, accepted_before: int | None) -> bool:
+    """Return whether a refusal explains that a record is late: all later ones were accepted after it."""
+    if accepted_before is None:
+        return False
+    return all(place >= accepted_before for later, place in accepted if later > offset)
 
 
 def _listed(promise: str, cases: list[str]) -> Finding:

@@ -138,8 +138,7 @@ async def _side(destination: ChaosDestination, kafka: KafkaServer, stack: AsyncE
     stack.push_async_callback(stand_in.stop)
     sampler = Sampler(
         bootstrap_servers=kafka.bootstrap_servers,
-        destination=destination.destination,
-        names=destination.names,
+        destination=destination,
         partitions=PARTITIONS,
         ledger=ledger,
     )

@@ -11,7 +11,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from pipeline.core.classification import Destination
 from pipeline.kafka import headers
+from pipeline.settings.choices import Role
 from tests.integration.clients import read_topic
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from pipeline.core.classification import Destination
+    from tests.chaos.destinations import ChaosDestination
     from tests.chaos.ledger import Ledger
 
 _REQUEST_SECONDS: Final = 5
@@ -49,17 +51,18 @@ class Sampler:
     """Fills the ledger of one destination from Kafka. Not thread-safe."""
 
     bootstrap_servers: str
-    destination: Destination
-    names: Names
+    destination: ChaosDestination
     partitions: int
     ledger: Ledger
     lag: int = 0
+    names: Names = field(init=False)
     _consumer: Consumer = field(init=False)
     _groups: dict[str, Consumer] = field(init=False)
     _read: dict[tuple[str, int], int] = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect, and read everything from the start."""
+        self.names = self.destination.names
         read = (self.names.records, self.names.letters)
         self._read = dict.fromkeys([(name, number) for name in read for number in range(self.partitions)], 0)
         self._connect()
@@ -135,9 +138,16 @@ class Sampler:
         source_partition, source_offset = int(found[headers.SOURCE_PARTITION]), int(found[headers.SOURCE_OFFSET])
         if topic == self.names.records:
             self.ledger.stored_record(partition, offset, source_partition, source_offset)
-        elif found[headers.DESTINATION].decode() == self.destination.value:
-            stage, reason = (found[name].decode() for name in (headers.STAGE, headers.REASON))
-            self.ledger.stored_letter(stage, reason, source_partition, source_offset)
+        else:
+            named, stage, reason = (
+                found[name].decode() for name in (headers.DESTINATION, headers.STAGE, headers.REASON)
+            )
+            if named not in set(Destination):
+                self.ledger.wrong_source.append(f"a dead letter of the unknown destination {named}")
+            elif named == self.destination.destination:
+                if stage not in {Role.PROCESSOR, self.destination.sink}:
+                    self.ledger.wrong_source.append(f"a dead letter of {named} names the stage {stage}")
+                self.ledger.stored_letter(stage, reason, source_partition, source_offset)
         self._read[topic, partition] = offset + 1
 
     def read_commits(self) -> int:

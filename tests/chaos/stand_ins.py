@@ -168,9 +168,11 @@ class ChaosMixpanel(ChaosStandIn, MixpanelStandIn):
         named = [each for each, event in zip(ids, orjson.loads(body), strict=True) if _contains(event, fault.text)]
         self.affected += bool(named)
         for each in named:
-            if len(ids) == 1:
+            if fault.whole and len(ids) > 1:
+                continue  # nothing is in, and no record is named
+            if len(named) == len(ids):
                 self.acceptances.ledger.refused_alone(each, caller=_caller(request))
-            elif not fault.whole:
+            else:
                 self.acceptances.ledger.refused_beside_others(each)
         await self._receive_whole(request)
         before = self.acceptances.records

@@ -113,6 +113,28 @@ def test_a_record_that_was_refused_beside_others_may_be_late_and_is_counted_apar
     assert (reckoning.order.count, reckoning.late_after_refusal, reckoning.broken) == (0, 1, False)
 
 
+def test_a_record_that_is_refused_again_alone_keeps_its_excuse_and_no_other_one() -> None:
+    ledger = written("a", "b")
+    forwarded(ledger, 0, 1)
+    ledger.refused_beside_others("a")
+    ledger.accept("b", "u", caller="worker")
+    ledger.refused_alone("a", caller="worker")
+    ledger.accept("a", "u", caller="worker")
+    reckoning = reckon(ledger)
+    assert (reckoning.order.count, reckoning.late_after_refusal) == (0, 1)
+
+
+@pytest.mark.parametrize("ids", [("c", "a"), ("b", "c", "a"), ("c", "b", "a")])
+def test_a_refusal_does_not_excuse_what_was_late_before_it(ids: tuple[str, ...]) -> None:
+    ledger = written("a", "b", "c")
+    forwarded(ledger, 0, 1, 2)
+    first, *others, last = ids
+    accepted(ledger, first)
+    ledger.refused_beside_others(last)
+    accepted(ledger, *others, last)
+    assert reckon(ledger).order.count >= 1
+
+
 def test_a_refusal_excuses_no_other_record_and_no_second_delay() -> None:
     ledger = written("a", "b", "c")
     forwarded(ledger, 0, 1, 2)
