@@ -1,9 +1,10 @@
-"""A deployment that rejects everything stops: none of its results are written, and a signal still ends the worker."""
+"""A deployment that rejects everything stops: few of its results are written, and a signal still ends the worker."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.core.breaker import ALWAYS_ALLOWED
 from pipeline.settings.choices import Role
 from tests.integration.clients import RawMessage, committed_offsets, eventually, read_topic
 from tests.integration.pipeline_processes import running_pipeline
@@ -26,8 +27,9 @@ async def test_a_template_that_makes_everything_a_reject_stops_the_processor(bro
         assert await processor.said("/metrics", 'onesignal_pipeline_holding{reason="breaker"} 1.0') == 200
         assert await processor.stop() == 0, pipeline.logs()
         servers = pipeline.broker.bootstrap_servers
-        assert read_topic(servers, pipeline.dead_letter_topic) == []
-        assert committed_offsets(servers, pipeline.processor_group, pipeline.raw_topic) == {0: 0}
+        letters = len(read_topic(servers, pipeline.dead_letter_topic))
+        assert letters <= ALWAYS_ALLOWED  # none, unless the first message batch was that small
+        assert committed_offsets(servers, pipeline.processor_group, pipeline.raw_topic) == {0: letters}
 
         pipeline.settings = {**pipeline.settings, "DEAD_LETTER_MAX_SHARE": "1"}
         processor = await pipeline.start(Role.PROCESSOR)
