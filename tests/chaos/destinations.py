@@ -93,8 +93,3 @@ DESTINATIONS: Final = (
         },
     ),
 )
-
-
-def of_role(role: Role) -> ChaosDestination:
-    """Return the destination of a role."""
-    return next(each for each in DESTINATIONS if role in each.roles)

@@ -64,7 +64,7 @@ def bound(message_bytes: int) -> int:
 
 def bound_of_mixpanel_sink(message_bytes: int) -> int:
     """Return the same with room for a second request of each partition, plus two requests of each lane."""
-    limits = Limits(messages_in_hand=MIXPANEL_IN_HAND)
+    limits = Limits(messages_in_hand=MIXPANEL_IN_HAND, bytes_in_hand=2 * MIXPANEL_REQUEST_BYTES + FETCH_BYTES)
     fixed = WORKER_BYTES + UNPACKED_BYTES + LANES * 2 * MIXPANEL_REQUEST_BYTES
     return fixed + PARTITIONS * limits.of_partition(message_bytes)
 
